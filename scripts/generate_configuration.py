@@ -48,13 +48,13 @@ and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.y
 | duration | one or more numbers with a unit, `ms`, `s`, `m`, `h`, `d`, `w` | `90d`, `10s`, `1h30m`, `0s` |
 | window | a number and `m` (a multiple of 5), `h`, `d`, `w` or `mo` | `5m`, `1h`, `1d`, `1mo` |
 | size | a number and a unit of bytes | `10GB`, `512MiB` |
-| address | `host:port`; `:port` is every address (needs `insecure_anonymous`), port 0 any free one | `[::1]:4317` |
-| path | relative to the file, otherwise to the directory of `driftline up`; `~` is your home | `churn.baseline.json` |
+| address | `host:port`; `:port` means every address of the machine (needs `insecure_anonymous`), port 0 means any free port | `[::1]:4317` |
+| path | relative to the configuration file or, if there is none, to the directory in which `driftline up` was started; `~` is your home directory | `churn.baseline.json` |
 | time | a time with its time zone | `2026-11-01T00:00:00Z` |
 | class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
-| limit of a share | a sign and a fraction; [without a sign](../how-to/expect-data.md) the sign of the rule | `"< 5%"` |
+| limit of a share | a comparison sign and a fraction; [if the sign is missing](../how-to/expect-data.md), the usual sign of the rule is used | `"< 5%"` |
 | range | the minimum and the maximum; null means no limit | `[0, null]` |
-| template | a text, or keys and values, with [facts](../how-to/act-on-alerts.md#placeholders) | `"{title}"` |
+| template | a text, or keys and values, in which [placeholders](../how-to/act-on-alerts.md#placeholders) are replaced by facts of the message | `"{title}"` |
 | secret text | text that is never shown or logged | `"${env:TOKEN}"` |
 
 - **Environment**: `${env:NAME}`, `${env:NAME:-default}`; `$$` is a plain `$`. A variable that is not set and has no
@@ -62,7 +62,7 @@ and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.y
 - Only `true` and `false` are booleans, and only JSON numbers are numbers: a class called `no` or `01`
   is a text.
 - A duplicate key is an error. A key without a value has its default.
-"""
+"""  # noqa: E501
 TOP = """# driftline.yaml: every key of `driftline up --config`, with its meaning. Generated from the keys by
 # scripts/generate_configuration.py. Copy it, and keep the keys that you change. All keys are optional. Values are
 # the defaults unless a comment says otherwise; keys in comments show an example.

@@ -18,7 +18,9 @@ from driftline_processor.readers.column_options import OptionField, options_of
 
 MODULE = Path(__file__).resolve().parents[1] / "sdk" / "driftline" / "evaluation.py"
 SIGNATURE = re.compile(r"(?<=    # Options: make semconv\n).*?(?=    # End of options\n)", re.DOTALL)
-DESCRIPTIONS = re.compile(r"(?<=            and perhaps ``time``, ``weight``.\n).*?(?=        progress: )", re.DOTALL)
+DESCRIPTIONS = re.compile(
+    r"(?<=            and optionally ``time`` and ``weight``.\n).*?(?=        progress: )", re.DOTALL
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -77,7 +77,7 @@ def _metric_of(point: EntryPoint) -> Metric:
     metric = getattr(loaded, "METRIC", loaded)
     if isinstance(metric, Metric):
         if metric.name != point.name:
-            raise ValueError(f"its METRIC is called '{metric.name}'; use the same name for both")
+            raise ValueError(f"its METRIC is called '{metric.name}'; use the same name for the entry point and METRIC")
         if metric.usual is nothing_usual and metric.argument is None:
             return replace(metric, usual=usual_for(*metric.tasks, names=(metric.name,)))
         return metric

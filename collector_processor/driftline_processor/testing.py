@@ -78,7 +78,15 @@ class Rows(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def pane(self) -> Pane:
         """The sums of the rows."""
-        return fold_outcomes(self.task, self.scores, None, self.actual, self.weight, self.relevance, self.value)
+        return fold_outcomes(
+            task=self.task,
+            scores=self.scores,
+            predicted=None,
+            actual=self.actual,
+            weight=self.weight,
+            relevance=self.relevance,
+            value=self.value,
+        )
 
     def of(self, metric: Metric) -> Values:
         """Return the values of a metric from the sums of the rows."""

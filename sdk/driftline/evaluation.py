@@ -175,7 +175,7 @@ def evaluate(
         ignore_time: Treat the baseline rows as independent, and ignore differences between days and hours.
         items: Column of the ranked items, best first; each value is a list, or a list written as JSON.
         version_column: Column of the version that made the prediction. If there are outcomes, versions are compared.
-        latency: Column of the duration of the call in seconds, or in milliseconds if it ends in _ms.
+        latency: Column of the duration of the call in seconds, or in milliseconds if the name ends in _ms.
         error: Column of the error of the call; empty, 0 or false if the call succeeded.
         decimal: Decimal mark of numbers in a CSV: '.' or ','. Default: '.'.
         thousands: Mark between thousands in a CSV: comma, point, space or apostrophe. Default: none.
@@ -184,18 +184,20 @@ def evaluate(
         window: Length of the windows, such as '1d'. Default: one window of all rows.
         window_rows: Number of rows of a window, instead of a length.
         reference_last: Compare each window with the rows of this period before it (the reference period).
-        reference_without: Time from the end of the reference period to the window's end. Default: the window's length.
+        reference_without: How long before the end of the window the reference period ends. Default: the length of the
+            window, so that it ends where the window starts.
         objectives: Objective of a metric, such as 'recall >= 0.8'.
         metrics: Metric to compute in addition, such as 'fbeta@0.5'.
         method: Drift method that decides whether there is drift.
         methods: Drift methods that are shown in addition.
-        exact: Compute the values of drift methods from rows instead of bins; states are still computed from bins.
+        exact: Compute the values of drift methods from rows instead of bins; whether there is drift is still decided
+            from bins.
         classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well it does so.
-        importance_weighted: Also estimate the performance from the baseline rows with outcomes, weighted like the
-            window's rows.
-        mispredictions: For each window, return this number of rows, those with the most wrong predictions.
+        importance_weighted: Also estimate the performance from the baseline rows with outcomes, weighted to resemble
+            the window's rows.
+        mispredictions: For each window, return the N rows whose predictions differ most from the outcomes.
         curves: Include the confusion matrix and the points of curves, such as ROC, in the JSON.
-        config: driftline.yaml that configures the model; used for each option that is not given.
+        config: driftline.yaml that configures the model. Options that are not given take its values.
         expect: driftline.yaml with expectations: the rules that the data must satisfy.
         performance: driftline.yaml with the performance settings and objectives.
         progress: Whether a bar shows how far the work is. Default: on a terminal or in a notebook, after two seconds.

@@ -126,18 +126,18 @@ class Model:
         features = feature_names if feature_names is not None or loaded is None else loaded.raw_features
         level = capture_of(capture)
         self._identity = Identity(
-            name.strip(),
-            str(version),
-            task_options,
-            None if features is None else tuple(map(str, features)),
-            tracer_provider,
-            meter_provider,
-            level,
-            rules,
-            texts,
-            most_features(distributions, level),
-            stored_texts,
-            tuple(vocabularies.items()),
+            name=name.strip(),
+            version=str(version),
+            task=task_options,
+            features=None if features is None else tuple(map(str, features)),
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            capture=level,
+            privacy=rules,
+            text_features=texts,
+            distributions=most_features(distributions, level),
+            stored_texts=stored_texts,
+            vocabularies=tuple(vocabularies.items()),
         )
         self._blocks: dict[tuple[str, bool], Recorder] = {}
         self._given = {

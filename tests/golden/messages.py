@@ -8,6 +8,8 @@ from typing import Any, get_args
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_extensions.drills.texts import drill_lines, first_sentence, summary
+from driftline_processor.core.concept.result import Change as StreamChange
+from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import (
     Evaluation,
     Judgement,
@@ -15,6 +17,7 @@ from driftline_processor.core.evaluation import (
     ObjectiveState,
     ServiceLevel,
     SlaResult,
+    TrackRecord,
     Verdict,
 )
 from driftline_processor.core.facts import fact
@@ -30,6 +33,10 @@ from driftline_processor.present.alerts import (
     group_facts,
     message_facts,
 )
+from driftline_processor.present.concept import ErrorLevels
+from driftline_processor.present.concept import sentence as concept_sentence
+from driftline_processor.present.dates import date_words
+from driftline_processor.present.estimates import told as record_sentence
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView
@@ -109,6 +116,11 @@ def message_lines() -> Iterator[str]:
     for chosen in _compared():
         for block in blocks_of(chosen, chosen.reference, [*chosen.realized]):
             yield f"difference {block.state}: {block.meaning}"
+    for concept in CONCEPTS:
+        yield f"concept {concept.state}: {concept_sentence(concept, _day_of, ErrorLevels(0.3, 0.2))}"
+    for record in RECORDS:
+        yield f"estimates {record.state}: {record_sentence('accuracy', record)}"
+    yield f"estimates not final: {record_sentence('accuracy', RECORDS[0], came=True)}"
     for untold, words in _untold():
         yield f"not notified, {untold}: {words}"
     for outcome in get_args(StepOutcome):
@@ -145,6 +157,23 @@ def _untold() -> Iterator[tuple[policies.Untold, str]]:
     for result in results:
         yield result, policies.failed_words("team", result, "HTTP 403")
     yield "approval", policies.approval_words("http/rollback")
+
+
+DRIFT = ConceptDrift("drift", outcomes=9_000, since=JULY, before=0.1, after=0.294)
+CONCEPTS = (
+    *(ConceptDrift("unknown"), ConceptDrift("learning", outcomes=99), ConceptDrift("ok", outcomes=1_200, after=0.2)),
+    *(DRIFT, replace(DRIFT, after=0.0187), replace(DRIFT, measure="absolute_error", slices={"country=NL": DRIFT})),
+    replace(DRIFT, after=0.0187, changes=(StreamChange(JULY, JULY + DAY, 0.1, 0.41),)),
+    replace(DRIFT, state="ok", changes=(StreamChange(JULY, JULY + DAY, 0.04, 0.02),), slices={"country=NL": DRIFT}),
+)
+RECORDS = (
+    *(TrackRecord("unknown", 0), TrackRecord("ok", 1, inside=1.0, mean_error=0.01)),
+    *(TrackRecord("ok", 4, 1, 0.75, -0.01), TrackRecord("failed", 2, 2, 0.0, -0.14)),
+)
+
+
+def _day_of(time: int) -> str:
+    return date_words(time, "UTC", days=True)
 
 
 CHANGES = (

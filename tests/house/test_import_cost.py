@@ -106,6 +106,16 @@ def test_an_evaluation_of_files_loads_nothing_of_the_service() -> None:
     assert loaded & (NEVER_BY_DEFAULT | OF_NO_EVALUATION) == set()
 
 
+def test_of_all_commands_only_the_one_that_is_named_is_built() -> None:
+    from driftline_processor.cli.commands import app, application
+
+    single = application(["evaluate", "--help"])
+
+    assert [command.callback.__name__ for command in single.registered_commands if command.callback] == ["evaluate"]
+    assert single.registered_groups == []
+    assert application(["evalute"]) is application([]) is app
+
+
 def test_the_package_of_special_functions_can_be_loaded_after_its_compiled_functions() -> None:
     statement = """
 from driftline_processor.core import special_functions as lazy

@@ -181,7 +181,7 @@ def test_a_disk_that_is_full_again_and_again_is_said_once_a_minute(
     now[0] += 100
     mend()
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "ERROR", "WARNING"]
-    assert caplog.records[-1].getMessage().endswith("can be written again, after 150 s")
+    assert caplog.records[-1].getMessage().endswith("works again, after 150 s")
     assert [path.name for path in tmp_path.glob("driftline.room")] == []
     store.close()
 

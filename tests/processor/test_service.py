@@ -26,6 +26,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from tests.support.facts import lacking
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
 from tests.support.otlp_peers import Peer, grpc_peer, http_peer, log
 from tests.support.processes import post_predictions, prediction, process
@@ -191,10 +192,7 @@ def test_other_machines_are_not_listened_to_unless_it_is_said_that_they_may(
     path.write_text(listener.replace("ENDPOINT", f"'{endpoint}'"))
     assert run(path) == 2
     said = capsys.readouterr().err
-    assert (
-        "can be reached from other machines, and there is no authentication yet: anyone there could read, add" in said
-    )
-    assert "use '127.0.0.1', or set 'insecure_anonymous: true' if no other machine can connect" in said
+    assert lacking(said, "authentication", "'127.0.0.1'", "'insecure_anonymous: true'") == []
     assert [f"driftline: {problem}" for problem in [*map(str, validate_file(path))]] == said.splitlines()
     path.write_text(path.read_text() + "\ninsecure_anonymous: true\n")
     assert [*map(str, validate_file(path))] == []
@@ -218,7 +216,7 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> No
         lines = [child.stdout.readline() for _ in range(4)]
         child.send_signal(number)
         out, err = child.communicate(timeout=60)
-    assert lines[0].startswith("driftline receives OTLP over gRPC on 127.0.0.1:")
+    assert lacking(lines[0], "gRPC on 127.0.0.1:", "HTTP on 127.0.0.1:") == []
     assert (child.returncode, out, err) == (0, "driftline: stopping\n", "")
 
 
@@ -227,9 +225,7 @@ def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> No
     with running(tmp_path / "driftline-data"), process(tmp_path) as second:
         out, err = second.communicate(timeout=60)
     assert (second.returncode, out) == (2, "")
-    assert err.startswith(
-        f"driftline: storage.directory: {tmp_path / 'driftline-data'} is in use by another process; stop"
-    )
+    assert lacking(err, "storage.directory:", str(tmp_path / "driftline-data")) == []
     assert err.count("\n") == 1
 
 

@@ -1,1 +1,1 @@
-"""Business series by SQL: the keys below ``business.NAME.sql``, the queries, and the databases that they read."""
+"""Business series by SQL: the keys of ``business.NAME.sql``, the queries, and their databases."""

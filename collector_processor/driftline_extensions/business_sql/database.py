@@ -1,6 +1,6 @@
-"""Run one SELECT of a database that is somebody else's: read only, with bounds on time, rows and bytes.
+"""Run one SELECT on a foreign database: read only, with limits on time, rows and bytes.
 
-SQLite is read by the standard library, every other database by SQLAlchemy. What a database says about a failure is
+SQLite is read by the standard library, every other database by SQLAlchemy. Error messages of a database are
 passed on without the password and the options of its address.
 """
 
@@ -22,25 +22,25 @@ from driftline_processor.present.wording import printable
 from driftline_extensions.business_sql.keys import SINCE, SINCE_UNIX, SqlQuery, escaped, parameters_of, secrets_of
 
 MOST_ROWS: Final = 50_000
-"""Rows of one reading."""
+"""Upper limit of rows per query."""
 
 MOST_BYTES: Final = 1 << 20
-"""Bytes of one value or row of SQLite; beyond that its query fails."""
+"""Upper limit of bytes per value or row of SQLite; larger ones fail the query."""
 
 MOST_MEMORY: Final = 64 << 20
-"""Bytes that the rows of one reading take; beyond that its query fails."""
+"""Upper limit of bytes of the rows of one query; larger results fail."""
 
 LOCKED: Final = 5.0
-"""Seconds to wait, at most, while somebody else has a file of SQLite locked."""
+"""Upper limit of the wait for a lock on a SQLite file, seconds."""
 
 LONGEST: Final = 300
-"""Characters that are passed on of what a database says."""
+"""Upper limit of characters of a database's error message."""
 
 _TOGETHER: Final = 100
-"""Rows that SQLAlchemy fetches at a time: they are in memory before their bytes are counted."""
+"""Rows per fetch of SQLAlchemy, which are in memory before their bytes are counted."""
 
 _SHORT_SECRET: Final = 4
-"""A password of fewer characters would leave holes in every word: then nothing is passed on that holds it."""
+"""Minimum length of a password to be masked; an error message that contains a shorter one is dropped."""
 
 _SESSION: Final = {
     "sqlite": ("PRAGMA query_only = ON",),
@@ -52,14 +52,14 @@ _SESSION: Final = {
     "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_execution_time = {milliseconds}"),
     "mariadb": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION max_statement_time = {seconds}"),
 }
-"""Statements that make a session of a kind of database read only, and let its server end what takes too long."""
+"""Kind of a database → statements that make a session read only and set a timeout on its server."""
 
 _ZONED: Final = ("postgresql",)
-"""Kinds of database that compare a time that names its zone with one that does not, by the zone of the session."""
+"""Kinds of database that use the session's time zone to compare times with and without a zone."""
 
 
 class SqlError(Exception):
-    """A query could not be run; the message is fit for people, and holds no password."""
+    """A query failed; the message is fit for people and contains no password."""
 
 
 class SqlResult(NamedTuple):
@@ -67,7 +67,7 @@ class SqlResult(NamedTuple):
 
     Attributes:
         columns: Their names.
-        rows: At most so many as were asked for.
+        rows: The rows, up to the requested number.
         cut: Whether there are more.
     """
 
@@ -84,15 +84,15 @@ class SqlDatabase(Protocol):
 
         Args:
             query: Its keys.
-            since: Unix nanoseconds, from when rows are wanted.
-            most: Rows at most.
+            since: Begin of the requested rows, unix nanoseconds.
+            most: Upper limit of rows.
 
         Raises:
-            SqlError: The database cannot be reached, or does not run the query.
+            SqlError: The database cannot be reached, or the query fails.
         """
 
     def cancel(self) -> None:
-        """End the query under way, where its driver can."""
+        """Cancel the running query if its driver can."""
 
 
 def open_database(url: str) -> SqlDatabase:
@@ -101,7 +101,7 @@ def open_database(url: str) -> SqlDatabase:
 
 
 def wall_time(since: int, timezone: ZoneInfo) -> str:
-    """Return whole seconds as SQLite writes them; midnight as the date alone, which is no later than any form of it.
+    """Return whole seconds in SQLite's format; midnight as a date only, which sorts before all its other forms.
 
     >>> wall_time(1_795_161_600 * 10**9, ZoneInfo("UTC")), wall_time(1_795_132_800 * 10**9, ZoneInfo("UTC"))
     ('2026-11-20 08:00:00', '2026-11-20')
@@ -111,7 +111,7 @@ def wall_time(since: int, timezone: ZoneInfo) -> str:
 
 
 def said_by(error: BaseException, url: str) -> str:
-    """Return what a driver says of a failure, on one line, without what is secret of the address.
+    """Return a driver's error message on one line without the secrets of the address.
 
     >>> said_by(ValueError("no user 'me' with 'hunter22' at db"), "mysql://me:hunter22@db/shop")
     "no user 'me' with '***' at db"
@@ -130,7 +130,7 @@ def _fetch(rows: Iterable[Sequence[object]], limit: int) -> list[Sequence[object
     """Return the first rows.
 
     Raises:
-        SqlError: They take more memory than a reading may.
+        SqlError: They exceed the memory limit.
     """
     rows_read: list[Sequence[object]] = []
     size = 0
@@ -139,14 +139,14 @@ def _fetch(rows: Iterable[Sequence[object]], limit: int) -> list[Sequence[object
         if size > MOST_MEMORY:
             raise SqlError(
                 f"its rows need more than {MOST_MEMORY >> 20} MiB; select only time, value, weight, and the columns "
-                "that distinguish rows of the same time"
+                "in which rows with the same time differ"
             )
         rows_read.append(row)
     return rows_read
 
 
 class SqliteDatabase:
-    """A file of SQLite, opened read only for each query; only what reads is allowed.
+    """A SQLite file, opened read only for each query; only reading statements are allowed.
 
     Args:
         url: ``sqlite:///`` and a path.
@@ -180,7 +180,7 @@ class SqliteDatabase:
         return SqlResult(columns, rows[:most], len(rows) > most)
 
     def cancel(self) -> None:
-        """Interrupt the query under way."""
+        """Interrupt the running query."""
         connection = self._connection
         if connection is not None:
             with suppress(sqlite3.Error):  # it has ended meanwhile
@@ -191,15 +191,15 @@ _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE
 
 
 def _allow_reading(action: int, *_: object) -> int:
-    """Allow a SELECT and its parts; ATTACH would open another file to write, and PRAGMA change settings."""
+    """Allow a SELECT and its parts; ATTACH could open another file for writing, and PRAGMA change settings."""
     return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
 
 
 class AnyDatabase:
-    """A database that SQLAlchemy knows; each query has a connection of its own, and what it does is rolled back.
+    """A database that SQLAlchemy supports; each query has its own connection and is rolled back.
 
     Args:
-        url: As SQLAlchemy has it.
+        url: In SQLAlchemy's syntax.
     """
 
     def __init__(self, url: str) -> None:
@@ -214,7 +214,7 @@ class AnyDatabase:
 
         try:
             if self._engine is None:
-                # Its logger would show parameters; its errors are passed on without them.
+                # Its logger would show parameters; its errors are reported without them.
                 self._engine = create_engine(self._url, poolclass=NullPool, hide_parameters=True)
             kind = self._engine.dialect.name
             since_time = datetime.fromtimestamp(since // 10**9, UTC).astimezone(ZoneInfo(query.timezone))
@@ -247,16 +247,16 @@ class AnyDatabase:
         return SqlResult(columns, rows[:most], len(rows) > most)
 
     def _prepare(self, connection: Any, kind: str, query: SqlQuery) -> None:
-        """Make the session read only, where its kind knows how."""
+        """Make the session read only if its kind supports it."""
         seconds = query.timeout.total_seconds()
         is_mariadb = kind == "mysql" and getattr(self._engine.dialect, "is_mariadb", False)
         for statement in _SESSION.get("mariadb" if is_mariadb else kind, ()):
             command = statement.format(timezone=query.timezone, milliseconds=int(seconds * 1000), seconds=seconds)
             connection.exec_driver_sql(command)
-        connection.commit()  # of a transaction that has begun, only the next one is read only
+        connection.commit()  # the setting applies from the next transaction on
 
     def cancel(self) -> None:
-        """Ask the driver to end the query under way, where it can."""
+        """Request the driver to cancel the running query if it can."""
         cancel = getattr(self._connection, "cancel", None)
         if cancel is not None:
             with suppress(Exception):  # it has ended meanwhile

@@ -1,4 +1,4 @@
-"""The keys of ``business.NAME.sql``: a database, a query of it, and how often it is read; and what holds between them.
+"""The keys of ``business.NAME.sql``: a database, a query, its interval, and the rules between them.
 
 SQLite is read by the standard library, every other database by SQLAlchemy, which is an extra.
 """
@@ -20,41 +20,41 @@ from driftline_processor.core.nearest_names import near
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo
 
 SINCE: Final = "since"
-"""The parameter of a query that stands for the time from which rows are wanted."""
+"""Query parameter with the begin of the requested rows."""
 
 SINCE_UNIX: Final = "since_unix"
-"""The same in whole seconds since 1970."""
+"""The same in whole unix seconds."""
 
 PARAMETERS: Final = (SINCE, SINCE_UNIX)
 
 DATABASES: Final = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle")
-"""The kinds of address that people mean when they mistype one."""
+"""Kinds of database to suggest for a mistyped address."""
 
 SHORTEST: Final = timedelta(seconds=1)
-"""From one reading to the next, and for one to end."""
+"""Minimum interval between queries, and minimum timeout of a query."""
 
 EXTRA: Final = 'pip install "driftline[sql]"'
 
 LONG_OPTION: Final = 8
-"""Characters of an option of an address that may be a secret, whatever it is called."""
+"""Minimum number of characters of an address option that may be a secret, whatever its name is."""
 
 MOST_CHARACTERS: Final = 20_000
-"""Characters of a query."""
+"""Upper limit of characters of a query."""
 
 _SECRET_OPTION = re.compile(r"pass|pwd|secret|token|key|cred|auth", re.I)
-"""Names of options that hold a secret, however short."""
+"""Names of options that contain a secret, however short."""
 
 _ADDRESS = re.compile(r"(?P<kind>[a-z][a-z0-9]*)(?P<driver>\+[a-z0-9_]+)?://(?P<rest>.*)", re.S)
 _ASIDE = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$", re.S
 )
-"""Texts, quoted names and comments of a query, in which nothing means anything."""
+"""Texts, quoted names and comments of a query, whose content is ignored."""
 
 _PARAMETER = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
 
 
 def _database(url: object, info: ValidationInfo) -> object:
-    """Return an address of a database; the path of a file of SQLite is relative to the file that names it."""
+    """Return the address of a database; the path of a SQLite file is relative to the configuration file."""
     if isinstance(url, SecretStr):
         url = url.get_secret_value()
     if not isinstance(url, str):
@@ -72,7 +72,7 @@ def _database(url: object, info: ValidationInfo) -> object:
         raise ValueError("contains no file; put its path after three slashes, as in 'sqlite:///shop.db'")
     if "?" in path or "\0" in path:
         raise ValueError(
-            "must end with the path of its file, which is always opened read-only; remove what follows the path"
+            "must end with the path of its file; remove what follows the path (the file is always opened read-only)"
         )
     return f"sqlite:///{Path((info.context or {}).get('folder', '')) / Path(path).expanduser()}"
 
@@ -98,8 +98,8 @@ class SqlQuery(BusinessSource):
     query: Text = Field(
         max_length=MOST_CHARACTERS,
         description="One SELECT with the columns `time` and `value`, and optionally `weight`: the number of "
-        "things whose mean the value is. Other columns distinguish rows of the same time. `:since` is the time "
-        "from which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
+        "items of which `value` is the mean. Rows with the same time must differ in another column. `:since` "
+        "is the time from which rows are requested, and `:since_unix` is the same time in seconds since 1970.",
         examples=["SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"],
     )
     every: Annotated[Seconds, AfterValidator(_positive)] = Field(
@@ -117,8 +117,8 @@ class SqlQuery(BusinessSource):
     )
     period: Seconds | None = Field(
         default=None,
-        description="The length of the period that starts at the time of a row. The row counts after the end of "
-        "the period, because the revenue of half a day is not a drop.",
+        description="The length of the period that a row is about, which starts at the time of the row. The row is "
+        "used only after the end of the period; otherwise the revenue of half a day would look like a drop.",
         examples=["1d"],
         json_schema_extra={"default": "the usual time between two rows"},
     )
@@ -130,17 +130,17 @@ class SqlQuery(BusinessSource):
 
     @property
     def place(self) -> str:
-        """The database for people: without user, password and options."""
+        """The database for people, without user, password and options."""
         return place_of(self.url.get_secret_value())
 
     def problems(self) -> Iterator[Problem]:
-        """Yield a problem for everything that no database would take."""
+        """Yield a problem for everything that every database would reject."""
         yield from (Problem("query", problem) for problem in query_problems(self.query))
         yield from (Problem("url", problem) for problem in _driver_problems(self.url.get_secret_value()))
 
 
 def place_of(url: str) -> str:
-    """Return a database for people: kind, host and name, and of a file its name.
+    """Return a database for people: kind, host and name; for a file its name.
 
     >>> place_of("postgresql+psycopg://me:p@ss/w:1@db.example.com:5432/shop?sslmode=require")
     'postgresql db.example.com:5432/shop'
@@ -155,7 +155,7 @@ def place_of(url: str) -> str:
 
 
 def secrets_of(url: str) -> list[str]:
-    """Return what nobody should read of an address: password and options, as written and as meant, longest first.
+    """Return the secrets of an address: password and options, encoded and decoded, longest first.
 
     >>> secrets_of("mysql+pymysql://me:p%40ss@db/shop?ssl_key=abc")
     ['p%40ss', 'p@ss', 'abc']
@@ -172,7 +172,7 @@ def secrets_of(url: str) -> list[str]:
 
 
 def query_problems(query: str) -> Iterator[str]:
-    """Yield what is wrong with a query that anybody can see without its database.
+    """Yield problems of a query that are visible without its database.
 
     >>> list(query_problems("SELECT 1 AS time; DROP TABLE orders"))
     ['contains several statements; use a single SELECT']
@@ -200,7 +200,7 @@ def parameters_of(query: str) -> list[str]:
 
 
 def escaped(query: str) -> str:
-    r"""Return a query for SQLAlchemy, which takes colons in texts and comments for parameters, too.
+    r"""Return a query for SQLAlchemy, which reads colons in texts and comments as parameters, too.
 
     >>> escaped("SELECT ':no', :since")
     "SELECT '\\:no', :since"
@@ -209,7 +209,7 @@ def escaped(query: str) -> str:
 
 
 def _driver_problems(url: str) -> Iterator[str]:
-    """Yield what has to be installed, and what is no kind of database."""
+    """Yield missing packages, and unknown kinds of database."""
     match = _ADDRESS.fullmatch(url)
     if match is None or (match["kind"] == "sqlite" and not match["driver"]):
         return

@@ -1,11 +1,11 @@
-"""Read business series from databases: every query again and again, what is new of it into the state, with how far.
+"""Read business series from databases: run each query periodically and store new points with the query's progress.
 
-Each database has a thread of its own, so that no other one and nothing that receives waits for it; its series are read
-one after another. A query runs in one more thread, which is left behind when it hangs: neither the end of the process
-nor the next series waits for it. How far a query has been read is stored in the transaction of its points, so that
-`kill -9` neither doubles nor loses any.
+Each database has its own thread, so that it does not delay other databases or receivers; its series are read
+one after another. A query runs in a further thread, which is abandoned if it hangs, so that it delays neither
+the end of the process nor the next series. The progress of a query is stored in the transaction of its points,
+so that `kill -9` neither duplicates nor loses points.
 
-Read the rows of a SQL query as points of a business series: a time, a value, and what tells rows apart.
+A row becomes a point of a business series: a time, a value, and columns that distinguish rows of the same time.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ from .database import MOST_ROWS, SqlDatabase, SqlError, SqlResult, open_database
 from .keys import SqlQuery
 
 TIME, VALUE, WEIGHT = "time", "value", "weight"
-"""The columns that mean something; any other tells rows of the same time apart."""
+"""Columns with a meaning; all others distinguish rows of the same time."""
 
 PREFIX_BYTES: Final = 8
-"""Bytes of a stream that say which query it is of; as many say which row."""
+"""Bytes of a stream that identify the query, and bytes that identify the row."""
 
 MOST_DIGITS: Final = 30
-"""Digits of a time that is a number: nanoseconds have 19."""
+"""Upper limit of digits of a numeric time; nanoseconds have 19."""
 
 SHOWN: Final = 60
-"""Characters of a value in a sentence, at most."""
+"""Upper limit of characters of a value in a sentence."""
 
 
 class RefusedRow(NamedTuple):
-    """A row that is left out.
+    """An invalid row.
 
     Attributes:
-        reason: By which it is counted.
-        words: What is wrong with it.
+        reason: Reason in the counter.
+        words: Reason for people.
         digest: 16 bytes, the same whenever the row is read again.
     """
 
@@ -70,9 +70,9 @@ class BusinessRows(NamedTuple):
     """The content of a result.
 
     Attributes:
-        points: One for each row that is used, in the order of the rows.
-        refused: The rows that are not.
-        until: Unix nanoseconds, the latest time of a point; 0 of none.
+        points: One per valid row, in the order of the rows.
+        refused: The invalid rows.
+        until: Latest time of a point, unix nanoseconds; 0 without points.
         ordered: Whether the times of the rows ascend.
     """
 
@@ -83,7 +83,7 @@ class BusinessRows(NamedTuple):
 
 
 def query_digest(query: str) -> bytes:
-    """Return 8 bytes that tell a query from another one.
+    """Return 8 bytes that identify a query.
 
     >>> query_digest("SELECT 1") == query_digest("SELECT 1"), len(query_digest("SELECT 2"))
     (True, 8)
@@ -92,10 +92,10 @@ def query_digest(query: str) -> bytes:
 
 
 def check_columns(columns: Sequence[str]) -> list[str]:
-    """Return the names of columns in small letters.
+    """Return the names of columns in lower case.
 
     Raises:
-        ValueError: There is no time or no value, or two columns have one name.
+        ValueError: Time or value is missing, or two columns have the same name.
     """
     names = [name.lower() for name in columns]
     shown = ", ".join(printable(name)[:SHOWN] for name in names[:12]) or "none"
@@ -120,24 +120,24 @@ def business_rows(
     period: int | None = None,
     spacing: int = 0,
 ) -> BusinessRows:
-    """Return the points of a result; a row that cannot be used costs only itself.
+    """Return the points of a result; invalid rows are skipped.
 
-    A row whose period is not over is left for a later reading, and so is one of before ``oldest`` for ever: neither
-    is refused.
+    A row whose period is not over is left for a later query, and a row before ``oldest`` is ignored; neither counts
+    as invalid.
 
     Args:
-        name: Of the series.
-        query: 8 bytes, of the query.
+        name: Name of the series.
+        query: Digest of the query, 8 bytes.
         columns: Names, in any case.
-        rows: Of the result, each with a value for each column.
-        timezone: Of times that name none, and of dates.
+        rows: Rows of the result, each with a value per column.
+        timezone: Time zone of dates and of times without one.
         now: Unix nanoseconds.
-        oldest: Unix nanoseconds; what is older is not kept anyway.
-        period: Nanoseconds that a row lasts from its time on; None: as long as rows usually are apart.
-        spacing: Nanoseconds by which points of the series are usually apart; 0: rows of the result say it.
+        oldest: Begin of the retention, unix nanoseconds.
+        period: Length of a row's period in nanoseconds; None: the usual distance of rows.
+        spacing: Usual distance of the series' points in nanoseconds; 0: computed from the result.
 
     Raises:
-        ValueError: A column is missing, or there twice.
+        ValueError: A column is missing or duplicated.
 
     >>> rows = [("2026-11-01", 120.0), ("2026-11-02", None), ("2026-11-03", 80)]
     >>> found = business_rows("revenue", bytes(8), ("time", "value"), rows, ZoneInfo("UTC"), 2 * 10**18)
@@ -201,11 +201,11 @@ def _spacing(times: Sequence[int]) -> int:
 
 
 def _time(written: object, timezone: ZoneInfo) -> int:
-    """Return unix nanoseconds. Raises ValueError for what is no time."""
+    """Return unix nanoseconds. Raises ValueError for an invalid time."""
     if isinstance(written, str):
         written = datetime.fromisoformat(written.strip())
     if isinstance(written, Decimal):
-        if written.adjusted() > MOST_DIGITS:  # an integer of a million digits costs a minute
+        if written.adjusted() > MOST_DIGITS:  # converting an integer of a million digits takes a minute
             raise ValueError("no time")
         written = int(written) if written == written.to_integral_value() else float(written)
     if isinstance(written, date) and not isinstance(written, datetime):
@@ -218,7 +218,7 @@ def _time(written: object, timezone: ZoneInfo) -> int:
 
 
 def _number(written: object) -> float | None:
-    """Return a number; None for what is none, such as NULL, text, true, NaN and what is beyond a float64."""
+    """Return a number; None for other values, such as NULL, text, true, NaN and numbers beyond float64."""
     if isinstance(written, bool) or not isinstance(written, int | float | Decimal):
         return None
     try:
@@ -234,7 +234,7 @@ def _bytes_of(field: object) -> bytes:
 
 
 def _shown(field: object) -> str:
-    """Return a value for a sentence; nothing that it holds moves a terminal's cursor."""
+    """Return a value for a sentence without terminal control characters."""
     if field is None:
         return "NULL"
     text = field[: SHOWN + 1] if isinstance(field, str) else repr(field)[: SHOWN + 1]
@@ -243,56 +243,56 @@ def _shown(field: object) -> str:
 
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
-"""Seconds from a failure to the next attempt, and at most from one to the next."""
+"""First and longest pause in seconds between a failure and the next attempt."""
 
 MOST_HUNG: Final = 3
-"""Queries of one database that may hang; until one of them ends, no other is begun."""
+"""Upper limit of hanging queries per database; no further query starts before one ends."""
 
 TOGETHER: Final = 5_000
-"""Points that are stored at a time: what others send waits for so many, and not for a whole history."""
+"""Points per transaction, so that a long history does not block other data."""
 
 MOST_REMEMBERED: Final = 10_000
-"""Refused rows of a series that are known again, so that each is counted once however often it is read."""
+"""Upper limit of remembered invalid rows per series, so that each is counted only once."""
 
 ENDING: Final = 0.5
-"""Seconds that a query which is cancelled has to end, before its thread is left behind."""
+"""Seconds that a cancelled query has to end before its thread is abandoned."""
 
 _log = logging.getLogger("driftline")
 
 
 class KnownPoints(Protocol):
-    """The points that are stored, and how far queries have been read."""
+    """Access to the stored points and the progress of queries."""
 
     def reading(self, name: str) -> BusinessReading | None:
-        """Return how far the query of a series has been read, None where it never was."""
+        """Return the progress of the query of a series, None if it never ran."""
 
     def spacing(self, name: str) -> int:
-        """Return the usual time between two points of a series, nanoseconds; 0 of fewer than two."""
+        """Return the usual distance of a series' points, nanoseconds; 0 for fewer than two points."""
 
     def changed(self, points: Sequence[BusinessPoint]) -> list[BusinessPoint]:
-        """Return the points that are not stored as they are."""
+        """Return the points that differ from the stored ones."""
 
 
 class SeriesIntake(Protocol):
-    """The side of the state that takes points in."""
+    """The part of the state that accepts points."""
 
     def points(self) -> KnownPoints:
-        """Return what is stored."""
+        """Return the stored points."""
 
     def offer(self, request: Request) -> Future[Receipt]:
-        """Take points in; the future resolves when they are on disk."""
+        """Submit points; the future resolves when they are on disk."""
 
 
 class _Series(Struct):
     """One series of a database.
 
     Attributes:
-        due: When it is read next, seconds of the monotonic clock.
-        fault: Why it cannot be read; None while it can.
-        notice: What is wrong with what was read; None where nothing is.
-        pauses: From one attempt to the next, while there is a fault.
-        known: Digests of refused rows.
-        at_once: Whether more rows wait than one reading brings: they come next, without looking back.
+        due: Time of the next query, monotonic seconds.
+        fault: Why it cannot be read; None if it can.
+        notice: Problem of the data; None if there is none.
+        pauses: Pauses between attempts while there is a fault.
+        known: Digests of invalid rows.
+        at_once: Whether there are more rows than one query returns; the next query starts at once, without overlap.
     """
 
     name: str
@@ -307,19 +307,19 @@ class _Series(Struct):
 
     @property
     def key(self) -> str:
-        """Where it stands in the file."""
+        """Its configuration key."""
         return f"business.{self.name}.sql"
 
 
 class BusinessQueries:
-    """Reads all series that name a query.
+    """Read all series with a query.
 
     Args:
-        declared: The queries of the file, by the name of their series.
-        retention: Nanoseconds that rows are kept; what is older is not read.
-        clock: Unix nanoseconds.
-        monotonic: Seconds.
-        connect: Makes a database of its address; tests give their own.
+        declared: The configured queries by the name of their series.
+        retention: Retention of rows in nanoseconds; older data is not read.
+        clock: Returns unix nanoseconds.
+        monotonic: Returns seconds.
+        connect: Creates a database from its address; replaceable in tests.
     """
 
     def __init__(
@@ -339,12 +339,12 @@ class BusinessQueries:
         ]
 
     def start(self, intake: SeriesIntake) -> None:
-        """Begin to read; no database needs to be there yet."""
+        """Start to read; databases may be unavailable at first."""
         for database in self._databases:
             database.start(intake)
 
     def stop(self, grace: float) -> None:
-        """End within so many seconds, also where queries hang; what was read and not stored is read again."""
+        """Stop within ``grace`` seconds, even if queries hang; data that was read but not stored is read again."""
         for database in self._databases:
             database.end()
         until = time.monotonic() + grace
@@ -353,7 +353,7 @@ class BusinessQueries:
 
     @property
     def lines(self) -> list[str]:
-        """Lines about what is read, for people."""
+        """Return lines for people about the queries."""
         series = [business_series for database in self._databases for business_series in database.series]
         return [
             f"business series {business_series.name} from {printable(business_series.query.place)}"
@@ -361,7 +361,7 @@ class BusinessQueries:
         ]
 
     def sentence(self) -> str | None:
-        """Say what cannot be read, for the health of the process; None while everything can."""
+        """Return what cannot be read, for the health of the process; None if everything can."""
         sentences = [sentence for database in self._databases for sentence in database.sentences()]
         more = f"; and {len(sentences) - 1} more" if len(sentences) > 1 else ""
         return f"{sentences[0]}{more}" if sentences else None
@@ -413,21 +413,21 @@ class _DatabaseReader:
                 self._turn(following)
 
     def _turn(self, series: _Series) -> None:
-        """Read a series, and say when it is read next; only the end of the process is raised."""
+        """Read a series and schedule its next query; only the end of the process is raised."""
         try:
             self._read(series)
         except _Ended:
             raise
         except SqlError as error:
             self._failed(series, str(error))
-        except (StorageOutage, Overloaded):  # which is said by itself
+        except (StorageOutage, Overloaded):  # it is reported separately
             self._pause(series)
         except Exception:
             _log.exception("%s: the points could not be stored; Driftline will retry", series.key)
             self._pause(series)
 
     def _read(self, series: _Series) -> None:
-        """Read a series once, and store what is new of it."""
+        """Read a series once and store its new points."""
         now, query, points = self._clock(), series.query, self._intake.points()
         before = points.reading(series.name)
         until = before.until if before is not None and before.query == series.digest else 0
@@ -436,9 +436,15 @@ class _DatabaseReader:
         result = self._query(series, max(oldest, until - look_back))
         try:
             rows = business_rows(
-                *(series.name, series.digest, result.columns, result.rows, ZoneInfo(query.timezone), now, oldest),
-                None if query.period is None else int(query.period.total_seconds() * 10**9),
-                points.spacing(series.name),
+                name=series.name,
+                query=series.digest,
+                columns=result.columns,
+                rows=result.rows,
+                timezone=ZoneInfo(query.timezone),
+                now=now,
+                oldest=oldest,
+                period=None if query.period is None else int(query.period.total_seconds() * 10**9),
+                spacing=points.spacing(series.name),
             )
         except ValueError as error:
             raise SqlError(str(error)) from None
@@ -447,7 +453,7 @@ class _DatabaseReader:
         self._succeeded(series, result, reached > until, rows.ordered)
 
     def _query(self, series: _Series, since: int) -> SqlResult:
-        """Run a query in a thread that is left behind when it does not end."""
+        """Run a query in a thread that is abandoned if it does not end."""
         self._hung = [thread for thread in self._hung if thread.is_alive()]
         if len(self._hung) >= MOST_HUNG:
             raise SqlError(
@@ -478,19 +484,19 @@ class _DatabaseReader:
         raise SqlError(f"the query did not end within {duration(int(timeout * 10**9))}")
 
     def _wait_for(self, future: Future[Any], timeout: float | None = None) -> None:
-        """Wait until a future is done, the process stops, or so many seconds are over."""
+        """Wait until a future is done, the process stops, or the timeout is over."""
         wait([future, self._ended], timeout, FIRST_COMPLETED)
 
     def _store(
         self, series: _Series, rows: BusinessRows, reading: BusinessReading, before: BusinessReading | None
     ) -> None:
-        """Store what is new, and wait until it is on disk."""
+        """Store new points and wait until they are on disk."""
         refused = self._newly_refused(series, rows.refused)
         points = self._intake.points().changed(rows.points)
         if not points and not refused and reading == before:
             return
         rejected = Counter(refusal.reason for refusal in refused)
-        while len(points) > TOGETHER:  # how far comes with the last ones: until then all are read again
+        while len(points) > TOGETHER:  # the progress is stored with the last points: until then all are read again
             self._offer(Request(urandom(16), business=points[:TOGETHER]))
             points = points[TOGETHER:]
         self._offer(Request(urandom(16), business=points, rejected=rejected, readings=[reading]))
@@ -508,7 +514,7 @@ class _DatabaseReader:
         stored.result()
 
     def _newly_refused(self, series: _Series, refused: Sequence[RefusedRow]) -> list[RefusedRow]:
-        """Return the rows that no earlier reading refused."""
+        """Return the invalid rows that were not invalid in an earlier query."""
         if len(series.known) > MOST_REMEMBERED:
             series.known = {refusal.digest for refusal in refused} & series.known
         return [
@@ -544,4 +550,4 @@ class _DatabaseReader:
 
 
 class _Ended(Exception):  # noqa: N818 - no fault
-    """The process stops; what was not stored is read again at the next start."""
+    """The process stops; data that was not stored is read again after the next start."""

@@ -1,4 +1,4 @@
-"""The source ``sql`` of business series: its keys, and what reads it."""
+"""The source ``sql`` of business series: its keys and its reader."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .keys import SqlQuery
 
 
 class SqlSource(SqlQuery):
-    """The query of a database that says it."""
+    """A database query that returns the values of the business metric."""
 
     @classmethod
     def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:
-        """Return what reads the queries."""
+        """Return the reader of the queries."""
         from .queries import BusinessQueries
 
         return BusinessQueries(declared, retention, clock)

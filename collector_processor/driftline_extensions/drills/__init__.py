@@ -1,5 +1,5 @@
-"""Drills: traffic with an injected fault, lived through by a shadow of a real configuration, and what is told of it.
+"""Drills: traffic with an injected fault, processed by a shadow of a real configuration, and its notifications.
 
-``traffic`` holds rows, ``recorded`` reads them from files, ``synthetic`` draws them, ``faults`` breaks them,
-``shadow`` lives them through, ``drill`` says what was found, and ``matrix`` writes many drills as a table.
+``traffic`` has the rows, ``request`` reads them from files, ``synthetic`` draws them, ``faults`` injects
+faults, ``shadow`` processes them, ``drill`` determines the result, and ``texts`` writes results and tables.
 """

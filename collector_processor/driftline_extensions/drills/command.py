@@ -1,4 +1,4 @@
-"""`driftline drill`: whether a configuration would find a fault, how soon, and who would be told."""
+"""`driftline drill`: whether a configuration would detect a fault, how soon, and who would be notified."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MISSED = 1
 
 
 class Format(StrEnum):
-    """How results are written."""
+    """Format of results."""
 
     TEXT = "text"
     JSON = "json"

@@ -1,4 +1,4 @@
-"""Drilling: a model's traffic with a fault and without it, and what a configuration would have told of it."""
+"""Drills: a model's traffic with and without a fault, and the notifications of a configuration."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from .traffic import Traffic
 Outcome = Literal["found", "unnamed", "not_found", "inconclusive", "not_applicable"]
 
 TOLD_FURTHER: Final = 3 * DAY
-"""Nanoseconds for which a drill goes on after it was found, for its cause to be named."""
+"""Nanoseconds for which a drill continues after the first notification, for its cause to be identified."""
 
 
 class Settings(Struct, frozen=True):
-    """How a fault is injected; None where its own size counts.
+    """Settings of a fault; None = the fault's default.
 
     Attributes:
-        size: How strong it is.
-        fraction: The fraction of rows that have the fault.
-        feature: In which input; "" = the first that it can break.
-        seed: Of the rows that are drawn.
+        size: Size of the fault.
+        fraction: Fraction of rows with the fault.
+        feature: Feature with the fault; "" = the first suitable one.
+        seed: Random seed of the rows.
     """
 
     size: float | None = None
@@ -56,17 +56,18 @@ class Fired(Struct, frozen=True):
 
     Attributes:
         policy: Its name.
-        severity: How grave it says it is.
-        state: The state of the verdict, "" of a policy of something else.
-        found: What it found, in words; nothing is decided by it.
-        subjects: What it found something of.
-        after: Nanoseconds from the fault to when somebody was told, or could be; negative before the fault.
-        windows: Windows of its length from the fault to the one that showed it; 0 where none did.
-        window: The length.
-        told: The channels that got a message.
-        done: The actions, each with what it would have done.
-        held: What holds messages to other channels back, each as ``digest of NAME`` or ``quiet hours of NAME``.
-        silenced: Whether a silence keeps it from being told.
+        severity: Severity of the alert.
+        state: State of the verdict, "" for a policy with another condition.
+        found: The finding in words; not used by code.
+        subjects: Subjects of the finding.
+            after: Nanoseconds from the fault to the notification, or to when one was possible; negative before the
+            fault.
+        windows: Windows of its length from the fault to the one that showed it; 0 without a window.
+        window: Length of the windows.
+        told: Notified channels.
+        done: Actions with their dry-run descriptions.
+        held: Reasons why other channels hold the message: ``digest of NAME`` or ``quiet hours of NAME``.
+        silenced: Whether a silence suppresses its notification.
     """
 
     policy: str
@@ -84,27 +85,28 @@ class Fired(Struct, frozen=True):
 
 
 class DrillResult(Struct, frozen=True):
-    """What came of a drill.
+    """The result of a drill.
 
     Attributes:
-        fault: Which fault.
-        model: Of which model.
-        features: The inputs that were broken.
-        outcome: ``found``: told, and its cause named; ``unnamed``: told, and named otherwise; ``not_found``;
-            ``inconclusive``: the traffic is too thin to show it; ``not_applicable``: the traffic lacks what it breaks.
-        why: Why it was not found, or cannot be told; "" where it was.
-        at: From when on it was injected, unix nanoseconds.
-        size: How strong it was.
-        fraction: The fraction of rows that have the fault.
+        fault: The fault.
+        model: The model.
+        features: Features with the fault.
+            outcome: ``found``: notified with the right cause; ``unnamed``: notified with another cause;
+            ``not_found``; ``inconclusive``: too little traffic; ``not_applicable``: the traffic lacks what the
+            fault changes.
+        why: Why it was not found, or is inconclusive; "" if it was found.
+        at: Begin of the fault, unix nanoseconds.
+        size: Size of the fault.
+        fraction: Fraction of rows with the fault.
         lived: Nanoseconds of traffic after the fault.
-        rows: Rows of a day.
-        found_after: Nanoseconds until it was told; None where it was not.
-        named_after: Nanoseconds until its cause was named; None where it was not.
-        seen_after: Nanoseconds until the pages showed it; None where they did not.
-        fired: The policies that fired, the first at the head.
-        verdict: What the pages say then.
-        noise: The policies that fire although there is no fault, by the traffic without it.
-        would: What would have found it, and after how long; () where something did.
+        rows: Rows per day.
+        found_after: Nanoseconds until the notification; None without one.
+        named_after: Nanoseconds until the right cause; None without it.
+        seen_after: Nanoseconds until the pages showed it; None if they did not.
+        fired: Policies that fired, the first one first.
+        verdict: Verdict at that time.
+        noise: Policies that fire on the traffic without the fault.
+        would: Policy that would have found it, and its delay; () if it was found.
     """
 
     fault: Fault
@@ -127,12 +129,12 @@ class DrillResult(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """The fault and what it broke, as a sentence has it."""
+        """The fault and its features for a sentence."""
         names = " and ".join(short(name, 40) for name in self.features)
         return f"{self.fault.words} of {names}" if names else self.fault.words
 
     def within(self, limit_ns: int | None) -> bool:
-        """Return True where it was found and named, after so many nanoseconds at most."""
+        """Return True if it was found with the right cause within a time limit."""
         return (
             self.outcome == "found"
             and self.found_after is not None
@@ -142,13 +144,13 @@ class DrillResult(Struct, frozen=True):
 
 @dataclass
 class Range:
-    """A model's traffic, its past lived through once, and as many drills as one likes from there.
+    """A model's traffic, its past processed once, and any number of drills from there.
 
     Attributes:
         config: The real configuration.
-        traffic: Of the model, without a fault.
-        at: When faults begin, unix nanoseconds.
-        folder: Where shadows keep their state.
+        traffic: Traffic of the model without a fault.
+        at: Begin of faults, unix nanoseconds.
+        folder: Folder of the shadows' state.
     """
 
     config: Config
@@ -167,12 +169,12 @@ class Range:
 
     @cached_property
     def end(self) -> int:
-        """When the traffic is over, the hour after its last row."""
+        """End of the traffic: the full hour after its last row."""
         return -(-int(self.traffic.time[-1] + 1) // HOUR) * HOUR
 
     @cached_property
     def past(self) -> Shadow:
-        """The shadow up to the fault, with the traffic that is healthy."""
+        """The shadow up to the fault, with healthy traffic."""
         shadow = Shadow(shadow_config(self.config, self.traffic.key.model), self.folder / "past")
         start = int(self.traffic.time[0]) // HOUR * HOUR
         shadow.live(self.traffic, start, self.at, DAY)
@@ -180,18 +182,18 @@ class Range:
 
     @cached_property
     def quiet(self) -> Lived:
-        """What is told of the traffic without a fault."""
+        """Result of the traffic without a fault."""
         return self._live(self.traffic, lambda _: False)
 
     def drill(self, fault: Fault, settings: Settings) -> DrillResult:
-        """Inject a fault, and live through what follows.
+        """Inject a fault and process the traffic after it.
 
         Args:
-            fault: What breaks.
-            settings: How.
+            fault: The fault.
+            settings: Its settings.
 
         Raises:
-            BadInput: The fault cannot be injected as it is asked for.
+            BadInput: The fault cannot be injected with these settings.
         """
         model = self.traffic.key.model
         if lacks := lacking(fault, self.traffic):
@@ -232,7 +234,7 @@ class Range:
     # -- what was found -----------------------------------------------------------------------------------------------
 
     def _fired(self, lived: Lived, noise: Sequence[Fired]) -> list[Fired]:
-        """Return the policies that fired after the fault, the first at the head, but for those that fire anyway."""
+        """Return the policies that fired after the fault, the first one first, without those that fire anyway."""
         silent = {firing.policy: firing.after for firing in noise}
         firings = [
             self._told_of(alert, lived)
@@ -278,7 +280,7 @@ class Range:
         return f"{'quiet hours' if keys is None or keys.digest is None else 'digest'} of {channel}"
 
     def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
-        """Return after how long the cause was named; None where it was not."""
+        """Return the delay until the cause was identified; None if it was not."""
         for look in lived.looks:
             known_firings = [firing for firing in fired if firing.after <= look.time - self.at]
             subjects = [subject for known_firing in known_firings for subject in known_firing.subjects]
@@ -287,7 +289,7 @@ class Range:
         return None
 
     def _seen(self, fault: Fault, lived: Lived) -> int | None:
-        """Return after how long the pages showed a state that tells of the fault, and did not before it."""
+        """Return the delay until the pages showed a state of the fault that they did not show before; None if never."""
         quiet = {look.time: look.verdict for look in self.quiet.looks}
         for look in lived.looks:
             if look.time <= self.at or look.verdict is None or look.verdict.state not in fault.states:
@@ -330,7 +332,7 @@ class Range:
         return looks[0].verdict if looks else (lived.looks[-1].verdict if lived.looks else None)
 
     def _missed(self, result: DrillResult) -> str:
-        """Say why nothing fired."""
+        """Return why nothing fired."""
         if not self.config.watched_policies:
             return "there are no notifications: `notify` has no channel, and there is no policy"
         if result.noise:
@@ -344,7 +346,7 @@ class Range:
     # -- power --------------------------------------------------------------------------------------------------------
 
     def _too_thin(self, fault: Fault, features: Sequence[str], lived: Lived) -> str:
-        """Say why the traffic cannot show a fault, however well policies are written; "" where it can."""
+        """Return why the traffic is too small to show a fault with any policy; "" if it is not."""
         if fault.name == "dead-exporter":
             panes: I64 = np.unique(self.traffic.time[self.traffic.time < self.at] // PANE * PANE)
             pace = pace_of(panes, self.at)
@@ -355,7 +357,7 @@ class Range:
             return ""
         view = leading_view(lived)
         evaluations = [] if view is None else [*_closed_after(view, self.at)]
-        # 2: windows that must have ended after a fault before one may say that it is not found
+        # 2: minimum number of windows after a fault before it counts as not found
         if len(evaluations) < 2:
             window_count = "no window" if not evaluations else "only one window"
             return f"{window_count} ended after the fault; use more traffic, or shorter windows"
@@ -377,7 +379,7 @@ class Range:
         return ""
 
     def _would_find(self, fault: Fault, features: Sequence[str], lived: Lived) -> Iterator[str]:
-        """Yield the policy that looks for a fault, and after how long it would have found it, by a replay."""
+        """Yield the policy that is designed for a fault, and its delay in a replay."""
         condition = self.condition(fault, features)
         if not condition or condition.startswith("verdict"):
             return
@@ -390,7 +392,7 @@ class Range:
             yield f"A policy '{condition}' would have found it after {time_words(max(first - self.at, 0))}."
 
     def condition(self, fault: Fault, features: Sequence[str]) -> str:
-        """Return the condition that looks for a fault; "" where there is none for this traffic."""
+        """Return the condition that detects a fault; "" if there is none for this traffic."""
         latency = 0.0
         if "{latency}" in fault.condition:
             if self.traffic.duration is None:
@@ -412,7 +414,7 @@ def _closed_after(view: ModelView, time: int) -> Iterator[Evaluation]:
 
 
 def _first(policy: Policy, view: ModelView, time: int) -> int | None:
-    """Return when a policy fires first after a time, over the windows of a model; None where it does not."""
+    """Return the first firing of a policy after a time over the windows of a model; None if there is none."""
     history = replayed_model(view.key, view.tier, view.windows, view.timezone).history
     fired = [firing.fired for firing in policy.rule.replay(history) if firing.fired > time]
     return min(fired, default=None)
@@ -441,7 +443,7 @@ def _awaited(message: Message) -> str:
 
 
 def time_words(nanoseconds: int) -> str:
-    """Write a time as people say it.
+    """Return a duration for people.
 
     >>> time_words(DAY), time_words(36 * HOUR), time_words(2 * HOUR), time_words(75 * HOUR)
     ('1 day', '1.5 days', '2 hours', '3.1 days')
@@ -457,7 +459,7 @@ def default_fault(name: str) -> Fault:
     """Return a fault by its name.
 
     Raises:
-        BadInput: There is none of that name; the message names the nearest.
+        BadInput: There is no such fault; the message contains the most similar name.
     """
     from driftline_processor.core.nearest_names import near
 

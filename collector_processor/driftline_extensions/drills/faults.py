@@ -1,4 +1,4 @@
-"""The faults that a drill injects: what each breaks, and what should be told of it. One table, :data:`FAULTS`."""
+"""The faults of drills: their effect and the expected notification, in one table, :data:`FAULTS`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PROBES: Final = 20
 
 
 class Injection(Struct, frozen=True):
-    """How a fault is injected.
+    """Parameters of an injected fault.
 
     Attributes:
-        at: From when on, unix nanoseconds.
-        size: How strong, in the fault's own unit.
-        fraction: The fraction of rows that have the fault.
-        feature: In which input; "" where the fault is about none.
-        rng: Draws the rows.
+        at: Begin, unix nanoseconds.
+        size: Size, in the fault's unit.
+        fraction: Fraction of rows with the fault.
+        feature: Feature with the fault; "" if the fault has none.
+        rng: Random generator.
     """
 
     at: int
@@ -44,27 +44,27 @@ class Injection(Struct, frozen=True):
     rng: Random
 
     def rows(self, traffic: Traffic) -> NDArray[np.bool_]:
-        """Return which rows are hit: bool (n,)."""
+        """Return the rows with the fault: bool (n,)."""
         return np.asarray((traffic.time >= self.at) & (self.rng.random(len(traffic)) < self.fraction))
 
 
 class Fault(Struct, frozen=True):
-    """A fault, and what should be told of it.
+    """A fault, and the expected notification.
 
     Attributes:
-        name: As one writes it.
-        what: What breaks, in words.
+        name: Its name on the command line.
+        what: Its description.
         inject: Returns the traffic with the fault.
-        size: How strong it is unless somebody says otherwise.
-        unit: What the size counts; "" where it has none.
-        inputs: Which inputs it can be about: ``any``, ``numbers``, or "" for none.
-        kinds: The kinds of change by which its cause is named.
-        states: The states of a verdict that tell of it.
-        why: Why that is what should be told.
-        condition: A policy that looks for it.
-        runbook: The runbook that its message links to.
-        needs: What the traffic must have: ``outcomes``, ``latency``, ``two inputs``.
-        cause: Signals, metrics, checks and kinds of facts of which one names its cause where no kind of change does.
+        size: Default size.
+        unit: Unit of the size; "" if it has none.
+        inputs: Suitable features: ``any``, ``numbers``, or "" for none.
+        kinds: Kinds of change that identify its cause.
+        states: States of a verdict that show it.
+        why: Reason for the expected notification.
+        condition: A policy condition that detects it.
+        runbook: The runbook in its message.
+        needs: Requirements on the traffic: ``outcomes``, ``latency``, ``two inputs``.
+        cause: Signals, metrics, checks and kinds of facts that identify its cause if no kind of change does.
     """
 
     name: str
@@ -83,16 +83,16 @@ class Fault(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """The name as a sentence has it."""
+        """The name for a sentence."""
         return self.name.replace("-", " ")
 
     def named(self, verdict: Verdict | None, subjects: Collection[str], features: Sequence[str]) -> bool:
-        """Return True where a verdict, or what a policy found, names the cause rightly.
+        """Return True if a verdict or a policy's finding identifies the right cause.
 
         Args:
-            verdict: What the pages show.
-            subjects: What the policies that fired found something of.
-            features: The inputs that are broken; one of them has to be named.
+            verdict: The verdict.
+            subjects: Subjects of the findings of policies that fired.
+            features: Features with the fault, one of which must be named.
         """
         texts = () if verdict is None else (verdict.cause, verdict.advice, *verdict.reasons)
         facts = [fact for text in texts for fact in facts_within(text)]
@@ -117,13 +117,13 @@ def _check(fact: Fact) -> str:
 
 
 def _changed(traffic: Traffic, name: str, column: Column, rows: NDArray[np.bool_]) -> Traffic:
-    """Return the traffic with other values of one input in some rows."""
+    """Return the traffic with other values of one feature in some rows."""
     features = {**traffic.features, name: _mixed(traffic.features[name], column, rows)}
     return _asked_again(traffic, features, rows)
 
 
 def _asked_again(traffic: Traffic, features: Features, rows: NDArray[np.bool_]) -> Traffic:
-    """Return the traffic with other inputs, whose scores are new in some rows alone."""
+    """Return the traffic with other features and new scores in some rows."""
     if traffic.model is None or traffic.scores is None:
         return structs.replace(traffic, features=features)
     scores = np.where(rows[:, None], traffic.model(features), traffic.scores)
@@ -190,10 +190,10 @@ def _schema(traffic: Traffic, how: Injection) -> Traffic:
 
 
 def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
-    """Replace rows by others of the same time, drawn the likelier the greater their value: what follows stays.
+    """Replace rows by others of the same time, with a probability that grows with their value.
 
-    Rows that are drawn twice would repeat each other in full, which is a fault of the data. So where the model can be
-    asked again, the input alone is drawn, and its scores and outcomes follow. Recorded rows are drawn as they are.
+    Repeated whole rows would be a data fault. So if the model can be called, only the feature is drawn, and scores
+    and outcomes follow from it. Recorded rows are drawn as a whole.
     """
     after = np.flatnonzero(traffic.time >= how.at)
     if not len(after):
@@ -218,7 +218,7 @@ def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
 
 
 def _places(column: Column) -> F64:
-    """Return where each value lies among all, as a normal score: missing ones in the middle."""
+    """Return the normal score of each value's rank; missing values are in the middle."""
     from scipy.special import ndtri
 
     values = numbers_of(column) if column.numbers is not None else np.asarray(column.codes, np.float64)
@@ -232,7 +232,7 @@ def _places(column: Column) -> F64:
 
 
 def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
-    """Let other outcomes follow from the same inputs: classes change in a fraction of the rows, numbers shift."""
+    """Change the outcomes of the same features: other classes in a fraction of the rows, shifted numbers."""
     assert traffic.actual is not None
     rows = how.rows(traffic)
     if traffic.task.predicts_number:
@@ -285,8 +285,7 @@ def _slow(traffic: Traffic, how: Injection) -> Traffic:
 def _burst(traffic: Traffic, how: Injection) -> Traffic:
     """Add a day's burst of calls that probe the model.
 
-    They are a few rows as near to its threshold as can be, again and again, with one input a little changed. Nobody
-    tells what became of them.
+    They repeat a few rows close to its threshold with small changes of one feature. They have no outcomes.
     """
     day = (traffic.time >= how.at) & (traffic.time < how.at + DAY)
     usual = int(day.sum())
@@ -308,7 +307,7 @@ def _burst(traffic: Traffic, how: Injection) -> Traffic:
 
 
 def _margins(traffic: Traffic) -> F64:
-    """Return how far each score is from where the decision turns."""
+    """Return the distance of each score from the decision boundary."""
     if traffic.scores is None:
         return np.zeros(len(traffic))
     if traffic.task.has_threshold:
@@ -320,7 +319,7 @@ def _margins(traffic: Traffic) -> F64:
 
 
 def merged(traffic: Traffic, two: Traffic) -> Traffic:
-    """Return the rows of two traffics of one model, by time; both have the same columns, and no rankings."""
+    """Return the rows of two traffics of one model by time; both must have the same columns, and no rankings."""
     from driftline.tables.table import concatenate
 
     def column(first: Column | None, second: Column | None) -> Column | None:
@@ -348,13 +347,13 @@ def merged(traffic: Traffic, two: Traffic) -> Traffic:
 
 
 def is_number(column: Column) -> bool:
-    """Return True where most values of an input that are there are numbers."""
+    """Return True if most present values of a feature are numbers."""
     is_finite = np.isfinite(numbers_of(column)) if column.numbers is not None else np.zeros(0, np.bool_)
     return bool(is_finite.sum() > (0 if column.codes is None else (column.codes >= 0).sum()))
 
 
 def partner_of(traffic: Traffic, name: str) -> str:
-    """Return the input of the same kind whose values lie farthest from those of another.
+    """Return the feature of the same kind whose values are farthest from those of another.
 
     Raises:
         BadInput: There is none.
@@ -378,16 +377,16 @@ def _quantiles(column: Column) -> F64:
 
 
 def _apart(first: F64, second: F64) -> float:
-    """Return how far two quantile ranges lie apart, in their lengths."""
+    """Return the distance of two quantile ranges relative to their length."""
     reach = max(float(first[2] - first[0]), float(second[2] - second[0]), 1e-12)
     return abs(float(first[1] - second[1])) / reach
 
 
 def choose_feature(fault: Fault, traffic: Traffic, asked_name: str) -> str:
-    """Return the input that a fault breaks: the one that is wanted, else the first that it can break.
+    """Return the feature of a fault: the requested one, else the first suitable one.
 
     Raises:
-        BadInput: There is no such input, or the fault cannot break it.
+        BadInput: There is no such feature, or it is not suitable.
     """
     features = traffic.features
     if not fault.inputs:
@@ -411,7 +410,7 @@ def choose_feature(fault: Fault, traffic: Traffic, asked_name: str) -> str:
 
 
 def lacking(fault: Fault, traffic: Traffic) -> str:
-    """Return what a traffic lacks so that a fault cannot be injected, as a clause; "" where it lacks nothing."""
+    """Return what a traffic lacks for a fault, as a clause; "" if it lacks nothing."""
     without = traffic.actual is None or not is_present(traffic.actual).any()
     if "outcomes" in fault.needs and without:
         return "there are no outcomes"
@@ -433,83 +432,159 @@ FAULTS: Mapping[str, Fault] = {
     one.name: one
     for one in (
         Fault(
-            *("feature-null", "an input is empty", _null, 1.0, "", "any", _DATA, _SEEN),
-            "An upstream join that finds no row leaves values empty: a data fault of this input.",
-            "missing of {feature} > 5 %",
-            "pipeline-break",
+            name="feature-null",
+            what="an input is empty",
+            inject=_null,
+            size=1.0,
+            unit="",
+            inputs="any",
+            kinds=_DATA,
+            states=_SEEN,
+            why="An upstream join that finds no row leaves values empty: a data fault of this input.",
+            condition="missing of {feature} > 5 %",
+            runbook="pipeline-break",
         ),
         Fault(
-            *("unit-change", "an input is in another unit", _unit, 100.0, "times", "numbers", _DATA, _SEEN),
-            "All values are multiplied by the same factor: a data fault of this input.",
-            "data faulty",
-            "unit-change",
+            name="unit-change",
+            what="an input is in another unit",
+            inject=_unit,
+            size=100.0,
+            unit="times",
+            inputs="numbers",
+            kinds=_DATA,
+            states=_SEEN,
+            why="All values are multiplied by the same factor: a data fault of this input.",
+            condition="data faulty",
+            runbook="unit-change",
         ),
         Fault(
-            *("swapped-columns", "two inputs are swapped", _swapped, 1.0, "", "any", _DATA, _SEEN),
-            "Each input has the values of the other: a data fault of one or both inputs.",
-            "data faulty",
-            "pipeline-break",
-            ("two inputs",),
+            name="swapped-columns",
+            what="two inputs are swapped",
+            inject=_swapped,
+            size=1.0,
+            unit="",
+            inputs="any",
+            kinds=_DATA,
+            states=_SEEN,
+            why="Each input has the values of the other: a data fault of one or both inputs.",
+            condition="data faulty",
+            runbook="pipeline-break",
+            needs=("two inputs",),
         ),
         Fault(
-            *("schema-break", "an input has another type", _schema, 1.0, "", "any", _DATA, _SEEN),
-            "Numbers arrive as texts, or texts as numbers: a data fault of this input.",
-            "data faulty",
-            "pipeline-break",
+            name="schema-break",
+            what="an input has another type",
+            inject=_schema,
+            size=1.0,
+            unit="",
+            inputs="any",
+            kinds=_DATA,
+            states=_SEEN,
+            why="Numbers arrive as texts, or texts as numbers: a data fault of this input.",
+            condition="data faulty",
+            runbook="pipeline-break",
         ),
         Fault(
-            *("covariate-shift", "the inputs shift, and the outcomes follow from them as before", _inputs_move, 1.5),
-            *("deviations", "any", ("covariate_shift", "label_shift"), _SEEN),
-            "The inputs shifted, but their outcomes did not: covariate shift. It is a risk until outcomes show more.",
-            "features drift",
-            "concept-change",
+            name="covariate-shift",
+            what="the inputs shift, and the outcomes follow from them as before",
+            inject=_inputs_move,
+            size=1.5,
+            unit="deviations",
+            inputs="any",
+            kinds=("covariate_shift", "label_shift"),
+            states=_SEEN,
+            why=(
+                "The inputs shifted, but their outcomes did not: covariate shift."
+                " It is a risk until outcomes show more."
+            ),
+            condition="features drift",
+            runbook="concept-change",
         ),
         Fault(
-            *("concept-shift", "other outcomes follow from the same inputs", _truth_turns, 0.3),
-            *("of the outcomes, or deviations", "", ("concept_change", "label_shift"), ("degraded",)),
-            "Only outcomes show it: the model is degraded, and its inputs are unchanged.",
-            "verdict is degraded",
-            "concept-change",
-            ("outcomes",),
+            name="concept-shift",
+            what="other outcomes follow from the same inputs",
+            inject=_truth_turns,
+            size=0.3,
+            unit="of the outcomes, or deviations",
+            inputs="",
+            kinds=("concept_change", "label_shift"),
+            states=("degraded",),
+            why="Only outcomes show it: the model is degraded, and its inputs are unchanged.",
+            condition="verdict is degraded",
+            runbook="concept-change",
+            needs=("outcomes",),
         ),
         Fault(
-            *("label-delay", "outcomes arrive late", _outcomes_late, 30.0, "days", "", (), ("unknown", "at_risk")),
-            "A verdict is not possible: a separate policy must report that outcomes are missing.",
-            "coverage < 50 %",
-            "label-delay",
-            ("outcomes",),
-            frozenset({"coverage", "outcomes_in_time", "no_outcomes"}),
+            name="label-delay",
+            what="outcomes arrive late",
+            inject=_outcomes_late,
+            size=30.0,
+            unit="days",
+            inputs="",
+            kinds=(),
+            states=("unknown", "at_risk"),
+            why="A verdict is not possible: a separate policy must report that outcomes are missing.",
+            condition="coverage < 50 %",
+            runbook="label-delay",
+            needs=("outcomes",),
+            cause=frozenset({"coverage", "outcomes_in_time", "no_outcomes"}),
         ),
         Fault(
-            *("label-error", "rows get the outcomes of other rows", _outcomes_mixed_up, 0.6),
-            *("of the outcomes", "", ("concept_change", "label_shift"), ("degraded",)),
-            "The model looks degraded: outcomes alone cannot distinguish a wrong join from a real change.",
-            "verdict is degraded",
-            "label-delay",
-            ("outcomes",),
+            name="label-error",
+            what="rows get the outcomes of other rows",
+            inject=_outcomes_mixed_up,
+            size=0.6,
+            unit="of the outcomes",
+            inputs="",
+            kinds=("concept_change", "label_shift"),
+            states=("degraded",),
+            why="The model looks degraded: outcomes alone cannot distinguish a wrong join from a real change.",
+            condition="verdict is degraded",
+            runbook="label-delay",
+            needs=("outcomes",),
         ),
         Fault(
-            *("dead-exporter", "no more rows arrive", _silent, 1.0, "", "", (), ("no_data",)),
-            "The model has no data, although its usual rate means that rows should have arrived.",
-            "verdict is no_data",
-            "pipeline-break",
+            name="dead-exporter",
+            what="no more rows arrive",
+            inject=_silent,
+            size=1.0,
+            unit="",
+            inputs="",
+            kinds=(),
+            states=("no_data",),
+            why="The model has no data, although its usual rate means that rows should have arrived.",
+            condition="verdict is no_data",
+            runbook="pipeline-break",
         ),
         Fault(
-            *("slow-model", "calls take longer", _slow, 10.0, "times", "", ("service",), ("degraded",)),
-            "Only an objective or a policy defines which calls are too slow. Without one, nothing should fire.",
-            "latency_p99 > {latency}ms",
-            "slow-or-failing-model",
-            ("latency",),
-            frozenset(LATENCIES),
+            name="slow-model",
+            what="calls take longer",
+            inject=_slow,
+            size=10.0,
+            unit="times",
+            inputs="",
+            kinds=("service",),
+            states=("degraded",),
+            why="Only an objective or a policy defines which calls are too slow. Without one, nothing should fire.",
+            condition="latency_p99 > {latency}ms",
+            runbook="slow-or-failing-model",
+            needs=("latency",),
+            cause=frozenset(LATENCIES),
         ),
         Fault(
-            *("adversarial-burst", "somebody probes the model with many similar rows", _burst, 3.0),
-            *("times a day's rows", "any", ("data_fault", "covariate_shift"), _SEEN),
-            "Rows are duplicates, or lie where there were few rows: a data fault, or covariate shift.",
-            "predictions > 2 * average of 7",
-            "attack",
-            ("no items",),
-            frozenset({"duplicates", "stale", "predictions"}),
+            name="adversarial-burst",
+            what="somebody probes the model with many similar rows",
+            inject=_burst,
+            size=3.0,
+            unit="times a day's rows",
+            inputs="any",
+            kinds=("data_fault", "covariate_shift"),
+            states=_SEEN,
+            why="Rows are duplicates, or lie where there were few rows: a data fault, or covariate shift.",
+            condition="predictions > 2 * average of 7",
+            runbook="attack",
+            needs=("no items",),
+            cause=frozenset({"duplicates", "stale", "predictions"}),
         ),
     )
 }

@@ -1,6 +1,6 @@
-"""What is asked of drills, in the words of the options of the command, and their results.
+"""Run the requested drills, with options named as in the command, on recorded or synthetic traffic.
 
-Recorded traffic: rows of files, as ``driftline evaluate`` reads them, as the traffic of a service.
+Recorded traffic is read from files as by ``driftline evaluate``.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from .synthetic import synthetic_traffic
 from .traffic import Traffic
 
 DELAY: Final = DAY // 2
-"""Nanoseconds after which an outcome is taken to be known where nobody said when it was: half a day."""
+"""Assumed delay of outcomes without a time in nanoseconds: half a day."""
 
 MOST_ROWS: Final = 2_000_000
-"""Rows of a drill: they are held in memory, and sent again for each fault."""
+"""Upper limit of rows per drill: they are in memory, and sent again for each fault."""
 
 
 def recorded_traffic(
@@ -57,15 +57,15 @@ def recorded_traffic(
 
     Args:
         data: The files.
-        reference: Their baseline, or the rows to build it from; None = the processor learns it from the first rows.
-        outcomes: A file of what really happened.
-        options: Which column plays which part.
-        name: Of the model; "" = that of the baseline.
-        sends: Whether the service sends the baseline; False where the configuration names it.
-        say: Hears what was guessed or left out.
+        reference: Their baseline, or the rows to build it from; None = learned from the first rows.
+        outcomes: A file of outcomes.
+        options: Meaning of the columns.
+        name: Name of the model; "" = the baseline's.
+        sends: Whether the service sends the baseline; False if the configuration has it.
+        say: Called with sentences on inferred or skipped data.
 
     Raises:
-        BadInput: A file or a column cannot be made sense of, or rows have no times.
+        BadInput: A file or a column is invalid, or rows have no times.
     """
     options = replace(options, model=name or options.model)
     baseline = baseline_of(data[0] if reference is None else reference, data[0], options, say)
@@ -102,7 +102,7 @@ def _traffic(rows: FileRows, tables: Sequence[object], key: ModelKey, baseline: 
     }
     actual = rows.actual
     if baseline.task.ranks_items:
-        actual = None  # what was relevant travels otherwise, and no fault is about it
+        actual = None  # relevance labels are encoded differently, and no fault changes them
     traffic = Traffic(
         key=key,
         task=baseline.task,
@@ -121,7 +121,7 @@ def _traffic(rows: FileRows, tables: Sequence[object], key: ModelKey, baseline: 
 
 
 def _known(rows: FileRows, time: I64) -> I64:
-    """Return when each outcome was known; where nobody said, so long after its prediction as :data:`DELAY`."""
+    """Return the time of each outcome; if missing, :data:`DELAY` after its prediction."""
     if rows.outcome_time is None:
         return time + DELAY
     return np.where(rows.outcome_time > 0, np.maximum(rows.outcome_time, time), time + DELAY)
@@ -132,7 +132,7 @@ def _plain(items: Items | None) -> Items | None:
 
 
 def _joined(parts: Sequence[Traffic]) -> Traffic:
-    """Return the rows of several files by time, each with a number of its own."""
+    """Return the rows of several files by time, each with its own number."""
     if len(parts) > 1 and any(part.items is not None for part in parts):
         raise BadInput("rankings in several files: a drill can use only one file of rankings; pass one file")
     first = parts[0]
@@ -167,7 +167,7 @@ def _columns(parts: Sequence[object], sizes: Sequence[int]) -> dict[str, Column]
 
 
 def _column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column | None:
-    """Return the values of several files as one column, missing where a file has none."""
+    """Return the values of several files as one column, missing for files without it."""
     if all(part is None for part in parts):
         return None
     filled = [
@@ -178,16 +178,16 @@ def _column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column | No
 
 
 START: Final = 20_454 * DAY
-"""When synthetic traffic begins: a Thursday, the first of January 2026."""
+"""Begin of synthetic traffic: Thursday, 1 January 2026."""
 
 LONGEST: Final = 400
-"""Days of synthetic traffic at most."""
+"""Upper limit of days of synthetic traffic."""
 
 SHARE_BEFORE: Final = 2 / 3
-"""The fraction of recorded traffic after which a fault begins, unless somebody says when."""
+"""Default fraction of recorded traffic before a fault."""
 
 NAMELESS: Final = "churn"
-"""The model that is drilled where no configuration names any."""
+"""Model name if the configuration has no models."""
 
 
 class DrillRequest(Struct, frozen=True):
@@ -195,16 +195,16 @@ class DrillRequest(Struct, frozen=True):
 
     Attributes:
         faults: Their names; () = all.
-        model: Which model; "" = the only one, or all of the configuration.
-        config: A ``driftline.yaml``; None = the default configuration, with somebody who is told.
-        records: Files of recorded rows; () = rows are drawn.
-        outcomes: A file of what happened.
-        baseline: What recorded rows are compared with, or by which rows are drawn.
-        columns: Which column of the files plays which part.
-        at: When the fault begins: a time, or a number of days after the first row; "" = as documented.
+        model: Name of the model; "" = the only one, or all of the configuration.
+        config: A ``driftline.yaml``; None = the default configuration with one channel.
+        records: Files of recorded rows; () = synthetic rows.
+        outcomes: A file of outcomes.
+        baseline: Baseline of recorded rows, or distribution of synthetic rows.
+        columns: Meaning of the columns of files.
+        at: Begin of the fault: a time, or a number of days after the first row; "" = the default.
         days: Days of synthetic traffic after the fault.
-        rows: Synthetic rows a day.
-        settings: How faults are injected.
+        rows: Synthetic rows per day.
+        settings: Settings of faults.
     """
 
     faults: Sequence[str] = ()
@@ -221,14 +221,14 @@ class DrillRequest(Struct, frozen=True):
 
 
 def run_drills(request: DrillRequest, say: Say) -> Iterator[DrillResult]:
-    """Do the drills that are asked for, one model after the other.
+    """Run the requested drills, one model after the other.
 
     Args:
-        request: Which.
-        say: Hears what was guessed of files, and how far the work is.
+        request: The options.
+        say: Called with sentences on inferred data and on the progress.
 
     Raises:
-        BadInput: An option, a file or the configuration cannot be used.
+        BadInput: An option, a file or the configuration is invalid.
     """
     config = _configuration(request.config)
     faults = [default_fault(name) for name in request.faults] or [*FAULTS.values()]
@@ -240,7 +240,7 @@ def run_drills(request: DrillRequest, say: Say) -> Iterator[DrillResult]:
 
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """Log errors alone until the block ends: what a shadow notes is no news of a processor."""
+    """Log only errors within the block, because messages of a shadow would be misleading."""
     logs = [logging.getLogger(name) for name in ("driftline", "driftline_processor")]
     before = [log.level for log in logs]
     for log in logs:
@@ -279,7 +279,7 @@ def _configuration(file: Path | None) -> Config:
 
 
 def _models(config: Config, request: DrillRequest) -> list[str]:
-    """Return the models to drill; "" stands for that of the baseline of recorded rows."""
+    """Return the models of the drills; "" is the model of the recorded rows' baseline."""
     names = [*config.models]
     if request.model:
         if names and request.model not in names and not request.records:
@@ -299,10 +299,9 @@ def _models(config: Config, request: DrillRequest) -> list[str]:
 
 def _synthetic(name: str, settings: Model, request: DrillRequest) -> tuple[Traffic, int]:
     longest = max(map(window_length, settings.windows))
-    # 7: days of synthetic traffic after the fault, unless somebody says otherwise
+    # 7: default days of synthetic traffic after the fault
     days = max(7, 4 * -(-longest // DAY)) if request.days is None else request.days
-    # 14: days of synthetic traffic before the fault: enough for a pace of its own, and for outcomes to have had their
-    # time
+    # 14: days of synthetic traffic before the fault: enough to learn the normal rate, and for mature outcomes
     before = max(14, 2 * -(-longest // DAY))
     if request.at:
         before = _days(request.at)

@@ -1,6 +1,6 @@
-"""A shadow of a configuration: the real state, judging and policies over a store of their own, in event time.
+"""A shadow of a configuration: the real state, evaluation and policies over a separate store, in event time.
 
-Nothing leaves it: it opens no port, its channels and actions only record, and its folder is gone at its end.
+It opens no port, its channels and actions only record, and its folder is deleted at the end.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from msgspec import Struct, field
 from .traffic import Traffic
 
 PREFIX: Final = "driftline-drill-"
-"""What the names of folders of drills begin with."""
+"""Prefix of the folders of drills."""
 
 LOOKS_A_DAY: Final = 4
-"""Judgings of a day, at least: a window closes when rows of the next one have come."""
+"""Minimum number of evaluations per day: a window closes when rows of the next one have arrived."""
 
 SENDS_A_LOOK: Final = 3
-"""Requests from one judging to the next."""
+"""Requests per evaluation."""
 
 RETENTION: Final = timedelta(days=3650)
-"""Rows of a drill do not expire: recorded ones may be of any year."""
+"""Retention of a drill: unlimited in effect, because recorded rows may be of any year."""
 
 
 def shadow_config(config: Config, model: str) -> Config:
-    """Return a configuration with one model, and without anything that listens, leaves or is kept.
+    """Return a configuration with one model, without listeners, exporters and permanent storage.
 
     Args:
-        config: The real one.
-        model: The model that is drilled.
+        config: The real configuration.
+        model: Name of the model.
     """
     settings = config.models.get(model, Model())
     storage = Storage(in_memory=False, retention=RETENTION, log=config.storage.log)
@@ -57,10 +57,10 @@ def shadow_config(config: Config, model: str) -> Config:
 
 
 class RecordingCouriers(Couriers):
-    """Couriers that take every message, and carry none.
+    """Couriers that record messages and do not send them.
 
     Attributes:
-        told: Each message, and what an action would have done, with the event time at which it was given.
+        told: Each message with its event time, and the dry-run description of an action.
     """
 
     def __init__(self, actions: Mapping[str, ActionKeys], clock: Callable[[], int]) -> None:
@@ -70,7 +70,7 @@ class RecordingCouriers(Couriers):
         self._taken: list[Delivery] = []
 
     def post(self, messages: Sequence[Message]) -> None:
-        """Note messages as delivered; those of actions with what would have been done."""
+        """Record messages as delivered, with dry-run descriptions of actions."""
         for message in messages:
             description = self._describe(message) if message.is_order else ""
             self.told.append((self._now(), message, description))
@@ -79,7 +79,7 @@ class RecordingCouriers(Couriers):
             )
 
     def deliveries(self) -> list[Delivery]:
-        """Return what came of messages since the last call."""
+        """Return the deliveries since the last call."""
         recorded, self._taken = self._taken, []
         return recorded
 
@@ -95,11 +95,11 @@ class RecordingCouriers(Couriers):
 
 
 class Look(Struct, frozen=True):
-    """What the pages say of the model at a time.
+    """State of the pages at a time.
 
     Attributes:
         time: Event time, unix nanoseconds.
-        verdict: Whether the model is healthy; None where nobody can say.
+        verdict: Verdict of the model; None if there is none.
     """
 
     time: int
@@ -107,15 +107,15 @@ class Look(Struct, frozen=True):
 
 
 class Lived(Struct, frozen=True):
-    """What a shadow has seen by the end of its traffic.
+    """Results of a shadow at the end of its traffic.
 
     Attributes:
-        looks: What the pages said after each judging.
+        looks: State of the pages after each evaluation.
         alerts: All alerts.
-        told: Messages with the event time at which they left, and what an action would have done.
-        approvals: The approvals that orders wait for, by the id of their message.
-        views: The model as its pages show it in the end.
-        until: How far event time came, unix nanoseconds.
+        told: Messages with their event time, and dry-run descriptions of actions.
+        approvals: Pending approvals by the id of their message.
+        views: The model as its pages show it at the end.
+        until: Reached event time, unix nanoseconds.
     """
 
     looks: Sequence[Look]
@@ -128,11 +128,11 @@ class Lived(Struct, frozen=True):
 
 
 class Shadow(Struct):
-    """A configuration that lives through traffic, whose past may be copied.
+    """A configuration that processes traffic; its state can be copied.
 
     Attributes:
-        config: What :func:`shadow_config` made.
-        folder: Where its state is.
+        config: Result of :func:`shadow_config`.
+        folder: Folder of its state.
         now: Event time, unix nanoseconds.
     """
 
@@ -144,14 +144,14 @@ class Shadow(Struct):
 
     @property
     def step(self) -> int:
-        """Nanoseconds from one judging to the next: a quarter of a day, half of that of shorter windows."""
+        """Nanoseconds between evaluations: a quarter of a day, half of that for windows shorter than a day."""
         [model] = self.config.models.values()
         step = DAY // LOOKS_A_DAY
         return step if min(map(length, model.windows)) >= DAY else step // 2
 
     @property
     def sends(self) -> int:
-        """Nanoseconds from one request to the next."""
+        """Nanoseconds between requests."""
         return self.step // SENDS_A_LOOK
 
     def live(
@@ -162,14 +162,14 @@ class Shadow(Struct):
         step: int,
         has_ended: Callable[[Lived], bool] = lambda _: False,
     ) -> Lived:
-        """Live through traffic: send it as it comes, and join, judge and look at policies after each step.
+        """Process traffic: send it in event time; join, evaluate windows and policies after each step.
 
         Args:
-            traffic: All of it; rows and outcomes outside the time are left out.
-            start: From when, unix nanoseconds.
-            end: Until when.
-            step: Nanoseconds from one judging to the next.
-            has_ended: Whether all is known that somebody wants to know.
+            traffic: The whole traffic; rows and outcomes outside the period are skipped.
+            start: Begin of the period, unix nanoseconds.
+            end: End of the period.
+            step: Nanoseconds between evaluations.
+            has_ended: Whether the results are complete, so that processing can stop.
         """
         storage = self.config.storage.model_copy(update={"directory": self.folder})
         self.now = max(self.now, start)
@@ -195,7 +195,7 @@ class Shadow(Struct):
             state.stop()
 
     def copy(self, folder: Path) -> Shadow:
-        """Return a shadow with the same past, in another folder; both may go on."""
+        """Return a shadow with a copy of the state in another folder; both may continue."""
         shutil.copytree(self.folder, folder)
         return Shadow(self.config, folder, self.now, [*self.looks], [*self.told])
 
@@ -216,10 +216,10 @@ class Shadow(Struct):
 
 @contextmanager
 def shadow_folder() -> Iterator[Path]:
-    """Make a folder for shadows, which is gone at the end of the block; a drill that was killed leaves none for long.
+    """Create a folder for shadows, deleted at the end of the block; folders of killed drills are deleted later.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     base = Path(tempfile.gettempdir())
     if sys.platform == "win32":
@@ -234,14 +234,14 @@ def shadow_folder() -> Iterator[Path]:
 
 
 def leading_view(lived: Lived) -> ModelView | None:
-    """Return the version that messages are about; None where no row has come."""
+    """Return the version of the messages; None without rows."""
     return leading_model(lived.views) if lived.views else None
 
 
 def _requests(traffic: Traffic, start: int, end: int, every: int) -> Iterator[tuple[int, bytes]]:
-    """Yield what a service sends in each stretch of time, with its end: one request, empty where there is nothing.
+    """Yield the requests of a service per period, with its end: one request, empty without data.
 
-    Requests one after the other are one request, as those of protobuf are.
+    Concatenated protobuf messages are one message, so several requests are joined to one.
     """
     order = traffic.known.argsort(kind="stable")
     known_times = traffic.known[order]

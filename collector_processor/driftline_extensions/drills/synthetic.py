@@ -1,8 +1,8 @@
-"""Synthetic traffic: rows drawn as a model's baseline has them, with a model that can be asked again.
+"""Synthetic traffic: rows with the distributions of a model's baseline, and a model that can be called.
 
-Inputs are drawn one by one from the baseline's bins, so they do not hang together as real ones do. The service
-therefore sends a baseline of its own, which is built of rows that are drawn alike. Without a baseline the inputs are
-those of :data:`INPUTS`.
+Features are drawn independently from the baseline's bins, so their correlations are lost. The service therefore
+sends its own baseline, built from rows of the same distribution. Without a baseline the features are
+:data:`INPUTS`.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Random = np.random.Generator
 Draw = Callable[[int, Random], Column]
 
 REFERENCE_ROWS: Final = 20_000
-"""Rows of which the baseline is built."""
+"""Rows of the synthetic baseline."""
 
 STEEPNESS: Final = 1.5
-"""Standard deviation of the log odds that the model says: its ROC AUC is about .8."""
+"""Standard deviation of the model's log odds: its ROC AUC is about 0.8."""
 
 NOISE: Final = 0.5
-"""Standard deviation of what a regression cannot know, in those of what it says."""
+"""Standard deviation of a regression's residuals, relative to that of its predictions."""
 
 _MONTH: Final = 30.0
 
@@ -54,7 +54,7 @@ INPUTS: Mapping[str, Draw] = {
     "plan": _categories(("basic", "plus", "team"), (0.6, 0.3, 0.1)),
     "region": _categories(("east", "north", "south", "west"), (0.25, 0.25, 0.25, 0.25)),
 }
-"""The inputs of a model of which nobody knows a baseline."""
+"""Features of a model without a baseline."""
 
 
 def synthetic_traffic(
@@ -63,13 +63,13 @@ def synthetic_traffic(
     """Draw the traffic of a model.
 
     Args:
-        name: Of the model.
+        name: Name of the model.
         settings: Its keys in the configuration.
-        baseline: How its inputs are distributed; None where nobody knows.
-        start: From when, unix nanoseconds.
-        days: For how long.
-        rows: Rows a day.
-        seed: Of the generator.
+        baseline: Distributions of its features; None if unknown.
+        start: Begin, unix nanoseconds.
+        days: Number of days.
+        rows: Rows per day.
+        seed: Random seed.
 
     Raises:
         BadInput: Rows of the model cannot be drawn.
@@ -91,7 +91,7 @@ def synthetic_traffic(
     built = _baseline(
         name, version, task, reference=reference, model=model, time=reference_time, settings=settings, rng=rng
     )
-    # 0.02: seconds of a usual call
+    # 0.02: typical seconds per call
     return Traffic(
         key=ModelKey(name, version),
         task=built.task,
@@ -109,12 +109,12 @@ def synthetic_traffic(
 
 
 class _Model(Struct, frozen=True):
-    """A model that goes by the ranks of its first inputs among those of its reference.
+    """A model that uses the ranks of its first features in the reference.
 
     Attributes:
-        task: What it predicts.
-        levels: For each input that it goes by, the values of the reference in order, or the place of each category.
-        weights: Of each, for each score: float64 (k, inputs).
+        task: Its task.
+        levels: For each used feature, the sorted values of the reference, or the rank of each category.
+        weights: Weight of each feature for each score: float64 (k, inputs).
     """
 
     task: Task
@@ -123,7 +123,7 @@ class _Model(Struct, frozen=True):
 
     @classmethod
     def of(cls, task: Task, reference: Features) -> _Model:
-        # 6: inputs that the model goes by, in order: with more of them each would count for little
+        # 6: features that the model uses: with more of them each would have little weight
         names = list(reference)[:6]
         levels: dict[str, F64 | Mapping[str, float]] = {}
         for name in names:
@@ -152,7 +152,7 @@ class _Model(Struct, frozen=True):
         return np.asarray(100 + 10 * outputs, np.float64)
 
     def truth(self, scores: F64, rng: Random) -> Column:
-        """Draw what happens, as likely as the scores say."""
+        """Draw outcomes with the probabilities of the scores."""
         n = len(scores)
         if self.task.predicts_number:
             return Column(numbers=scores[:, 0] + 10 * NOISE * STEEPNESS * rng.normal(size=n))
@@ -167,7 +167,7 @@ class _Model(Struct, frozen=True):
         )
 
     def _place(self, name: str, column: Column) -> F64:
-        """Return the place of each value among those of the reference, -1.7 to 1.7; missing ones lie in the middle."""
+        """Return the rank of each value in the reference, scaled to -1.7 to 1.7; missing values are in the middle."""
         levels = self.levels[name]
         if isinstance(levels, Mapping):
             levels_of_codes = np.array([levels.get(category, 0.0) for category in column.categories] + [0.0])
@@ -198,7 +198,7 @@ def _task(name: str, settings: Model, baseline: Baseline | None) -> Task:
 
 
 def _draws(baseline: Baseline) -> dict[str, Draw]:
-    """Return how each input of a baseline is drawn; embeddings are left out."""
+    """Return the distribution of each feature of a baseline; embeddings are left out."""
     parts = baseline.pane.parts
     plain_bins = (
         (name, over) for name, over in baseline.bins.features.items() if name not in baseline.bins.projections
@@ -207,8 +207,8 @@ def _draws(baseline: Baseline) -> dict[str, Draw]:
 
 
 def _of_bins(over: Bins, counts: F64) -> Draw:
-    """Return a draw of values as often as each bin of a baseline holds them, evenly within a bin."""
-    shares = np.maximum(counts[:-1], 0)  # without what is invalid
+    """Return a distribution with the baseline's frequency of each bin, uniform within a bin."""
+    shares = np.maximum(counts[:-1], 0)  # without invalid values
     total = shares.sum()
     shares = shares / total if total > 0 else np.full(len(shares), 1 / len(shares))
 
@@ -241,7 +241,7 @@ def _features(draws: Mapping[str, Draw], n: int, rng: Random) -> dict[str, Colum
 
 
 def _slices(settings: Model, features: Features, n: int) -> dict[str, Column]:
-    """Return the slices that the configuration names: an input where it is one, else one value for all rows."""
+    """Return the configured slices: a feature if it has that name, else one value for all rows."""
     same = Column(codes=np.zeros(n, np.int32), categories=("all",))
     return {
         name: features[name] if name in features and features[name].codes is not None else same

@@ -1,4 +1,4 @@
-"""Drills in words: as sentences, JSON, JUnit and a table of faults by models."""
+"""Results of drills as sentences, JSON, JUnit and a table of faults by models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .faults import FAULTS, Fault
 
 
 def first_sentence(result: DrillResult) -> str:
-    """Say what came of a drill."""
+    """Return the result of a drill."""
     drill = f"The drill '{printable(result.title)}' of {short(result.model, 80)}"
     if result.outcome == "not_applicable":
         return f"{drill} cannot run: {printable(result.why)}."
@@ -34,7 +34,7 @@ def first_sentence(result: DrillResult) -> str:
 
 
 def quiet_sentence(result: DrillResult) -> str:
-    """Say whether the same traffic stayed quiet without the fault."""
+    """Return whether the same traffic without the fault raised alerts."""
     if result.outcome == "not_applicable":
         return ""
     if not result.noise:
@@ -44,7 +44,7 @@ def quiet_sentence(result: DrillResult) -> str:
 
 
 def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[str]:
-    """Yield a drill in lines, the answer first."""
+    """Yield a drill in lines, the result first."""
     yield first_sentence(result)
     if result.outcome == "not_applicable":
         return
@@ -75,7 +75,7 @@ def _fired_lines(fired: Fired) -> Iterator[str]:
 
 
 def _who(fired: Fired) -> str:
-    """Say who is told of a policy that fired, and who is told later."""
+    """Return who is notified by a policy that fired, and who is notified later."""
     recipients = [
         *(short(name, 80) for name in fired.told),
         *(f"held for the {short(name, 100)}" for name in fired.held),
@@ -84,7 +84,7 @@ def _who(fired: Fired) -> str:
 
 
 def drill_json(result: DrillResult) -> dict[str, Any]:
-    """Return a drill as JSON holds it; times are ISO 8601, durations seconds."""
+    """Return a drill as JSON values; times are ISO 8601, durations seconds."""
     verdict = result.verdict
     return {
         "fault": result.fault.name,
@@ -149,7 +149,7 @@ _CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_app
 
 
 def cell(result: DrillResult, limit_ns: int | None = None) -> str:
-    """Say a drill in a cell of a table."""
+    """Return a drill as a table cell."""
     if result.outcome in _CELLS:
         return _CELLS[result.outcome]
     words = time_words(result.found_after or 0)
@@ -158,12 +158,12 @@ def cell(result: DrillResult, limit_ns: int | None = None) -> str:
 
 
 def has_passed(result: DrillResult, limit_ns: int | None = None) -> bool:
-    """Return True where a drill was found and named in time; one that cannot be done is none."""
+    """Return True if a drill was found with the right cause in time, or if it is not applicable."""
     return result.outcome == "not_applicable" or result.within(limit_ns)
 
 
 def summary(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
-    """Say how many drills were found."""
+    """Return how many drills were found."""
     applicable = [result for result in results if result.outcome != "not_applicable"]
     found_count = sum(result.within(limit_ns) for result in applicable)
     limit = "" if limit_ns is None else f" within {time_words(limit_ns)}"
@@ -203,7 +203,7 @@ def table_text(results: Sequence[DrillResult], limit_ns: int | None = None) -> s
 
 
 def table_markdown(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
-    """Return the same as Markdown, for the summary of a pipeline."""
+    """Return the table as Markdown, for the summary of a pipeline."""
     head, *rows = [[text.replace("|", "\\|") for text in row] for row in _rows(results, limit_ns)]
     lines = [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
     missed = [
@@ -215,7 +215,7 @@ def table_markdown(results: Sequence[DrillResult], limit_ns: int | None = None) 
 
 
 def table_junit(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
-    """Return the same as JUnit XML: a test case a drill, one that cannot be done skipped."""
+    """Return the table as JUnit XML: a test case per drill; drills that are not applicable are skipped."""
     applicable = [result for result in results if result.outcome != "not_applicable"]
     failed = [result for result in applicable if not result.within(limit_ns)]
     counts = {"tests": len(results), "failures": len(failed), "skipped": len(results) - len(applicable)}
@@ -234,14 +234,14 @@ def table_junit(results: Sequence[DrillResult], limit_ns: int | None = None) -> 
 
 
 def _xml(text: str) -> str:
-    """Return a text without the characters that XML cannot hold."""
+    """Return a text without characters that are invalid in XML."""
     return "".join(
         letter for letter in text if letter in "\n\t" or (letter.isprintable() and not 0xD800 <= ord(letter) <= 0xDFFF)
     )
 
 
 def expectations_table() -> str:
-    """Return what each fault breaks and what should be told of it, as Markdown: a part of the documentation."""
+    """Return each fault with its expected notification as Markdown, for the documentation."""
 
     def row(fault: Fault) -> str:
         size = f"{fault.size:g} {fault.unit}" if fault.unit else "–"

@@ -1,4 +1,4 @@
-"""The traffic of a model: its predictions and outcomes as columns, and as the OTLP requests that a service sends."""
+"""The traffic of a model: its predictions and outcomes as columns, and as the OTLP requests of a service."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 MOST_ROWS: Final = 2_000
-"""Rows of one request; the SDK sends at most 5,000."""
+"""Rows per request; the SDK sends at most 5,000."""
 
 Features = Mapping[str, Column]
 
 
 class DrawnModel(Protocol):
-    """A model that answers about any rows, and the world that it is right about."""
+    """A model that can be called with any rows, and the distribution of their outcomes."""
 
     def __call__(self, features: Features, /) -> F64:
         """Return the scores of rows: float64 (n, k)."""
         ...
 
     def truth(self, scores: F64, rng: np.random.Generator, /) -> Column:
-        """Draw what happens to rows of these scores."""
+        """Draw the outcomes of rows with these scores."""
         ...
 
 
 class Traffic(Struct, frozen=True):
-    """n predictions of one version of a model, by time, and what became of them.
+    """n predictions of one version of a model by time, and their outcomes.
 
     Attributes:
-        key: Which model.
-        task: What it predicts.
-        time: When each was predicted, int64 (n,), unix nanoseconds, ascending.
-        number: The number of each row, int64 (n,): its id among all rows of a drill.
-        features: Its inputs.
+        key: The model.
+        task: Its task.
+        time: Time of each prediction, int64 (n,), unix nanoseconds, ascending.
+        number: Number of each row, int64 (n,): its id among all rows of a drill.
+        features: Its features.
         scores: As in :class:`~driftline.tables.table.PredictionTable`.
         predicted: As there.
         items: As there.
-        actual: What really happened, missing where nobody knows; None where outcomes are not known at all.
-        known: When that was known, int64 (n,), unix nanoseconds; 0 = never.
-        duration: How long each call took, float64 (n,), seconds; None where nobody measured it.
-        slices: By whose values rows are cut.
-        model: The model, to be asked about other features; None where nobody can ask the model again.
-        baseline: What the service sends as its baseline, as JSON; "" where it sends none.
+        actual: Actual values, missing if unknown; None without outcomes.
+        known: Time of each outcome, int64 (n,), unix nanoseconds; 0 = never.
+        duration: Duration of each call, float64 (n,), seconds; None if not measured.
+        slices: Slice columns.
+        model: The model, to score other features; None if it cannot be called.
+        baseline: The baseline that the service sends, as JSON; "" if it sends none.
     """
 
     key: ModelKey
@@ -78,11 +78,11 @@ class Traffic(Struct, frozen=True):
 
     @property
     def days(self) -> float:
-        """The time from the first row to the last, in days."""
+        """Time from the first row to the last, in days."""
         return 0.0 if not len(self) else float(self.time[-1] - self.time[0]) / DAY
 
     def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Traffic:
-        """Return some rows; positions must keep the order of time."""
+        """Return some rows; positions must be in the order of time."""
         items = self.items
         if items is not None:
             positions = np.arange(len(self))[rows]
@@ -109,7 +109,7 @@ class Traffic(Struct, frozen=True):
         )
 
     def with_features(self, features: Features) -> Traffic:
-        """Return the rows with other inputs, and with what the model says of them where it can be asked."""
+        """Return the rows with other features, and with new scores if the model can be called."""
         if self.model is None:
             return replace(self, features=features)
         return replace(self, features=features, scores=self.model(features))
@@ -143,7 +143,7 @@ class Traffic(Struct, frozen=True):
             yield self._request([log_record(events.DRIFTLINE_PREDICTION_BATCH, newest, attributes, observed=newest)])
 
     def outcomes(self) -> Iterator[bytes]:
-        """Yield what became of the rows as ``ExportLogsServiceRequest``; rows of which nobody knows are left out."""
+        """Yield the known outcomes as ``ExportLogsServiceRequest``."""
         if self.actual is None:
             return
         truth, ids = values_of(self.actual), row_ids(self.number)
@@ -163,7 +163,7 @@ class Traffic(Struct, frozen=True):
             yield self._request(records)
 
     def announcement(self) -> Iterator[bytes]:
-        """Yield the baseline as a service sends it at its start; nothing where it sends none."""
+        """Yield the baseline as a service sends it at its start; nothing without a baseline."""
         if self.baseline:
             identity = Identity(self.key.model, self.key.version, self.task)
             when = int(self.time[0])
@@ -195,7 +195,7 @@ def texts_of(ids: Text) -> list[str]:
 
 
 def values_of(column: Column) -> list[Any]:
-    """Return the values of a column as Python has them, None where they are missing.
+    """Return the values of a column as Python values, None for missing ones.
 
     >>> values_of(Column(np.array([1.5, np.nan]), np.array([-1, 0], np.int32), ("no",)))
     [1.5, 'no']

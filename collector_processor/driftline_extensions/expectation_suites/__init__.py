@@ -1,4 +1,4 @@
-"""Suites of other data-quality tools (Great Expectations, Soda), read as expectations.
+"""Suites of other data-quality tools (Great Expectations, Soda), converted to expectations.
 
 May import `config` and `core`.
 """

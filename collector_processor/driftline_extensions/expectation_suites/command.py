@@ -1,4 +1,4 @@
-"""`driftline expectations`: what is expected of a model's data, as other tools wrote it down."""
+"""`driftline expectations`: import expectations of a model's data from other tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suites of Great Expectations, as JSON: those of 0.x (``expectation_type``) and of 1.x (``type``)."""
+"""Suites of Great Expectations as JSON: those of 0.x (``expectation_type``) and of 1.x (``type``)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Kwargs = Mapping[str, Any]
 
 
 def read_suite(text: str) -> ImportedSuite:
-    """Read a suite. Raises ``ValueError`` when the text is none."""
+    """Read a suite. Raises ``ValueError`` for an invalid text."""
     try:
         suite = json.loads(text)
     except ValueError as error:

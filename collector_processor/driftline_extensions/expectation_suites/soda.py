@@ -33,7 +33,7 @@ Config = Mapping[str, Any]
 def read_checks(text: str, dataset: str = "") -> ImportedSuite:
     """Read the checks for one dataset.
 
-    Raises ``ValueError`` when the text is no YAML of checks, or has those of several datasets and none is named.
+    Raises ``ValueError`` if the text is not YAML of checks, or has several datasets and ``dataset`` is empty.
     """
     try:
         root = yaml.compose(text, Loader=Loader)
@@ -65,7 +65,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
         check, config = _parts(node)
         try:
             if part:
-                raise Unsupported(f"it applies to a part of the rows: {part}")
+                raise Unsupported(f"a check of only a part of the rows is not supported: {part}")
             _read(imported, check, config)
             imported.read += 1
         except Unsupported as reason:
@@ -73,7 +73,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
 
 
 def _parts(node: yaml.Node) -> tuple[str, Config]:
-    """Return the check as a text, and the configuration below it."""
+    """Return the check as text, and the configuration below it."""
     plain = _plain(node)
     if isinstance(plain, dict) and len(plain) == 1:
         check, config = next(iter(plain.items()))
@@ -97,7 +97,7 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
     match = _METRIC.fullmatch(check)
     metric = match["metric"] if match else check
     if metric == "values" and "must exist in" in check:
-        raise Unsupported("it compares with another dataset; list the values under 'valid values'")
+        raise Unsupported("a comparison with another dataset is not supported; list the values under 'valid values'")
     if match is None or metric not in SUPPORTED:
         raise Unsupported("Driftline has no such check")
     columns = [name.strip() for name in (match["columns"] or "").split(",") if name.strip()]
@@ -134,7 +134,7 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
 
 
 def _condition(rest: str, config: dict[str, Any]) -> str:
-    """Return what must hold: behind the metric, or the opposite of what fails (or else warns) below it."""
+    """Return the required condition: after the metric, or the opposite of the failure (or else warning) below it."""
     if rest.strip():
         return rest.strip()
     failing = config.pop("fail", None)
@@ -154,7 +154,7 @@ def _known(config: Config) -> None:
 
 
 def _ends(condition: str, integral: bool = False) -> list[float | int | None]:
-    """Return ``[low, high]`` of a condition on a value, both included."""
+    """Return ``[low, high]`` of a condition on a value, both inclusive."""
     between = _BETWEEN.fullmatch(condition)
     if between is not None:
         return [_value(between["low"]), _value(between["high"])]
@@ -182,7 +182,7 @@ def _value(text: str) -> float | int:
 
 
 def _none(condition: str, count: bool) -> bool:
-    """Return True where a condition on a number of rows, or on a share of them, says that there are none."""
+    """Return True if a condition on a number or a fraction of rows requires zero."""
     match = _LIMIT.fullmatch(condition)
     if match is None:
         return False
@@ -191,7 +191,7 @@ def _none(condition: str, count: bool) -> bool:
 
 
 def _share(condition: str, metric: str) -> str | int:
-    """Return the limit of a share; a count is a share only where it must be zero."""
+    """Return the limit of a fraction; a count is accepted only if it must be zero."""
     if metric.endswith("count"):
         if not _none(condition, True):
             raise Unsupported("a limit in rows depends on the size of the data; only '= 0' is supported")
@@ -203,7 +203,7 @@ def _share(condition: str, metric: str) -> str | int:
 
 
 def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dict[str, Any]) -> None:
-    """Return what is not invalid is valid: so many of the values must keep the rules that stand below the check."""
+    """Convert a limit of invalid values to rules that the other values must meet."""
     sign, _, limit_value = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
     if sign not in ("<", "<=") and limit_value != "0%":
         raise Unsupported("it requires invalid values")
@@ -239,7 +239,7 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dic
     if not rules:
         raise Unsupported("the rules for valid values are missing")
     if len(rules) > 1 and mostly != "100%":
-        raise Unsupported("several rules with one common limit are not supported")
+        raise Unsupported("several rules that share one limit are not supported; write a separate check for each rule")
     for rule, value in rules.items():
         imported.expect(column, rule, share_rule(value, mostly))
 
@@ -259,4 +259,4 @@ SUPPORTED = frozenset(
         *("duplicate_count", "duplicate_percent", *_MOMENTS),
     }
 )
-"""The metrics that are read; and ``schema`` with ``when required column missing``."""
+"""Supported metrics; also ``schema`` with ``when required column missing``."""

@@ -1,9 +1,4 @@
-"""Expectations of another tool, the checks that could not be read, and both as a driftline.yaml.
-
-What was read from another tool's file: expectations as our YAML has them, and what was left out and why.
-
-Expectations as a ``driftline.yaml``: what ``driftline expectations import`` writes.
-"""
+"""Expectations from another tool's file, the checks that cannot be converted, and both as a ``driftline.yaml``."""
 
 from __future__ import annotations
 
@@ -16,11 +11,11 @@ from msgspec import Struct, field
 
 
 class Unsupported(Exception):  # noqa: N818 - a word of the domain
-    """A check that cannot be said in our words; the message says why."""
+    """A check that cannot be converted; the message contains the reason."""
 
 
 class SkippedCheck(Struct, frozen=True):
-    """One check that was not read: its name, its line from 1 on (0 = not known), and why."""
+    """A check that was skipped: its name, its line from 1 (0 = unknown), and the reason."""
 
     name: str
     line: int
@@ -33,7 +28,10 @@ class SkippedCheck(Struct, frozen=True):
 
 
 class ImportedSuite(Struct):
-    """``name``: what the file calls its data. ``rows`` and ``features``: as in ``driftline.yaml``."""
+    """Imported expectations.
+
+    ``name``: name of the data in the file. ``rows`` and ``features``: as in ``driftline.yaml``.
+    """
 
     name: str
     rows: dict[str, Any] = field(default_factory=dict)
@@ -42,7 +40,7 @@ class ImportedSuite(Struct):
     read: int = 0
 
     def expect(self, feature: str, key: str, value: Any) -> None:
-        """Add a rule; ``feature``: "" for the rows as a whole. Raises :class:`Unsupported` where it contradicts one."""
+        """Add a rule; ``feature``: "" for all rows. Raises :class:`Unsupported` if it contradicts another rule."""
         into = self.rows if not feature else self.features.setdefault(feature, {})
         before = into.get(key, value)
         intersection = _both(before, value) if before != value else value
@@ -52,7 +50,7 @@ class ImportedSuite(Struct):
 
 
 def _both(first: Any, second: Any) -> list[float | int | None] | None:
-    """Return the range that keeps two ranges; None for no ranges, or an empty one."""
+    """Return the intersection of two ranges; None if either is not a range, or if it is empty."""
     if not (isinstance(first, list) and isinstance(second, list) and len(first) == len(second) == 2):
         return None
     ends = [*first, *second]
@@ -64,7 +62,7 @@ def _both(first: Any, second: Any) -> list[float | int | None] | None:
 
 
 def share_rule(value: Any, mostly: str = "100%") -> Any:
-    """Return a rule that a share of the values must keep.
+    """Return a rule for a fraction of the values.
 
     >>> share_rule([0, 1]), share_rule([0, 1], "95%")
     ([0, 1], {'is': [0, 1], 'mostly': '95%'})
@@ -73,7 +71,7 @@ def share_rule(value: Any, mostly: str = "100%") -> Any:
 
 
 def share(value: float) -> str:
-    """Return a share in percent.
+    """Return a fraction as a percentage.
 
     >>> share(0.05), share(1 - 0.999)
     ('5%', '0.1%')
@@ -82,24 +80,24 @@ def share(value: float) -> str:
 
 
 def number(value: object) -> float | int:
-    """Return a number of a file. Raises :class:`Unsupported` for anything else, such as a date."""
+    """Return a number. Raises :class:`Unsupported` for anything else, such as a date."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise Unsupported(f"{value!r:.60} is not a number")
     return value
 
 
 def next_above(value: float | int) -> float:
-    """Return the least number greater than this one: limits of ours are included."""
+    """Return the smallest number greater than ``value``, because our limits are inclusive."""
     return math.nextafter(value, math.inf)
 
 
 def next_below(value: float | int) -> float:
-    """Return the greatest number less than this one."""
+    """Return the largest number less than ``value``."""
     return math.nextafter(value, -math.inf)
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what our reader would take for something else than a text."""
+    """Dumper that quotes texts that our reader would convert."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
@@ -107,7 +105,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 
 def _stays(text: str) -> bool:
-    """Return True where a scalar that is written without quotes is read as a text; what the dumper quotes itself is."""
+    """Return True if an unquoted scalar is read as text; the dumper quotes others itself."""
     if not text.strip() or any(character in text for character in "\n:#[]{},&*!|>'\"%@`"):
         return True
     try:
@@ -117,7 +115,7 @@ def _stays(text: str) -> bool:
 
 
 def _escaped(value: Any) -> Any:
-    """Return a value in which our reader fills in no variable; keys are never filled in."""
+    """Return a value with its environment variables escaped; keys are never filled in."""
     if isinstance(value, dict):
         return {key: _escaped(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -136,7 +134,7 @@ _Dumper.add_representer(list, _list)
 
 
 def to_yaml(imported: ImportedSuite, model: str, source: str) -> str:
-    """Return the expectations of a model as a file that ``driftline validate`` takes; what was left out as comments."""
+    """Return the expectations of a model as a valid ``driftline.yaml``; skipped checks are comments."""
     settings: dict[str, Any] = {}
     if imported.rows:
         settings["expect"] = imported.rows

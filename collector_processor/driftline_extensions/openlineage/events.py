@@ -1,8 +1,8 @@
-"""Return Evaluations as OpenLineage run events, with the facets of data quality.
+"""Evaluations as OpenLineage run events with the facets of data quality.
 
-A window is a run of the job that evaluates a model; the rows are its input dataset. ``dataQualityMetrics`` says how
-many values each feature has, ``dataQualityAssertions`` what was expected and what the checks of
-:mod:`~driftline_processor.core.quality` found.
+A window is a run of the job that evaluates a model; the rows are its input dataset. ``dataQualityMetrics`` has
+the number of values per feature, ``dataQualityAssertions`` the expectations and the checks of
+:mod:`~driftline_processor.core.quality`.
 
 Source: OpenLineage 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json, and the facets named below.
 """
@@ -29,20 +29,20 @@ NOMINAL = f"{_SPEC}/facets/1-0-1/NominalTimeRunFacet.json#/$defs/NominalTimeRunF
 
 PRODUCER = f"https://driftline.invalid/{VERSION}"
 NAMESPACE = "driftline"
-"""Namespace of the job, and of rows that are in no file."""
+"""Namespace of the job, and of rows without a file."""
 
 Json = dict[str, Any]
 
 
 class Dataset(NamedTuple):
-    """The name of a dataset by OpenLineage's rules: ``file`` and a path, or a namespace of ours and a name."""
+    """The name of a dataset by OpenLineage's rules: ``file`` and a path, or Driftline's namespace and a name."""
 
     namespace: str
     name: str
 
 
 def dataset_of(evaluation: Evaluation) -> Dataset:
-    """Return what the rows of a running model are called: its name, version and environment."""
+    """Return the dataset of a running model: its name, version and environment."""
     key = evaluation.key
     return Dataset(NAMESPACE, "/".join(part for part in (key.model, key.version, key.environment) if part))
 
@@ -50,8 +50,8 @@ def dataset_of(evaluation: Evaluation) -> Dataset:
 def run_event(evaluation: Evaluation, now: int, datasets: Sequence[Dataset] = ()) -> Json:
     """Return one window as a run event of type COMPLETE.
 
-    ``now``: unix nanoseconds, when it was evaluated. ``datasets``: the rows; without any, the model's own. The run's id
-    is made of model, window and rows: the same window sent again is the same run.
+    ``now``: time of the evaluation, unix nanoseconds. ``datasets``: the rows; by default the model's own dataset.
+    The run's id depends on model, window and rows, so a repeated window is the same run.
     """
     key, window = evaluation.key, evaluation.window
     place = (key.model, key.version, key.environment, window.name, str(window.start), str(window.end))
@@ -77,13 +77,13 @@ def run_event(evaluation: Evaluation, now: int, datasets: Sequence[Dataset] = ()
 
 
 def run_events(evaluations: Sequence[Evaluation], now: int, files: Sequence[Path] = ()) -> list[Json]:
-    """Return an event for each window; files that were read are its input datasets."""
+    """Return an event for each window with the files as its input datasets."""
     datasets = [Dataset("file", str(path.resolve())) for path in files]
     return [run_event(evaluation, now, datasets) for evaluation in evaluations]
 
 
 def _uuid(text: str) -> str:
-    """Return the same UUID for the same text: version 8, RFC 9562, section 5.8.
+    """Return a deterministic UUID of a text: version 8, RFC 9562, section 5.8.
 
     >>> _uuid("a")
     '27c35e6e-9373-877f-a9e5-62464e46497e'
@@ -106,7 +106,7 @@ def _metrics(evaluation: Evaluation) -> Json:
 
 
 def _column(column: ColumnDrift, rows: int) -> Json:
-    """Values that can be used, and rows without one: missing, or of another type."""
+    """Return the number of valid values, and of rows without one: missing, or of another type."""
     return {"count": column.rows, "nullCount": max(0, rows - column.rows)}
 
 
@@ -116,7 +116,7 @@ def _assertions(evaluation: Evaluation) -> Json:
     findings_by_column: dict[str, list[Json]] = {}
     for finding in evaluation.findings:
         findings_by_column.setdefault(finding.check, []).extend(_finding(finding))
-    if evaluation.features:  # without a baseline nothing is checked
+    if evaluation.features:  # without a baseline there are no checks
         for name, check in CHECKS.items():
             assertion = {"assertion": name, "success": name not in findings_by_column, "name": f"driftline.{name}"}
             assertions += [

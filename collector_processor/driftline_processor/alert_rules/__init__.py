@@ -1,5 +1,5 @@
-"""Rules for those who alert elsewhere: a configuration as files of Prometheus and Alertmanager.
+"""Alert rules of a configuration as files of Prometheus and Alertmanager.
 
-Pure functions from a configuration to texts; what a language cannot say is listed with the reason. May import `config`,
-`present` and `core`.
+Pure functions from a configuration to texts; whatever cannot be expressed is listed with the reason. May import
+`config`, `present` and `core`.
 """

@@ -1,8 +1,8 @@
-"""Error budgets of objectives: at which rate they are spent, and the alerts on it over several windows.
+"""Error budgets of objectives: burn rates, and alerts on them over several windows.
 
-Calls are counted, so the budget of an availability, an error rate or a latency is watched over the windows and at the
-rates of the workbook. What outcomes tell is known of the model's windows alone: there the interval of the long window
-must lie beyond the rate, and the newest shorter window, where there is one, says that it still is so.
+Calls are counted, so the budget of availability, error rate or latency uses the windows and rates of the
+workbook. Objectives on outcomes are known only per window of the model: the interval of the long window must
+exceed the rate, and the newest shorter window, if there is one, must confirm it.
 
 Source: Beyer et al., The Site Reliability Workbook, 2018, chapter 5, "Alerting on SLOs", table 5-8.
 """
@@ -29,23 +29,23 @@ from .promql import MODEL, label, labels, matchers, one_of, series, summary
 from .signal_queries import End, LeftOut, has_interval, query
 
 PERIOD: Final = "30d"
-"""The time that an error budget is for, as in the workbook."""
+"""Period of an error budget, as in the workbook."""
 
 ALERT: Final = "BudgetBurns"
 """Name of the alerts on error budgets."""
 
 Rule = dict[str, Any]
-"""A rule, as Prometheus reads it."""
+"""A rule in Prometheus's format."""
 
 
 class Burn(NamedTuple):
-    """An alert on the rate at which a budget is spent.
+    """An alert on the burn rate of a budget.
 
     Attributes:
-        long: The longer window, whose rate must be greater.
-        short: The shorter one, by which it is soon over; "" = none.
-        factor: How many times too fast.
-        severity: Whether somebody must come now.
+        long: The longer window, whose rate must exceed the factor.
+        short: The shorter window, which ends the alert soon; "" = none.
+        factor: Threshold of the burn rate.
+        severity: Severity of the alert.
     """
 
     long: str
@@ -63,7 +63,7 @@ WORKBOOK: Final = (
 """Table 5-8 of the workbook: 2 % of the budget of 30 days in an hour, 5 % in six, 10 % in one day and in three."""
 
 COUNTED: Final = tuple(sorted({name for pair in WORKBOOK for name in (pair.long, pair.short)}, key=length))
-"""The windows over which calls are counted."""
+"""Windows over which calls are counted."""
 
 
 class Budget(NamedTuple):
@@ -72,9 +72,9 @@ class Budget(NamedTuple):
     Attributes:
         model: Name of the model.
         objective: The objective.
-        allowed: The share that may fail.
-        counted: Whether calls are counted; else windows of the model tell.
-        longs: Else the model's windows whose budget is watched, each with the shorter one, "" for none.
+        allowed: Allowed fraction of failures.
+        counted: Whether calls are counted; else the model's windows are used.
+        longs: If not counted: window of the model → its shorter window, "" for none.
     """
 
     model: str
@@ -85,18 +85,18 @@ class Budget(NamedTuple):
 
     @property
     def signal(self) -> Signal:
-        """The number that the objective is of."""
+        """The signal of the objective."""
         return read_signal(self.objective.metric, self.objective.slice)
 
     @property
     def rule(self) -> str:
-        """The objective as its label has it."""
+        """The objective as a label value."""
         rule = self.objective.rule
         return rule if len(rule) <= LINKED else handle(rule)
 
 
 def budgets(models: Mapping[str, Model]) -> tuple[list[Budget], list[LeftOut]]:
-    """Return the error budgets of the objectives of some models, and the objectives that have none."""
+    """Return the error budgets of the objectives of models, and the objectives without one."""
     all_budgets: list[Budget] = []
     without: dict[tuple[str, str], list[str]] = {}
     for name, model in models.items():
@@ -110,7 +110,7 @@ def budgets(models: Mapping[str, Model]) -> tuple[list[Budget], list[LeftOut]]:
 
 
 def _place(names: Sequence[str], rule: str) -> str:
-    """Return where an objective is written, of the first model that has it: a tier may give it to many.
+    """Return the configuration key of an objective, for the first model; a tier may define it for many.
 
     >>> _place(["churn", "fraud", "spam"], "mae <= 3")
     "models.churn.performance.objectives, as in 2 more: 'mae <= 3'"
@@ -120,7 +120,7 @@ def _place(names: Sequence[str], rule: str) -> str:
 
 
 def _budget(name: str, model: Model, objective: Objective) -> Budget | str:
-    """Return the budget of an objective, or the sentence why it has none."""
+    """Return the budget of an objective, or the reason why it has none."""
     if (quantile := LATENCIES.get(objective.metric)) is not None:
         if objective.slice:
             return "calls of a slice are not counted by duration; alert on ObjectiveBroken"
@@ -147,27 +147,27 @@ def _budget(name: str, model: Model, objective: Objective) -> Budget | str:
 
 
 def _shorter(long: str, windows: Sequence[str]) -> str:
-    """Return the longest of the windows that are shorter; "" for none."""
+    """Return the longest of the windows shorter than ``long``; "" for none."""
     return max((name for name in windows if length(name) < length(long)), key=length, default="")
 
 
 def burn_of(long: str, short: str) -> Burn:
-    """Return the alert on a window of a model: the rate of the workbook's window that is at least as long."""
+    """Return the alert on a window of a model: the rate of the workbook's shortest window of at least this length."""
     row = next((row for row in WORKBOOK if length(long) <= length(row.long)), WORKBOOK[-1])
     return Burn(long, short, row.factor, row.severity)
 
 
 def recorded(kind: str, window: str) -> str:
-    """Return the name of a recorded rate: ``rate``: of counted calls, ``window`` or ``window_least``: of windows."""
+    """Return the name of a recorded rate: ``rate`` of counted calls, ``window`` or ``window_least`` of windows."""
     level = m.PROMETHEUS[m.DRIFTLINE_OBJECTIVE_STATUS].removesuffix("_status")
     return f"{level}:burn_{kind}{window}"
 
 
 def recording_rules(budgets: Sequence[Budget]) -> Iterator[Rule]:
-    """Yield rules that record how fast budgets are spent: 1 = so fast that just nothing is left after the period.
+    """Yield rules that record burn rates; at rate 1, the budget is used up exactly at the end of the period.
 
-    The model, which the series carry anyhow, is a label of each rule, too: two rules with the same labels are one to
-    ``promtool check rules``, whatever their expressions say.
+    The model is a label of each rule although the series have it, because ``promtool check rules`` treats two rules
+    with the same labels as duplicates, whatever their expressions are.
     """
     for budget in budgets:
         labels = {label(a.ML_MODEL_NAME): budget.model, label(a.DRIFTLINE_OBJECTIVE_RULE): budget.rule}
@@ -188,7 +188,7 @@ def recording_rules(budgets: Sequence[Budget]) -> Iterator[Rule]:
 
 
 def failed_share(budget: Budget, window: str) -> str:
-    """Return the share of counted calls that failed the objective over a time before now."""
+    """Return the fraction of counted calls that failed the objective over a past period."""
     return f"{counted_failures(budget, window)} / {counted_calls(budget, window)}"
 
 
@@ -203,7 +203,7 @@ def counted_failures(budget: Budget, window: str) -> str:
 
 
 def counted_calls(budget: Budget, window: str) -> str:
-    """Return the rate of calls by which an objective is counted."""
+    """Return the rate of calls that an objective counts."""
     models = (one_of([budget.model]),)
     if budget.objective.metric in LATENCIES:
         return f"rate({series(m.DRIFTLINE_PREDICT_DURATION, models, {}, '_count')}[{window}])"
@@ -213,12 +213,12 @@ def counted_calls(budget: Budget, window: str) -> str:
 
 
 def _bounds(limit: float) -> list[str]:
-    """Return how a bound is written in the text format and in OpenMetrics, of which there is one at a time."""
+    """Return the notations of a bucket bound in the text format and in OpenMetrics; only one of them occurs."""
     return [f"{limit:g}", repr(float(limit))]
 
 
 def _spent(budget: Budget, window: str, *, significant: bool) -> str:
-    """Return the share that failed in the newest window; ``significant``: at least, by its interval."""
+    """Return the fraction of failures in the newest window; ``significant``: the lower end of its interval."""
     objective = budget.objective
     end: End = ("high" if objective.upwards else "low") if significant else "value"
     spent_query = query(budget.signal, window, (one_of([budget.model]),), end)
@@ -227,7 +227,7 @@ def _spent(budget: Budget, window: str, *, significant: bool) -> str:
 
 
 def alerts(budgets: Sequence[Budget], runbook: str) -> Iterator[Rule]:
-    """Yield the alerts on budgets that are spent too fast: one for each pair of windows, over all its models."""
+    """Yield the alerts on burn rates: one per pair of windows over all its models."""
     if any(budget.counted for budget in budgets):
         yield from (_alert("rate", "rate", burn, "", "calls", runbook) for burn in WORKBOOK)
     pairs: dict[tuple[str, str], list[str]] = {}

@@ -1,10 +1,7 @@
-"""The files of those who alert elsewhere, all of them from one configuration.
+"""The generated files: Prometheus rules for all models, Prometheus rules of a configuration, and Alertmanager routes.
 
-Rules of Prometheus: those that hold for any model, and those that a configuration asks for.
-
-Routes of Alertmanager: by owner, then by tier and severity; receivers are left to fill, and stay filled.
-
-Alerts of any model carry no owner, so routes know the models of each owner by name.
+Routes are by owner, then by tier and severity. Receivers are left for people to fill in, and are kept on the
+next run. Rules for all models have no owner label, so routes list the models of each owner by name.
 """
 
 from __future__ import annotations
@@ -27,14 +24,14 @@ from .promql import Pattern, globs, label, matcher, one_of
 from .signal_queries import LeftOut
 
 NOBODY: Final = "unowned"
-"""The receiver of models of no team."""
+"""Receiver of models without a team."""
 
 PROCESSOR: Final = "driftline"
-"""The receiver of alerts on the processor itself."""
+"""Receiver of alerts on the processor."""
 
 _GROUP_OF_PROCESSOR: Final = "driftline-processor"
 _DIGEST_TIER: Final = 3
-"""The tier whose alerts come together, once a day."""
+"""Tier whose alerts are grouped once a day."""
 
 _ALERTMANAGER_HEAD: Final = """\
 # Routes of Alertmanager, written by `driftline rules` from the teams and tiers of driftline.yaml.
@@ -45,18 +42,18 @@ _ALERTMANAGER_HEAD: Final = """\
 """
 
 Route = dict[str, Any]
-"""A route, as Alertmanager reads it."""
+"""A route in Alertmanager's format."""
 
 
 def alertmanager_config(config: Config, before: str = "") -> str:
     """Return a configuration of Alertmanager.
 
     Args:
-        config: Whose teams, tiers, policies and silences it is made of.
-        before: The file as it was, whose receivers, ``global`` and ``templates`` are kept.
+        config: Source of teams, tiers, policies and silences.
+        before: The previous file, whose receivers, ``global`` and ``templates`` are kept.
 
     Raises:
-        ValueError: The file as it was is not YAML; the message says so.
+        ValueError: The previous file is not valid YAML; the message contains the error.
     """
     previous = _read(before)
     routes = [*_policy_routes(config.watched_policies), _route(PROCESSOR, [("alertname", one_of(_own_alerts()))])]
@@ -86,7 +83,7 @@ def _read(before: str) -> Mapping[str, Any]:
 
 
 def _own_alerts() -> list[str]:
-    """Return the names of the alerts on the processor itself."""
+    """Return the names of the alerts on the processor."""
     groups = yaml.safe_load(rules_of_any_model())["groups"]
     processor_group = next(group for group in groups if group["name"] == _GROUP_OF_PROCESSOR)
     return [rule["alert"] for rule in processor_group["rules"]]
@@ -97,7 +94,7 @@ def _route(receiver: str, labels: Sequence[tuple[str, str | Pattern]], **more: o
 
 
 def _policy_routes(policies: Mapping[str, Policy]) -> Iterator[Route]:
-    """Yield the routes of policies that name channels, or an owner of their own."""
+    """Yield the routes of policies with channels or their own owner."""
     for name, policy in policies.items():
         *other_channels, last = policy.notify or ("",)
         if last:
@@ -109,7 +106,7 @@ def _policy_routes(policies: Mapping[str, Policy]) -> Iterator[Route]:
 
 
 def _owner_routes(models: Mapping[str, Model]) -> Iterator[Route]:
-    """Yield a route for each team, with routes for its tiers."""
+    """Yield a route for each team with sub-routes for its tiers."""
     owners: dict[str, list[str]] = {}
     for name, model in models.items():
         owners.setdefault(model.team or NOBODY, []).append(name)
@@ -129,7 +126,7 @@ def _owner_routes(models: Mapping[str, Model]) -> Iterator[Route]:
 
 
 def _inhibitions(policies: Mapping[str, Policy]) -> Iterator[dict[str, list[str]]]:
-    """Yield what is not told while something else is: ``unless`` of policies, and slow burns under fast ones."""
+    """Yield the inhibition rules: ``unless`` of policies, and slow burns under fast ones."""
     model = [label(a.ML_MODEL_NAME), label(a.DEPLOYMENT_ENVIRONMENT_NAME)]
     burns = matcher("alertname", error_budgets.ALERT)
     yield {
@@ -148,7 +145,7 @@ def _inhibitions(policies: Mapping[str, Policy]) -> Iterator[dict[str, list[str]
 
 
 def _receivers(route: Route, previous: object) -> list[dict[str, Any]]:
-    """Return the receivers that routes name, filled as they were; others stay, too."""
+    """Return the receivers of routes with their previous content; other previous receivers are kept."""
     listed = previous if isinstance(previous, list) else []
     before = {receiver["name"]: receiver for receiver in listed if isinstance(receiver, dict) and "name" in receiver}
     names = dict.fromkeys([*_named(route), *before])
@@ -162,7 +159,7 @@ def _named(route: Route) -> Iterator[str]:
 
 
 def _silences(silences: Mapping[str, Silence]) -> Iterator[str]:
-    """Yield the commands that enter silences, which Alertmanager keeps in its state and not in this file."""
+    """Yield the commands that create silences, which Alertmanager stores in its state and not in this file."""
     if silences:
         yield "Silences are entered into a running Alertmanager:"
     for name, silence in silences.items():
@@ -180,10 +177,10 @@ def _matching(name: str, patterns: Iterable[str]) -> list[str]:
 
 
 ANY_MODEL: Final = "driftline.rules.yml"
-"""The file of the rules that hold for any model: verdicts, drift, data and the processor itself."""
+"""File of the rules for all models: verdicts, drift, data and the processor."""
 
 OF_MODELS: Final = "driftline.models.rules.yml"
-"""The file of the rules that a configuration asks for."""
+"""File of the rules of a configuration."""
 
 RUNBOOK: Final = "docs/how-to/answer-an-alert.md"
 """The page with a section for each alert."""
@@ -195,11 +192,11 @@ _HEAD: Final = f"""\
 
 
 class RuleFile(NamedTuple):
-    """Rules, and what could not be one.
+    """Rules, and what cannot be expressed as a rule.
 
     Attributes:
-        text: YAML, as Prometheus 2.42 and newer read it.
-        left_out: What PromQL cannot say.
+        text: YAML for Prometheus 2.42 and newer.
+        left_out: What PromQL cannot express.
     """
 
     text: str
@@ -207,12 +204,12 @@ class RuleFile(NamedTuple):
 
 
 def rules_of_any_model() -> str:
-    """Return the rules that hold for any model, as YAML."""
+    """Return the rules for all models as YAML."""
     return resources.files(__package__).joinpath(ANY_MODEL).read_text(encoding="utf-8")
 
 
 def rules_of_models(config: Config) -> RuleFile:
-    """Return the rules on the error budgets of a configuration's objectives, and on its policies."""
+    """Return the rules on error budgets and policies of a configuration."""
     budgets, without = error_budgets.budgets(config.models)
     fired, policies_left_out = policy_rules.policy_rules(
         config.watched_policies, config.models, runbook(policy_rules.ALERT)
@@ -228,30 +225,30 @@ def rules_of_models(config: Config) -> RuleFile:
 
 
 def runbook(alert: str) -> str:
-    """Return where it is written what to do about an alert."""
+    """Return the documentation address of an alert."""
     return f"{RUNBOOK}#{alert.lower()}"
 
 
 def comments(left_out: Sequence[LeftOut]) -> str:
-    """Return what is left out as comments of YAML."""
+    """Return the omissions as YAML comments."""
     return "".join(f"# {printable(omission.sentence)}\n" for omission in left_out)
 
 
 def dump(tree: object) -> str:
-    """Return YAML in the order of its keys, with each text on one line."""
+    """Return YAML in key order with each text on one line."""
     return yaml.safe_dump(tree, sort_keys=False, width=10**6, allow_unicode=True)
 
 
 ALERTMANAGER: Final = "alertmanager.yml"
-"""The file with the routes, in which people fill in receivers."""
+"""File of the routes, in which people fill in receivers."""
 
 
 class RuleFiles(NamedTuple):
-    """What is written.
+    """The generated files.
 
     Attributes:
         texts: Name of a file → its text.
-        left_out: What of the configuration no rule says.
+        left_out: Parts of the configuration without a rule.
     """
 
     texts: Mapping[str, str]
@@ -262,11 +259,11 @@ def rule_files(config: Config, routes_before: str = "") -> RuleFiles:
     """Return all files for a configuration.
 
     Args:
-        config: The models, with their objectives, teams and tiers, and the policies.
-        routes_before: The file of routes as it was: what people filled in is kept.
+        config: The models with their objectives, teams and tiers, and the policies.
+        routes_before: The previous file of routes, whose receivers are kept.
 
     Raises:
-        ValueError: The file of routes as it was cannot be read; the message says why.
+        ValueError: The previous file of routes cannot be read; the message contains the error.
     """
     rules = rules_of_models(config)
     texts = {

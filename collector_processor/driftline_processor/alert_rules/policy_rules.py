@@ -1,7 +1,7 @@
-"""Policies as alerts of Prometheus, as far as the derived metrics can say them.
+"""Policies as Prometheus alerts, as far as the derived metrics can express them.
 
-A window is known as long as it is the newest one, so "in a row" is the time for which a condition holds, and an average
-over windows is one over time. Both are the same where windows close on time.
+A window's value is exported while it is the newest one, so "in a row" becomes the time for which a condition
+holds, and an average over windows an average over time. Both are equal if windows close on time.
 """
 
 from __future__ import annotations
@@ -51,26 +51,26 @@ from .promql import (
 from .signal_queries import End, LeftOut, NoQueryError, by_model, query, reference_query
 
 ALERT: Final = "PolicyFires"
-"""Name of the alerts of policies; their label ``policy`` says which one."""
+"""Name of the alerts of policies; their label ``policy`` is the policy's name."""
 
 SEVERITIES: Final = {"critical": "page", "warning": "ticket", "info": "info", None: "ticket"}
-"""Severity of a policy → the label ``severity`` that other alerts have, too."""
+"""Severity of a policy → the label ``severity`` of all alerts."""
 
 SAMPLES: Final = 12
-"""Samples of a window in an average over windows; one may be missing at an edge."""
+"""Samples per window in an average over windows; one may be missing at an edge."""
 
 STALE: Final = "5m"
-"""For how long Prometheus shows the last sample of a series."""
+"""Time for which Prometheus shows the last sample of a series."""
 
 GRAVE: Final = frozenset({"degraded", "no_data"})
-"""The verdicts of which somebody must come now."""
+"""Verdicts with severity page."""
 
 
 class Scope(NamedTuple):
-    """Models that a policy is about, and the windows in which it judges them.
+    """Models of a policy, and the windows of its evaluation.
 
     Attributes:
-        models: Which models.
+        models: The models.
         window: Name of the length of their windows.
     """
 
@@ -79,9 +79,9 @@ class Scope(NamedTuple):
 
 
 def scopes(policy: Policy, models: Mapping[str, Model]) -> list[Scope]:
-    """Return the models that a policy is about, together as far as they have the same windows.
+    """Return the models of a policy, grouped by their windows.
 
-    A model that the file does not name has no tier, and the default windows.
+    A model without configuration has no tier and the default windows.
     """
     covered = {name: model for name, model in models.items() if policy.covers(name, model.tier)}
     patterned = any(set("*?[") & set(pattern) for pattern in policy.models)
@@ -107,12 +107,12 @@ def _window(policy: Policy, model: Model) -> str:
 def policy_rules(
     policies: Mapping[str, Policy], models: Mapping[str, Model], runbook: str
 ) -> tuple[list[Rule], list[LeftOut]]:
-    """Return the alerts of policies, and what of policies PromQL cannot say.
+    """Return the alerts of policies, and what PromQL cannot express of them.
 
     Args:
-        policies: Those that are looked at, by name.
+        policies: The enabled policies, by name.
         models: The models of the file, by name.
-        runbook: What to do, where a policy does not say it.
+        runbook: Default runbook.
     """
     rules: list[Rule] = []
     left_out: list[LeftOut] = []
@@ -142,7 +142,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
     if policy.severity is None and isinstance(condition, VerdictIs) and set(condition.states) <= GRAVE:
         severity = "page"
     labels = {"severity": severity, "policy": literal(name), label(a.DRIFTLINE_WINDOW): scope.window}
-    # 300 * 10**9: nanoseconds for which the last window must show it: a restart and a scrape that fails are ridden out
+    # 300 * 10**9: nanoseconds for which the last window must show it, to ignore a restart or a failed scrape
     return {
         "alert": ALERT,
         "expr": _expression(condition, scope),
@@ -158,10 +158,10 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
 
 
 def _expression(condition: Condition, scope: Scope) -> str:
-    """Return the query whose series are the versions of models of which a condition holds.
+    """Return the query whose series are the versions of models for which a condition holds.
 
     Raises:
-        NoQueryError: No query of the derived metrics says it.
+        NoQueryError: No query of the derived metrics expresses it.
     """
     models, window = scope
     of_window: Wanted = {a.DRIFTLINE_WINDOW: window}
@@ -189,11 +189,13 @@ def _expression(condition: Condition, scope: Scope) -> str:
             return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))
         case DataFaulty():
             raise NoQueryError(
-                "the metric of data faults also counts minor faults; use the alert DataFault, which includes them"
+                "the metric of data faults also counts minor faults, so a query would differ from this condition; "
+                "use the alert DataFault, which includes minor faults"
             )
         case _:
             raise NoQueryError(
-                f"'{condition.written}' cannot be a query of the derived metrics; let Driftline send the notification"
+                f"'{condition.written}' cannot be written as a query of the derived metrics; "
+                "let Driftline send the notification"
             )
 
 
@@ -210,7 +212,7 @@ def _comparison(condition: Comparison, scope: Scope) -> str:
 
 
 def _limit(signal: Signal, limit: Limit, scope: Scope) -> str:
-    """Return the limit as a number, or as a query of each version of a model."""
+    """Return the limit as a number, or as a query per version of a model."""
     if not limit.of:
         return f"{limit.number:.12g}"
     if limit.of == "baseline":
@@ -234,7 +236,7 @@ def _sign(number: float) -> str:
 
 
 def _over_windows(function: str, signal: Signal, windows: int, scope: Scope) -> str:
-    """Return an aggregate over the time of so many windows before the newest one."""
+    """Return an aggregate over the time of the ``windows`` windows before the newest one."""
     base = by_model(query(signal, scope.window, scope.models))
     span = length(scope.window)
     return (
@@ -243,7 +245,7 @@ def _over_windows(function: str, signal: Signal, windows: int, scope: Scope) -> 
 
 
 def _burn(condition: BurnRate, window: str, models: Models) -> str:
-    """Return where the error budget is spent too fast in the newest window of a length."""
+    """Return the query for a burn rate above the factor in the newest window of a length."""
     share = by_model(query(condition.signal, window, models))
     spent = f"(1 - {share})" if condition.objective.upwards else share
     allowed = error_budget(condition.objective)

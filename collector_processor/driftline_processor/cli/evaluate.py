@@ -1,4 +1,4 @@
-"""`driftline evaluate`: judge rows in files against a baseline. What it needs is imported when it runs."""
+"""`driftline evaluate`: evaluate rows in files against a baseline, with lazy imports."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar='"PATH OP VALUE"',
-            help="Exit with code 3 if the condition is true in any window or for the verdict on all rows; "
-            'PATH is a path in the JSON, as in "drift.fraction > 0.3"; repeatable.',
+            help="Exit with code 3 if the condition is true for any window, or for the verdict on all windows; "
+            'PATH is a path in the output of --json, as in "drift.fraction > 0.3"; repeatable.',
         ),
     ] = None,
     write: Annotated[

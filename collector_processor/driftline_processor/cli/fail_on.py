@@ -49,7 +49,7 @@ _LEAF = re.compile(
     r"methods\.(?P<method>[^.]+)\.(?:value|p_value))"
 )
 ANY = "*"
-"""In place of a feature's name: any feature."""
+"""Placeholder for any feature's name."""
 
 _ANY_FEATURE = re.compile(r"any feature\.(?P<leaf>\S+)")
 _UNJUDGED = ("inconclusive",)
@@ -79,9 +79,9 @@ class Condition(Struct, frozen=True):
     """One parsed condition.
 
     Attributes:
-        keys: The way through the JSON of a window, or of all of them (``concept``, ``verdict``).
-        value: What it is compared with: a number, or a word of a verdict.
-        any_feature: A ``*`` among the keys stands for every feature, and the condition is true where it is of one.
+        keys: Path in the JSON of a window, or of all windows (``concept``, ``verdict``).
+        value: Limit: a number, or a word of a verdict.
+        any_feature: A ``*`` in the path matches every feature, and the condition is true if it is true for one.
     """
 
     text: str
@@ -91,9 +91,9 @@ class Condition(Struct, frozen=True):
     any_feature: bool = False
 
     def values(self, window: Mapping[str, Any]) -> dict[str, float | str | None]:
-        """Return what is compared, from a window (its JSON), by feature, or under ""; None where a value is unknown.
+        """Return the compared values of a window (its JSON) by feature, or under ""; None if a value is unknown.
 
-        Of any feature, a method that does not compare its kind (KS a category) has no value and none is missed.
+        For any feature, a method that does not apply to its kind (KS to a category) is skipped.
         """
         if not self.any_feature:
             return {"": _at(window, self.keys)}
@@ -112,7 +112,7 @@ class Condition(Struct, frozen=True):
         return {name: value for name, value in values.items() if self.compare(value, self.value)}
 
     def written(self, fired: Mapping[str, float | str]) -> str:
-        """Return the values for which the condition is true, in words; a value of calls with its unit.
+        """Return the values for which the condition is true, in words; a service metric with its unit.
 
         >>> parse("service.latency_p99 > 100ms", (), "").written({"": 0.25})
         '250 ms'
@@ -122,7 +122,7 @@ class Condition(Struct, frozen=True):
         return _written(fired)
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
-        """Return True where the condition holds in a window (its JSON); None where no value holds and one is unknown.
+        """Return True if the condition is true in a window (its JSON); None if no value is true and one is unknown.
 
         >>> parse("drift.fraction > 0.3", (), "").holds({"drift": {"fraction": 0.5}})
         True
@@ -156,11 +156,11 @@ def parse(
 ) -> Condition:
     """Read a condition; a feature's name may contain dots.
 
-    ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
-    (:mod:`driftline_processor.core.metrics.names`); ``metrics``: others that are known. ``methods``: the drift
-    methods that are computed. ``slices``: the keys of slices. Raises :class:`BadInput` when the condition has another
-    form, or its path cannot exist in any window. ``drift.features.*.LEAF`` is of any feature, ``any feature.psi`` short
-    for ``drift.features.*.methods.psi.value``.
+    ``features``: allowed names in ``drift.features.NAME``. ``kind``: kind of the task, which determines its metrics
+    (:mod:`driftline_processor.core.metrics.names`); ``metrics``: further allowed metrics. ``methods``: computed
+    drift methods. ``slices``: keys of slices. Raises :class:`BadInput` if the condition is malformed, or its path
+    cannot exist in any window. ``drift.features.*.LEAF`` matches any feature; ``any feature.psi`` is short for
+    ``drift.features.*.methods.psi.value``.
 
     >>> parse("any feature.psi > 0.25", ["a"], "").keys
     ('drift', 'features', '*', 'methods', 'psi', 'value')
@@ -197,7 +197,7 @@ def parse(
 
 
 def _word_condition(text: str, path: str, sign: str, word: str) -> Condition:
-    """Return a condition on a word of the verdict. Raises :class:`BadInput` with the words that there are."""
+    """Return a condition on a word of the verdict. Raises :class:`BadInput` with the allowed words."""
     leaf = path.partition(".")[2]
     if leaf not in _VERDICT_WORDS:
         word_list = ", ".join(f"verdict.{name}" for name in _VERDICT_WORDS)
@@ -218,7 +218,7 @@ def _number(text: str, number: str) -> float:
 
 
 def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition:
-    """Return a condition on the calls of a window; its limit has the units of an objective of calls.
+    """Return a condition on the calls of a window; its limit has the units of a service objective.
 
     >>> found = parse("service.latency_p99 > 100ms", (), "")
     >>> found.keys, found.value
@@ -251,7 +251,7 @@ def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition
 
 
 def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of metrics that conditions look at, so that they are computed.
+    """Return the names of metrics in conditions, so that they are computed.
 
     >>> metrics_in(["performance.realized.fbeta@0.5.value < 0.8", "drift.fraction > 0.3"])
     ('fbeta@0.5',)
@@ -281,7 +281,7 @@ def _keys(
         return ("performance", "realized", metric["name"], metric["leaf"])
     if parts[0] == "concept" and len(parts) == 2:
         if parts[1] not in _CONCEPT_LEAVES:
-            raise LookupError(f"concept has no number '{parts[1]}'; available: {', '.join(_CONCEPT_LEAVES)}")
+            raise LookupError(f"concept has no numeric value '{parts[1]}'; available: {', '.join(_CONCEPT_LEAVES)}")
         return parts
     if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
         if parts[2] not in JOINT:
@@ -310,7 +310,7 @@ def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
 
 
 def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the keys of an estimate, which has more metrics than the realized ones of an older baseline."""
+    """Return the keys of an estimate, which can have more metrics than the realized ones of an older baseline."""
     if parts[2] not in (metrics := estimated_names()):
         raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], metrics)}")
     leaf = parts[3] if len(parts) == 4 else "value"
@@ -322,7 +322,7 @@ def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
 def _slice_keys(
     path: str, features: Collection[str], methods: Sequence[str], slices: Collection[str]
 ) -> tuple[str, ...]:
-    """Return the keys below ``drift.slices``, where the name of a slice comes first; it may contain dots."""
+    """Return the keys below ``drift.slices``, which begin with the name of a slice that may contain dots."""
     match = _SLICED.fullmatch(path)
     if match is None:
         raise LookupError(
@@ -338,7 +338,8 @@ def _performance_slice_keys(path: str, kind: str, metrics: Collection[str], slic
     """Return the keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or of ``slices.KEY=VALUE.METRIC``."""
     match = _OF_SLICES.fullmatch(path)
     if match is None:
-        raise LookupError(f"'{path}' is not a value of a slice; use slices.KEY=VALUE.METRIC, or .rows or .coverage")
+        allowed = "slices.KEY=VALUE.METRIC, slices.KEY=VALUE.rows or slices.KEY=VALUE.coverage"
+        raise LookupError(f"'{path}' is not a value of a slice; use {allowed}")
     _check_key(match["key"], slices)
     above = ("performance", "slices", match["name"])
     if match["leaf"]:
@@ -354,7 +355,7 @@ def _check_key(key: str, slices: Collection[str]) -> None:
 
 
 def _column_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
-    """Return the keys below ``drift.features`` (where a name comes first), ``drift.score`` or ``drift.class``."""
+    """Return the keys below ``drift.features`` (which begin with a name), ``drift.score`` or ``drift.class``."""
     match = _LEAF.fullmatch(path)
     is_named = match is not None and match["name"] is not None
     if match is None or is_named != (features is not None):
@@ -376,7 +377,7 @@ def _column_keys(path: str, features: Collection[str] | None, methods: Sequence[
 
 
 def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) -> bool:
-    """Say which conditions are true in which closed windows, and which cannot be told; return whether any is true.
+    """Print the closed windows in which conditions are true or inconclusive; return whether any is true.
 
     ``answer``: the JSON of the evaluation.
     """
@@ -406,7 +407,7 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
 
 
 def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | None:
-    """Return the features whose value is unknown, "" for a condition on no feature; None where all are known."""
+    """Return the features with an unknown value, "" for a condition without feature; None if all are known."""
     values = condition.values(window)
     if not values:
         return [""]
@@ -414,7 +415,7 @@ def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | Non
 
 
 def _written(fired: Mapping[str, float | str]) -> str:
-    """Return the values for which a condition is true, greatest first, with their features.
+    """Return the values for which a condition is true with their features, in descending order.
 
     >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "degraded"})
     ('1.5 (income), 0.25 (age)', '0.3', 'degraded')

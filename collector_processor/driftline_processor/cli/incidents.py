@@ -1,4 +1,4 @@
-"""`driftline incidents list`, `ack`, `approve` and `audit`: what policies found, who has it, and what was done."""
+"""`driftline incidents list`, `ack`, `approve` and `audit`: alerts, acknowledgements, approvals and the audit log."""
 
 from __future__ import annotations
 
@@ -104,8 +104,9 @@ def audit(
         str,
         typer.Option(
             metavar="KIND",
-            help="Only entries of this kind: fired, over, told (a notification was sent), ordered (an action was "
-            "started), answered (its result), approved, taken_on (acknowledged), decided or silenced.",
+            help="Only entries of this kind: fired (an alert began), over (it ended), told (a notification was sent), "
+            "ordered (an action was started), answered (its result), approved, taken_on (acknowledged), decided (a "
+            "decision about a model) or silenced (a silence began).",
         ),
     ] = "",
     limit: Annotated[
@@ -130,7 +131,7 @@ def audit(
 
 
 def entry_line(entry: Mapping[str, Any]) -> str:
-    """Return something that was done in a line, from the JSON of the API."""
+    """Return an entry of the audit log as one line, from the JSON of the API."""
     place = f" ({entry['environment']})" if entry["environment"] else ""
     author = f"; {entry['by']}" if entry["by"] else ""
     why = f": {entry['why']}" if entry["why"] else ""
@@ -178,7 +179,7 @@ def _seconds(time: str) -> str:
 
 
 def _sent_words(message: Mapping[str, Any]) -> str:
-    """Return what was sent, and what came of it."""
+    """Return a message with its result."""
     text = f"{message['channel']} {message['kind']}: {message['result'].replace('_', ' ')}"
     text += f" ({message['detail']})" if message["detail"] else ""
     return text + (f", approved by {message['approved']['by']}" if message.get("approved") else "")

@@ -1,4 +1,4 @@
-"""`driftline models retire`, `approve-retrain` and `decisions`: what people decide about a model, and why."""
+"""`driftline models retire`, `approve-retrain` and `decisions`: people's decisions about a model with reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options that commands share, those that are made from classes of options, and how errors are printed."""
+"""Options that commands share, options from classes, and the output of errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File 
 
 
 def say(sentence: str) -> None:
-    """Tell something on stderr."""
+    """Print a sentence on stderr."""
     typer.echo(f"driftline: {sentence}", err=True)
 
 
 @contextmanager
 def report_bad_input() -> Iterator[None]:
-    """Tell bad input in one sentence and exit with 2."""
+    """Print bad input in one sentence and exit with 2."""
     try:
         yield
     except BadInput as error:
@@ -40,7 +40,7 @@ def report_bad_input() -> Iterator[None]:
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace the parameter of a command that is a :class:`ColumnOptions` by an option for each of its fields.
+    """Replace a command's parameter of type :class:`ColumnOptions` by an option per field.
 
     Typer reads the options of a command from its signature, so the signature is rewritten.
     """
@@ -66,7 +66,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(field: OptionField) -> Parameter:
-    """Return an option as Typer reads it."""
+    """Return an option as a parameter for Typer."""
     kind, default, described = field.kind, field.default, field.option
     meaning = described.help + ("; repeatable." if described.repeated else ".")
     if field.listed:
@@ -77,7 +77,7 @@ def _parameter(field: OptionField) -> Parameter:
 
 
 def _value(field: OptionField, value: Any) -> Any:
-    """Return the value of a field from that of its option."""
+    """Return the value of a field from its option's value."""
     if not field.listed:
         return value
     return listed_names(value) if isinstance(value, str) else tuple(value or ())

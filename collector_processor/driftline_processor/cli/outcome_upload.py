@@ -1,9 +1,9 @@
-"""Send files of outcomes to a running processor in parts, each once, from where an earlier run stopped.
+"""Send files of outcomes to a running processor in resumable parts, each of which counts once.
 
-A file of outcomes → parts of so many rows, in the same bytes every time, with the columns that outcomes have.
-
-CSV goes out as CSV, since only its reader knows which texts are numbers; Parquet as Arrow, JSON and NDJSON as NDJSON.
-Rows that cannot be used are sent like all others: the receiver names them, and the count of rows is that of the file.
+A file is split into parts of a fixed number of rows with deterministic bytes and only the columns of outcomes.
+CSV is sent as CSV, since only the receiver knows which texts are numbers; Parquet is sent as Arrow, JSON and
+NDJSON as NDJSON. Invalid rows are sent as well, so that the receiver reports them with the row numbers of the
+file.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from driftline_processor.readers.source import readable
 from driftline_processor.readers.sources import check_path, format_of
 
 ROWS = 50_000
-"""Rows of a part: some megabytes, taken in within a second."""
+"""Rows per part: some megabytes, processed within a second."""
 
 
 class UploadPart(Struct, frozen=True):
-    """A part of a file of outcomes; ``models``: those that its rows name."""
+    """A part of a file of outcomes; ``models``: model names in its rows."""
 
     number: int
     first: int
@@ -57,15 +57,15 @@ class OutcomeColumns(Struct, frozen=True):
     """The columns of a file of outcomes.
 
     Attributes:
-        given: Field → column; others are found by the names of the fields.
-        without: Fields that are not taken from the file.
+        given: Field → column; other columns are found by the fields' names.
+        without: Fields that are not read from the file.
     """
 
     given: Mapping[str, str]
     without: frozenset[str] = frozenset()
 
     def chosen(self, names: Sequence[str], path: Path, say: Say) -> dict[str, str]:
-        """Return column → field of those that are sent. Raises :class:`BadInput` for a column that is not there."""
+        """Return column → field to send. Raises :class:`BadInput` for a missing column."""
         for name, column in self.given.items():
             if column not in names:
                 raise BadInput(f"{path}: no column {column!r} for {name}; {near(column, tuple(names))}")
@@ -88,7 +88,7 @@ def _is_field(name: str) -> bool:
 
 
 def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = ROWS) -> Iterator[UploadPart]:
-    """Yield the parts of a file of ``rows`` rows each. Raises :class:`BadInput` where it cannot be read."""
+    """Yield the parts of a file with ``rows`` rows each. Raises :class:`BadInput` if it cannot be read."""
     check_path(path)
     read = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}.get(format_of(path))
     if read is None:
@@ -104,14 +104,14 @@ def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = RO
 
 
 _Bodies = Iterator[tuple[int, str, bytes, Iterable[str]]]
-"""Rows of a part, its type, its bytes, and the models that it names."""
+"""Number of rows of a part, its media type, its bytes, and its model names."""
 
 
 def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
     with _text(path) as lines:
         reader = csv.reader(lines, delimiter="\t" if ".tsv" in path.name.lower() else ",")
         header = next(reader, [])
-        marked = {name[1:] for name in header if name.startswith(MARK)}  # the receiver takes the marks away
+        marked = {name[1:] for name in header if name.startswith(MARK)}  # the receiver removes the quotes
         header = [name.removeprefix(MARK) for name in header]
         chosen = columns.chosen(header, path, say)
         marks = {column: MARK if column in marked else "" for column in chosen}
@@ -125,7 +125,7 @@ def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
             writer.writerow([field for _, field in places])
             models: set[str] = set()
             for line in block:
-                # A line break within a cell would be another row there; a torn line is named there as such.
+                # The receiver would read a line break within a cell as another row; it reports a broken line as such.
                 is_complete = len(line) == len(header)
                 writer.writerow([" ".join(line[index].splitlines()) for index, _ in places] if is_complete else torn)
                 models.update(line[index].removeprefix(mark) for index, mark in of_model if is_complete)
@@ -145,7 +145,7 @@ def _parquet(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodie
 
 
 def _rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield tables of exactly so many rows, the last of fewer, however a file is cut."""
+    """Yield tables of exactly ``rows`` rows, the last with fewer, whatever the batches of a file are."""
     waiting: list[pa.Table] = []
     for batch in batches:
         waiting.append(pa.Table.from_batches([batch]))
@@ -176,7 +176,7 @@ def _texts(values: Iterable[Any]) -> set[str]:
 
 
 def _document(text: str, path: Path) -> Iterator[Any]:
-    """Return the outcomes of a JSON document: a list, or what stands under ``outcomes``; else its lines."""
+    """Return the outcomes of a JSON document: a list, or the list under ``outcomes``; else its lines."""
     try:
         document = load_json(_bytes(text), len(text))
     except UnreadableJson:
@@ -196,7 +196,7 @@ def _loaded(line: Any) -> Any:
     try:
         return load_json(line.encode())
     except UnreadableJson:
-        return line  # the receiver says what is wrong with it
+        return line  # the receiver reports the error
 
 
 def _keys(rows: list[Any]) -> list[str]:
@@ -204,7 +204,7 @@ def _keys(rows: list[Any]) -> list[str]:
 
 
 def _line(row: Any, chosen: Mapping[str, str], columns: OutcomeColumns) -> str:
-    """Return a row as a line; a key that no row before had is sent where it is one of an outcome."""
+    """Return a row as a line; a new key is sent if it is a field of outcomes."""
     if not isinstance(row, dict):
         return " ".join(row.splitlines()) if isinstance(row, str) else json.dumps(row)
     fields = {key: chosen.get(key, key) for key in row}
@@ -213,7 +213,7 @@ def _line(row: Any, chosen: Mapping[str, str], columns: OutcomeColumns) -> str:
 
 
 def _text(path: Path) -> IO[str]:
-    """Open a file of texts in UTF-8; what is none goes out in the bytes it came in: the receiver names its lines."""
+    """Open a text file in UTF-8; invalid bytes are sent unchanged, and the receiver reports their lines."""
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     with opened(path, "rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -240,8 +240,8 @@ class UploadResult(Struct):
     """The result of uploading one file.
 
     Attributes:
-        reasons: (row from 1, or None where only their number is known; rows; reason).
-        models: The models that its rows name.
+        reasons: (row from 1, or None if only the number of rows is known; number of rows; reason).
+        models: Model names in its rows.
     """
 
     accepted: int = 0
@@ -255,9 +255,9 @@ class UploadTarget(Struct, frozen=True):
     """The destination of outcomes, and their model.
 
     Attributes:
-        timeout: Seconds for which a part is tried again.
-        pause: Waits so many seconds before another attempt.
-        clock: Seconds that only grow.
+        timeout: Seconds for which a part is retried.
+        pause: Waits some seconds before another attempt.
+        clock: Monotonic seconds.
     """
 
     url: str
@@ -273,10 +273,10 @@ class UploadTarget(Struct, frozen=True):
 def upload_outcomes(
     path: Path, target: UploadTarget, columns: OutcomeColumns, say: Say, sent: Callable[[int], object], rows: int = ROWS
 ) -> UploadResult:
-    """Send one file; ``sent`` hears of rows that are on disk.
+    """Send one file; ``sent`` is called with the number of rows that are stored.
 
-    Parts that are there already are not sent again, but for those of which rows were rejected: what was wrong with them
-    is told again. Raises :class:`BadInput` when the file cannot be read, or a part is refused or not taken.
+    Stored parts are not sent again, except those with rejected rows, so that their reasons are reported again.
+    Raises :class:`BadInput` if the file cannot be read, or a part is rejected or not accepted.
     """
     address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
     upload = upload_name(path, target, columns, rows)
@@ -294,7 +294,7 @@ def upload_outcomes(
 
 
 def upload_name(path: Path, target: UploadTarget, columns: OutcomeColumns, rows: int) -> str:
-    """Return the name of an upload: the same for the same bytes sent in the same way, and another for any other."""
+    """Return the id of an upload, which depends on the bytes and the way they are sent."""
     digest = xxhash.xxh3_128()
     try:
         with path.open("rb") as file:
@@ -337,9 +337,9 @@ def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTar
 def _answer(
     ask: Callable[[], httpx.Response], address: str, target: UploadTarget, before: str, say: Say
 ) -> httpx.Response:
-    """Ask until there is an answer that is one, or until the time is over; wait longer each time.
+    """Retry with increasing pauses until there is a final answer, or until the time is over.
 
-    What the OTLP specification calls retryable is asked again, and so is a connection that fails.
+    Failed connections and the errors that the OTLP specification calls retryable are retried.
     """
     end: float | None = None
     for wait in doubling_pauses(_SHORTEST_PAUSE, _LONGEST_PAUSE):
@@ -391,7 +391,7 @@ def _said(answer: httpx.Response, address: str) -> Any:
 
 
 def sentences(path: Path, pushed: UploadResult, limit: int) -> Iterator[str]:
-    """Say what became of a file: how many rows, and what was wrong with the first of those that were rejected."""
+    """Yield the result of a file: number of rows, and the reasons of the first rejected rows."""
     yield f"{path}: {count(pushed.accepted)} accepted, {count(pushed.rejected)} rejected"
     for row, rows, reason in pushed.reasons[:limit]:
         yield f"  {f'row {count(row)}' if row is not None else many(rows)}: {reason}"
@@ -400,7 +400,7 @@ def sentences(path: Path, pushed: UploadResult, limit: int) -> Iterator[str]:
 
 
 def write_rejected(path: Path, results: Sequence[tuple[Path, UploadResult]]) -> None:
-    """Write what was rejected as CSV: file, row, rows, reason."""
+    """Write the rejected rows as CSV: file, row, rows, reason."""
     import csv
 
     try:

@@ -1,4 +1,4 @@
-"""`driftline outcomes push` and `show`, and `driftline forget`: what comes to a running processor later."""
+"""`driftline outcomes push` and `show`, and `driftline forget`: outcomes and deletion."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ Files = Annotated[
     typer.Argument(metavar="FILE", help="Files of outcomes, or glob patterns: CSV, Parquet, NDJSON or JSON."),
 ]
 Column = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of this field. Default: the column with the name of the option.")
+    str, typer.Option(metavar="COLUMN", help="Column of the field that the option names. Default: the same name.")
 ]
 ItemColumn = Annotated[
     str, typer.Option(metavar="COLUMN", help="Column of the ranked item that the outcome is about. Default: item.")
 ]
 ValueColumn = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of the value of the prediction, such as euros. Default: value.")
+    str, typer.Option(metavar="COLUMN", help="Column of what a prediction was worth, such as euros. Default: value.")
 ]
 RetractedColumn = Annotated[
     str,
-    typer.Option(metavar="COLUMN", help="Column that is true if earlier outcomes are withdrawn. Default: retracted."),
+    typer.Option(
+        metavar="COLUMN",
+        help="Column that is true if the row withdraws the earlier outcomes of the prediction. Default: retracted.",
+    ),
 ]
 
 
@@ -139,7 +142,7 @@ def show(
 
 
 def _sentence(outcome: Mapping[str, Any]) -> str:
-    """Say one outcome in a line: when it was known and came, what it said, and for which versions it counts."""
+    """Return an outcome on one line: its times, its value, and the versions for which it counts."""
     statement = "retracted" if outcome["retracted"] else f"actual {outcome['actual']}"
     more = [f"{name} {outcome[name]}" for name in ("item", "value", "weight") if outcome[name] is not None]
     more += [f"{name}={value}" for name, value in outcome["slices"].items()]
@@ -161,7 +164,7 @@ def _slices(texts: list[str]) -> dict[str, str]:
 
 @contextmanager
 def _progress(file: Path) -> Iterator[Callable[[int], object]]:
-    """Show how many rows of a file are sent, where somebody watches."""
+    """Show the number of sent rows of a file on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -181,7 +184,8 @@ def forget(
         list[str] | None,
         typer.Option(
             metavar="VALUE",
-            help="Subject of the rows, such as a customer, in the column that models.NAME.subject sets; repeatable.",
+            help="Delete the rows of this subject, such as the id of a customer; models.NAME.subject is the column "
+            "that is searched; repeatable.",
         ),
     ] = None,
     version: Annotated[

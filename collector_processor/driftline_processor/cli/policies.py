@@ -1,4 +1,4 @@
-"""`driftline policies test`: what policies would have told, of rows in files or of a running processor."""
+"""`driftline policies test`: notifications that policies would have sent, from files or from a running processor."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _configuration(file: Path) -> Config:
 
 
 def _replay_rows(config: Config, inputs: EvaluationInputs, options: EvaluationOptions, quiet: bool) -> dict[str, Any]:
-    """Judge rows of files as `driftline evaluate` does, and replay the policies over their windows."""
+    """Evaluate rows of files as `driftline evaluate` does, and replay the policies over their windows."""
     from driftline_processor.core.evaluation import Evaluation
     from driftline_processor.evaluation.files.evaluate import evaluate_files
     from driftline_processor.policy.replay import replay_policies, replayed_model
@@ -143,10 +143,10 @@ def _replay_rows(config: Config, inputs: EvaluationInputs, options: EvaluationOp
 
 
 def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a replay with what follows from each firing.
+    """Return a replay with the consequences of each firing.
 
-    Those are the channels that are told, which of them hold the message back, the actions that run, and why nothing of
-    that happens where it is so.
+    These are the notified channels, the channels that hold the message, the actions, and the reasons if there are
+    none.
     """
     from driftline.tables.timestamps import instant
 
@@ -175,7 +175,7 @@ def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
 def _held(
     config: Config, policy: Policy, channels: Sequence[str], firing: Mapping[str, Any], tier: int | None
 ) -> list[dict[str, str]]:
-    """Return the channels that hold the message about a firing back, each with why and until when."""
+    """Return the channels that hold the message about a firing, with the reason and the time."""
     from driftline.tables.timestamps import instant
 
     from driftline_processor.present.wording import iso_time
@@ -193,7 +193,7 @@ def _held(
 
 
 def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
-    """Return what a policy does about an alert; a dry run needs no approval."""
+    """Return the actions of a policy; a dry run needs no approval."""
     actions = [(name, config.actions[name]) for name in dict.fromkeys(policy.actions)]
     return [
         {
@@ -208,7 +208,7 @@ def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
 
 
 def action_words(action: Mapping[str, Any]) -> str:
-    """Say an action of a firing, with when it is carried out and what it waits for.
+    """Return an action of a firing with when it runs and what it waits for.
 
     >>> action_words({"action": "jira/a", "on": ["opened"], "approval": True, "dry_run": False, "rate_limit": None})
     'jira/a (requires approval)'

@@ -17,7 +17,7 @@ OTHERS = (
     "objective broken",
     "coverage < 50 %",
 )
-"""Conditions that are replayed beside the policy of the alert, in each length of windows."""
+"""Conditions that are replayed besides the alert's policy, for each length of windows."""
 
 
 def postmortem(
@@ -76,7 +76,7 @@ def _incident(begin: str, config: Path | None, url: str) -> Any:
 
 
 def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict[str, Any], list[str], str]:
-    """Replay the policy of an alert otherwise, and others; return them by their words, and the lengths of windows."""
+    """Replay variants of an alert's policy and other policies; return them by description, and window lengths."""
     from driftline_processor.readers.errors import BadInput
 
     from . import client
@@ -104,7 +104,7 @@ def _replays(alert: dict[str, Any], config: Path | None, url: str) -> tuple[dict
 
 
 def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:
-    """Return the policy of an alert as it is written; {} where no configuration has it."""
+    """Return the policy of an alert as configured; {} if there is no configuration."""
     if config is None:
         return {}
     from driftline_processor.config.schema import ConfigError, load, written_policies
@@ -120,7 +120,7 @@ def _own_policy(alert: dict[str, Any], config: Path | None) -> dict[str, Any]:
 
 
 def less_patient_policies(policy: dict[str, Any], lengths: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return a policy with less patience, each in words: fewer windows, not `significant`, shorter windows."""
+    """Return less patient variants of a policy with descriptions: fewer windows, not `significant`, shorter windows."""
     if not policy:
         return []
     shared: dict[str, Any] = {name: policy[name] for name in _KEPT if name in policy}
@@ -137,7 +137,7 @@ def less_patient_policies(policy: dict[str, Any], lengths: list[str]) -> list[tu
 
 
 _KEPT: tuple[str, ...] = ("when", "significant", "window", "in_a_row", "resolve")
-"""Keys of a policy that say when it fires."""
+"""Keys of a policy that determine when it fires."""
 
 
 def _seconds(window: str) -> int:

@@ -1,4 +1,4 @@
-"""`driftline retrain-check`: whether retraining pays, by a running processor or by files."""
+"""`driftline retrain-check`: whether retraining pays off, from a running processor or from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from driftline_processor.evaluation.files.options import EvaluationOptions
 
 CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
-"""The answer → the exit code of the command: in a shell, ``driftline retrain-check ... && ./train.sh``."""
+"""Answer → exit code of the command, for a shell: ``driftline retrain-check ... && ./train.sh``."""
 
 _HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
@@ -54,7 +54,8 @@ def retrain_check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="driftline.yaml with the costs of wrong predictions, to convert the loss to money. Only with files.",
+            help="driftline.yaml with the costs of wrong predictions, to show the degradation as money. Only with "
+            "files.",
         ),
     ] = None,
     url: Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`. Not with files.")] = "",
@@ -72,7 +73,8 @@ def retrain_check(
         str,
         typer.Option(
             metavar="7d",
-            help="Length of the windows. Default: the longest length of the model; for files without one, all rows.",
+            help="Length of the windows. Default: the longest window length of the model; for files, if no length is "
+            "set, one window of all rows.",
         ),
     ] = "",
     horizon: Annotated[str, typer.Option(metavar="30d", help="How long a new version would be in use.")] = "30d",
@@ -113,7 +115,7 @@ def retrain_check(
             raise BadInput(f"--metric {metric}: must be a mean over predictions; available: {', '.join(LOSSES)}")
         numbers = _limits(value, predictions, cost, recovered)
         if wrong := [f"{name} {number:g}" for name, number, limit in numbers if not 0 <= number <= limit]:
-            raise BadInput(f"{wrong[0]}: must be at least 0, and --recovered at most 1")
+            raise BadInput(f"{wrong[0]}: must be at least 0; --recovered must also be at most 1")
         if cost is not None and price_sheet is not None:
             raise BadInput("--cost and --price-sheet: the cost can come from only one of the two; remove one option")
         if data and (url or environment or price_sheet):
@@ -160,7 +162,7 @@ def retrain_check(
 def _limits(
     value: float | None, predictions: float | None, cost: float | None, recovered: float | None
 ) -> list[tuple[str, float, float]]:
-    """Return the numbers that were said, each with its option and the most that it may be."""
+    """Return the given numbers, each with its option and its upper limit."""
     options = (("--value", value, 1e15), ("--predictions", predictions, 1e15), ("--cost", cost, 1e15))
     return [
         (name, number, limit)
@@ -170,7 +172,7 @@ def _limits(
 
 
 def days_of(horizon: str) -> float:
-    """Return the days of a length of time. Raises BadInput for what is none.
+    """Return a duration in days. Raises BadInput if it is invalid.
 
     >>> days_of("2w"), days_of("12h")
     (14.0, 0.5)
@@ -184,14 +186,14 @@ def days_of(horizon: str) -> float:
 
 
 def answer_lines(answer: Mapping[str, Any]) -> list[str]:
-    """Return the answer in plain words: what to do first, then what it rests on."""
+    """Return the answer in words: the advice first, then its reasons."""
     return [answer["sentence"], *(f"  {reason[:1].upper()}{reason[1:]}." for reason in answer["reasons"])]
 
 
 def _weigh_served(
     url: str, model: str, terms: RetrainTerms, parameters: Mapping[str, str], price_sheet: Path | None
 ) -> dict[str, Any]:
-    """Return the answer of a running processor; ``parameters``: which windows of the model are weighed."""
+    """Return the answer of a running processor; ``parameters``: selection of the model's windows."""
     from . import client
 
     amount, currency, source = terms.cost, terms.currency, dict[str, Any]()
@@ -217,7 +219,7 @@ def _weigh_served(
 
 
 def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> RetrainCost:
-    """Return the median of what past runs that ended well would cost by a price sheet."""
+    """Return the median cost of successful past runs by a price sheet."""
     from driftline.training.price_sheet import UnusablePriceSheet, Usage, read_price_sheet
 
     from driftline_processor.core.retraining import RetrainCost
@@ -246,7 +248,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
 
 
 def _weigh_files(inputs: EvaluationInputs, options: EvaluationOptions, terms: RetrainTerms) -> dict[str, Any]:
-    """Judge rows of files as `driftline evaluate` does, and weigh the newest window."""
+    """Evaluate rows of files as `driftline evaluate` does, and use the newest window."""
     from driftline_processor.core.retraining import question_of, weigh_retraining
     from driftline_processor.evaluation.files.evaluate import evaluate_files
     from driftline_processor.present.retraining import answer_json

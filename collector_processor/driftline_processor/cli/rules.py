@@ -1,4 +1,4 @@
-"""`driftline rules`: the rules of a configuration, for those who alert elsewhere."""
+"""`driftline rules`: a configuration as rules of Prometheus and routes of Alertmanager."""
 
 from __future__ import annotations
 

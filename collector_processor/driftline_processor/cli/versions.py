@@ -1,4 +1,4 @@
-"""`driftline versions`: challengers beside the champion, from a running processor."""
+"""`driftline versions`: challengers compared with the champion, from a running processor."""
 
 from __future__ import annotations
 

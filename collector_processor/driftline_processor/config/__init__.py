@@ -1,1 +1,1 @@
-"""The keys of driftline.yaml: schema, values, checks. Imports core and custom_metrics; knows no store."""
+"""The keys of driftline.yaml: schema, values, checks. Imports core and custom_metrics, but no store."""

@@ -1,4 +1,4 @@
-"""The keys of every kind of action below ``actions``. The keys of one kind are in ``policy/actions/KIND.py``."""
+"""Keys shared by all kinds of actions below ``actions``. The keys of one kind are in ``policy/actions/KIND.py``."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Occasions = Annotated[tuple[Occasion, ...], BeforeValidator(one_or_several)]
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """A limit of how often.
+    """An upper limit of a rate.
 
     Attributes:
-        count: Times at most.
-        within: In so long.
+        count: Upper limit of times.
+        within: Period of the limit.
     """
 
     count: int
@@ -70,7 +70,7 @@ class ActionKeys(Section):
     """Keys of every kind of action.
 
     Attributes:
-        follows: Whether it is carried out once more for an alert that was over and begins again.
+        follows: Whether it runs again for an alert that ended and begins again.
     """
 
     follows: ClassVar[bool] = False
@@ -95,8 +95,8 @@ class ActionKeys(Section):
     )
     rate_limit: PerTime | None = Field(
         default=None,
-        description="How often the action runs at most, over all incidents. Further runs are recorded as held "
-        "back, and are not repeated later.",
+        description="How often the action runs at most, over all incidents. Further runs are only recorded as "
+        "held back: they do not run, not even later.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )
@@ -107,7 +107,7 @@ class ActionKeys(Section):
     @model_validator(mode="wrap")
     @classmethod
     def _of_its_kind(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
-        """Read the keys of the kind that the name says; :func:`with_action_names` puts the name beside them."""
+        """Read the keys of the kind in the action's name, which :func:`with_action_names` adds."""
         if cls is not ActionKeys:
             return read(written)
         name, keys = written
@@ -128,7 +128,7 @@ class ActionKeys(Section):
 
     @property
     def filled(self) -> tuple[str, ...]:
-        """The values of environment variables in the keys, which are taken for secret."""
+        """Values of environment variables in the keys, which are treated as secrets."""
         return self._filled
 
     def problems(self) -> Iterator[Problem]:
@@ -140,7 +140,7 @@ class ActionKeys(Section):
 
 
 def action_kind(name: str) -> type[ActionKeys] | None:
-    """Return the kind of an action with a name; None if the name says none.
+    """Return the kind in an action's name; None if there is no such kind.
 
     >>> action_kind("jira/payments").__name__, action_kind("jira")
     ('Jira', None)
@@ -150,7 +150,7 @@ def action_kind(name: str) -> type[ActionKeys] | None:
 
 
 def with_action_names(actions: object) -> object:
-    """Put each action's name beside its keys, since the name says which keys there are."""
+    """Add each action's name to its keys, because the name determines the kind."""
     if not isinstance(actions, Mapping):
         return actions
     return {name: (name, {} if keys is None else keys) for name, keys in actions.items()}

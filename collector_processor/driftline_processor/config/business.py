@@ -1,6 +1,7 @@
-"""The keys of ``business.NAME``: what the company counts beside a model, and which metric or source says it.
+"""The keys of ``business.NAME``: business series next to a model, and their metric or source.
 
-A source besides OTLP metrics, such as ``sql``, is an extension: its keys stand below its name, and it reads its series.
+A source other than OTLP metrics, such as ``sql``, is an extension: its keys are below its name, and it reads
+its series.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from .section import Problem, Section, under
 from .values import Text
 
 BusinessName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,79}$")]
-"""The name of a series, as conditions call it."""
+"""The name of a series in conditions."""
 
 
 class BusinessReader(Protocol):
-    """Reads the series of one kind of source, from the start of the processor to its end."""
+    """Reader of the series of one kind of source while the processor runs."""
 
     def start(self, intake: Any) -> None:
-        """Begin to read into the state; no source needs to be there yet."""
+        """Start to read into the state; the source may be unavailable at first."""
 
     def stop(self, grace: float) -> None:
-        """End within so many seconds; what was read and not stored is read again."""
+        """Stop within ``grace`` seconds; data that was read but not stored is read again."""
 
     @property
     def lines(self) -> list[str]:
-        """Lines about what is read, for people."""
+        """Return lines for people about its sources."""
 
     def sentence(self) -> str | None:
-        """Return what cannot be read, for the health of the process; None while everything can."""
+        """Return what cannot be read, for the health of the process; None if everything can."""
 
 
 class BusinessSource(Section):
-    """The keys of a source of series that an extension reads: an entry point of the group ``driftline_business``.
+    """The keys of an extension's source of series: an entry point of the group ``driftline_business``.
 
     The name of the entry point is the key below ``business.NAME``.
     """
@@ -56,12 +57,12 @@ class BusinessSource(Section):
 
     @classmethod
     def reader(cls, declared: Mapping[str, Any], retention: int, clock: Callable[[], int]) -> BusinessReader:
-        """Return what reads the series.
+        """Return the reader of the series.
 
         Args:
-            declared: The keys of this source, by the name of the series.
-            retention: Nanoseconds that rows are kept; what is older is not read.
-            clock: Unix nanoseconds.
+            declared: Keys of this source by the name of the series.
+            retention: Retention of rows in nanoseconds; older data is not read.
+            clock: Returns unix nanoseconds.
         """
         raise NotImplementedError
 
@@ -71,7 +72,7 @@ class BusinessSource(Section):
         if cls is not BusinessSource:
             return read(value)
         kind, keys = value
-        if not isinstance(keys, Mapping):  # which may be a secret address
+        if not isinstance(keys, Mapping):  # the value may be a secret address
             raise ValueError("must be a mapping of keys to values; indent the keys below it, or put them in braces")
         return business_source(kind).model_validate(keys, context=info.context)
 
@@ -85,12 +86,12 @@ def business_source(kind: str) -> Any:
     source_class = installed(BUSINESS_SOURCES)[kind]
     try:
         return source_class.load()
-    except Exception as error:  # of any distribution
+    except Exception as error:  # the module of any distribution
         raise ValueError(f"the extension '{kind}' ({source_class.value}) cannot be imported: {error}") from error
 
 
 def by_source(business: object) -> object:
-    """Return series with the keys of each installed source below one key ``sources``, by the name of the source."""
+    """Return series with the keys of installed sources moved below ``sources``, by the name of the source."""
     if not isinstance(business, Mapping):
         return business
     return {name: _by_source(keys) for name, keys in business.items()}
@@ -147,19 +148,19 @@ class Business(Section):
     )
 
     def keys(self, name: str) -> BusinessKeys:
-        """Return what series are read by; ``name``: of the series."""
+        """Return the keys for reading the series; ``name``: name of the series."""
         sources = [self.metric] if self.metric is not None else []
         sources += [source.place for source in self.sources.values()]
         return BusinessKeys(name, self.model, self.unit, self.aggregation, " and ".join(sources))
 
     def wanted(self, name: str) -> BusinessMetric:
-        """Return what points are decoded by; ``name``: of the series."""
+        """Return the metric to decode points with; ``name``: name of the series."""
         return BusinessMetric(name, self.unit, self.match, self.aggregation == "last")
 
     def problems(self, models: Collection[str]) -> Iterator[Problem]:
         """Yield a problem for every rule that the keys break.
 
-        A model that is not named may still come.
+        An undeclared model is allowed, because it may appear later.
         """
         if self.model not in models and nearest(self.model, [*models]):
             yield Problem("model", f"there is no model '{self.model:.80}'; {near(self.model, [*models])}")
@@ -177,7 +178,7 @@ class Business(Section):
 def business_readers(
     declared: Mapping[str, Business], retention: int, clock: Callable[[], int]
 ) -> Iterator[BusinessReader]:
-    """Yield a reader for each kind of source that series name; none is started."""
+    """Yield a reader per kind of source in use, not started."""
     kinds = dict.fromkeys(kind for declared_metric in declared.values() for kind in declared_metric.sources)
     for kind in kinds:
         series = {

@@ -1,7 +1,7 @@
-"""The address of a channel. Its scheme says the kind, which is one file: ``policy/channels/KIND.py``.
+"""The address of a channel. Its scheme is the kind, one file per kind: ``policy/channels/KIND.py``.
 
-The kinds that Driftline brings are written as Apprise writes them. Apprise cannot keep a thread or resolve what it
-sent, these kinds can. Every other address is one of Apprise.
+Driftline's own kinds use the syntax of Apprise. They support threads and the end of alerts, which Apprise does
+not. All other addresses are handled by Apprise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from driftline_processor.core.nearest_names import near
 from .kinds import CHANNELS
 
 APPRISE: Final = "apprise_service"
-"""The kind of every address whose scheme is of no other kind."""
+"""The kind of every address whose scheme is not another kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class ChannelAddress:
     """The address of a channel of one kind.
 
     Attributes:
-        pages: Whether each alert is an incident there, which is acknowledged and resolved, and wakes people.
-        hears_acknowledgements: Whether it is sent that somebody has taken an alert on.
-        has_endpoint: Whether the key ``endpoint`` may say where the service is.
+        pages: Whether each alert is an incident there, which is acknowledged and resolved, and pages people.
+        hears_acknowledgements: Whether acknowledgements are sent to it.
+        has_endpoint: Whether the key ``endpoint`` may set the address of the service.
     """
 
     pages: ClassVar[bool] = False
@@ -38,27 +38,27 @@ class ChannelAddress:
         """Read an address with the scheme of this kind.
 
         Args:
-            url: As it is written; secret.
-            endpoint: Where the service is instead of its own place; "" = there.
+            url: The address as configured; secret.
+            endpoint: Address of the service; "" = the default.
 
         Returns:
-            None for an address that Apprise is to use.
+            None if Apprise handles the address.
 
         Raises:
-            ValueError: What is wrong with it, without what is secret of it.
+            ValueError: The reason why it is invalid, without secrets.
         """
         raise NotImplementedError
 
     def open(self, report: Any) -> Any:
-        """Return the channel, as of ``policy/channel.py``; ``report``: writes the report to attach, None = nobody."""
+        """Return the channel, see ``policy/channel.py``; ``report``: creates the report to attach, None = no report."""
         raise NotImplementedError
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the address beyond its form."""
+        """Yield problems of the address beyond its syntax."""
         yield from ()
 
     def attachment_problems(self, scheme: str) -> Iterator[str]:
-        """Yield why the channel takes no files; nothing if it does."""
+        """Yield why the channel does not support attachments; nothing if it does."""
         yield (
             f"a channel of the type '{scheme}' cannot send files; remove the key: messages contain a link to the report"
         )
@@ -68,7 +68,7 @@ def read_address(url: str, endpoint: str = "") -> ChannelAddress:
     """Read the address of a channel.
 
     Raises:
-        ValueError: What is wrong with it, without what is secret of it.
+        ValueError: The reason why it is invalid, without secrets.
 
     >>> read_address("slack://xoxb-1-2-abc/#models").channel
     '#models'
@@ -86,7 +86,7 @@ def read_address(url: str, endpoint: str = "") -> ChannelAddress:
 
 
 def address_parts(url: str) -> tuple[str, list[str], dict[str, str]]:
-    """Return the host, the parts of the path and the query of an address; a ``#`` is no fragment."""
+    """Return host, path segments and query of an address; ``#`` does not start a fragment."""
     path, _, query = url.partition("://")[2].partition("?")
     first, *more = (unquote(part) for part in path.split("/"))
     if "#" in first:
@@ -108,7 +108,7 @@ def region_of(query: Mapping[str, str], regions: Mapping[str, str]) -> str:
 
 
 def check_query(scheme: str, query: Mapping[str, str], known_keys: tuple[str, ...]) -> None:
-    """Raise ValueError for a parameter of a query that a kind does not know."""
+    """Raise ValueError for an unknown query parameter."""
     for name in query:
         if name not in known_keys:
             fix = near(name, [*known_keys]) if known_keys else "remove it"

@@ -1,4 +1,4 @@
-"""The keys of ``channels.NAME``: where messages go, when they leave at once, and when they are collected."""
+"""The keys of ``channels.NAME``: destination of messages, digests, quiet hours and escalation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _time_of_day(value: object) -> time:
 
 
 def _at(day: date, time_of_day: time, zone: ZoneInfo) -> int:
-    """Return a time of a day, unix nanoseconds; one that a change of the clocks skips is as much later."""
+    """Return a time of a day in unix nanoseconds; a time that daylight saving skips is shifted by the difference."""
     return int(datetime.combine(day, time_of_day, zone).timestamp()) * 10**9
 
 
@@ -42,10 +42,10 @@ def _day_of(moment: int, zone: ZoneInfo) -> date:
 
 @dataclass(frozen=True, slots=True)
 class DigestTimes:
-    """The times of the day at which a digest leaves.
+    """The daily times of a digest.
 
     Attributes:
-        times: In their order.
+        times: In chronological order.
     """
 
     times: tuple[time, ...]
@@ -56,11 +56,11 @@ class DigestTimes:
         return f"{24 // len(self.times)}h"
 
     def latest(self, now: int, zone: ZoneInfo) -> int:
-        """Return the last of these times until now, unix nanoseconds."""
+        """Return the last digest time up to now, unix nanoseconds."""
         return max(digest_time for digest_time in self._around(now, zone) if digest_time <= now)
 
     def next(self, now: int, zone: ZoneInfo) -> int:
-        """Return the first of these times after now, unix nanoseconds."""
+        """Return the first digest time after now, unix nanoseconds."""
         return min(digest_time for digest_time in self._around(now, zone) if digest_time > now)
 
     def _around(self, now: int, zone: ZoneInfo) -> Iterator[int]:
@@ -88,13 +88,13 @@ def parse_digest(value: object) -> DigestTimes:
 
 @dataclass(frozen=True, slots=True)
 class Urgency:
-    """What is urgent enough to leave in quiet hours.
+    """The alerts that are sent during quiet hours.
 
     Attributes:
-        written: As it is written.
-        state: Of the verdict; "" = any.
-        severity: Of the alert; "" = any.
-        tier: Of the model; None = any.
+        written: As configured.
+        state: State of the verdict; "" = any.
+        severity: Severity of the alert; "" = any.
+        tier: Tier of the model; None = any.
     """
 
     written: str
@@ -103,7 +103,7 @@ class Urgency:
     tier: int | None = None
 
     def covers(self, state: str, severity: str, tier: int | None) -> bool:
-        """Return True where an alert is that urgent."""
+        """Return True if it matches an alert."""
         return (
             self.state in ("", state) and self.severity in ("", severity) and (self.tier is None or self.tier == tier)
         )
@@ -136,13 +136,13 @@ def parse_urgency(value: object) -> Urgency:
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """The part of each day in which messages wait.
+    """The part of each day in which messages are held.
 
     Attributes:
-        begin: Local time at which it begins.
-        end: Local time at which it ends, on the next day where that is earlier.
-        zone: IANA name of the time zone; "" = that of the channel.
-        urgent: What leaves nevertheless.
+        begin: Local time of the begin.
+        end: Local time of the end, on the next day if it is earlier.
+        zone: IANA name of the time zone; "" = the channel's.
+        urgent: Alerts that are sent anyway.
     """
 
     begin: time
@@ -151,7 +151,7 @@ class QuietHours:
     urgent: tuple[Urgency, ...] = ()
 
     def until(self, now: int, zone: ZoneInfo) -> int | None:
-        """Return the end of the quiet hours that last, unix nanoseconds; None where none do."""
+        """Return the end of the current quiet hours, unix nanoseconds; None outside of quiet hours."""
         zone = ZoneInfo(self.zone) if self.zone else zone
         today = _day_of(now, zone)
         for day in (today - _DAY, today):
@@ -175,10 +175,10 @@ def parse_quiet(value: object) -> QuietHours:
         if key not in _QUIET_KEYS:
             raise ValueError(f"'{key!s:.40}' is not a key of quiet hours; {near(str(key), [*_QUIET_KEYS])}")
     if "from" not in value or "to" not in value:
-        raise ValueError("must have both from and to, as in {from: 22:00, to: 07:00}")
+        raise ValueError("must have both 'from' and 'to', as in {from: 22:00, to: 07:00}")
     begin, end = _time_of_day(value["from"]), _time_of_day(value["to"])
     if begin == end:
-        raise ValueError("from and to are the same time; change one of them, or remove the key")
+        raise ValueError("'from' and 'to' are the same time; change one of them, or remove the key")
     zone = str(value.get("timezone", ""))
     if zone:
         from driftline_processor.core.windows import window
@@ -194,7 +194,8 @@ class Escalation(Section):
     """Who else is notified if nobody acknowledges an alert."""
 
     after: Days = Field(
-        description="How long to wait for an acknowledgement, in wall-clock time, after the message was accepted.",
+        description="How long to wait for an acknowledgement, in wall-clock time, after the service of the channel "
+        "accepted the message.",
         examples=["30m"],
     )
     to: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
@@ -224,7 +225,7 @@ class Escalation(Section):
 
 
 class Channel(Section):
-    """A place to which messages go."""
+    """A destination of messages."""
 
     url: Secret = Field(
         description="An [Apprise](https://appriseit.com/services/) address, or a URL `https://...`, which "
@@ -265,7 +266,8 @@ class Channel(Section):
     )
     quiet: Annotated[QuietHours, BeforeValidator(parse_quiet), Form("quiet hours")] | None = Field(
         default=None,
-        description="When messages wait, to be sent together at the end: `from` and `to` (times of day), "
+        description="The hours in which messages are collected, to be sent together when the hours end: `from` and "
+        "`to` (times of day), "
         "`timezone`, and in `except` the messages that are sent nevertheless, such as `degraded at tier 1` or "
         "`severity critical`.",
         examples=["{from: 22:00, to: 07:00, except: [degraded at tier 1]}"],
@@ -282,7 +284,7 @@ class Channel(Section):
 
     @property
     def address(self) -> ChannelAddress | None:
-        """The address of the channel; None if it is none."""
+        """The parsed address; None if it is invalid."""
         try:
             return read_address(self.url.get_secret_value(), self.endpoint)
         except ValueError:
@@ -290,34 +292,34 @@ class Channel(Section):
 
     @property
     def pages(self) -> bool:
-        """Whether each alert is an incident there, which is acknowledged and resolved, and wakes people."""
+        """Whether each alert is an incident there, which is acknowledged and resolved, and pages people."""
         return self.address is not None and self.address.pages
 
     @property
     def hears_acknowledgements(self) -> bool:
-        """Whether it is sent that somebody has taken an alert on."""
+        """Whether acknowledgements are sent to it."""
         return self.address is not None and self.address.hears_acknowledgements
 
     def collects(self, tier: int | None) -> bool:
-        """Return True where messages about models of a tier are said in a digest."""
+        """Return True if messages about models of a tier are collected in a digest."""
         return self.digest is not None and (not self.digest_tiers or tier in self.digest_tiers)
 
     def held_until(self, now: int, kind: str, state: str, severity: str, tier: int | None) -> int | None:
-        """Return until when a message waits, unix nanoseconds; None where it leaves at once.
+        """Return until when a message is held, unix nanoseconds; None if it is sent at once.
 
         Args:
             now: Unix nanoseconds.
-            kind: What the message says.
-            state: Of the verdict, of its alert.
-            severity: Of the alert.
-            tier: Of the model.
+            kind: Kind of the message.
+            state: State of the verdict of its alert.
+            severity: Severity of the alert.
+            tier: Tier of the model.
         """
         if self.digest is not None and self.collects(tier):
             return self.digest.next(now, self.zone)
         if self.quiet is None or any(urgency.covers(state, severity, tier) for urgency in self.quiet.urgent):
             return None
         if self.pages and kind in ("over", "acknowledged"):
-            return None  # it wakes nobody, and ends what would
+            return None  # the end of an alert pages nobody
         return self.quiet.until(now, self.zone)
 
     def problems(self, channels: Collection[str]) -> Iterator[Problem]:
@@ -344,7 +346,7 @@ class Channel(Section):
 
 
 def url_problems(url: str) -> Iterator[str]:
-    """Yield what is wrong with the address of a channel, without what is secret of it."""
+    """Yield problems of a channel's address, without its secrets."""
     try:
         yield from read_address(url).problems()
     except ValueError as wrong:
@@ -352,7 +354,7 @@ def url_problems(url: str) -> Iterator[str]:
 
 
 def notify_problems(address_text: str, channels: Collection[str]) -> Iterator[str]:
-    """Yield what is wrong with an entry of ``notify``: neither the name of a channel nor an address.
+    """Yield problems of an entry of ``notify`` that is neither a channel's name nor an address.
 
     >>> list(notify_problems("taem", ["team"]))
     ["there is no channel 'taem'; did you mean 'team'?"]
@@ -367,12 +369,12 @@ def notify_problems(address_text: str, channels: Collection[str]) -> Iterator[st
 
 
 def channel(value: object) -> object:
-    """Read an address alone as a channel."""
+    """Read a plain address as a channel."""
     return {"url": value} if isinstance(value, str) else value
 
 
 def channels_of(value: object) -> object:
-    """Read channels, each of which may be an address alone."""
+    """Read channels, each of which may be a plain address."""
     return (
         {name: channel(declared_channel) for name, declared_channel in value.items()}
         if isinstance(value, Mapping)

@@ -1,6 +1,6 @@
-"""One configuration of several files, and models that take what their tier says.
+"""Merge several files into one configuration, and the keys of tiers into models.
 
-Both happen on plain data, before keys are read: what comes of them is read and checked as though it stood in one file.
+Both work on plain data before keys are read, so the result is read and checked like one file.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from .yaml_loader import Filled, parse_yaml
 Tree = dict[str, Any]
 
 INCLUDED: Final = ("models", "channels", "policies", "actions", "silences", "tiers", "business")
-"""Sections by name, which several files may fill together."""
+"""Sections by name that several files may contain."""
 
 MOST_FILES: Final = 1_000
-"""Files that patterns may name: one for each model of a large company."""
+"""Upper limit of included files: one per model of a large company."""
 
 
 def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Filled) -> Tree:
-    """Return a tree with what the files of its key ``include`` hold; that key goes.
+    """Return a tree with the files of its key ``include`` merged; the key is removed.
 
     Args:
-        tree: The file that includes.
-        folder: Where it is; patterns are relative to it.
-        problems: A problem is added for each file that cannot be read, and for each name that two files have.
-        filled: What environment variables held, as of :func:`~.yaml_loader.parse_yaml`.
+        tree: The including file.
+        folder: Its folder, to which patterns are relative.
+        problems: Receives a problem for each unreadable file, and for each name in two files.
+        filled: Values of environment variables, see :func:`~.yaml_loader.parse_yaml`.
     """
     patterns = tree.get("include", ())
     own_keys = {key: value for key, value in tree.items() if key != "include"}
@@ -48,7 +48,8 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
                 problems.append(
                     Problem(
                         "include",
-                        f"{path.name}: '{key}' is allowed only in the file with the key include; move it there",
+                        f"{path.name}: '{key}' is allowed only in the main file, which contains 'include'; "
+                        "move it there",
                     )
                 )
                 continue
@@ -71,7 +72,7 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
 
 
 def with_tiers(tree: Tree) -> Tree:
-    """Return a tree whose models have the keys of their tier, where they do not say them themselves.
+    """Return a tree whose models have the keys of their tier as defaults.
 
     >>> tree = {"tiers": {"1": {"windows": ["1h"], "performance": {"confidence": 0.99}}},
     ...         "models": {"churn": {"tier": 1, "performance": {"min_coverage": 0.5}}}}
@@ -90,7 +91,7 @@ def with_tiers(tree: Tree) -> Tree:
 
 
 def _beneath(template: Mapping[str, Any], own: Mapping[str, Any]) -> Tree:
-    """Return what a model says, over what its tier says; lists are the model's or the tier's, never both."""
+    """Return a model's keys with its tier's as defaults; lists are not merged."""
     merged = {**template, **own}
     for key in template.keys() & own.keys():
         if isinstance(template[key], Mapping) and isinstance(own[key], Mapping):
@@ -120,7 +121,8 @@ def _files(patterns: Sequence[str], folder: Path, problems: list[Problem]) -> li
             problems.append(
                 Problem(
                     "include",
-                    f"there is no file '{pattern:.80}'; patterns are relative to the file with the key include",
+                    f"there is no file '{pattern:.80}'; patterns are relative to the main file, which contains "
+                    "'include'",
                 )
             )
         paths |= dict.fromkeys(files)

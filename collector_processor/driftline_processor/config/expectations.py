@@ -1,4 +1,4 @@
-"""The keys of ``models.NAME.expect`` and ``models.NAME.features.FEATURE.expect``: what is expected of the data."""
+"""The keys of ``models.NAME.expect`` and ``models.NAME.features.FEATURE.expect``: expectations of the data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Bounds = tuple[float | None, float | None]
 
 
 def _bounds(value: object) -> Bounds:
-    """Read ``[low, high]``; null is open."""
+    """Read ``[low, high]``; null = no limit."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError(f"{value!r:.60} is not a range; use [low, high], with null for an open end")
     low, high = (_number(end) for end in value)
@@ -48,7 +48,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _value_text(value: object) -> str:
-    """Return a value as a category holds it: 17 and 17.0 are "17", true is "1", a text stays as it is.
+    """Return a value in the text form of categories: 17 and 17.0 are "17", true is "1", text is unchanged.
 
     >>> _value_text(17.0), _value_text(True), _value_text(" a")
     ('17', '1', ' a')
@@ -82,7 +82,7 @@ def _true(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ValueRule:
-    """A rule that values keep: ``value``, and by which share; None = as the feature says."""
+    """A rule for values: ``value``, and the required fraction; None = the feature's."""
 
     value: Any
     mostly: Limit | None = None
@@ -188,7 +188,7 @@ class ExpectFeature(Section):
         return self
 
     def rules(self, feature: str) -> tuple[Rule, ...]:
-        """Return the rules of a feature, in the order of the keys above."""
+        """Return the rules of a feature in the order of the keys."""
         return tuple(
             _rule(key, feature, value, self.mostly)
             for key in type(self).model_fields
@@ -223,7 +223,7 @@ class Expect(Section):
 
 
 def expectations(rows: Expect, features: Mapping[str, ExpectFeature]) -> Expectations:
-    """Return the expectations, as the evaluation judges them."""
+    """Return the expectations for the evaluation."""
     dataset_rules = [
         _rule(key, "", value, Limit(">=", 1.0))
         for key in Expect.model_fields
@@ -264,7 +264,7 @@ def _rule(key: str, feature: str, value: Any, mostly: Limit) -> Rule:
 
 
 def _duration(value: timedelta) -> str:
-    """Write a duration as the file does.
+    """Return a duration in the syntax of the file.
 
     >>> _duration(timedelta(days=1)), _duration(timedelta(minutes=90))
     ('1d', '90m')

@@ -1,4 +1,4 @@
-"""The keys of every kind of exporter below ``exporters``. The keys of one kind are in ``exporters/types/KIND.py``."""
+"""Keys shared by all kinds of exporters below ``exporters``; those of one kind are in ``exporters/types/KIND.py``."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .section import Problem, Section
 from .values import Address, Text
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
-"""Signals that pass on as they came; ``records`` are the log records that are predictions, outcomes and baselines."""
+"""Signals that are forwarded unchanged; ``records`` are log records of predictions, outcomes and baselines."""
 
 Derived = Literal["metrics", "traces", "logs"]
-"""Signals that Driftline makes itself: drift and performance as metrics, outcomes as spans, new verdicts as logs."""
+"""Signals that Driftline creates: drift and performance as metrics, outcomes as spans, new verdicts as logs."""
 
 
 class ExporterKeys(Section):
-    """Keys of every kind of exporter: what is forwarded to the destination, and what is derived for it."""
+    """Keys of every kind of exporter: forwarded and derived signals of the destination."""
 
     forward: tuple[Forwarded, ...] = Field(
         default=(),
@@ -49,16 +49,16 @@ class ExporterKeys(Section):
 
     on_full: Literal["drop_oldest", "refuse"] = Field(
         default="drop_oldest",
-        description="What happens if the destination lags further behind than [the "
-        "log](../how-to/configure-the-processor.md#the-log) reaches back. `drop_oldest`: the oldest requests are "
-        "dropped and counted. `refuse`: all senders are asked to retry.",
+        description="What happens if the destination lags so far behind that [the "
+        "log](../how-to/configure-the-processor.md#the-log) cannot store all its requests. `drop_oldest`: the "
+        "oldest requests are dropped and counted. `refuse`: all senders are asked to retry.",
         examples=["refuse"],
     )
 
     @model_validator(mode="wrap")
     @classmethod
     def _of_its_kind(cls, value: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
-        """Read the keys of the kind that the name says; :func:`with_names` puts the name beside them."""
+        """Read the keys of the kind in the exporter's name, which :func:`with_names` adds."""
         if cls is not ExporterKeys:
             return read(value)
         name, keys = value
@@ -69,19 +69,19 @@ class ExporterKeys(Section):
         return section.model_validate(keys, context=info.context)
 
     def connect(self) -> Any:
-        """Return the exporter to the destination, as of ``exporters/exporter.py``."""
+        """Return the exporter, see ``exporters/exporter.py``."""
         raise NotImplementedError
 
     @property
     def destination(self) -> str:
-        """Address of the destination, for people: without any user and password."""
+        """Address of the destination for people, without user and password."""
         raise NotImplementedError
 
     def problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
         """Yield a problem for every rule that the keys break.
 
         Args:
-            listeners: Key and address of everything that this processor listens on.
+            listeners: Key and address of every listener of this processor.
         """
         if not self.forward and not self.derived:
             forwarded_signals, derived_signals = (
@@ -100,7 +100,7 @@ class ExporterKeys(Section):
 
 
 def exporter_kind(name: str) -> type[ExporterKeys] | None:
-    """Return the kind of an exporter with a name; None if the name says none.
+    """Return the kind in an exporter's name; None if there is no such kind.
 
     >>> exporter_kind("otlp/jaeger").__name__, exporter_kind("jaeger")
     ('OtlpGrpc', None)
@@ -110,12 +110,12 @@ def exporter_kind(name: str) -> type[ExporterKeys] | None:
 
 
 def with_names(exporters: object) -> object:
-    """Put each exporter's name beside its keys, since the name says which keys there are."""
+    """Add each exporter's name to its keys, because the name determines the kind."""
     return {name: (name, keys) for name, keys in exporters.items()} if isinstance(exporters, Mapping) else exporters
 
 
 def forward_exporter(url: str) -> tuple[str, dict[str, Any]]:
-    """Return name and keys of the exporter behind ``--forward URL``: everything goes there.
+    """Return name and keys of the exporter of ``--forward URL``, which receives all signals.
 
     >>> forward_exporter("http://127.0.0.1:14318")[0], forward_exporter("127.0.0.1:14317")[0]
     ('otlp_http/forward', 'otlp_grpc/forward')

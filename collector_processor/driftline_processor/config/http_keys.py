@@ -1,4 +1,4 @@
-"""Types of keys that describe a request over HTTP, and what is wrong with their values."""
+"""Types of keys for HTTP requests, and problems of their values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Attached = Literal["report"] | None
 
 
 def header_problems(headers: Mapping[str, SecretStr]) -> Iterator[Problem]:
-    """Yield a problem for every header of a request that no request can carry, without its value."""
+    """Yield a problem for every invalid header, without its value."""
     for header, value in headers.items():
         if not _HEADER.fullmatch(header):
             yield Problem("headers", f"'{header}' is not a valid header name; use letters, digits and hyphens")
@@ -53,7 +53,7 @@ def base_url_problems(url: str) -> Iterator[Problem]:
 
 
 def secret_url_problems(url: str) -> Iterator[Problem]:
-    """Yield what is wrong with a secret address, without saying it."""
+    """Yield problems of a secret address, without the address."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

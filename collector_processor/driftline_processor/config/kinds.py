@@ -1,7 +1,7 @@
-"""The kinds of action, channel, receiver and exporter. A kind is one file with its keys, its checks and its code.
+"""The kinds of actions, channels, receivers and exporters. A kind is one file with keys, checks and code.
 
-``config`` does not import these files: a kind is imported when ``driftline.yaml`` names it, so that a configuration
-without actions loads no action. Other distributions add kinds by entry points.
+``config`` does not import these files: a kind is imported when ``driftline.yaml`` contains it, so that unused
+kinds are not loaded. Other distributions add kinds by entry points.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Kinds:
     """The kinds of one family.
 
     Attributes:
-        package: The package with one module for each kind that Driftline brings.
-        attribute: The name in these modules of the class of the kind.
-        group: The entry points of other distributions: name of the kind → its class.
+        package: Package with one module per built-in kind.
+        attribute: Name of the kind's class in these modules.
+        group: Entry points of other distributions: name of the kind → its class.
         aliases: Other names of kinds.
     """
 
@@ -32,7 +32,7 @@ class Kinds:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> list[str]:
-        """Return the name of every kind, those of other distributions last."""
+        """Return the names of all kinds, those of other distributions last."""
         own_names = sorted(_modules(self.package))
         return [*own_names, *sorted(installed(self.group).keys() - {*own_names})]
 
@@ -40,7 +40,7 @@ class Kinds:
         """Return the class of a kind; None if there is no such kind.
 
         Raises:
-            ValueError: Another distribution has the kind, and its module cannot be imported.
+            ValueError: The kind is of another distribution, and its module cannot be imported.
 
         >>> ACTIONS.find("jira").__name__, ACTIONS.find("jra")
         ('Jira', None)
@@ -53,7 +53,7 @@ class Kinds:
             return None
         try:
             return kind_class.load()
-        except Exception as error:  # of any distribution
+        except Exception as error:  # the module of any distribution
             raise ValueError(f"the extension '{name}' ({kind_class.value}) cannot be imported: {error}") from error
 
 
@@ -64,7 +64,7 @@ def _modules(package: str) -> frozenset[str]:
 
 @cache
 def installed(group: str) -> Mapping[str, EntryPoint]:
-    """Return the entry points of a group by their names."""
+    """Return the entry points of a group by name."""
     return {point.name: point for point in entry_points(group=group)}
 
 
@@ -81,4 +81,4 @@ EXPORTERS = Kinds(
 ACTIONS = Kinds("driftline_processor.policy.actions", "ACTION", "driftline_actions")
 
 BUSINESS_SOURCES = "driftline_business"
-"""The entry points of sources of business series: key below ``business.NAME`` → class of the keys below it."""
+"""Entry points of sources of business series: key below ``business.NAME`` → class of its keys."""

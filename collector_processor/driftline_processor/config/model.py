@@ -1,7 +1,4 @@
-"""The keys of ``models.NAME``: what the processor should know of one model, and the rules between its keys.
-
-The keys of ``models.NAME.versions``: which version the others are compared with, and what the others are.
-"""
+"""The keys of ``models.NAME``, including ``versions`` with champion and challengers, and the rules between them."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def _several(value: object) -> object:
-    """One version or several; ``2`` means "2"."""
+    """Read one version or several; ``2`` means "2"."""
     return value if isinstance(value, (list, tuple)) or value is None else (value,)
 
 
@@ -65,8 +62,9 @@ class Versions(Section):
     )
     challenger: Names = Field(
         default=(),
-        description="Versions that are compared as a shadow if the champion scored at least half of their "
-        "requests, and otherwise as a canary. A version that is not named is a challenger.",
+        description="Versions that are compared like `shadow` if the champion also scored at least half of their "
+        "requests that have an outcome, and otherwise like `canary`. A version that none of the three lists contains "
+        "is a challenger.",
         examples=['["4"]'],
     )
     shadow: Names = Field(
@@ -82,7 +80,7 @@ class Versions(Section):
     )
     since: Moment = Field(
         default=0,
-        description="The earliest time at which the comparison starts, in [whole five "
+        description="The earliest time at which the comparison starts, in steps of [five "
         "minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "the start of the later of the two versions"},
@@ -90,7 +88,7 @@ class Versions(Section):
 
     @property
     def named(self) -> VersionNames:
-        """The names, as a comparison of versions takes them."""
+        """The versions in the form of the comparison."""
         return VersionNames(self.champion, self.shadow, self.canary, self.since)
 
     def problems(self) -> list[str]:
@@ -132,11 +130,12 @@ class Reference(Section):
         default=None,
         description="How long before the end of a window the rolling reference ends.",
         examples=["24h"],
+        json_schema_extra={"default": "the length of the window"},
     )
 
     @property
     def rolling(self) -> Rolling:
-        """The past, as windows take it."""
+        """The rolling reference in the form of the evaluation."""
         from driftline_processor.core.reference.rolling import Rolling
 
         return Rolling(self.last, self.without or "")
@@ -167,7 +166,7 @@ class Feature(Section):
 
     @property
     def choice(self) -> Choice:
-        """The methods, as the drift rule takes them."""
+        """The methods in the form of the drift rule."""
         from driftline_processor.core.drift.method_choice import Choice
 
         return Choice(self.method, self.methods)
@@ -227,7 +226,8 @@ class Model(Section):
     )
     reference: Reference | None = Field(
         default=None,
-        description="The rolling reference that windows are compared with, instead of the rows of the baseline.",
+        description="The rolling reference that windows are compared with, instead of the rows of the baseline. "
+        "It is counted in the bins of the baseline.",
     )
     windows: tuple[WindowName, ...] = Field(
         default=("1h", "1d"),
@@ -241,9 +241,9 @@ class Model(Section):
     )
     outcome_delay: Days | None = Field(
         default=None,
-        description="The time within which outcomes arrive. Performance is final in windows that ended at least "
-        "this long before the current time of the model. The pages mark younger windows as [not "
-        "final](../explanation/maturity.md).",
+        description="The time within which outcomes arrive. The performance of a window is final when this time has "
+        "passed since the end of the window, by the time of the model's newest row. The pages mark younger windows "
+        "as [not final](../explanation/maturity.md).",
         examples=["2d"],
         json_schema_extra={"default": "learned from the received outcomes"},
     )
@@ -259,6 +259,7 @@ class Model(Section):
         "time zone `timezone`. The baseline must be built with this seasonality. Without the key, the seasonality "
         "that was found in the baseline is used; `none` disables it.",
         examples=["hour_of_week"],
+        json_schema_extra={"default": "the seasonality of the baseline"},
     )
     slices: tuple[Text, ...] = Field(
         default=(),
@@ -291,7 +292,7 @@ class Model(Section):
         description="The smallest effect that counts as drift, by feature, in the unit of the method that decides.",
         examples=["{age: 0.1}"],
         json_schema_extra={
-            "default": "[the default of the method](drift-methods.md): 0.04 (KS), 0.02 (chi-square, in PSI)",
+            "default": "[the default of the method](drift-methods.md): 0.04 (KS), 0.02 (PSI, if chi-square decides)",
         },
     )
     method: Deciding = Field(
@@ -303,8 +304,8 @@ class Model(Section):
     )
     methods: Shown = Field(
         default=(),
-        description="The drift methods that are shown in addition to the method that decides, PSI and "
-        "Jensen-Shannon. Each method adds one series per column.",
+        description="The drift methods that are shown in addition to those that are always shown: the method that "
+        "decides, PSI and Jensen-Shannon. Each method adds one series per column.",
         examples=["[wasserstein, hellinger]"],
     )
     multivariate: Together = Field(
@@ -347,19 +348,19 @@ class Model(Section):
 
     @property
     def seasons(self) -> AnySeasonality | None:
-        """The seasons of the model's clock with which rows are compared, or that are to be found; None for none."""
+        """The seasonality of the model's time zone for comparisons, or one to be detected; None for none."""
         if self.seasonality is None:
             return UnknownSeasonality(self.timezone)
         return None if self.seasonality == "none" else Seasonality(self.seasonality, self.timezone)
 
     @property
     def sliced(self) -> tuple[str, ...]:
-        """The keys by which rows are cut: of slices, of fairness and of objectives."""
+        """Slice keys of slices, fairness and objectives."""
         return tuple(dict.fromkeys((*self.slices, *self.performance.asked.keys)))
 
     @property
     def choices(self) -> Choices:
-        """Methods that compare the model's columns."""
+        """Methods per column."""
         from driftline_processor.core.drift.method_choice import Choice, Choices
 
         choices_by_name = {name: feature.choice for name, feature in self.features.items()}

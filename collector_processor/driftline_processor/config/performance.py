@@ -1,4 +1,4 @@
-"""The keys of ``models.NAME.performance``: intervals, objectives, metrics, costs, fairness and the delay of labels."""
+"""The keys of ``models.NAME.performance``: intervals, objectives, metrics, costs, fairness and label SLA."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def objective(value: object) -> Objective:
 
 
 def _limit(metric: str, key: str, limit: object) -> float:
-    """Read a limit: a number, or a text with the unit of a metric that has one."""
+    """Read a limit: a number, or text with the metric's unit."""
     if isinstance(limit, str) and (match := _WITH_UNIT.fullmatch(limit.strip())):
         return read_limit(metric, float(match[1]), match[2])
     if isinstance(limit, bool) or not isinstance(limit, int | float):
@@ -79,12 +79,13 @@ Objectives = tuple[Annotated[Objective, BeforeValidator(objective), Form("object
 
 
 class Fairness(Section):
-    """The attributes that tell groups of people, and how far their rates may be apart."""
+    """The attributes of groups of people, and the tolerated difference of their rates."""
 
     attributes: tuple[Text, ...] = Field(
         default=(),
         description="The attributes of people for which [fairness](../explanation/fairness.md) is evaluated: "
-        "slices of predictions or outcomes. Only for binary models. Drift is not evaluated by these attributes.",
+        "slices of predictions or outcomes. Only for binary models. Drift is not evaluated for the groups of "
+        "these attributes.",
         examples=["[gender]"],
     )
     reference: dict[str, ClassText] = Field(
@@ -104,7 +105,7 @@ class Fairness(Section):
 
     @property
     def rules(self) -> tuple[FairnessRule, ...]:
-        """The attributes with their rules, as an evaluation takes them."""
+        """The attributes with their rules in the form of the evaluation."""
         return tuple(
             FairnessRule(name, self.reference.get(name, ""), self.tolerance, self.min_ratio) for name in self.attributes
         )
@@ -114,7 +115,7 @@ GREATEST_COST = 1e15
 
 
 def _costs(value: object) -> object:
-    """Classes as they are compared: true, 1 and "1" are one."""
+    """Read costs; classes are normalised: true, 1 and "1" are one."""
     if not isinstance(value, Mapping):
         raise ValueError(
             "costs must map each actual class to the costs by predicted class, as in {1: {0: 500}, 0: {1: 20}}"
@@ -144,7 +145,7 @@ MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names), Form("list of 
 
 
 class LabelSla(Section):
-    """The share of a window's predictions that must have an outcome, and the time for it."""
+    """The required fraction of predictions with an outcome, and the time for it."""
 
     within: Days = Field(
         description="The maximum delay of outcomes. Without `label_sla`, the delay is not evaluated.",
@@ -158,7 +159,7 @@ class LabelSla(Section):
 
     @property
     def sla(self) -> Sla:
-        """The rule, as an evaluation takes it."""
+        """The rule in the form of the evaluation."""
         return Sla(self.within // timedelta(microseconds=1) * 1_000, self.coverage)
 
 
@@ -191,8 +192,9 @@ class Performance(Section):
     )
     objectives: Objectives = Field(
         default=(),
-        description="The [objectives](../explanation/objectives.md) of metrics that the model has or that are "
-        "installed, as sentences or as mappings. [All forms](../how-to/configure-the-processor.md#objectives).",
+        description="The [objectives](../explanation/objectives.md) of metrics, each as a sentence or a mapping. The "
+        "metrics are those of the model and those of installed extensions. [All "
+        "forms](../how-to/configure-the-processor.md#objectives).",
         examples=[
             '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',
             "[{metric: recall, min: 0.9, slice: country, min_rows: 50, window: 1d, alert_after: 7}]",
@@ -208,8 +210,8 @@ class Performance(Section):
     )
     costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
         default_factory=dict,
-        description="[The costs of errors](metrics.md#what-it-was-worth): actual class, predicted class, cost of "
-        "one row. A pair that is not named has no cost.",
+        description="[The costs of errors](metrics.md#what-it-was-worth): for each actual class, the cost of one row "
+        "for each predicted class. A pair that is not named has no cost.",
         examples=["{1: {0: 500}, 0: {1: 20}}"],
         json_schema_extra={"shown": True},
     )
@@ -219,14 +221,15 @@ class Performance(Section):
         default="explicit",
         description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without "
         "outcomes [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
-        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). An "
-        "outcome without a weight, its own or that of the outcome that it corrects, is excluded and counted.",
+        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). Each "
+        "then needs a weight, its own or that of the outcome that it corrects; outcomes without a weight are not used, "
+        "and their number is shown.",
         examples=["sampled"],
     )
 
     @property
     def asked(self) -> PerformanceSettings:
-        """The settings, as an evaluation takes them."""
+        """The settings in the form of the evaluation."""
         metric_names = (*self.metrics, *(objective.metric for objective in self.objectives))
         return PerformanceSettings(
             self.confidence,
@@ -242,11 +245,11 @@ class Performance(Section):
         )
 
     def problems(self, task: str, classes: Collection[str]) -> Iterator[Problem]:
-        """Yield a problem for everything that the section asks of a model and that such a model has not.
+        """Yield a problem for every key that does not fit the model.
 
         Args:
-            task: The model's task, empty where it is not known.
-            classes: The model's classes, none where they are not known.
+            task: Task of the model, empty if unknown.
+            classes: Classes of the model, empty if unknown.
         """
         known_task = Task(task)
         if self.outcomes == "implicit" and not known_task.ranks_items:

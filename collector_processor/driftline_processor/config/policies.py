@@ -1,4 +1,4 @@
-"""The keys of ``policies.NAME`` and ``silences``: what is told, to whom, and when not."""
+"""The keys of ``policies.NAME`` and ``silences``: conditions, notifications, and when there are none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .section import Problem, Section
 from .values import Days, Form, Moment, PageUrl, Text, WindowName, one_or_several
 
 DEFAULT_POLICY = "health"
-"""The policy that is there without being written: whoever names a channel is told of models that become degraded."""
+"""The policy that exists without configuration: every channel is notified of models that become degraded."""
 
 MOST_PARTS = 20
 
@@ -38,7 +38,7 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(one_or_several)]
 
 
 def _condition(value: object, depth: int = 0) -> object:
-    """Check a condition: a sentence, or ``{all: [...]}`` and ``{any: [...]}`` of such."""
+    """Check a condition: a sentence, or ``{all: [...]}`` and ``{any: [...]}`` of conditions."""
     read(value, significant=False, depth=depth)
     return value
 
@@ -96,13 +96,13 @@ class Policy(Section):
         json_schema_extra={"default": "`when` is not true"},
     )
     resolve_after: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
-        default=1, description="In how many windows in a row that must be true.", examples=["2"]
+        default=1, description="In how many windows in a row `resolve` must be true.", examples=["2"]
     )
     cool_down: Days = Field(
         default=timedelta(hours=1),
-        description="How long the condition must be over before the alert ends: from the end of the first window "
-        "without it to the end of the last. If the condition returns within this time, the same alert continues, "
-        "so one healthy window between two degraded windows does not end the alert.",
+        description="How long the condition must stay false before the alert ends: from the end of the first window "
+        "in which it is false to the end of the newest window. If the condition returns within this time, the same "
+        "alert continues, so one healthy window between two degraded windows does not end the alert.",
         examples=["6h"],
     )
     models: Texts = Field(
@@ -162,34 +162,34 @@ class Policy(Section):
 
     @property
     def condition(self) -> Condition:
-        """The condition, as windows are judged by it."""
+        """The parsed condition."""
         return read(self.when, significant=self.significant)
 
     @property
     def resolution(self) -> Condition | None:
-        """What must hold before it is over; None where that is that the condition does not."""
+        """The parsed resolve condition; None = the condition no longer holds."""
         return None if self.resolve is None else read(self.resolve, significant=self.significant)
 
     @property
     def rule(self) -> Rule:
-        """The condition with its patience, as the windows of a model are judged by it."""
+        """The condition with its patience, for the evaluation of windows."""
         patience = Patience(self.in_a_row, self.resolve_after, self.cool_down // timedelta(microseconds=1) * 1_000)
         return Rule(self.condition, patience, self.resolution, self.window or "")
 
     def severity_in(self, state: str) -> Severity:
-        """Return how grave an alert is in a state of the verdict, "" for a policy of something else."""
+        """Return the severity of an alert in a state of the verdict, "" for a policy with another condition."""
         if self.severity is not None:
             return self.severity
         return "critical" if state in ("degraded", "no_data") else "warning"
 
     def covers(self, model: str, tier: int | None) -> bool:
-        """Return True where the policy is about a model."""
+        """Return True if the policy covers a model."""
         return any(fnmatchcase(model, name) for name in self.models) and (not self.tiers or tier in self.tiers)
 
     def problems(
         self, policies: Collection[str], channels: Collection[str], actions: Collection[str]
     ) -> Iterator[Problem]:
-        """Yield a problem for everything that the policy names and that is not there."""
+        """Yield a problem for every policy, channel and action that does not exist."""
         for name in self.notify:
             if name not in channels:
                 yield Problem("notify", f"there is no channel '{name:.80}'; {near(name, [*channels])}")
@@ -206,7 +206,7 @@ class Policy(Section):
 
 
 def business_of(policy: Policy) -> Iterator[str]:
-    """Yield the names of the business series that a policy's conditions ask for."""
+    """Yield the names of the business series in a policy's conditions."""
     for condition in (policy.condition, policy.resolution):
         for leaf in () if condition is None else leaves(condition):
             if isinstance(leaf, Comparison) and leaf.signal.is_business:
@@ -214,11 +214,11 @@ def business_of(policy: Policy) -> Iterator[str]:
 
 
 HEALTH = "verdict is degraded or no_data or at_risk"
-"""The condition of the default policy; a model that is at risk is told of after two windows in a row."""
+"""The condition of the default policy; a model at risk needs two consecutive windows."""
 
 
 def with_default_policy(value: object) -> object:
-    """Put the default policy before those that are written; one of its name changes some of its keys."""
+    """Add the default policy; a configured policy of its name overrides single keys."""
     if not isinstance(value, Mapping):
         return value
     default_policy = value.get(DEFAULT_POLICY)
@@ -230,7 +230,7 @@ def with_default_policy(value: object) -> object:
 
 
 class Silence(Section):
-    """A time in which nothing is told of some models. What still lasts at its end is told then."""
+    """A period without notifications about some models. Alerts that are open at its end are notified then."""
 
     models: Texts = Field(
         default=("*",), description="The names of the models; `*` matches any part.", examples=["[churn]"]
@@ -240,32 +240,32 @@ class Silence(Section):
     until: Moment = Field(description="The end of the silence.", examples=["2026-12-27T00:00:00Z"])
 
     def covers(self, model: str, policy: str, now: int) -> bool:
-        """Return True where a model is silenced for a policy at a time, unix nanoseconds."""
+        """Return True if a model is silenced for a policy at a time, unix nanoseconds."""
         if not self.since <= now < self.until:
             return False
         return self.names(model) and any(fnmatchcase(policy, pattern) for pattern in self.policies)
 
     def names(self, model: str) -> bool:
-        """Return True where it is about a model."""
+        """Return True if it covers a model."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that is broken."""
         if self.until <= self.since:
-            yield Problem("until", "must be after since; use a later time")
+            yield Problem("until", "must be later than 'since'; use a later time")
 
 
 class _Policies(Section):
-    """The section ``policies`` alone."""
+    """A file with only the section ``policies``."""
 
     policies: Annotated[dict[str, Policy], BeforeValidator(with_default_policy)]
 
 
 def read_policies(value: object) -> dict[str, Policy]:
-    """Read the section ``policies``, the default one among them; channels are not looked for.
+    """Read the section ``policies`` and add the default policy; channels are not checked.
 
     Raises:
-        ValueError: With every problem, a line each.
+        ValueError: All problems, one per line.
     """
     try:
         return _Policies.model_validate({"policies": value}).policies

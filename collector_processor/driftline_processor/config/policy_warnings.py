@@ -1,6 +1,6 @@
-"""Warnings about policies and silences that name what no declared model has.
+"""Warnings about policies and silences that match no declared model.
 
-A model that is not declared appears with its first prediction, so these are warnings and never errors.
+Undeclared models appear with their first prediction, so these are warnings and not errors.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def policy_warnings(
     models: Mapping[str, Model],
     channels: Collection[str],
 ) -> Iterator[Problem]:
-    """Yield a problem for each part of a policy or silence that can have no effect.
+    """Yield a problem for each part of a policy or silence that has no effect.
 
     Args:
         policies: The enabled policies, by name.
-        silences: By name.
+        silences: Silences by name.
         models: The declared models, by name.
-        channels: The channels of policies that name none.
+        channels: Default channels of policies.
     """
     for name, policy in policies.items():
         yield from under(f"policies.{name}", _warnings(name, policy, models))
@@ -84,7 +84,7 @@ def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterato
 
 
 def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterator[str]:
-    """Yield why a condition never holds, or holds always; ``models``: the declared models of its policy."""
+    """Yield why a condition never or always holds; ``models``: the declared models of its policy."""
     match condition:
         case Comparison(signal=signal):
             if warning := settled(condition):
@@ -115,13 +115,13 @@ def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterat
 
 
 def _metric_problem(name: str, model: Model) -> str:
-    """Return why the windows of a model have no such metric; "" if they may have it."""
+    """Return why the windows of a model cannot have a metric; "" if they can."""
     if problem := misnamed(name, model.task or "", unusable_names()):
         return problem
     task = Task(model.task or "")
     is_parametrized = "[" in name or (
         "@" in name and not task.has_classes
-    )  # of a class, a cutoff or a quantile of the model
+    )  # the metric of a class, a cutoff or a quantile
     if is_parametrized or task.may_rank_items or name in metrics_of_task(task, model.performance.asked.metrics):
         return ""
     return f"'{name:.80}' is computed only if it is in performance.metrics of the model"

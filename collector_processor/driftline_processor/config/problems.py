@@ -1,4 +1,4 @@
-"""Say what pydantic found wrong in sentences that name the key, the rule and the fix."""
+"""Convert pydantic's errors to sentences with the key, the rule and the fix."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _OF_NAME: dict[Any, Callable[[str], Any]] = {
     BusinessSource: business_source,
     ReceiverKeys: receiver_kind,
 }
-"""How the name of a section says which keys it has."""
+"""Section → explanation of how an entry's name determines its keys."""
 
 
 def problem_of(error: ErrorDetails, root: type[BaseModel]) -> Problem:
-    """Return what pydantic found wrong."""
+    """Return the problem of a pydantic error."""
     path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
     if path.startswith("business."):
         path = path.replace(".sources.", ".")
@@ -36,9 +36,9 @@ def problem_of(error: ErrorDetails, root: type[BaseModel]) -> Problem:
 
 
 def without(tree: Any, path: tuple[int | str, ...]) -> Any:
-    """Return a copy of ``tree`` that lacks the entry at ``path``; an item of a list takes the list with it.
+    """Return a copy of ``tree`` without the entry at ``path``; for a list item, without the list.
 
-    What lay in an entry that another problem took out already is gone, and its neighbours stay.
+    If the entry was removed before, its neighbours stay.
 
     >>> without({"a": {"b": 1, "c": 2}}, ("a", "b"))
     {'a': {'c': 2}}
@@ -54,7 +54,7 @@ def without(tree: Any, path: tuple[int | str, ...]) -> Any:
 
 
 def _bounds(context: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the bound that a number broke, as a fix.
+    """Yield the violated bound of a number as a fix.
 
     >>> list(_bounds({"ge": 1})), list(_bounds({"le": 3}))
     (['1 or more'], ['3 or less'])
@@ -106,7 +106,7 @@ def _unknown_key(key: str, known_keys: list[str]) -> str:
 
 
 def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
-    """Return the keys that the section at ``path`` may hold."""
+    """Return the keys that the section at ``path`` may contain."""
     section: Any = root
     for part in path:
         section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation

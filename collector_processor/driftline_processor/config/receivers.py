@@ -1,4 +1,4 @@
-"""The keys below ``receivers``: those of OTLP. The keys of another kind are in ``receivers/types/KIND.py``."""
+"""The keys of OTLP below ``receivers``. The keys of another kind are in ``receivers/types/KIND.py``."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ class Otlp(Section):
 
 
 class ReceiverKeys(Section):
-    """Keys of every kind of receiver that stands below ``receivers`` as ``KIND/NAME``."""
+    """Keys of every kind of receiver named ``KIND/NAME`` below ``receivers``."""
 
     @model_validator(mode="wrap")
     @classmethod
     def _of_its_kind(cls, value: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
-        """Read the keys of the kind that the name says; :func:`with_receiver_names` puts the name beside them."""
+        """Read the keys of the kind in the receiver's name, which :func:`with_receiver_names` adds."""
         if cls is not ReceiverKeys:
             return read(value)
         name, keys = value
@@ -88,10 +88,10 @@ class ReceiverKeys(Section):
         return section.model_validate(keys, context=info.context)
 
     def connect(self, key: str, around: Any) -> Any:
-        """Return the receiver, as of ``receivers/receiver.py``.
+        """Return the receiver, see ``receivers/receiver.py``.
 
         Args:
-            key: Where it stands in the file: ``kafka/labels``.
+            key: Its place in the file: ``kafka/labels``.
             around: The parts of the processor that receivers use.
         """
         raise NotImplementedError
@@ -100,14 +100,14 @@ class ReceiverKeys(Section):
         """Yield a problem for every rule that the keys break.
 
         Args:
-            others: The receivers that stand before this one in the file, by their names.
+            others: The receivers before this one in the file, by name.
         """
         del others
         yield from ()
 
 
 def receiver_kind(name: str) -> type[ReceiverKeys] | None:
-    """Return the kind of a receiver with a name; None if there is no such kind.
+    """Return the kind in a receiver's name; None if there is no such kind.
 
     >>> receiver_kind("kafka/labels").__name__
     'Kafka'
@@ -117,7 +117,7 @@ def receiver_kind(name: str) -> type[ReceiverKeys] | None:
 
 
 def with_receiver_names(receivers: object) -> object:
-    """Put each receiver's name beside its keys, since the name says which keys there are."""
+    """Add each receiver's name to its keys, because the name determines the kind."""
     return {name: (name, keys) for name, keys in receivers.items()} if isinstance(receivers, Mapping) else receivers
 
 
@@ -125,7 +125,7 @@ class Declared(NamedTuple):
     """One receiver of the file.
 
     Attributes:
-        key: Where it stands below ``receivers``, such as ``otlp.protocols.grpc`` or ``kafka/labels``.
+        key: Its place below ``receivers``, such as ``otlp.protocols.grpc`` or ``kafka/labels``.
         type: ``grpc``, ``http``, or the kind.
         settings: Its keys.
     """
@@ -136,12 +136,12 @@ class Declared(NamedTuple):
 
     @property
     def endpoint(self) -> Address | None:
-        """Address of the receiver; None for a receiver that fetches."""
+        """Address of the receiver; None for a receiver without a listener."""
         return getattr(self.settings, "endpoint", None)
 
 
 class Receivers(Section):
-    """OTLP, and the receivers that stand in the file as ``KIND/NAME``."""
+    """OTLP, and the receivers named ``KIND/NAME`` in the file."""
 
     otlp: Otlp = Field(default=Otlp(), description="OTLP over gRPC and HTTP.")
     named: Annotated[dict[str, ReceiverKeys], BeforeValidator(with_receiver_names)] = Field(
@@ -168,7 +168,7 @@ class Receivers(Section):
 
 
 def by_name(receivers: object) -> object:
-    """Return the receivers with each ``KIND/NAME`` below one key ``named``.
+    """Return the receivers with each ``KIND/NAME`` moved below the key ``named``.
 
     >>> by_name({"otlp": 1, "kafka/labels": {"topics": "labels"}})
     {'otlp': 1, 'named': {'kafka/labels': {'topics': 'labels'}}}

@@ -1,4 +1,4 @@
-"""The keys of ``models.NAME.metrics``: what metrics mean that a service records under names of its own."""
+"""The keys of ``models.NAME.metrics``: mapping of metrics with other names to a model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _rows(value: object) -> object:
 
 
 def _matched(value: object) -> object:
-    """Return the values of attributes as texts, also where YAML reads a number or a boolean."""
+    """Return the values of attributes as text, even if YAML reads a number or a boolean."""
     if not isinstance(value, Mapping):
         return value
     return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in value.items()}
@@ -77,7 +77,8 @@ class Metric(Section):
     )
     rows: Annotated[str | None, BeforeValidator(_rows), Form("true, or text")] = Field(
         default=None,
-        description="This metric counts the rows. With `feature_attribute`: the feature whose points are counted.",
+        description="`true`: this metric counts the rows. With `feature_attribute`, the name of a feature: the points "
+        "of this feature are counted as rows.",
         examples=["true"],
     )
     gauge: StrictBool = Field(
@@ -86,18 +87,18 @@ class Metric(Section):
 
     @property
     def holds(self) -> tuple[str, ...]:
-        """The keys of what the metric holds that are written; a metric holds one."""
+        """The configured kinds of content; exactly one is allowed."""
         return tuple(key for key in _HOLDS if getattr(self, key))
 
 
 def mapped(model: str, metrics: Mapping[str, Metric]) -> tuple[MetricMapping, ...]:
-    """Return the mapping of a model's metrics, as their points are read."""
+    """Return the mapping of a model's metrics for decoding points."""
     counting = counts_rows(metrics)
     return tuple(_mapped(model, name, metric, name == counting) for name, metric in metrics.items())
 
 
 def counts_rows(metrics: Mapping[str, Metric]) -> str | None:
-    """Name the metric that says how many rows there were: the one that is told to, else the likeliest."""
+    """Return the name of the metric that counts rows: the configured one, else the most suitable."""
 
     def first(fits: Iterable[str]) -> str | None:
         return next(iter(fits), None)
@@ -181,7 +182,8 @@ def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):
         yield Problem(
             "category_attribute",
-            "needs the feature that has these categories; add 'feature', or use only class_attribute",
+            "needs the name of the feature whose categories it contains; add 'feature', or use 'class_attribute' "
+            "instead if they are predicted classes",
         )
     if metric.rows and not metric.feature_attribute:
         yield Problem(

@@ -1,8 +1,8 @@
-"""The whole of ``driftline.yaml``: its sections, and reading and checking a file.
+"""The schema of ``driftline.yaml``: its sections, and reading and checking a file.
 
-What a key means, its default and an example stand on its field. ``scripts/generate_configuration.py`` writes
-``docs/reference/configuration.md`` and ``otel-config/driftline.yaml`` from them. Rules between the keys of one section
-are in its ``problems``; rules between sections are in :meth:`Config.problems`.
+Meaning, default and example of a key are on its field. ``scripts/generate_configuration.py`` writes
+``docs/reference/configuration.md`` and ``otel-config/driftline.yaml`` from them. Rules between the keys of one
+section are in its ``problems``; rules between sections are in :meth:`Config.problems`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from .yaml_loader import Filled, follows_unset, masked, parse_yaml
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used.
+    """The configuration is invalid.
 
     Attributes:
         problems: Each with its key, the rule and the fix.
@@ -140,7 +140,8 @@ class Log(Section):
 
     max_size: Size = Field(
         default=2**30,
-        description="The maximum size of all files of the log, which grows for lagging readers; at least `8MiB`. "
+        description="The maximum size of all files of the log together; at least `8MiB`. The log grows while the "
+        "processor or a destination lags behind. "
         "[What happens at the limit](../how-to/configure-the-processor.md#the-log).",
         examples=["4GiB"],
     )
@@ -180,24 +181,25 @@ class Storage(Section):
     )
     max_size: Size | None = Field(
         default=None,
-        description="The maximum size of the file. Above it, the rows that arrived first expire early. [Sums are "
-        "kept](../how-to/configure-the-processor.md#storage), so windows do not change.",
+        description="The maximum size of the file. Above it, the rows that arrived first are deleted early. [Their "
+        "statistics are kept](../how-to/configure-the-processor.md#storage), so the results of windows do not change.",
         examples=["10GB"],
     )
     log: Log = Field(
-        default=Log(), description="The limits of the log, which stores requests until all readers have read them."
+        default=Log(),
+        description="The limits of the log, which stores requests until they are processed and forwarded.",
     )
 
 
 def tier_templates(value: object) -> object:
-    """Check the keys of each tier as those of a model. Raises ``ValueError`` with the first one that is wrong."""
+    """Check the keys of each tier like those of a model. Raises ``ValueError`` with the first problem."""
     if not isinstance(value, Mapping):
         raise ValueError("must map a tier to keys of a model, such as {1: {windows: [1h]}}")
     for tier, keys in value.items():
         if tier not in ("1", "2", "3"):
             raise ValueError(f"'{tier}' is not a tier; use 1, 2 or 3")
         if not isinstance(keys, Mapping) or "tier" in keys:
-            raise ValueError(f"{tier}: must contain keys of a model, without its tier, such as {{windows: [1h]}}")
+            raise ValueError(f"{tier}: must contain keys of a model except 'tier', such as {{windows: [1h]}}")
         try:
             Model.model_validate(keys)
         except ValidationError as invalid:
@@ -206,7 +208,7 @@ def tier_templates(value: object) -> object:
 
 
 def _memory_in_short(value: object) -> object:
-    """Read ``storage: memory`` as the key that it is short for."""
+    """Read ``storage: memory`` as its long form."""
     return {"in_memory": True} if value == "memory" else value
 
 
@@ -222,13 +224,13 @@ class Shutdown(Section):
 
 
 SMALLEST = 20 * 10**6
-"""Bytes of the smallest file that is worth keeping rows in."""
+"""Minimum size of the state file in bytes."""
 
 LEAST_LOG = 8 * 2**20
-"""Bytes of the smallest log."""
+"""Minimum size of the log in bytes."""
 
 LEAST_REQUEST_BYTES = 32 * 2**20
-"""Bytes that one request of 20 MiB needs."""
+"""Minimum memory for requests in bytes: the need of one request of 20 MiB."""
 
 
 class Config(Section):
@@ -296,8 +298,8 @@ class Config(Section):
     )
     channels: Annotated[dict[str, Channel], BeforeValidator(channels_of)] = Field(
         default_factory=dict,
-        description="Destinations of messages, by the names that policies use. A channel can be written as its "
-        "address only.",
+        description="Destinations of messages, by the names that policies use. Instead of these keys, a channel "
+        "can be written as one text, its address.",
         examples=["oncall: pagerduty://${env:PAGERDUTY:-key@key}"],
         json_schema_extra={"name": "team", "shown": "comment"},
     )
@@ -344,19 +346,19 @@ class Config(Section):
 
     @property
     def listeners(self) -> list[tuple[str, Address]]:
-        """Key and address of everything that listens."""
+        """Key and address of every listener."""
         declared = ((f"receivers.{receiver.key}.endpoint", receiver.endpoint) for receiver in self.receivers.declared)
         received = [(key, endpoint) for key, endpoint in declared if endpoint is not None]
         return [*received, ("web.endpoint", self.web.endpoint)]
 
     @property
     def told(self) -> tuple[str, ...]:
-        """Names of the channels of ``notify``: an address alone is called as its service is."""
+        """Names of the channels of ``notify``; a plain address is named after its service."""
         return tuple(self._notified)
 
     @property
     def all_channels(self) -> dict[str, Channel]:
-        """The keys of every channel, by name: those of `channels`, and the addresses of `notify`."""
+        """All channels by name: those of `channels`, and the addresses of `notify`."""
         return {**self.channels, **self._notified}
 
     @property
@@ -375,7 +377,7 @@ class Config(Section):
 
     @property
     def watched_policies(self) -> dict[str, Policy]:
-        """The policies that are looked at: the default one where somebody is told, or where it is written."""
+        """The evaluated policies; the default policy is included if there is a channel or if it is configured."""
         has_policies = len(self.policies) > 1 or self.policies[DEFAULT_POLICY].model_fields_set != {"when"}
         is_watched = self.notify or self.channels or has_policies
         return {name: policy for name, policy in self.policies.items() if policy.enabled} if is_watched else {}
@@ -392,14 +394,14 @@ class Config(Section):
         yield from self._policy_problems()
 
     def warnings(self) -> Iterator[Problem]:
-        """Yield a problem for everything that can be used, and was probably not meant so."""
+        """Yield a problem for everything that is valid but probably unintended."""
         yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
 
     def _policy_problems(self) -> Iterator[Problem]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}
         for section, section_names in names.items():
             if any(not name.strip() for name in section_names):
-                yield Problem(section, "one entry has an empty name; messages, pages and commands need a name")
+                yield Problem(section, "one entry has an empty name; enter a name, which messages and pages show")
         for index, address_text in enumerate(self.notify):
             texts = notify_problems(address_text.get_secret_value(), self.channels)
             yield from (Problem(f"notify.{index}", text) for text in texts)
@@ -437,7 +439,7 @@ class Config(Section):
                         key,
                         f"{address} can be reached from other machines, and there is no authentication yet: anyone "
                         "there could read, add and delete; use '127.0.0.1', or set 'insecure_anonymous: "
-                        "true' if no other machine can connect",
+                        "true' if a firewall or container network keeps other machines out",
                     )
                 )
 
@@ -448,9 +450,10 @@ class Config(Section):
                 "limits.memory", f"is less than {min_gib}GiB, and the process itself may use half of that; use more"
             )
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
-            min_gib = LEAST_REQUEST_BYTES // 2**20
+            needed = f"{LEAST_REQUEST_BYTES // 2**20}MiB"
             yield Problem(
-                "limits.request_bytes", f"is less than {min_gib}MiB, which one request of 20MiB needs; use more"
+                "limits.request_bytes",
+                f"is less than {needed}, the memory that one request of 20MiB needs; use {needed} or more",
             )
         if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
             yield Problem(
@@ -507,12 +510,12 @@ def load(path: Path | str | None = None, forward: str | None = None) -> Config:
 
 
 def validate_file(path: Path | str) -> list[Problem]:
-    """Return every problem of a configuration file; none when ``driftline up`` would take it."""
+    """Return all problems of a configuration file; empty if ``driftline up`` accepts it."""
     return _read(Path(path), None)[1]
 
 
 def written_policies(path: Path | str) -> object:
-    """Return the section ``policies`` of a file that :func:`load` takes, and of what it includes, as it is written."""
+    """Return the section ``policies`` of a valid file and its included files as plain data."""
     problems: list[Problem] = []
     tree = with_included(_tree(Path(path), problems, {}) or {}, Path(path).parent, problems, {})
     return tree.get("policies", {})
@@ -521,12 +524,12 @@ def written_policies(path: Path | str) -> object:
 def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[Problem]]:
     problems: list[Problem] = []
     filled: Filled = {}
-    load_custom_metrics()  # the file may ask for them; what is wrong with one is said where it is computed
+    load_custom_metrics()  # the file may use them; their errors are reported when they are computed
     tree = _tree(path, problems, filled) if path is not None else {}
     if tree is None:
         return None, problems
     tree = with_included(tree, path.parent if path is not None else Path(), problems, filled)
-    with suppress(ValueError):  # said of the key itself, and not again of each model
+    with suppress(ValueError):  # reported for the key itself, not again for each model
         tier_templates(tree.get("tiers", {}))
         tree = with_tiers(tree)
     if forward is not None and isinstance(tree.get("exporters", {}), dict):
@@ -539,7 +542,7 @@ def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[P
     config = _parse(tree, path.parent if path is not None else Path(), problems, filled)
     problems[before:] = [problem for problem in problems[before:] if not follows_unset(problem, filled)]
     if config is not None:
-        # A rule about a key in which something wrong was found already would repeat that in other words.
+        # A rule about a key that already has a problem would repeat it in other words.
         broken_keys = [problem.key for problem in problems]
         broken = [problem for problem in config.problems() if not follows_unset(problem, filled)]
         problems += [problem for problem in broken if not any(key.startswith(problem.key) for key in broken_keys)]
@@ -567,12 +570,12 @@ def _tree(path: Path, problems: list[Problem], filled: Filled) -> dict[str, Any]
 
 
 def _within(key: str, problems: list[Problem]) -> bool:
-    """Return True where a problem below a key has been named."""
+    """Return True if there is a problem below a key."""
     return any(problem.key.startswith(f"{key}.") for problem in problems)
 
 
 def _parse(tree: dict[str, Any], folder: Path, problems: list[Problem], filled: Filled) -> Config | None:
-    """Parse; what is wrong is named and taken out, so that the rules can still look at the rest."""
+    """Parse a tree; invalid entries become problems and are removed, so that the other rules can be checked."""
     if "receivers" in tree:
         tree = {**tree, "receivers": by_name(tree["receivers"])}
     if "business" in tree:
@@ -586,7 +589,7 @@ def _parse(tree: dict[str, Any], folder: Path, problems: list[Problem], filled: 
         for error in errors:
             missing = error["type"] == "missing"
             problem = problem_of(error, Config)
-            # What is missing, or wrong as a whole, because a wrong value was taken out has been named already.
+            # Problems that follow from a removed value have been reported already.
             if attempt == 0 or not (missing or _within(problem.key, problems)):
                 problems.append(problem)
             tree = without(tree, error["loc"][:-1] if missing else error["loc"])

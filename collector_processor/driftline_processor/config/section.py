@@ -1,13 +1,13 @@
-"""One mapping of ``driftline.yaml``: the base of every section, and how a section's keys describe themselves.
+"""A mapping of ``driftline.yaml``: the base of every section, and how its keys describe themselves.
 
-A key is a pydantic field with a description. ``examples`` and ``json_schema_extra`` serve the generated page and the
-annotated example (``scripts/generate_configuration.py``):
+A key is a pydantic field with a description. ``examples`` and ``json_schema_extra`` are used for the generated
+page and the annotated example (``scripts/generate_configuration.py``):
 
-- ``examples``: YAML, as people would write the value; the first one is shown. Of sections by name: further entries.
-- ``json_schema_extra["default"]``: what holds where the key is absent, in words, where no value says it.
-- ``json_schema_extra["shown"]``: True where the annotated file sets the key to its example instead of its default,
-  "comment" where the file shows the key as a comment only.
-- ``json_schema_extra["name"]``: of sections by name, the name that the annotated file uses.
+- ``examples``: the value in YAML; the first one is shown. For sections by name: further entries.
+- ``json_schema_extra["default"]``: the effect of an absent key in words, if the default value does not show it.
+- ``json_schema_extra["shown"]``: True if the annotated file sets the key to its example instead of its default,
+"comment" if the file shows the key as a comment only.
+- ``json_schema_extra["name"]``: for sections by name, the name in the annotated file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Section(BaseModel):
 
 
 class Problem(NamedTuple):
-    """A rule that a configuration breaks.
+    """A broken rule of a configuration.
 
     Attributes:
         key: The place in the file, such as ``models.churn.windows``; "" = the section itself.
@@ -39,18 +39,18 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        """Return the problem as it is printed."""
+        """Return the problem as text."""
         return f"{self.key}: {self.text}" if self.key else self.text
 
 
 def under(key: str, problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Yield the problems of a section with the key of the section."""
+    """Yield the problems of a section with the section's key as prefix."""
     for problem in problems:
         yield Problem(f"{key}.{problem.key}" if problem.key else key, problem.text)
 
 
 def empty_is_default(written: object) -> object:
-    """Read ``grpc:`` with nothing after it as "with its defaults", as the Collector does."""
+    """Read ``grpc:`` without a value as "with its defaults", as the Collector does."""
     if isinstance(written, Mapping):
         return {key: {} if value is None else value for key, value in written.items()}
     return written

@@ -1,4 +1,4 @@
-"""The types of value in ``driftline.yaml``: durations, addresses, windows, time zones, paths, classes and the like."""
+"""The types of values in ``driftline.yaml``: durations, addresses, windows, time zones, paths, classes and others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from driftline_processor.core.windows import window
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The name of a type of value, as the reference of ``driftline.yaml`` shows it."""
+    """The name of a type of value in the reference of ``driftline.yaml``."""
 
     name: str
 
@@ -42,7 +42,7 @@ _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:/\[\]\s]*)):(
 
 
 def parse_duration(text: object, *units: str) -> timedelta:
-    """Read ``90d``, ``1h30m``, ``0s``; ``units`` are the ones to suggest where there is none.
+    """Read ``90d``, ``1h30m``, ``0s``; ``units`` are suggested if the unit is missing.
 
     >>> parse_duration("1h30m")
     datetime.timedelta(seconds=5400)
@@ -80,19 +80,19 @@ class Address:
 
     @property
     def everywhere(self) -> bool:
-        """Return True where it listens on every address of the machine."""
+        """Return True if it listens on every address of the machine."""
         return self.host in ("0.0.0.0", "::")
 
     @property
     def loopback(self) -> bool:
-        """Return True where only this machine can reach it."""
+        """Return True if only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def meets(self, address: Address) -> bool:
-        """Return True where a listener on this address would get what is sent to the other, or be in its way."""
+        """Return True if listeners on both addresses would conflict or receive the same traffic."""
         if self.port != address.port or self.port == 0:
             return False
         if self.host == address.host or self.everywhere or address.everywhere:
@@ -101,7 +101,7 @@ class Address:
 
 
 def is_here(url: str) -> bool:
-    """Return True where a URL, or host:port, is on this machine, to which no proxy (``HTTP_PROXY``) leads.
+    """Return True if a URL, or host:port, is on this machine, for which no proxy (``HTTP_PROXY``) is used.
 
     >>> is_here("http://localhost:4318"), is_here("127.0.0.1:4317"), is_here("http://[::1]:4318"), is_here("http://d:4318")
     (True, True, True, False)
@@ -114,7 +114,7 @@ def _levels(value: object) -> object:
 
 
 def parse_address(value: object) -> Address:
-    """Read ``host:port`` or ``[v6]:port``; ``:port`` is every address.
+    """Read ``host:port`` or ``[v6]:port``; ``:port`` listens on every address.
 
     >>> parse_address("http://127.0.0.1:4318/v1")
     Traceback (most recent call last):
@@ -184,7 +184,7 @@ def _class_texts(value: object) -> object:
 
 
 def _method_names(value: object, *, deciding: bool) -> object:
-    """One name or several; pydantic says what is wrong with anything else."""
+    """Read one name or several; pydantic reports other values."""
     from driftline_processor.core.drift.method_choice import check_names
 
     names = (value,) if isinstance(value, str) else value
@@ -194,7 +194,7 @@ def _method_names(value: object, *, deciding: bool) -> object:
 
 
 def _host_name(value: object) -> object:
-    """Return a name as it stands in an address bar, without scheme and port."""
+    """Return a host name without scheme and port."""
     if isinstance(value, str) and not _HOST_NAME.fullmatch(value):
         raise ValueError(
             f"'{value:.80}' is not a host name; use only the name, as in 'drift.example.com' or '*.example.com'"
@@ -203,14 +203,14 @@ def _host_name(value: object) -> object:
 
 
 def _origin(value: object) -> object:
-    """Return a site as a browser names it: scheme, host, and the port where it is unusual."""
+    """Return the origin of a site: scheme, host, and a port that is not the default."""
     if isinstance(value, str) and not _ORIGIN.fullmatch(value):
         raise ValueError(f"'{value:.80}' is not an origin; use scheme and host, as in 'https://shop.example.com'")
     return value
 
 
 def _page_url(value: object) -> object:
-    """Return the address of pages without a slash at its end, as links begin with it."""
+    """Return the address of pages without a trailing slash."""
     if not isinstance(value, str) or not value:
         return value
     _check_url(value, "https://driftline.example.com")
@@ -220,13 +220,13 @@ def _page_url(value: object) -> object:
 
 
 TRACE_PLACES = ("trace_id", "span_id")
-"""What an address of traces may ask for in braces."""
+"""Placeholders in an address of traces."""
 
 _TRACE_EXAMPLE = "http://localhost:16686/trace/{trace_id}"
 
 
 def _trace_url(value: object) -> object:
-    """Return the address of a trace, with ``{trace_id}`` where its id belongs."""
+    """Return the address of a trace, which must contain ``{trace_id}``."""
     if not isinstance(value, str) or not value:
         return value
     try:
@@ -239,7 +239,9 @@ def _trace_url(value: object) -> object:
                 f"'{value:.120}' contains {{{name}}}, which is not a placeholder; use {{trace_id}} or {{span_id}}"
             )
         if form or conversion:
-            raise ValueError(f"'{value:.120}' has a format inside the braces of {{{name}}}; use only {{{name}}}")
+            raise ValueError(
+                f"'{value:.120}' has more than the name inside the braces of {{{name}}}; use only {{{name}}}"
+            )
     if "trace_id" not in {name for _, name, _, _ in parts}:
         raise ValueError(f"'{value:.120}' has no {{trace_id}}; use for example '{_TRACE_EXAMPLE}'")
     if "{" in _check_url(value, _TRACE_EXAMPLE):
@@ -250,7 +252,7 @@ def _trace_url(value: object) -> object:
 
 
 def _check_url(value: str, example: str) -> str:
-    """Return the host of a URL that a browser may be sent to; ValueError says what is wrong with it."""
+    """Return the host of a URL for browsers; raises ValueError with the reason if it is invalid."""
     try:
         parts = urlsplit(value)
         host = parts.netloc if parts.port != 0 else ""
@@ -269,17 +271,17 @@ def _check_url(value: str, example: str) -> str:
 
 
 def one_or_several(value: object) -> object:
-    """Return a text alone as a list of one."""
+    """Return a single text as a tuple."""
     return (value,) if isinstance(value, str) else value
 
 
 def _as_text(value: object) -> object:
-    """Read what looks like a number in YAML as the text that is meant: a header, the name of a slice."""
+    """Return a YAML number as text, for instance for a header or the name of a slice."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 class Keep(NamedTuple):
-    """Rows a day whose features are kept; None for all."""
+    """Number of rows per day with stored features; None for all."""
 
     per_day: int | None = None
 

@@ -1,7 +1,7 @@
-"""Read a YAML file as plain data: environment variables filled in, duplicate keys found, nothing guessed.
+"""Read a YAML file as plain data: fill in environment variables, find duplicate keys, avoid implicit types.
 
-Only what JSON would read as a number or a boolean becomes one: ``no``, ``on``, ``01`` and ``2026-11-01`` stay texts, so
-that a class called ``no`` is not ``false``.
+Only JSON numbers and booleans are converted: ``no``, ``on``, ``01`` and ``2026-11-01`` stay text, so that a
+class called ``no`` is not ``false``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{(?:env:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-
 
 
 MOST_VALUES: Final = 1_000_000
-"""Keys and values of a file, those behind an alias counted wherever it stands: a few lines may mean billions."""
+"""Upper limit of keys and values of a file, with aliases expanded: a few lines may mean billions."""
 
 
 class Loader(yaml.SafeLoader):
@@ -28,7 +28,7 @@ class Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
 
     def get_single_node(self) -> yaml.Node | None:
-        """Return the whole file, where it can be spelt out and written again."""
+        """Return the file's root if its aliases can be expanded."""
         root = super().get_single_node()
         if root is not None and _values(root, {}) > MOST_VALUES:
             raise yaml.constructor.ConstructorError(
@@ -41,7 +41,7 @@ class Loader(yaml.SafeLoader):
 
 
 def _values(node: yaml.Node, counts_by_node: dict[int, int]) -> int:
-    """Return of how many nodes a node is, aliases spelt out; one that holds itself is refused when it is read."""
+    """Return the number of nodes with aliases expanded; recursive nodes are rejected on reading."""
     if id(node) in counts_by_node:
         return counts_by_node[id(node)]
     counts_by_node[id(node)] = 1
@@ -93,15 +93,14 @@ Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 Filled = dict[str, dict[str, str]]
-"""Key → what environment variables held that stand in it, "" of one that is not set → how each is written, such as
-``${env:TOKEN}``."""
+"""Key → values of environment variables in it, "" if unset → their notation, such as ``${env:TOKEN}``."""
 
 
 def parse_yaml(text: str, environ: Mapping[str, str], problems: list[Problem], filled: Filled | None = None) -> object:
     """Read ``text`` and fill in ``${env:NAME}``, ``${env:NAME:-default}`` and ``$$`` (a plain ``$``).
 
-    Adds a problem to ``problems`` for a syntax error, a duplicate key and each variable that is neither set nor has a
-    default, and returns None in the first two cases. ``filled``: what was filled in is added to it, for :func:`masked`.
+    Adds a problem for a syntax error, a duplicate key and each variable that is neither set nor has a default, and
+    returns None in the first two cases. ``filled``: receives the filled-in values, for :func:`masked`.
 
     >>> parse_yaml("headers: {key: '${env:TOKEN:-none}'}", {}, [])
     {'headers': {'key': 'none'}}
@@ -153,7 +152,7 @@ _SHOWN = 6
 
 
 def follows_unset(problem: Problem, filled: Filled) -> bool:
-    """Return True for a problem of a key that lacks the value of a variable: that has been said by itself.
+    """Return True for a problem of a key with an unset variable, which has its own problem.
 
     >>> unset = {"notify.0": {"": "${env:TOKEN}"}}
     >>> follows_unset(Problem("notify.0", "is no channel"), unset), follows_unset(Problem("notify.1", "..."), unset)
@@ -165,7 +164,7 @@ def follows_unset(problem: Problem, filled: Filled) -> bool:
 
 
 def _shown(value: str, message: str, values: Mapping[str, str]) -> bool:
-    """Return True where a sentence still has a piece of a value."""
+    """Return True if a sentence contains a part of a value."""
     for name in values.values():
         message = message.replace(name, "")
     pieces = (value[index : index + _SHOWN] for index in range(len(value) - _SHOWN + 1))
@@ -184,7 +183,7 @@ def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[P
         name, default = match["name"], match["default"]
         if name is None:
             return "$"
-        # As in the shell and the Collector, `:-` also replaces a variable that is set to nothing.
+        # As in the shell and the Collector, `:-` also replaces an empty variable.
         if environ.get(name) or (default is None and name in environ):
             filled.setdefault(path, {})[environ[name]] = f"${{env:{name}}}"
             return environ[name]

@@ -1,6 +1,6 @@
-"""The result of judging one window: what pages, exporters, JSON and `driftline top` show.
+"""The result of evaluating one window, as shown by pages, exporters, JSON and `driftline top`.
 
-All types of a result are defined here, so that rooms can return them without knowing each other.
+All types of a result are defined here, so that packages can return them without importing each other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from driftline_processor.core.windows.window import Window
 
 State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
 InconclusiveReason = Literal["", "too_few_rows", "too_few_days", "not_comparable"]
-"""Why a state is inconclusive; of ``not_comparable``, the values or the rows do not allow a comparison at all."""
+"""Why a state is inconclusive; ``not_comparable`` = the values or the rows do not allow a comparison."""
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
 Maturity = Literal["open", "immature", "mature"]
@@ -43,7 +43,7 @@ VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "
 
 
 class MethodValue(Struct, frozen=True):
-    """A drift statistic. ``p_value`` (corrected over the features of the window) only where it decides."""
+    """A drift statistic. Only the deciding one has a ``p_value``, corrected over the features of the window."""
 
     value: float | None
     p_value: float | None = None
@@ -53,26 +53,24 @@ class ColumnDrift(Struct, frozen=True):
     """Drift of one column: a feature, the score or the predicted class.
 
     Attributes:
-        decided_by: The one method that decides ("ks", "chi2", ...), the first of ``methods``.
+        decided_by: The deciding method ("ks", "chi2", ...), the first of ``methods``.
         rows: Rows with a usable value.
         effect: The deciding effect less its expectation without drift.
-        size: The word for PSI less its null mean.
-        reason: What lacks where the state is ``inconclusive``; of a ``drift``, ``too_few_days`` where the reference
-            cannot say whether its own time does this by itself.
-        detectable_change: Smallest shift, in standard deviations of the reference, that would have been drift in this
-            window.
-        alike: How many of the reference's own windows of this length differ from the rest of it as much as this one,
-            and how many it holds; None where it holds too few to say.
-        was: Shares over ``cells`` display cells of the baseline and of the window; ``cells`` are their labels ("12.5 –
-            20", "AA").
-        now: As ``was``.
-        missing_was: Shares of missing and invalid values.
-        missing_now: Shares of missing and invalid values.
-        design_effect: How many rows, which resemble each other, count as one; 1 when they are independent.
-        blocks: The least and the greatest PSI, less its mean by chance, of the reference's own windows of this length
-            against the rest of it.
-        p_normal_variation: That the reference's own windows of this length differ from it as much, corrected over the
-            features of the window; None where the reference cannot say.
+        size: The category of the PSI less its null mean.
+        reason: Why the state is ``inconclusive``; for ``drift``, ``too_few_days`` if the reference has too few days to
+            know its variance over time.
+        detectable_change: Smallest shift, in standard deviations of the reference, that would be drift in this window.
+        alike: Number of the reference's own windows of this length that differ from the rest of it as much as this one,
+            and their total; None if there are too few.
+        was: Fractions over ``cells`` display cells in the baseline; ``cells`` are their labels ("12.5 – 20", "AA").
+        now: The same in the window.
+        missing_was: Fraction of missing and invalid values in the baseline.
+        missing_now: The same in the window.
+        design_effect: Design effect of autocorrelated or clustered rows; 1 for independent rows.
+        blocks: Minimum and maximum PSI, less its mean by chance, of the reference's own windows of this length against
+            the rest of it.
+        p_normal_variation: P-value that the reference's own windows of this length differ from it as much, corrected
+            over the features of the window; None if unknown.
     """
 
     column: Literal["feature", "score", "class"]
@@ -97,25 +95,25 @@ class ColumnDrift(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """What sentences call the column: its name, else score or predicted class."""
+        """Name of the column for sentences: its name, else score or predicted class."""
         return self.name or {"class": "predicted class"}.get(self.column, "score")
 
 
 class LastingShift(Struct, frozen=True):
-    """A shift of one column that lasts over windows, by evidence that holds at any time (:mod:`.drift.lasting`).
+    """A shift of one column that lasts over windows, by evidence that is valid at any time (:mod:`.drift.lasting`).
 
     Attributes:
-        state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it;
-            ``not_found`` says nothing of single windows, which may be drift each; ``inconclusive`` where the reference
-            does not know how its own stretches differ.
-        measure: What shifted most: ``level`` or ``spread`` of a number, in standard deviations of the reference; of
-            labels the label, in shares.
+        state: ``drift`` from the window with enough evidence on, until thirty windows contradict it; ``not_found`` does
+            not exclude drift in single windows; ``inconclusive`` if the reference's variance between periods is
+            unknown.
+        measure: What shifted most: ``level`` or ``spread`` of a number, in standard deviations of the reference; for
+            categories the category, in fractions.
         shift: Its mean over the windows of the evidence.
-        windows: How many these are, in steps of a window or of a stretch of the reference, whichever is longer.
-        since: Start of the first of them, unix nanoseconds; None where nothing is told.
-        evidence: Natural logarithm of the evidence, corrected over all columns; from 4.6 on it is ``drift``.
-        found: End of the window at which it was enough; None where it is not.
-        reason: What the reference lacks where the state is ``inconclusive``: ``no_times`` or ``too_few_days``.
+        windows: Number of windows, in steps of a window or of a period of the reference, whichever is longer.
+        since: Start of the first of them, unix nanoseconds; None if inconclusive.
+        evidence: Natural logarithm of the evidence, corrected over all columns; ``drift`` from 4.6 on.
+        found: End of the window with enough evidence; None without one.
+        reason: Why the state is ``inconclusive``: ``no_times`` or ``too_few_days``.
     """
 
     state: Literal["not_found", "drift", "inconclusive"]
@@ -129,12 +127,12 @@ class LastingShift(Struct, frozen=True):
 
 
 class ScoreFunctions(Struct, frozen=True):
-    """What is watched over windows, and the reference's own stretches of their length.
+    """Score functions that are monitored over windows, and the reference's own periods of their length.
 
     Attributes:
         names: The part of each of s score functions.
-        measures: What each measures.
-        unit: float64 (s,), what a unit of each is worth to people.
+        measures: The measure of each.
+        unit: float64 (s,), display unit of each.
         facts: float64 (s, 7), of the reference (:data:`.drift.lasting.BETWEEN`).
         step: Nanoseconds of a step.
     """
@@ -147,29 +145,29 @@ class ScoreFunctions(Struct, frozen=True):
 
 
 class LastingDrift(Struct, frozen=True, eq=False):
-    """The evidence of a model's windows so far for shifts that last, and what the next window continues from.
+    """Accumulated evidence of a model's windows for lasting shifts, and the state for the next window.
 
     Attributes:
-        of: A digest of what windows must share for their evidence to be added up; "" where nothing can be watched.
-        parts: The parts of a pane that are columns, those that lack something behind the others.
-        scores: What this window adds: the mean of each score function, in hundredths of its standard error of rows.
-        rows: Effective rows of each column that is watched; one number where all have the same.
-        reason: What the reference lacks to tell of each part, ``no_times`` or ``too_few_days``; () where it lacks
-            nothing.
-        measures: Of each column that is watched what shifted most; () before the first step.
-        shifts: How far.
-        steps: Over how many steps.
-        recent: 1 where these are those of the epoch, 0 of all steps.
+        of: Digest of what windows must share to accumulate evidence; "" if nothing can be monitored.
+        parts: The parts of a pane that are columns, those with a ``reason`` last.
+        scores: Contribution of this window: the mean of each score function, in hundredths of its standard error of
+            rows.
+        rows: Effective rows of each monitored column; one number if they are equal.
+        reason: Why each part is inconclusive, ``no_times`` or ``too_few_days``; () if none is.
+        measures: The measure that shifted most, per monitored column; () before the first step.
+        shifts: Its size.
+        steps: Its number of steps.
+        recent: 1 = the steps of the epoch, 0 = all steps.
         evidence: Natural logarithms.
-        found: Columns that have shifted: since when, and the end of the window at which that was found.
-        epoch: Number of the stretch of thirty steps.
-        began: Starts of all evidence, and of that of the epoch.
+        found: Shifted columns: since when, and the end of the window at which the shift was found.
+        epoch: Number of the period of thirty steps.
+        began: Start of all evidence, and of that of the epoch.
         anew: Columns whose evidence began later, after a shift that ended.
-        step_began: Start of the step that is not complete; -1 where that has no rows yet.
-        number: How many windows came before, since the evidence began.
-        varies: Whether the reference is another one in each window.
-        memory: float64 (s, 17), sums so far; of most stored windows not kept, and worked out again when needed.
-        functions: What is watched; not stored, unless it varies.
+        step_began: Start of the incomplete step; -1 if it has no rows yet.
+        number: Number of earlier windows since the evidence began.
+        varies: Whether each window has another reference.
+        memory: float64 (s, 17), sums so far; not stored for most windows, and recomputed when needed.
+        functions: The monitored score functions; not stored, unless they vary.
     """
 
     of: str
@@ -193,7 +191,7 @@ class LastingDrift(Struct, frozen=True, eq=False):
     functions: ScoreFunctions | None = None
 
     def __eq__(self, other: object) -> bool:
-        """Return True where both say the same of every part; what the next window continues from may differ."""
+        """Return True if both have the same evidence; the state for the next window may differ."""
         return isinstance(other, LastingDrift) and self._evidence() == other._evidence()
 
     def __hash__(self) -> int:
@@ -204,31 +202,41 @@ class LastingDrift(Struct, frozen=True, eq=False):
 
     @property
     def columns(self) -> dict[str, LastingShift]:
-        """Return what is told of each column, by the name of its part."""
+        """The lasting shift of each column, by the name of its part."""
         shifts = {}
         columns = (self.measures, self.shifts, self.steps, self.recent, self.evidence)
         for part, measure, shift, steps, recent, evidence in zip(self.parts, *columns, strict=False):
             began = self.began[1] if recent else self.anew.get(part, self.began[0])
             since, end = self.found.get(part, (began, None))
             state: Literal["not_found", "drift"] = "not_found" if end is None else "drift"
-            shifts[part] = LastingShift(state, measure, shift, steps, since, evidence, end)
+            shifts[part] = LastingShift(
+                state=state, measure=measure, shift=shift, windows=steps, since=since, evidence=evidence, found=end
+            )
         for part, reason in zip(self.parts, self.reason, strict=False):
             if reason:
-                shifts[part] = LastingShift("inconclusive", "", None, 0, None, None, None, reason)
+                shifts[part] = LastingShift(
+                    state="inconclusive",
+                    measure="",
+                    shift=None,
+                    windows=0,
+                    since=None,
+                    evidence=None,
+                    found=None,
+                    reason=reason,
+                )
         return shifts
 
 
 class SliceDrift(Struct, frozen=True):
-    """Drift in one slice of a window, judged in one family with all rows and the other slices.
+    """Drift in one slice of a window, corrected together with all rows and the other slices.
 
     Attributes:
-        state: Drift where any column drifts, else ok where any could be judged.
-        reason: What lacks where the state is ``inconclusive``.
-        compared: With what, where that is not the same slice of the baseline: then nothing is decided
-            (``no_baseline``).
-        evaluated: Features that could be evaluated.
-        fraction: The fraction of them that drifted.
-        features: Without their drawings; what the service keeps holds only the features that drift.
+        state: Drift if any column drifts, else ok if any could be evaluated.
+        reason: Why the state is ``inconclusive``.
+        compared: The compared rows, if not the same slice of the baseline: then the state is ``no_baseline``.
+        evaluated: Number of features that could be evaluated.
+        fraction: Fraction of these that drifted.
+        features: Without drawings; the store keeps only the features that drift.
         score: As ``features``.
         predicted: As ``features``.
     """
@@ -249,17 +257,17 @@ class SliceDrift(Struct, frozen=True):
         return [column for column in columns_and_outputs if column is not None and column.state == "drift"]
 
     def thinned(self) -> SliceDrift:
-        """Return it with those features alone that drift: forty slices of every window are kept for months."""
+        """Return it with the drifting features only, since forty slices per window are stored for months."""
         drifting = {name: column for name, column in self.features.items() if column.state == "drift"}
         return structs.replace(self, features=drifting)
 
 
 class DriftContributor(Struct, frozen=True):
-    """A feature, or a pair, that gives drift away.
+    """A feature, or a pair, that contributes to drift.
 
     Attributes:
-        value: How far, in the unit of what was compared.
-        p_value: Corrected over all pairs, of a pair that was tested.
+        value: Size of the contribution, in the unit of the method.
+        p_value: For a tested pair, corrected over all pairs.
     """
 
     features: tuple[str, ...]
@@ -270,16 +278,16 @@ class DriftContributor(Struct, frozen=True):
 
 
 class JointDrift(Struct, frozen=True):
-    """The drift that one multivariate method (:mod:`.drift.multivariate`) found in a window.
+    """The drift that one multivariate method (:mod:`.drift.multivariate`) measured in a window.
 
     Attributes:
         rows: The (effective) rows of the smaller side.
-        value: How far, in the method's unit, None where something else moves it, too (``not_comparable``).
+        value: The drift in the method's unit; None if something else also changes it (``not_comparable``).
         p_value: Corrected over the methods.
-        was: What was compared.
-        now: What was compared.
+        was: The compared value of the baseline.
+        now: The compared value of the window.
         contributors: The features, or pairs, that changed most, the largest change first.
-        changed_pairs: How many pairs changed significantly.
+        changed_pairs: Number of pairs that changed significantly.
         missing: Features whose fraction of missing values changed so much that the value does not show drift.
     """
 
@@ -301,11 +309,11 @@ class MetricValue(Struct, frozen=True):
     """A performance value.
 
     Attributes:
-        bound: How far the value from panes can be from the one from rows; 0 when exact.
-        low: The ends of its interval, None where it is not known.
-        high: The ends of its interval, None where it is not known.
-        interval: The method it comes from, "" where there is none.
-        effective_rows: How many rows of equal weight say as much, None where nobody asked.
+        bound: Maximum difference between the value from panes and the one from rows; 0 if exact.
+        low: Lower end of its interval, None if unknown.
+        high: Upper end of its interval, None if unknown.
+        interval: The method of the interval, "" without one.
+        effective_rows: Kish's effective rows, None if not computed.
     """
 
     value: float | None
@@ -319,21 +327,21 @@ class MetricValue(Struct, frozen=True):
 
 
 Metric = MetricValue
-"""The name that functions of users return by."""
+"""Alias for functions of users."""
 
 
 class MetricChange(Struct, frozen=True):
     """A metric of a window compared with the baseline's, without an objective.
 
     Attributes:
-        state: ``worse`` where the whole interval of the change is on the bad side, by at least what matters;
-            ``not_worse`` where such a change would have been seen; else ``inconclusive``.
+        state: ``worse`` if the whole interval of the change is on the bad side, by a relevant amount; ``not_worse`` if
+            such a change would have been detected; else ``inconclusive``.
         change: Value less that of the baseline, in the metric's unit.
         low: Lower end of the interval of the change.
         high: Upper end of the same interval.
-        p_value: That the metric is no worse, corrected over the metrics of the window.
-        least: Smallest worsening that the window would have shown; None where that is not known.
-        reason: What lacks where the state is ``inconclusive``.
+        p_value: P-value of the hypothesis that the metric is no worse, corrected over the metrics of the window.
+        least: Smallest worsening that the window would have detected; None if unknown.
+        reason: Why the state is ``inconclusive``.
     """
 
     state: BaselineComparison
@@ -346,14 +354,14 @@ class MetricChange(Struct, frozen=True):
 
 
 class ServiceLevel(Struct, frozen=True):
-    """How the service answered: calls, failures and latency.
+    """The service level: calls, failures and latency.
 
     Attributes:
-        calls: Calls of predict, failed ones included.
+        calls: Calls of predict, including failed ones.
         failed: Calls that raised.
         errors: ``error.type`` → failed calls.
-        values: ``error_rate`` (a share), ``latency_p50``, ``latency_p95`` and ``latency_p99`` (seconds) with intervals.
-            Only what the rows tell.
+        values: ``error_rate`` (a fraction), ``latency_p50``, ``latency_p95`` and ``latency_p99`` (seconds) with
+            intervals, if available.
     """
 
     calls: int
@@ -363,12 +371,12 @@ class ServiceLevel(Struct, frozen=True):
 
 
 class KindOfChange(Struct, frozen=True):
-    """What kind of change a window shows.
+    """The kind of change that a window shows.
 
     Attributes:
-        kind: The one kind that the evidence supports most.
-        reason: How the evidence shows it: what changed, and whether data alone can tell.
-        evidence: What shows it, the most telling first.
+        kind: The kind with the strongest evidence.
+        reason: How the evidence shows it: what changed, and whether data alone is conclusive.
+        evidence: The evidence, the strongest first.
     """
 
     kind: ChangeKind
@@ -377,29 +385,29 @@ class KindOfChange(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """Whether a model is still healthy: the one answer that every surface shows.
+    """Whether a model is healthy, as shown by every surface.
 
     Attributes:
-        state: ``healthy``, ``degraded`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is
-            not here yet), ``unknown``, ``no_data`` (no traffic where there was), ``lagging`` (windows wait).
-        since: Unix nanoseconds, from when on the state holds; None where it is not known.
-        metric: What ``effect`` is measured by, a metric, or a method of drift; "" where there is none.
-        effect: How large, in the metric's unit; None where there is none.
+        state: ``healthy``, ``degraded`` (by outcomes or the service), ``at_risk`` (drift or faults, outcomes pending),
+            ``unknown``, ``no_data`` (traffic stopped), ``lagging`` (windows wait for evaluation).
+        since: Start of the state, unix nanoseconds; None if unknown.
+        metric: The metric of ``effect``, or a drift method; "" without one.
+        effect: Its size, in the metric's unit; None without one.
         low: Lower end of the interval of ``effect``.
         high: Upper end of the same interval.
-        kind: What kind of change it is; "" where none is known.
-        cause: The first cause; None where none is known.
-        reasons: What shows the state, and what explains it, the most telling first.
-        certainty: How certain the state is, and what stays open.
+        kind: The kind of change; "" if unknown.
+        cause: The first cause; None if unknown.
+        reasons: The signs of the state and their explanation, the most important first.
+        certainty: How certain the state is, and what is inconclusive.
         advice: What to do.
-        slice: The slice it is about; "" = all rows.
-        window_start: Start of the window that decided, unix nanoseconds; None where none did.
+        slice: The affected slice; "" = all rows.
+        window_start: Start of the deciding window, unix nanoseconds; None without one.
         window_end: End of the same window.
-        of_window: Whether the verdict is about the rows of that window alone: no other says since when it is so.
-        of_days: Whether the window is a day or longer, so that hours say nothing of it.
-        timezone: The clock of its times, an IANA name.
-        version: The version it is about, of a model with several; None of a model with one.
-        environment: The environment, likewise.
+        of_window: Whether the verdict is about the rows of that window alone, since no other determines ``since``.
+        of_days: Whether the window is a day or longer, so that times of day are omitted.
+        timezone: Time zone of its times, an IANA name.
+        version: The affected version of a model with several; else None.
+        environment: The affected environment, likewise.
     """
 
     state: VerdictState
@@ -427,8 +435,8 @@ class SlicePerformance(Struct, frozen=True):
     """The performance of the model in one slice.
 
     Attributes:
-        rows: Labelled ones.
-        predictions: All, None where not known.
+        rows: Labelled rows.
+        predictions: All rows, None if unknown.
     """
 
     rows: int
@@ -440,9 +448,9 @@ class Curve(Struct, frozen=True):
     """A curve to draw.
 
     Attributes:
-        points: float64 (m, 2), ``x`` and ``y`` say of what.
-        weight: Of each, if told.
-        limits: float64 (m, 2), between which the true ``y`` of each is, if told.
+        points: float64 (m, 2); ``x`` and ``y`` are the names of the axes.
+        weight: Weight of each point, if known.
+        limits: float64 (m, 2), interval of ``y`` at each point, if known.
     """
 
     x: str
@@ -453,25 +461,25 @@ class Curve(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """Something wrong with the data of a window, beyond what chance and the baseline explain.
+    """A data-quality finding of a window that chance and the baseline do not explain.
 
     Attributes:
         check: Its name in :data:`~driftline_processor.core.quality.judge.CHECKS`.
-        features: One, two that were swapped, or none: the rows as a whole.
-        severity: By the share of rows concerned.
-        was: The shares that were compared.
-        now: The shares that were compared.
+        features: One, two that were swapped, or none for the rows as a whole.
+        severity: By the fraction of affected rows.
+        was: The compared fraction of the baseline.
+        now: The compared fraction of the window.
         p_value: Corrected over features and checks.
-        low: Of values out of range, the least usual value; of a constant number, the least value it may have.
-        high: As ``low``, the greatest.
+        low: For values out of range, the lower end of the normal range; for a constant number, its minimum.
+        high: As ``low``, the upper end.
         side: Where values out of range lie: ``below`` ``low``, ``above`` ``high``, or "" for both.
         infinite: Fraction of the values that are infinite.
-        far: Fraction of the values that are a million times the largest of the baseline, or more.
-        category: The category that all values of a constant feature are.
-        given: What values of another type are: ``number_in_text``, ``text`` or ``number``.
-        factors: How many times what they were values in another unit are; several explain them as well.
-        without_zero: Whether zeros, which have no unit, are left out of ``now``.
-        similar: A new feature whose name is similar to that of the missing one; "" = none.
+        far: Fraction of the values that are at least a million times the maximum of the baseline.
+        category: The only category of a constant feature.
+        given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
+        factors: Factor of values in another unit; several if they explain the values equally well.
+        without_zero: Whether zeros, which have no unit, are excluded from ``now``.
+        similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
         numbers: Whether the unseen values are numbers.
     """
@@ -506,11 +514,11 @@ class Expected(Struct, frozen=True):
 
     Attributes:
         feature: "" for the rows as a whole.
-        rule: As YAML writes it.
-        low: What was measured lies between them: equal where it is exact, None where nothing is known.
-        high: As ``low``.
-        rows: Those it was measured on.
-        measurement: What was measured, or why nothing is known.
+        rule: As written in YAML.
+        low: Lower bound of the measured value: equal to ``high`` if exact, None if unknown.
+        high: Upper bound of the measured value.
+        rows: Number of measured rows.
+        measurement: The measured value, or why it is unknown.
     """
 
     feature: str
@@ -526,21 +534,21 @@ class ObjectiveState(Struct, frozen=True):
     """The result of one objective in a window.
 
     Attributes:
-        rule: As one writes it.
-        value: Of the metric, or of its change since the baseline.
-        low: Of the metric, or of its change since the baseline.
-        high: Of the metric, or of its change since the baseline.
-        rows: Those that say something of it, effective ones.
-        limit: What they are compared with.
-        needed: How many would tell, None where that is not known.
-        inconclusive_windows: Windows in a row, up to this one, that are inconclusive; ``alert_after`` so many are too
-            many.
-        since: Unix nanoseconds, the stretch of a rolling objective that is worst; 0 = the window.
-        until: As ``since``.
-        slice: The one that it is of, or the worst of those of its key, whose states are ``slices``.
-        few: How many more have too few rows to be judged.
-        reason: What a longer window would have more of, where it is not reviewed rows that lack.
-        relative: Whether the numbers are those of the change since the baseline.
+        rule: As written in the configuration.
+        value: The metric, or its change since the baseline.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        rows: Effective rows.
+        limit: The limit.
+        needed: Number of rows needed to decide, None if unknown.
+        inconclusive_windows: Consecutive inconclusive windows up to this one; ``alert_after`` of them trigger a
+            notification.
+        since: Unix nanoseconds, start of the worst period of a rolling objective; 0 = the window.
+        until: As ``since``, its end.
+        slice: The slice, or the worst one of its key; ``slices`` has the states of all.
+        few: Number of slices with too few rows.
+        reason: What a longer window would add, if reviewed rows are not what is missing.
+        relative: Whether the numbers are changes since the baseline.
         remarks: Why it is inconclusive, what it is compared with, and the states of other slices.
     """
 
@@ -566,17 +574,17 @@ class ObjectiveState(Struct, frozen=True):
 
     @property
     def overdue(self) -> bool:
-        """Return True where nobody could tell for so long that somebody has to know."""
+        """True if it has been inconclusive for so long that a notification is due."""
         return 0 < self.alert_after <= self.inconclusive_windows
 
 
 class Change(Struct, frozen=True):
-    """A range or label whose share of rows changed.
+    """A range or category whose fraction of rows changed.
 
     Attributes:
         where: In the feature's own unit ("below 5", "NO", "missing").
-        was: The share of the rows that have a value, in the baseline and in the window; of "missing" that of all rows.
-        now: As ``was``.
+        was: Fraction of the rows with a value, in the baseline; for "missing" of all rows.
+        now: The same in the window.
     """
 
     where: str
@@ -585,23 +593,23 @@ class Change(Struct, frozen=True):
 
 
 class Cause(Struct, frozen=True):
-    """One reason why a window is not like the baseline.
+    """One reason why a window differs from the baseline.
 
     Attributes:
         features: One, or two that were swapped.
-        check: The finding about the data that explains it, "" for drift.
-        moved: The share of rows whose value moved, less what chance moves; what was missing counts as a value.
-        changes: Where from and where to, the most telling first.
-        slice: The one in which it is; "" = everywhere, or not known.
-        since: Unix nanoseconds, the start of the first step of time that is so; None where it is not known.
-        or_earlier: The first step that is known is so already.
-        p_value: That of the change at ``since``.
-        importance: Share of the model's importance, ``weight``: share of moved × importance of all causes; both None
-            where the importance of the features is unknown.
-        score_shift: The part of the score's shift that goes with the feature; None where it is not known.
+        check: The data-quality check that explains it, "" for drift.
+        moved: Fraction of rows whose value shifted, less that by chance; missing counts as a value.
+        changes: The ranges or categories that changed, the largest change first.
+        slice: The affected slice; "" = everywhere, or unknown.
+        since: Unix nanoseconds, the start of the first affected time step; None if unknown.
+        or_earlier: Whether the first known step is already affected.
+        p_value: P-value of the change at ``since``.
+        importance: Fraction of the model's importance; ``weight``: fraction of moved × importance over all causes; both
+            None if the importance is unknown.
+        score_shift: Part of the score's shift that is associated with the feature; None if unknown.
         finding: The finding whose check is ``check``.
-        score: The column whose shift ``score_shift`` is a part of, as :attr:`ColumnDrift.words`.
-        timezone: The clock of ``since``, an IANA name.
+        score: The column of ``score_shift``, as :attr:`ColumnDrift.words`.
+        timezone: Time zone of ``since``, an IANA name.
     """
 
     features: tuple[str, ...]
@@ -624,10 +632,10 @@ class Explanation(Struct, frozen=True):
     """The causes of a window's drift.
 
     Attributes:
-        causes: Those that count most first.
-        score: The column of the score where it drifts, as :attr:`ColumnDrift.words`; "" where it does not.
-        score_was: The mean score in the baseline and in the window; None where it is not known.
-        score_now: As ``score_was``.
+        causes: The most important first.
+        score: The score column if it drifts, as :attr:`ColumnDrift.words`; else "".
+        score_was: Mean score in the baseline; None if unknown.
+        score_now: Mean score in the window; None if unknown.
     """
 
     causes: tuple[Cause, ...]
@@ -644,15 +652,15 @@ EstimateReason = Literal["too_few_rows", "not_comparable", "label_shift"]
 that may have shifted, after which nobody knows what the metric would be."""
 
 ShiftExplanation = Literal["labels", "inputs", "either"]
-"""What explains that scores moved: a new share of positives, inputs that moved, or nobody can tell."""
+"""What explains a shift of the scores: a new rate of positives, shifted inputs, or either."""
 
 
 class ClassShare(Struct, frozen=True):
-    """The share of a class.
+    """The fraction of a class.
 
     Attributes:
-        was: Share in the baseline.
-        now: Share in the window, if each class is as it was.
+        was: Fraction in the baseline.
+        now: Fraction in the window, if the distribution within each class is unchanged.
         low: Lower end of the 95 % interval of ``now``.
         high: Upper end of the same interval.
     """
@@ -664,23 +672,23 @@ class ClassShare(Struct, frozen=True):
 
 
 class LabelShift(Struct, frozen=True):
-    """The share of positives that a window's scores tell, and whether it explains that they moved.
+    """The rate of positives estimated from a window's scores, and whether it explains their shift.
 
-    Of several classes, the share of the one that moved most significantly; of a regression, the mean of the target.
+    For several classes, the class that shifted most significantly; for a regression, the mean of the target.
 
     Attributes:
-        explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
-            they moved otherwise; ``either`` where both explain them.
-        was: Share of positives in the baseline.
-        now: Share of positives in the window, if each class is as it was.
+        explains: ``labels`` if scores and features shifted as by a new rate of positives; ``inputs`` if they shifted
+            otherwise; ``either`` if both explain them.
+        was: Rate of positives in the baseline.
+        now: Rate of positives in the window, if the distribution within each class is unchanged.
         low: Lower end of the 95 % interval of ``now``.
         high: Upper end of the same interval.
-        p_value: Of the scores, while the share is the baseline's.
-        fit: Of the scores, while the re-mixed scores of the baseline are theirs.
-        features: Features that tell it.
-        class_name: Class whose share it is, of several; "" = the positive one.
-        shares: Class → its share, of several; {} where the decisions tell classes apart too badly to say.
-        quantity: What ``was`` and ``now`` are: a fraction of the rows, or the mean of the target.
+        p_value: P-value of the scores at the baseline's rate.
+        fit: P-value of the scores at the estimated rate.
+        features: Features that show it.
+        class_name: Class of the fraction, for several; "" = the positive one.
+        shares: Class → its fraction, for several; {} if decisions separate the classes too badly.
+        quantity: The meaning of ``was`` and ``now``: a fraction of the rows, or the mean of the target.
     """
 
     explains: ShiftExplanation
@@ -703,7 +711,7 @@ class LabelShift(Struct, frozen=True):
 
     @property
     def is_known(self) -> bool:
-        """Whether the shares of the classes are known: decisions can tell classes apart too badly."""
+        """True if the fractions of the classes are known; decisions may separate classes too badly."""
         return not self.class_name or bool(self.shares)
 
 
@@ -711,10 +719,10 @@ class TrackRecord(Struct, frozen=True):
     """Earlier estimates of a metric compared with the values that labels showed later.
 
     Attributes:
-        state: ``failed`` once two of the judged windows were missed.
-        windows: Judged windows, ten at most.
-        missed: How many of the judged windows the estimate missed by far.
-        inside: Share of the judged windows whose realized value lay within the interval.
+        state: ``failed`` once two of the evaluated windows were missed.
+        windows: Evaluated windows, at most ten.
+        missed: Number of these that the estimate missed by far.
+        inside: Fraction of these whose realized value lay within the interval.
         mean_error: Mean of realized less estimated value.
     """
 
@@ -733,19 +741,19 @@ class Estimate(Struct, frozen=True):
 
     Attributes:
         value: The estimated value.
-        low: Lower end of the 95 % interval for the value that labels of all rows would show. None: ``reason`` says why.
+        low: Lower end of the 95 % interval for the value with labels of all rows. None: see ``reason``.
         high: Upper end of the same interval.
-        sampling_error: Standard error: chance of the rows, chance of the reference, differences between its days.
-        lower_bound: Least value of a window of as many rows while nothing has changed since the reference.
-        upper_bound: Greatest value of such a window.
-        alert: Whether the estimate lies beyond the bounds; None where the bounds are unknown.
-        rows: Rows of the window that the estimate is made from.
-        source: ``rows``, or ``panes``: sums that say as much.
-        method: How the estimate was made.
+        sampling_error: Standard error from the rows, the reference, and the variance between its days.
+        lower_bound: Minimum of a window of as many rows without a change since the reference.
+        upper_bound: Maximum of such a window.
+        alert: Whether the estimate lies outside the bounds; None if the bounds are unknown.
+        rows: Rows of the window in the estimate.
+        source: ``rows``, or ``panes``: equivalent sums.
+        method: The method of the estimate.
         reference: Realized value of the baseline's rows.
-        error: Realized less estimated value of the labelled rows; None while fewer than 30 are labelled.
+        error: Realized less estimated value of the labelled rows; None below 30 labelled rows.
         error_deviation: Standard error of ``error``.
-        record: Track record of the metric's estimates. A failed one drives no policy.
+        record: Track record of the metric's estimates. A failed one triggers no policy.
         reason: Why there is no interval.
     """
 
@@ -770,8 +778,8 @@ class GroupRate(Struct, frozen=True):
     """A rate of one group of people, with its interval.
 
     Attributes:
-        value: The rate; None where it is not defined.
-        rows: Rows that the rate is a share of; Kish's effective number where rows are weighted.
+        value: The rate; None if it is not defined.
+        rows: Rows in the denominator; Kish's effective number if rows are weighted.
         low: Lower end of the interval (:func:`.intervals.confidence.wilson`).
         high: Upper end of the interval.
     """
@@ -800,13 +808,13 @@ class GroupComparison(Struct, frozen=True):
     """A rate of one group compared with that of another: the difference or the ratio, and its interval.
 
     Attributes:
-        group: The group that is compared.
+        group: The compared group.
         rate: Name of the rate.
         value: Difference or ratio of the two rates.
         low: Lower end of the interval.
-        high: Upper end of the interval; None where there is none.
-        state: Whether the whole interval keeps to the criterion's limit.
-        compared_with: The group it is compared with.
+        high: Upper end of the interval; None without one.
+        state: Whether the whole interval is within the criterion's limit.
+        compared_with: The other group.
     """
 
     group: str
@@ -822,19 +830,19 @@ Basis = Literal["predictions", "labelled rows"]
 
 
 class FairnessCriterion(Struct, frozen=True):
-    """One criterion of fairness between all groups of an attribute.
+    """One fairness criterion between all groups of an attribute.
 
     Attributes:
         name: A key of :data:`.fairness.criteria.CRITERIA`.
-        basis: The rows that rates are measured on.
-        state: Broken where one comparison is; met where all are.
-        difference: Greatest less smallest rate; with a named reference group, that of the group furthest from it.
-        ratio: Smallest divided by greatest rate; with a named reference group, that of the group furthest from it.
-        limit: The difference or ratio that each comparison must keep to.
-        comparisons: Each group beside another.
-        low: Lower end of the interval of ``difference``, of ``disparate_impact`` that of ``ratio``. The intervals of
-            all windows of thirty days hold together with the model's confidence.
-        high: Upper end of that interval; None where a group has no rows to measure it on.
+        basis: The rows that rates are computed from.
+        state: Broken if one comparison is; met if all are.
+        difference: Maximum less minimum rate; with a named reference group, that of the group furthest from it.
+        ratio: Minimum divided by maximum rate; with a named reference group, that of the group furthest from it.
+        limit: The maximum difference, or minimum ratio, of each comparison.
+        comparisons: Each group compared with another.
+        low: Lower end of the interval of ``difference``; for ``disparate_impact`` that of ``ratio``. The intervals of
+            all windows of thirty days together have the model's confidence.
+        high: Upper end of that interval; None if a group has no rows.
     """
 
     name: str
@@ -852,12 +860,12 @@ class Fairness(Struct, frozen=True):
     """Fairness between the groups of one attribute.
 
     Attributes:
-        attribute: The attribute that tells groups apart.
-        reference: The group that others are compared with by name; "" where none is named or it has no rows.
-        coverage: Share of all rows whose attribute is known.
-        labelled_coverage: Share of the labelled rows whose attribute is known.
+        attribute: The attribute that defines the groups.
+        reference: The named reference group; "" if none is named or it has no rows.
+        coverage: Fraction of all rows with a known attribute.
+        labelled_coverage: Fraction of the labelled rows with a known attribute.
         groups: Rates by group.
-        criteria: Verdicts by criterion.
+        criteria: Results by criterion.
     """
 
     attribute: str
@@ -887,15 +895,15 @@ class Delay(Struct, frozen=True):
 
 
 class SlaResult(Struct, frozen=True):
-    """The verdict on the agreed arrival of a window's outcomes.
+    """The result of the SLA on the arrival of a window's outcomes.
 
     Attributes:
-        state: Whether the SLA was kept.
-        within: Nanoseconds that outcomes may take.
-        coverage: Share of predictions whose outcome shall come in time.
-        low: Least share of predictions whose outcome came in time.
-        high: Greatest such share; outcomes that can still come in time are counted.
-        rows: Predictions that outcomes can come for.
+        state: Whether the SLA was met.
+        within: Maximum delay of outcomes, nanoseconds.
+        coverage: Required fraction of predictions with an outcome in time.
+        low: Minimum fraction of predictions with an outcome in time.
+        high: Maximum fraction, including outcomes that can still arrive in time.
+        rows: Predictions that can have outcomes.
     """
 
     state: Judgement
@@ -910,17 +918,17 @@ ComparedOutcomes = Literal["actual_rate", "error_rate", "mean_actual", "mae"]
 
 
 class FastLabels(Struct, frozen=True):
-    """The comparison of outcomes that came fast with outcomes that took long.
+    """Comparison of fast outcomes with slow ones.
 
     Attributes:
         until: The last cohort of the fast half, by delay.
-        differ: Whether the halves differ by more than chance.
+        differ: Whether the halves differ significantly.
         metric: The metric by which they differ most.
         fast: Value of the metric among fast outcomes.
         slow: Value of the metric among slow outcomes.
         fast_rows: Fast outcomes.
         slow_rows: Slow outcomes.
-        p_value: Corrected for the metrics that were tested.
+        p_value: Corrected over the tested metrics.
     """
 
     until: str
@@ -939,18 +947,18 @@ class FastLabels(Struct, frozen=True):
 
 
 RowLoss = Literal["error", "log_loss", "absolute_error"]
-"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a number."""
+"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a regression."""
 
 
 class SliceCondition(Struct, frozen=True):
-    """A condition on one feature that all rows of a weak slice fulfil.
+    """A condition on one feature that all rows of a weak slice meet.
 
     Attributes:
         feature: Name of the feature.
         text: The condition in words, without the feature.
-        low: Least value, included; None without a bound.
-        high: Greatest value, excluded; None without a bound.
-        category: The value of a category.
+        low: Minimum, included; None without a bound.
+        high: Maximum, excluded; None without a bound.
+        category: The category.
         absent: "missing": no value; "invalid": a value of another type.
     """
 
@@ -963,18 +971,18 @@ class SliceCondition(Struct, frozen=True):
 
 
 class WeakSlice(Struct, frozen=True):
-    """Rows on which the model does worse than on all others.
+    """Rows on which the model performs worse than on all others.
 
     Attributes:
-        by: The loss that is compared.
-        conditions: One or two, all of which hold.
+        by: The compared loss.
+        conditions: One or two, all of which apply.
         rows: Labelled rows of the slice.
-        value: Mean loss on the rows that confirmed the slice; none of them had a part in finding it.
+        value: Mean loss on the confirmation rows, which were not used in the search.
         low: Lower end of the 95 % interval of ``value``.
         high: Upper end of the same interval.
-        rest: Mean loss of the rows outside of the slice.
-        p_value: Corrected for all slices that were tested.
-        excess: Share of all loss that would be gone if the slice were like the rest.
+        rest: Mean loss of the rows outside the slice.
+        p_value: Corrected over all tested slices.
+        excess: Fraction of the total loss above the level of the other rows.
     """
 
     by: RowLoss
@@ -989,7 +997,7 @@ class WeakSlice(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """Name the slice by its conditions.
+        """The conditions of the slice as text.
 
         >>> condition = SliceCondition("age", "below 25", high=25.0)
         >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1).name
@@ -1002,10 +1010,10 @@ class WeakSearch(Struct, frozen=True):
     """The result of a search for weak slices.
 
     Attributes:
-        slices: Confirmed slices, the one that costs most first.
-        rows: Labelled rows that were searched.
-        features: Features that were searched.
-        pairs: Pairs of features that were searched.
+        slices: Confirmed slices, the largest excess first.
+        rows: Labelled rows in the search.
+        features: Features in the search.
+        pairs: Pairs of features in the search.
     """
 
     slices: tuple[WeakSlice, ...]
@@ -1015,25 +1023,25 @@ class WeakSearch(Struct, frozen=True):
 
 
 class DriftSummary(Struct, frozen=True, eq=False):
-    """The drift of a window without drawings: what charts of many windows need, a tenth of the memory.
+    """The drift of a window without drawings, for charts of many windows: a tenth of the memory.
 
     Attributes:
-        places: Feature → its place in all that follow.
+        places: Feature → its index in all arrays.
         states: State of each feature.
-        sizes: The word for how far each moved.
-        moved: float64 (n,), how far each moved (:func:`size_of`); NaN where nobody can tell.
-        values: float64 (n,), the statistic that decides; NaN where there is none.
+        sizes: Size category of each feature.
+        moved: float64 (n,), size of each shift (:func:`size_of`); NaN if unknown.
+        values: float64 (n,), the deciding statistic; NaN without one.
         p_values: float64 (n,), its p-value, likewise.
-        missing_was: float64 (n,), share of missing and invalid values of the baseline, likewise.
-        missing: float64 (n,), the same of the window.
+        missing_was: float64 (n,), fraction of missing and invalid values of the baseline, likewise.
+        missing: float64 (n,), the same in the window.
         rows: int64 (n,), rows with a usable value.
-        overall: The one state that stands for the window.
-        reason: What most columns lack that cannot tell.
+        overall: The one state of the window.
+        reason: The most frequent reason of inconclusive columns.
         drifted: Features in state drift.
         compared: Features that could be compared with the baseline.
         slices: Slices in state drift.
-        score: State of the score, and its PSI; None where there is no score.
-        predicted: The same of the predicted class.
+        score: State of the score, and its PSI; None without a score.
+        predicted: The same for the predicted class.
     """
 
     places: dict[str, int]
@@ -1054,23 +1062,23 @@ class DriftSummary(Struct, frozen=True, eq=False):
     predicted: tuple[State, float | None] | None
 
     def of(self, feature: str, numbers: F64) -> float | None:
-        """Return the number of a feature, one of these arrays; None where it is not known."""
+        """Return the value of a feature in one of these arrays; None if unknown."""
         index = self.places.get(feature)
         value = math.nan if index is None else numbers.item(index)
         return None if math.isnan(value) else value
 
     def state(self, feature: str) -> State | None:
-        """Return the state of a feature; None where it has none."""
+        """Return the state of a feature; None if it has none."""
         index = self.places.get(feature)
         return None if index is None else self.states[index]
 
 
 _CERTAIN_FIRST: tuple[State, ...] = ("drift", "ok", "within_normal_variation", "inconclusive")
-"""States of columns, the one that stands for a window first."""
+"""States of columns in order of precedence for the window."""
 
 
 def size_of(column: ColumnDrift) -> float | None:
-    """Return how far a column moved: its PSI, else its deciding effect; None where nobody can tell."""
+    """Return the size of a column's shift: its PSI, else its deciding effect; None if unknown."""
     psi = column.methods.get("psi")
     size = column.effect if psi is None else psi.value
     return size if size is not None and math.isfinite(size) else None
@@ -1110,63 +1118,63 @@ def _numbers(values: list[float | None]) -> F64:
 
 
 class Evaluation(Struct, dict=True):
-    """The result of judging one window of one model version.
+    """The result of evaluating one window of one model version.
 
     Attributes:
         key: Model and version.
-        window: The window that was judged.
+        window: The window.
         rows: Predictions in the window.
         closed: Whether event time has passed the window's end and its grace.
         features: Drift by feature.
         score: Drift of the score.
         predicted: Drift of the predicted class.
         fraction: Drifted features divided by features that could be evaluated.
-        weighted_fraction: The same, weighted by importance to the model; None where importance is unknown.
-        incident: Columns whose drift lasts → start of the window in which it began, unix nanoseconds. A column is the
-            name of its part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
-        lasting: Shifts that last over windows, by evidence that holds at any time; None where nothing can be watched.
+        weighted_fraction: The same, weighted by importance to the model; None if importance is unknown.
+        incident: Columns with lasting drift → start of the first window, unix nanoseconds. A column is the name of its
+            part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
+        lasting: Lasting shifts, by evidence that is valid at any time; None if nothing can be monitored.
         realized: Performance from outcomes, by metric.
         reference: Performance of the baseline's rows, by metric.
-        outcome_rows: Predictions whose outcome is known.
-        coverage: Share of predictions whose outcome is known.
-        missing_features: Features of the baseline that never arrived.
-        new_features: Features that the baseline does not know.
-        distributed: Rows that are known from distributions only, without a record.
-        findings: Faults of the data (:mod:`.quality`), the gravest first.
+        outcome_rows: Predictions with a known outcome.
+        coverage: Fraction of predictions with a known outcome.
+        missing_features: Features of the baseline without any value.
+        new_features: Features that the baseline lacks.
+        distributed: Rows known from distributions only, without a record.
+        findings: Data-quality findings (:mod:`.quality`), the most severe first.
         baseline_version: The version that the baseline was made for; None without a baseline.
-        compared: How what the window was compared with differs from the baseline; () = not at all.
+        compared: How the reference of the comparison differs from the baseline; () = not at all.
         joint: Drift of all features together, by method.
         slices: Drift by ``key=value``.
-        expected: Verdicts on expectations of the data (:mod:`.expectations`).
-        explanation: Why the window drifts (:mod:`.explain`); None where nothing drifts.
-        maturity: Whether the window still fills, waits for outcomes, or its performance counts.
+        expected: Results of expectations of the data (:mod:`.expectations`).
+        explanation: Causes of the drift (:mod:`.explain`); None without drift.
+        maturity: Whether the window is open, waits for outcomes, or its performance is final.
         estimated: Performance of all rows without labels (:mod:`.estimate`), by metric.
-        weighted: The same by importance weighting, where that was asked for.
-        label_shift: The share of positives that the scores tell, where it moved beyond chance.
+        weighted: The same by importance weighting, on request.
+        label_shift: The rate of positives estimated from the scores, if it changed significantly.
         performance_slices: Performance by ``key=value``.
         ages: Performance by the delay of outcomes.
-        fast_labels: Whether outcomes that came fast differ from the others.
-        weak: Weak slices (:mod:`.weak_slices`); None where rows are not at hand.
-        delay: How late outcomes came.
-        label_sla: Whether outcomes kept the SLA on their arrival.
+        fast_labels: Whether fast outcomes differ from slow ones.
+        weak: Weak slices (:mod:`.weak_slices`); None without rows.
+        delay: Delay of outcomes.
+        label_sla: Result of the SLA on the arrival of outcomes.
         fairness: Fairness by attribute.
         curves: Curves of a binary classifier, by name.
-        positive_class: What a row of the positive class is, in the owner's words; "" where nobody named it.
+        positive_class: Name of the positive class for sentences; "" without one.
         confusion: Weight by actual (row) and predicted class, float64 (k, k).
-        immature: Why performance does not count yet; () if it does.
-        unreviewed: Decisions of which no outcome is known → their predictions.
-        young: Whether outcomes may still come.
+        immature: Why performance is not final; () if it is.
+        unreviewed: Decisions without any known outcome → their predictions.
+        young: Whether outcomes may still arrive.
         objectives: States of the objectives of metrics.
         realized_changes: Realized metrics compared with the baseline's, by metric.
         estimated_changes: Estimated metrics compared with the baseline's, by metric.
-        level: The mean score less the actual rate, beside the baseline's: ``worse`` where a binary model's scores are
-            surely too high or too low; None where that is not known.
-        constant_comparison: The log loss of a binary model less that of a constant, on the same rows: ``worse`` where
-            it is surely greater; None where it is not known.
-        service: How the service answered; None where no call was counted.
+        level: The mean score less the actual rate, compared with the baseline's: ``worse`` if a binary model's scores
+            are significantly too high or too low; None if unknown.
+        constant_comparison: The log loss of a binary model less that of a constant, on the same rows: ``worse`` if it
+            is significantly greater; None if unknown.
+        service: Service level; None without calls.
         service_slices: The same by ``key=value``.
-        change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
-        verdict: Whether the model is still healthy, by this window; None where nobody asked.
+        change_kind: The kind of change of the window; None without a change, or if unknown.
+        verdict: The verdict by this window; None if not computed.
     """
 
     key: ModelKey
@@ -1223,7 +1231,7 @@ class Evaluation(Struct, dict=True):
 
     @cached_property
     def business(self) -> Mapping[str, float]:
-        """What the company counted in the window, by the name of a business series; {} without any."""
+        """Business series of the window by name; {} without any."""
         return {}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Judge windows of a model against their references: the one path from sums to an Evaluation."""
+"""Evaluate windows of a model against their references: the one path from sums to an Evaluation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ModelWindow(Struct, frozen=True):
         window: The window.
         pane: The sums of its rows, over the bins of the reference, and of their outcomes.
         closed: Whether no more rows are expected.
-        task: What the model predicts; None = as the reference says.
+        task: The task of the model; None = that of the reference.
     """
 
     key: ModelKey
@@ -57,14 +57,14 @@ class ModelWindow(Struct, frozen=True):
 
 
 class AskedWindow(NamedTuple):
-    """A window that is to be judged.
+    """A window to evaluate.
 
     Attributes:
         window: The window.
-        reference: The reference that the rows are compared with; None: performance and expectations alone.
-        context: What is known beside the sums of the window.
-        settings: How the model's windows are judged.
-        before: Its evaluation from the same rows and the same reference, before outcomes came; None: rows changed.
+        reference: The reference that the rows are compared with; None: performance and expectations only.
+        context: Inputs in addition to the sums of the window.
+        settings: Settings of the model.
+        before: Its evaluation from the same rows and the same reference, before outcomes arrived; None: rows changed.
     """
 
     window: ModelWindow
@@ -88,7 +88,7 @@ OF_ROWS = (
     "slices",
     "explanation",
 )
-"""Fields of an evaluation that follow from rows and reference alone, so that outcomes do not change them."""
+"""Fields of an evaluation that depend on rows and reference only, so that outcomes do not change them."""
 
 
 def judge_window(
@@ -97,19 +97,19 @@ def judge_window(
     context: WindowContext = NO_CONTEXT,
     settings: ModelSettings = DEFAULTS,
 ) -> Evaluation:
-    """Judge a window: performance, expectations, drift, data quality and likely causes.
+    """Evaluate a window: performance, expectations, drift, data quality and likely causes.
 
     Args:
         window: The window.
-        reference: The reference that the rows are compared with; None: performance and expectations alone.
-        context: What is known beside the sums of the window.
-        settings: How the model's windows are judged.
+        reference: The reference that the rows are compared with; None: performance and expectations only.
+        context: Inputs in addition to the sums of the window.
+        settings: Settings of the model.
     """
     return judge_windows([AskedWindow(window, reference, context, settings)])[0]
 
 
 def judge_windows(windows: Sequence[AskedWindow]) -> list[Evaluation]:
-    """Judge windows, each as it is alone; features of all windows are compared together."""
+    """Evaluate windows independently; the features of all windows are compared in one pass."""
     evaluations = [_performance(window) for window in windows]
     compared = [
         (_Compared(window.window, window.reference, window.context, window.settings, evaluation), window.before)
@@ -129,7 +129,7 @@ def judge_windows(windows: Sequence[AskedWindow]) -> list[Evaluation]:
 
 
 class _Compared(NamedTuple):
-    """A window that is compared with a reference, and what is known of it so far."""
+    """A window with its reference, and its evaluation so far."""
 
     window: ModelWindow
     reference: Reference
@@ -151,7 +151,7 @@ class _Compared(NamedTuple):
 
 
 def _performance(asked_window: AskedWindow) -> Evaluation:
-    """Judge what needs no comparison of features: performance, its estimate, and expectations."""
+    """Evaluate what needs no comparison of features: performance, its estimate, and expectations."""
     window, reference, context, settings, before = asked_window
     pane, outcomes = window.pane, context.outcomes
     baseline = None if reference is None else reference.baseline
@@ -165,7 +165,15 @@ def _performance(asked_window: AskedWindow) -> Evaluation:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
         evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
     evaluation.positive_class = positive_words(task, {} if baseline is None else baseline.columns)
-    judge_performance(evaluation, pane, baseline, task, outcomes, settings.performance, context.realized)
+    judge_performance(
+        evaluation=evaluation,
+        pane=pane,
+        baseline=baseline,
+        task=task,
+        outcomes=outcomes,
+        settings=settings.performance,
+        exact=context.realized,
+    )
     span = window.window.end - window.window.start
     if baseline is not None and task is not None:
         learned = outcomes.reference or baseline
@@ -220,7 +228,7 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
 
 
 def _conclude(compared: _Compared) -> None:
-    """Fill in what a window adds to the evidence of those before it, and the kind of change that it shows."""
+    """Fill in the window's contribution to lasting drift, and its kind of change."""
     window, reference, context, _, evaluation = compared
     pane, baseline = window.pane, reference.baseline
     evaluation.baseline_version = baseline.version

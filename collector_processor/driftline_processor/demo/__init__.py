@@ -1,15 +1,15 @@
-"""The main job, on real data: a model trained in winter predicts late flights until December.
+"""The demo on real data: a model trained in winter predicts late flights until December.
 
-``data`` reads the flights, ``train`` fits the model and builds its baseline, ``service`` is the instrumented web
-service, ``replay`` sends it every fifth flight in event time, ``findings`` says what was found, ``steps`` says how far
-the demo is, and ``runner`` ties them together.
+``data`` reads the flights, ``train`` fits the model and builds its baseline, ``service`` is the instrumented
+web service, ``runner`` replays every fifth flight in event time and prints the findings, and ``steps`` shows
+the progress.
 """
 
 from __future__ import annotations
 
 
 def run(once: bool = False, forward: str | None = None, port: int | None = None) -> int:
-    """Run the demo (see :func:`runner.run`). Imported late: the service, a process of its own, needs none of it."""
+    """Run the demo (see :func:`runner.run`). Imported lazily, because the service process needs none of it."""
     from driftline_processor.terminal.console import terminal
 
     from .steps import Steps

@@ -18,7 +18,7 @@ FEATURES = [*NUMBERS, *CATEGORIES]
 LATE_MINUTES = 15
 """A flight is late when it arrives more than this many minutes after its schedule."""
 EVERY = 5
-"""One of this number of flights is replayed."""
+"""One flight in this number is replayed."""
 
 
 def data_directory() -> Path:
@@ -45,7 +45,7 @@ def load() -> pd.DataFrame:
     directory = data_directory()
     flights = pd.read_csv(directory / "flights.csv.zip")
     weather = pd.read_csv(directory / "weather.csv").drop_duplicates(["origin", "time_hour"])
-    # A left join keeps the order of the flights and their number: (origin, hour) is unique in the weather now.
+    # A left join keeps order and number of the flights: (origin, hour) is unique in the weather now.
     table = flights.merge(weather[["origin", "time_hour", *WEATHER]], on=["origin", "time_hour"], how="left")
     table["time"] = pd.to_datetime(table["time_hour"], utc=True) + pd.to_timedelta(table["minute"], unit="min")
     table["weekday"] = pd.to_datetime(table[["year", "month", "day"]]).dt.day_of_week
@@ -65,8 +65,8 @@ def load() -> pd.DataFrame:
 def training_rows(flights: pd.DataFrame) -> pd.DataFrame:
     """Return January and February without every fourth day.
 
-    Whole days are held out: flights of one hour share the weather, so a random split would leak it (AUC .74 instead of
-    .67).
+    Whole days are held out: flights of one hour share the weather, so a random split would leak it (AUC 0.74
+    instead of 0.67).
     """
     return flights[(flights["month"] <= 2) & (flights["day"] % 4 != 0) & flights["late"].notna()]
 
@@ -77,5 +77,5 @@ def reference_rows(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def replayed_rows(flights: pd.DataFrame) -> pd.DataFrame:
-    """Every fifth flight of March to December: 56,965 rows, in order of scheduled departure."""
+    """Return every fifth flight of March to December: 56,965 rows, in order of scheduled departure."""
     return flights[flights["month"] >= 3].iloc[::EVERY]

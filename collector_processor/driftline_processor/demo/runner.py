@@ -1,11 +1,10 @@
-"""Set the scene, run the replay, show the result: ``driftline demo``.
+"""``driftline demo``: start the processes, replay the flights, print the findings.
 
-Send the flights to the service over HTTP, in event time, and each outcome when its flight has landed.
+The flights are sent to the service over HTTP in event time, and each outcome when its flight has landed. The
+findings are the processor's verdicts, and one experiment that only the demo can make.
 
-Findings of the replay: the processor's own verdicts, and one experiment that only the demo can make.
-
-Nothing here knows the answer: months are chosen by rules over the verdicts, and a finding whose condition does not hold
-is not told. ``tests/end_to_end/demo`` recomputes the numbers with pandas and scikit-learn alone.
+No result is hard-coded: months are selected by rules over the verdicts, and a finding whose condition is false
+is not printed. ``tests/end_to_end/demo`` recomputes the numbers with pandas and scikit-learn alone.
 """
 
 from __future__ import annotations
@@ -46,15 +45,15 @@ LARGE_PSI = 0.25
 
 
 class Month(Struct, frozen=True):
-    """One evaluated month, out of the JSON of ``/api``.
+    """One evaluated month, from the JSON of ``/api``.
 
     Attributes:
         name: Its name.
-        state: The state of its verdict.
+        state: State of its verdict.
         sentence: The verdict's sentence.
-        advice: What the verdict says to do.
-        score_psi: How far the scores are from the winter's.
-        over_constant: Log loss of the model less that of a constant.
+        advice: The verdict's advice.
+        score_psi: PSI of the scores against the winter's.
+        over_constant: Log loss of the model minus that of a constant.
     """
 
     name: str
@@ -66,12 +65,12 @@ class Month(Struct, frozen=True):
 
 
 def month_of(window: Mapping[str, Any]) -> Month | None:
-    """Read one window; None while it lacks what the findings need."""
+    """Return one window; None if it lacks data for the findings."""
     realized, score, verdict = window["performance"]["realized"], window["drift"]["score"], window["verdict"]
     loss, constant = ((realized.get(name) or {}).get("value") for name in ("log_loss", "log_loss_constant"))
     if verdict is None or score is None or loss is None or constant is None or not window["closed"]:
         return None
-    # Windows start at local midnight and are given in UTC; a day later it is the same month everywhere.
+    # Windows start at local midnight and are given in UTC; one day later the month is the same in every zone.
     start = pd.Timestamp(window["start"]) + pd.Timedelta(days=1)
     return Month(
         name=start.strftime("%B"),
@@ -84,10 +83,10 @@ def month_of(window: Mapping[str, Any]) -> Month | None:
 
 
 def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[str], float]) -> list[str]:
-    """Return the verdict on the model, then on the months that show most.
+    """Return the verdict on the model, then on the most notable months.
 
     Args:
-        answer: What ``/api`` answers about the months.
+        answer: Response of ``/api`` about the months.
         loss_with_frozen_weather: Name of a month → the model's log loss in it with the weather of the winter.
     """
     verdict = answer["verdict"]
@@ -117,7 +116,7 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
 
 
 def log_loss_with_frozen_weather(model: Any, flights: pd.DataFrame, month: str) -> float:
-    """Ask the model again about one month, with ``temp`` and ``dewp`` held at their training means."""
+    """Return the model's log loss in one month with ``temp`` and ``dewp`` fixed at their training means."""
     rows = replayed_rows(flights)
     rows = rows[rows["late"].notna() & (rows["time"].dt.month_name() == month)]
     means = training_rows(flights)[["temp", "dewp"]].mean()
@@ -126,9 +125,9 @@ def log_loss_with_frozen_weather(model: Any, flights: pd.DataFrame, month: str) 
 
 
 SINGLE_EVERY = 10
-"""Every so many requests one flight travels alone, as a single prediction."""
+"""One request in this number is a single prediction."""
 BATCH_HOURS = 6
-"""The flights scheduled within these hours travel as one batch."""
+"""Length in hours of the batches of flights."""
 
 
 class Progress(Struct, frozen=True):
@@ -152,7 +151,7 @@ def _send(client: httpx.Client, path: str, body: object) -> None:
 def replay(flights: pd.DataFrame, client: httpx.Client) -> Iterator[Progress]:
     """Replay the rows of :func:`data.replayed_rows`; yields after each request.
 
-    Before a batch is predicted, everything that had landed by then is reported. Raises ``httpx.HTTPError`` when the
+    Before each batch, the outcomes of all flights that have landed are sent. Raises ``httpx.HTTPError`` if the
     service fails a request.
     """
     landings = flights.dropna(subset=["landed"]).sort_values("landed", kind="stable")
@@ -182,7 +181,7 @@ def replay(flights: pd.DataFrame, client: httpx.Client) -> Iterator[Progress]:
 
 START_SECONDS = 60
 SETTLE_SECONDS = 300
-"""Without anything new. The processor rests twice as long as it evaluated: on a busy machine that is minutes."""
+"""Timeout without progress: on a busy machine evaluations can pause for minutes."""
 LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
 
@@ -197,14 +196,14 @@ class Ports(Struct, frozen=True):
 
 
 def choose_ports(first: int | None = None) -> tuple[Ports, str]:
-    """Return the ports of the demo, and a sentence where they are not the usual ones.
+    """Return the ports of the demo, and a sentence if they are not the default ones.
 
     Args:
-        first: The port of the pages, which the other three follow; None = the usual ports, and in place of each that is
-            in use a free one.
+            first: The port of the pages, which the other three follow; None = the default ports, with a free port
+            in place of each that is in use.
 
     Raises:
-        RuntimeError: A port that was asked for is in use.
+        RuntimeError: A requested port is in use.
     """
     if first is not None:
         ports = Ports(*range(first, first + 4))
@@ -241,7 +240,7 @@ def _free_port() -> int:
 
 
 def _await(url: str, process: subprocess.Popen[bytes], name: str) -> None:
-    """Wait until ``url`` answers 200; raises ``RuntimeError`` when the process ends or time runs out."""
+    """Wait until ``url`` answers 200; raises ``RuntimeError`` if the process ends or the time is over."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -255,7 +254,7 @@ def _await(url: str, process: subprocess.Popen[bytes], name: str) -> None:
 
 @contextlib.contextmanager
 def _running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a child process and end it gently."""
+    """Run a child process and terminate it at the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -311,7 +310,7 @@ def _months(pages: httpx.Client) -> dict[str, Any]:
 
 
 def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) -> dict[str, Any]:
-    """Wait until every row and every outcome is in the evaluated months; give up when nothing moves any more."""
+    """Wait until every row and every outcome is in the evaluated months; stop if there is no progress."""
     progress = (-1, -1)
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
@@ -335,7 +334,7 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) 
 
 
 class Finding(Struct, frozen=True):
-    """Results of the replay: the evaluated months as ``/api`` gives them, the story, and the addresses of its pages."""
+    """Results of the replay: the evaluated months from ``/api``, the findings, and the addresses of the pages."""
 
     months: dict[str, Any]
     sentences: list[str]
@@ -345,7 +344,7 @@ class Finding(Struct, frozen=True):
 def run(console: Console, once: bool = False, forward: str | None = None, port: int | None = None) -> int:
     """Run the demo; returns the exit code.
 
-    ``once``: end when the story is told, instead of serving until Ctrl-C. ``forward``: an OTLP destination (a Jaeger, a
+    ``once``: exit after the findings instead of serving until Ctrl-C. ``forward``: an OTLP destination (a Jaeger, a
     Collector) that gets everything the service sends and everything Driftline derives. ``port``: see
     :func:`choose_ports`.
     """
@@ -371,7 +370,7 @@ def run(console: Console, once: bool = False, forward: str | None = None, port: 
 
 @contextlib.contextmanager
 def play(directory: Path, console: Console, forward: str | None = None, port: int | None = None) -> Iterator[Finding]:
-    """Train, start processor and service, replay, tell; both keep serving until the context ends."""
+    """Train, start processor and service, replay, and yield the findings; both processes run until the context ends."""
     started = time.monotonic()
     ports, note = choose_ports(port)
     if note:

@@ -1,4 +1,4 @@
-"""The instrumented service: FastAPI, scikit-learn, and Driftline's decorator on the function that predicts.
+"""The instrumented service: FastAPI, scikit-learn, and Driftline's decorator on the prediction function.
 
 python -m driftline_processor.demo.service DIRECTORY PORT
 """
@@ -22,7 +22,7 @@ from .train import MODEL_NAME, MODEL_VERSION
 
 
 class Landing(BaseModel):
-    """A flight has landed: the truth about one prediction."""
+    """A landed flight: the outcome of one prediction."""
 
     id: str
     late: bool

@@ -1,4 +1,4 @@
-"""What the demo does right now and how far it is: a line that moves on a terminal, else a line every three seconds."""
+"""Progress of the demo: an updating line on a terminal, else a line every three seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from driftline_processor.present.numbers import count
 
 SILENCE = 3.0
-"""Seconds of one step after which a pipe is told that it goes on."""
+"""Seconds between two lines about one step if the output is not a terminal."""
 
 
 class Steps:
-    """The steps of long work, one after the other."""
+    """The steps of long work."""
 
     def __init__(self, console: Console, silence: float = SILENCE) -> None:
-        """Tell them to a console; ``silence``: seconds between two lines where it is no terminal."""
+        """Create steps on a console; ``silence``: seconds between two lines if it is not a terminal."""
         self._console, self._silence = console, silence
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
@@ -29,7 +29,7 @@ class Steps:
         self._teller = threading.Thread(target=self._tell, daemon=True)
 
     def __enter__(self) -> Steps:
-        """Begin to tell."""
+        """Start the output."""
         self._bar.start()
         if not self._console.is_terminal:
             self._teller.start()
@@ -38,18 +38,18 @@ class Steps:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Tell no more."""
+        """Stop the output."""
         self._ended.set()
         self._bar.stop()
         if self._teller.is_alive():
             self._teller.join()
 
     def begin(self, what: str, total: int = 0) -> None:
-        """Begin a step; the one before it has ended.
+        """Begin a step and end the previous one.
 
         Args:
-            what: What is done, as "Training the model".
-            total: Rows that are to be done, 0 = nobody knows.
+            what: Description, as "Training the model".
+            total: Number of rows, 0 = unknown.
         """
         self._what, self._done, self._total, self._began = what, 0, total, time.monotonic()
         for task in self._bar.task_ids:
@@ -57,7 +57,7 @@ class Steps:
         self._bar.add_task(self.line(), total=total or None)
 
     def go_on(self, done: int, what: str = "") -> None:
-        """Say how many rows of the step are done, and what it is about now."""
+        """Update the number of done rows and the description."""
         self._done, self._what = done, what or self._what
         for task in self._bar.task_ids:
             self._bar.update(task, completed=done, description=self.line())

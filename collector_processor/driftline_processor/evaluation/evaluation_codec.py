@@ -81,7 +81,7 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
             return (size - value.size, *value.shape)
         if isinstance(value, np.generic):
             return value.item()
-        raise TypeError(f"{type(value).__name__} is not allowed in an evaluation")
+        raise TypeError(f"a value of the type {type(value).__name__} cannot be stored in an evaluation")
 
     try:
         encoded_parts = [encode(part, enc_hook=place_or_number) for part in _parts(values)]

@@ -267,7 +267,15 @@ class Evaluator:
         earlier = None
         if window in self._unchanged[number] and self._baseline_changes == self._baselines.changes:
             earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
-        return StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers, earlier)
+        return StoreSource(
+            series=series,
+            window=window,
+            settings=settings,
+            watermark=watermark,
+            delay=self.delays.of(series),
+            readers=self._readers,
+            earlier=earlier,
+        )
 
     def _is_known(self, series: Series, window: Window) -> bool:
         """Return True if a window was evaluated before."""

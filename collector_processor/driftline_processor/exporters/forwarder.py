@@ -408,9 +408,9 @@ class Forwarder:
         if new.body != body and not self._said_again:
             self._said_again = True
             _log.info(
-                "a request that was forwarded before arrived again, and is not forwarded again; "
-                "either a sender repeated it "
-                "because an acknowledgement was lost, or a destination sends data back to driftline"
+                "a request that was already forwarded has arrived a second time; it is not forwarded again; "
+                "either a sender repeated it because an acknowledgement was lost, or a destination sends data back "
+                "to driftline"
             )
         return new
 

@@ -37,8 +37,8 @@ class Tls(Section):
 
     insecure: StrictBool = Field(
         default=False,
-        description="Send gRPC without TLS, as with an endpoint that starts with `http://`. With HTTP, the scheme "
-        "of the endpoint decides.",
+        description="Send gRPC without TLS; an endpoint that starts with `http://` does the same. OTLP over HTTP does "
+        "not use this key: the scheme of the endpoint decides.",
         examples=["true"],
         json_schema_extra={"shown": True},
     )
@@ -78,7 +78,7 @@ class Otlp(ExporterKind):
     )
     compression: Literal["gzip", "none"] | None = Field(
         default=None,
-        description="How requests are compressed. Compression is three quarters of the cost of forwarding.",
+        description="How requests are compressed. Compression takes three quarters of the CPU time of forwarding.",
         examples=["none"],
         json_schema_extra={"default": "`gzip`; `none` for an address of this machine"},
     )

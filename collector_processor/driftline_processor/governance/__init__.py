@@ -1,4 +1,4 @@
-"""What people answer for: scorecards of models, reviews of a period, and the decisions that people took.
+"""Governance: scorecards of models, reviews of a period, the audit log, and people's decisions.
 
-Everything is read from what is in memory, but decisions, which are stored.
+Everything is computed from data in memory, except decisions, which are stored.
 """

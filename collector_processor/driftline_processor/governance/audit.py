@@ -1,7 +1,7 @@
-"""All that was done about models, in the order of time: by policies, channels, actions and people.
+"""The audit log in chronological order: actions of policies, channels, actions and people.
 
-It is read from what is stored anyway: alerts, messages with what came of them, approvals and decisions; and silences as
-the configuration has them. Of an attempt that failed and was made again only the last answer is kept.
+It is read from stored alerts, messages with their deliveries, approvals and decisions, and from the configured
+silences. Only the last result of repeated attempts is known.
 """
 
 from __future__ import annotations
@@ -21,25 +21,28 @@ from driftline_processor.present.wording import iso_time, printable
 from .decisions import DecisionStore
 
 EntryKind = Literal["fired", "over", "told", "ordered", "answered", "approved", "taken_on", "decided", "silenced"]
-"""A policy fires, or its alert is over; somebody is told, an action ordered; what came of that; somebody approves it,
-takes an alert on, or decides about a model; a silence begins."""
+"""Kind of an entry.
+
+A policy fires, or its alert ends; a notification is sent, or an action ordered; its result; an approval, an
+acknowledgement, or a decision about a model; a silence begins.
+"""
 
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """Something that was done.
+    """An entry of the audit log.
 
     Attributes:
-        time: When, wall time in unix nanoseconds.
-        kind: What.
-        model: Name of the model; of a silence the names that it covers.
-        environment: Where the model runs; "" where nobody said.
-        subject: Name of the policy, channel, action or silence; of a decision what was decided.
-        words: What was done.
-        by: Who did it; "" = Driftline.
-        why: Why, or what came of it.
-        alert: Id of the alert; "" where it is about none.
+        time: Wall time in unix nanoseconds.
+        kind: Kind of the entry.
+        model: Name of the model; for a silence the names that it covers.
+        environment: Environment of the model; "" if not given.
+        subject: Name of the policy, channel, action or silence; for a decision its kind.
+        words: Description.
+        by: Person; "" = Driftline.
+        why: Reason or result.
+        alert: Id of the alert; "" without an alert.
     """
 
     time: int
@@ -54,13 +57,13 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Audit(Struct, frozen=True):
-    """Reads what was done.
+    """Reader of the audit log.
 
     Attributes:
-        alerts: What was told and ordered.
-        decisions: What people decided.
-        silences: By name.
-        clock: Unix nanoseconds.
+        alerts: Store of alerts and messages.
+        decisions: Store of decisions.
+        silences: Silences by name.
+        clock: Returns unix nanoseconds.
     """
 
     alerts: AlertStore
@@ -69,11 +72,11 @@ class Audit(Struct, frozen=True):
     clock: Callable[[], int]
 
     def entries(self, model: str = "", kind: str = "") -> list[Entry]:
-        """Return what was done, the newest first.
+        """Return the entries, newest first.
 
         Args:
-            model: About one model only; a silence stands with each model that it covers.
-            kind: Of one kind only.
+            model: Only this model, with all silences that cover it.
+            kind: Only this kind.
         """
         all_entries = [*self._of_alerts(), *self._of_decisions(), *self._of_silences(model)]
         chosen = [entry for entry in all_entries if (not kind or entry.kind == kind) and self._is_about(entry, model)]
@@ -131,7 +134,7 @@ def _of(alert: Alert, entry: Entry) -> Entry:
 
 
 def _about(message: Message, alert: Alert | None, entry: Entry) -> Entry:
-    """Return an entry with the model of a message; a digest is about several models, and names none."""
+    """Return an entry with the model of a message; a digest is about several models and has none."""
     return entry if alert is None or message.says_several else _of(alert, entry)
 
 
@@ -148,6 +151,6 @@ def _answered(message: Message, alert: Alert | None, delivery: Delivery) -> Entr
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
-    """Return an entry as the API shows it."""
+    """Return an entry in the format of the API."""
     fields = {name: printable(text) if isinstance(text, str) else text for name, text in asdict(entry).items()}
     return {**fields, "time": iso_time(entry.time), "by": fields["by"] or None, "alert": fields["alert"] or None}

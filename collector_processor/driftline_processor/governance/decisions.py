@@ -1,4 +1,4 @@
-"""Decisions of people about models: retraining that was approved, and models that were retired, by whom and why."""
+"""People's decisions about models: approved retraining and retirement, with person and reason."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ DecisionKind = Literal["retraining", "retirement"]
 KINDS: Final[tuple[DecisionKind, ...]] = get_args(DecisionKind)
 
 WORDS: Final = {"retraining": "retraining approved", "retirement": "retired"}
-"""Kind of a decision → what it says of the model."""
+"""Kind of a decision → its words."""
 
 MOST: Final = 10_000
-"""Decisions that are kept: of fifty models one a day for half a year. The oldest go first."""
+"""Upper limit of stored decisions: one a day for fifty models over half a year. The oldest are deleted first."""
 
 
 class Decision(Struct, frozen=True):
-    """What somebody decided about a model.
+    """A person's decision about a model.
 
     Attributes:
-        id: Stays the same.
+        id: Constant id.
         model: Name of the model.
-        version: The version that it is about; "" = all.
-        kind: Retraining was approved, or the model was retired.
-        by: Who decided.
-        why: Why.
-        time: When, wall time in unix nanoseconds.
+        version: Version of the model; "" = all.
+        kind: Approved retraining, or retirement.
+        by: The person.
+        why: The reason.
+        time: Wall time in unix nanoseconds.
     """
 
     id: str
@@ -47,16 +47,16 @@ class Decision(Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """What it says of the model."""
+        """The decision in words."""
         return WORDS[self.kind]
 
 
 class DecisionStore:
-    """All decisions. One thread records; any may read.
+    """All decisions. Written by one thread, read by any.
 
     Args:
-        connection: Of the keeper.
-        unreadable: Where rows are noted that cannot be read.
+        connection: Connection of the writing thread.
+        unreadable: Called with rows that cannot be read.
     """
 
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
@@ -67,14 +67,14 @@ class DecisionStore:
         )
 
     def record(self, model: str, version: str, kind: DecisionKind, by: str, why: str, now: int) -> Decision:
-        """Store a decision, and return it.
+        """Store a decision and return it.
 
         Args:
             model: Name of the model.
-            version: The version that it is about; "" = all.
-            kind: What was decided.
-            by: Who decided.
-            why: Why.
+            version: Version of the model; "" = all.
+            kind: Kind of the decision.
+            by: The person.
+            why: The reason.
             now: Wall time, unix nanoseconds.
         """
         model, version, by, why = map(_storable, (model, version, by, why))
@@ -90,12 +90,12 @@ class DecisionStore:
         return decision
 
     def of(self, model: str) -> list[Decision]:
-        """Return the decisions about a model, the newest first."""
+        """Return the decisions about a model, newest first."""
         return [decision for decision in reversed(self.known) if decision.model == _storable(model)]
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:
-    """Return a decision as the API shows it."""
+    """Return a decision in the format of the API."""
     return {**asdict(decision), "time": iso_time(decision.time)}
 
 
@@ -111,5 +111,5 @@ def _decision(row: dict[str, Any]) -> Decision:
 
 
 def _storable(text: str) -> str:
-    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    """Replace lone surrogates in received names, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode()

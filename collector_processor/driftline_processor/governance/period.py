@@ -1,4 +1,4 @@
-"""The period of a scorecard or review: a quarter, or from one day to another."""
+"""The period of a scorecard or review: a quarter, or a range of days."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.present.dates import date_words, span_words
 
 USUAL_DAYS = 90
-"""Days of a period that nobody named: a quarter."""
+"""Length of the default period in days: a quarter."""
 
 _QUARTER = re.compile(r"(\d{4})-?[Qq]([1-4])")
 _AGO = re.compile(r"-?(\d{1,4})d")
 
 
 class Period(NamedTuple):
-    """A stretch of time.
+    """A period.
 
     Attributes:
         start: Unix nanoseconds.
-        end: Unix nanoseconds, after the last moment.
-        name: ``2026Q3``; "" of a period that is no quarter.
+        end: Unix nanoseconds, exclusive.
+        name: ``2026Q3``; "" if it is not a quarter.
     """
 
     start: int
@@ -36,30 +36,30 @@ class Period(NamedTuple):
         return f"{self.name}, {days}" if self.name else days
 
     def holds(self, window: Window) -> bool:
-        """Return True where a window ends within the period."""
+        """Return True if a window ends within the period."""
         return self.start < window.end <= self.end
 
     def meets(self, since: int | None, until: int | None) -> bool:
-        """Return True where something that began and ended so was there in the period; None is not known, or lasts."""
+        """Return True if something overlaps the period; None is an unknown begin, or no end."""
         return (since is None or since < self.end) and (until is None or until > self.start)
 
     @property
     def days(self) -> float:
-        """How long it is."""
+        """Length in days."""
         return (self.end - self.start) / DAY
 
 
 def read_period(quarter: str, since: str, until: str, now: int) -> Period:
-    """Return the period that somebody asks for; without any the last 90 days.
+    """Return the requested period; by default the last 90 days.
 
     Args:
-        quarter: ``2026Q3``, of the calendar, in UTC; "" = by the days.
-        since: The first day in ISO 8601, or ``-30d`` before the end; "" = so many days before the end.
+        quarter: ``2026Q3``, a calendar quarter in UTC; "" = use the days.
+        since: The first day in ISO 8601, or ``-30d`` before the end; "" = the default length.
         until: The day after the last one; "" = now.
-        now: The clock of the models, unix nanoseconds.
+        now: Clock of the models, unix nanoseconds.
 
     Raises:
-        ValueError: It is none; the message names the rule and the fix.
+        ValueError: The period is invalid; the message contains the rule and the fix.
 
     >>> read_period("2026Q3", "", "", 0).words
     '2026Q3, 1 July to 30 September 2026'
@@ -80,7 +80,8 @@ def read_period(quarter: str, since: str, until: str, now: int) -> Period:
     ago = _AGO.fullmatch(since.strip()) if since else None
     start = _day("from", since) if since and ago is None else end - (int(ago[1]) if ago else USUAL_DAYS) * DAY
     if start >= end:
-        raise ValueError(f"from {date_words(start)} is not before to {date_words(end)}; put the earlier day first")
+        days = f"'from' ({date_words(start)}) is not before 'to' ({date_words(end)})"
+        raise ValueError(f"{days}; put the earlier day first")
     return Period(start, end)
 
 

@@ -1,4 +1,4 @@
-"""The review of a period: all models by tier, what happened to them, what people decided, and what it cost."""
+"""The review of a period: all models by tier with incidents, decisions, and costs."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .period import Period
 from .scorecard import SUBJECTS, Grade, Scorecard, scorecards, windows_of
 
 DRAWN: Final = 30
-"""Windows of a small chart: one in three days of a quarter."""
+"""Windows of a sparkline: one in three days of a quarter."""
 
 
 class ReviewedIncident(NamedTuple):
-    """An incident, and who took on what was told of it.
+    """An incident, and who acknowledged its alert.
 
     Attributes:
-        incident: What was wrong.
-        lasted: Nanoseconds within the period; None where nobody knows when it began.
-        taken_by: Who took it on; "" = nobody.
+        incident: The incident.
+        lasted: Nanoseconds within the period; None if the begin is unknown.
+        taken_by: Person who acknowledged it; "" = nobody.
     """
 
     incident: Incident
@@ -39,14 +39,14 @@ class ReviewedIncident(NamedTuple):
 
 
 class ReviewedDecision(NamedTuple):
-    """What somebody decided.
+    """A decision in the review.
 
     Attributes:
-        time: When, wall time in unix nanoseconds.
+        time: Wall time in unix nanoseconds.
         model: Name of the model.
-        what: What was decided.
-        by: Who decided.
-        why: Why; "" where nobody said.
+        what: The decision.
+        by: The person.
+        why: The reason; "" if not given.
     """
 
     time: int
@@ -57,16 +57,16 @@ class ReviewedDecision(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """How a model did over the period.
+    """The performance of a model over the period.
 
     Attributes:
-        windows: Its windows, thinned to what a small chart can show.
-        metric: The metric that stands for the model; "" where none is known.
-        first: Its value in the first window that knows it; None where none does.
-        last: Its value in the last one.
+        windows: Its windows, thinned for a sparkline.
+        metric: Primary metric of the model; "" if unknown.
+        first: First known value; None if there is none.
+        last: Last known value.
         baseline: The baseline's value.
-        judged: How many windows of the period were judged.
-        predictions: Predictions in them.
+        judged: Number of evaluated windows in the period.
+        predictions: Number of predictions in them.
     """
 
     windows: Sequence[Evaluation]
@@ -83,9 +83,9 @@ class ReviewedModel(NamedTuple):
 
     Attributes:
         card: Its scorecard.
-        trend: How it did.
-        incidents: What was wrong with it.
-        decisions: What was decided about it.
+        trend: Its performance.
+        incidents: Its incidents.
+        decisions: Decisions about it.
     """
 
     card: Scorecard
@@ -95,13 +95,13 @@ class ReviewedModel(NamedTuple):
 
 
 class Told(Struct, frozen=True):
-    """What was told of models, and what people said to it.
+    """Alerts, and the responses of people.
 
     Attributes:
         alerts: All alerts.
-        messages: Of these alerts, among them those to actions.
-        approvals: Of actions.
-        decisions: About models.
+        messages: Messages of these alerts, including those to actions.
+        approvals: Approvals of actions.
+        decisions: Decisions about models.
     """
 
     alerts: Sequence[Alert] = ()
@@ -114,10 +114,10 @@ class Review(Struct, frozen=True):
     """A review.
 
     Attributes:
-        period: What it is of.
-        models: By tier, in it by what troubles cost, then the worst first.
-        decisions: About any model, the oldest first; also those about models that are gone.
-        currency: What money is in; "" where nobody named a currency.
+        period: Its period.
+        models: By tier, then by loss of money, then the worst first.
+        decisions: All decisions, oldest first, including those about deleted models.
+        currency: Currency of money; "" if not configured.
     """
 
     period: Period
@@ -127,7 +127,7 @@ class Review(Struct, frozen=True):
 
     @property
     def grades(self) -> dict[str, Counter[Grade]]:
-        """How many models have which grade, by subject."""
+        """Number of models per grade, by subject."""
         return {name: Counter(model.card.grades[name].grade for model in self.models) for name in SUBJECTS}
 
     @property
@@ -140,13 +140,13 @@ class Review(Struct, frozen=True):
 
     @property
     def loss(self) -> float | None:
-        """What all models lost that tell it, over the days that tell it; None where none does."""
+        """Sum of the known losses over the days with a known loss; None if there are none."""
         totals = [total for model in self.models if (total := model.card.total_loss) is not None]
         return sum(totals) if totals else None
 
     @property
     def incidents(self) -> list[ReviewedIncident]:
-        """Of all models, the longest first."""
+        """Incidents of all models, the longest first."""
         every = [incident for model in self.models for incident in model.incidents]
         return sorted(every, key=lambda incident: -(incident.lasted or 0))
 
@@ -158,9 +158,9 @@ def review(
 
     Args:
         model_views: All versions of all models.
-        period: What it is of.
-        incidents: Of all models.
-        record: What was told and decided; None = nothing.
+        period: The period.
+        incidents: Incidents of all models.
+        record: Alerts and decisions; None = none.
     """
     record = record or Told()
     decided = sorted(_decisions(record, period), key=lambda decision: decision.time)
@@ -181,7 +181,7 @@ def review(
 
 
 def trend(view: ModelView, period: Period) -> Trend:
-    """Return how one version did over a period, by the metric that stands for it."""
+    """Return the performance of one version over a period, by its primary metric."""
     windows = windows_of(view, period)
     measured = [window for window in windows if has_performance(window) and view.mature(window)]
     names = metric_names(measured[-1].realized) if measured else []
@@ -208,7 +208,7 @@ def _reviewed(incident: Incident, period: Period, alerts: Sequence[Alert]) -> Re
 
 
 def _meet(incident: Incident, alert: Alert) -> bool:
-    """Return True where an alert was told while an incident lasted."""
+    """Return True if an alert was notified during an incident."""
     if alert.environment != incident.key.environment:
         return False
     since = alert.fired if alert.since is None else alert.since

@@ -1,7 +1,7 @@
-"""The scorecard of a model over a period: each thing that somebody answers for, graded in a word, with the reason.
+"""The scorecard of a model over a period: each responsibility is graded in a word, with the reason.
 
-A line is *kept* only where windows had the power to show otherwise. Where they had not, it says that nobody can tell;
-where nothing was agreed, it says that, with what was measured.
+A line is *kept* only if windows had enough power to show the opposite. Otherwise it is inconclusive; without an
+agreed objective, the line has the measured values.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ GRADES: Final[dict[Grade, str]] = {
 """Grade → its word, the worst first."""
 
 SUBJECTS: Final = ("verdict", "objectives", "drift", "labels", "service", "incidents", "baseline", "fairness", "money")
-"""What a scorecard has a line of, in its order."""
+"""Lines of a scorecard, in order."""
 
 GRAVE: Final = ("objective", "service", "labels")
-"""Kinds of incidents that break what was agreed, whatever the verdict."""
+"""Kinds of incidents that violate an agreement, whatever the verdict is."""
 
 NAMED: Final = 3
-"""Rules, attributes and drifts that a reason names."""
+"""Rules, attributes and drifts listed in a reason."""
 
 
 class ScoreLine(NamedTuple):
@@ -66,8 +66,8 @@ class ScoreLine(NamedTuple):
 
     Attributes:
         subject: One of :data:`SUBJECTS`.
-        grade: How it stands.
-        reason: Why, in a sentence.
+        grade: Its grade.
+        reason: The reason, a sentence.
         tab: End of the address of the page that shows it.
     """
 
@@ -78,23 +78,23 @@ class ScoreLine(NamedTuple):
 
     @property
     def word(self) -> str:
-        """The grade as people read it."""
+        """The grade in words."""
         return GRADES[self.grade]
 
 
 class Scorecard(Struct, frozen=True):
-    """The scorecard of a model, of its versions in use together.
+    """The scorecard of a model over its versions in use.
 
     Attributes:
-        model: The version that the verdict is about.
-        versions: Those in use; all of them where none is.
-        tier: How much depends on the model, "1" most; "" where nobody said.
-        owner: Who answers for it; "" where nobody said.
-        verdict: Whether it is right now; None where nothing has been judged.
-        lines: One for each subject.
-        incidents: Those of the period, those that last first.
-        loss: The mean loss a day in the period, in money; None where nothing tells it.
-        loss_days: Days of the period that tell the loss.
+        model: The version of the verdict.
+        versions: Versions in use; all of them if none is.
+        tier: Tier of the model, "1" = most critical; "" if not configured.
+        owner: Owner of the model; "" if not configured.
+        verdict: Current verdict; None if nothing has been evaluated.
+        lines: One per subject.
+        incidents: Incidents of the period, open ones first.
+        loss: Mean loss of money per day in the period; None if unknown.
+        loss_days: Number of days with a known loss.
     """
 
     model: ModelView
@@ -109,7 +109,7 @@ class Scorecard(Struct, frozen=True):
 
     @property
     def state(self) -> VerdictState:
-        """The state of the verdict; unknown where there is none."""
+        """State of the verdict; unknown without a verdict."""
         return "unknown" if self.verdict is None else self.verdict.state
 
     @property
@@ -119,17 +119,17 @@ class Scorecard(Struct, frozen=True):
 
     @property
     def total_loss(self) -> float | None:
-        """What the days lost together that tell it."""
+        """Total loss over the days with a known loss."""
         return None if self.loss is None else self.loss.amount * self.loss_days
 
 
 def scorecards(model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident]) -> list[Scorecard]:
-    """Return the scorecard of each model: by tier, and in it by the money that troubles cost, then the worst first.
+    """Return the scorecard of each model: by tier, then by loss of money, then the worst first.
 
     Args:
         model_views: All versions of all models.
-        period: What they are of.
-        incidents: Of all models.
+        period: The period.
+        incidents: Incidents of all models.
     """
     by_model: dict[str, list[ModelView]] = {}
     for model_view in model_views:
@@ -148,9 +148,9 @@ def scorecard(
 
     Args:
         views: All its versions and environments.
-        period: What it is of.
-        incidents: Of the model.
-        as_of: The verdict of an earlier time, where that is looked at; None = of now.
+        period: The period.
+        incidents: Incidents of the model.
+        as_of: Verdict of an earlier time; None = the current verdict.
     """
     used = tuple(view for view in views if view.in_use and not view.shadow) or tuple(views)
     leading, verdict = leading_model(views), as_of or verdict_of(views)
@@ -187,12 +187,12 @@ def scorecard(
 
 
 def windows_of(view: ModelView, period: Period) -> Sequence[Evaluation]:
-    """Return the closed windows of a period, of the longest length of which there are enough to see a trend.
+    """Return the closed windows of a period, of the longest length with enough of them for a trend.
 
-    Where no length has so many, those of the length that has most.
+    If no length has enough, those of the length with most windows.
     """
     within = [_within(window, period) for window in view.windows.values()]
-    # 5: windows that show a trend: of a quarter there are three months, and thirteen weeks
+    # 5: minimum number of windows for a trend: a quarter has three months, and thirteen weeks
     trends = [evaluations for evaluations in within if len(evaluations) >= 5]
     if trends:
         return max(trends, key=_length)
@@ -244,8 +244,8 @@ class _Kept(Struct):
     """How often an objective was met in a period.
 
     Attributes:
-        newest: Its state in the newest window that tells.
-        spent: The part of its error budget that is spent; None where it has none, or nothing tells it.
+        newest: Its state in the newest conclusive window.
+        spent: Used fraction of its error budget; None if it has none, or the fraction is unknown.
     """
 
     rule: str
@@ -255,7 +255,7 @@ class _Kept(Struct):
 
     @property
     def grade(self) -> Grade:
-        """How it stands: met where each window that tells was, and one told; broken where the newest one is."""
+        """The grade: met if all conclusive windows are met and there is one; broken if the newest one is."""
         if self.newest == "inconclusive":
             return "inconclusive"
         if self.newest == "broken" or (self.spent is not None and self.spent > 1):
@@ -264,7 +264,7 @@ class _Kept(Struct):
 
     @property
     def words(self) -> str:
-        """How often it was kept, and how much of its budget is left."""
+        """How often it was met, and the rest of its budget, in words."""
         judged_windows = self.states["met"] + self.states["broken"]
         text = f"{short(self.rule, 80)}: met in {self.states['met']} of {many(judged_windows, 'window')}"
         if not judged_windows:
@@ -284,7 +284,7 @@ def _objectives(views: Sequence[ModelView], period: Period) -> ScoreLine:
 
 
 def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
-    """Yield how each objective was kept, by the windows of the length of which most tell."""
+    """Yield the result of each objective over the windows of the length with most conclusive windows."""
     by_rule: dict[str, list[list[tuple[Evaluation, ObjectiveState]]]] = {}
     for evaluations in _all_within(views, period):
         of_length: dict[str, list[tuple[Evaluation, ObjectiveState]]] = {}
@@ -301,12 +301,12 @@ def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
 
 
 def _spent(rule: str, states: Sequence[tuple[Evaluation, ObjectiveState]]) -> float | None:
-    """Return the part of an error budget that is spent: what failed of all rows, by what may fail."""
+    """Return the used fraction of an error budget: failures relative to the allowed failures."""
     try:
         objective = read_objective(rule)
         budget = error_budget(objective)
         signal = read_signal(objective.metric, objective.slice)
-    except ValueError:  # of a metric that is installed no more, or of each value of a key
+    except ValueError:  # the metric is no longer installed, or the slice is a key without a value
         return None
     if budget is None:
         return None
@@ -457,7 +457,7 @@ def _baseline(model: ModelView) -> ScoreLine:
     reason = (
         f"Its rows are of {date_words(baseline.until, model.timezone, days=True)} at the latest, {days:.0f} days ago."
     )
-    # 365: days after which a baseline is worth a look: it has seen no season since a year ago
+    # 365: days after which a baseline is outdated, because it lacks the seasons of the last year
     return ScoreLine("baseline", "watch" if days > 365 else "kept", reason, tab)
 
 
@@ -494,7 +494,7 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
 
 
 def _fewest(fairness: Sequence[Fairness]) -> str:
-    """Return which group of each attribute says least of the criteria that cannot tell, to be put behind a clause."""
+    """Return the group of each attribute with the least data for inconclusive criteria, as a clause."""
     untold = [
         (group_fairness, [criterion.name for criterion in group_fairness.criteria if criterion.state == "inconclusive"])
         for group_fairness in fairness

@@ -62,13 +62,13 @@ class Decoding:
         """
         decoded = self._decoders[signal](body, received)
         return Request(
-            digest_of(body),
-            decoded.predictions,
-            decoded.batches,
-            decoded.outcomes,
-            decoded.baselines,
-            decoded.points,
-            decoded.rejected,
+            digest=digest_of(body),
+            predictions=decoded.predictions,
+            batches=decoded.batches,
+            outcomes=decoded.outcomes,
+            baselines=decoded.baselines,
+            points=decoded.points,
+            rejected=decoded.rejected,
             offsets=offsets,
             training_runs=decoded.training_runs,
             business=decoded.business,

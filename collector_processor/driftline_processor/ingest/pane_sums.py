@@ -90,7 +90,9 @@ def add_plain(
     changes.add_sparse(series.number, "", panes, _calls(table, group, len(panes)))
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     categories = class_names(series.task)
-    sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
+    sums = add_by_class(
+        changes=changes, series=series, prefix=DECIDED, panes=panes, group=group, decided=decided, weight=weight
+    ).sum(axis=0)
     by_class = {category: total for category, total in zip(categories, sums.tolist(), strict=True) if total}
     durations = folded.of_all.get("duration")
     return by_class, None if durations is None else durations.sum(axis=0)
@@ -482,7 +484,9 @@ def add_erased(
     sums = [np.bincount(pane_index, column, minlength=len(panes)) for column in unanswered.T]
     changes.add_part(series.number, "", panes, UNANSWERED, -np.stack(sums, axis=1).astype(np.float64))
     _, decided = scores_and_classes_of(series.task, rows)
-    add_by_class(changes, series, ERASED_AS, panes, pane_index, decided, weight)
+    add_by_class(
+        changes=changes, series=series, prefix=ERASED_AS, panes=panes, group=pane_index, decided=decided, weight=weight
+    )
     hour = hour_of_each(panes, timezone)[pane_index]
     for key in values.keys(series.number):
         names = values.of(series.number, key)

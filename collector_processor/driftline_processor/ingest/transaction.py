@@ -518,7 +518,16 @@ class Intake:
         ranked = max((MOST_RANKED, *series.task.cutoffs))
         work.rows.append(
             prediction_rows(
-                *(table, series.number, first, decided, work.now, settings.sliced, prints, ranked, subject, numbers)
+                table=table,
+                series=series.number,
+                first=first,
+                decided=decided,
+                received=work.now,
+                slices=settings.sliced,
+                fingerprints=prints,
+                ranked=ranked,
+                subject=subject,
+                numbers=numbers,
             )
         )
         self._kept_features.keep(self._connection, series.number, table, first, settings.keep_features, work.now)

@@ -158,8 +158,13 @@ def find_predictions(connection: Connection, all_series: Sequence[Series], table
     late[late] = has_predecessor(connection, prediction[hit[late]], family_of_group[late, 1] < 0)
     expired = sorted_distinct(outcome[late])
     return OutcomePairs(
-        *(outcome[~late], hit[~late], prediction, time, of_id, encoded.dictionary),
-        expired[~is_among(expired, outcome[~late])],
+        outcome=outcome[~late],
+        place=hit[~late],
+        candidates=prediction,
+        time=time,
+        which=of_id,
+        ids=encoded.dictionary,
+        expired=expired[~is_among(expired, outcome[~late])],
     )
 
 

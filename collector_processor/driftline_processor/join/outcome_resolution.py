@@ -140,7 +140,13 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
     left_out = None if lists.left_out is None else lists.left_out.astype(np.int64)
     statements = ListStatements(row, item, gain, retracted, item_rows, sets)
     resolved_rankings = resolve_rankings(
-        lists, statements, row, item.codes, numbers_of(list_rows, "value"), retracted, left_out
+        lists=lists,
+        list_statements=statements,
+        row=row,
+        item=item.codes,
+        value=numbers_of(list_rows, "value"),
+        retracted=retracted,
+        left_out=left_out,
     )
 
     has_last = resolved_rankings.last >= 0
@@ -298,9 +304,13 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     silent |= is_among(of_held, integers_of(retracted, "prediction"))
     outspoken = is_among(of_gone, matches.whole) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
     return OutcomeChanges(
-        filter_rows(rows, is_new),
-        *((~has)[is_new], (has & ~same)[is_new], seq[is_new]),
-        *(filter_rows(held_rows, silent), retracted, filter_rows(matches.withdrawn, outspoken)),
+        rows=filter_rows(rows, is_new),
+        first=(~has)[is_new],
+        corrected=(has & ~same)[is_new],
+        seq=seq[is_new],
+        withdrawn=filter_rows(held_rows, silent),
+        retracted=retracted,
+        forgotten=filter_rows(matches.withdrawn, outspoken),
     )
 
 

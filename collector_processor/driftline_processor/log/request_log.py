@@ -560,7 +560,7 @@ class RequestLog:
         if self.outage is not None:
             self.outage = None
             if not self._quiet:
-                _log.warning("driftline: storage.directory: %s can be written again", self._folder)
+                _log.warning("driftline: storage.directory: writing to %s works again", self._folder)
 
     def _probe(self) -> None:
         """Write a blank after an outage, because no sender may use a processor that is not ready."""

@@ -1,1 +1,1 @@
-"""Notebooks: `driftline.evaluate` over tables in memory, and its answer as a page, as tables and as figures."""
+"""Notebooks: `driftline.evaluate` over tables in memory, with its result as a page, as tables and as figures."""

@@ -1,6 +1,6 @@
-"""`driftline.evaluate`: keyword arguments become the options of the command, and bad input becomes an exception.
+"""`driftline.evaluate`: keyword arguments become the options of the command, and bad input raises an exception.
 
-The entry point of the group ``driftline_evaluation``: the SDK, which knows no processor, finds it there.
+The SDK, which does not import the processor, finds it by the entry point of the group ``driftline_evaluation``.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _ARGUMENTS = (*_OPTIONS, "baseline", "outcomes", "progress")
 def evaluate(
     current: Any, baseline: Any, outcomes: Any, options: Mapping[str, Any], progress: bool | None
 ) -> NotebookReport:
-    """Evaluate tables or files; see :func:`driftline.evaluation.evaluate`, whose arguments these are.
+    """Evaluate tables or files; see :func:`driftline.evaluation.evaluate` for the arguments.
 
     Args:
-        current: Rows to judge.
-        baseline: What they are compared with; None = nothing but what an option names.
-        outcomes: What really happened; None = nothing but what the rows hold.
+        current: Rows to evaluate.
+        baseline: Baseline, or rows to compare with; None = only the options.
+        outcomes: Outcomes; None = only those in the rows.
         options: The other arguments by name.
         progress: Whether a bar is shown; see :func:`driftline_processor.terminal.progress.show_progress`.
 
     Raises:
-        TypeError: There is no such option, or it is of another type.
-        ValueError: A table, a column or an option cannot be made sense of.
+        TypeError: An option is unknown, or has another type.
+        ValueError: A table, a column or an option is invalid.
     """
     settings = read_options(options)
     notes: list[str] = []
@@ -82,13 +82,13 @@ def _reference(value: Any) -> Reference:
 
 
 def read_options(options: Mapping[str, Any]) -> EvaluationOptions:
-    """Return the options of a call as the command reads its own.
+    """Return the options of a call in the form of the command's.
 
     Args:
         options: Arguments by name.
 
     Raises:
-        TypeError: There is no such option, or it is of another type.
+        TypeError: An option is unknown, or has another type.
 
     >>> read_options({"score": ["low", "high"], "window": "1d", "objectives": "recall >= 0.8"}).score
     ('low', 'high')
@@ -100,7 +100,7 @@ def read_options(options: Mapping[str, Any]) -> EvaluationOptions:
 
 
 def _value(field: OptionField, value: Any) -> Any:
-    """Return the value of a field from that of its argument. Raises ``TypeError`` for a value of another type."""
+    """Return the value of a field from its argument. Raises ``TypeError`` for a value of another type."""
     if value is None:
         return field.default
     if field.option.values and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, drawn by matplotlib: blue and orange, hatched where nobody can tell."""
+"""Figures of an evaluation by matplotlib: blue and orange, hatched if inconclusive."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 SAME, DRIFT, UNSURE, BASELINE = "#4a7fb5", "#d9632b", "#c3cac6", "#26302c"
 MOST_FEATURES = 10
 MOST_LABELS = 12
-"""Labels on an axis of windows or of cells; more would touch each other."""
+"""Upper limit of labels on an axis; more would overlap."""
 
 
 def draw_overview(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Figure:
-    """Draw what drifted most in a window, and the performance: of several windows as a line, else metric by metric.
+    """Draw the largest drifts of a window, and the performance: over several windows as lines, else by metric.
 
     Args:
-        evaluations: One per window, oldest first; features are those of the newest that can be judged.
-        timezone: By whose clock windows are named.
+        evaluations: One per window, oldest first; features are those of the newest conclusive window.
+        timezone: Time zone of the windows' names.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -51,16 +51,16 @@ def draw_overview(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> F
 
 
 def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Figure:
-    """Draw the values of a feature, or of ``score`` or ``class``, beside those of the baseline.
+    """Draw the values of a feature, or of ``score`` or ``class``, next to those of the baseline.
 
     Args:
         evaluation: The window.
         name: The feature.
-        timezone: By whose clock the window is named.
+        timezone: Time zone of the window's name.
 
     Raises:
         ImportError: matplotlib is not installed.
-        ValueError: There is no such feature, or nothing is known of its values.
+        ValueError: There is no such feature, or its values are unknown.
     """
     predictions, features = columns_of(evaluation)
     columns_by_name = {
@@ -87,7 +87,7 @@ def draw_feature(evaluation: Evaluation, name: str, timezone: str = "UTC") -> Fi
 
 
 def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence[Axes]]:
-    """Return an empty figure; in a notebook one that is shown once, where it is the value of a cell."""
+    """Return an empty figure, which a notebook shows only once if it is the value of a cell."""
     try:
         from matplotlib import pyplot
     except ModuleNotFoundError:
@@ -102,7 +102,7 @@ def _figure(columns: int, size: tuple[float, float]) -> tuple[Figure, Sequence[A
 
 
 def _look(column: ColumnDrift) -> tuple[str, str]:
-    """Return the colour of a state, and its hatch."""
+    """Return the colour and the hatch of a state."""
     if column.state == "drift":
         return DRIFT, ""
     return (SAME, "") if column.state in ("ok", "within_normal_variation") else (UNSURE, "////")
@@ -130,7 +130,7 @@ def _psi(column: ColumnDrift) -> float:
 
 
 def _draw_metric(axes: Axes, evaluations: Sequence[Evaluation], name: str, timezone: str) -> None:
-    """Draw a metric over windows, each with its interval, and the baseline's as a line."""
+    """Draw a metric over windows with intervals, and the baseline's value as a line."""
     indexed_metrics = [
         (index, evaluation.realized[name])
         for index, evaluation in enumerate(evaluations)
@@ -158,7 +158,7 @@ def _draw_metric(axes: Axes, evaluations: Sequence[Evaluation], name: str, timez
 
 
 def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
-    """Draw each metric of a window in its interval, and the baseline's as a mark."""
+    """Draw each metric of a window in its interval, and the baseline's value as a mark."""
     metrics: dict[str, MetricValue | Estimate] = {**evaluation.realized} or {**evaluation.estimated}
     names = [name for name in titles.metric_names(metrics) if metrics[name].value is not None][:MOST_FEATURES]
     rows = list(range(len(names)))
@@ -178,7 +178,7 @@ def _draw_metrics(axes: Axes, evaluation: Evaluation) -> None:
 def _draw_intervals(
     axes: Axes, places: Sequence[int], metric_values: Sequence[MetricValue | Estimate], *, upright: bool
 ) -> None:
-    """Draw values with the ends of their intervals; one without an interval is a point."""
+    """Draw values with their intervals; a value without an interval is a point."""
     for place, metric_value in zip(places, metric_values, strict=True):
         value = float(metric_value.value or 0.0)
         reach: Any = None

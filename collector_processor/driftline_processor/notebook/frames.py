@@ -1,4 +1,4 @@
-"""The tables of an evaluation: drift, performance and windows, as columns of Arrow and as frames of a library."""
+"""The tables of an evaluation, drift, performance and windows, as Arrow tables and as data frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def arrow_table(evaluations: Sequence[Evaluation], kind: FrameKind) -> pa.Table:
 
     Args:
         evaluations: One per window, oldest first.
-        kind: What a row is of: ``drift``, ``performance`` or ``windows``.
+        kind: ``drift``, ``performance`` or ``windows``.
 
     Raises:
         ValueError: There is no such table.
@@ -40,7 +40,7 @@ def arrow_table(evaluations: Sequence[Evaluation], kind: FrameKind) -> pa.Table:
 
 
 def frame_of(table: pa.Table, library: str) -> Any:
-    """Return a table as a frame: of polars where that is the ``library``, else of pandas, else of polars.
+    """Return a table as a data frame: of polars if that is the ``library``, else of pandas, else of polars.
 
     Raises:
         ImportError: Neither is installed.
@@ -95,7 +95,7 @@ def _drift_table(evaluations: Sequence[Evaluation]) -> pa.Table:
 
 
 def columns_of(evaluation: Evaluation) -> tuple[list[ColumnDrift], list[ColumnDrift]]:
-    """Return the score and the class of a window, and its features, what matters most first."""
+    """Return the score and the class of a window, and its features, the most important first."""
     predictions = [column for column in (evaluation.score, evaluation.predicted) if column is not None]
     return predictions, rank(evaluation.features.values())
 
@@ -159,7 +159,7 @@ def _windows_table(evaluations: Sequence[Evaluation]) -> pa.Table:
 
 
 def _window_of(evaluation: Evaluation) -> dict[str, int | None]:
-    """Return the ends of a window, unix nanoseconds; None where rows have no time."""
+    """Return the ends of a window, unix nanoseconds; None if rows have no time."""
     window = evaluation.window
     bound = window.start or window.end
     return {"window_start": window.start if bound else None, "window_end": window.end if bound else None}

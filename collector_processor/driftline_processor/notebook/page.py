@@ -1,6 +1,6 @@
-"""An evaluation as HTML for a cell of a notebook: the verdict first, then its sections.
+"""An evaluation as HTML for a notebook cell: the verdict first, then its sections.
 
-It is one element with a style sheet of its own, without scripts, in light and dark; every text is escaped.
+It is one element with its own style sheet, without scripts, for light and dark mode; all text is escaped.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ DARK = (
     "--ground: #181d1b; --ink: #e4ebe8; --quiet: #9aa8a2; --edge: #2e3a36; --same: #6ea3d8; --drift: #f08b4f; "
     "--drift-ink: #f08b4f; --was: #e4ebe8; --bad: #ff8f73; --right: #7fb4e0;"
 )
-"""Colours of the two themes: blue and orange, which everybody tells apart."""
+"""Colours of the two themes: blue and orange, which colour-blind people can distinguish."""
 
 
 def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
-    """Return what an evaluation found as one HTML element.
+    """Return an evaluation as one HTML element.
 
     Args:
         result: The evaluation of each window.
-        notes: Sentences about how the rows were read.
+        notes: Sentences on how the rows were read.
     """
     evaluations, timezone = result.evaluations, result.timezone
     newest = newest_judged(evaluations)
@@ -67,7 +67,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
 
 
 def _element_id(result: EvaluationResult) -> str:
-    """Return a name of the element that no other of a notebook has, and the same result always."""
+    """Return an id that is unique in a notebook and constant for a result."""
     identity = (
         result.key,
         result.verdict,

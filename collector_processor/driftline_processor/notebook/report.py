@@ -1,4 +1,4 @@
-"""The answer of `driftline.evaluate`: its verdict as text, as a page of a notebook, as tables and as a figure."""
+"""The result of `driftline.evaluate`: its verdict as text, as a notebook page, as tables and as a figure."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class VerdictInWords(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NotebookReport:
-    """What an evaluation found; see :class:`driftline.evaluation.EvaluationReport`.
+    """The result of an evaluation; see :class:`driftline.evaluation.EvaluationReport`.
 
     Attributes:
         result: The evaluation of each window.
-        notes: Sentences about what was guessed, left out or could not be used.
+        notes: Sentences on what was inferred, left out or unusable.
         curves: Whether its JSON has the points of curves.
-        library: The package of the tables that were evaluated, "" for files.
+        library: The package of the evaluated tables, "" for files.
     """
 
     result: EvaluationResult = field(repr=False)
@@ -55,7 +55,7 @@ class NotebookReport:
 
     @property
     def windows(self) -> Sequence[Mapping[str, Any]]:
-        """The windows, oldest first, as ``driftline evaluate --json`` writes them."""
+        """The windows, oldest first, as in ``driftline evaluate --json``."""
         found: Sequence[Mapping[str, Any]] = self._answer["windows"]
         return found
 
@@ -65,23 +65,23 @@ class NotebookReport:
         return answer
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``driftline evaluate --json`` prints."""
+        """Return the document of ``driftline evaluate --json``."""
         return self._answer
 
     def to_arrow(self, kind: FrameKind = "drift") -> pa.Table:
-        """Return a table of the answer; see :meth:`to_frame`.
+        """Return a table of the result; see :meth:`to_frame`.
 
         Args:
-            kind: What a row is of.
+            kind: Kind of the rows.
         """
         return arrow_table(self.result.evaluations, kind)
 
     def to_frame(self, kind: FrameKind = "drift") -> Any:
-        """Return a table of the answer: of polars where the rows were, else of pandas.
+        """Return a table of the result as a data frame: polars if the rows were, else pandas.
 
         Args:
-            kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row per
-                window.
+                kind: "drift": a row per window and column. "performance": a row per window and metric. "windows": a row
+                per window.
 
         Raises:
             ImportError: Neither library is installed.
@@ -90,10 +90,10 @@ class NotebookReport:
         return frame_of(self.to_arrow(kind), self.library)
 
     def plot(self, feature: str | None = None) -> Figure:
-        """Draw a figure: a feature beside its baseline, or what drifted most and the performance.
+        """Draw a figure: a feature next to its baseline, or the largest drifts and the performance.
 
         Args:
-            feature: A feature; None = all of it.
+            feature: A feature; None = the overview.
 
         Raises:
             ImportError: matplotlib is not installed.
@@ -107,7 +107,7 @@ class NotebookReport:
         return draw_feature(newest_judged(evaluations), feature, timezone)
 
     def to_html(self) -> str:
-        """Return one file of HTML to send, with all features: what ``driftline evaluate --html`` writes."""
+        """Return one HTML file with all features, as ``driftline evaluate --html`` writes it."""
         from driftline_processor.web.file_report import file_report
 
         return file_report(self.result, time.time_ns())

@@ -1,1 +1,1 @@
-"""The read side of the state, for pages, API and exporters; no HTTP. May import `maintenance` and below."""
+"""Queries of the state, for pages, API and exporters, without HTTP. May import `maintenance` and below."""

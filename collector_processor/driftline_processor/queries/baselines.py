@@ -1,6 +1,6 @@
-"""The baselines of the running processor for those who ask: put one in force, get it, build one from production.
+"""The baselines of the running processor: set one, get the active one, build one from production data.
 
-A baseline of what production was: the panes of a stretch of time, merged.
+A baseline of production is the merge of the panes of a period.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def production_baseline(
     until: int,
     seasonality: AnySeasonality | None = None,
 ) -> Baseline | None:
-    """Return the rows of a series between two times (unix nanoseconds, until excluded) as a baseline.
+    """Return the rows of a series between two times (unix nanoseconds, ``until`` excluded) as a baseline.
 
-    Over the bins of ``like``, and only of panes that were counted over them: what was counted over another baseline's
-    cannot be added. ``like`` lends its texts, columns, importance, and all that says how rows are read.
-    ``seasonality``: by which seasons the rows are told apart, too. None where no pane of that time was.
+    It has the bins of ``like`` and only panes that were counted over them, because others cannot be added. Texts,
+    columns, importance and the settings for reading rows are those of ``like``. ``seasonality``: seasons that
+    separate the rows. None if there is no pane in that time.
 
-    A rolling reference is this one, again and again: "the last 30 days without the last".
+    A rolling reference uses this repeatedly: "the last 30 days without the last".
     """
     starts = counted_panes(connection, series.number, like.fold, since, until)
     stretches = TimeGrid.of(starts)
@@ -54,14 +54,14 @@ def production_baseline(
         if stretches is None
         else [stretches.start + index * stretches.length for index in range(stretches.count + 1)]
     )
-    ends = [since, *(min(max(end, since), until) for end in ends), until]  # before, in each stretch, and behind
+    ends = [since, *(min(max(end, since), until) for end in ends), until]  # before, in each period, and after
     panes = read_counted(connection, series, like, list(pairwise(ends)), outcomes=True)
     whole = merge(panes)
     blocks = None if stretches is None else TimeBlocks.folded(stretches, panes[1:-1], like.bins)
     if not whole.rows:
         return None
-    fitted = like.extras.pca_fit and replace(like.extras.pca_fit, rows=0)  # its space was chosen from other rows
-    # what the rows of `like` were is left out; what says how rows are read and folded stays
+    fitted = like.extras.pca_fit and replace(like.extras.pca_fit, rows=0)  # its space was fitted to other rows
+    # statistics of the rows of `like` are left out; settings for reading and folding rows stay
     repeats = repeats_between(connection, series.number, since, until)
     extras = replace(
         like.extras, ranges=Ranges.counted(whole, like.bins), repeats=repeats, class_scores=None, pca_fit=fitted
@@ -83,11 +83,11 @@ def production_baseline(
 
 
 class ConfiguredBaselineError(Exception):
-    """The configuration names the model's baseline, and its word is last."""
+    """The configuration sets the model's baseline and takes precedence."""
 
 
 class BaselineShelf:
-    """Any thread may ask."""
+    """Active and new baselines. Thread-safe."""
 
     def __init__(
         self,
@@ -101,10 +101,9 @@ class BaselineShelf:
         self._configured, self._offer = configured, offer
 
     def put(self, baseline: Baseline) -> Future[Receipt]:
-        """Store a baseline, which is in force for its model and version as soon as the future resolves.
+        """Store a baseline, which is active for its model and version as soon as the future resolves.
 
-        Raises :class:`ConfiguredBaselineError` where the configuration names another, Overloaded when the queue is
-        full.
+        Raises :class:`ConfiguredBaselineError` if the configuration sets another one, Overloaded if the queue is full.
         """
         named = self._configured.get(baseline.model)
         if named is not None and named.digest != baseline.digest:
@@ -113,15 +112,15 @@ class BaselineShelf:
                 f"set the new one there, or remove models.{baseline.model}.baseline"
             )
         text = baseline.to_json()
-        # of its own: after A and B, A put again is news
+        # a separate entry: after A and B, A is new again
         return self._offer(Request(os.urandom(16), pushed=[text]), len(text))
 
     def in_force(self, key: ModelKey) -> ActiveBaseline | None:
-        """Return the reference of a model, None without one."""
+        """Return the active baseline of a model, None without one."""
         return self._baselines.in_force(key)
 
     def of_production(self, key: ModelKey, since: int, until: int) -> Baseline | None:
-        """Return the rows that were counted between two times as a baseline; None where none were."""
+        """Return the rows between two times as a baseline; None if there are none."""
         series = self._series.find(key)
         in_force = self._baselines.in_force(key)
         if series is None or in_force is None:
@@ -132,9 +131,9 @@ class BaselineShelf:
 
 
 def production_of_state(directory: Path, key: ModelKey, since: int, until: int) -> Baseline | None:
-    """Return the baseline of production, as :meth:`BaselineShelf.of_production`, from a stopped processor's state.
+    """Return a baseline as :meth:`BaselineShelf.of_production` from the state of a stopped processor.
 
-    Raises StorageError when there is none, or a processor that runs has it open.
+    Raises StorageError if there is none, or if a running processor has it open.
     """
     with left_behind(directory) as store, store.reading() as connection:
         series, baselines = SeriesRegister(connection, {}), Baselines(connection, {})

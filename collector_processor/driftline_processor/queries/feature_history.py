@@ -1,10 +1,10 @@
-"""One feature over windows, from the panes: quantiles or shares of categories, what is missing, and rows out of range.
+"""One feature over windows, from panes: quantiles or fractions of categories, missing values, and rows out of range.
 
-Pages ask for a range of windows at once. A window that was read is remembered, so that an open page reads the newest
-alone; a window with other rows than before is read again. One answer reads so much and no more, and names the windows
-that it did not read: nothing else may stand for them, or the next answer would say another thing of the same rows.
+Pages request a range of windows. Windows are cached, so that an open page reads only the newest; a window with
+changed rows is read again. One answer reads a limited amount and lists the windows that it did not read. These
+are not replaced by other data, or the next answer would differ for the same rows.
 
-How far rows lie beyond the bins is known from those whose features are kept, else not at all.
+Values beyond the bins are known only from rows whose features are stored.
 """
 
 from __future__ import annotations
@@ -35,24 +35,29 @@ from driftline_processor.store.pruning import ROWS_APART, Condition, lies_near
 from driftline_processor.store.series import SeriesRegister
 
 MOST_PARTS = 250_000
-"""Stored panes times features that one answer reads, some 0.5 CPU-s: the newest windows that are not known yet, and one
-at least. The next answer reads on, so that a page that is open fills."""
+"""Upper limit of stored panes times features per answer, about 0.5 CPU-s.
+
+The newest unread windows are read first, at least one. The next answer continues, so that an open page fills
+up.
+"""
 
 MOST_DAYS = 400
-"""Days of kept rows that one answer looks at for the extremes of windows beyond the bins, the newest, and those of one
-window at least."""
+"""Upper limit of days of stored rows per answer that are searched for extremes beyond the bins.
+
+The newest days come first, at least those of one window.
+"""
 
 MOST_REMEMBERED = 20_000
-"""Windows of features in memory, some 200 bytes each of a number."""
+"""Upper limit of cached windows of features, about 200 bytes each for a number."""
 
 MOST_SHAPES = 64
-"""Chosen windows whose sums are in memory, some 4 kB each."""
+"""Upper limit of selected windows with cached sums, about 4 kB each."""
 
 MOST_OUTSIDE = 10
-"""Rows out of range that are shown of a window."""
+"""Rows out of range per window."""
 
 _FARTHEST = 1_000
-"""Rows of the days of a window that are looked at, those farthest out."""
+"""Upper limit of rows of a window's days that are read, the most extreme ones."""
 
 _EXTREMES = """
 SELECT day, min(value) AS least, max(value) AS greatest
@@ -81,13 +86,14 @@ class FeatureWindow(Struct, frozen=True, eq=False):
 
     Attributes:
         rows: Weight of all its rows.
-        missing: Share of them without a value; None without rows.
-        invalid: Share of them with a value that cannot be used.
-        quantiles: Of a number those of :data:`~..core.drift.number_shape.LEVELS`, float64 (5,); NaN without values.
-        open_ends: Which of them are not known exactly, int64 (5,): 1 at least so much, -1 at most, 0 neither.
-        shares: Of a category the share of each category of the baseline and of all others, float64 (categories + 1,).
-        below: Share of the values below the baseline's bins.
-        above: Share of the values above them.
+        missing: Fraction of rows without a value; None without rows.
+        invalid: Fraction of rows with an unusable value.
+        quantiles: For a number: at :data:`~..core.drift.number_shape.LEVELS`, float64 (5,); NaN without values.
+        open_ends: Per quantile 1 if it is a lower bound, -1 if an upper bound, 0 if exact, int64 (5,).
+            shares: For a category: fraction of each category of the baseline and of all others, float64 (categories
+            + 1,).
+        below: Fraction of the values below the baseline's bins.
+        above: Fraction of the values above them.
     """
 
     rows: float
@@ -101,15 +107,15 @@ class FeatureWindow(Struct, frozen=True, eq=False):
 
 
 class FeatureHistory(Struct, frozen=True, eq=False):
-    """A feature over windows, beside the baseline.
+    """A feature over windows, and in the baseline.
 
     Attributes:
-        categories: Of a category those of the baseline; () of a number.
+        categories: Categories of the baseline; () for a number.
         windows: Start of a window → the feature in it; windows without sums are left out.
         baseline: The feature in the baseline's rows.
         was: Shape of a number in the baseline's rows.
-        now: Shape of a number in the chosen window; None where that has no sums.
-        unread: Starts of the windows that this answer did not read any more; the next one does.
+        now: Shape of a number in the selected window; None if it has no sums.
+        unread: Starts of the windows that this answer did not read; the next answer does.
     """
 
     categories: tuple[str, ...]
@@ -121,7 +127,7 @@ class FeatureHistory(Struct, frozen=True, eq=False):
 
 
 class OutsideRow(Struct, frozen=True):
-    """A row whose value the baseline's bins do not hold; trace and span are "" where unknown."""
+    """A row whose value is outside the baseline's bins; trace and span are "" if unknown."""
 
     id: str
     time: int
@@ -131,7 +137,7 @@ class OutsideRow(Struct, frozen=True):
 
 
 class _Counts(Struct, frozen=True):
-    """Sums of one feature in one window, over the bins of a baseline, and the extremes of its kept rows."""
+    """Sums of one feature in one window over the bins of a baseline, and the extremes of its stored rows."""
 
     bins: Bins
     values: F64
@@ -162,7 +168,7 @@ class _Counts(Struct, frozen=True):
 
 
 class FeatureHistories:
-    """Any thread may ask."""
+    """Features over windows. Thread-safe."""
 
     def __init__(self, store: Store, register: SeriesRegister, baselines: Baselines) -> None:
         self._store, self._register, self._baselines = store, register, baselines
@@ -173,9 +179,9 @@ class FeatureHistories:
     def over(
         self, key: ModelKey, feature: str, evaluations: Sequence[Evaluation], chosen: Evaluation | None = None
     ) -> FeatureHistory | None:
-        """Return a feature over windows, oldest first, and its shape in the chosen one.
+        """Return a feature over windows, oldest first, and its shape in the selected one.
 
-        None where there is no baseline, or none that has the feature: sums are counted over its bins.
+        None if there is no baseline with the feature, because sums are counted over its bins.
         """
         series, active = self._register.find(key), self._baselines.in_force(key)
         if series is None or active is None or feature not in active.baseline.bins.features:
@@ -223,9 +229,9 @@ class FeatureHistories:
     def outside(
         self, key: ModelKey, feature: str, since: int, until: int, limit: int = MOST_OUTSIDE
     ) -> tuple[OutsideRow, ...] | None:
-        """Return rows of ``[since, until)``, unix nanoseconds, that the baseline's bins do not hold, farthest first.
+        """Return rows of ``[since, until)``, unix nanoseconds, outside the baseline's bins, the most extreme first.
 
-        Of the rows whose features are kept. None where features of the model are not kept, or there is no baseline.
+        Only rows with stored features. None if the model's features are not stored, or there is no baseline.
         """
         series, active = self._register.find(key), self._baselines.in_force(key)
         keep = self._register.settings(key.model).keep_features
@@ -268,7 +274,7 @@ class FeatureHistories:
         feature: str,
         windows: Sequence[Evaluation],
     ) -> dict[int, _Counts | None]:
-        """Return the sums of a feature by the start of a window, of the newest of some windows, oldest first."""
+        """Return the sums of a feature by the start of a window, for the newest windows, oldest first."""
         if not windows:
             return {}
         first, last = windows[0].window.start, windows[-1].window.end
@@ -305,16 +311,16 @@ def _forget(cache: OrderedDict[_Stamp, Any], limit: int) -> None:
 
 
 def _stamp(evaluation: Evaluation) -> tuple[int, int, int, int]:
-    """Return what changes when a window has other rows."""
+    """Return values that change when the rows of a window change."""
     return evaluation.window.start, evaluation.window.end, evaluation.rows, evaluation.distributed
 
 
 def _with_extremes(
     connection: Connection, series: int, feature: str, starts: I64, ends: I64, counts: Sequence[_Counts | None]
 ) -> list[_Counts | None]:
-    """Return the sums of windows with the extremes of the rows that are kept of their days, where rows lie beyond.
+    """Return the sums of windows with the extremes of the stored rows of their days if rows are beyond the bins.
 
-    Of so many days, the newest; older windows beyond the bins are left out, and all before them.
+    The number of days is limited, newest first; older windows beyond the bins and all before them are left out.
     """
     windows, first, days = list(counts), 0, 0
     columns = read_columns(connection).get(series)
@@ -352,7 +358,7 @@ def _of_baseline(baseline: Baseline, feature: str) -> _Counts:
 def _summed(
     sums: pa.Table, starts: I64, ends: I64, bins: Mapping[str, Bins], parts: Mapping[str, str]
 ) -> list[_Counts | None]:
-    """Return the sums of each window over the fold that most of its rows were counted by."""
+    """Return the sums of each window over the fold with most of its rows."""
     pane, index, value = (sums.column(name).to_numpy() for name in ("pane", "idx", "value"))
     window = np.searchsorted(starts, pane, side="right") - 1
     within = (window >= 0) & (pane < ends[window])
@@ -365,7 +371,7 @@ def _summed(
         width = {"values": bins[name].size + 2, "tails": TAILS}
         dense: dict[str, F64] = {}
         for number_of_part, part_name in enumerate(part.dictionary.to_pylist()):
-            if part_name not in parts:  # the dictionary names all parts of a fold
+            if part_name not in parts:  # the dictionary has all parts of a fold
                 continue
             own_rows = np.flatnonzero(
                 within & (fold_code == number) & (part_code == number_of_part) & (index < width[parts[part_name]])

@@ -1,6 +1,6 @@
-"""Hints: what is missing and what to do about it, one full sentence each.
+"""Hints: missing settings and data with the fix, one sentence each.
 
-Whether a baseline is too good to be held-out: every window since does worse than its own rows.
+Among them: a baseline that was not held out, because every window since is worse than its own rows.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
 
 FEWEST_WINDOWS = 8
-"""Windows in a row that are all worse than the reference once in 256 times by chance."""
+"""Consecutive windows that are all worse than the reference with a probability of 1 in 256 by chance."""
 
 FEWEST_ROWS = 100
 
 
 def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float, int] | None:
-    """Return a metric, its value on the reference rows, the best since, and of how many windows; else None.
+    """Return a metric, its reference value, the best value since, and the number of windows; else None.
 
-    A model that was worse from its first day on, and a baseline of rows that it was trained on, look alike here.
+    A model that was worse from its first day on cannot be distinguished from a baseline of training rows.
 
     Args:
-        windows: Of one length, those that have outcomes to show.
+        windows: Windows of one length with outcomes.
     """
     mature_windows = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
     if len(mature_windows) < FEWEST_WINDOWS:
@@ -62,23 +62,23 @@ _FEW = 5
 
 
 class ModelSummary(Struct, frozen=True):
-    """The state of one model that hints are drawn from.
+    """Input of the hints about one model.
 
     Attributes:
         series: The model and version.
         settings: Its section of driftline.yaml.
-        in_force: The baseline that windows are compared with; None without one.
-        learned: Rows kept for a baseline that is still to come.
+        in_force: The active baseline; None without one.
+        learned: Number of rows of a baseline that is still being learned.
         totals: Sums over its predictions.
-        outcomes: Outcomes that were joined.
-        pending: Outcomes that wait for their prediction.
-        fullest: The newest evaluation with the most rows, of any window length: one night without a feature is not a
-            missing feature.
-        unusable: Outcomes with an actual that the model cannot have.
-        balance: Rows that arrived against predictions that were counted.
+        outcomes: Number of joined outcomes.
+        pending: Number of outcomes without a prediction.
+            fullest: The newest evaluation with the most rows, of any window length, so that one night without a
+            feature does not count as a missing feature.
+        unusable: Number of outcomes with an actual that is invalid for the model.
+        balance: Rows that arrived compared with predictions that were counted.
         windows: Window name → evaluations, oldest first.
-        waiting: A sentence on windows that have long waited for their evaluation, or "".
-        delay: How long outcomes may take.
+        waiting: A sentence on windows that have waited for evaluation for long, or "".
+        delay: Maximum delay of outcomes.
     """
 
     series: Series
@@ -123,13 +123,13 @@ NO_PREDICTION = "which has sent no predictions"
 
 
 def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> tuple[str, ...]:
-    """Return hints about outcomes that wait for models without predictions: mostly a typo in a model's name.
+    """Return hints about outcomes for models without predictions: mostly a typo in a model's name.
 
-    The most first, five at most.
+    At most five, those with most outcomes first.
 
     Args:
-        pending: Outcomes that wait, by model.
-        models: Models that have predicted.
+        pending: Outcomes without a prediction, by model.
+        models: Models with predictions.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
     ("1 outcome waits for model rsik, which has sent no predictions; did you mean 'risk'?",)
@@ -150,14 +150,14 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
 
 
 def _methods(series: Series, in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
-    """Yield the methods chosen for a feature that they do not compare."""
+    """Yield configured methods that cannot compare their feature."""
     if in_force is not None:
         for wrong in misfits(settings.choices, in_force.baseline):
             yield f"{wrong.key(series.key.model)}: {wrong}. Until then it is ignored."
 
 
 def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
-    """Yield the declared keys of slices that cannot be decided: the baseline does not know their values."""
+    """Yield the configured slice keys whose values are not in the baseline."""
     if in_force is None or settings.reference is not None:
         return
     baseline_slices = in_force.baseline.extras.slices
@@ -171,7 +171,7 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
 
 
 def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Iterator[str]:
-    """Below 1 a buffer was full or a channel lost rows; above it, not all processes count their predictions."""
+    """Yield a completeness below 1 (a full buffer or lost rows) or above 1 (predictions that are not counted)."""
     if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
     yield (
@@ -231,9 +231,9 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
 
 
 def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
-    if series.task.ranks_items:  # its items alone are a result
+    if series.task.ranks_items:  # the items alone are a valid result
         return
-    # 0.01: from this share on predictions without a score are worth a hint: now and then a call raises in every service
+    # 0.01: minimum fraction of predictions without a score for a hint: single calls fail in every service
     if totals.unscored and totals.unscored >= 0.01 * totals.rows:
         yield (
             f"{count(totals.unscored)} of {count(totals.rows)} predictions of {series.key.model} arrived without "
@@ -256,7 +256,7 @@ def _features(in_force: ActiveBaseline | None, newest: Evaluation | None, timezo
 
 
 def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
-    """Columns of a baseline that nobody named as features."""
+    """Yield columns of a baseline that are not declared as features."""
     marks = None if in_force is None else in_force.baseline.extras.marks
     if marks is not None:
         yield (
@@ -282,7 +282,7 @@ def _too_good(
 
 
 def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
-    """Yield the objectives that nobody could decide for too long."""
+    """Yield the objectives that have been inconclusive for too long."""
     for name, window in windows.items():
         for newest_objective in newest_objectives(window).values():
             if overdue_words := overdue(newest_objective):
@@ -292,7 +292,7 @@ def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Ite
 def _too_young(
     series: Series, windows: Mapping[str, Sequence[Evaluation]], delay: OutcomeDelay, outcomes: int
 ) -> Iterator[str]:
-    """Return why joined outcomes give no performance: no closed window has had its time for outcomes."""
+    """Yield why joined outcomes give no performance: no closed window is mature."""
     closed = [evaluation for window in windows.values() for evaluation in window if evaluation.closed]
     if outcomes and closed and all(evaluation.young for evaluation in closed):
         key = f"models.{series.key.model}.outcome_delay"

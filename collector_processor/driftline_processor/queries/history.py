@@ -1,4 +1,4 @@
-"""The history of an id and of evaluations: what was known at some time, read from the store."""
+"""The history of an id and of evaluations: data as of a time, read from the store."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER 
 
 
 class MatchedPrediction(Struct, frozen=True):
-    """A prediction that an outcome belongs to, by its event time, and whether the outcome counts for it now."""
+    """A prediction of an outcome, by its event time, and whether the outcome currently counts for it."""
 
     version: str
     environment: str
@@ -44,11 +44,11 @@ class MatchedPrediction(Struct, frozen=True):
 
 
 class RecordedOutcome(Struct, frozen=True):
-    """One outcome, as it came. Times are unix nanoseconds; ``None`` is what nobody said.
+    """One outcome as received. Times are unix nanoseconds; ``None`` is not given.
 
     Attributes:
         actual: A class or a number, as text.
-        belongs_to: One prediction of each version, none while it waits.
+        belongs_to: One prediction per version; empty while it waits.
     """
 
     time: int
@@ -72,24 +72,24 @@ class StoredEvaluation(Struct, frozen=True):
 
 
 class History:
-    """Answers any thread, through connections of its own."""
+    """Past outcomes and evaluations. Thread-safe: each thread has its own connection."""
 
     def __init__(self, store: Store, series: SeriesRegister) -> None:
         self._store, self._series = store, series
 
     def outcomes(self, model: str, id: str) -> list[RecordedOutcome]:
-        """Return all that is kept of what was said of an id, in the order of arrival.
+        """Return all stored outcomes of an id in the order of arrival.
 
-        An id that says when it was made is looked for there, any other in all that is stored.
+        If the id contains its time, only that time is searched, else all data.
         """
         with self._store.reading() as connection:
             return self._outcomes(connection, model, id)
 
     def evaluations(self, key: ModelKey, window: str, as_of: int, limit: int) -> list[StoredEvaluation]:
-        """Return the evaluations of the windows of a name as of a time, the newest ``limit``, oldest first.
+        """Return the evaluations of the windows of a length as of a time, the newest ``limit``, oldest first.
 
-        Of each window that had closed, as it was last stored by then: when it closed, and within the hour after it was
-        restated. ``as_of``: unix nanoseconds.
+        For each closed window the last version stored by then: when it closed, or at most an hour after a revision.
+        ``as_of``: unix nanoseconds.
         """
         series = self._series.find(key)
         if series is None:
@@ -123,7 +123,7 @@ class History:
             row = predictions[prediction]
             series = by_number[row["series"]]
             counts = row["outcome"] == outcome
-            if series.task.ranks_items:  # one row of all that was said of its items
+            if series.task.ranks_items:  # one row for all its items
                 lasts = ranked[prediction, words[outcome]["item"]] == outcome
                 counts = row["outcome"] is not None and lasts and not words[outcome]["retracted"]
             belonging.setdefault(outcome, []).append(

@@ -1,7 +1,7 @@
-"""Incidents: what was wrong with a model, since when and until when, read from its evaluations and interruptions.
+"""Incidents: problems of a model with begin and end, from its evaluations and interruptions.
 
-What windows show is not stored: a window that is restated changes it. Silence and backlog are, see
-:mod:`~.interruptions`.
+Incidents of windows are not stored, so a revised window changes them. Periods without data and backlogs are
+stored, see :mod:`~.interruptions`.
 """
 
 from __future__ import annotations
@@ -42,36 +42,38 @@ KINDS: Mapping[IncidentKind, str] = {
     "drift": "drift",
     "latency": "slower",
 }
-"""Kind of an incident → its words, the gravest kind first."""
+"""Kind of an incident → its words, the most severe kind first."""
 
 AT_ONCE: Final = 0.1
-"""Seconds in which an answer seems to come at once: calls that became slower and stay below are a minor incident.
-Miller, Response time in man-computer conversational transactions, 1968."""
+"""Latency in seconds that users perceive as instant: slower calls below it are a minor incident.
+
+Miller, Response time in man-computer conversational transactions, 1968.
+"""
 
 _GRAVITY = {kind: place for place, kind in enumerate(KINDS)}
-_GRAVEST = ("degraded", "no_data")  # the other states of a verdict are no graver than drift
+_GRAVEST = ("degraded", "no_data")  # the other states of a verdict are not more severe than drift
 SIZES: Mapping[Size, int] = {"": 0, "small": 1, "moderate": 2, "large": 3}
-"""How far drift went → its rank, the largest last."""
+"""Size of a drift → its rank, the largest last."""
 
 T = TypeVar("T")
 
 
 class Incident(Struct, frozen=True):
-    """Something that was wrong for a time.
+    """A problem over a period.
 
     Attributes:
         key: Model, version and environment.
-        kind: What it was read from.
-        subject: What it is about: a state, the name of a pane's part, or the rule of an objective.
-        since: Unix nanoseconds.
-        until: Start of the first window without it, unix nanoseconds; None while it lasts.
-        windows: Lengths of the windows that show it, the one to look at first.
-        start: Start of the window to look at, unix nanoseconds; None where no window shows it.
-        sentence: What it was.
-        ended: How it ended, "" while it lasts.
-        timezone: The model's.
-        minor: Whether nobody notices it, such as calls that became slower and are answered at once.
-        size: How far drift went at most; "" of all else, and where nobody can tell.
+        kind: Kind of the problem.
+        subject: Its subject: a state, the name of a pane's part, or the rule of an objective.
+        since: Begin, unix nanoseconds.
+        until: Start of the first window without it, unix nanoseconds; None while it is open.
+        windows: Lengths of the windows that show it, the main one first.
+        start: Start of the window to look at, unix nanoseconds; None without a window.
+        sentence: The problem in words.
+        ended: Its end in words, "" while it is open.
+        timezone: Time zone of the model.
+        minor: Whether it has no visible effect, for instance slower calls that are still instant.
+        size: Largest size of the drift; "" for other kinds, and if unknown.
     """
 
     key: ModelKey
@@ -89,20 +91,20 @@ class Incident(Struct, frozen=True):
 
     @property
     def open(self) -> bool:
-        """Whether it lasts."""
+        """Whether it is open."""
         return not self.ended
 
     @property
     def name(self) -> str:
-        """Name that stays while the windows before it do, for links."""
+        """Id for links, stable as long as the earlier windows are."""
         parts = (self.key.model, self.key.version, self.key.environment, self.kind, self.subject, str(self.since))
         return xxhash.xxh3_64_hexdigest("\0".join(parts).encode("utf-8", "surrogatepass"))[:12]
 
 
 def incidents_of(model: ModelView) -> list[Incident]:
-    """Return the incidents of one version of a model, those that last first, the gravest of them at the head.
+    """Return the incidents of one version of a model, open ones first by severity.
 
-    What windows of several lengths show of one subject at the same time is one incident.
+    Windows of several lengths with the same subject at the same time are one incident.
     """
     windows = _windows(model)
     return _incidents(model, windows, state_spans(_closed(windows), model.timezone))
@@ -120,24 +122,24 @@ def _incidents(
 
 
 def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:
-    """Return the place of an incident in a list: those that last by gravity and size, all others the newest first."""
+    """Return the sort key: open incidents by severity and size, then the others, newest first."""
     if not incident.open:
         return True, False, 0, 0, -(incident.since or 0)
     kind = "drift" if incident.kind == "verdict" and incident.subject not in _GRAVEST else incident.kind
     size = (
         len(SIZES) if kind != incident.kind else SIZES[incident.size]
-    )  # what a model's verdict says goes before its parts
+    )  # incidents of the verdict come before incidents of columns
     return False, incident.minor, _GRAVITY[kind], -size, -(incident.since or 0)
 
 
 class IncidentLog:
-    """Incidents of all models, read again only from what has changed. Any thread may ask."""
+    """Cached incidents of all models, updated for changed models. Thread-safe."""
 
     def __init__(self) -> None:
         self._read: dict[ModelKey, _Read] = {}
 
     def of(self, models: Sequence[ModelView]) -> list[Incident]:
-        """Return the incidents of these models, those that last first, the gravest of them at the head."""
+        """Return the incidents of these models, open ones first by severity."""
         before, current, incidents = self._read, dict(self._read), list[Incident]()
         for model in models:
             known_reading, windows = before.get(model.key), _windows(model)
@@ -149,10 +151,10 @@ class IncidentLog:
 
 
 _Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
-"""Identity of a window with an incident → the window, and how far each column of the incident moved."""
+"""Id of a window with an incident → the window, and the size of each drifted column."""
 
 Windows = tuple[tuple[Evaluation, ...], ...]
-"""The windows of each length, oldest first: a copy, for lists change in place."""
+"""Copies of the lists of windows per length, oldest first, because the lists change in place."""
 
 
 def _windows(model: ModelView) -> Windows:
@@ -164,12 +166,12 @@ def _closed(windows: Windows) -> list[Evaluation]:
 
 
 class _Read(Struct, frozen=True):
-    """The incidents of a model, and what they were read from.
+    """The incidents of a model, and their input.
 
     Attributes:
-        moved: How far columns moved in windows with an incident.
-        readings: Identity of a closed window → the window, and what its outcomes say.
-        spans: When the model was healthy and degraded, by the closed windows.
+        moved: Sizes of drift in windows with an incident.
+        readings: Id of a closed window → the window, and the result of its outcomes.
+        spans: Periods in which the model was healthy or degraded, by the closed windows.
     """
 
     windows: Windows
@@ -183,7 +185,7 @@ class _Read(Struct, frozen=True):
     incidents: Sequence[Incident]
 
     def holds(self, model: ModelView, windows: Windows) -> bool:
-        """Return True where they would be the same again."""
+        """Return True if the incidents are unchanged."""
         return (
             (self.verdict is model.verdict or self.verdict == model.verdict)
             and (self.in_use, self.timezone, len(self.windows)) == (model.in_use, model.timezone, len(windows))
@@ -197,7 +199,7 @@ def _identical(before: Sequence[Evaluation], now: Sequence[Evaluation]) -> bool:
 
 
 def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
-    """Read the incidents of a model: of closed windows that are known, only what follows from them."""
+    """Compute the incidents of a model; results of known closed windows are reused."""
     closed, readings = _closed(windows), dict[int, tuple[Evaluation, Reading]]()
     if before is not None and before.timezone != model.timezone:
         before = None
@@ -230,13 +232,20 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
     moved = _moved(windows, {} if before is None else before.moved)
     incidents = _incidents(model, windows, spans, moved)
     return _Read(
-        *(windows, model.verdict, model.in_use, model.timezone, model.interruptions),
-        *(readings, spans, moved, incidents),
+        windows=windows,
+        verdict=model.verdict,
+        in_use=model.in_use,
+        timezone=model.timezone,
+        interruptions=model.interruptions,
+        readings=readings,
+        spans=spans,
+        moved=moved,
+        incidents=incidents,
     )
 
 
 def _open_words(windows: Windows) -> list[object]:
-    """Return all that incidents are told from in windows that are open: two that have the same have the same ones."""
+    """Return the parts of open windows that incidents depend on, for a comparison."""
     return [
         (
             *(place, evaluation.window, evaluation.incident),
@@ -254,12 +263,12 @@ def _open_words(windows: Windows) -> list[object]:
 
 
 class _Stretch(Struct, Generic[T]):
-    """Windows in a row that show one thing.
+    """Consecutive windows with one subject.
 
     Attributes:
-        subject: What they show.
-        shown: Each with what it shows.
-        ended: The first window without; None while it lasts.
+        subject: The subject.
+        shown: Each window with its value.
+        ended: The first window without it; None while it is open.
     """
 
     subject: str
@@ -272,12 +281,12 @@ def _stretches(
     shown_in: Callable[[Evaluation], Mapping[str, T]],
     ends: Callable[[Evaluation, str], bool],
 ) -> Iterator[_Stretch[T]]:
-    """Yield what windows show for a time.
+    """Yield the runs of windows per subject.
 
     Args:
-        windows: Of one length, the oldest first.
-        shown_in: Returns subject → what a window shows of it.
-        ends: Whether a window that does not show a subject says that it is over, rather than nothing.
+        windows: Windows of one length, oldest first.
+        shown_in: Returns subject → value in a window.
+        ends: Whether a window without a subject ends its run, as opposed to an inconclusive window.
     """
     lasting_stretches: dict[str, _Stretch[T]] = {}
     for evaluation in windows:
@@ -296,16 +305,21 @@ def _stretches(
 
 
 def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident]:
-    """Yield when the model was degraded, and what its verdict says now."""
+    """Yield the periods in which the model was degraded, with its current verdict."""
     now = model.verdict
     for span in spans:
         verdict = span.verdict
         if verdict.state == "degraded" and span.until is not None:
             yield _incident(
-                model,
-                *("verdict", "degraded", verdict.since, span.until, span.window, verdict.window_start),
-                verdict_reason(verdict),
-                "The outcomes showed no loss any more.",
+                model=model,
+                kind="verdict",
+                subject="degraded",
+                since=verdict.since,
+                until=span.until,
+                window=span.window,
+                start=verdict.window_start,
+                sentence=verdict_reason(verdict),
+                ended="The outcomes showed no loss any more.",
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
         window = next(
@@ -320,11 +334,21 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
             "",
         )
         start = now.window_start if window else None
-        yield _incident(model, "verdict", now.state, now.since, None, window, start, verdict_reason(now), "")
+        yield _incident(
+            model=model,
+            kind="verdict",
+            subject=now.state,
+            since=now.since,
+            until=None,
+            window=window,
+            start=start,
+            sentence=verdict_reason(now),
+            ended="",
+        )
 
 
 def _interrupted(model: ModelView) -> Iterator[Incident]:
-    """Yield when the model was silent, and when its windows waited too long."""
+    """Yield the periods without data and with a lag."""
     for interruption in model.interruptions:
         over = interruption.until is not None
         if interruption.kind == "no_data":
@@ -334,20 +358,20 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
             sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
             end_words = "No window was late any more."
         yield _incident(
-            model,
-            "verdict",
-            interruption.kind,
-            interruption.since,
-            interruption.until,
-            "",
-            None,
-            sentence,
-            end_words if over else "",
+            model=model,
+            kind="verdict",
+            subject=interruption.kind,
+            since=interruption.since,
+            until=interruption.until,
+            window="",
+            start=None,
+            sentence=sentence,
+            ended=end_words if over else "",
         )
 
 
 def _moved(all_windows: Windows, before: _Moved) -> _Moved:
-    """Return the sizes of all columns that are in an incident, window by window: their details are read once."""
+    """Return the sizes of all columns with an incident per window; details of a window are read once."""
     moved: _Moved = {}
     for evaluation in chain.from_iterable(all_windows):
         if evaluation.incident:
@@ -371,7 +395,15 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
         )
         since = stretch.shown[0][1]
-        incident = _of_stretch(model, "drift", stretch, since, f"{name} drifts{how}.", _quiet(stretch), evaluation)
+        incident = _of_stretch(
+            model=model,
+            kind="drift",
+            stretch=stretch,
+            since=since,
+            sentence=f"{name} drifts{how}.",
+            ended=_quiet(stretch),
+            telling=evaluation,
+        )
         yield replace(incident, size=largest or "")
 
 
@@ -402,7 +434,15 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
         since = objective.since or first.window.start
-        yield _of_stretch(model, "objective", stretch, since, sentence, "It was met again.", first)
+        yield _of_stretch(
+            model=model,
+            kind="objective",
+            stretch=stretch,
+            since=since,
+            sentence=sentence,
+            ended="It was met again.",
+            telling=first,
+        )
 
 
 def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -418,7 +458,15 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
 
     for stretch in _stretches(windows, broken, kept):
         first, sentence = stretch.shown[0]
-        yield _of_stretch(model, "labels", stretch, first.window.start, sentence, "Outcomes came in time again.", first)
+        yield _of_stretch(
+            model=model,
+            kind="labels",
+            stretch=stretch,
+            since=first.window.start,
+            sentence=sentence,
+            ended="Outcomes came in time again.",
+            telling=first,
+        )
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -437,10 +485,26 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
             end_words = "Calls are answered as before."
-            yield _of_stretch(model, "service", stretch, first.window.start, sentence, end_words, first)
+            yield _of_stretch(
+                model=model,
+                kind="service",
+                stretch=stretch,
+                since=first.window.start,
+                sentence=sentence,
+                ended=end_words,
+                telling=first,
+            )
             continue
         end_words = "Calls are as quick as before."
-        slower = _of_stretch(model, "latency", stretch, first.window.start, sentence, end_words, first)
+        slower = _of_stretch(
+            model=model,
+            kind="latency",
+            stretch=stretch,
+            since=first.window.start,
+            sentence=sentence,
+            ended=end_words,
+            telling=first,
+        )
         yield replace(
             slower, minor=all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
         )
@@ -459,7 +523,15 @@ def _of_stretch(
     until = None if over is None else over.window.start
     window = telling.window
     return _incident(
-        model, kind, stretch.subject, since, until, window.name, window.start, sentence, "" if over is None else ended
+        model=model,
+        kind=kind,
+        subject=stretch.subject,
+        since=since,
+        until=until,
+        window=window.name,
+        start=window.start,
+        sentence=sentence,
+        ended="" if over is None else ended,
     )
 
 
@@ -475,13 +547,24 @@ def _incident(
     ended: str,
 ) -> Incident:
     windows = (window,) if window else ()
-    return Incident(model.key, kind, subject, since, until, windows, start, sentence, ended, model.timezone)
+    return Incident(
+        key=model.key,
+        kind=kind,
+        subject=subject,
+        since=since,
+        until=until,
+        windows=windows,
+        start=start,
+        sentence=sentence,
+        ended=ended,
+        timezone=model.timezone,
+    )
 
 
 def _folded(incidents: Sequence[Incident]) -> list[Incident]:
-    """Return incidents, those of one subject that overlap in time as one: a longer window shows what shorter ones do.
+    """Merge incidents of one subject that overlap in time, because longer windows show the same as shorter ones.
 
-    The windows of the incident that began first are looked at first, or of drift those that show it largest.
+    The main windows are those of the earliest incident, or for drift those with the largest size.
     """
     folded: dict[tuple[str, str], list[Incident]] = {}
     for incident in sorted(incidents, key=lambda incident: incident.since or 0):
@@ -504,7 +587,7 @@ def _folded(incidents: Sequence[Incident]) -> list[Incident]:
 
 
 def part_words(part: str, column: ColumnDrift | None = None) -> str:
-    """Name what drifts, by the name of its part of a pane; ``column``: its drift, where a window has it.
+    """Return the name of a drifted part of a pane; ``column``: its drift, if a window has it.
 
     >>> part_words("feature:temp where origin=JFK"), part_words("score"), part_words("class")
     ('temp where origin=JFK', 'The score', 'The predicted class')
@@ -518,7 +601,7 @@ def part_words(part: str, column: ColumnDrift | None = None) -> str:
 
 
 def _column(evaluation: Evaluation, part: str) -> ColumnDrift | None:
-    """Return the drift of a part in a window; None where it has none."""
+    """Return the drift of a part in a window; None if there is none."""
     name, _, place = part.partition(WHERE)
     drift = evaluation.slices.get(place) if place else evaluation
     if drift is None:

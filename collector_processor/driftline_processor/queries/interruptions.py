@@ -1,7 +1,7 @@
-"""Interruptions: when a model was silent, or its windows waited too long, noted as the keeper sees it.
+"""Interruptions: periods without data or with a lag of windows, recorded while they happen.
 
-Neither follows from windows: how long a pause may be is learned from arrivals that are not kept for ever, and while the
-processor is away nobody listens. So both are stored, in the transaction that stores the state of the verdict.
+They cannot be computed from windows: the normal pause is learned from arrivals that are deleted later, and a
+stopped processor receives nothing. So both are stored in the transaction of the verdict's state.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ InterruptionKind = Literal["no_data", "lagging"]
 
 
 class Interruption(Struct, frozen=True):
-    """A time in which nothing could be said of a model. Times are unix nanoseconds of the wall clock.
+    """A period in which the model cannot be evaluated. Times are unix nanoseconds of the wall clock.
 
     Attributes:
-        kind: No row came, or windows waited too long to be evaluated.
-        since: When the row before the silence came, or when the first window began to wait.
-        until: When a row came again, or when no window was late any more; None while it lasts.
-        pause: Of a silence: nanoseconds of open time that the model pauses at most; 0 of a backlog.
+        kind: No row arrived, or windows waited too long for evaluation.
+        since: Arrival of the last row before it, or when the first window began to wait.
+        until: Arrival of the next row, or when no window was late any more; None while it is open.
+        pause: Without data: normal upper limit of the model's pauses, nanoseconds of open time; 0 for a lag.
     """
 
     kind: InterruptionKind
@@ -37,11 +37,11 @@ class Interruption(Struct, frozen=True):
 
 
 class SeenTraffic(Struct, frozen=True):
-    """What the keeper sees of a series.
+    """Current traffic of a series.
 
     Attributes:
         traffic: Its traffic and backlog.
-        received: When the newest row of the model in its environment came, unix nanoseconds; 0 where none has.
+        received: Arrival of the newest row of the model in its environment, unix nanoseconds; 0 without rows.
         siblings: The series of all versions of the model in its environment.
     """
 
@@ -51,28 +51,28 @@ class SeenTraffic(Struct, frozen=True):
 
 
 class Interruptions(Struct):
-    """The interruptions of all series, those that last and those of the past. One thread notes; any may read.
+    """The past and open interruptions of all series. Written by one thread, read by any.
 
     Args:
-        connection: Where they are kept.
+        connection: Connection to their table.
     """
 
     connection: Connection
     _known: dict[int, tuple[Interruption, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Read what is kept."""
+        """Read the stored interruptions."""
         query = "SELECT series, kind, since, until, pause FROM interruptions ORDER BY series, since, kind"
         rows = read(self.connection, query).to_pylist()
         for row, one in self.connection.unreadable.skipped("interruptions", rows, _interruption):
             self._known[row["series"]] = (*self.of(row["series"]), one)
 
     def of(self, series: int) -> tuple[Interruption, ...]:
-        """Return the interruptions of a series, the oldest first."""
+        """Return the interruptions of a series, oldest first."""
         return self._known.get(series, ())
 
     def lasting(self, series: int, kind: InterruptionKind) -> Interruption | None:
-        """Return the interruption of a series that lasts; None where there is none."""
+        """Return the open interruption of a series; None if there is none."""
         return next(
             (
                 interruption
@@ -83,14 +83,14 @@ class Interruptions(Struct):
         )
 
     def changed(self, seen: Mapping[int, SeenTraffic], in_use: Mapping[int, object], now: int) -> _Changes:
-        """Return what is to be kept anew: series → all of its interruptions.
+        """Return the changes to store: series → all of its interruptions.
 
-        A silence ends with a row alone. One begins only for a series that counts for its model.
+        A period without data ends only with a row. It begins only for a series in use.
 
         Args:
-            seen: What is known of each series.
-            in_use: The series that count.
-            now: The wall clock, unix nanoseconds.
+            seen: Current traffic by series.
+            in_use: The series in use.
+            now: Wall time, unix nanoseconds.
         """
         changes, oldest = _Changes(), now - KEEP_DAYS
         for series, one in seen.items():
@@ -114,7 +114,7 @@ class Interruptions(Struct):
         return changes
 
     def write(self, changes: _Changes) -> None:
-        """Keep what has changed, inside the caller's transaction."""
+        """Store changes within the caller's transaction."""
         rows = [
             {
                 "series": series,
@@ -130,11 +130,11 @@ class Interruptions(Struct):
         insert(self.connection, "interruptions", pa.Table.from_pylist(rows, _COLUMNS))
 
     def take(self, changes: _Changes) -> None:
-        """Show what has changed, once it is kept."""
+        """Apply stored changes in memory."""
         self._known = {**self._known, **changes}
 
     def _ended(self, interruption: Interruption, seen_traffic: SeenTraffic, now: int) -> Interruption:
-        """Return an interruption with its end, where that has come."""
+        """Return an interruption with its end if it has ended."""
         if interruption.until is not None:
             return interruption
         if interruption.kind == "no_data":
@@ -148,7 +148,7 @@ class Interruptions(Struct):
         )
 
     def _first_row(self, silence: Interruption, seen_traffic: SeenTraffic) -> int:
-        """Return when the first row after a silence came; of distributions, the newest that is known."""
+        """Return the arrival of the first row after a pause; for distributions, the newest known arrival."""
         query = "SELECT min(received) FROM predictions WHERE received > ? AND list_contains(?, series)"
         return number(self.connection, query, silence.since, list(seen_traffic.siblings)) or seen_traffic.received
 
@@ -169,7 +169,7 @@ _COLUMNS = pa.schema(
 def _interruption(row: Mapping[str, object]) -> Interruption:
     kind, since, until, pause = row["kind"], row["since"], row["until"], row["pause"]
     if kind not in ("no_data", "lagging") or not isinstance(since, int):
-        raise ValueError(f"{kind} since {since} is not an interruption of kind no_data or lagging")
+        raise ValueError(f"an interruption must have the kind no_data or lagging and a start, not {kind} and {since}")
     return Interruption(
         "no_data" if kind == "no_data" else "lagging",
         since,

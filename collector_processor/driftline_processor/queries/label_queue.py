@@ -1,4 +1,4 @@
-"""Choose the predictions to label next, among those without an outcome; see :mod:`~driftline_processor.core.labels`."""
+"""Select predictions without an outcome to label next; see :mod:`~driftline_processor.core.labels`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from driftline_processor.store.pruning import ROWS_APART, days_of, lies_near
 from driftline_processor.store.series import Series, SeriesRegister
 
 MOST_LOOKED_AT = 200_000
-"""Rows that are looked at: those of the least lots, where there are more."""
+"""Upper limit of rows that are read: those with the smallest random lots if there are more."""
 
-# Without an outcome, or with that of a row that was drawn before: it stands for more rows than itself.
+# Rows without an outcome, and labelled rows that were drawn before, whose probability changes.
 _ASKED = """
 FROM predictions p LEFT JOIN joined j ON j.prediction = p.seq AND j.time >= ? AND j.time < ?
 WHERE p.series = ? AND p.time >= ? AND p.time < ? AND p.id <> ''
@@ -55,11 +55,11 @@ FROM joined j SEMI JOIN wanted ON wanted.seq = j.prediction JOIN outcomes o ON o
 
 
 class LabelCandidate(Struct, frozen=True):
-    """One prediction that should be labelled.
+    """One prediction to label.
 
     Attributes:
-        reasons: 0 to 1 each.
-        probability: With which it was drawn.
+        reasons: From 0 to 1 each.
+        probability: Probability with which it was drawn.
     """
 
     id: str
@@ -72,11 +72,11 @@ class LabelCandidate(Struct, frozen=True):
 
 
 class ReweightedLabel(Struct, frozen=True):
-    """A label of a row that was drawn before, as it was said, and the ``probability`` that it has from now on.
+    """The label of a row that was drawn before, with its new ``probability``.
 
     Attributes:
         prediction_time: Unix nanoseconds.
-        environment: None where the label names none.
+        environment: None if the label has none.
         time: Unix nanoseconds.
     """
 
@@ -91,9 +91,10 @@ class ReweightedLabel(Struct, frozen=True):
 
 
 class LabelBatch(Struct, frozen=True):
-    """``rows``: what should be labelled, the most telling first. ``candidates``: of how many rows without outcome.
+    """A selection of rows to label.
 
-    ``labelled``: what is known already and now stands for fewer rows.
+    ``rows``: the rows, the most informative first. ``candidates``: number of rows without an outcome. ``labelled``:
+    existing labels with a changed probability.
     """
 
     rows: tuple[LabelCandidate, ...] = ()
@@ -102,7 +103,7 @@ class LabelBatch(Struct, frozen=True):
 
 
 class LabelQueue:
-    """Any thread may ask."""
+    """Selection of rows to label. Thread-safe."""
 
     def __init__(
         self, store: Store, series: SeriesRegister, baselines: Baselines, evaluations: EvaluationStore
@@ -110,10 +111,10 @@ class LabelQueue:
         self._store, self._series, self._baselines, self._evaluations = store, series, baselines, evaluations
 
     def next(self, key: ModelKey, since: int, until: int, most: int, by: Collection[Reason] = REASONS) -> LabelBatch:
-        """Draw at most ``most`` predictions of ``[since, until)``, unix nanoseconds, whose outcome is not known.
+        """Draw at most ``most`` predictions of ``[since, until)``, unix nanoseconds, without an outcome.
 
-        ``by``: what speaks for a row; with none of them all rows are as likely. A prediction without an id cannot be
-        labelled.
+        ``by``: reasons that raise the probability; without reasons all rows are equally likely. Predictions without an
+        id cannot be labelled.
         """
         series = self._series.find(key)
         if series is None:
@@ -140,7 +141,17 @@ class LabelQueue:
         ):
             why = {reason: float(values[place]) for reason, values in speaking.items()}
             slices = dict(row["slices"] or ())
-            rows_to_label.append(LabelCandidate(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
+            rows_to_label.append(
+                LabelCandidate(
+                    id=row["id"],
+                    time=row["time"],
+                    score=row["score"],
+                    predicted=row["predicted"],
+                    slices=slices,
+                    reasons=why,
+                    probability=p,
+                )
+            )
         return LabelBatch(tuple(rows_to_label), _labelled(connection, rows, draw.again), candidates or 0)
 
     def _reasons(
@@ -174,7 +185,7 @@ class LabelQueue:
 
 
 def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> tuple[I64, float]:
-    """Return the rows of the least lots, and the lot up to which they are complete: 1 for all rows."""
+    """Return the rows with the smallest lots, and the lot up to which they are complete: 1 for all rows."""
     seq, lot, reach = np.empty(0, np.int64), np.empty(0), 1.0
     for day in days_of(connection, series.number, *stretch):
         more = read(connection, f"SELECT p.seq, p.id {_ASKED}", *day, series.number, *day)
@@ -187,7 +198,7 @@ def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> 
 
 
 def _lots(rows: pa.Table) -> F64:
-    """Return the lots of rows, from their ids alone: a label belongs to all versions that scored its id."""
+    """Return the lots of rows, computed from ids, because a label belongs to all versions that scored its id."""
     return row_lots(numbers_of_ids(rows["id"]))
 
 
@@ -217,7 +228,7 @@ def _labelled(connection: Connection, rows: pa.Table, chosen_rows: ChosenRows) -
 
 
 def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column]) -> dict[str, tuple[Bins, F64]]:
-    """Feature → its bins and how much more frequent each has become, of what drifts; "" is the score."""
+    """Return feature → its bins and their relative increase, for drifted features; "" is the score."""
     risen_features: dict[str, tuple[Bins, F64]] = {}
     drifting = {name for name, column in newest.features.items() if column.state == "drift"}
     over: dict[str, tuple[str, Bins]] = {

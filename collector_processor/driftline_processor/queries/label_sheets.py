@@ -1,4 +1,4 @@
-"""Rows to label as people and programs get them: a JSON document, or a sheet to fill in and send back."""
+"""Rows to label for people and programs: a JSON document, or a sheet to fill in and upload."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from driftline_processor.readers.outcomes.fields import SLICE
 from .label_queue import LabelBatch, ReweightedLabel
 
 MEDIA_TYPES: Final[Mapping[str, str]] = {"json": "application/json", "csv": "text/csv", "spreadsheet": "text/csv"}
-"""The types of what :func:`label_sheet` returns, by the form."""
+"""Form of :func:`label_sheet` → media type."""
 
 _SHEET = ("id", "prediction_time", "weight", "actual")
 
@@ -79,7 +79,7 @@ def _outcome(row: ReweightedLabel) -> dict[str, Any]:
 
 
 def _csv(label_batch: LabelBatch) -> str:
-    """Return a file to fill in and send back to ``POST /v1/outcomes``, whose columns these are."""
+    """Return a CSV file to fill in and upload to ``POST /v1/outcomes``."""
     text = io.StringIO()
     names, rows = _sheet(label_batch)
     sheet = csv.writer(text)
@@ -89,9 +89,9 @@ def _csv(label_batch: LabelBatch) -> str:
 
 
 def _spreadsheet(label_batch: LabelBatch) -> str:
-    """Return that file with an apostrophe before every text and the names of text columns.
+    """Return the CSV file with an apostrophe before texts and names of text columns.
 
-    So that a program for spreadsheets runs no id as a formula, and makes no number or date of it.
+    The apostrophe prevents a spreadsheet from evaluating an id as a formula or converting it to a number or a date.
     """
     text = io.StringIO()
     names, rows = _sheet(label_batch)
@@ -107,7 +107,7 @@ _NUMBERS = ("weight", "value")
 
 
 def _sheet(label_batch: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the columns, and the cells of each row: rows to label, and rows with a label."""
+    """Return the columns, and the cells of each row: rows to label, and labelled rows."""
     outcomes = [_outcome(row) for row in label_batch.labelled]
     for outcome, row in zip(outcomes, label_batch.labelled, strict=True):
         outcome |= {f"{SLICE}{name}": value for name, value in outcome.pop("slices", {}).items()}

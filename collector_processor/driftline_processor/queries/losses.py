@@ -1,4 +1,4 @@
-"""What models lose a day in money, where the configuration names a currency and outcomes or costs tell it."""
+"""Money that models lose per day, if the configuration has a currency and outcomes or costs are known."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from driftline_processor.core.windows.window import DAY
 from .overview import ModelView
 
 TROUBLES = ("degraded", "no_data", "at_risk", "lagging")
-"""States of a verdict that somebody has to look after."""
+"""States of a verdict that require action."""
 
 
 def loss_of_model(versions: Iterable[ModelView]) -> DailyLoss | None:
-    """Return what the versions in use of a model lose a day together; None where no currency is named, or none tells.
+    """Return the sum of the losses per day of a model's versions in use; None without a currency or a known loss.
 
-    Each says it by its longest windows that tell, and the newest of them.
+    The loss of a version is that of its longest windows with a known loss, the newest of them.
 
     Args:
         versions: All versions and environments of the model.
@@ -27,7 +27,7 @@ def loss_of_model(versions: Iterable[ModelView]) -> DailyLoss | None:
 
 
 def loss_of_version(model: ModelView) -> DailyLoss | None:
-    """Return what one version of a model loses a day."""
+    """Return the loss per day of one version of a model."""
     evaluations_by_length = sorted(filter(None, model.windows.values()), key=_length, reverse=True)
     for windows in evaluations_by_length:
         for evaluation in reversed(windows):
@@ -37,9 +37,9 @@ def loss_of_version(model: ModelView) -> DailyLoss | None:
 
 
 def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[DailyLoss, float] | None:
-    """Return what some windows of one length lost together: the mean loss a day, and the days that tell it.
+    """Return the mean loss per day over some windows of one length, and the number of days with a known loss.
 
-    None where none of them tells.
+    None if no window has a known loss.
     """
     losss = [loss for window in windows if model.mature(window) and (loss := daily_loss(window)) is not None]
     days = [(loss.end - loss.start) / DAY for loss in losss]
@@ -53,14 +53,14 @@ def loss_of_period(model: ModelView, windows: Sequence[Evaluation]) -> tuple[Dai
         return sum((value or 0.0) * share for value, share in zip(values, days, strict=True)) / total_days
 
     loss = DailyLoss(
-        losss[0].metric,
-        mean([loss.amount for loss in losss]) or 0.0,
-        mean([loss.low for loss in losss]),
-        mean([loss.high for loss in losss]),
-        mean([loss.predictions for loss in losss]) or 0.0,
-        mean([loss.coverage for loss in losss]),
-        min(loss.start for loss in losss),
-        max(loss.end for loss in losss),
+        metric=losss[0].metric,
+        amount=mean([loss.amount for loss in losss]) or 0.0,
+        low=mean([loss.low for loss in losss]),
+        high=mean([loss.high for loss in losss]),
+        predictions=mean([loss.predictions for loss in losss]) or 0.0,
+        coverage=mean([loss.coverage for loss in losss]),
+        start=min(loss.start for loss in losss),
+        end=max(loss.end for loss in losss),
     )
     return loss, total_days
 

@@ -1,6 +1,6 @@
-"""The worst predictions of a stretch of time, with their traces: which ones to open first.
+"""The worst predictions of a period with their traces.
 
-The joined rows are read a day at a time, and judged as those of files are
+The joined rows are read day by day and evaluated as rows of files are
 (:func:`~driftline_processor.core.performance.mispredictions.row_losses_of`).
 """
 
@@ -39,8 +39,7 @@ _MARK = """
 SELECT count(*) AS rows, max(seq) AS newest, sum(hash(outcome) % 1000003) AS outcomes FROM joined
 WHERE series = ? AND time >= ? AND time < ?
 """
-"""What joined rows hold, short enough to be asked at each refresh of a page: another one where any came, went or was
-corrected."""
+"""Query of a short fingerprint of the joined rows, which changes if a row is added, deleted or corrected."""
 _CUT = "AND map_extract(slices, ?)[1] = ?"
 _CHOSEN = """
 SELECT j.*, p.id, p.trace_id, p.span_id FROM joined j JOIN predictions p ON p.seq = j.prediction
@@ -50,7 +49,10 @@ SEMI JOIN wanted ON wanted.prediction = j.prediction WHERE {near} ORDER BY j.pre
 
 @dataclass(frozen=True, slots=True)
 class Mispredictions:
-    """Any thread may ask. An answer is remembered until a row of its stretch has come, gone or was corrected."""
+    """The worst predictions. Thread-safe.
+
+    Results are cached until a row of their period is added, deleted or corrected.
+    """
 
     store: Store
     register: SeriesRegister
@@ -62,7 +64,7 @@ class Mispredictions:
     ) -> Worst:
         """Return the worst predictions of ``[since, until)``, by prediction time in unix nanoseconds.
 
-        ``slices``: key → value, all of which a row must have.
+        ``slices``: key → value; a row must have all of them.
         """
         series, row_limit = self.register.find(key), min(limit, MOST)
         if series is None or not series.task.losses:
@@ -79,7 +81,7 @@ class Mispredictions:
         with self._lock:
             self._known[parameters] = mark, found
             self._known.move_to_end(parameters)
-            # 32: answers that are remembered, of pages that stay open
+            # 32: cached results, for open pages
             while len(self._known) > 32:
                 self._known.popitem(last=False)
         return found
@@ -108,7 +110,7 @@ def _losses(task: Task, rows: pa.Table) -> RowLosses | None:
 
 
 def _described(connection: Connection, task: Task, prediction: I64) -> tuple[Misprediction, ...]:
-    """Return these predictions in this order, as far as they are kept."""
+    """Return these predictions in this order, as far as they are stored."""
     near = lies_near("p.seq", prediction, ROWS_APART)
     predictions = pa.table({"prediction": prediction})
     rows = read(connection, _CHOSEN.format(near=near.sql), *near.parameters, wanted=predictions)

@@ -1,4 +1,4 @@
-"""One model as pages, the API, policies and exporters show it, and the verdict over its versions."""
+"""One model as pages, API, policies and exporters show it, and the verdict over its versions."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from .interruptions import Interruption
 
 
 def has_performance(evaluation: Evaluation) -> bool:
-    """Return True where any metric of a window is known."""
+    """Return True if any metric of a window is known."""
     return any(metric.value is not None for metric in evaluation.realized.values())
 
 
 class BaselineView(Struct, frozen=True):
-    """The baseline that windows are compared with.
+    """The active baseline.
 
     Attributes:
-        rows: Its reference rows; ``learned`` < ``needed`` while it is learning.
-        importance: Feature → its share of the importance to the model; empty where that is unknown.
-        own: It was made for the model's own version.
-        other_version: Else the one it was made for, "" = for any.
-        until: Time of its newest row, unix nanoseconds; None where its rows have no times.
+        rows: Its reference rows; ``learned`` < ``needed`` while it is being learned.
+        importance: Feature → its fraction of the total importance; empty if unknown.
+        own: Whether it was built for the model's version.
+        other_version: Otherwise the version it was built for, "" = any.
+        until: Time of its newest row, unix nanoseconds; None if its rows have no times.
     """
 
     source: Literal["config", "event", "push", "provisional"]
@@ -52,39 +52,39 @@ class BaselineView(Struct, frozen=True):
 
 
 class ModelView(Struct):
-    """One model, version and environment, as of the moment of its snapshot.
+    """One model, version and environment at the time of its snapshot.
 
     Attributes:
-        rows: Predictions kept.
-        first: Their event times.
-        last: Their event times.
-        received: Wall time of the newest arrival, 0 where none has arrived (all unix ns).
-        by_class: Weighted predictions per predicted class since the state began ("" where no class is known).
+        rows: Number of stored predictions.
+        first: Event time of the first prediction.
+        last: Event time of the last prediction.
+        received: Wall time of the newest arrival, 0 without arrivals (all in unix nanoseconds).
+        by_class: Weighted predictions per predicted class since the state began ("" = unknown class).
         duration: As the pane part of that name.
         by_error: Weight of failed calls per error type.
-        outcomes: Rows joined.
-        pending: Outcomes of this model that found no prediction yet, ``pending_since``: when the oldest of them
-            arrived, 0 = none waits.
-        timezone: The model's, in which its windows begin and end.
-        outcome_delay: How long its outcomes may take.
-        distributed: Those besides that are known from distributions only.
-        balance: Rows that arrived against predictions that were counted, None where nothing counts them.
+        outcomes: Number of joined rows.
+            pending: Outcomes of this model without a prediction, ``pending_since``: when the oldest of them
+            arrived, 0 = none.
+        timezone: Time zone of the model's windows.
+        outcome_delay: Maximum delay of its outcomes.
+        distributed: Number of predictions that are known from distributions only.
+        balance: Rows that arrived compared with predictions that were counted, None without counts.
         windows: Window name → evaluations, oldest first; the last may be open.
-        concept: True where its errors have become more, on the stream of its outcomes; None where nothing can or shall
-            tell.
-        versions: The model's challengers beside its champion, the same for each of its versions.
-        waiting: How many of its windows were touched since they were evaluated: what is shown of them is older.
-        pending_windows: How many of those are past windows, or live ones that wait too long.
-        verdict: Whether it is still right; None where nothing of it has been judged.
-        shadow: Nobody acts on its predictions.
-        in_use: Its verdict counts for the model: it is no shadow, and no other version has taken over its traffic.
-        hints: Full sentences: what is missing, and what to do about it.
-        team: Who answers for the model; "" where nobody said.
-        tier: How much depends on the model, 1 (most) to 3; None where nobody said.
-        interruptions: When it was silent, or its windows waited too long, the oldest first.
-        currency: The currency of costs and values; "" where nobody named one, and nothing is said of money.
-        training_runs: Those of all its versions, whatever their environment, the oldest first.
-        business: What the company counts beside it; its windows know their values.
+        concept: Concept drift in the stream of its outcomes; None if unknown or disabled.
+        versions: Comparison of the model's challengers with its champion, the same for each version.
+        waiting: Number of its windows that changed since their evaluation.
+        pending_windows: Number of those that are past windows, or live windows that wait too long.
+        verdict: Its verdict; None if nothing has been evaluated.
+        shadow: Whether its predictions are not acted on.
+            in_use: Whether its verdict counts for the model: it is not a shadow, and no other version has taken
+            over its traffic.
+        hints: Sentences on missing settings and data with the fix.
+        team: Team that owns the model; "" if not configured.
+        tier: Tier of the model, 1 (most critical) to 3; None if not configured.
+        interruptions: Periods without data or with a lag, oldest first.
+        currency: Currency of costs and values; "" = money is not shown.
+        training_runs: Runs of all its versions in all environments, oldest first.
+        business: Its business series; their values are in the windows.
     """
 
     key: ModelKey
@@ -111,7 +111,7 @@ class ModelView(Struct):
     waiting: int = 0
     pending_windows: int = 0
     retired: bool = False
-    """Its version gave its place to a new one (``limits.versions``), so that metrics speak of it no more."""
+    """Whether a newer version took its slot (``limits.versions``), so that metrics leave it out."""
     hints: tuple[str, ...] = ()
     verdict: Verdict | None = None
     shadow: bool = False
@@ -124,17 +124,17 @@ class ModelView(Struct):
     business: tuple[BusinessSeries, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
-        """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
+        """Return True if a closed window is mature: its outcomes have had enough time to count."""
         had_time = self.outcome_delay.nanoseconds <= max(0, self.watermark - evaluation.window.end)
         had_time = had_time or self.outcome_delay.complete(evaluation.coverage)
         return evaluation.closed and had_time and evaluation.maturity == "mature"
 
     def measured(self, window: str) -> Evaluation | None:
-        """Return the newest mature window with outcomes enough to tell how good the model is, else with any."""
+        """Return the newest mature window with enough outcomes, else with any outcomes."""
         newest = None
         for evaluation in reversed(self.windows.get(window, ())):
             if has_performance(evaluation) and self.mature(evaluation):
-                # 30: outcomes of a window from which on it is shown before an older one that has more
+                # 30: minimum number of outcomes for a window to be preferred to an older one with more outcomes
                 if evaluation.outcome_rows >= 30:
                     return evaluation
                 newest = newest or evaluation
@@ -142,7 +142,7 @@ class ModelView(Struct):
 
 
 def verdict_of(models: Iterable[ModelView]) -> Verdict | None:
-    """Return the one verdict of the versions and environments of a model; None where none of them has any."""
+    """Return the overall verdict of the versions and environments of a model; None if there is none."""
     return fold_verdicts(
         part_of_model(model.key, model.windows, model.verdict, model.shadow)
         for model in models
@@ -151,7 +151,7 @@ def verdict_of(models: Iterable[ModelView]) -> Verdict | None:
 
 
 def leading_model(models: Sequence[ModelView]) -> ModelView:
-    """Return the one of versions and environments that the verdict of their model is about; else the busiest."""
+    """Return the version and environment of the model's verdict; else the busiest."""
     parts = [
         (part_of_model(model.key, model.windows, model.verdict, model.shadow), model)
         for model in models
@@ -167,7 +167,7 @@ def leading_model(models: Sequence[ModelView]) -> ModelView:
 def part_of_model(
     key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool
 ) -> ModelPart:
-    """Return what counts of a version in an environment for the verdict of its model."""
+    """Return the input of a version in an environment for the verdict of its model."""
     closed = (
         next((evaluation for evaluation in reversed(window) if evaluation.closed), None) for window in windows.values()
     )
@@ -179,7 +179,7 @@ def part_of_model(
 
 
 def baseline_view(key: ModelKey, in_force: ActiveBaseline | None, learned: int) -> BaselineView | None:
-    """Return what is shown of the baseline of a series; ``learned``: rows that are kept to learn one."""
+    """Return the view of a series' baseline; ``learned``: number of rows of a baseline that is being learned."""
     if in_force is None:
         return BaselineView("provisional", "", 0, (), learned, NEEDED) if learned else None
     baseline = in_force.baseline
@@ -195,6 +195,6 @@ def baseline_view(key: ModelKey, in_force: ActiveBaseline | None, learned: int) 
 
 
 def importance_of(baseline: Baseline) -> Mapping[str, float]:
-    """Return feature → its share of the importance to the model, as the baseline knows it; empty where it does not."""
+    """Return feature → its fraction of the total importance in the baseline; empty if unknown."""
     importance = baseline.extras.importance
     return (importance.shares(baseline.bins.features) if importance is not None else None) or {}

@@ -1,4 +1,4 @@
-"""Single predictions as they are kept, by id or the newest, and outcomes that still wait for their prediction."""
+"""Stored predictions, by id or the newest, and outcomes without a prediction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from driftline_processor.store.pruning import ROWS_APART, Condition, IdLookup, l
 from driftline_processor.store.series import SeriesRegister
 
 MOST_OF_ID = 20
-"""Predictions of one id that are returned, the newest: of each version, and of each time that the id came again."""
+"""Upper limit of predictions per id, the newest: one per version and per reuse of the id."""
 
 _CHOSEN = """
 SELECT seq, series, id, time, received, score, scores, predicted, coalesce(weight, 1) AS weight, error, slices, items,
@@ -40,22 +40,22 @@ _WAITING = "SELECT id, received FROM waiting WHERE model = ? ORDER BY received, 
 
 
 class KeptPrediction(Struct, frozen=True):
-    """One prediction as it is kept. Times are unix nanoseconds.
+    """One stored prediction. Times are unix nanoseconds.
 
     Attributes:
         key: Model, version and environment.
-        time: When it was made.
-        received: When it arrived.
-        score: Of a binary model or a regression; None where it has none.
-        scores: Of the classes of a multiclass model, in their order; () of any other.
-        predicted: The class that was decided, "" where none is known.
-        weight: How many predictions it stands for.
-        error: Why the call failed, "" where it did not.
+        time: Time of the prediction.
+        received: Time of its arrival.
+        score: Score of a binary model or a regression; None without a score.
+        scores: Scores of a multiclass model in the order of its classes; () for other models.
+        predicted: The predicted class, "" if unknown.
+        weight: Number of predictions that it represents.
+        error: Error of the call, "" without error.
         slices: Key → value.
-        items: Of a ranking, the first item first.
-        features: Name → value; {} where features are not kept row by row.
-        trace_id: Hexadecimal, "" where no trace was sampled.
-        span_id: Likewise.
+        items: Items of a ranking, the first rank first.
+        features: Name → value; {} if features are not stored.
+        trace_id: Hexadecimal, "" without a sampled trace.
+        span_id: Hexadecimal, "" without a sampled trace.
     """
 
     key: ModelKey
@@ -75,25 +75,25 @@ class KeptPrediction(Struct, frozen=True):
 
 
 class WaitingOutcome(Struct, frozen=True):
-    """An outcome whose prediction has not come, and when it arrived (unix nanoseconds)."""
+    """An outcome without a prediction, and its arrival (unix nanoseconds)."""
 
     id: str
     received: int
 
 
 class UnknownOutcome(Struct, frozen=True):
-    """An outcome that names a model of which no prediction has come.
+    """An outcome of a model without predictions.
 
     Attributes:
-        model: The name that it says.
-        id: Of the prediction that it is about.
-        actual: What happened, as text; None where it says none.
-        item: Of a ranking, the item; None where it names none.
-        value: What it was worth; None where it says nothing.
-        environment: None where it names none.
-        retracted: It takes back what was said before.
-        received: When it arrived, unix nanoseconds.
-        suggestion: The question which model was meant; "" where no name is near.
+        model: Name of the model.
+        id: Id of the prediction.
+        actual: The actual value as text; None if it has none.
+        item: Item of a ranking; None if it has none.
+        value: Value of the outcome; None if it has none.
+        environment: None if it has none.
+        retracted: Whether it retracts an earlier outcome.
+        received: Time of its arrival, unix nanoseconds.
+        suggestion: Question with a similar name; "" if no name is similar.
     """
 
     model: str
@@ -109,13 +109,13 @@ class UnknownOutcome(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class KeptPredictions:
-    """Any thread may ask."""
+    """Stored predictions. Thread-safe."""
 
     store: Store
     register: SeriesRegister
 
     def of_id(self, model: str, id: str) -> list[KeptPrediction]:
-        """Return the predictions of an id by any version in any environment, the newest first, with their features."""
+        """Return the predictions of an id by all versions in all environments, newest first, with their features."""
         with self.store.reading() as connection:
             predictions = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
             series_numbers = [series.number for series in self.register if series.key.model == model]
@@ -132,17 +132,17 @@ class KeptPredictions:
             return self._read(connection, read(connection, _NEWEST, series.number, since, until, limit), features=False)
 
     def waiting(self, model: str, limit: int) -> list[WaitingOutcome]:
-        """Return at most ``limit`` outcomes of a model without a prediction, those that have waited longest first."""
+        """Return at most ``limit`` outcomes of a model without a prediction, oldest first."""
         with self.store.reading() as connection:
             rows = read(connection, _WAITING, model, limit).to_pylist()
         return [WaitingOutcome(row["id"], row["received"]) for row in rows]
 
     def of_unknown_models(self, limit: int, model: str | None = None) -> list[UnknownOutcome]:
-        """Return outcomes that wait for models without predictions, those that have waited longest first.
+        """Return outcomes of models without predictions, oldest first.
 
         Args:
-            limit: Most outcomes.
-            model: Only those of this name; None = of all.
+            limit: Upper limit of outcomes.
+            model: Only outcomes of this name; None = all.
         """
         known_models = sorted({series.key.model for series in self.register})
         with self.store.reading() as connection:
@@ -196,7 +196,7 @@ class KeptPredictions:
 
 
 def _value(column: Column, place: int) -> float | str | None:
-    """Return one value of a column; an embedding is told by its length."""
+    """Return one value of a column; for an embedding its length."""
     if column.codes is not None and column.codes[place] >= 0:
         return str(column.categories[column.codes[place]])
     if column.numbers is None or np.isnan(column.numbers[place]):

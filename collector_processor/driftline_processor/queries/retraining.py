@@ -1,4 +1,4 @@
-"""Whether to retrain a model that is served: what is weighed, read from its windows and its training runs."""
+"""The value of retraining a served model, from its windows and its training runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .overview import ModelView, leading_model
 
 
 def weigh_model(models: Sequence[ModelView], terms: RetrainTerms, window: str = "") -> tuple[ModelView, RetrainAnswer]:
-    """Return the version that is in use, and whether retraining it pays.
+    """Return the version in use, and whether retraining it pays off.
 
     Args:
         models: Versions and environments of one model, at least one.
-        terms: What somebody said.
-        window: Length of the windows; "" = the longest that has outcomes.
+        terms: Costs and value of the request.
+        window: Length of the windows; "" = the longest with outcomes.
     """
     model = leading_model(models)
     name = window or _longest_measured(model)
@@ -37,7 +37,7 @@ def weigh_model(models: Sequence[ModelView], terms: RetrainTerms, window: str = 
 
 
 def gains_of_model(models: Sequence[ModelView]) -> tuple[str, list[RetrainGain]]:
-    """Return the metric that stands for the loss, "" without any, and what each training run of the model brought.
+    """Return the metric that represents the loss, "" without one, and the effect of each training run.
 
     Args:
         models: Versions and environments of one model, at least one.
@@ -52,7 +52,7 @@ def gains_of_model(models: Sequence[ModelView]) -> tuple[str, list[RetrainGain]]
 
 
 def measured_windows(models: Sequence[ModelView], name: str) -> list[Evaluation]:
-    """Return the windows of one length whose performance counts, of some versions, the oldest first."""
+    """Return the mature windows of one length of some versions, oldest first."""
     evaluations = [
         evaluation
         for model in models
@@ -67,7 +67,7 @@ def _siblings(models: Sequence[ModelView], model: ModelView) -> list[ModelView]:
 
 
 def _longest_measured(model: ModelView) -> str:
-    """Return the name of the longest windows that have outcomes; of the longest where none has, "" without any."""
+    """Return the name of the longest windows with outcomes; else of the longest; "" without windows."""
 
     def length(name: str) -> tuple[bool, int]:
         newest = model.windows[name][-1].window

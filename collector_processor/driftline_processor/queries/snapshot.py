@@ -1,6 +1,6 @@
-"""Rows as one Parquet file: features that were kept, what the model said, and what is known to have happened.
+"""Rows as one Parquet file: stored features, predictions, and known outcomes.
 
-``driftline snapshot`` writes it. A day at a time goes through memory, whatever the stretch.
+``driftline snapshot`` writes it. Rows are processed day by day to limit memory.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ PARTS = (
     ("value", pa.float64()),
     ("weight", pa.float64()),
 )
-"""Columns of a snapshot beside features, slices and class scores. A feature of such a name keeps it, and the column is
-called ``prediction_NAME``.
+"""Columns of a snapshot besides features, slices and class scores.
+
+If a feature has one of these names, the column is called ``prediction_NAME``.
 """
 
 LISTS = (
@@ -52,8 +53,9 @@ LISTS = (
     ("gains", pa.list_(pa.float64())),
     ("missed_gains", pa.list_(pa.float64())),
 )
-"""Further columns of a ranking's snapshot, a list each, best rank first. See
-:func:`~driftline_processor.join.outcome_resolution.of_lists`.
+"""Further columns of a ranking's snapshot, a list each, best rank first.
+
+See :func:`~driftline_processor.join.outcome_resolution.of_lists`.
 """
 
 _ROWS = """
@@ -64,7 +66,7 @@ WHERE p.series = ? AND p.time >= ? AND p.time < ? {labelled} ORDER BY p.seq
 """
 
 _SCORE = "score."
-"""Before a class of a multiclass model, or a level of one of quantiles."""
+"""Prefix of a class of a multiclass model, or of a quantile level."""
 
 _COLUMNS = {
     "id": "p.id",
@@ -74,7 +76,7 @@ _COLUMNS = {
     "outcome_time": "j.outcome_time",
     "value": "j.value",
 }
-"""Part → the expression that reads it."""
+"""Part → its SQL expression."""
 
 _LIST_COLUMNS = {
     "items": "p.items",
@@ -89,8 +91,8 @@ class Snapshot(Struct, frozen=True):
     """A written snapshot.
 
     Attributes:
-        labelled: Rows whose outcome is known.
-        renamed: Parts that bear another name.
+        labelled: Number of rows with a known outcome.
+        renamed: Parts with a changed name.
     """
 
     rows: int
@@ -99,22 +101,22 @@ class Snapshot(Struct, frozen=True):
     renamed: tuple[str, ...]
 
     def told(self) -> dict[str, Any]:
-        """Return the contents of the file, for JSON."""
+        """Return a summary of the file for JSON."""
         features, renamed = len(self.features), list(self.renamed)
         return {"rows": self.rows, "labelled": self.labelled, "features": features, "renamed": renamed}
 
 
 class Snapshots:
-    """Any thread may ask."""
+    """Writer of snapshots. Thread-safe."""
 
     def __init__(self, store: Store, series: SeriesRegister) -> None:
         self._store, self._series = store, series
 
     def write(self, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
-        """Write the rows of a model that were predicted in ``[since, until)``, unix nanoseconds; None where none is.
+        """Write the rows of a model predicted in ``[since, until)``, unix nanoseconds; None if there are none.
 
-        ``model_key``: its version and environment "" = all. Rows whose features are not kept are left out; where a
-        model keeps none at all, all rows are there without features. ``labelled``: only those whose outcome is known.
+        ``model_key``: version and environment "" = all. Rows without stored features are left out, unless the model
+        stores none at all. ``labelled``: only rows with a known outcome.
         """
         own_columns = [
             one
@@ -131,16 +133,16 @@ class Snapshots:
 def snapshot_of_state(
     directory: Path, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False
 ) -> Snapshot | None:
-    """Write what :meth:`Snapshots.write` does, from the state that a processor left behind.
+    """Write a snapshot as :meth:`Snapshots.write` from the state of a stopped processor.
 
-    Raises StorageError when there is none, or a processor that runs has it open.
+    Raises StorageError if there is none, or if a running processor has it open.
     """
     with left_behind(directory) as store, store.reading() as connection:
         return Snapshots(store, SeriesRegister(connection, {})).write(path, model_key, since, until, labelled)
 
 
 class _Writing:
-    """One file."""
+    """The writer of one file."""
 
     def __init__(
         self, connection: Connection, series: Sequence[Series], keep: Keep, since: int, until: int, labelled: bool
@@ -233,7 +235,7 @@ class _Writing:
         return pa.Table.from_arrays(cast_values, schema=schema), int(np.count_nonzero(rows["known"]))
 
     def _columns(self, series: Series) -> dict[str, str]:
-        """Column → the expression that reads it."""
+        """Return column → its SQL expression."""
         columns = {**_COLUMNS, "score": score_in(series.task, "p")}
         if len(self._parts) > len(PARTS):
             columns |= _LIST_COLUMNS
@@ -249,7 +251,7 @@ class _Writing:
         return columns
 
     def _times(self, series: int, day: int) -> float:
-        """Return the rows of a day that each row in its sample stands for."""
+        """Return the number of rows of a day that each sampled row represents."""
         if self._rowless:
             return 1.0
         rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
@@ -280,7 +282,7 @@ def _categories(task: Task) -> tuple[str, ...]:
 
 
 def _as_texts(column: Column | None, n: int) -> pa.Array:
-    """Texts, and numbers among them as they are written."""
+    """Return a column as texts, with numbers as they are written."""
     texts = category_array(column, n)
     if column is None or column.numbers is None:
         return texts

@@ -1,7 +1,7 @@
-"""What pages, the API, policies and exporters show of all models: one immutable snapshot, made after each turn.
+"""The data of all models for pages, API, policies and exporters: one immutable snapshot per turn of the state.
 
-The keeper publishes it. A reader takes :attr:`SnapshotPublisher.newest` once and waits for nobody. What is known of a
-model is made again only if something of that model has changed, or after ten seconds, because some of it is about now.
+Readers take :attr:`SnapshotPublisher.newest` once and never wait. The view of a model is rebuilt if something
+of it changed, or after ten seconds, because parts of it depend on the current time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from .overview import ModelView, baseline_view, part_of_model
 from .verdicts import Known, Verdicts
 
 REFRESH = 10 * 10**9
-"""Nanoseconds after which a model is shown anew even if nothing of it has changed: watermarks and waits go on."""
+"""Nanoseconds after which the view of a model is rebuilt without changes, for its watermark and waiting times."""
 
 NO_TOTALS = SeriesTotals()
 NO_WATERMARK = Watermark()
@@ -56,17 +56,18 @@ NO_BACKLOG = Backlog()
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """What is known of all models at one moment.
+    """The data of all models at one time.
 
     Attributes:
         models: All versions and environments of all models, the busiest first.
-        hints: Full sentences about what belongs to no model that has been seen: what is missing, and what to do.
-        pending: Outcomes that wait for their prediction.
-        pending_since: When the oldest of them arrived, unix nanoseconds; 0 if none waits.
-        backlog: The windows that wait to be evaluated.
-        first_due: Name of windows → since when the longest waiting has been due; None if none waits.
-        by_handle: Handle of a model's name (:func:`~driftline_processor.present.names.handle`) → its versions and
-            environments, the busiest first.
+        hints: Sentences on missing settings and data that belong to no known model.
+        pending: Number of outcomes without a prediction.
+        pending_since: Arrival of the oldest of them, unix nanoseconds; 0 without any.
+        backlog: The windows that wait for evaluation.
+            first_due: Name of windows → since when the oldest pending window has been due; None without pending
+            windows.
+            by_handle: Handle of a model's name (:func:`~driftline_processor.present.names.handle`) → its versions
+            and environments, the busiest first.
     """
 
     models: Sequence[ModelView] = ()
@@ -78,18 +79,18 @@ class StateSnapshot:
     by_handle: Mapping[str, Sequence[ModelView]] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Sort the models by name."""
+        """Index the models by name."""
         by_handle: dict[str, list[ModelView]] = {}
         for model in self.models:
             by_handle.setdefault(handle(model.key.model), []).append(model)
         object.__setattr__(self, "by_handle", by_handle)
 
     def named(self, name: str) -> Sequence[ModelView]:
-        """Return the versions and environments of the model whose name has this handle; none if there is none."""
+        """Return the versions and environments of the model with this handle; empty if there is none."""
         return self.by_handle.get(name, ())
 
     def gauges(self, now: int) -> dict[tuple[str, Labels], float]:
-        """Return (metric name, labels) → value of what waits; ages are those of ``now``, unix nanoseconds."""
+        """Return (metric name, labels) → value of pending work; ages are relative to ``now``, unix nanoseconds."""
         backlog = self.backlog
         found: dict[tuple[str, Labels], float] = {
             (m.DRIFTLINE_PENDING_OUTCOMES, ()): float(self.pending),
@@ -103,13 +104,13 @@ class StateSnapshot:
 
 
 class _Inputs(Struct, frozen=True):
-    """What the view of a series is made of.
+    """Input of the view of a series.
 
     Attributes:
         objects: Parts that are replaced as a whole when they change.
         values: Parts that are compared.
-        known: What its verdict is made of.
-        verdict: None if nothing of it has been evaluated.
+        known: Input of its verdict.
+        verdict: None if nothing has been evaluated.
     """
 
     series: Series
@@ -119,7 +120,7 @@ class _Inputs(Struct, frozen=True):
     verdict: Verdict | None
 
     def equal(self, inputs: _Inputs) -> bool:
-        """Return True if a view would be the same."""
+        """Return True if the view is unchanged."""
         return (
             self.verdict is inputs.verdict
             and all(map(is_, self.objects, inputs.objects))
@@ -128,7 +129,7 @@ class _Inputs(Struct, frozen=True):
 
 
 class _Model(Struct, frozen=True):
-    """All versions and environments of a model: what their views were made of and when, and the views."""
+    """All versions and environments of a model: the views, their inputs, and their time."""
 
     inputs: Sequence[_Inputs]
     made: int
@@ -136,12 +137,12 @@ class _Model(Struct, frozen=True):
 
 
 class SnapshotPublisher(Struct, kw_only=True):
-    """Makes snapshots. One thread at a time publishes; any may read :attr:`newest`.
+    """Create snapshots. One thread at a time publishes; any may read :attr:`newest`.
 
     Attributes:
-        currency: Of money; "" if the configuration names none.
-        clock: Unix nanoseconds.
-        newest: The snapshot that was published last.
+        currency: Currency of money; "" if not configured.
+        clock: Returns unix nanoseconds.
+        newest: The newest snapshot.
     """
 
     intake: Intake
@@ -160,7 +161,7 @@ class SnapshotPublisher(Struct, kw_only=True):
     _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def publish(self) -> StateSnapshot:
-        """Make a snapshot of now, and return it."""
+        """Create and return a snapshot of the current state."""
         with self._lock:
             now = self.clock()
             by_name: dict[str, list[Series]] = {}
@@ -184,7 +185,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         return self.newest
 
     def verdicts_in_use(self) -> dict[int, tuple[ModelKey, Verdict]]:
-        """Return the verdict of every series of the newest snapshot that counts for its model, by its number."""
+        """Return the verdict of every series in use of the newest snapshot, by its number."""
         return {
             made_of.series.number: (view.key, view.verdict)
             for model in self._models.values()
@@ -193,7 +194,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         }
 
     def _model(self, name: str, all_series: Sequence[Series], now: int) -> _Model:
-        """Return the views of all versions and environments of a model: those of before if nothing has changed."""
+        """Return the views of all versions and environments of a model, reused if nothing has changed."""
         before = self._models.get(name)
         known_before = {} if before is None else {one.series.number: one.known for one in before.inputs}
         inputs = [self._inputs(series, all_series, known_before.get(series.number), now) for series in all_series]
@@ -215,7 +216,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         return _Model(inputs, now, [self._view(one, one.series.key in counted, now) for one in inputs])
 
     def _inputs(self, series: Series, all_series: Sequence[Series], before: Known | None, now: int) -> _Inputs:
-        """Return what the view of a series is made of; ``before``: of the snapshot before, whose windows may stay."""
+        """Return the input of a series' view; ``before``: input of the previous snapshot, to reuse its windows."""
         intake, key, number = self.intake, series.key, series.number
         settings, totals = intake.series.settings(key.model), intake.totals
         siblings = tuple(one.number for one in all_series if one.key.environment == key.environment)
@@ -324,7 +325,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         )
 
     def _business(self, model: str, windows: Mapping[str, Sequence[Evaluation]]) -> Any:
-        """Return the business series of a model, once its windows know their values."""
+        """Return the business series of a model once its windows have values."""
         metrics = self.intake.business.of(model)
         for evaluations in windows.values() if metrics else ():
             for evaluation in evaluations:
@@ -340,7 +341,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         return (*self._waiting_hints(now), *limited, *unknown_model_hints(self.join.pending, models.keys()))
 
     def _waiting_hints(self, now: int) -> Iterator[str]:
-        """Yield how late live windows are, and how far a backfill is, if it is worth a sentence."""
+        """Yield sentences on late live windows and on the progress of a backfill, if relevant."""
         waiting = self.waiting
         late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
         if late:

@@ -1,4 +1,4 @@
-"""The verdict of every series and model: made with each snapshot, remembered until something has changed."""
+"""The verdict of every series and model: computed with each snapshot, cached until something has changed."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ from driftline_processor.store.database import Connection, insert, read, transac
 from .interruptions import Interruption, Interruptions, SeenTraffic
 
 QUIET = 2 * PANE
-"""No pace calls a shorter pause a silence, so none is asked."""
+"""Minimum pause that can count as no data, so shorter pauses need no check."""
 
 
 Windows = tuple[tuple[Evaluation, ...], ...]
-"""The windows that tell, of each length, oldest first."""
+"""The relevant windows of each length, oldest first."""
 
 
 class Known(Struct, frozen=True):
-    """What is known of a series, by which its verdict is made.
+    """Input of the verdict of a series.
 
     Attributes:
         windows: Window name → evaluations, oldest first.
-        concept: Whether its errors have become more.
-        versions: The model's challengers beside its champion.
-        timezone: The model's.
-        backlog: Its windows that wait.
-        siblings: The series of all versions of the model in its environment, itself among them.
-        received: When the newest row of these arrived, unix nanoseconds; 0 where none has.
-        history: What the windows were read from; another object once any of them is another.
+        concept: Concept drift.
+        versions: Comparison of the model's challengers with its champion.
+        timezone: Time zone of the model.
+        backlog: Its pending windows.
+        siblings: The series of all versions of the model in its environment, including itself.
+        received: Arrival of their newest row, unix nanoseconds; 0 without rows.
+        history: Object that is replaced whenever a window changes.
     """
 
     windows: dict[str, list[Evaluation]]
@@ -66,11 +66,11 @@ class Known(Struct, frozen=True):
 
 
 class VerdictChange(Struct, frozen=True):
-    """A verdict whose state is another than before.
+    """A change of a verdict's state.
 
     Attributes:
-        before: The state before; "unknown" of a model that was never judged.
-        time: When that was seen, unix nanoseconds.
+        before: The state before; "unknown" for a model without a verdict.
+        time: Time of the change, unix nanoseconds.
     """
 
     key: ModelKey
@@ -80,7 +80,7 @@ class VerdictChange(Struct, frozen=True):
 
 
 class _Made(Struct):
-    """A verdict, and what it was made of; ``source``: what its windows were chosen from."""
+    """A verdict and its input; ``source``: the object that its windows were read from."""
 
     source: Mapping[str, Sequence[Evaluation]]
     windows: Windows
@@ -90,7 +90,7 @@ class _Made(Struct):
 
 
 class _Paces(Struct):
-    """The pace of a model in an environment, with the hour in which it was worked out."""
+    """The normal rate of a model in an environment, with the hour of its computation."""
 
     hour: int
     pace: Pace | None
@@ -98,12 +98,12 @@ class _Paces(Struct):
 
 @dataclass(slots=True)
 class Verdicts:
-    """All verdicts. Any thread may ask; one calls :meth:`write`.
+    """All verdicts. Read by any thread; one thread calls :meth:`write`.
 
     Args:
-        arrivals: Returns when rows arrived.
-        connection: Where the states before a restart are.
-        clock: Unix nanoseconds.
+        arrivals: Returns the arrival times of rows.
+        connection: Connection to the stored states.
+        clock: Returns unix nanoseconds.
     """
 
     arrivals: Callable[[], Arrivals]
@@ -140,7 +140,7 @@ class Verdicts:
                 )
             context = VerdictContext(errors, known_windows.versions, known_windows.timezone, coming)
             if made_verdict is not None and made_verdict.context == context:
-                context = made_verdict.context  # so that what was read with it is known by identity
+                context = made_verdict.context  # so that cached results are found by identity
             if made_verdict is None or not _same(made_verdict, windows, context, traffic):
                 verdict = self._verdict(series, windows, traffic, context)
                 self._made[series] = made_verdict = _Made(known_windows.windows, windows, context, traffic, verdict)
@@ -148,11 +148,11 @@ class Verdicts:
         return made_verdict.verdict
 
     def interruptions(self, series: int) -> tuple[Interruption, ...]:
-        """Return when a series was silent, or its windows waited too long, the oldest first."""
+        """Return the periods of a series without data or with a lag, oldest first."""
         return self._interruptions.of(series)
 
     def changes(self, verdicts: Mapping[int, tuple[ModelKey, Verdict]]) -> list[tuple[int, VerdictChange]]:
-        """Return the series whose state is another than the one written last."""
+        """Return the series whose state differs from the stored one."""
         now = self.clock()
         found = []
         for series, (key, verdict) in verdicts.items():
@@ -162,9 +162,9 @@ class Verdicts:
         return found
 
     def write(self, verdicts: Mapping[int, tuple[ModelKey, Verdict]]) -> list[VerdictChange]:
-        """Store the states that have changed, since when they hold, and interruptions; return changes of a state.
+        """Store changed states with their begin, and interruptions; return the changes.
 
-        No words are stored: what they name may be deleted.
+        No text is stored, because it could contain names that are deleted later.
         """
         changes = self.changes(verdicts)
         state_by_series = {series: (verdict.state, verdict.since) for series, (_, verdict) in verdicts.items()}
@@ -209,9 +209,9 @@ class Verdicts:
         return verdict
 
     def _traffic(self, series: int, known_windows: Known) -> Traffic:
-        """Return what is known of traffic and backlog. Nothing is silent that was heard a few minutes ago.
+        """Return traffic and backlog of a series. A pause of a few minutes is never a period without data.
 
-        A silence that was noted lasts until a row comes, also where its pace is not known any more.
+        A recorded period without data lasts until a row arrives, even if the normal rate is no longer known.
         """
         now, backlog = self.clock(), known_windows.backlog
         silent, pause = None, 0
@@ -229,7 +229,7 @@ class Verdicts:
         return Traffic(now, silent, pause, backlog.windows, since, backlog.patience)
 
     def _pace(self, known_windows: Known, arrivals: Arrivals, now: int) -> Pace | None:
-        """Return the pace of a model in an environment, worked out once an hour."""
+        """Return the normal rate of a model in an environment, computed once per hour."""
         found = self._paces.get(known_windows.siblings)
         if found is None or found.hour != now // HOUR:
             pace = pace_of(arrivals.of(known_windows.siblings), now, known_windows.timezone)
@@ -241,7 +241,7 @@ _COLUMNS = pa.schema([("series", pa.int32()), ("state", pa.string()), ("since", 
 
 
 def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
-    """Return the closed windows; where none has closed, the newest one."""
+    """Return the closed windows; if there are none, the newest window."""
     closed = tuple(tuple(evaluation for evaluation in window if evaluation.closed) for window in windows.values())
     if any(closed):
         return closed
@@ -250,7 +250,7 @@ def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
 
 
 def _same(made_verdict: _Made, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
-    """Return True where nothing has changed by which a verdict was made: time alone changes none."""
+    """Return True if the input of a verdict is unchanged. Time alone does not change a verdict."""
     before = made_verdict.traffic
     if (before.silent_since, before.behind) != (traffic.silent_since, traffic.behind):
         return False
@@ -269,7 +269,7 @@ def _drifts(concept: ConceptDrift) -> bool:
 
 
 def _recorded(windows: Sequence[Evaluation]) -> Sequence[Evaluation]:
-    """Return the windows of one name, those with a worse estimate with the track record that it has by now."""
+    """Return the windows of one length; windows with a wrong estimate get their current track record."""
     worse = [
         index
         for index, window in enumerate(windows)

@@ -1,8 +1,7 @@
-"""Weak slices of what the state keeps: of rows whose features and outcome are both known, when somebody asks.
+"""Search of weak slices in stored rows with features and outcomes, and the facade of all queries of the state.
 
-Not with every evaluation: late labels restate a window every second, and a search reads all of its rows.
-
-One interface for what is read from the state file when somebody asks: rows, histories, searches, baselines.
+The search runs on request and not with every evaluation, because late labels revise a window every second, and
+a search reads all of its rows.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ from .snapshot import Snapshots
 
 
 class Queries(Struct, frozen=True, kw_only=True):
-    """What pages, the API and policies read from the state file. Any thread may use it.
+    """All queries of the state file. Thread-safe.
 
     Attributes:
-        baselines: Baselines in force, and those built from production.
+        baselines: Active baselines, and baselines from production data.
         predictions: Single predictions.
-        mispredictions: The most wrong predictions.
-        history: Outcomes and evaluations of earlier times.
-        features: The values of features, window by window.
-        labels: Which predictions to label next.
-        weak_slices: Searches slices in which a model is weak.
-        weak_slices_of_windows: The same search, remembered for pages that stay open.
+        mispredictions: The worst predictions.
+        history: Past outcomes and evaluations.
+        features: Features over windows.
+        labels: Selection of predictions to label next.
+        weak_slices: Search of slices in which a model is weak.
+        weak_slices_of_windows: The same search, cached for open pages.
         exports: Rows as one Parquet file.
     """
 
@@ -62,25 +61,25 @@ _ROWS = (
 
 
 class WeakSlicesOfWindows:
-    """The searches that pages ask for: a page that is open asks every few seconds. Any thread may ask."""
+    """Cached searches for pages, which repeat a request every few seconds while open. Thread-safe."""
 
     def __init__(self, source: WeakSliceSearch) -> None:
         self._source = source
         self._last: dict[ModelKey, tuple[Evaluation, WeakSearch | None]] = {}
 
     def of(self, key: ModelKey, evaluation: Evaluation) -> WeakSearch | None:
-        """Search the rows of a window, as :meth:`WeakSliceSearch.search`; again only where it was restated."""
+        """Search the rows of a window as :meth:`WeakSliceSearch.search`; repeated only after a revision."""
         last_search = self._last.get(key)
         if last_search is not None and last_search[0] is evaluation:
             return last_search[1]
         weak_slices = self._source.search(key, evaluation.window.start, evaluation.window.end)
-        # 32: models whose last search is kept for pages that stay open
+        # 32: models with a cached search
         self._last = dict([*self._last.items(), (key, (evaluation, weak_slices))][-32:])
         return weak_slices
 
 
 class WeakSliceSearch:
-    """Any thread may ask."""
+    """Search of weak slices. Thread-safe."""
 
     def __init__(self, store: Store, series: SeriesRegister, baselines: Baselines) -> None:
         self._store, self._series, self._baselines = store, series, baselines
@@ -88,7 +87,7 @@ class WeakSliceSearch:
     def search(self, key: ModelKey, since: int, until: int) -> WeakSearch | None:
         """Search the rows that were predicted in ``[since, until)``, unix nanoseconds, over the baseline's bins.
 
-        None where there is no baseline, where no features are kept, or too few outcomes are known.
+        None without a baseline, without stored features, or with too few known outcomes.
         """
         series = self._series.find(key)
         in_force = self._baselines.in_force(key)

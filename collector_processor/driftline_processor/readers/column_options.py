@@ -129,7 +129,7 @@ class ColumnOptions(Struct, frozen=True):
         Option("Column of the version that made the prediction. If there are outcomes, versions are compared", "COL"),
     ] = ""
     latency: Annotated[
-        str, Option("Column of the duration of the call in seconds, or in milliseconds if it ends in _ms", "COL")
+        str, Option("Column of the duration of the call in seconds, or in milliseconds if the name ends in _ms", "COL")
     ] = ""
     error: Annotated[str, Option("Column of the error of the call; empty, 0 or false if the call succeeded", "COL")] = (
         ""

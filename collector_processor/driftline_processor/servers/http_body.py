@@ -71,7 +71,8 @@ class Body(Struct, frozen=True):
             return _unpack(self.data, self.encoding, self.limit, partial(hold, self.scope))
         except ExceedsRequestMemory:
             raise TooLarge(
-                "the decompressed request exceeds the part of limits.request_bytes that one request can use; "
+                "after decompression, the request is larger than the part of limits.request_bytes that one request "
+                "may use; "
                 "split it into smaller requests"
             ) from None
 

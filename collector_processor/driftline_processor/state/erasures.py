@@ -82,7 +82,15 @@ class Erasures:
         parts = self._parts()
         intake, anew, note = parts.intake, parts.join.judge_anew, partial(self._orders.add_ids, order)
         try:
-            erased = erase(parts.connection, intake.series, intake.baselines, intake.slices, anew, order, note)
+            erased = erase(
+                connection=parts.connection,
+                register=intake.series,
+                baselines=intake.baselines,
+                values=intake.slices,
+                judge_anew=anew,
+                order=order,
+                note=note,
+            )
         except BaseException:
             intake.slices.load(parts.connection)
             raise

@@ -70,7 +70,16 @@ def open_intake(
     """Create the intake of requests from the file; ``baselines``: the configured ones."""
     business = {name: business_metric.keys(name) for name, business_metric in config.business.items()}
     models, limits = config.models, config.limits
-    return Intake(store, models, baselines, ChangedPanes(), counters, clock, limits, business)
+    return Intake(
+        store=store,
+        models=models,
+        configured=baselines,
+        touched=ChangedPanes(),
+        counters=counters,
+        clock=clock,
+        limits=limits,
+        business=business,
+    )
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -119,10 +128,28 @@ class Parts(Struct, frozen=True, kw_only=True):
         join = Join(connection, series, touched, counters, concept, slices)
         join.listen(shared.joined)
         evaluations = EvaluationStore(connection, clock, share)
-        evaluator = Evaluator(connection, series, baselines, evaluations, touched, watermark, clock, share)
+        evaluator = Evaluator(
+            connection=connection,
+            series=series,
+            baselines=baselines,
+            evaluations=evaluations,
+            touched=touched,
+            watermark=watermark,
+            clock=clock,
+            share=share,
+        )
         max_size, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
         sizing = None if max_size is None else Sizing(connection, max_size, resting, store.rewrite)
-        upkeep = Upkeep(connection, series, touched, judged_until, storage.retention, counters, clock, sizing)
+        upkeep = Upkeep(
+            connection=connection,
+            series=series,
+            touched=touched,
+            watermark=judged_until,
+            retention=storage.retention,
+            counters=counters,
+            clock=clock,
+            sizing=sizing,
+        )
         verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         weak_slices = WeakSliceSearch(store, series, baselines)
         queries = Queries(

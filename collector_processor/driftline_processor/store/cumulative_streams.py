@@ -110,7 +110,15 @@ class Streams:
         if last is None or point.end > last.end:
             counts = b"" if point.delta else pack(point.histogram)
             counter = point.metric == m.ML_PREDICTIONS and not point.foreign
-            last_point = LastPoint(point.process, series, point.begin, point.end, now, counter, counts)
+            last_point = LastPoint(
+                process=point.process,
+                series=series,
+                begin=point.begin,
+                end=point.end,
+                received=now,
+                counter=counter,
+                counts=counts,
+            )
             self._remember(point.stream, last_point)
             self._new.stream.append(point.stream)
             self._new.last.append(last_point)

@@ -444,7 +444,7 @@ class Store:
         if self._is_logged:
             lasted = time.monotonic() - self._since
             _log.warning(
-                "driftline: storage.directory: %s can be written again, after %.0f s", self.path.parent, lasted
+                "driftline: storage.directory: writing to %s works again, after %.0f s", self.path.parent, lasted
             )
 
     def _check_room(self) -> None:

@@ -123,15 +123,15 @@ def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
         fold, part = (unit_sums.column(name).cast(pa.string()).combine_chunks().dictionary_encode() for name in _NAMES)
         panes, pane = np.unique(unit_sums.column("pane").to_numpy(), return_inverse=True)
         yield encode_panes(
-            [(series, name) for name in fold.dictionary.to_pylist()],
-            fold.indices.to_numpy().astype(np.int64),
-            panes,
-            pane,
-            length,
-            part.dictionary.to_pylist(),
-            part.indices.to_numpy().astype(np.int64),
-            unit_sums.column("idx").to_numpy(),
-            unit_sums.column("value").to_numpy(),
+            folds=[(series, name) for name in fold.dictionary.to_pylist()],
+            fold=fold.indices.to_numpy().astype(np.int64),
+            panes=panes,
+            pane=pane,
+            span=length,
+            parts=part.dictionary.to_pylist(),
+            part=part.indices.to_numpy().astype(np.int64),
+            index=unit_sums.column("idx").to_numpy(),
+            value=unit_sums.column("value").to_numpy(),
         )
 
 
@@ -175,15 +175,15 @@ class StoredPanes(Struct, frozen=True, eq=False):
         names = [(over[pair // len(labels)], _read(labels[pair % len(labels)])) for pair in pairs.tolist()]
         edges, value = _data(sums)
         return cls(
-            series.to_numpy().astype(np.int64),
-            pane.to_numpy(),
-            span.to_numpy(),
-            names,
-            pair_index.astype(np.int64, copy=False),
-            _data(counts)[1].view(_PLACE).astype(np.int64),
-            edges // _SUM.itemsize,
-            _data(places)[1].view(_PLACE),
-            value.view(_SUM),
+            series=series.to_numpy().astype(np.int64),
+            pane=pane.to_numpy(),
+            span=span.to_numpy(),
+            names=names,
+            which=pair_index.astype(np.int64, copy=False),
+            counts=_data(counts)[1].view(_PLACE).astype(np.int64),
+            edges=edges // _SUM.itemsize,
+            index=_data(places)[1].view(_PLACE),
+            value=value.view(_SUM),
         )
 
     def runs(self, of_names: Sequence[I64]) -> I64:
@@ -252,15 +252,15 @@ class StoredPanes(Struct, frozen=True, eq=False):
         entry_index = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
         used, which = np.unique(self.which[rows], return_inverse=True)
         return StoredPanes(
-            self.series[rows],
-            self.pane[rows],
-            self.span[rows],
-            [self.names[name_index] for name_index in used.tolist()],
-            which.astype(np.int64, copy=False),
-            self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
-            np.append(0, np.cumsum(summed[rows])),
-            self.index[entry_index],
-            self.value[entry_index],
+            series=self.series[rows],
+            pane=self.pane[rows],
+            span=self.span[rows],
+            names=[self.names[name_index] for name_index in used.tolist()],
+            which=which.astype(np.int64, copy=False),
+            counts=self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
+            edges=np.append(0, np.cumsum(summed[rows])),
+            index=self.index[entry_index],
+            value=self.value[entry_index],
         )
 
 

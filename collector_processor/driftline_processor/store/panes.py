@@ -156,7 +156,17 @@ class PaneChanges(Struct):
             fold, pane, part, index = gathered
             panes, parts = np.array(list(self._panes), np.int64), list(self._parts)
             value = np.concatenate(self._value)
-            rows = encode_panes(list(self._folds), fold, panes, pane, self.span, parts, part, index, value)
+            rows = encode_panes(
+                folds=list(self._folds),
+                fold=fold,
+                panes=panes,
+                pane=pane,
+                span=self.span,
+                parts=parts,
+                part=part,
+                index=index,
+                value=value,
+            )
             insert(connection, self.table, rows)
         for arrays in (self._fold, self._pane, self._part, self._index, self._value):
             arrays.clear()

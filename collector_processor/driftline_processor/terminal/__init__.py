@@ -1,1 +1,1 @@
-"""Views in a terminal: an Evaluation, a baseline, and `driftline top`. May import every room below, never `store`."""
+"""Terminal output: an Evaluation, a baseline, and `driftline top`. May import every package below, but not `store`."""

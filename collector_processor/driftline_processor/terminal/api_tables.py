@@ -1,4 +1,4 @@
-"""The table of what ``/api/v1/models`` answers: the models of a processor, folded, sorted and filtered."""
+"""The table of ``/api/v1/models``: the models of a processor, grouped, sorted and filtered."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from .console import Text, histogram
 from .evaluation import VERDICT_STYLES
 
 STATES: tuple[str, ...] = ORDER
-"""The states of a verdict, the worst first."""
+"""States of a verdict, the worst first."""
 
 LARGE_PSI = 0.25
-"""From here on the size of a drift is called large."""
+"""Minimum PSI of large drift."""
 
 TIMEOUT = 5.0
-"""Seconds that an answer may take."""
+"""Timeout of a request, seconds."""
 
 _WIDE, _WIDEST = 120, 170
-"""Characters from which on there are more columns, and all of them."""
+"""Minimum widths in characters for more columns, and for all columns."""
 
 NARROW_NAME, WIDE_NAME = 16, 30
-"""Characters of a model's name in a narrow and in a wide pipe."""
+"""Characters of a model's name in a narrow and in a wide table."""
 
 
 class ModelRow(Struct, frozen=True):
-    """One model of ``/api/v1/models``: its versions and environments, folded.
+    """One model of ``/api/v1/models`` with its versions and environments.
 
     Attributes:
-        name: The model's name, as it came.
-        parts: Its versions and environments as the API says them: those in use first.
-        verdict: The one verdict of all of them; None before the first window.
+        name: The model's name.
+        parts: Its versions and environments from the API, those in use first.
+        verdict: The overall verdict; None before the first window.
     """
 
     name: str
@@ -57,27 +57,27 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def shown(self) -> Mapping[str, Any]:
-        """The version whose numbers stand for the model: of those in use the worst, among equals the busiest."""
+        """The version whose numbers are shown: the worst of those in use, ties by traffic."""
         return self.parts[0]
 
     @property
     def state(self) -> str:
-        """State of the verdict; "" where there is none."""
+        """State of the verdict; "" without a verdict."""
         return "" if self.verdict is None else str(self.verdict["state"])
 
     @property
     def used(self) -> tuple[Mapping[str, Any], ...]:
-        """The versions that count for the verdict; all of them where none does."""
+        """The versions that count for the verdict; all if none counts."""
         return tuple(part for part in self.parts if part.get("in_use", True)) or self.parts
 
     @property
     def rows(self) -> float:
-        """Predictions of all versions in use."""
+        """Number of predictions of all versions in use."""
         return float(sum(part["rows"] + part.get("distributed", 0) for part in self.used))
 
     @property
     def label(self) -> str:
-        """The name, with its version and environment where there is one of each."""
+        """The name, with its version and environment if there is only one of each."""
         if len(self.used) == 1:
             return part_label(self.shown)
         versions = len({part["version"] for part in self.used})
@@ -86,7 +86,7 @@ class ModelRow(Struct, frozen=True):
 
 
 def part_label(part: Mapping[str, Any]) -> str:
-    """Name a version of a model in an environment."""
+    """Return the name of a version of a model in an environment."""
     return " ".join(short(part[key], 40) for key in ("model", "version", "environment") if part[key])
 
 
@@ -103,7 +103,7 @@ def fold_models(document: Mapping[str, Any]) -> list[ModelRow]:
 
 
 def _place(part: Mapping[str, Any]) -> tuple[bool, int]:
-    """Return the place of a part as :func:`driftline_processor.core.verdict.fold_verdicts` ranks it."""
+    """Return the rank of a part, as in :func:`driftline_processor.core.verdict.fold_verdicts`."""
     state = (part.get("verdict") or {}).get("state", "")
     return not part.get("in_use", True), _rank("unknown" if state == "healthy" else state)
 
@@ -117,7 +117,7 @@ def _by_need(row: ModelRow) -> Any:
 
 
 def _by_performance(row: ModelRow) -> Any:
-    """Sort models with one metric beside each other, the worst value first."""
+    """Return the sort key that groups models by metric, the worst value first."""
     name, window = newest_window(row.shown)
     _, measured = measured_window(row.shown, name, window)
     metrics = {} if measured is None else measured["performance"]
@@ -133,7 +133,7 @@ SORTS: dict[str, Callable[[ModelRow], Any]] = {
     "traffic": lambda row: -row.rows,
     "performance": _by_performance,
 }
-"""What a table of models can be sorted by → the key of a row. Equals stay as they were: the busiest first."""
+"""Sort order → key of a row. Ties keep their order: the busiest first."""
 
 
 def sort_models(rows: Iterable[ModelRow], by: str = "need") -> list[ModelRow]:
@@ -142,7 +142,7 @@ def sort_models(rows: Iterable[ModelRow], by: str = "need") -> list[ModelRow]:
 
 
 def filter_models(rows: Iterable[ModelRow], text: str = "", state: str = "") -> list[ModelRow]:
-    """Return the rows of a state whose names, versions, teams or states hold every word of a text."""
+    """Return the rows of a state whose names, versions, teams or states contain every word of a text."""
     words = text.casefold().split()
     return [row for row in rows if state in ("", row.state) and all(word in _searched(row) for word in words)]
 
@@ -153,7 +153,7 @@ def _searched(row: ModelRow) -> str:
 
 
 def columns_for(width: int) -> tuple[str, ...]:
-    """Return the columns of a table of models that a terminal of so many characters holds."""
+    """Return the columns of a table of models that fit a terminal's width."""
     more, all_of_it = width >= _WIDE, width >= _WIDEST
     titles = ("model", "state", "traffic", "rows", "last", "window", "drifted", "PSI", "pred → act", "performance")
     left_out = (() if more else ("last", "window", "PSI")) + (() if all_of_it else ("traffic",))
@@ -161,14 +161,15 @@ def columns_for(width: int) -> tuple[str, ...]:
 
 
 LEFT = frozenset(("model", "state", "traffic", "last", "window", "performance"))
-"""Columns of words, which stand at the left; the others are numbers."""
+"""Left-aligned columns; the others are numbers."""
 
 
 def cells_of(row: ModelRow, width: int, now: int) -> dict[str, Text]:
-    """Return what a row of the table of models shows: column → cell. ``now``: unix ns.
+    """Return column → cell of a row of the table of models. ``now``: unix nanoseconds.
 
-    ``state`` is that of the verdict. ``PSI`` is the score's. Behind the rows, where fewer arrived than predictions were
-    counted: which share. From 120 characters on with the constant's log loss, from 170 on with three metrics.
+    ``state`` is the verdict's, ``PSI`` the score's. If fewer rows arrived than predictions were counted, the
+    fraction follows the number of rows. From 120 characters the constant's log loss is added, from 170 three
+    metrics.
     """
     model, more, all_of_it = row.shown, width >= _WIDE, width >= _WIDEST
     name, window = newest_window(model)
@@ -208,7 +209,7 @@ def models_table(document: Mapping[str, Any], width: int = 170, now: int | None 
 
 
 def read_models(answer: httpx.Response) -> dict[str, Any]:
-    """Return the JSON of ``/api/v1/models``. Raises ``httpx.HTTPError``, or ``ValueError`` where it is another's."""
+    """Return the JSON of ``/api/v1/models``. Raises ``httpx.HTTPError``, or ``ValueError`` if it is something else."""
     try:
         document = answer.raise_for_status().json()
     except RecursionError as error:
@@ -219,12 +220,12 @@ def read_models(answer: httpx.Response) -> dict[str, Any]:
 
 
 def first_page() -> str:
-    """Return the address of the first page of models: with a thousand on each, few processors have a second."""
+    """Return the address of the first page of a thousand models; few processors have a second page."""
     return "/api/v1/models?limit=1000"
 
 
 def next_page(document: Mapping[str, Any], asked: str) -> str:
-    """Return the address of the page after ``asked``, "" after the last; ``ValueError`` if it is no such page."""
+    """Return the address of the page after ``asked``, "" after the last; ``ValueError`` if the address is invalid."""
     address = document.get("next") or ""
     if address and not (isinstance(address, str) and address.startswith("/api/v1/models?") and address != asked):
         raise ValueError("the response is not a list of models")
@@ -250,25 +251,25 @@ def fetch_models(get: Callable[[str], httpx.Response]) -> dict[str, Any]:
 
 
 def no_model(url: str) -> str:
-    """Say that no model has been seen."""
+    """Return the sentence for a processor without models."""
     return f"No model has sent data yet; {url} shows how to send the first prediction."
 
 
 def verdict_text(row: ModelRow) -> Text:
-    """Return the sentence of a model's verdict in its colour."""
+    """Return the sentence of a model's verdict in the colour of its state."""
     sentence = "" if row.verdict is None else short(row.verdict["sentence"], 400)
     return Text(sentence, VERDICT_STYLES.get(row.state, ""))
 
 
 def state_text(verdict: Mapping[str, Any] | None) -> Text:
-    """Return the state of a verdict in words and in its colour."""
+    """Return the state of a verdict in words in its colour."""
     if verdict is None:
         return Text(UNKNOWN, "dim")
     return Text(verdict_word(short(verdict["state"], 12)), VERDICT_STYLES.get(verdict["state"], ""))
 
 
 def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
-    """Return the cells that both tables share: drifted features, score PSI, rates, coverage."""
+    """Return the cells that both tables share: drifted features, PSI of the score, rates, coverage."""
     unknown = Text(UNKNOWN, "dim")
     if window is None:
         return unknown, unknown, unknown, unknown
@@ -283,7 +284,7 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
 
 
 def _rows(row: ModelRow) -> Text:
-    """Return the number of rows, and the share of counted predictions that have arrived where some have not."""
+    """Return the number of rows, and the fraction of counted predictions that arrived if some did not."""
     text = Text(compact(row.rows))
     arrived = [(part.get("completeness") or {}).get("value") for part in row.used]
     share = min((share_arrived for share_arrived in arrived if share_arrived is not None), default=1.0)
@@ -293,7 +294,7 @@ def _rows(row: ModelRow) -> Text:
 
 
 def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> Text:
-    """Return a metric, red when a constant does better; the constant follows in brackets."""
+    """Return a metric with the constant's value in brackets, in red if the constant is better."""
     value, constant = metric_value(measured, name), metric_value(measured, f"{name}_constant")
     if value is None:
         return Text(UNKNOWN, "dim")
@@ -304,7 +305,7 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
 
 
 def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
-    """Return the first known metrics; ``of`` names their window, "" for the shown one."""
+    """Return the first known metrics; ``of`` is the name of their window, "" for the shown window."""
     known_names = [name for name in HEADLINES if metric_value(measured, name) is not None][:most]
     if not known_names:
         return Text(UNKNOWN, "dim")
@@ -318,9 +319,9 @@ def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: st
 def measured_window(
     model: Mapping[str, Any], name: str, shown: Mapping[str, Any] | None
 ) -> tuple[str, Mapping[str, Any] | None]:
-    """Return the newest window whose outcomes had their time: of the shown length, else of the longest with one.
+    """Return the name and the newest mature window: of the shown length, else of the longest length with one.
 
-    And its name. The window that is shown where it is that one, or where no window is.
+    The shown window is returned if it is mature itself, or if there is no mature window.
     """
     measured_by_name = {window_name: windows.get("measured") for window_name, windows in model["windows"].items()}
     measured_windows = [(window_name, window) for window_name, window in measured_by_name.items() if window is not None]
@@ -335,7 +336,7 @@ def measured_window(
 
 
 def newest_window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
-    """Return the longest window that has closed once, else the newest open one: the page's choice."""
+    """Return the longest window length with a closed window, else the newest open window, as on the page."""
     names = list(model["windows"])
     for kind in ("closed", "open"):
         candidates = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]
@@ -346,7 +347,7 @@ def newest_window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | No
 
 
 def metric_value(measured: Mapping[str, Any], name: str) -> float | None:
-    """Return the value of a metric; None where it is not known."""
+    """Return the value of a metric; None if unknown."""
     metric = measured.get(name)
     return None if metric is None or metric["value"] is None else float(metric["value"])
 
@@ -360,7 +361,7 @@ def _drifted(window: Mapping[str, Any]) -> Text:
 
 
 def window_title(window: Mapping[str, Any] | None, name: str, timezone: str) -> str:
-    """Name a window as a calendar does, and say where it is open."""
+    """Return the name of a window, and whether it is open."""
     if window is None or not window.get("start"):
         return UNKNOWN if window is None else "all rows"
     label = times.window_label(Window(name, nanoseconds(window["start"]), nanoseconds(window["end"])), timezone)

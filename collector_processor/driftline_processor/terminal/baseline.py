@@ -1,4 +1,4 @@
-"""Show a baseline in the terminal: what it learned from which rows, and how two baselines differ."""
+"""A baseline in the terminal: its rows and statistics, and the difference of two baselines."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from .evaluation import evaluation_view
 from .sections import section_views
 
 _SPARE = {"type": 0, "distribution": 1, "range": 4, "missing": 2, "invalid": 3, "importance": 5}
-"""Columns of a feature, and the order in which they go where it is narrow."""
+"""Columns of a feature → order in which they are removed from a narrow table."""
 
 _OPTIONAL = ("missing", "invalid", "importance")
 _TOLD = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
-"""Quantiles of the scores at which calibration is told."""
+"""Quantiles of the scores at which calibration is shown."""
 
 
 def show_baseline(baseline: Baseline, console: Console | None = None) -> None:
@@ -44,7 +44,7 @@ def show_baseline(baseline: Baseline, console: Console | None = None) -> None:
 
 
 def baseline_view(baseline: Baseline, timezone: str = "UTC") -> RenderableType:
-    """Show a baseline: heading, features with their distributions, performance on the reference rows."""
+    """Return a baseline: heading, features with their distributions, performance on the reference rows."""
     sections = (_features(baseline), _performance(baseline))
     parts: list[RenderableType] = [heading(baseline, timezone)]
     parts += section_views(section for section in sections if section.parts)
@@ -53,7 +53,7 @@ def baseline_view(baseline: Baseline, timezone: str = "UTC") -> RenderableType:
 
 
 def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
-    """Name a baseline: model, version, task, rows, period."""
+    """Return the heading of a baseline: model, version, task, rows, period."""
     task = baseline.task
     classes = f"{len(task.classes)} classes" if len(task.classes) > 2 else ", ".join(map(printable, task.classes))
     kind = f"{task.kind} ({classes})" if task.classes else task.kind or "features only"
@@ -71,7 +71,7 @@ def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
 
 
 def _features(baseline: Baseline) -> Section:
-    """Lay out score, class and features; what no column has is left out."""
+    """Lay out score, class and features; empty table columns are left out."""
     rows = dict(_columns(baseline))
     keys = [key for key in _SPARE if key not in _OPTIONAL or any(row[key].text for row in rows.values())]
     columns = (Column(""), *(Column(key, "number" if key in _OPTIONAL else "text", spare=_SPARE[key]) for key in keys))
@@ -165,7 +165,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
 def compare_baselines(old: Baseline, new: Baseline) -> Evaluation:
     """Evaluate the rows of one baseline against another, as the rows of a window.
 
-    A feature's distribution is exact where the edges of both agree; see
+    A feature's distribution is exact if the edges of both agree; see
     :func:`driftline_processor.core.reference.rebinning.rebin_baseline`.
     """
     period = new.extras.period
@@ -177,7 +177,7 @@ def compare_baselines(old: Baseline, new: Baseline) -> Evaluation:
 
 
 def changes(old: Baseline, new: Baseline) -> Iterator[str]:
-    """Yield what the two say differently, a sentence each."""
+    """Yield the differences of two baselines, a sentence each."""
     for what, before, after in (
         ("the model", old.model, new.model),
         ("the version", old.version, new.version),

@@ -1,4 +1,4 @@
-"""Console, characters, small histograms, plain tables and colours that all views in a terminal share."""
+"""Console, characters, small histograms, tables and colours of all terminal output."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ LONGEST_NAME = 28
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PIPE_WIDTH = 120
 _KEPT = "\ue000"
-"""Stands for the space before a unit while lines are broken: no text of ours has it."""
+"""Placeholder of the space before a unit while lines are broken; our texts never contain it."""
 
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
 
 def terminal() -> Console:
-    """Return the console of standard output; a pipe has no width, so it gets one that cuts little."""
+    """Return the console of standard output; a pipe gets a large width."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a name no such terminal can show ends no report
+        sys.stdout.reconfigure(errors="replace")  # a name that the terminal cannot show must not raise
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
 
 
 class Text(RichText):
-    """A text whose units stay on the line of their number."""
+    """A text that keeps units on the line of their number."""
 
     @classmethod
     def assemble(cls, *parts: Any, **options: Any) -> Text:
@@ -43,7 +43,7 @@ class Text(RichText):
         return cast("Text", super().assemble(*parts, **options))
 
     def wrap(self, console: Console, width: int, **options: Any) -> Lines:
-        """Return the lines of the text; rich breaks at any space, so that there is none before a unit meanwhile."""
+        """Return the lines of the text; spaces before units are hidden from rich, which breaks at any space."""
         copied = self.copy()
         copied.plain = keep_units(self.plain, _KEPT)
         lines = copied.wrap(console, width, **options)
@@ -53,7 +53,7 @@ class Text(RichText):
 
 
 class Readable(Struct, frozen=True):
-    """Anything, in characters the terminal has: where it has no Unicode, each of ours becomes one of ASCII."""
+    """Output in the terminal's characters: without Unicode, special characters are replaced by ASCII."""
 
     content: RenderableType
 
@@ -68,11 +68,11 @@ def empty() -> Table:
 
 
 def histogram(shares: F64 | None, highest: float) -> str:
-    """Draw shares as one line of blocks. A share above 0 has at least the lowest block.
+    """Return fractions as one line of blocks. A fraction above 0 has at least the lowest block.
 
     Args:
         shares: float64 (n,); None draws nothing.
-        highest: The share that is a full block.
+        highest: The fraction of a full block.
 
 
     >>> histogram(np.array([0.0, 0.001, 0.25, 0.5]), 0.5)

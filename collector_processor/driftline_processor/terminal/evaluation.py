@@ -1,7 +1,6 @@
-"""Show an Evaluation in the terminal: heading, its sections, remarks, and several windows as a table.
+"""An Evaluation in the terminal: heading, sections, remarks, and several windows as a table.
 
-It shows what somebody needs who asks whether the model is healthy: the first rows of each section, the others and the
-statistics on demand (:class:`Detail`).
+By default it shows the first rows of each section; more rows and the statistics on request (:class:`Detail`).
 """
 
 from __future__ import annotations
@@ -45,15 +44,15 @@ VERDICT_STYLES: dict[str, str] = {
 """State of a verdict → its colour."""
 
 MOST_WINDOWS = 10
-"""Windows that have a line each."""
+"""Upper limit of windows in the table."""
 
 
 class Detail(Struct, frozen=True):
-    """How much of an Evaluation is shown.
+    """The amount of output.
 
     Attributes:
-        all: Every row of every table, not the first few.
-        explain: The statistics behind each statement, too.
+        all: Every row of every table, not only the first rows.
+        explain: Also the statistics behind each statement.
     """
 
     all: bool = False
@@ -61,7 +60,7 @@ class Detail(Struct, frozen=True):
 
     @property
     def surfaces(self) -> frozenset[str]:
-        """What sections show; see :func:`driftline_processor.present.sections.section.is_shown`."""
+        """Surfaces of the sections; see :func:`driftline_processor.present.sections.section.is_shown`."""
         return frozenset({"terminal", *(["all"] if self.all else []), *(["explain"] if self.explain else [])})
 
 
@@ -74,9 +73,9 @@ def evaluation_view(
     concept: RenderableType | None = None,
     detail: Detail = EVERYTHING,
 ) -> RenderableType:
-    """Show one window: heading, performance, drift ranked by what matters, and what is behind both.
+    """Return one window: heading, performance, drift by importance, and explanations.
 
-    ``concept``: what the errors of all windows say. Explained, the last word is one sentence of all facts.
+    ``concept``: concept drift over all windows. With ``explain``, a summary in one sentence ends the output.
     """
     parts: list[RenderableType] = [_heading(evaluation, timezone)]
     parts += section_views(sections_of(evaluation, timezone, detail.surfaces))
@@ -87,7 +86,7 @@ def evaluation_view(
 
 
 def verdict_view(verdict: Verdict) -> RenderableType:
-    """Show a verdict: its sentence, how sure it is, and what to do."""
+    """Return a verdict: its sentence, advice and certainty."""
     parts = [Text(verdict_sentence(verdict), style=f"bold {VERDICT_STYLES[verdict.state]}")]
     parts += [Text(verdict_next(verdict)), Text(verdict_certainty(verdict), style="dim")]
     return Readable(Group(*parts))
@@ -96,7 +95,7 @@ def verdict_view(verdict: Verdict) -> RenderableType:
 def windows_view(
     evaluations: Sequence[Evaluation], timezone: str = "UTC", detail: Detail = EVERYTHING
 ) -> RenderableType:
-    """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
+    """Return several windows, a line each: rows, coverage, drift, PSI of the score, performance."""
     shown_windows = tuple(evaluations) if detail.all else tuple(evaluations[-MOST_WINDOWS:])
     hidden = len(evaluations) - len(shown_windows)
     before = [Text(f"{many(hidden, 'earlier window')}: --all", style="dim")] if hidden else []
@@ -112,10 +111,10 @@ def show(
     verdict: Verdict | None = None,
     detail: Detail = EVERYTHING,
 ) -> None:
-    """Print evaluations: the verdict, several windows as a table, then the newest that can be judged.
+    """Print evaluations: the verdict, several windows as a table, then the newest conclusive window.
 
-    ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
-    ``verdict``: whether the model is healthy, by all of them. ``detail``: how much of all that.
+    ``concept``: concept drift over all windows. ``wrong``: the worst rows of each window, if requested.
+    ``verdict``: the verdict over all windows. ``detail``: the amount of output.
     """
     console = console or terminal()
     if verdict is not None:
@@ -175,7 +174,7 @@ def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]
 
 
 def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
-    """Say what the statistics rest on: lateness of outcomes, weights, incidents, and what drift would have shown."""
+    """Yield the basis of the statistics: delay of outcomes, weights, incidents, and detectable drift."""
     if late := lateness(evaluation):
         yield f"{late[0].lower()}{late[1:]}".rstrip(".")
     if any(column.state == "drift" for column in evaluation.features.values()):

@@ -1,4 +1,4 @@
-"""Show one model: its verdict, the sections of its windows from ``/api/v1``, and its versions."""
+"""One model: its verdict, the sections of its windows from ``/api/v1``, and its versions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from .evaluation import VERDICT_STYLES
 from .sections import section_views
 
 WINDOWS = 24
-"""Windows of a model that are asked for: what a small line of blocks shows."""
+"""Number of requested windows: the length of a sparkline."""
 
 _VERSIONS = (Column(""), Column("state"), Column("rows", "number"), Column("outcomes", "number"), Column(""))
 
 
 def decode_sections(document: bytes) -> ModelSections:
-    """Return what ``/api/v1/models/{name}/sections`` answers. Raises ``ValueError`` where it is another's."""
+    """Return ``/api/v1/models/{name}/sections``. Raises ``ValueError`` if it is something else."""
     try:
         return msgspec.json.decode(document, type=ModelSections)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -34,11 +34,11 @@ def decode_sections(document: bytes) -> ModelSections:
 
 
 def model_view(row: ModelRow, part: Mapping[str, Any], answer: ModelSections | None, now: int) -> RenderableType:
-    """Show a model.
+    """Return the view of a model.
 
     Args:
-        row: The model, with all of its versions.
-        part: The version in an environment that is shown, as ``/api/v1/models`` has it.
+        row: The model with all of its versions.
+        part: The shown version in an environment, from ``/api/v1/models``.
         answer: The sections of its windows of one length; None while they are fetched.
         now: Unix nanoseconds.
     """
@@ -58,7 +58,7 @@ def _heading(part: Mapping[str, Any], now: int) -> Text:
 
 
 def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
-    """Say the verdict whole: that of the model, and that of the version where it is another."""
+    """Yield the full verdict of the model, and of the version if it differs."""
     verdicts = [row.verdict] if part is row.shown or row.verdict is None else [row.verdict, part.get("verdict")]
     if all(verdict is None for verdict in verdicts):
         yield Text("There is no verdict before the first window.", "dim")
@@ -69,7 +69,7 @@ def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:
-    """Lay out the versions and environments, where there are several."""
+    """Lay out the versions and environments if there are several."""
     if len(model.parts) == 1:
         return
     rows = []

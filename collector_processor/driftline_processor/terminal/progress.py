@@ -1,4 +1,4 @@
-"""The progress bar of long work, on a terminal or in a notebook; nothing of it stays when the work is done."""
+"""Progress bar of long work, on a terminal or in a notebook; it is removed when the work is done."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ def show_progress(
     console: Console | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
-    """Show how far the work within is, and take the bar away at its end.
+    """Show the progress of the work within the block, and remove the bar at its end.
 
     Args:
-        shown: True = from the first moment on, False = never; None = on a terminal or in a notebook, once the work has
-            taken two seconds.
-        console: Where it is shown; None = stderr, which a terminal shows and a pipe of results does not carry.
-        clock: The time, in seconds.
+        shown: True = immediately, False = never; None = on a terminal or in a notebook, after two seconds.
+        console: Output of the bar; None = stderr, so that a pipe of results does not contain it.
+        clock: Returns the time in seconds.
     """
     if shown is False or (shown is None and console is None and not _is_shown_somewhere()):
         yield no_progress  # rich is loaded only if a bar can be shown
@@ -38,7 +37,7 @@ def show_progress(
     from rich.console import Console
 
     target = Console(stderr=True) if console is None else console
-    # 2.0: seconds that work takes before its bar is shown: nobody waits for less
+    # 2.0: seconds before the bar is shown
     after = 0.0 if shown else 2.0
     if shown is None and not (target.is_terminal or target.is_jupyter):
         yield no_progress
@@ -87,7 +86,7 @@ def _terminal_bar(console: Console, after: float, clock: Callable[[], float]) ->
 
 @contextmanager
 def _cell_bar(after: float, clock: Callable[[], float]) -> Iterator[Progress]:
-    """Show the bar below a cell: an element of HTML that is replaced, which needs no widgets."""
+    """Show the bar below a cell: an HTML element that is replaced, without widgets."""
     from IPython.display import HTML, display
 
     began, last, handle = clock(), float("-inf"), None
@@ -95,7 +94,7 @@ def _cell_bar(after: float, clock: Callable[[], float]) -> Iterator[Progress]:
     def progress(done: int, total: int, what: str) -> None:
         nonlocal last, handle
         now = clock()
-        # 0.2: seconds between two updates in a notebook, each of which is a message to the browser
+        # 0.2: seconds between two updates in a notebook, since each is a message to the browser
         if now - began < after or (now - last < 0.2 and done):
             return
         last = now

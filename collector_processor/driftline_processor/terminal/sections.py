@@ -1,4 +1,4 @@
-"""Draw sections in the terminal: a line for the title, then paragraphs, lists and tables that fit the width."""
+"""Sections in the terminal: a title line, then paragraphs, lists and tables that fit the width."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from driftline_processor.present.wording import printable
 from .console import LONGEST_NAME, Readable, Text, empty, histogram, terminal
 
 LONGEST_TEXT = 44
-"""Characters of a text on one line."""
+"""Upper limit of characters of a text on one line."""
 
 TONES: dict[Tone, str] = {
     "": "",
@@ -26,11 +26,11 @@ TONES: dict[Tone, str] = {
     "good": "green",
     "info": "cyan",
 }
-"""What a text stands out for → its colour."""
+"""Tone → colour."""
 
 
 def section_views(sections: Iterable[Section], more: str = ": --all") -> list[RenderableType]:
-    """Return sections with an empty line before each; ``more``: how a reader sees the rows that are left out."""
+    """Return sections with an empty line before each; ``more``: option that shows the remaining rows."""
     return [part for section in sections for part in (Text(), _heading(section), *section_parts(section, more))]
 
 
@@ -66,7 +66,7 @@ def _list(listing: Listing, more: str) -> RichTable:
 
 
 class TableView(Struct, frozen=True):
-    """A table whose least wanted columns go when it is narrow."""
+    """A table that drops its least important columns if it is narrow."""
 
     table: Table
     more: str = ": --all"
@@ -77,7 +77,7 @@ class TableView(Struct, frozen=True):
             index: 2 + max(len(column.title), *(row[index].cell_len for row in rows if row), 0)
             for index, column in enumerate(columns)
         }
-        # what is longer than a few words is broken into lines
+        # longer texts are wrapped
         words = {
             index
             for index, column in enumerate(columns)

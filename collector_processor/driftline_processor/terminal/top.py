@@ -1,4 +1,4 @@
-"""`driftline top`: the models of any running processor in a terminal, once in a pipe, else as an application."""
+"""`driftline top`: the models of a running processor in a terminal; a single table in a pipe, else an application."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from .api_tables import (
 from .console import Text
 
 MOST_ANSWERS = 5
-"""Models whose sentences stand above the table."""
+"""Number of models whose verdicts are above the table."""
 
 
 def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> int:
-    """Show the models of the processor at ``url`` until q or Ctrl-C; once when the output is no terminal.
+    """Show the models of the processor at ``url`` until q or Ctrl-C; once if the output is not a terminal.
 
-    Returns the exit code: 0, or 1 with a sentence on stderr when nothing answers there.
+    Returns the exit code: 0, or 1 with a sentence on stderr if there is no answer.
     """
     console = console or Console()
     address = (url if "://" in url else f"http://{url}").rstrip("/")
     try:
         first = fetch_models(lambda path: httpx.get(address + path, timeout=TIMEOUT))
         page = _page(first, address, console.width)
-    except (LookupError, TypeError, AttributeError) as error:  # the JSON of something else
+    except (LookupError, TypeError, AttributeError) as error:  # JSON of another server
         print(_unreachable(address, ValueError(str(error))), file=sys.stderr)
         return 1
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -49,7 +49,7 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
     if not console.is_terminal or console.is_dumb_terminal or not sys.stdin.isatty():
         console.print(page)
         return 0
-    from .top_application import TopApplication  # a second to load
+    from .top_application import TopApplication  # takes a second to load
 
     TopApplication(address, first).run()
     return 0
@@ -70,7 +70,7 @@ def _page(document: Mapping[str, Any], url: str, width: int) -> Group:
 
 
 def _answers(rows: list[ModelRow]) -> list[Text]:
-    """Return the sentences of the worst models, the worst first; their names only where there are several models."""
+    """Return the verdicts of the worst models, the worst first; with names only if there are several models."""
     judged_rows = [row for row in rows if row.verdict is not None and row.shown.get("in_use", True)]
     rows_shown = [row for row in judged_rows if row.state not in ("healthy", "unknown")] or judged_rows[:1]
     lines = []
@@ -82,7 +82,7 @@ def _answers(rows: list[ModelRow]) -> list[Text]:
 
 
 def _why(document: Mapping[str, Any]) -> list[Text]:
-    """Return a line for each version whose window there is something to say of: why it drifts."""
+    """Return a line with the causes of drift for each version with drift."""
     lines = []
     for model in document["models"]:
         _, window = newest_window(model)

@@ -1,7 +1,7 @@
-"""The application of `driftline top`: all models, and one of them, kept up to date while somebody reads.
+"""The application of `driftline top`: all models, and one of them, with live updates.
 
-It asks every two seconds, beside the drawing, and keeps cursor, scroll, filter and sort. A processor that goes away is
-said to be away, and asked again. Names from the wire are drawn as text, never as markup.
+It requests data every two seconds in the background and keeps cursor, scroll position, filter and sort order. A
+lost connection is shown and retried. Received names are drawn as text, never as markup.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ GAP = 2
 """Characters between two columns."""
 
 SCROLL_BAR = 2
-"""Characters of the bar at the right."""
+"""Width of the scroll bar in characters."""
 
 SPARE = ("pred → act", "PSI", "traffic", "window", "last", "known")
-"""Columns that go where it is narrow, the least wanted first."""
+"""Columns that a narrow table drops, the least important first."""
 
 LEAST_NAME = 10
-"""Characters of a model's name that stay however narrow the terminal is."""
+"""Minimum width of a model's name in characters."""
 
 KEYS = {
     "↑ ↓": "move; also Page Up, Page Down, Home and End",
@@ -75,7 +75,7 @@ KEYS = {
     "w, v": "in a model: show the next window length, the next version",
     "q": "quit",
 }
-"""Key → what it does."""
+"""Key → its action."""
 
 COLUMNS = {
     "model": "all versions and environments; the worst state counts",
@@ -85,7 +85,7 @@ COLUMNS = {
     "known": "the fraction of predictions whose outcome is known",
     "red": "a log loss above that of a constant, large drift, or lost rows",
 }
-"""What is shown → what it means."""
+"""Column → its meaning."""
 
 
 class TopApplication(App[None]):
@@ -112,29 +112,29 @@ class TopApplication(App[None]):
     ]
 
     def __init__(self, url: str, document: Mapping[str, Any]) -> None:
-        """Show what a first look has found; ``document``: the JSON of ``/api/v1/models``."""
+        """Create the application; ``document``: the JSON of the first ``/api/v1/models``."""
         super().__init__(ansi_color=False)
         self.url, self.document, self.rows = url, document, fold_models(document)
         self.lost = 0
-        """Since when nothing answers, unix nanoseconds; 0 while the processor does."""
+        """Time of the lost connection, unix nanoseconds; 0 while connected."""
         self.client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
 
     def get_default_screen(self) -> Screen[None]:
-        """Begin with all models."""
+        """Return the screen of all models."""
         return ModelsScreen()
 
     def on_mount(self) -> None:
-        """Look from now on, every two seconds."""
-        # 2.0: seconds between two looks
+        """Start to poll every two seconds."""
+        # 2.0: seconds between two requests
         self.set_interval(2.0, self.look)
 
     async def on_unmount(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         await self.client.aclose()
 
     @work(exclusive=True, group="models")
     async def look(self) -> None:
-        """Ask for the models; what comes is read and folded in another thread."""
+        """Fetch the models; the response is parsed in another thread."""
         try:
             pages, address = [], first_page()
             while address:
@@ -152,7 +152,7 @@ class TopApplication(App[None]):
     async def fetch_windows(self, part: Mapping[str, Any], window: str) -> ModelSections:
         """Return the sections of the newest windows of a version.
 
-        Raises ``httpx.HTTPError`` where nothing answers, ``ValueError`` where another server does.
+        Raises ``httpx.HTTPError`` without an answer, ``ValueError`` if it is another server's.
         """
         parameters = {key: handle(part[key]) for key in ("version", "environment")}
         path = f"/api/v1/models/{quote(handle(part['model']), safe='')}/sections"
@@ -160,7 +160,7 @@ class TopApplication(App[None]):
         return await asyncio.to_thread(decode_sections, answer.raise_for_status().content)
 
     def title_line(self, *more: str) -> Text:
-        """Say whose models these are, and whether the processor still answers."""
+        """Return the processor's address, and whether it is connected."""
         line = Text.assemble(("driftline top", "bold"), f"  {short(self.url, 60)}  ")
         line.append("  ".join(more), "dim")
         if self.lost:
@@ -184,12 +184,12 @@ def _fold(pages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Mode
 
 
 def _has_parts(screen: Screen[None], *parts: str) -> bool:
-    """Whether a screen can be drawn: an answer may come before it is laid out, and after it is taken apart."""
+    """Return whether a screen can be drawn: a response may arrive before its layout or after its removal."""
     return bool(screen.size.width) and all(screen.query(part) for part in parts)
 
 
 class ModelsTable(DataTable[Text]):
-    """The rows of all models; Home and End go to the first and the last of them."""
+    """The rows of all models; Home and End move to the first and the last row."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open"),
@@ -207,7 +207,7 @@ class ModelsTable(DataTable[Text]):
 
 
 class ModelsScreen(Screen[None]):
-    """All models: counts by state, a row each, and the verdict of the one under the cursor."""
+    """All models: counts by state, a row each, and the verdict of the selected model."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/"),
@@ -218,14 +218,14 @@ class ModelsScreen(Screen[None]):
     ]
 
     def __init__(self) -> None:
-        """Show all models, the worst first."""
+        """Create the screen with all models, the worst first."""
         super().__init__()
         self._sorted_by, self._state, self._words = "need", "", ""
         self._shown: list[ModelRow] = []
         self._widths: dict[str, int] = {}
 
     def compose(self) -> ComposeResult:
-        """Lay out lines, table and filter."""
+        """Create lines, table and filter."""
         yield Static(classes="line", id="title")
         yield Static(classes="line", id="states")
         yield ModelsTable(id="models", cursor_type="row", cell_padding=GAP // 2)
@@ -234,12 +234,12 @@ class ModelsScreen(Screen[None]):
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """Draw, and let the keys move the rows."""
+        """Draw, and focus the table."""
         self.query_one(ModelsTable).focus()
         self.show()
 
     def on_resize(self, _: Resize) -> None:
-        """Choose the columns anew."""
+        """Select the columns again."""
         self.show()
 
     @property
@@ -248,7 +248,7 @@ class ModelsScreen(Screen[None]):
         return self.app
 
     def show(self) -> None:
-        """Draw what is known now; cursor and scroll stay with their model."""
+        """Draw the current data; cursor and scroll position stay at their model."""
         if not _has_parts(self, "#title", "#states", "#models", "#said"):
             return
         rows = self._application.rows
@@ -308,7 +308,7 @@ class ModelsScreen(Screen[None]):
         return keys[table.cursor_row] if 0 <= table.cursor_row < len(keys) else None
 
     def chosen(self) -> ModelRow | None:
-        """Return the model under the cursor."""
+        """Return the selected model."""
         name = self._chosen_name()
         return next((row for row in self._shown if row.name == name), None)
 
@@ -333,12 +333,12 @@ class ModelsScreen(Screen[None]):
 
     @on(DataTable.RowSelected)
     def _open(self) -> None:
-        """Go into the model under the cursor."""
+        """Open the selected model."""
         if (row := self.chosen()) is not None:
             self.app.push_screen(ModelScreen(row))
 
     def action_filter(self) -> None:
-        """Ask for words."""
+        """Open the filter."""
         words = self.query_one(Input)
         words.styles.display = "block"
         words.focus()
@@ -354,7 +354,7 @@ class ModelsScreen(Screen[None]):
         self.query_one(ModelsTable).focus()
 
     def action_clear(self) -> None:
-        """Show all models again."""
+        """Clear the filters."""
         self.query_one(Input).value, self._words, self._state = "", "", ""
         self._keep()
         self.show()
@@ -365,14 +365,14 @@ class ModelsScreen(Screen[None]):
         self.show()
 
     def action_sort(self) -> None:
-        """Sort by the next of the four."""
+        """Sort by the next of the four orders."""
         names = list(SORTS)
         self._sorted_by = names[(names.index(self._sorted_by) + 1) % len(names)]
         self.show()
 
 
 def _fit(widths: dict[str, int], width: int) -> dict[str, int]:
-    """Return the columns that fit, with their widths: the least wanted ones go, then the names give way."""
+    """Return the columns that fit with their widths: the least important are dropped, then names are shortened."""
     widths, left = dict(widths), width - SCROLL_BAR
     for spare in SPARE:
         if sum(widths.values()) + GAP * len(widths) > left:
@@ -391,24 +391,24 @@ class ModelScreen(Screen[None]):
     ]
 
     def __init__(self, row: ModelRow) -> None:
-        """Show the version whose numbers stand for the model, and its longest windows."""
+        """Create the screen with the main version of the model and its longest windows."""
         super().__init__()
         self._row, self._part = row, row.shown
         self._window = newest_window(row.shown)[0]
         self._answer: ModelSections | None = None
         self._of: object = None
-        """What the windows were fetched for: they are fetched again when it changes."""
+        """Key of the fetched windows: they are fetched again when it changes."""
         self._gone = False
 
     def compose(self) -> ComposeResult:
-        """Lay out a page that scrolls."""
+        """Create a scrollable page."""
         yield Static(classes="line", id="title")
         with VerticalScroll(id="model"):
             yield Static(id="page")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        """Draw what is known, and fetch the windows."""
+        """Draw the known data, and fetch the windows."""
         self.query_one("#model").focus()
         self.show()
 
@@ -418,7 +418,7 @@ class ModelScreen(Screen[None]):
         return self.app
 
     def show(self) -> None:
-        """Take what the last look found; fetch the windows where it found something new of them."""
+        """Draw the newest data; fetch the windows again if they changed."""
         row = next((row for row in self._application.rows if row.name == self._row.name), None)
         self._gone = row is None
         if row is not None:
@@ -439,12 +439,12 @@ class ModelScreen(Screen[None]):
             self._answer = await self._application.fetch_windows(part, window)
             self._of = of
         except (httpx.HTTPError, ValueError):
-            return  # the next look says that the connection is lost, and this is asked again
+            return  # the next poll reports the lost connection and retries
         self._draw()
 
     @property
     def is_complete(self) -> bool:
-        """Whether the windows of the model are there."""
+        """Whether the windows of the model have been fetched."""
         return self._answer is not None
 
     def _draw(self) -> None:
@@ -457,14 +457,14 @@ class ModelScreen(Screen[None]):
         self.query_one("#page", Static).update(page)
 
     def action_window(self) -> None:
-        """Go to the next length of windows."""
+        """Show the next length of windows."""
         names = list(self._part["windows"])
         if names:
             self._window = names[(names.index(self._window) + 1) % len(names)] if self._window in names else names[0]
             self._renew()
 
     def action_version(self) -> None:
-        """Go to the next version or environment."""
+        """Show the next version or environment."""
         parts = [(part["version"], part["environment"]) for part in self._row.parts]
         index = parts.index((self._part["version"], self._part["environment"]))
         self._part = self._row.parts[(index + 1) % len(parts)]
@@ -486,7 +486,7 @@ class HelpScreen(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter", "app.pop_screen", "Back", key_display="esc")]
 
     def compose(self) -> ComposeResult:
-        """Show the text."""
+        """Create the text."""
         table = Table.grid(padding=(0, 2))
         for key, description in (*KEYS.items(), ("", ""), *COLUMNS.items()):
             table.add_row(Text(key, "bold"), Text(description))

@@ -99,14 +99,14 @@ def read_place(request: Request) -> Place:
     """Return the place of a request's address."""
     query_params = request.query_params
     return Place(
-        with_slashes(request.path_params["name"]),
-        query_params.get("version"),
-        query_params.get("environment"),
-        query_params.get("window", ""),
-        query_params.get("at", ""),
-        query_params.get("from", ""),
-        query_params.get("to", ""),
-        tuple(filter(None, query_params.getlist("slice"))),
+        model=with_slashes(request.path_params["name"]),
+        version=query_params.get("version"),
+        environment=query_params.get("environment"),
+        window=query_params.get("window", ""),
+        at=query_params.get("at", ""),
+        since=query_params.get("from", ""),
+        until=query_params.get("to", ""),
+        slices=tuple(filter(None, query_params.getlist("slice"))),
     )
 
 

@@ -184,11 +184,20 @@ def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
     if windows is None and window:
         raise no_window(model, window)
     if not windows:
-        return Selection(place, model, same, window, (), (), None)
+        return Selection(place=place, model=model, same=same, window=window, known=(), shown=(), chosen=None)
     index, instead = _chosen(windows, place, model.timezone)
     begin, end = _range(windows, index, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]
-    return Selection(place, model, same, window, recorded, recorded[begin:end], recorded[index], instead)
+    return Selection(
+        place=place,
+        model=model,
+        same=same,
+        window=window,
+        known=recorded,
+        shown=recorded[begin:end],
+        chosen=recorded[index],
+        instead=instead,
+    )
 
 
 def default_window(model: ModelView) -> str:

@@ -186,19 +186,19 @@ def performance_row(
     base = None if slice_name else reference
     ends = None if base is None else (finite(base.low), finite(base.high))
     return TimelineRow(
-        metric,
-        titles.metric_title(metric),
-        titles.direction(metric),
-        in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
-        False,
-        drawn_values,
-        [None if value is None else finite(value.low) for value in values],
-        [None if value is None else finite(value.high) for value in values],
-        beside_values if has_beside else [],
-        ("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
-        _value(base),
-        None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
-        () if slice_name else limits_of(metric, windows, reference),
+        name=metric,
+        title=titles.metric_title(metric),
+        note=titles.direction(metric),
+        shares=in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
+        bars=False,
+        values=drawn_values,
+        low=[None if value is None else finite(value.low) for value in values],
+        high=[None if value is None else finite(value.high) for value in values],
+        beside=beside_values if has_beside else [],
+        beside_title=("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
+        baseline=_value(base),
+        baseline_ends=None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
+        limits=() if slice_name else limits_of(metric, windows, reference),
     )
 
 

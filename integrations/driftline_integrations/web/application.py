@@ -147,8 +147,8 @@ class MappedRoutes:
         # 0.65: ratio of `difflib`: "POST /v1/predict" and "POST /predict" have 0.9, "GET /redoc" has 0.61
         near = difflib.get_close_matches(route, served, 3, 0.65)
         logger.warning(
-            "driftline: %s: no application in this process has the route %r, so its requests are not recorded; %s: "
-            "in the route, use the method and the path that clients call, including prefixes and mounts, such as %r",
+            "driftline: %s: no application in this process has the route %r, so its requests are not recorded; %s; "
+            "write the route as the method and the path that clients call, including prefixes and mounts, such as %r",
             plan.model.name,
             route,
             f"similar routes are {', '.join(map(repr, near))}" if near else "there is no similar route",

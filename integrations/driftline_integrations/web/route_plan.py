@@ -183,7 +183,9 @@ class RoutePlan:
         for source in self.features:
             part = _as_row(source, read_source(source, request_parts))
             if not isinstance(part, Mapping):
-                raise MissingValue(f"{describe(part).text}, which cannot be combined with another row", ())
+                raise MissingValue(
+                    f"{describe(part).text} is not a mapping, so it cannot be combined with the other features", ()
+                )
             row.update(part)
         return row
 

@@ -167,7 +167,9 @@ class Baseline(Document):
             seasonality=_seasonality(seasonality, timezone, time is not None),
             quantiles=quantiles,
         )
-        columns = FrameColumns(score, predicted, actual, time, id, features, slices)
+        columns = FrameColumns(
+            score=score, predicted=predicted, actual=actual, time=time, id=id, features=features, slices=slices
+        )
         if callable(X):
             if predict is not None:
                 raise ValueError(
@@ -179,7 +181,7 @@ class Baseline(Document):
             if not built.pane.rows:
                 raise ValueError(
                     "the batches can be read only once, but they are read twice; "
-                    "let the function X open the batches again at each call"
+                    "X must be a function that opens the batches again at each call"
                 )
             baseline = cls(
                 *(model, version, built.task, built.bins, built.pane, names), texts=built.texts, extras=built.extras
@@ -245,7 +247,17 @@ class Baseline(Document):
             seasons = replace(seasons, ranges=Ranges.counted(pane, bins), period=period)
         extras = replace(seasons, marks=marks)
         key = first.key
-        return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, extras)
+        return cls(
+            model=key.model,
+            version=key.version,
+            task=first.task,
+            bins=bins,
+            pane=pane,
+            columns=columns or {},
+            provisional=provisional,
+            texts=texts or {},
+            extras=extras,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:

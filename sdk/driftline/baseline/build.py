@@ -124,7 +124,15 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
     bins = choose_bins([reference], task, marks)
     pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])
-    return BaselineParts(task, bins, pane, texts, replace(extras, marks=marks), reference, sampled.actual)
+    return BaselineParts(
+        task=task,
+        bins=bins,
+        pane=pane,
+        texts=texts,
+        extras=replace(extras, marks=marks),
+        sample=reference,
+        actual=sampled.actual,
+    )
 
 
 def fold_lists(task: Task, relevance: Relevance) -> Pane:

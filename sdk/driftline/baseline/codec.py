@@ -239,12 +239,12 @@ def _entries(
         raise _error(path, f"has {steps.size} steps but {values.size} values")
     if (steps < 0).any() or (steps[1:] == 0).any() or (steps >= max(math.prod(shape), 1)).any():
         raise _error(
-            _at(path, "steps"), f"must be steps that lead from one of the {math.prod(shape)} entries to a later one"
+            _at(path, "steps"), f"must be distances, each from one of the {math.prod(shape)} entries to a later one"
         )
     positions = np.cumsum(steps)
     if len(positions) and positions[-1] >= math.prod(shape):
         raise _error(
-            _at(path, "steps"), f"must be steps that lead from one of the {math.prod(shape)} entries to a later one"
+            _at(path, "steps"), f"must be distances, each from one of the {math.prod(shape)} entries to a later one"
         )
     return shape, positions, values
 

@@ -120,7 +120,16 @@ def rows_from_frame(
     rows += [] if scores is None else [(len(scores), "score")]
     n = _agreed(rows if relevance is None else [*rows, (len(relevance), "actual")])
     row_times = None if times is None else instants(times)
-    return ReferenceRows(n, read, scores, decided, truth, row_times, cuts, relevance), column_names
+    return ReferenceRows(
+        rows=n,
+        features=read,
+        scores=scores,
+        predicted=decided,
+        actual=truth,
+        time=row_times,
+        slices=cuts,
+        relevance=relevance,
+    ), column_names
 
 
 def _relevance(columns: FrameColumns, column_names: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:

@@ -56,14 +56,14 @@ class ReferenceRows:
             return used_categories(take_rows(column, rows))
 
         return ReferenceRows(
-            len(rows),
-            {name: some(column) for name, column in self.features.items()},
-            None if self.scores is None else self.scores[rows],
-            None if self.predicted is None else some(self.predicted),
-            None if self.actual is None else some(self.actual),
-            None if self.time is None else self.time[rows],
-            {name: some(column) for name, column in self.slices.items()},
-            None if self.relevance is None else taken_relevance(self.relevance, rows),
+            rows=len(rows),
+            features={name: some(column) for name, column in self.features.items()},
+            scores=None if self.scores is None else self.scores[rows],
+            predicted=None if self.predicted is None else some(self.predicted),
+            actual=None if self.actual is None else some(self.actual),
+            time=None if self.time is None else self.time[rows],
+            slices={name: some(column) for name, column in self.slices.items()},
+            relevance=None if self.relevance is None else taken_relevance(self.relevance, rows),
         )
 
     def size(self) -> int:
@@ -97,17 +97,17 @@ def joined(parts: Sequence[ReferenceRows]) -> ReferenceRows:
         raise ValueError(f"rows have different numbers of scores: {', '.join(map(str, sorted(widths)))}")
     width = max(widths, default=0)
     return ReferenceRows(
-        sum(part.rows for part in parts),
-        {name: concatenate([_filled(part.features.get(name), part.rows) for part in parts]) for name in names},
-        np.concatenate([np.full((p.rows, width), np.nan) if p.scores is None else p.scores for p in parts])
+        rows=sum(part.rows for part in parts),
+        features={name: concatenate([_filled(part.features.get(name), part.rows) for part in parts]) for name in names},
+        scores=np.concatenate([np.full((p.rows, width), np.nan) if p.scores is None else p.scores for p in parts])
         if width
         else None,
-        _columns([(part.predicted, part.rows) for part in parts]),
-        _columns([(part.actual, part.rows) for part in parts]),
-        np.concatenate([np.zeros(part.rows, np.int64) if part.time is None else part.time for part in parts])
+        predicted=_columns([(part.predicted, part.rows) for part in parts]),
+        actual=_columns([(part.actual, part.rows) for part in parts]),
+        time=np.concatenate([np.zeros(part.rows, np.int64) if part.time is None else part.time for part in parts])
         if any(part.time is not None for part in parts)
         else None,
-        {key: concatenate([_filled(part.slices.get(key), part.rows) for part in parts]) for key in keys},
+        slices={key: concatenate([_filled(part.slices.get(key), part.rows) for part in parts]) for key in keys},
     )
 
 

@@ -1,1 +1,1 @@
-"""Buffered entries to columns, on the background thread. Imports capture and what is below."""
+"""From buffered entries to columns, on the background thread. Imports capture and lower layers."""

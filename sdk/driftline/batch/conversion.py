@@ -38,9 +38,9 @@ from .prediction_batch import PredictionBatch, Values, merge_batches
 
 
 def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePrediction]) -> list[PredictionBatch]:
-    """Turn what waited into blocks: single rows by their names, batches one by one; then merge what is alike.
+    """Convert entries to blocks: single rows grouped by names, batches one by one; then merge blocks of one shape.
 
-    A prediction that cannot be turned is counted as a fault, and its neighbours are kept.
+    A prediction that cannot be converted is counted as a fault; the others are kept.
     """
     groups: dict[tuple[Any, ...], list[BufferedRow]] = {}
     blocks: list[PredictionBatch] = []
@@ -93,13 +93,13 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         time = _or_now(columns[plan.inputs.time_field], time)
     trace, span = _sampled(contexts)
     block = PredictionBatch(
-        plan.identity,
-        time,
-        np.array(durations, np.float64) * 1e-9,
-        _fit(texts([id or IDS.uuid7(time) for id, time in zip(ids, times, strict=True)]), plan),
-        trace,
-        span,
-        _errors(errors),
+        identity=plan.identity,
+        time=time,
+        duration=np.array(durations, np.float64) * 1e-9,
+        ids=_fit(texts([id or IDS.uuid7(time) for id, time in zip(ids, times, strict=True)]), plan),
+        trace=trace,
+        span=span,
+        errors=_errors(errors),
         predicted=predicted if isinstance(predicted, Column) else None,
         features=features_of(plan, columns),
         slices={
@@ -116,7 +116,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
 
 
 def _scores(plan: CallPlan, scores: Sequence[Any]) -> F64 | None:
-    """Return the scores of n rows, NaN where a row has none; None where no row has one."""
+    """Return the scores of n rows, NaN for a row without a score; None if no row has one."""
     task = plan.identity.task
     k = task.score_columns if task.has_several_scores else 1
     if None in scores:
@@ -128,9 +128,9 @@ def _scores(plan: CallPlan, scores: Sequence[Any]) -> F64 | None:
 
 
 def _finite(plan: CallPlan, scores: F64 | None, missing: int = 0) -> F64 | None:
-    """Return scores without what is no number: an infinity is missing as NaN is, and both are counted.
+    """Replace infinite scores by NaN, and count them with the NaNs.
 
-    ``missing``: rows without a score, which are NaN and none of these.
+    ``missing``: rows without a score, which are NaN but not counted.
     """
     if scores is None:
         return None
@@ -143,9 +143,9 @@ def _finite(plan: CallPlan, scores: F64 | None, missing: int = 0) -> F64 | None:
 
 
 def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
-    """Return the items of n rows, and the score of the first item of each; None where no row has any.
+    """Return the items of n rows, and the score of the first item of each; None if no row has any.
 
-    ``rankings``: one per row, None where it has none; a float is the first score of items that nobody named.
+    ``rankings``: one per row, None without a ranking; a float is the first score of a ranking without items.
     """
     ranked = [ranking if isinstance(ranking, tuple) else None for ranking in rankings]
     if any(ranking is not None for ranking in ranked):
@@ -164,7 +164,7 @@ def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F6
 
 
 def _sampled(contexts: Sequence[SpanContext]) -> tuple[Ids | None, Ids | None]:
-    """Return the trace and span ids of n rows, zero where not sampled; None and None where no row is."""
+    """Return the trace and span ids of n rows, zero if not sampled; None and None if no row is sampled."""
     first = contexts[0]
     if contexts.count(first) == len(contexts):  # no tracer, or one span around them all
         return _of_all(first, len(contexts))
@@ -185,7 +185,7 @@ def _of_all(context: SpanContext, n: int) -> tuple[Ids | None, Ids | None]:
 
 
 def _errors(errors: Sequence[str]) -> Column | None:
-    """Return the error types of n rows, missing where there is none; None where no row has one."""
+    """Return the error types of n rows, missing without an error; None if no row has an error."""
     if errors.count("") == len(errors):
         return None
     column = column_of_values([error or None for error in errors])
@@ -250,7 +250,7 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
 
 
 def _fit(ids: Text, plan: CallPlan) -> Text:
-    """Return the ids under the privacy rules."""
+    """Apply the privacy rules to ids."""
     fit = plan.identity.hash_id
     return ids if fit is None else texts(map(fit, strings(ids)))
 
@@ -266,7 +266,7 @@ def _batch_times(prediction: Prediction, columns: Columns) -> I64:
 
 
 def _or_now(values: Values, now: I64) -> I64:
-    """Return the instants that were said, and now where there is none."""
+    """Return the given times, and ``now`` for rows without a time."""
     if _rows(values) != len(now):
         FAULTS.swallow("times", ValueError(f"{_rows(values)} times were passed for {len(now)} rows"))
         return now
@@ -275,7 +275,7 @@ def _or_now(values: Values, now: I64) -> I64:
 
 
 def _slice_values(values: list[Any]) -> Values:
-    """Return values as a column in which whole numbers beyond 2^53 keep their digits, as texts."""
+    """Return values as a column; whole numbers beyond 2^53 become texts, to keep all digits."""
     return column_of_values([str(value) if _is_beyond(value) else value for value in values])
 
 
@@ -294,7 +294,7 @@ def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
 
 
 def list_of(values: Values) -> list[Any]:
-    """Return a column as Python values, None where missing."""
+    """Return a column as Python values, None if missing."""
     if not isinstance(values, Column):
         return list(values.tolist())
     out: list[Any] = [None] * _rows(values)

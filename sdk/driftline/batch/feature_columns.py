@@ -1,4 +1,4 @@
-"""The columns of an input that become features: each name once, descriptors for texts, and a bounded number."""
+"""Select the columns of an input that become features: distinct names, descriptors for texts, a bounded number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_KEPT = 1000
-"""Characters of a text that was asked for; a receiver shortens categories of more than 1,024."""
+"""Maximum characters of a text that is recorded on request; receivers truncate categories of more than 1,024."""
 
 
 def features_of(plan: CallPlan, columns: Columns) -> Columns:
@@ -35,7 +35,7 @@ def features_of(plan: CallPlan, columns: Columns) -> Columns:
 
 
 def slices_of(plan: CallPlan, columns: Columns) -> Columns:
-    """Return the slices among columns; a long text cuts nothing, and stays home as well."""
+    """Return the slices among columns; a long text is neither a slice nor exported."""
     slices = {name: values for name, values in columns.items() if plan.cuts(name)}
     return {
         name: drop_long_texts(plan.identity.name, name, v) if isinstance(v, Column) else v for name, v in slices.items()
@@ -43,7 +43,7 @@ def slices_of(plan: CallPlan, columns: Columns) -> Columns:
 
 
 def drop_long_texts(model: str, name: str, column: Column) -> Column:
-    """Return a column without its texts of more than 256 characters, which are missing, counted and told once."""
+    """Replace texts of more than 256 characters by missing values, count them, and log it once."""
     short_texts, lost = without_texts(column)
     UNUSABLE.add(UNDECLARED_TEXT, lost)
     if lost and FAULTS.once(f"text {model} {name}"):
@@ -56,7 +56,7 @@ def drop_long_texts(model: str, name: str, column: Column) -> Column:
 
 
 def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
-    """Return the descriptors of a text, each under the rule of its own name."""
+    """Return the descriptors of a text, each under the privacy rule of its own name."""
     identity = plan.identity
     columns = describe(name, texts, dict(identity.vocabularies).get(name))
     if name in identity.stored_texts:
@@ -73,11 +73,11 @@ def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
 
 
 MOST_FEATURES = 1000
-"""Features of a model that are recorded, the first ones; the processor keeps 1,024 columns of a request."""
+"""Maximum number of recorded features per model, the first ones; the processor accepts 1,024 columns per request."""
 
 
 class ColumnSelection:
-    """Asked for each column of one snapshot, in order. Of two columns of one name the first is read."""
+    """Selects the columns of one snapshot, called in order. Of two columns of one name, the first is read."""
 
     def __init__(self, plan: CallPlan) -> None:
         self._plan = plan
@@ -85,7 +85,7 @@ class ColumnSelection:
         self._room = MOST_FEATURES
 
     def __call__(self, name: str) -> bool:
-        """Return True where the column of that name is read."""
+        """Return True if the column of this name is read."""
         plan, inputs = self._plan, self._plan.inputs
         feature = plan.is_feature(str(name))
         if not feature and name not in (inputs.id_field, inputs.time_field) and name not in inputs.slice_fields:

@@ -1,6 +1,6 @@
 """n predictions as columns, with the ids of their rows: the content of one record.
 
-Ids are laid out as they travel, one text behind the other, without a Python string per row.
+Ids have the layout of the wire, concatenated texts, without a Python string per row.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from driftline.tables.ranked_items import join_items, part
 from driftline.tables.table import F64, I32, I64, Column, Ids, Items, Text, concatenate
 
 _MOST_REMEMBERED = 5000
-"""Rows of a record; suffixes of these numbers are made once per process: 0.3 MB."""
+"""Rows of a record; the suffixes of this many ids are cached per process: 0.3 MB."""
 
 _suffixes: tuple[list[bytes], I32] | None = None
 
 
 def numbered_ids(prefix: str, n: int) -> Text:
-    """Return the made-up ids of a batch, ``<prefix>.0`` to ``<prefix>.<n-1>``: 15 µs for 1,000 rows.
+    """Return generated ids of a batch, ``<prefix>.0`` to ``<prefix>.<n-1>``: 15 µs for 1,000 rows.
 
     >>> numbered_ids("a", 2)
     Text(offsets=array([0, 3, 6], dtype=int32), data=b'a.0a.1')
@@ -42,7 +42,7 @@ def numbered_ids(prefix: str, n: int) -> Text:
 
 
 def given_ids(values: Sequence[object], prefix: str) -> Text:
-    """Return the ids of n rows as they were given, and ``<prefix>.<i>`` where row i has none.
+    """Return the given ids of n rows, and ``<prefix>.<i>`` for a row i without an id.
 
     >>> given_ids([17.0, None, " b "], "a").data
     b'17a.1b'
@@ -56,7 +56,7 @@ def given_ids(values: Sequence[object], prefix: str) -> Text:
 
 
 def _text_of(value: object) -> str:
-    """Return the text of an id, empty where it cannot be read."""
+    """Return the text of an id, empty if it cannot be read."""
     try:
         return id_text(value)
     except Exception as fault:
@@ -65,7 +65,7 @@ def _text_of(value: object) -> str:
 
 
 def join_ids(parts: Sequence[Text]) -> Text:
-    """Return the ids of several batches as one.
+    """Concatenate the ids of several batches.
 
     >>> join_ids([numbered_ids("a", 1), numbered_ids("b", 2)]).offsets
     array([0, 3, 6, 9], dtype=int32)
@@ -87,7 +87,7 @@ def cut_ids(text: Text, start: int, stop: int) -> Text:
 
 
 def _numbers(n: int) -> tuple[list[bytes], I32]:
-    """Return ``""``, ``.0``, ``.1``, ..., and where each ends."""
+    """Return the suffixes ``""``, ``.0``, ``.1``, ..., and the end of each."""
     global _suffixes
     if _suffixes is not None and n <= _MOST_REMEMBERED:
         return _suffixes
@@ -105,11 +105,12 @@ Values = NDArray[Any] | Column
 class PredictionBatch:
     """n predictions of one identity, as columns.
 
-    What holds for all rows of most blocks is not there n times: that was a third of what a batch cost.
+    Values that are the same for all rows of most blocks are not repeated n times, which was a third of the cost of a
+    batch.
 
     Attributes:
-        trace: V16 (n,), ``span``: V8 (n,), zero = not sampled; None where no row is.
-        errors: The error type of each row, missing where the call returned; None where all did.
+        trace: V16 (n,), ``span``: V8 (n,), zero = not sampled; None if no row is sampled.
+        errors: Error type of each row, missing if the call returned; None if all returned.
     """
 
     identity: Identity
@@ -135,7 +136,7 @@ class PredictionBatch:
         return (self.identity, tuple(self.features), tuple(self.slices), *result)
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Count predictions by decided class ("" where there is none) and error type ("" where there is none)."""
+        """Count predictions by predicted class and error type; "" for none."""
         classes = (*self.identity.task.classes, "other", "")
         decided = decide(self.identity.task, self.scores, self.predicted)
         if len(decided) == 0:
@@ -154,7 +155,7 @@ class PredictionBatch:
         )
 
     def wire_columns(self) -> dict[str, Value]:
-        """Return the columns of the record; names as docs/reference/wire.md has them."""
+        """Return the columns of the record, with the names of docs/reference/wire.md."""
         columns: dict[str, Value] = {
             a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO: self.time,
             a.ML_PREDICTION_ID: self.ids,
@@ -208,23 +209,23 @@ class PredictionBatch:
 
 
 def merge_batches(blocks: Sequence[PredictionBatch]) -> PredictionBatch:
-    """Return the rows of blocks of one shape as one block."""
+    """Concatenate the rows of blocks of one shape."""
     if len(blocks) == 1:
         return blocks[0]
     first = blocks[0]
     return PredictionBatch(
-        first.identity,
-        np.concatenate([block.time for block in blocks]),
-        np.concatenate([block.duration for block in blocks]),
-        join_ids([block.ids for block in blocks]),
-        _sampled([block.trace for block in blocks], blocks, 16),
-        _sampled([block.span for block in blocks], blocks, 8),
-        _errors(blocks),
-        None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
-        None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
-        None if first.items is None else join_items([block.items for block in blocks if block.items is not None]),
-        {name: _join([block.features[name] for block in blocks]) for name in first.features},
-        {name: _join([block.slices[name] for block in blocks]) for name in first.slices},
+        identity=first.identity,
+        time=np.concatenate([block.time for block in blocks]),
+        duration=np.concatenate([block.duration for block in blocks]),
+        ids=join_ids([block.ids for block in blocks]),
+        trace=_sampled([block.trace for block in blocks], blocks, 16),
+        span=_sampled([block.span for block in blocks], blocks, 8),
+        errors=_errors(blocks),
+        scores=None if first.scores is None else np.concatenate([b.scores for b in blocks if b.scores is not None]),
+        predicted=None if first.predicted is None else _join([b.predicted for b in blocks if b.predicted is not None]),
+        items=None if first.items is None else join_items([block.items for block in blocks if block.items is not None]),
+        features={name: _join([block.features[name] for block in blocks]) for name in first.features},
+        slices={name: _join([block.slices[name] for block in blocks]) for name in first.slices},
     )
 
 

@@ -104,17 +104,19 @@ def outcome_of(
         truth = None
     about = id_text(item)
     return Outcome(
-        identity,
-        text if identity.hash_id is None else identity.hash_id(text),
-        truth,
-        now,
-        _read("time", "datetime, an ISO 8601 string or a unix time", instant, time),
-        _read("prediction_time", "datetime, an ISO 8601 string or a unix time", instant, prediction_time),
-        None if weight is None else _read("weight", "number", float, weight),
-        about if identity.hash_id is None or not about else identity.hash_id(about),
-        None if value is None else _read("value", "number", float, value),
-        taken_back,
-        {} if slices is None else protect_slices(identity.privacy.slices, slices),
+        identity=identity,
+        id=text if identity.hash_id is None else identity.hash_id(text),
+        actual=truth,
+        recorded=now,
+        time=_read("time", "datetime, an ISO 8601 string or a unix time", instant, time),
+        prediction_time=_read(
+            "prediction_time", "datetime, an ISO 8601 string or a unix time", instant, prediction_time
+        ),
+        weight=None if weight is None else _read("weight", "number", float, weight),
+        item=about if identity.hash_id is None or not about else identity.hash_id(about),
+        value=None if value is None else _read("value", "number", float, value),
+        retracted=taken_back,
+        slices={} if slices is None else protect_slices(identity.privacy.slices, slices),
     )
 
 

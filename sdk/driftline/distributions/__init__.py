@@ -1,1 +1,1 @@
-"""Batches to histograms, model by model. Imports batch and what is below."""
+"""From batches to histograms, per model. Imports batch and lower layers."""

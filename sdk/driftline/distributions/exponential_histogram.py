@@ -1,10 +1,10 @@
-"""Base-2 exponential histograms of numbers without bins, with a finer part where values crowd.
+"""Base-2 exponential histograms of numbers without bins, with finer buckets for concentrated values.
 
-OpenTelemetry metrics data model, "ExponentialHistogram": bucket i of scale s holds ``(2 ** (i / 2**s),
-2 ** ((i + 1) / 2**s)]``, and the scale falls by one, two buckets becoming one, until all values of a sign are in 160
-buckets. One value octaves away therefore takes the resolution from all others, and values that differ in the eighth
-digit only share a bucket from the start: a shift by a standard deviation then moves nothing. So where one bucket would
-hold a quarter of the values, and different ones, those go to a *part*: 160 buckets of their own around where they lie.
+OpenTelemetry metrics data model, "ExponentialHistogram": bucket i of scale s is ``(2 ** (i / 2**s), 2 ** ((i + 1) /
+2**s)]``, and the scale decreases by one, merging pairs of buckets, until all values of a sign are in 160 buckets. So
+one distant value lowers the resolution for all others, and values that differ in the eighth digit share a bucket from
+the start: a shift by a standard deviation would then be invisible. If one bucket would contain a quarter of the values,
+and distinct ones, those values go to a *part*: 160 buckets of their own in their range.
 """
 
 from __future__ import annotations
@@ -17,37 +17,40 @@ from numpy.typing import NDArray
 from driftline.tables.table import F64, I64
 
 MOST_BUCKETS = 160
-"""A sign, as OpenTelemetry's SDKs have it."""
+"""Maximum number of buckets per sign, as in OpenTelemetry's SDKs."""
 
 FINEST = 20
-"""The scale to begin with, as OpenTelemetry's SDKs have it: buckets 6.6e-7 wide."""
+"""Initial scale, as in OpenTelemetry's SDKs: buckets 6.6e-7 wide."""
 
 FINEST_PART = 26
-"""Buckets 1e-8 wide. Their numbers must fit into 32 bits, so those of values beyond 2**31 are wider."""
+"""Buckets 1e-8 wide. Their indices must fit into 32 bits, so those of values beyond 2**31 are wider."""
 
 MOST_PARTS = 4
 CROWDED = 0.25
-"""A bucket with a larger share hides a shift of a standard deviation; with this one it still shows as 0.25 of 0.38."""
+"""A bucket with a larger fraction hides a shift of a standard deviation; at this fraction it is visible as 0.25 of
+0.38.
+"""
 
 ENOUGH = 32
-"""Values that say where a part belongs."""
+"""Minimum number of values to choose the range of a part."""
 
 SAMPLE = 256
 _ACROSS = 24
-"""Buckets of a part between the 5 % and the 95 % quantile of what crowds: about 7 to a standard deviation, 11 either
-way until what drifts leaves the part and is coarse again."""
+"""Buckets of a part between the 5 % and the 95 % quantile of its values: about 7 per standard deviation, which leaves
+space for a drift by 11 standard deviations in both directions.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Dense counts of one sign: ``counts[i]`` values in bucket ``offset + i`` of ``scale``. int64, none when empty."""
+    """Dense counts of one sign: ``counts[i]`` values in bucket ``offset + i`` of ``scale``; int64, possibly empty."""
 
     scale: int = FINEST
     offset: int = 0
     counts: I64 = field(default_factory=lambda: np.empty(0, np.int64))
 
     def rescale(self, scale: int) -> Buckets:
-        """Return the same counts at this scale, which is not finer."""
+        """Return the same counts at a scale that is not finer."""
         shift = self.scale - scale
         if shift == 0 or len(self.counts) == 0:
             return self if shift == 0 else replace(self, scale=scale)
@@ -83,7 +86,7 @@ class Buckets:
 
 @dataclass(slots=True)
 class Part:
-    """Values of one sign: how many in which bucket, and their extremes and sum, signs included."""
+    """Values of one sign: counts by bucket, extremes and sum, with their sign."""
 
     buckets: Buckets = field(default_factory=Buckets)
     count: int = 0
@@ -92,7 +95,7 @@ class Part:
     high: float = -np.inf
 
     def add(self, part: Part) -> None:
-        """Take what another part of the same feature holds."""
+        """Add the counts of another part."""
         self.buckets += part.buckets
         self.count += part.count
         self.total += part.total
@@ -104,7 +107,7 @@ def part_of(values: F64, logs: F64, scale: int | None = None) -> Part:
 
     Args:
         values: float64 (n,), n > 0.
-        logs: Logarithms of the magnitudes to base 2, float64 (n,).
+        logs: Base-2 logarithms of the magnitudes, float64 (n,).
         scale: See :func:`bucketed`.
     """
     low, high = float(values.min()), float(values.max())
@@ -115,17 +118,17 @@ def part_of(values: F64, logs: F64, scale: int | None = None) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The place of a finer part: ``MOST_BUCKETS`` buckets of one sign, from ``offset`` on."""
+    """The range of a finer part: ``MOST_BUCKETS`` buckets of one sign, from ``offset`` on."""
 
     sign: int
     scale: int
     offset: int
 
     def holds(self, logs: F64) -> NDArray[np.bool_]:
-        """Return True for values in this part: bool (n,).
+        """Return True for values in this range: bool (n,).
 
         Args:
-            logs: The logarithms of their magnitudes, float64 (n,).
+            logs: Base-2 logarithms of the magnitudes, float64 (n,).
         """
         index = _index(logs, self.scale) - self.offset
         return (index >= 0) & (index < MOST_BUCKETS)
@@ -134,7 +137,7 @@ class Window:
 class ExponentialBuckets:
     """The distribution of one number. Counts are exact; a value is in one part only.
 
-    ``zeros``: how many are 0. ``coarse``: by sign, -1 and 1, what is in no finer part; ``fine``: those.
+    ``zeros``: number of zeros. ``coarse``: by sign, -1 and 1, values that are in no finer part; ``fine``: finer parts.
 
     >>> numbers = ExponentialBuckets()
     >>> numbers.add(np.array([1.0, 2.0, 0.0, -4.0]))
@@ -170,7 +173,7 @@ class ExponentialBuckets:
             self._add(-1, negative, np.log2(-negative))
 
     def merge(self, exponential_buckets: ExponentialBuckets) -> None:
-        """Take what another one counted."""
+        """Add the counts of another distribution."""
         self.zeros += exponential_buckets.zeros
         for sign, part in exponential_buckets.coarse.items():
             self.coarse[sign].add(part)
@@ -183,10 +186,10 @@ class ExponentialBuckets:
                 self.coarse[window.sign].add(part)
 
     def empty_copy(self, *, cumulative: bool) -> ExponentialBuckets:
-        """Return an empty one that goes on where this ends: with the parts that are in use, and the last values.
+        """Return an empty distribution that continues this one, with its parts in use and its newest values.
 
         Args:
-            cumulative: What it counts is added to all before, so it must judge resolution by the extent of all.
+            cumulative: True if its counts are added to these, so that the resolution depends on the range of both.
         """
         new = ExponentialBuckets()
         new.fine = {window: Part() for window, part in self.fine.items() if part.count or cumulative}
@@ -195,7 +198,7 @@ class ExponentialBuckets:
         return new
 
     def _add(self, sign: int, values: F64, logs: F64) -> None:
-        """Count values of one sign. ``logs``: of their magnitudes, to base 2."""
+        """Count values of one sign. ``logs``: base-2 logarithms of the magnitudes."""
         low, high = float(logs.min()), float(logs.max())
         before = self._extent.get(sign, (low, high))
         self._extent[sign] = low, high = min(low, before[0]), max(high, before[1])
@@ -215,7 +218,7 @@ class ExponentialBuckets:
         self.coarse[sign].add(part_of(values, logs))
 
     def _keep_apart(self, sign: int, scale: int) -> None:
-        """Make what was counted a part of its own before a value from far away makes it share a bucket."""
+        """Move the counted values to their own part before a distant value lowers their resolution."""
         part = self.coarse[sign]
         fine = part.buckets
         if fine.scale - scale < 2 or part.count < ENOUGH or fine.counts.max() >= CROWDED * part.count:
@@ -226,7 +229,7 @@ class ExponentialBuckets:
             self.coarse[sign] = Part()
 
     def _look(self, sign: int, logs: F64, scale: int) -> None:
-        """Open a part where one bucket of ``scale`` would hold a quarter of the newest values, and different ones."""
+        """Open a part if one bucket of ``scale`` would contain a quarter of the newest values, and distinct ones."""
         newest = np.concatenate([self._recent.get(sign, np.empty(0)), logs[:: len(logs) // SAMPLE + 1]])[-SAMPLE:]
         for window in self.fine:
             if window.sign == sign:
@@ -251,7 +254,7 @@ class ExponentialBuckets:
 
 
 def bucketed(logs: F64, scale: int | None = None) -> Buckets:
-    """Count values, given by their logarithms to base 2: float64 (n,), n > 0. ``scale``: else the finest for them."""
+    """Count values by their base-2 logarithms: float64 (n,), n > 0. ``scale``: default: the finest possible."""
     if scale is None:
         scale = _scale(float(logs.min()), float(logs.max()))
     index = _index(logs, scale)
@@ -261,9 +264,9 @@ def bucketed(logs: F64, scale: int | None = None) -> Buckets:
 
 
 def _index(logs: F64, scale: int) -> F64:
-    """Return the bucket of each value, a whole number; exact at powers of two, whose logarithm is, and which end one.
+    """Return the bucket of each value as a whole number; exact at powers of two, which are upper bounds of buckets.
 
-    In place, and whole numbers last, because each pass over new memory costs as much as the logarithm.
+    Computed in place: each pass over new memory costs as much as the logarithm.
     """
     index = logs * 2.0**scale
     np.ceil(index, out=index)
@@ -272,13 +275,13 @@ def _index(logs: F64, scale: int) -> F64:
 
 
 def _scale(low: float, high: float) -> int:
-    """Return the finest scale at which values between two, given by their logarithms, take 160 buckets."""
+    """Return the finest scale at which values between two, given by their logarithms, need 160 buckets."""
     first, last = (int(np.ceil(log * 2.0**FINEST)) - 1 for log in (low, high))
     return FINEST - _shift(first, last)
 
 
 def _shift(first: int, last: int) -> int:
-    """Return by how much the scale must fall for buckets ``first`` to ``last`` to be 160."""
+    """Return the decrease of the scale for which buckets ``first`` to ``last`` become at most 160."""
     shift = max(0, (last - first).bit_length() - MOST_BUCKETS.bit_length())
     while (last >> shift) - (first >> shift) >= MOST_BUCKETS:
         shift += 1

@@ -1,4 +1,4 @@
-"""The distribution of a feature, score or duration: numbers over bins, numbers without, categories, missing values."""
+"""The distribution of a feature, score or duration: numbers with or without bins, categories, missing values."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from .exponential_histogram import ExponentialBuckets
 
 OTHER = "other"
 MOST_CATEGORIES = 50
-"""Categories of a feature that nobody has bins for; each is a series in the backend."""
+"""Maximum number of categories of a feature without bins; each is a series in the backend."""
 
 MOST_WAITING = 200
-"""Categories that wait to be frequent, nine rows of each: 70 kB of the longest. Texts that never repeat crowd each
-other out."""
+"""Maximum number of categories that are not frequent yet, with nine rows each: 70 kB. Texts that never repeat replace
+each other.
+"""
 
 
 class BinnedNumbers:
-    """Numbers over the bins of a baseline. ``counts``: int64 (bins.size,); ``low`` and ``high``: their extremes.
+    """Numbers over the bins of a baseline. ``counts``: int64 (bins.size,); ``low`` and ``high``: minimum and maximum.
 
     >>> binned = BinnedNumbers(NumberBins(np.array([0.0, 10.0])))
     >>> binned.add(np.array([-1.0, 0.0, 5.0, 10.0]))
@@ -38,7 +39,8 @@ class BinnedNumbers:
     def add(self, values: F64) -> None:
         """Count finite values: float64 (n,).
 
-        Sorted by numpy's vector instructions, then looked up edge by edge: 15 ns a value, against 45 value by value.
+        The values are sorted and the edges are searched in them: 15 ns per value, instead of 45 ns for each value by
+        itself.
         """
         if len(values):
             values = np.sort(values)
@@ -49,23 +51,22 @@ class BinnedNumbers:
             self.low, self.high = min(self.low, float(values[0])), max(self.high, float(values[-1]))
 
     def merge(self, binned_numbers: BinnedNumbers) -> None:
-        """Take what another one counted over the same bins."""
+        """Add the counts of another distribution over the same bins."""
         self.counts += binned_numbers.counts
         self.total += binned_numbers.total
         self.low, self.high = min(self.low, binned_numbers.low), max(self.high, binned_numbers.high)
 
     def empty_copy(self, *, cumulative: bool) -> BinnedNumbers:  # noqa: ARG002 - as Exponential has it
-        """Return an empty one over the same bins."""
+        """Return an empty distribution over the same bins."""
         return BinnedNumbers(self.bins)
 
 
 class FrequentCategories:
-    """Categories that may be named: the first fifty categories that came ten times in this process.
+    """Categories that may be exported by name: the first fifty categories with ten rows in this process.
 
-    Other categories are too rare to compare, and possibly personal.
-
-    The first nine of a category are counted nowhere until it is clear what they are: its own with the tenth, ``other``
-    where it is crowded out or the process ends.
+    Other categories are too rare to compare, and possibly personal. The first nine rows of a category are not counted
+    at first: with the tenth row they count as the category; if it is displaced or the process ends, they count as
+    ``other``.
 
     >>> vocabulary = FrequentCategories()
     >>> vocabulary.name({"north": 12, "Mrs. Smith, 17 Main Street": 1, "south": 9})
@@ -79,7 +80,7 @@ class FrequentCategories:
         self._named: set[str] = set()
 
     def name(self, counts: dict[str, int]) -> Counter[str]:
-        """Return the counts of the categories that may be named; the other counts go to ``other``, or wait."""
+        """Return the counts of the categories that may be named; other counts go to ``other`` or are kept back."""
         counts_by_name: Counter[str] = Counter()
         for category, n in counts.items():
             if category not in self._named:
@@ -99,7 +100,7 @@ class FrequentCategories:
         return +counts_by_name
 
     def give_up(self) -> int:
-        """Return the number of waiting rows, and let their categories start anew."""
+        """Return the number of rows kept back, and drop them."""
         rows = self._waiting.total()
         self._waiting.clear()
         return rows
@@ -108,13 +109,13 @@ class FrequentCategories:
 class FeatureDistribution:
     """The distribution of one feature.
 
-    Every row is in ``numbers``, in ``categories``, ``missing`` or ``invalid``, or waits until its category may be
+    Every row is in ``numbers``, ``categories``, ``missing`` or ``invalid``, or is kept back until its category may be
     named.
 
     Args:
-        bins: The baseline's, if it knows the feature; then what is invalid is what :func:`driftline.panes.bins.count`
-            says, and categories are the baseline's. Else numbers and texts are both counted, and only infinities are
-            invalid.
+        bins: The baseline's bins of the feature, if any; then invalid values are those of
+            :func:`driftline.panes.bins.count`, and categories are the baseline's. Without bins, numbers and texts are
+            both counted, and only infinities are invalid.
     """
 
     def __init__(self, bins: Bins | None, vocabulary: FrequentCategories | None = None) -> None:
@@ -154,7 +155,7 @@ class FeatureDistribution:
         self.missing += unused - infinite - (texts if self.bins is None else 0)
 
     def merge(self, feature_distribution: FeatureDistribution) -> None:
-        """Take what another one counted over the same bins."""
+        """Add the counts of another distribution over the same bins."""
         numbers, other_numbers = self.numbers, feature_distribution.numbers
         if isinstance(numbers, BinnedNumbers) and isinstance(other_numbers, BinnedNumbers):
             numbers.merge(other_numbers)
@@ -165,13 +166,13 @@ class FeatureDistribution:
         self.invalid += feature_distribution.invalid
 
     def empty_copy(self, *, cumulative: bool) -> FeatureDistribution:
-        """Return an empty one that goes on where this ends."""
+        """Return an empty distribution that continues this one."""
         new = FeatureDistribution(self.bins, self._vocabulary)
         new.numbers = self.numbers.empty_copy(cumulative=cumulative)
         return new
 
     def settle(self) -> int:
-        """Count as ``other`` what waits, since nothing more will come; return how many rows that is."""
+        """Count rows that are kept back as ``other``, at the end of the process; return their number."""
         if rows := self._vocabulary.give_up():
             self.categories[OTHER] += rows
         return rows
@@ -185,7 +186,7 @@ class FeatureDistribution:
         self.invalid += counts[-1]
 
     def _name(self, counts: I64, categories: tuple[str, ...]) -> None:
-        """Count categories; of a block with thousands of different ones only the most frequent are looked at."""
+        """Count categories; of thousands of distinct ones in a block, only the most frequent are processed."""
         frequent = np.argsort(-counts, kind="stable")[:MOST_WAITING]
         rest = int(counts.sum() - counts[frequent].sum())
         names = self._vocabulary.name(

@@ -1,6 +1,6 @@
-"""The distributions of every model of a process: fed by the background, emptied by the reporter.
+"""The distributions of every model of a process: rows, durations, scores and features.
 
-What the predictions of one model add up to: rows, durations, scores and features.
+The background thread adds rows; the reporter sends the sums.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 MOST_ERRORS = 20
-"""Types of errors that have a duration series of their own; further ones are ``other``."""
+"""Maximum number of error types with their own duration series; others count as ``other``."""
 
 DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 """Bins of durations: ``[low, high)`` over the next floats is ``(low, high]`` over the bounds."""
@@ -36,17 +36,17 @@ DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 
 @dataclass(slots=True)
 class FeatureBudget:
-    """The number of further features that may be counted, of all models together."""
+    """The number of further features that may be counted, over all models."""
 
     remaining: int
 
 
 class ModelDistributions:
-    """The sums over some rows of one model. ``durations``: by error type, "" where the call returned.
+    """The sums over rows of one model. ``durations``: by error type, "" for calls that returned.
 
     Args:
-        bins: The baseline's, if there is one.
-        most: How many features are counted, while there is ``room``.
+        bins: The baseline's bins, if there is one.
+        most: Maximum number of counted features, within the budget ``room``.
     """
 
     def __init__(self, bins: ModelBins, limit: int, room: FeatureBudget) -> None:
@@ -84,7 +84,7 @@ class ModelDistributions:
         self.rows += n
 
     def merge(self, model_distributions: ModelDistributions) -> None:
-        """Take what another one counted."""
+        """Add the counts of another object."""
         for error, durations in model_distributions.durations.items():
             self.duration(error).merge(durations)
         self.score.merge(model_distributions.score)
@@ -100,14 +100,14 @@ class ModelDistributions:
         self.rows += model_distributions.rows
 
     def empty_copy(self, *, cumulative: bool) -> ModelDistributions:
-        """Return an empty one that goes on where this ends."""
+        """Return an empty object that continues this one."""
         new = ModelDistributions(self._bins, self._most, self._room)
         new.score = self.score.empty_copy(cumulative=cumulative)
         new.features = {name: feature.empty_copy(cumulative=cumulative) for name, feature in self.features.items()}
         return new
 
     def settle(self) -> bool:
-        """Count what waits to be named, since nothing more will come; say whether anything did."""
+        """Count rows that are kept back, at the end of the process; return whether there were any."""
         return sum(feature.settle() for feature in self.features.values()) > 0
 
     def _tell(self, block: PredictionBatch, name: str) -> None:
@@ -133,7 +133,7 @@ class ModelDistributions:
                 self.duration(error).add(seconds)
 
     def duration(self, error: str) -> BinnedNumbers:
-        """Return the durations of an error type, "" where the call returned."""
+        """Return the durations of an error type, "" for calls that returned."""
         if error not in self.durations and len(self.durations) >= MOST_ERRORS:
             error = OTHER
         return self.durations.setdefault(error, BinnedNumbers(DURATIONS))
@@ -144,17 +144,17 @@ def _column(values: Values) -> Column:
 
 
 GATHER_ROWS = 8192
-"""Rows that wait to be counted together: 20 features cost 4 µs a row by the hundred, 0.3 µs by eight thousand."""
+"""Rows that are counted together: 20 features cost 4 µs per row in hundreds, 0.3 µs in eight thousands."""
 
 GATHER_VALUES = 2**19
-"""The same for wide rows: 4 MiB."""
+"""Values that are counted together, for wide rows: 4 MiB."""
 
 MOST_STREAMS = 256
-"""Models, versions and resources of one process. A name that changes with every call is a leak."""
+"""Maximum number of models, versions and resources per process. A name that changes with every call would be a leak."""
 
 
 MAX_NUMBERS_IN_PROCESS = 4096
-"""Numbers of all models of a process together, 60 MB: one takes 15 kB with its memory."""
+"""Maximum number of number features of all models of a process: 60 MB, 15 kB each."""
 
 Key = tuple[str, str, bool, int]
 _NO_BINS = ModelBins()
@@ -162,12 +162,12 @@ _NO_BINS = ModelBins()
 
 @dataclass(slots=True)
 class Stream:
-    """One model.
+    """The sums of one model.
 
     Attributes:
-        current: What was counted since the last report.
-        total: All there is to say, since ``start`` (unix nanoseconds).
-        has_changed: True where anything came since it was last said.
+        current: Counts since the last report.
+        total: Counts since ``start`` (unix nanoseconds), which the next report contains.
+        has_changed: True if there are new counts since the last report.
     """
 
     identity: Identity
@@ -178,12 +178,12 @@ class Stream:
 
 
 class Distributions:
-    """Count blocks, model by model.
+    """Counts blocks by model.
 
     Args:
-        cumulative: whether each report repeats what came before it.
-        clock: unix nanoseconds.
-        start: since when rows are counted, unix nanoseconds; now unless said.
+        cumulative: Whether reports are cumulative.
+        clock: Returns unix nanoseconds.
+        start: Time since which rows are counted, unix nanoseconds. Default: now.
     """
 
     def __init__(self, *, cumulative: bool, clock: Callable[[], int] = time.time_ns, start: int | None = None) -> None:
@@ -200,15 +200,15 @@ class Distributions:
         self._start = start
 
     def forget(self) -> None:
-        """Start anew in a child: the parent counts what the parent predicted."""
+        """Reset in a child: the parent counts the parent's predictions."""
         self._begin(self._clock())
 
     def use(self, model: str, bins: ModelBins) -> None:
-        """Count a model over the bins of its baseline; from its first row on, or not at all."""
+        """Count a model over the bins of its baseline; has no effect after its first row."""
         self._bins.setdefault(model, bins)
 
     def add(self, block: PredictionBatch) -> None:
-        """Count the rows of a block: now, or with the next ones."""
+        """Count the rows of a block, now or together with the next ones."""
         block = _countable(block)
         with self._lock:
             self._waiting.append(block)
@@ -217,17 +217,17 @@ class Distributions:
                 self._count()
 
     def lose(self, identity: Identity, error: str, durations: BinnedNumbers) -> None:
-        """Count predictions of which nothing is left but how long they took."""
+        """Count dropped predictions, of which only the durations are known."""
         with self._lock:
             stream = self._stream(identity)
             if stream is not None:
                 stream.current.duration(error).merge(durations)
 
     def take(self, *, last: bool = False) -> tuple[int, list[Stream]]:
-        """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then.
+        """Return the current time in unix nanoseconds, and the streams of all models up to then.
 
         Args:
-            last: True where nothing more will come, so that what waits to be named is counted, too.
+            last: True at the end of the process, so that rows that are kept back are also counted.
         """
         with self._lock:
             self._count()
@@ -245,14 +245,14 @@ class Distributions:
         return now, streams
 
     def settle(self, stream: Stream, time: int) -> None:
-        """Note that what a stream had to say arrived; ``time``: when it was taken, in unix nanoseconds."""
+        """Mark the counts of a stream as delivered; ``time``: end of the report, in unix nanoseconds."""
         stream.has_changed = False
         if not self.cumulative:
             stream.total = stream.total.empty_copy(cumulative=False)
             stream.start = time
 
     def _count(self) -> None:
-        """Count what waits; with the lock held."""
+        """Count the waiting blocks; the caller holds the lock."""
         alike: dict[tuple[object, ...], list[PredictionBatch]] = {}
         for block in self._waiting:
             alike.setdefault(block.shape(), []).append(block)
@@ -290,7 +290,7 @@ class Distributions:
 
 
 def _countable(block: PredictionBatch) -> PredictionBatch:
-    """Return a block without what is not counted: texts that were kept, and of vectors all but their norms."""
+    """Return a block without kept texts and without vectors, except their norms."""
     stored_texts = block.identity.stored_texts
     norms = {
         name: Column(values.numbers)
@@ -304,6 +304,6 @@ def _countable(block: PredictionBatch) -> PredictionBatch:
 
 
 def _allowed(bins: ModelBins, identity: Identity, limit: int) -> ModelBins:
-    """Return the bins of the features that the model records, ``limit`` at most."""
+    """Return the bins of the features that the model records, at most ``limit``."""
     names = [name for name in bins.features if identity.records(name)][:limit]
     return ModelBins({name: bins.features[name] for name in names}, bins.score, bins.classes)

@@ -1,1 +1,1 @@
-"""Columns to bytes to the receiver: pipeline, transport, lifecycle. Imports distributions and what is below."""
+"""From columns to bytes to the receiver: pipeline, transport, lifecycle. Imports distributions and lower layers."""

@@ -1,4 +1,4 @@
-"""Pauses between attempts that double up to a longest one; the processor's retries use them, too."""
+"""Exponential backoff with a maximum pause; also used by the processor's retries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def next_pause(pause: float, first: float, longest: float) -> float:
-    """Return the pause after ``pause``, in seconds: ``first`` after none, else twice as long, at most ``longest``.
+    """Return the pause after ``pause``, in seconds: ``first`` after 0, else twice ``pause``, at most ``longest``.
 
     >>> next_pause(0.0, 1.0, 5.0), next_pause(2.0, 1.0, 5.0), next_pause(4.0, 1.0, 5.0)
     (1.0, 4.0, 5.0)
@@ -15,11 +15,11 @@ def next_pause(pause: float, first: float, longest: float) -> float:
 
 
 def doubling_pauses(first: float, longest: float) -> Iterator[float]:
-    """Yield pauses without end, each twice the one before.
+    """Yield pauses without end, each twice the previous one.
 
     Args:
-        first: The first pause, in seconds.
-        longest: Seconds that no pause exceeds.
+        first: First pause in seconds.
+        longest: Maximum pause in seconds.
 
     >>> pauses = doubling_pauses(1.0, 5.0)
     >>> [next(pauses) for _ in range(4)]

@@ -1,6 +1,6 @@
-"""The counters ``ml.predictions`` and ``driftline.sdk.*``: one ``add(n)`` per flush, through the application's meters.
+"""Counters ``ml.predictions`` and ``driftline.sdk.*``: one ``add(n)`` per flush, by the application's meters.
 
-Rows that a full buffer dropped are predictions, too: they are counted, with their durations.
+Rows that a full buffer dropped are predictions too: they are counted, with their durations.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _instead: MeterProvider | None = None
 
 
 def redirect_counts(provider: MeterProvider) -> Callable[[], None]:
-    """Count in that provider and in no other, until what is returned is called: for tests."""
+    """Count only in this provider until the returned function is called. For tests."""
     global _counters, _instead
     before = _counters, _instead
     _counters, _instead = {}, provider
@@ -50,7 +50,7 @@ def redirect_counts(provider: MeterProvider) -> Callable[[], None]:
 
 
 def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
-    """Add predictions by decided class and error type."""
+    """Add predictions by predicted class and error type."""
     counter = _counter(identity.meter_provider, metrics.ML_PREDICTIONS, rowless=identity.capture == "none")
     instance = instance_of(identity)
     for (decided, error), n in counts.items():
@@ -67,7 +67,7 @@ def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
 
 
 def count_own(dropped: int, faults: Count[str]) -> None:
-    """Add rows that a full buffer dropped, errors inside the SDK by their type, and what was not recorded by reason."""
+    """Add rows dropped by a full buffer, internal errors by type, and unrecorded predictions and values by reason."""
     count_dropped(dropped, "buffer_full")
     for kind, n in faults.items():
         _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
@@ -80,13 +80,13 @@ def count_own(dropped: int, faults: Count[str]) -> None:
 
 
 def count_dropped(rows: int, reason: str) -> None:
-    """Add rows that will not be sent, or not again. ``reason``: a fixed word."""
+    """Add rows that will not be sent, or not again. ``reason``: a constant."""
     if rows:
         _counter(None, metrics.DRIFTLINE_SDK_DROPPED_ROWS).add(rows, {a.DRIFTLINE_REASON: reason})
 
 
 def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False) -> Counter:
-    """Return the counter of a metric; ``rowless`` counters hold predictions without records."""
+    """Return the counter of a metric; ``rowless`` counters count predictions without records."""
     provider = _instead or provider
     key = (provider, name, rowless)
     counter = _counters.get(key)
@@ -101,19 +101,19 @@ def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False
 class DroppedRows:
     """The dropped predictions of each model and error type, with their durations.
 
-    Written by whoever fills the buffer: 1.5 µs a row, in a process that makes more of them than it can send.
+    Called on the thread that fills the buffer: 1.5 µs per dropped row.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Know of nothing, with a lock of its own: after a fork."""
+        """Clear the counts and replace the lock, after a fork."""
         self._lock = threading.Lock()
         self._durations: dict[tuple[Identity, str], BinnedNumbers] = {}
 
     def note(self, entry: Prediction | BufferedRow | UnmadePrediction | Outcome | TrainingRecord) -> None:
-        """Count what is dropped."""
+        """Count a dropped entry."""
         if isinstance(entry, Outcome | TrainingRecord):
             return
         if isinstance(entry, UnmadePrediction):

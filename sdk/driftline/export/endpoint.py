@@ -1,4 +1,4 @@
-"""The endpoints of records and metrics, read from the environment as the OpenTelemetry specification says.
+"""The endpoints of records and metrics, read from the environment as the OpenTelemetry specification defines.
 
 Records, outcomes and baselines: ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else
 ``OTEL_EXPORTER_OTLP_ENDPOINT``, else ``http://localhost:4318``. Distributions: the same with ``METRICS``, and never
@@ -29,8 +29,8 @@ class Endpoint:
     """One receiver of OTLP logs or metrics.
 
     Attributes:
-        base: As people write it.
-        url: Of the signal (http), or host:port (grpc).
+        base: Base URL, for messages.
+        url: URL of the signal (http), or host:port (grpc).
         timeout: Seconds.
     """
 
@@ -48,7 +48,7 @@ class Endpoint:
 
     @property
     def outcomes(self) -> str:
-        """Return the URL that takes outcomes; raises ``ValueError`` where the endpoint speaks gRPC."""
+        """Return the URL that accepts outcomes; raises ``ValueError`` for a gRPC endpoint."""
         if self.protocol == "grpc":
             raise ValueError(
                 f"outcomes() sends outcomes over HTTP, but {self.base} is a gRPC endpoint; "
@@ -58,12 +58,12 @@ class Endpoint:
 
 
 def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, signal: Signal = "logs") -> Endpoint:
-    """Return the endpoint. ``given``: what ``configure(endpoint=)`` said; it wins over the environment.
+    """Return the endpoint. ``given``: the argument of ``configure(endpoint=)``, which wins over the environment.
 
-    Headers are those of ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` (``METRICS``), else of ``OTEL_EXPORTER_OTLP_HEADERS``, as
-    of any exporter, whose endpoint may be code's. Where ``DRIFTLINE_ENDPOINT`` sends records alone elsewhere the
-    general ones stay home: they hold the key of the backend that the rest goes to. Raises ``ValueError``, with the fix,
-    where one of ours is no URL; OpenTelemetry's variables are taken as they are, for they are not about us.
+    Headers are those of ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` (``METRICS``), else of ``OTEL_EXPORTER_OTLP_HEADERS``, also
+    with an endpoint set in code. If ``DRIFTLINE_ENDPOINT`` sends only records elsewhere, the general headers are not
+    sent, because they contain the key of the other backend. Raises ``ValueError``, with the fix, if our own setting is
+    not a URL; OpenTelemetry's variables are used unchecked.
 
     >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
     'http://driftline:4318/v1/logs'
@@ -86,22 +86,22 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     insecure = _setting(environ, signal, "INSECURE").lower()
     return Endpoint(
-        base.rstrip("/"),
-        url,
-        protocol,
-        parse_env_headers(headers, liberal=True),
-        _seconds(_setting(environ, signal, "TIMEOUT")),
-        _setting(environ, signal, "COMPRESSION").lower() == "gzip",
-        _setting(environ, signal, "CERTIFICATE"),
-        _setting(environ, signal, "CLIENT_KEY"),
-        _setting(environ, signal, "CLIENT_CERTIFICATE"),
-        not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
-        signal,
+        base=base.rstrip("/"),
+        url=url,
+        protocol=protocol,
+        headers=parse_env_headers(headers, liberal=True),
+        timeout=_seconds(_setting(environ, signal, "TIMEOUT")),
+        gzip=_setting(environ, signal, "COMPRESSION").lower() == "gzip",
+        certificate=_setting(environ, signal, "CERTIFICATE"),
+        client_key=_setting(environ, signal, "CLIENT_KEY"),
+        client_certificate=_setting(environ, signal, "CLIENT_CERTIFICATE"),
+        insecure=not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
+        signal=signal,
     )
 
 
 def _check(url: str, where: str) -> None:
-    """Raise ``ValueError`` unless somebody can be reached at a URL."""
+    """Raise ``ValueError`` for an invalid URL."""
     try:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
@@ -112,7 +112,7 @@ def _check(url: str, where: str) -> None:
 
 
 def is_here(url: str) -> bool:
-    """Return True where a URL, or host:port, is on this machine, which a proxy of the environment cannot reach.
+    """Return True if a URL, or host:port, is on this machine, which a proxy of the environment cannot reach.
 
     >>> is_here("http://localhost:4318"), is_here("127.0.0.1:4317"), is_here("http://[::1]:4318"), is_here("http://d:4318")
     (True, True, True, False)
@@ -122,12 +122,12 @@ def is_here(url: str) -> bool:
 
 
 def records_silenced(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return True where ``OTEL_LOGS_EXPORTER=none`` silences records; ``DRIFTLINE_ENDPOINT`` wins over it."""
+    """Return True if ``OTEL_LOGS_EXPORTER=none`` turns records off; ``DRIFTLINE_ENDPOINT`` wins over it."""
     return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not read("DRIFTLINE_ENDPOINT", environ)
 
 
 def disabled(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return True where ``OTEL_SDK_DISABLED`` turns everything off."""
+    """Return True if ``OTEL_SDK_DISABLED`` turns everything off."""
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
@@ -137,7 +137,7 @@ def _setting(environ: Mapping[str, str], signal: Signal, name: str) -> str:
 
 
 def _protocol(of_signal: str, general: str) -> Literal["http", "grpc"]:
-    """Own endpoints say by their port what they speak, since the protocol setting belongs to the other backend."""
+    """Return the protocol. For our own endpoints, the port decides, because the setting is for the other backend."""
     port = urlsplit(of_signal if "//" in of_signal else f"//{of_signal}").port if of_signal else None
     if port == 4317:
         return "grpc"

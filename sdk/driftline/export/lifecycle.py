@@ -1,6 +1,6 @@
-"""Flush, shutdown, forks and exits of a process, also under servers that end processes without running ``atexit``.
+"""Flush, shutdown, forks and exits of a process, also under servers that end processes without ``atexit``.
 
-The first record of a process registers with each of those servers, and only where the program has loaded it.
+The first record of a process registers with each of those servers that the program has loaded.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def register_host_hooks(end: End, pause: End, count: End) -> None:
 
     Args:
         end: Function to call when this process ends.
-        pause: Function to call where the process may go on afterwards.
-        count: Function to call before the application ends, and perhaps its own providers.
+        pause: Function to call if the process may continue afterwards.
+        count: Function to call before the application, and possibly its providers, shut down.
     """
     for name, tell in _HOSTS.items():
         module = sys.modules.get(name)
@@ -40,34 +40,34 @@ def register_host_hooks(end: End, pause: End, count: End) -> None:
 
 
 def _multiprocessing(util: Any, end: End, _pause: End, _count: End) -> None:
-    """Children of ``multiprocessing`` leave by ``os._exit``, after their finalizers."""
+    """Register a finalizer: children of ``multiprocessing`` exit by ``os._exit`` after their finalizers."""
     util.Finalize(None, end, exitpriority=100)
 
 
 def _celery(signals: Any, end: End, _pause: End, _count: End) -> None:
-    """Celery's children leave by ``os._exit``, after this signal."""
+    """Connect to the last signal before Celery's children exit by ``os._exit``."""
     signals.worker_process_shutdown.connect(lambda **_: end(), weak=False, dispatch_uid="driftline")
 
 
 def _uvicorn(server: Any, _end: End, pause: End, _count: End) -> None:
-    """Send before uvicorn raises once more the signal that asked it to end, when nothing handles it.
+    """Flush at the end of ``Server.shutdown()``, before uvicorn raises the signal again that requested the shutdown.
 
-    The process is gone in the middle of ``Server.serve()``, so the last thing that uvicorn does of its own accord,
-    ``Server.shutdown()``, is where what waits has to be sent (measured: 1 of 1 prediction of the last second was lost).
+    If no handler is installed, the process ends in the middle of ``Server.serve()``, and the predictions of the last
+    second would be lost.
     """
     _around(server.Server, after=pause)
 
 
 def _lifespan(on: Any, _end: End, _pause: End, count: End) -> None:
-    """Count before an ASGI application shuts its providers down: uvicorn ends it after the requests.
+    """Count before an ASGI application shuts its providers down: uvicorn ends the application after the requests.
 
-    Whatever is counted later is counted nowhere, and spans that end later are lost.
+    Later counts and spans would be lost.
     """
     _around(on.LifespanOn, before=count)
 
 
 def _around(owner: Any, *, before: End | None = None, after: End | None = None) -> None:
-    """Let a coroutine method ``shutdown`` do more, in a thread; once, however often it is asked for."""
+    """Run functions in a thread before and after a coroutine method ``shutdown``; the method is wrapped only once."""
     shutdown = owner.shutdown
     if getattr(shutdown, "_driftline", False):
         return
@@ -97,28 +97,28 @@ _HOSTS: dict[str, Callable[[Any, End, End, End], None]] = {
 
 
 class ManagedPipeline(Protocol):
-    """A pipeline that forks, exits, ``flush()`` and ``shutdown()`` reach. Times are seconds."""
+    """A pipeline that handles forks, exits, ``flush()`` and ``shutdown()``. Times are seconds."""
 
     def flush(self, timeout: float, *, again: Collection[State] = TEMPORARY) -> bool:
-        """Send everything; say whether all of it arrived."""
+        """Send everything; return whether all of it arrived."""
 
     def settle(self, timeout: float) -> None:
-        """Count what was recorded, and send nothing."""
+        """Count recorded predictions without sending."""
 
     def shutdown(self, timeout: float) -> bool:
-        """Send everything and stop; say whether all of it arrived."""
+        """Send everything and stop; return whether all of it arrived."""
 
     def close(self) -> None:
-        """Take nothing more, and let the thread end."""
+        """Refuse new entries, and let the thread end."""
 
     def hold(self, timeout: float) -> bool:
-        """End the thread before a fork; say whether that succeeded."""
+        """End the thread before a fork; return whether it ended."""
 
     def release(self) -> None:
-        """Go on after a fork, in the parent."""
+        """Continue in the parent after a fork."""
 
     def after_fork(self) -> None:
-        """Start anew, in the child."""
+        """Reset in the child after a fork."""
 
 
 PIPELINES: LiveObjects[ManagedPipeline] = LiveObjects()
@@ -129,7 +129,7 @@ _exit_pid = 0
 EXIT_SECONDS = 5.0
 """Seconds that the end of a process waits for records to arrive."""
 LAST_SECONDS = 0.5
-"""Seconds for the last counts, where the records took all of :data:`EXIT_SECONDS`."""
+"""Seconds for the last counts if the records took all of :data:`EXIT_SECONDS`."""
 SETTLE_SECONDS = 1.0
 """Seconds that the shutdown of an application waits for a running request."""
 FORK_SECONDS = 1.0
@@ -137,7 +137,7 @@ FORK_SECONDS = 1.0
 
 
 def register_pipeline(pipeline: ManagedPipeline) -> None:
-    """Let ``flush()``, ``shutdown()``, forks and the exit find a pipeline."""
+    """Register a pipeline for ``flush()``, ``shutdown()``, forks and the exit."""
     PIPELINES.add(pipeline)
 
 
@@ -162,7 +162,7 @@ def close_at_exit(
 
 
 def register_exit() -> None:
-    """Flush at the exit of this process. The first record calls it, after the program's providers have registered."""
+    """Flush at the exit of this process. The first record calls this, after the program's providers have registered."""
     global _exit_pid
     if _exit_pid == os.getpid():
         return
@@ -177,16 +177,16 @@ def _at_exit() -> None:
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Send everything recorded so far, and repeat until it arrives or the time is over.
+    """Send everything recorded so far, and retry until it arrives or the timeout is over.
 
-    Call it before a process stands still or ends without notice, such as at the end of a cloud function. The providers
-    of ``configure()`` send their spans and counts, too; their exporters alone know whether those arrive.
+    Call it before a process is suspended or ends without notice, such as at the end of a cloud function. The providers
+    of ``configure()`` also send their spans and counts; only their exporters report whether those arrive.
 
     Args:
         timeout: Seconds.
 
     Returns:
-        True where receivers accepted everything recorded since the last flush. False where a receiver refused rows, or
+        True if receivers accepted everything recorded since the last flush. False if a receiver refused rows, or
         a full buffer dropped rows.
 
     >>> flush()
@@ -196,7 +196,7 @@ def flush(timeout: float = 10.0) -> bool:
 
 
 def _flush(timeout: float, states: Collection[State]) -> bool:
-    """Flush pipelines and providers side by side: an absent receiver of one must not delay another."""
+    """Flush pipelines and providers in parallel: one unreachable receiver must not delay another."""
     end = _clock() + timeout
     settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
@@ -215,7 +215,7 @@ def flush_pipeline(pipeline: ManagedPipeline, timeout: float, states: Collection
         states: States of a delivery after which the pipeline sends again.
 
     Returns:
-        True where everything arrived.
+        True if everything arrived.
     """
     try:
         return pipeline.flush(timeout, again=states)
@@ -227,7 +227,7 @@ def flush_pipeline(pipeline: ManagedPipeline, timeout: float, states: Collection
 def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
     """Count the predictions so far, and end their spans, without sending. Never raises.
 
-    Called before the application shuts its own providers down; sending can wait until then.
+    Called before the application shuts its own providers down; the records are sent later.
 
     Args:
         timeout: Seconds.
@@ -241,13 +241,13 @@ def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> bool:
-    """Send the waiting records and stop. Runs by itself at the end of the process.
+    """Send the waiting records and stop. Runs automatically at the end of the process.
 
     Args:
         timeout: Seconds.
 
     Returns:
-        True where everything arrived.
+        True if everything arrived.
 
     >>> shutdown()
     True
@@ -258,9 +258,9 @@ def shutdown(timeout: float = EXIT_SECONDS) -> bool:
 
 
 def end_process(timeout: float = EXIT_SECONDS) -> None:
-    """Send the waiting records, then end the providers of Driftline.
+    """Send the waiting records, then shut the providers of Driftline down.
 
-    Spans are sent beside the records. Counts follow, because turning rows into records counts them.
+    Spans are sent in parallel with the records. Counts follow, because converting rows to records counts them.
 
     Args:
         timeout: Seconds; the counts have at least :data:`LAST_SECONDS`.
@@ -278,7 +278,7 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
 
 
 def _before_fork() -> None:
-    """End every thread of Driftline after its current step: a child would inherit half an import, or a held lock."""
+    """End every thread of Driftline after its current step: a child would inherit a partial import, or a held lock."""
     _held.extend(pipeline for pipeline in pipelines() if pipeline.hold(FORK_SECONDS))
     for closing in _closings:
         closing.rest()

@@ -1,8 +1,8 @@
 """Distributions as OTLP metric points, in the data classes of OpenTelemetry's SDK.
 
-OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK takes no distribution that was
-counted elsewhere. An exponential histogram among the application's metrics makes ``PrometheusMetricReader`` raise. So
-these points are sent apart from the application's (docs/decisions/0007-distributions.md).
+OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK does not accept pre-aggregated
+distributions, and an exponential histogram among the application's metrics makes ``PrometheusMetricReader`` raise. So
+these points are sent separately from the application's metrics (docs/decisions/0007-distributions.md).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ Attributes = dict[str, Any]
 
 
 def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality) -> MetricsData:
-    """Return all that there is to say about one model. ``time``: when it was taken, in unix nanoseconds.
+    """Return all metrics of one model. ``time``: end of the interval, in unix nanoseconds.
 
-    One model a request, so no two resources in it are equal: of such the stock encoder loses the first.
+    A request contains one model, so no two of its resources are equal: the stock encoder would lose the first of them.
     """
     identity, distributions = stream.identity, stream.total
     base: Attributes = {a.ML_MODEL_NAME: identity.name}
@@ -74,7 +74,7 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
 
 
 class _Points:
-    """Points of one model and one stretch of time."""
+    """Points of one model and one time interval."""
 
     def __init__(self, base: Attributes, start: int, time: int, temporality: AggregationTemporality) -> None:
         self._base = base
@@ -94,7 +94,10 @@ class _Points:
         ]
 
     def of_features(self, model_distributions: ModelDistributions, *, exact: bool) -> list[Metric]:
-        """Return the points of features. ``exact``: with sums and extremes, which tell the value of a single row."""
+        """Return the points of features.
+
+        ``exact``: with sums, minima and maxima, which can show the value of a single row.
+        """
         values: list[Any] = []
         categories, missing = [], []
         for name, feature in model_distributions.features.items():
@@ -137,7 +140,7 @@ class _Points:
     def _exponential(
         self, numbers: ExponentialBuckets, attributes: Attributes
     ) -> Iterator[ExponentialHistogramDataPoint]:
-        """Yield the coarse part, both signs at one scale, and each finer one."""
+        """Yield a point for the coarse buckets, with both signs at one scale, and a point for each finer scale."""
         positive, negative = numbers.coarse[1], numbers.coarse[-1]
         if positive.count or negative.count or numbers.zeros:
             yield self._part(positive, negative, numbers.zeros, attributes)
@@ -172,7 +175,7 @@ class _Points:
         return NumberDataPoint({**self._base, **attributes}, *self._span, value)
 
     def _histograms(self, name: str, points: Any) -> list[Metric]:
-        """Return the points of one name: a metric of each kind that there is."""
+        """Return the points of one name, as one metric per kind of point."""
         kinds: tuple[tuple[type, Callable[..., Any]], ...] = (
             (HistogramDataPoint, Histogram),
             (ExponentialHistogramDataPoint, ExponentialHistogram),
@@ -192,7 +195,7 @@ def _metric(name: str, data: Any) -> Metric:
 
 
 def _blurred(point: Any) -> Any:
-    """Return a histogram point with nothing but its counts: the data model has sum and extremes optional."""
+    """Return a histogram point with only its counts: sum, minimum and maximum are optional in the data model."""
     return replace(point, sum=None, min=None, max=None)
 
 
@@ -201,5 +204,5 @@ def _buckets(buckets: Buckets) -> DenseBuckets:
 
 
 def _sum(total: float, low: float) -> Any:
-    """Return a sum only while it can but grow, as the data model has it, and while there is one."""
+    """Return the sum if it is finite and can only grow, as the data model requires, else None."""
     return total if low >= 0 and math.isfinite(total) else None

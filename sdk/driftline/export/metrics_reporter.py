@@ -1,7 +1,7 @@
 """Send distributions as metrics: every minute, with each flush, and at the end, on a separate thread.
 
-A receiver of metrics that hangs must not hold up records. Nothing is kept for another attempt: a report holds all that
-was counted, so the next one repeats what did not arrive.
+A metrics receiver that hangs must not delay records. Failed reports are not kept: a report contains all counts, so the
+next one replaces it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 60.0
 SEND_SECONDS = 30.0
-"""Seconds that one report may take before the next is due."""
+"""Maximum duration of one report in seconds."""
 _OVER = Delivery("retry", "no time is left")
 
 
 class Reporter:
-    """Thread and channel of one pipeline's distributions. ``open_channel`` is called by the first report."""
+    """Thread and channel of one pipeline's distributions. The first report calls ``open_channel``."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Reporter:
 
     @property
     def distributions(self) -> Distributions:
-        """Distributions to report; loaded with the first row, since a service may never send any."""
+        """Distributions to report; loaded with the first row, because a service may never send any."""
         if self._distributions is None:
             from driftline.distributions.model_distributions import Distributions
 
@@ -73,21 +73,21 @@ class Reporter:
         self._thread: threading.Thread | None = None
 
     def add(self, block: PredictionBatch) -> None:
-        """Count the rows of a block, and see to it that they are reported; on the background thread."""
+        """Count the rows of a block, and start the reporting thread; called on the background thread."""
         if block.identity.distributions == 0:
             return
         self.distributions.add(block)
         self._start()
 
     def lose(self, identity: Identity, error: str, durations: BinnedNumbers) -> None:
-        """Count predictions of which nothing is left but how long they took."""
+        """Count dropped predictions, of which only the durations are known."""
         if identity.distributions:
             self.distributions.lose(identity, error, durations)
 
     def flush(self, timeout: float, *, again: Collection[State] = BUSY) -> bool:
-        """Report what is new; say whether all of it arrived within ``timeout`` seconds.
+        """Report new counts; return whether all of them arrived within ``timeout`` seconds.
 
-        A receiver of no metrics at all does no harm: what is counted waits for one. ``again``: the states of a request
+        A receiver that does not support metrics is not a failure: the counts are kept. ``again``: states of a request
         after which another attempt is made.
         """
         deadline = time.monotonic() + timeout
@@ -95,7 +95,7 @@ class Reporter:
         return failure is None or failure.state == "unsupported"
 
     def _attempt(self, deadline: float) -> Delivery | None:
-        """Report once what is new; return what kept it from arriving, None for nothing."""
+        """Report new counts once; return the failure, None on success."""
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             return _OVER
         try:
@@ -107,7 +107,7 @@ class Reporter:
             self._lock.release()
 
     def close(self) -> None:
-        """Let the thread end. A last :meth:`flush` says what is left."""
+        """Let the thread end. A last :meth:`flush` reports the remaining counts."""
         self._closed = True
         self._stop.set()
 
@@ -117,7 +117,7 @@ class Reporter:
             self._channel.close()
 
     def hold(self, timeout: float) -> bool:
-        """End the thread, and keep others from reporting until :meth:`release`; say whether that succeeded."""
+        """End the thread, and block reports until :meth:`release`; return whether it ended."""
         thread, self._thread = self._thread, None
         self._stop.set()
         if not self._lock.acquire(timeout=max(0.0, timeout)):
@@ -128,13 +128,13 @@ class Reporter:
         return True
 
     def release(self) -> None:
-        """Let reports go on, and the thread where there was one."""
+        """Allow reports again, and restart the thread if there was one."""
         self._lock.release()
         if self._resume:
             self._start()
 
     def after_fork(self) -> None:
-        """Start anew in a child: the parent says what the parent counted."""
+        """Reset in a child: the parent reports the parent's counts."""
         self._making = threading.Lock()
         self._started = self._clock()
         if self._distributions is not None:
@@ -160,9 +160,9 @@ class Reporter:
                     FAULTS.swallow("metrics", error)
 
     def _report(self, deadline: float, *, all_of_it: bool) -> Delivery | None:
-        """Send a request per model; return what kept one from arriving, None for nothing.
+        """Send one request per model; return the failure, None on success.
 
-        ``all_of_it``: also what is not new.
+        ``all_of_it``: also send counts that have not changed.
         """
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
         from opentelemetry.sdk.metrics.export import AggregationTemporality
@@ -197,7 +197,7 @@ class Reporter:
         return None
 
     def _heed(self, delivery: Delivery) -> None:
-        """Log once a receiver's remark about a report that it took; rejected points must not be sent again."""
+        """Log once a receiver's warning about an accepted report; rejected points must not be sent again."""
         name = "the metrics channel" if self._channel is None else self._channel.name
         kind = "rejected" if delivery.rejected else "warning"
         if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
@@ -235,7 +235,7 @@ def interval(environ: Mapping[str, str] = os.environ) -> float:
 
 
 def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return True where each report repeats what came before it: not where deltas are preferred.
+    """Return True if reports are cumulative: unless deltas are preferred.
 
     >>> is_cumulative({}), is_cumulative({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "LowMemory"})
     (True, False)
@@ -245,10 +245,10 @@ def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def metrics_wanted(configured: bool, environ: Mapping[str, str] = os.environ) -> bool:
-    """Return True where this process sends metrics over OTLP. ``configured``: whether code said where to.
+    """Return True if this process sends metrics over OTLP. ``configured``: whether code set an endpoint.
 
-    Not where its metrics go another way (``OTEL_METRICS_EXPORTER``), and not where only ``DRIFTLINE_ENDPOINT`` says
-    anything: that is for records, and nobody may listen on the specification's default.
+    False if another exporter is set (``OTEL_METRICS_EXPORTER``), or if only ``DRIFTLINE_ENDPOINT`` is set, which is for
+    records: the specification's default may have no receiver.
 
     >>> metrics_wanted(False, {}), metrics_wanted(False, {"OTEL_METRICS_EXPORTER": "prometheus"})
     (True, False)

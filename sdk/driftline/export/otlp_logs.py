@@ -1,8 +1,8 @@
-"""Frame log records as OTLP by hand: an ``ExportLogsServiceRequest`` with one resource and one scope.
+"""Encode log records as OTLP: an ``ExportLogsServiceRequest`` with one resource and one scope.
 
 opentelemetry-proto ``logs/v1/logs.proto`` and ``common/v1/common.proto``, version 1. The stock encoder copies every
-byte nine times on its way through nested messages; this one copies it once, and it keeps the unstable
-``opentelemetry._logs`` out of the project altogether (docs/decisions/0006-the-sdk-sends-by-itself.md).
+byte nine times through nested messages, and it requires the unstable ``opentelemetry._logs``; this encoder copies it
+once (docs/decisions/0006-the-sdk-sends-by-itself.md).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 Parts = list[bytes]
-"""A message in pieces, in order. Lengths are known from the pieces, so a column is copied once, at the end."""
+"""A message as pieces, in order. Lengths are computed from the pieces, so a column is copied once, at the end."""
 
 _FIXED64 = struct.Struct("<Q")
 _DOUBLE = struct.Struct("<d")
@@ -28,7 +28,7 @@ def log_record(
     Args:
         event: Name of the event.
         time: Unix nanoseconds.
-        attributes: Values that :func:`any_value` takes, by name.
+        attributes: Values that :func:`any_value` accepts, by name.
         body: Text of the record; None without a body.
         observed: Unix nanoseconds. Default: ``time``.
 
@@ -96,7 +96,7 @@ def _key_value(key: str, value: Any) -> Parts:
 
 @lru_cache(maxsize=256)
 def _text_entry(key: str, value: str) -> Parts:
-    """Return a field 1 of a text: most of a resource, which is the same in every request."""
+    """Return field 1 with a text attribute; cached, because a resource is the same in every request."""
     return [b"".join(_field(0x0A, _key_value(key, value)))]
 
 
@@ -115,7 +115,7 @@ def _bytes_entry(key: str, value: bytes) -> Parts:
 
 @lru_cache(maxsize=4096)
 def _key(key: str) -> bytes:
-    """Return the field of a key; the same few hundred come with every record."""
+    """Return the encoded key of an attribute; cached, because every record has the same keys."""
     return b"".join(_field(0x0A, [key.encode("utf-8", "replace")]))
 
 

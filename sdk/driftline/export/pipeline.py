@@ -1,8 +1,8 @@
 """The background pipeline: entries → columns → requests → channel, and counts, once per flush.
 
-All models of one channel share a pipeline. A process has one, and a test one per channel that it gave. Its thread
-sleeps until something is recorded, gathers for a second, and sends. The first record starts the thread, so that none
-exists when a server forks its workers.
+All models of one channel share a pipeline. A process has one, and a test one per channel. Its thread sleeps until
+something is recorded, gathers for a second, and sends. The first record starts the thread, so that there is no thread
+when a server forks its workers.
 """
 
 from __future__ import annotations
@@ -56,14 +56,15 @@ if TYPE_CHECKING:
 
 
 GATHER_SECONDS = 1.0
-"""Seconds that a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
+"""Maximum seconds that a row waits before it is sent; at a thousand rows per second, a record contains a thousand rows.
+"""
 FULL_ROWS = 5000
 BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
 _KNOWN_REFUSALS = 5
-"""After so many answers that logs are not taken a flush asks once and waits for no other answer."""
+"""Number of answers that logs are not supported after which a flush sends one request only."""
 _PROBE = ExportRequest(b"", 0)
-"""A request without records, which every receiver of logs takes."""
+"""An empty request, which every receiver of logs accepts."""
 _OVER = Delivery("retry", "no time is left")
 AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
 
@@ -73,17 +74,17 @@ Entry = Prediction | BufferedRow | UnmadePrediction | Outcome | TrainingRecord
 
 
 class Pipeline:
-    """Buffer, thread and queue of one channel. ``open_channel`` is called by the first flush.
+    """Buffer, thread and queue of one channel. The first flush calls ``open_channel``.
 
     Args:
-        reporter: Sends distributions, where they are sent.
+        reporter: Sends distributions; None if they are not sent.
     """
 
     def __init__(
         self, open_channel: Callable[[], Channel], *, recording: bool = True, reporter: Reporter | None = None
     ) -> None:
         self.recording = recording
-        """True where rows reach a record; spans say so in ``driftline.prediction.recorded``."""
+        """True if rows reach a record; exported on spans as ``driftline.prediction.recorded``."""
         self._open_channel = open_channel
         self._reporter = reporter
         self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}
@@ -109,15 +110,18 @@ class Pipeline:
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
         self._due = AT_ONCE
-        """Waiting rows at which the thread is woken: any while it sleeps, then a full record, then never."""
+        """Waiting rows at which the thread is woken: 1 while it sleeps, then a full record, then never."""
         self._resting = False
         self._held = False
         self._backoff = Backoff()
         self._missing = 0
-        """Rows that no receiver will have, since the last flush said so."""
+        """Rows lost since the last flush that reported them."""
 
     def append(self, entry: Entry, cost: int, rows: int) -> bool:
-        """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path. False: it is closed."""
+        """Append an entry of about ``cost`` bytes: the last step of the hot path.
+
+        Returns False if the pipeline is closed.
+        """
         if self._closed:
             return False
         if self._rows.append(entry, cost, rows) >= self._due:
@@ -125,7 +129,7 @@ class Pipeline:
         return True
 
     def announce(self, identity: Identity, baseline: Baseline) -> None:
-        """Send a model's baseline with the next flush: once per process. Its bins are those of the distributions."""
+        """Send a model's baseline with the next flush, once per process. Its bins are those of the distributions."""
         self._baselines.setdefault((identity.name, baseline.digest), (identity, baseline))
         self._use_bins()
 
@@ -135,10 +139,10 @@ class Pipeline:
                 self._reporter.distributions.use(identity.name, baseline.bins)
 
     def flush(self, timeout: float, *, again: Collection[State] = TEMPORARY) -> bool:
-        """Send everything recorded before the call, and again until it arrives or ``timeout`` seconds have passed.
+        """Send everything recorded before the call, and retry until it arrives or ``timeout`` seconds have passed.
 
-        Returns whether a receiver accepted all that was recorded since the last flush. ``again``: the states of a
-        request after which another attempt is made.
+        Returns whether a receiver accepted everything recorded since the last flush. ``again``: states of a request
+        after which another attempt is made.
         """
         deadline = time.monotonic() + timeout
         if self._unsupported >= _KNOWN_REFUSALS:
@@ -152,7 +156,7 @@ class Pipeline:
         return delivered
 
     def _deliver(self, deadline: float) -> Delivery | None:
-        """Send what was recorded, whatever pause the background is in; return what stopped that, None for nothing."""
+        """Send everything recorded, without the pause of the background thread; return the failure, None on success."""
         if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
             return _OVER
         try:
@@ -163,7 +167,7 @@ class Pipeline:
             self._lock.release()
 
     def settle(self, timeout: float) -> None:
-        """Count what was recorded, and end its spans; send nothing. Give up after ``timeout`` seconds."""
+        """Count recorded predictions and end their spans, without sending. Stop waiting after ``timeout`` seconds."""
         if self._lock.acquire(timeout=max(0.0, timeout)):
             try:
                 self._convert()
@@ -171,7 +175,7 @@ class Pipeline:
                 self._lock.release()
 
     def shutdown(self, timeout: float) -> bool:
-        """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
+        """Flush, stop the thread and close the channel; later entries are dropped and counted."""
         self.close()
         delivered = self.flush(timeout, again=BUSY)
         lost = self._queue.rows + self._rows.rows
@@ -188,7 +192,7 @@ class Pipeline:
         return delivered
 
     def close(self) -> None:
-        """Take nothing more, and let the thread end."""
+        """Refuse new entries, and let the thread end."""
         self._closed = True
         if self._reporter is not None:
             self._reporter.close()
@@ -196,9 +200,10 @@ class Pipeline:
         self._full.set()
 
     def hold(self, timeout: float) -> bool:
-        """End the background thread and keep others from flushing until :meth:`release`; say whether that succeeded.
+        """End the background thread and block flushes until :meth:`release`; return whether it ended.
 
-        A fork copies one thread. Whatever lock another holds at that moment is never released in the child.
+        A fork copies only one thread. A lock that another thread holds at that moment would never be released in the
+        child.
         """
         deadline = time.monotonic() + timeout
         thread = self._thread
@@ -215,17 +220,17 @@ class Pipeline:
         return True
 
     def release(self) -> None:
-        """Let flushes go on, and the background thread where there is work."""
+        """Allow flushes again, and restart the background thread if there is work."""
         if self._held and self._reporter is not None:
             self._reporter.release()
         self._lock.release()
         self._go_on()
 
     def divert(self, channel: Channel, reporter: Reporter, timeout: float) -> Callable[[], None]:
-        """Send what is recorded from now on elsewhere, with the next :meth:`flush` and without a thread: for tests.
+        """Send later entries to another channel, with the next :meth:`flush` and without a thread. For tests.
 
-        What waits goes on waiting until what is returned is called: that puts everything back as it was. Raises
-        ``TimeoutError`` where a request is still under way after ``timeout`` seconds.
+        Waiting entries are kept until the returned function is called, which restores the previous state. Raises
+        ``TimeoutError`` if a request is still running after ``timeout`` seconds.
         """
         if not self.hold(timeout):
             raise TimeoutError(f"a request to {self._name()} has not finished in {timeout:g} seconds")
@@ -256,7 +261,7 @@ class Pipeline:
             self._rouse()
 
     def after_fork(self) -> None:
-        """Start anew in a child: the parent sends what the parent recorded."""
+        """Reset in a child: the parent sends the parent's entries."""
         self._rows.forget()
         self._lost.forget()
         self._queue.forget()
@@ -270,7 +275,7 @@ class Pipeline:
         self._begin()
 
     def _rouse(self) -> None:
-        """Let the thread hear of what waits; start it where there is none."""
+        """Wake the thread; start it if there is none."""
         with self._start_lock:
             full = self._rows.rows >= FULL_ROWS
             self._due = NEVER if full else FULL_ROWS
@@ -297,7 +302,7 @@ class Pipeline:
                     FAULTS.swallow("flush", error)
 
     def _should_stop(self) -> bool:
-        """Return True where the thread is over; from then on the next row starts another, also where a fork gave up."""
+        """Return True if the thread ends now; the next row then starts another one, also if a fork timed out."""
         if not self._must_end():
             return False
         with self._start_lock:
@@ -308,11 +313,11 @@ class Pipeline:
             return True
 
     def _must_end(self) -> bool:
-        """Return True where the thread is to end: for good, or for a fork."""
+        """Return True if the thread must end: permanently, or for a fork."""
         return self._closed or self._resting
 
     def _tick(self) -> None:
-        """Wait for work, let it gather, and do it."""
+        """Wait for entries, gather them, and send them."""
         self._wake.wait(None if self._next() is None else max(0.05, self._backoff.seconds()))
         self._full.wait(GATHER_SECONDS)
         if self._must_end():
@@ -326,7 +331,7 @@ class Pipeline:
                 self._send(time.monotonic() + 60.0)
 
     def _convert(self) -> None:
-        """Turn what was recorded into counts and frames."""
+        """Convert entries to counts and requests."""
         entries = self._rows.drain()
         predictions = [entry for entry in entries if not isinstance(entry, Outcome | TrainingRecord)]
         events = [entry for entry in entries if isinstance(entry, Outcome | TrainingRecord)]
@@ -350,12 +355,12 @@ class Pipeline:
             FAULTS.swallow("flush", error)
 
     def _drop(self, entry: Entry) -> None:
-        """Take note of what a full buffer dropped."""
+        """Count an entry that a full buffer dropped."""
         _let_go(entry)
         self._lost.note(entry)
 
     def _count(self, block: PredictionBatch) -> None:
-        """Count the predictions of a block, and what they were."""
+        """Count the predictions of a block, and their distributions."""
         try:
             count(block.identity, block.counts())
         except Exception as error:  # a meter of the application's
@@ -364,14 +369,14 @@ class Pipeline:
             self._reporter.add(block)
 
     def _count_lost(self) -> None:
-        """Count the predictions that a full buffer dropped: they were made, and no record holds them."""
+        """Count the predictions that a full buffer dropped: no record contains them."""
         for (identity, error), durations in self._lost.drain().items():
             count(identity, Counter({("", error): int(durations.counts.sum())}))
             if self._reporter is not None:
                 self._reporter.lose(identity, error, durations)
 
     def _open(self) -> Channel | None:
-        """Return the channel, opened where it is not; None where it cannot be made, after a line that says why."""
+        """Return the channel, opened on first use; None, after a log line, if it cannot be opened."""
         if self._channel is None:
             try:
                 self._channel = self._open_channel()
@@ -380,11 +385,11 @@ class Pipeline:
         return self._channel
 
     def _next(self) -> ExportRequest | None:
-        """Return the next request: the oldest frame, or the question whether logs are taken by now."""
+        """Return the next request: the oldest one, or a probe whether logs are supported now."""
         return self._queue.first() or (_PROBE if self._unsupported else None)
 
     def _send(self, deadline: float) -> Delivery | None:
-        """Send the queue, oldest first, while the receiver takes it; return what stopped that, None for nothing."""
+        """Send the queue, oldest first, until a failure; return the failure, None on success."""
         with suppress_instrumentation():
             while (frame := self._next()) is not None:
                 now = time.monotonic()
@@ -401,7 +406,7 @@ class Pipeline:
         return None
 
     def _settle(self, frame: ExportRequest, delivery: Delivery) -> bool:
-        """Act on what became of a frame; True to go on with the next."""
+        """Handle the result of a request; return True to send the next one."""
         if delivery.state in TEMPORARY:
             self._backoff.fail(delivery.after)
             if delivery.state == "unsupported":
@@ -421,7 +426,7 @@ class Pipeline:
         return True
 
     def _why_not(self, delivery: Delivery) -> str:
-        """Return the line for a request that may be taken later."""
+        """Return the log line for a request that will be sent again."""
         name = self._name()
         if delivery.state == "unreachable":
             return (
@@ -437,14 +442,14 @@ class Pipeline:
         )
 
     def _stop_recording(self) -> None:
-        """Let spans say that no record holds them, until logs are taken; outcomes go on waiting."""
+        """Mark spans as unrecorded until the receiver supports logs; outcomes stay in the queue."""
         if self._unsupported == 0:
             self._convert()  # spans of those rows say that a record holds them
             self.recording = False
         self._unsupported += 1
 
     def _go_on_recording(self) -> None:
-        """Record again where logs were not taken and now are."""
+        """Record again after the receiver starts to support logs."""
         if self._unsupported:
             self._convert()  # spans of those rows say that no record holds them
             self._unsupported, self.recording = 0, True
@@ -452,7 +457,7 @@ class Pipeline:
                 logger.info("driftline: %s accepts OTLP logs now; predictions are recorded again", self._name())
 
     def _heed(self, frame: ExportRequest, delivery: Delivery) -> None:
-        """Act on what a receiver says of a frame that it took; what it rejects must not be sent again."""
+        """Handle a receiver's answer to an accepted request; rejected records must not be sent again."""
         if delivery.rejected:  # so many log records: of predictions one holds all rows, of outcomes each holds one
             lost = frame.rows if frame.predictions else min(delivery.rejected, frame.rows)
             self._lose(lost, "rejected")
@@ -477,7 +482,7 @@ class Pipeline:
 
 
 def _let_go(entry: Entry) -> None:
-    """End the span of what will not be read."""
+    """End the span of an entry that will not be read."""
     if isinstance(entry, UnmadePrediction):
         abandon_deferred(make_prediction(entry))
     elif isinstance(entry, Prediction):
@@ -493,7 +498,7 @@ def _measure(entry: Entry) -> tuple[int, int]:
 
 
 SILENT = Pipeline(lambda: open_channel(endpoint()), recording=False)
-"""Takes nothing: what a model uses where ``OTEL_SDK_DISABLED`` is set."""
+"""A closed pipeline, for models if ``OTEL_SDK_DISABLED`` is set."""
 SILENT.close()
 
 _lock = threading.Lock()
@@ -501,13 +506,13 @@ _default: Pipeline | None = None
 _given: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary()
 _configured: str | None = None
 confirming: Callable[[Endpoint], OutcomeChannel] = HttpChannel
-"""Opens the way that ``Model.outcomes`` takes; a capture has one of its own."""
+"""Opens the channel of ``Model.outcomes``; tests replace it."""
 
 
 def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipeline:
-    """Return the pipeline of a channel; of the process's endpoint where there is none.
+    """Return the pipeline of a channel; without a channel, the pipeline of the process's endpoint.
 
-    ``metrics``: the channel that distributions take, where they are not the process's own; else there are none.
+    ``metrics``: channel of the distributions if they do not use the process's own channel; None = no distributions.
     """
     global _default
     with _lock:
@@ -534,7 +539,7 @@ def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipe
 
 
 def _load(signal: Signal) -> None:
-    """Import what a channel needs, or say why that fails: the service that makes a Model starts all the same."""
+    """Import the packages of a channel, or log why that fails: making a Model must not fail."""
     try:
         load(endpoint(signal))
     except Exception as error:
@@ -547,6 +552,6 @@ def endpoint(signal: Signal = "logs") -> Endpoint:
 
 
 def use_endpoint(url: str | None) -> None:
-    """Send records and outcomes of this process to that URL, whatever the environment says."""
+    """Send records and outcomes of this process to this URL, which wins over the environment."""
     global _configured
     _configured = url

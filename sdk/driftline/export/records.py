@@ -1,4 +1,4 @@
-"""Buffered predictions and events → requests ready to send: one columnar record each, or many outcomes."""
+"""Convert buffered predictions and events to requests: one columnar record each, or many outcomes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def frames(
     baselines: Iterable[tuple[Identity, str]],
     counted: Counted,
 ) -> Iterator[ExportRequest]:
-    """Turn what one flush gathered into requests, baselines first; let ``counted`` see each block."""
+    """Convert the entries of one flush to requests, baselines first; ``counted`` is called with each block."""
     for identity, text in baselines:
         try:
             attributes = identity.record_attributes()
@@ -58,7 +58,7 @@ def frames(
 
 
 def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]:
-    """Return a record of at most 1 MiB of some rows in a row, or as many as they need: those of embeddings are wide."""
+    """Return requests of at most 1 MiB for consecutive rows: one, or several if rows are wide, as with embeddings."""
     if len(rows) < len(block):
         block = block.part(rows[0], rows[-1] + 1)
     identity, n = block.identity, len(block)
@@ -102,7 +102,7 @@ def _events(outcomes: Iterable[Outcome | TrainingRecord]) -> Iterator[ExportRequ
 
 
 def _filled(identity: Identity, records: list[bytes]) -> Iterator[ExportRequest]:
-    """Yield frames of as many records as one may hold."""
+    """Yield requests with as many records as fit."""
     part: list[Parts] = []
     size = 0
     for record in records:

@@ -1,4 +1,4 @@
-"""The resource of the process: the application's, with an instance id of our own where it has none."""
+"""The resource of the process: the application's resource, with our own instance id if it has none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from driftline.semconv import attributes as a
 
 
 def resource_attributes(identity: Identity) -> dict[str, Any]:
-    """Return the attributes of the tracer provider's resource; of the environment's where there is no provider."""
+    """Return the attributes of the tracer provider's resource; without a provider, those of the environment."""
     return {a.SERVICE_INSTANCE_ID: instance_id(), **_application_attributes(identity)}
 
 
@@ -28,7 +28,7 @@ def _application_attributes(identity: Identity) -> dict[str, Any]:
 
 
 def set_own_attributes(attributes: Mapping[str, str]) -> None:
-    """Let the process be called that where no tracer provider says anything: by ``configure()``."""
+    """Set the resource attributes that apply without a tracer provider: by ``configure()``."""
     _said.clear()
     _said.update(attributes)
     own_attributes.cache_clear()
@@ -36,7 +36,7 @@ def set_own_attributes(attributes: Mapping[str, str]) -> None:
 
 @cache
 def own_attributes() -> dict[str, Any]:
-    """Return what ``Resource.create()`` finds; without threads, as the interpreter ends, the environment."""
+    """Return the attributes of ``Resource.create()``; at interpreter exit, those of the environment."""
     try:
         return dict(Resource.create(_said).attributes)
     except RuntimeError:
@@ -48,10 +48,10 @@ _ORIGIN = os.getpid()
 
 
 def instance_of(identity: Identity) -> str:
-    """Return the id that tells this process's counts from those of its siblings; "" where the resource does.
+    """Return the instance id of this process's counts; "" if the resource has one.
 
-    Workers of one server have one resource, unless somebody gives each its ``service.instance.id``: four cumulative
-    counters that say different things under one name. A process that was forked has that of its parent.
+    Workers of one server share a resource, unless each has its own ``service.instance.id``; otherwise their cumulative
+    counters would conflict under one name. A forked process has the resource of its parent.
     """
     has_instance_id = a.SERVICE_INSTANCE_ID in _application_attributes(identity)
     return "" if has_instance_id and os.getpid() == _ORIGIN else instance_id()
@@ -64,6 +64,6 @@ def instance_id() -> str:
 
 
 def reset_resource() -> None:
-    """Be somebody else: after a fork."""
+    """Clear the instance id and attributes, after a fork."""
     instance_id.cache_clear()
     own_attributes.cache_clear()

@@ -1,9 +1,8 @@
-"""Background threads that inherit no context from whoever starts them, and that end within a bounded time.
+"""Background threads with an empty context, and with a bounded shutdown.
 
-The first prediction starts these threads, in the middle of somebody's request. OpenTelemetry's instrumentation of
-``threading``, gevent, and Python itself under ``sys.flags.thread_inherit_context`` pass on the context of that request.
-The thread would keep it for as long as the process lives: every later exemplar, log line and span of a resource
-detector would name the trace of the first request.
+The first prediction starts these threads, in the middle of a request. OpenTelemetry's instrumentation of ``threading``,
+gevent, and Python itself under ``sys.flags.thread_inherit_context`` pass the context of that request to new threads.
+All later exemplars, log lines and spans of the thread would then belong to the trace of the first request.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 from driftline.faults import FAULTS
 
 ENDING_SECONDS = 5.0
-"""Seconds that a fork waits for an idle thread that was told to end: long, since the thread only needs a processor."""
+"""Seconds that a fork waits for an idle thread to end; the thread only needs CPU time."""
 _TURN_SECONDS = 0.05
 
 
@@ -33,20 +32,20 @@ def start_thread(name: str, run: Callable[..., None], *args: Any) -> threading.T
 
 
 class Lock(Protocol):
-    """A lock that is waited for only so long."""
+    """A lock with a timeout."""
 
     def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:
-        """Take the lock; say whether that succeeded."""
+        """Acquire the lock; return whether that succeeded."""
         ...
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         ...
 
 
 @contextmanager
 def hold_lock(lock: Lock, must_end: Callable[[], bool]) -> Iterator[bool]:
-    """Hold a lock, and say so; or say that the thread must end first: whoever holds the lock may wait for that.
+    """Hold a lock and yield True; yield False if the thread must end first, which the lock's owner may wait for.
 
     >>> with hold_lock(threading.Lock(), lambda: False) as mine, hold_lock(threading.Lock(), lambda: True) as theirs:
     ...     mine, theirs
@@ -63,10 +62,10 @@ def hold_lock(lock: Lock, must_end: Callable[[], bool]) -> Iterator[bool]:
 
 
 class BoundedClose:
-    """A provider that waits for its end, in a thread that is started now: at the exit Python may refuse new ones.
+    """Closes a provider within a bounded time, in a thread that starts now: at exit, Python may refuse threads.
 
-    OpenTelemetry's providers end when their exporters are done with trying again, and no argument bounds that of
-    traces; so nobody waits for the call, only for its thread, which the end of the process ends.
+    OpenTelemetry's providers end when their exporters stop retrying, and for traces no argument limits that time. So
+    the exit waits for the thread with a timeout, and the end of the process ends the thread.
 
     >>> closing = BoundedClose("traces", lambda: None, lambda: None)
     >>> closing.begin()
@@ -78,14 +77,14 @@ class BoundedClose:
         self, name: str, close: Callable[[], object], flush: Callable[[], object], *, after_records: bool = False
     ) -> None:
         self.after_records = after_records
-        """True where the provider stays open until the records are sent, because sending counts them."""
+        """True if the provider stays open until the records are sent, because sending counts them."""
         self._name = name
         self._close = close
         self._flush = flush
         self.start()
 
     def start(self) -> None:
-        """Start the thread; also in a child, which has none of its parent's."""
+        """Start the thread; also in a child process, which does not have its parent's thread."""
         self._start_event = threading.Event()
         self._end_event = threading.Event()
         self._sent = threading.Event()
@@ -93,19 +92,19 @@ class BoundedClose:
         self._thread = start_thread(f"driftline-end-{self._name}", self._run)
 
     def rest(self) -> None:
-        """Let the thread end without closing anything, until :meth:`go_on`; one that has begun to close does that."""
+        """End the thread without closing the provider, until :meth:`go_on`; has no effect once closing has begun."""
         if not self._start_event.is_set():
             self._resting = True
             self._start_event.set()
             self._thread.join()
 
     def go_on(self) -> None:
-        """Start again what rested."""
+        """Start the thread again after :meth:`rest`."""
         if self._resting:
             self.start()
 
     def begin_flush(self) -> None:
-        """Let the provider send what waits in it, in the background."""
+        """Flush the provider in the background."""
         sent = self._sent = threading.Event()
 
         def flush() -> None:
@@ -119,15 +118,15 @@ class BoundedClose:
         start_thread(f"driftline-flush-{self._name}", flush)
 
     def flushed(self, timeout: float) -> bool:
-        """Return True where the provider sent that, within ``timeout`` seconds."""
+        """Return True if the provider was flushed within ``timeout`` seconds."""
         return self._sent.wait(max(0.0, timeout))
 
     def begin(self) -> None:
-        """Close it, in the background."""
+        """Close the provider in the background."""
         self._start_event.set()
 
     def wait(self, timeout: float) -> bool:
-        """Return True where it is closed, within ``timeout`` seconds."""
+        """Return True if the provider is closed within ``timeout`` seconds."""
         return self._end_event.wait(max(0.0, timeout))
 
     def _run(self) -> None:

@@ -1,7 +1,7 @@
-"""Send one request to the receiver, by OTLP over HTTP or gRPC, and decide when to try again.
+"""Send one request to the receiver, by OTLP over HTTP or gRPC, and decide when to retry.
 
-A channel sends one request and returns what became of it. The background thread tries again at growing intervals, a
-flush more often.
+A channel sends one request and returns its result. The background thread retries with increasing pauses, a flush more
+often.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ State = Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The outcome of one request.
+    """The result of one request.
 
-    ``unreachable``: nothing listens; ``retry``: come again, after ``after`` seconds if the receiver said so;
-    ``refused``: this request will never be taken; ``unsupported``: no such request is taken there now (404,
-    UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects so many (``rejected``) records or
-    points of it.
+    ``unreachable``: no server listens; ``retry``: send again, after ``after`` seconds if the receiver asked for that;
+    ``refused``: this request will never be accepted; ``unsupported``: such requests are not accepted now (404,
+    UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects some (``rejected``) records or
+    points.
     """
 
     state: State
@@ -63,8 +63,8 @@ class ExportRequest:
     """One ``ExportLogsServiceRequest``.
 
     Attributes:
-        rows: Predictions or outcomes in it.
-        predictions: Which of the two.
+        rows: Number of predictions or outcomes.
+        predictions: True if the rows are predictions.
     """
 
     body: bytes
@@ -73,10 +73,10 @@ class ExportRequest:
 
 
 class Channel(Protocol):
-    """Somewhere to send requests.
+    """A destination of requests.
 
     Attributes:
-        name: The endpoint, as people write it.
+        name: Endpoint, for messages.
     """
 
     name: str
@@ -84,12 +84,12 @@ class Channel(Protocol):
     def send(self, body: bytes, timeout: float) -> Delivery:
         """Send one ``ExportLogsServiceRequest`` within ``timeout`` seconds. Never raises.
 
-        Of distributions: an ``ExportMetricsServiceRequest``.
+        For distributions, it is an ``ExportMetricsServiceRequest``.
         """
         ...
 
     def forget(self) -> None:
-        """Let go of connections without closing them: they belong to the parent of this process."""
+        """Drop connections without closing them: they belong to the parent process."""
         ...
 
     def close(self) -> None:
@@ -98,10 +98,10 @@ class Channel(Protocol):
 
 
 class OutcomeChannel(Protocol):
-    """Somewhere to send what somebody waits for: outcomes."""
+    """A destination of outcomes that returns the answer."""
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
-        """Post a body within ``timeout`` seconds; return what became of it, and the answer. Never raises."""
+        """Post a body within ``timeout`` seconds; return the result and the answer. Never raises."""
         ...
 
     def close(self) -> None:
@@ -110,22 +110,22 @@ class OutcomeChannel(Protocol):
 
 
 class ChannelError(RuntimeError):
-    """A channel cannot be made. The text names the endpoint and the fix."""
+    """A channel cannot be opened. The text names the endpoint and the fix."""
 
 
 def open_channel(endpoint: Endpoint) -> Channel:
-    """Return the channel to an endpoint; nothing is opened before the first request.
+    """Return the channel to an endpoint; it connects at the first request.
 
-    Raises :class:`ChannelError` where the package that it needs cannot be imported.
+    Raises :class:`ChannelError` if the required package cannot be imported.
     """
     load(endpoint)
     return GrpcChannel(endpoint) if endpoint.protocol == "grpc" else HttpChannel(endpoint)
 
 
 def load(endpoint: Endpoint) -> None:
-    """Import what the channel to an endpoint needs, in the caller's thread: a fork must not meet half an import.
+    """Import the packages of a channel in the caller's thread: a fork must not happen during an import.
 
-    Raises :class:`ChannelError` where that fails.
+    Raises :class:`ChannelError` if that fails.
     """
     module, package = ("grpc", "grpcio") if endpoint.protocol == "grpc" else ("requests", "requests")
     try:
@@ -138,7 +138,7 @@ def load(endpoint: Endpoint) -> None:
 
 
 def warn_unopened(signal: Signal, error: Exception) -> None:
-    """Log once that a channel cannot be made, and why. Call it in the ``except`` block."""
+    """Log once that a channel cannot be opened, and why. Call it in the ``except`` block."""
     if not isinstance(error, ChannelError | ValueError):  # those two come from settings or a bad install
         FAULTS.swallow("channel", error)
     elif FAULTS.once(f"unopened {signal}"):
@@ -147,7 +147,7 @@ def warn_unopened(signal: Signal, error: Exception) -> None:
 
 
 class HttpChannel:
-    """OTLP/HTTP with protobuf bodies; through ``requests``, so that proxies and CA bundles are the exporters' own."""
+    """OTLP/HTTP with protobuf bodies, through ``requests``, with the proxies and CA bundles of exporters."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         import requests
@@ -163,7 +163,7 @@ class HttpChannel:
         return _taken(answer) if delivery.state == "delivered" else delivery
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
-        """Post a body within ``timeout`` seconds; return what became of it, and the answer."""
+        """Post a body within ``timeout`` seconds; return the result and the answer."""
         import requests
 
         endpoint = self._endpoint
@@ -210,7 +210,7 @@ class HttpChannel:
         return self._session
 
     def forget(self) -> None:
-        """Leave the parent's connections alone."""
+        """Drop the parent's connections without closing them."""
         self._session = None
 
     def close(self) -> None:
@@ -222,7 +222,7 @@ class HttpChannel:
 
 @contextlib.contextmanager
 def suppress_instrumentation() -> Iterator[None]:
-    """Keep instrumentation of HTTP clients from making spans of our own requests."""
+    """Prevent spans of our own requests by instrumented HTTP clients."""
     token = context.attach(context.set_value("suppress_instrumentation", True))
     try:
         yield
@@ -231,7 +231,7 @@ def suppress_instrumentation() -> Iterator[None]:
 
 
 def past_proxies(session: requests.Session, url: str) -> requests.Session:
-    """Let a session reach a URL's host directly; ``trust_env = False`` would also forget a CA bundle that is set."""
+    """Let a session connect to a URL's host directly; ``trust_env = False`` would also disable a set CA bundle."""
     parts = urlsplit(url)
     session.proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # looked up before the environment's "http" and "all"
     return session
@@ -277,7 +277,7 @@ class GrpcChannel:
         return grpc.secure_channel(endpoint.url, credentials, options, compression=compression)
 
     def forget(self) -> None:
-        """Leave the parent's channel alone."""
+        """Drop the parent's channel without closing it."""
         self._channel = None
 
     def close(self) -> None:
@@ -288,9 +288,9 @@ class GrpcChannel:
 
 
 def _taken(answer: bytes) -> Delivery:
-    """Read what a receiver says of a request that it took (OTLP specification, "Partial Success").
+    """Read the answer to an accepted request (OTLP specification, "Partial Success").
 
-    The responses of logs and of metrics are the same on the wire. The Collector's empty one takes two bytes.
+    The responses for logs and metrics are the same on the wire. The Collector's empty response has two bytes.
     """
     if len(answer) <= 2:
         return Delivery("delivered")
@@ -343,19 +343,19 @@ def _file(path: str) -> bytes | None:
 
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-"""Seconds between two attempts of the background: after the first failure, and where a receiver is long away."""
+"""Seconds between two attempts of the background thread: after the first failure, and at most."""
 SHORTEST_AFTER, LONGEST_AFTER = 0.25, 300.0
-"""Seconds that a receiver may ask for: "at once" is no reason to send without a pause, nor "next year" not to send."""
+"""Limits in seconds of the pause that a receiver can request."""
 FLUSH_PAUSES = (0.25, 0.5, 1.0)
-"""Seconds between the attempts of a flush, for which somebody waits; the last holds for all further ones."""
+"""Seconds between the attempts of a flush, whose caller waits; the last one repeats."""
 TEMPORARY: frozenset[State] = frozenset(("unreachable", "retry", "unsupported"))
-"""After these another attempt may succeed."""
+"""States after which another attempt may succeed."""
 BUSY: frozenset[State] = frozenset(("retry",))
-"""After this one somebody is there, and asks for another attempt."""
+"""States in which a reachable receiver asks for another attempt."""
 
 
 class Backoff:
-    """The pauses between attempts: 1, 2, 4, ... 30 seconds, or what the receiver asks for.
+    """The pauses between attempts: 1, 2, 4, ... 30 seconds, or the pause that the receiver requests.
 
     >>> backoff = Backoff()
     >>> backoff.fail(); backoff.fail(); backoff.pause
@@ -369,10 +369,10 @@ class Backoff:
         self._until = 0.0  # monotonic seconds
 
     def fail(self, after: float | None = None) -> None:
-        """Wait longer than before.
+        """Set the next, longer pause.
 
         Args:
-            after: As many seconds as the receiver asks for, if it does.
+            after: Seconds that the receiver requests; None without a request.
         """
         self.pause = next_pause(self.pause, SHORTEST_PAUSE, LONGEST_PAUSE)
         self._until = time.monotonic() + (
@@ -380,15 +380,15 @@ class Backoff:
         )
 
     def succeed(self) -> None:
-        """Begin with the shortest pause after the next failure."""
+        """Reset the pause to the shortest one."""
         self.pause = self._until = 0.0
 
     def skip(self) -> None:
-        """Let the next attempt be at once."""
+        """Allow the next attempt immediately."""
         self._until = 0.0
 
     def seconds(self) -> float:
-        """Return the pause before the next attempt, seconds."""
+        """Return the seconds until the next attempt."""
         return max(0.0, self._until - time.monotonic())
 
 
@@ -398,7 +398,7 @@ def attempt_until(
     states: Collection[State],
     sleep: Callable[[float], object] = time.sleep,
 ) -> Delivery | None:
-    """Call ``attempt`` until it returns no failure, or one after which no further attempt is of use before a deadline.
+    """Call ``attempt`` until it succeeds, fails permanently, or the deadline leaves no time for another attempt.
 
     ``deadline``: monotonic seconds. ``states``: the states after which it is called again. Returns the last failure.
 

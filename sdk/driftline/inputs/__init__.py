@@ -1,1 +1,1 @@
-"""Inputs of ``predict`` and reference frames, one kind a file: rows, batches, columns. Imports panes and tables."""
+"""Readers of the inputs of ``predict`` and of reference frames, one kind per file. Imports panes and tables."""

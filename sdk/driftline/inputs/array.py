@@ -1,4 +1,4 @@
-"""numpy arrays: one dimension is a row, two are a batch of rows."""
+"""numpy arrays: one dimension is a row, two dimensions are a batch of rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READABLE = "fiubmMOUS"
 
 
 def reader(kind: type) -> Reader | None:
-    """Return the reader of arrays, if it is one."""
+    """Return the reader if the type is an array."""
     return read if issubclass(kind, np.ndarray) else None
 
 
@@ -35,7 +35,7 @@ def read(value: np.ndarray[Any, Any]) -> Row | Batch | Unrecorded:
 
 
 def row_of_array(value: np.ndarray[Any, Any]) -> Row | Unrecorded:
-    """Return the values of a 1-D array, or of one that holds a single value, as a row without names."""
+    """Return the values of a 1-D array, or of an array with a single value, as a row without names."""
     if value.size > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     if isinstance(value, np.ma.MaskedArray) or value.dtype.kind not in "mM":
@@ -70,7 +70,7 @@ class Matrix(Batch):
         return self.array[:, at]
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Split by column; numbers at once: 12 µs for 1,000 rows of 20, column by column 18."""
+        """Split into columns; numbers in one step: 12 µs for 1,000 rows of 20, instead of 18 µs."""
         if self.array.dtype.kind in _NUMERIC and not isinstance(self.array, np.ma.MaskedArray):
             columns = np.ascontiguousarray(np.asarray(self.array).T)
             return {name: columns[index] for index, name in enumerate(names) if is_feature(name)}
@@ -78,7 +78,7 @@ class Matrix(Batch):
 
 
 class Lists(Batch):
-    """Columns of Python values, as they are kept of arrays of objects: plain ones, none longer than it needs to be."""
+    """Columns of plain Python values: the snapshot of arrays of objects."""
 
     def __init__(self, columns: list[list[Any]], rows: int, names: tuple[str, ...] | None = None) -> None:
         tame_columns = [tamed(column) for column in columns]
@@ -88,11 +88,11 @@ class Lists(Batch):
         self.cost = sum(cost for _, cost in tame_columns)
 
     def snapshot(self) -> Batch:
-        """Return itself: its values are its own."""
+        """Return the batch itself: its values are copies."""
         return self
 
     def names(self) -> tuple[str, ...] | None:
-        """Return the names that it was given."""
+        """Return the given names."""
         return self._names
 
     def width(self) -> int:
@@ -135,6 +135,6 @@ class Structured(Batch):
         return len(self.array.dtype.names or ())
 
     def values(self, at: int) -> Any:
-        """Return a field; one that is an array itself as the list of its arrays."""
+        """Return a field; a field of arrays as a list of its arrays."""
         field = self.array[(self.array.dtype.names or ())[at]]
         return field if field.ndim == 1 else field.tolist()

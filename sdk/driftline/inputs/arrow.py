@@ -25,7 +25,7 @@ _LAZY = ("RecordBatchReader", "Dataset", "Scanner")
 
 
 def reader(kind: type) -> Reader | None:
-    """Return the reader of a table, of an array or of a stream of batches, if it is one."""
+    """Return the reader if the type is a table, an array or a stream of batches."""
     if name_in(kind, "pyarrow", *_TABLES):
         return ArrowTable
     if name_in(kind, "pyarrow", *_ARRAYS):
@@ -34,7 +34,7 @@ def reader(kind: type) -> Reader | None:
 
 
 def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
-    """Return the reader of a column, if it is an array."""
+    """Return the reader of a column if the type is an array."""
     return array_column if name_in(kind, "pyarrow", *_ARRAYS) else None
 
 
@@ -50,7 +50,7 @@ def _lazy(value: Any) -> Unrecorded:
 
 
 class ArrowTable(Batch):
-    """A Table or a RecordBatch: a row per prediction, a column per feature. Nobody can change it, so it is shared."""
+    """A Table or a RecordBatch: a row per prediction, a column per feature. It is immutable, so it is not copied."""
 
     def __init__(self, table: Any) -> None:
         self.table = table
@@ -74,7 +74,7 @@ class ArrowTable(Batch):
         return self.table.column(at)
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Read the columns that are is_feature."""
+        """Read the columns for which ``is_feature`` is true."""
         return {name: array_column(self.table.column(index)) for index, name in enumerate(names) if is_feature(name)}
 
 

@@ -1,4 +1,4 @@
-"""n rows at once: what a reader makes of an input that holds several predictions, and why it may make nothing."""
+"""A batch of n rows: the result of a reader for several predictions, and the reason if an input cannot be recorded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Reader = Callable[[Any], "Row | Batch | Unrecorded"]
 """Reads one input of a known type."""
 
 FeatureTest = Callable[[str], bool]
-"""Says whether a column of that name is read."""
+"""Returns whether a column of this name is read."""
 
 
 MOST_BYTES = 24 * 2**20
-"""Bytes of one snapshot: with it in the buffer of 32 MiB, other rows still have room."""
+"""Maximum bytes of one snapshot, so that the buffer of 32 MiB still has space for other rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Unrecorded:
 
     Attributes:
         reason: Reason of :mod:`driftline.loss_counters`.
-        fix: Sentence with the fix, "" without one.
-        rows: Number of rows; None where unknown, which counts as one row.
+        fix: Sentence with the fix; "" if there is none.
+        rows: Number of rows; None if unknown, which counts as one row.
     """
 
     reason: str
@@ -38,18 +38,18 @@ class Unrecorded:
 
 
 class Batch:
-    """n rows as they were given, without a copy; :meth:`bounded_snapshot` is their snapshot.
+    """n rows as they were given, without a copy; :meth:`bounded_snapshot` copies them.
 
     Attributes:
-        count: N.
-        cost: Bytes that a snapshot holds, about.
+        count: Number of rows.
+        cost: Approximate size of a snapshot in bytes.
     """
 
     count: int
     cost: int
 
     def bounded_snapshot(self) -> Batch | Unrecorded:
-        """Return the snapshot, which no later change reaches, unless it is larger than ``MOST_BYTES``."""
+        """Return the snapshot, which later changes do not affect, unless it is larger than ``MOST_BYTES``."""
         if self.cost > MOST_BYTES:
             return self._too_large()
         snapshot = self.snapshot()
@@ -61,11 +61,11 @@ class Batch:
         return Unrecorded(TOO_LARGE, fix, self.count)
 
     def snapshot(self) -> Batch:
-        """Return a copy; itself where nobody can change it."""
+        """Return a copy; the batch itself if it is immutable."""
         raise NotImplementedError
 
     def names(self) -> tuple[str, ...] | None:
-        """Return the feature names, or None where the input has none."""
+        """Return the feature names, or None if the input has none."""
         raise NotImplementedError
 
     def width(self) -> int:
@@ -73,17 +73,17 @@ class Batch:
         raise NotImplementedError
 
     def values(self, at: int) -> Any:
-        """Return one column as it is held, which :func:`~.column.read_column` reads."""
+        """Return one column in its own type, for :func:`~.column.read_column`."""
         raise NotImplementedError
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Read the columns that are is_feature, on the background thread.
+        """Read the columns for which ``is_feature`` is true, on the background thread.
 
-        A batch that holds columns of a library reads them with that library's reader.
+        A batch with columns of a library reads them with that library's reader.
 
         Args:
-            names: the names of all columns, in their order.
-            is_feature: says whether a column is read; asked once per column, in order.
+            names: Names of all columns, in their order.
+            is_feature: Returns whether a column is read; called once per column, in order.
         """
         return {name: column_of_any(self.values(index)) for index, name in enumerate(names) if is_feature(name)}
 

@@ -1,10 +1,10 @@
-"""Read one column of n values, of whatever library: the one place where its meaning is decided.
+"""Read one column of n values of any library. The meaning of values is decided only here.
 
-A service's batches and the baseline that they are compared with are both read here, so that they agree. None, NaN, NaT
-and masked values are missing. Booleans are booleans. A time is its unix seconds. What cannot be recorded is missing,
-and counted.
+A service's batches and the baseline are both read here, so that they agree. None, NaN, NaT and masked values are
+missing. Booleans stay booleans. A time becomes its unix seconds. Values that cannot be recorded are missing, and are
+counted.
 
-The library is known by the name of the type's module: no library is imported to look.
+The library is identified by the module name of the type, without importing any library.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READERS: dict[type, ColumnReader] = {}
 
 
 def read_column(values: Any) -> NDArray[Any] | Column:
-    """Return n values as numbers or booleans (n,), or as a Column where there are texts.
+    """Return n values as numbers or booleans (n,), or as a Column if there are texts.
 
     An array of n vectors of 2 to 4,096 numbers is a column of vectors. Raises ``ValueError`` for other dimensions.
 
@@ -52,7 +52,7 @@ def _find(kind: type) -> ColumnReader:
 
 
 def libraries_of(kind: type) -> set[str]:
-    """Return the top-level packages that a type and its bases are from.
+    """Return the top-level packages of a type and its bases.
 
     >>> import numpy as np
     >>> sorted(libraries_of(np.ndarray))
@@ -62,9 +62,9 @@ def libraries_of(kind: type) -> set[str]:
 
 
 def library_readers(libraries: set[str]) -> Iterator[Any]:
-    """Yield the module of this room for each library of a type; load only those.
+    """Yield the module of this package for each library of a type; only those are imported.
 
-    Each has ``reader`` and ``column_reader``: given a type, they return what reads its values, or None.
+    Each module has ``reader`` and ``column_reader``: from a type, they return the reader of its values, or None.
     """
     if "pandas" in libraries:
         from . import pandas

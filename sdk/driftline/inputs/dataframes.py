@@ -1,6 +1,6 @@
-"""Read whatever holds columns: pandas and polars frames, Arrow tables, dicts of arrays, 2-D arrays.
+"""Read the columns of pandas and polars frames, Arrow tables, dicts of arrays and 2-D arrays.
 
-By the readers that read a service's batches (:mod:`driftline.inputs`), so that a baseline and its service agree.
+The readers are those of a service's batches (:mod:`driftline.inputs`), so that a baseline and its service agree.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ ArrayLike = Any
 
 
 def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str, ArrayLike]:
-    """Return the columns of a frame by name, as it holds them; :func:`column_of` reads one.
+    """Return the columns of a frame by name, in their own types; :func:`column_of` reads one.
 
-    ``frame``: mapping of name to n values, or whatever a service may be given as a batch (:mod:`driftline.inputs`). The
-    columns of what names none are called by ``names``, else f0, f1, ... Raises ``ValueError`` for anything else, and
-    for two columns of one name.
+    ``frame``: mapping of name to n values, or any batch that a service can predict (:mod:`driftline.inputs`). Columns
+    without names get ``names``, else f0, f1, ... Raises ``ValueError`` for any other input, and for duplicate names.
 
     >>> list(columns_of(np.zeros((3, 2))))
     ['f0', 'f1']
@@ -39,7 +38,7 @@ def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str
 
 
 def column_names(frame: FrameLike) -> tuple[str, ...]:
-    """Return the names of a frame's columns; what Arrow calls ``columns`` are the values, and no name.
+    """Return the names of a frame's columns. The attribute ``columns`` of Arrow tables contains values, not names.
 
     >>> import pandas as pd
     >>> column_names(pd.DataFrame({"age": [31], 2: [1]}))
@@ -74,7 +73,7 @@ def score_matrix(values: ArrayLike) -> F64:
 
 
 def is_time(values: ArrayLike) -> bool:
-    """Return True where values are points in time: they place a row, but drift of the calendar says nothing.
+    """Return True if values are times: they order rows, but their drift has no meaning.
 
     >>> is_time(np.array(["2026-11-01"], "datetime64[D]"))
     True

@@ -1,4 +1,4 @@
-"""Lists and tuples: of numbers they are one row, of rows (dicts, objects, lists, arrays) they are a batch."""
+"""Lists and tuples: of numbers, they are one row; of rows (dicts, objects, lists, arrays), they are a batch."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ _NOTHING: Row = ((), ())
 
 
 def reader(kind: type, reader_for: Callable[[type], Reader]) -> Reader | None:
-    """Return the reader of lists and tuples, if it is one.
+    """Return the reader if the type is a list or tuple.
 
     Args:
-        kind: the type of the input.
-        reader_for: finds the reader of an element.
+        kind: Type of the input.
+        reader_for: Returns the reader of an element's type.
     """
     return partial(_read, reader_for) if issubclass(kind, list | tuple) else None
 
 
 def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ...]) -> Row | Batch | Unrecorded:
-    """Look at the first element: a row of its own makes it a batch, a scalar makes it a row.
+    """Read a batch if the first element is a row, or a row if it is a scalar.
 
-    Rows are copied as they are read. An element of a batch that is no row is one without features, and counted.
+    Rows are copied when they are read. An element of a batch that is not a row is a row without features, and is
+    counted.
     """
     if not value:
         return Rows([])
@@ -68,7 +69,7 @@ def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ..
 
 
 def _room(first: Any, rows: int) -> int:
-    """Return the number of rows like the first for which there is room."""
+    """Return the maximum number of rows as wide as the first."""
     width = len(first) if hasattr(first, "__len__") else 1
     return (
         rows
@@ -112,7 +113,7 @@ def _no_row(fault: Exception | None = None) -> Row:
 
 
 class Rows(Batch):
-    """Rows one by one, already copied; they need not have the same names."""
+    """Copied rows; their names can differ."""
 
     def __init__(self, rows: list[Row]) -> None:
         self.rows = rows
@@ -120,11 +121,11 @@ class Rows(Batch):
         self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + _ROW * len(rows)
 
     def snapshot(self) -> Batch:
-        """Return itself: its values are its own."""
+        """Return the batch itself: its values are copies."""
         return self
 
     def names(self) -> tuple[str, ...] | None:
-        """Return the names of the first row, then those that only later rows have; None where no row has any."""
+        """Return the names of the first row, then further names of later rows; None if no row has names."""
         first = self.rows[0][0] if self.rows else None
         if all(names is first for names, _ in self.rows):
             return first
@@ -136,7 +137,7 @@ class Rows(Batch):
         return max((len(values) for _, values in self.rows), default=0)
 
     def values(self, at: int) -> Any:
-        """Return a column as a list of values, None where a row lacks it."""
+        """Return a column as a list of values, None if a row lacks it."""
         names = self.names()
         if names is None:
             return [values[at] if at < len(values) else None for _, values in self.rows]
@@ -147,7 +148,7 @@ class Rows(Batch):
         return [row[1][place] if place >= 0 else None for place, row in zip(positions, self.rows, strict=True)]
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Turn rows into columns; rows of other names are matched by name, and lack what they lack."""
+        """Convert rows to columns; rows with other names are matched by name, with missing values."""
         first_names = self.rows[0][0] if self.rows else None
         if all(names is first_names or names == first_names for names, _ in self.rows) and self._rectangular():
             columns = zip(*(values for _, values in self.rows), strict=True)

@@ -1,6 +1,6 @@
-"""Mappings, and objects with declared fields: dataclasses, pydantic models, named tuples; one row each.
+"""Mappings, and objects with declared fields (dataclasses, pydantic models, named tuples): one row each.
 
-dict and every other mapping (TypedDict, MappingProxyType, a request's parameters): one row.
+Mappings are dict and all others (TypedDict, MappingProxyType, a request's parameters).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def reader(kind: type) -> Reader | None:
     """Return a reader of the type's fields, if it declares any.
 
-    Of a pydantic model also of the extra fields that a row came with, where the model allows them: somebody sent them
-    as features. Computed fields are left out: nobody sent them, and they are code that the caller would wait for.
+    For a pydantic model that allows extra fields, these are features too. Computed fields are not, because they were
+    not part of the input, and the caller would wait for their code.
     """
     names = fields(kind)
     get = _values(names)
@@ -53,7 +53,7 @@ def _with_extra(names: tuple[str, ...], get: Callable[[Any], tuple[Any, ...]]) -
 
 
 def fields(kind: type) -> tuple[str, ...]:
-    """Return the declared field names of a type; none where it declares none."""
+    """Return the declared field names of a type; () if there are none."""
     if dataclasses.is_dataclass(kind):
         return tuple(field.name for field in dataclasses.fields(kind))
     declared: Any = getattr(kind, "model_fields", None)  # pydantic
@@ -72,12 +72,12 @@ def fields(kind: type) -> tuple[str, ...]:
 
 
 def mapping_reader(kind: type) -> Reader | None:
-    """Return the reader of mappings, if it is one."""
+    """Return the reader if the type is a mapping."""
     return read_mapping if issubclass(kind, Mapping) else None
 
 
 def read_mapping(value: Mapping[str, Any]) -> Row | Unrecorded:
-    """Keep names and values."""
+    """Read a mapping as one row."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     return tuple(value), clean(tuple(value.values()))

@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 def reader(kind: type) -> Reader | None:
-    """Return the reader of DataFrames or Series, if it is one (or a subclass, such as a GeoDataFrame)."""
+    """Return the reader if the type is a DataFrame or Series, or a subclass such as a GeoDataFrame."""
     readers: dict[str, Reader] = {"DataFrame": Frame, "Series": read_series}
     return readers.get(name_in(kind, "pandas", "DataFrame", "Series"))
 
 
 def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
-    """Return the reader of a column, if it is a Series, an Index or an array of pandas."""
+    """Return the reader of a column if the type is a Series, an Index or an array of pandas."""
     return series_column if name_in(kind, "pandas", "Series", "Index", "ExtensionArray") else None
 
 
 def read_series(value: Any) -> Row | Unrecorded:
-    """Read a Series as one row, as ``frame.iloc[0]`` and ``frame.apply(f, axis=1)`` give it."""
+    """Read a Series as one row, as from ``frame.iloc[0]`` and ``frame.apply(f, axis=1)``."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     return tuple(map(str, value.index)), clean(tuple(value.tolist()))
 
 
 _ROOM = 64
-"""Bytes of buffers for each text which may count as they are: as many as count for one that is a Python object."""
+"""Bytes of buffers per text up to which the whole buffer counts: the size of a text as a Python object."""
 
 
 class Frame(Batch):
@@ -53,7 +53,7 @@ class Frame(Batch):
         self.cost = 8 * self.count * max(1, len(self._categories))
 
     def snapshot(self) -> Batch:
-        """Copy it. Texts in Arrow's memory cannot be changed and are shared; Python objects become plain values."""
+        """Copy the frame. Immutable texts in Arrow memory are shared; Python objects become plain values."""
         objects: list[int] = []
         texts = 0
         for index, dtype in enumerate(self.frame.dtypes.tolist()):
@@ -78,11 +78,11 @@ class Frame(Batch):
         return len(self._categories)
 
     def values(self, at: int) -> Any:
-        """Return a column, a Series; by its name where it has one of its own, which is twice as fast."""
+        """Return a column as a Series; by its name if the names are unique, which is twice as fast."""
         return self.frame[self._categories[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Read column by column; all of them in half of the time that one by one takes."""
+        """Read all columns, in half the time of reading them one by one."""
         chosen = [index for index, name in enumerate(names) if is_feature(name)]
         if 2 * len(chosen) > len(names):
             series = self._all()
@@ -94,7 +94,7 @@ class Frame(Batch):
 
 
 class _Split(Frame):
-    """A snapshot of a DataFrame of which some columns hold Python objects: these became lists of plain values."""
+    """A snapshot of a DataFrame with columns of Python objects, which became lists of plain values."""
 
     def __init__(self, frame: Any, categories: list[Any], objects: list[int]) -> None:
         super().__init__(frame, categories)
@@ -123,10 +123,10 @@ def _holds_objects(dtype: Any) -> bool:
 
 
 def _bytes_of(array: Any) -> int:
-    """Return the bytes of a column that is no array of numpy, about.
+    """Return the approximate bytes of a column that is not a numpy array.
 
-    Arrow knows at once how large its buffers are; what of them a slice sees takes it 2 µs to say. It is asked of large
-    ones only: where a frame is predicted in pieces, each piece holds the buffers of all.
+    The size of Arrow's buffers is known at once; the part of a slice takes 2 µs to compute. It is only computed for
+    large buffers: if a frame is predicted in slices, each slice holds the buffers of the whole frame.
     """
     if getattr(array.dtype, "storage", "") == "pyarrow":
         total_bytes: int = array.__arrow_array__().get_total_buffer_size()

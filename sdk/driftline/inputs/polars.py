@@ -1,6 +1,6 @@
 """polars: a DataFrame is a batch, a Series is a row. polars itself is never imported.
 
-A LazyFrame is not collected: that could take minutes and memory, twice.
+A LazyFrame is not collected, because that could take minutes and twice the memory.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _BY_VALUE = (
 
 
 def reader(kind: type) -> Reader | None:
-    """Return the reader of a DataFrame, a Series or a LazyFrame, if it is one."""
+    """Return the reader if the type is a DataFrame, a Series or a LazyFrame."""
     readers: dict[str, Reader] = {"DataFrame": PolarsFrame, "Series": read_series, "LazyFrame": _lazy}
     return readers.get(name_in(kind, "polars", *readers))
 
 
 def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
-    """Return the reader of a column, if it is a Series."""
+    """Return the reader of a column if the type is a Series."""
     return series_column if name_in(kind, "polars", "Series") else None
 
 
@@ -62,7 +62,7 @@ def _lazy(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this sig
 
 
 class PolarsFrame(Batch):
-    """A DataFrame of polars: a row per prediction, a column per feature. Its columns cannot be changed in place."""
+    """A polars DataFrame: a row per prediction, a column per feature. Its columns cannot be changed in place."""
 
     def __init__(self, frame: Any) -> None:
         self.frame = frame
@@ -70,7 +70,7 @@ class PolarsFrame(Batch):
         self.cost = int(frame.estimated_size())
 
     def snapshot(self) -> Batch:
-        """Share the columns, 0.5 µs: what is done to a frame later makes new ones."""
+        """Share the columns, 0.5 µs: later changes of the frame create new columns."""
         return PolarsFrame(self.frame.clone())
 
     def names(self) -> tuple[str, ...] | None:
@@ -86,7 +86,7 @@ class PolarsFrame(Batch):
         return self.frame.to_series(at)
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Read the columns that are is_feature."""
+        """Read the columns for which ``is_feature`` is true."""
         return {
             name: series_column(self.frame.to_series(index)) for index, name in enumerate(names) if is_feature(name)
         }

@@ -1,11 +1,10 @@
-"""Inputs of ``predict``, one kind a file.
+"""Readers of the inputs of ``predict``, found by type.
 
-:func:`reader_for` looks a value's type up once and remembers the answer; no library is imported to look. A reader
-returns
+:func:`reader_for` looks a value's type up once and caches the result, without importing any library. A reader returns
 
-- ``Row``, one prediction: a tuple of names (None where the input has none) and values, both tuples; a snapshot;
-- :class:`Batch`, n predictions, as they are held: :meth:`Batch.bounded_snapshot` is the snapshot, which does not change
-  when ``predict`` changes its input. It is turned into columns later, on the background thread;
+- ``Row``, one prediction: a tuple of names (None if the input has none) and a tuple of values; a snapshot;
+- :class:`Batch`, n predictions, not copied: :meth:`Batch.bounded_snapshot` is the snapshot, which does not change when
+  ``predict`` changes its input. It is converted to columns later, on the background thread;
 - :class:`Unrecorded`: the input cannot be recorded, with the reason.
 
 A baseline is read by the same readers (:mod:`driftline.inputs.dataframes`), so that it and its service agree.
@@ -27,7 +26,7 @@ READERS: dict[type, Reader] = {}
 
 
 def reader_for(kind: type) -> Reader:
-    """Return the reader of values of that type; found once per type."""
+    """Return the reader of values of this type; cached per type."""
     reader = READERS.get(kind)
     if reader is None:
         reader = READERS[kind] = _find(kind)
@@ -56,7 +55,7 @@ def _find(kind: type) -> Reader:
 
 
 def _finders(kind: type) -> Iterator[Callable[[type], Reader | None]]:
-    """Yield the readers that may know a type, the most particular first; load only those that the type needs."""
+    """Yield the functions that may find a reader, the most specific first; only required modules are imported."""
     libraries = libraries_of(kind)
     if "scipy" in libraries:  # before mappings: one sparse layout is a dict
         from . import sparse

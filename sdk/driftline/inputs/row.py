@@ -19,10 +19,10 @@ from .texts_and_vectors import Document, Vector, vector_of
 from .vocabulary import LOOKED_AT
 
 TEXT_LIMIT = 256
-"""Characters of a text value; a feature longer than that is a document, of which only descriptors leave."""
+"""Maximum characters of a text value; a longer text is a document, of which only descriptors are exported."""
 
 MOST_VALUES = 100_000
-"""Values of one row; a larger one is an image or a document, not features."""
+"""Maximum values of one row; a larger one is an image or a document, not features."""
 
 SCALARS = (bool, int, float, str, type(None), np.generic, Decimal, Fraction)
 
@@ -32,30 +32,30 @@ _SMALL = frozenset((float, bool, type(None)))
 _TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 
 Row = tuple[tuple[str, ...] | None, tuple[Any, ...]]
-"""One row of features: names, None where the input has none (an array, a list of numbers), and clean values.
+"""One row of features: names, None if the input has none (an array, a list of numbers), and clean values.
 
-A plain tuple: a named one costs 0.3 µs to make, a tenth of what the whole snapshot may.
+A plain tuple, because a named tuple costs 0.3 µs, a tenth of the budget of a snapshot.
 """
 
 
 class Sparse(tuple[Any, ...]):
-    """The values of a row of which some may be missing; in a plain tuple none is."""
+    """The values of a row with possibly missing values; a plain tuple has none missing."""
 
     __slots__ = ()
 
 
 class Large(Sparse):
-    """The values of a row of which some are documents or vectors.
+    """The values of a row with documents or vectors.
 
     Attributes:
-        cost: Bytes that those take, about.
+        cost: Approximate size of these in bytes.
     """
 
     cost: int
 
 
 def row_of(values: Iterable[Any]) -> Sparse:
-    """Return clean values as a row, which knows what its documents and vectors take."""
+    """Return clean values as a row, with the size of its documents and vectors."""
     row = Sparse(values)
     cost = sum(value.cost for value in row if value.__class__ is Document or value.__class__ is Vector)
     if not cost:
@@ -66,18 +66,18 @@ def row_of(values: Iterable[Any]) -> Sparse:
 
 
 def cost_of(values: tuple[Any, ...] | None) -> int:
-    """Return the bytes that the documents and vectors of a row take, about."""
+    """Return the approximate bytes of the documents and vectors of a row."""
     return values.cost if isinstance(values, Large) else 0
 
 
 def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values, each a plain, small and immutable one: float, int, bool, str, or None where it is missing.
+    """Return the values as plain, small and immutable values: float, int, bool, str, or None if missing.
 
-    Twenty plain values cost 0.5 µs; a row that holds anything else is copied, into a ``Sparse``. A numpy scalar becomes
-    what its ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float,
-    which may be infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters
-    a :class:`Document`, several numbers a :class:`Vector`; what cannot be recorded is missing, and half
-    a surrogate pair in a text a question mark.
+    Twenty plain values cost 0.5 µs; a row with anything else is copied to a ``Sparse``. A numpy scalar becomes its
+    ``item()``; another kind of number (Decimal, Fraction) and an integer beyond int64 become a float, which may be
+    infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters a
+    :class:`Document`; several numbers a :class:`Vector`. A value that cannot be recorded is missing, and a lone
+    surrogate in a text becomes a question mark.
 
     >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))
     (1, 2.5, 'a', True, None, None, inf, <a vector of 2>, <a text of 300 characters>)
@@ -100,7 +100,7 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def feature_value(value: Any) -> Any:
-    """Return one value of a feature as :func:`clean` does: a time is a number there, and a text anywhere else."""
+    """Return one feature value as :func:`clean` does: a time becomes a number, but elsewhere a text."""
     if isinstance(value, _TIMES):
         return seconds(value)
     if isinstance(value, str | bytes):
@@ -115,7 +115,7 @@ def feature_value(value: Any) -> Any:
 
 
 def clean_value(value: Any) -> Any:
-    """Return one value as a float, int, bool or str, or None where it cannot be recorded; see :func:`clean`."""
+    """Return one value as a float, int, bool or str, or None if it cannot be recorded; see :func:`clean`."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         value = value.item()
     if type(value) in _SMALL:
@@ -144,7 +144,7 @@ def clean_value(value: Any) -> Any:
 
 
 def seconds(value: Any) -> float:
-    """Return a point in time as unix seconds (UTC where it names no zone), a time of day or a duration as its seconds.
+    """Return a time as unix seconds (UTC without a time zone), a time of day or a duration as its seconds.
 
     The readers of frames and files do the same, so that a baseline and its service agree. NaT is NaN.
 
@@ -167,7 +167,7 @@ def seconds(value: Any) -> float:
 
 
 def number(value: SupportsFloat) -> float:
-    """Return a number as the double that stands for it; a whole number beyond all doubles is infinite.
+    """Return a number as the nearest double; an integer outside the range of doubles is infinite.
 
     >>> number(10**400), number(-(10**400)), number(True)
     (inf, -inf, 1.0)
@@ -179,5 +179,5 @@ def number(value: SupportsFloat) -> float:
 
 
 def read_scalar(value: Any) -> Row:
-    """Return a number, text or missing value as a row of one; the name of the parameter becomes the feature's."""
+    """Return a number, text or missing value as a row of one; its feature has the name of the parameter."""
     return None, clean((value,))

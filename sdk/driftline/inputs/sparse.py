@@ -1,7 +1,7 @@
-"""scipy.sparse: a matrix or array of two dimensions is a batch, an array of one is a row. scipy is never imported.
+"""scipy.sparse: a matrix or 2-D array is a batch, a 1-D array is a row. scipy is never imported.
 
-What is not stored is 0, as everywhere in scipy. A batch stays sparse while it waits; only the columns that are recorded
-are made dense, one by one in the background, and at most ``MOST_CELLS`` of them: the columns that the model names
+Values that are not stored are 0, as in scipy. A batch stays sparse in the buffer; only recorded columns become dense,
+one by one on the background thread, and at most ``MOST_CELLS`` values: the columns that the model names
 (``feature_names=``, a baseline), or the first ones.
 """
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from .batch import Reader
 
 MOST_CELLS = 8_000_000
-"""Values, stored or not, that are made of one batch: 64 MB while it is converted."""
+"""Maximum dense values of one batch: 64 MB during the conversion."""
 
 
 def reader(kind: type) -> Reader | None:
-    """Return the reader of sparse matrices and arrays, if it is one."""
+    """Return the reader if the type is a sparse matrix or array."""
     is_sparse = any(base.__module__.startswith("scipy.sparse") for base in kind.__mro__)
     return read if is_sparse and hasattr(kind, "tocsc") else None
 
@@ -50,7 +50,7 @@ class SparseMatrix(Batch):
         self._by_column: Any = None
 
     def snapshot(self) -> Batch:
-        """Copy what is stored."""
+        """Copy the stored values."""
         return SparseMatrix(self.matrix.copy())
 
     def names(self) -> tuple[str, ...] | None:
@@ -62,7 +62,7 @@ class SparseMatrix(Batch):
         return int(self.matrix.shape[1])
 
     def values(self, at: int) -> Any:
-        """Return a column, dense."""
+        """Return a dense column."""
         if self._by_column is None:
             self._by_column = self.matrix.tocsc()
             self._by_column.sum_duplicates()
@@ -73,7 +73,7 @@ class SparseMatrix(Batch):
         return column
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Make the is_feature columns dense, as many as there is room for; the others are counted."""
+        """Convert feature columns to dense columns, up to the limit; the others are counted."""
         room = MOST_CELLS // max(1, self.count)
         chosen = [(index, name) for index, name in enumerate(names) if is_feature(name)]
         UNUSABLE.add(TOO_MANY_FEATURES, max(0, len(chosen) - room))

@@ -1,22 +1,16 @@
-"""Descriptors of texts: length, words and script leave the process in place of the document.
-
-Texts → descriptors: what leaves of a document in place of the document, and is compared with the reference.
+"""Descriptors of texts: length, words and script are exported and compared instead of the document.
 
 ``<name>.length``: characters. ``<name>.words``: words (:func:`~driftline.inputs.vocabulary.words_of`).
-``<name>.unknown``:
-the share of them that the baseline's vocabulary lacks, where there is one. ``<name>.topic``: the bucket of the one word
-that says most of what the text is about (:meth:`~driftline.inputs.vocabulary.Vocabulary.look_up`), where the vocabulary
-knows topics. ``<name>.script``: what most letters are
-written in (:func:`script_of`). Words and script look at the first 10,000 and 1,000 characters. A
-text that is missing has none of them.
+``<name>.unknown``: the fraction of words that are not in the baseline's vocabulary, if there is one. ``<name>.topic``:
+the bucket of the most informative word (:meth:`~driftline.inputs.vocabulary.Vocabulary.look_up`), if the vocabulary has
+topics. ``<name>.script``: the script of most letters (:func:`script_of`). Words and script use the first 10,000 and
+1,000 characters. A missing text has no descriptors.
 
-They follow Rabanser et al., "Failing Loudly" (NeurIPS 2019): few numbers per document, tested one by one.
+Few numbers per document, each tested by itself, follow Rabanser et al., "Failing Loudly" (NeurIPS 2019).
 
-The script that a text is written in, from a compact table of ranges.
-
-Our own table, after the Unicode Character Database (UAX #24, ``Scripts.txt``, 16.0), by whole blocks: what a block
-holds beside letters is no letter to ``str.isalpha`` either, and is not looked up. A test compares it with the names
-that Python's ``unicodedata`` gives every letter.
+The table of scripts follows the Unicode Character Database (UAX #24, ``Scripts.txt``, 16.0), by whole blocks: other
+characters of a block are not letters to ``str.isalpha`` either, and are not looked up. A test compares the table with
+the names that Python's ``unicodedata`` gives every letter.
 """
 
 from __future__ import annotations
@@ -85,14 +79,14 @@ SCRIPTS = (*dict.fromkeys(_SCRIPTS), OTHER, NONE)
 
 
 def script_of_letter(letter: str) -> str:
-    """Return the script of one letter; "other" where the table does not have it."""
+    """Return the script of one letter; "other" if it is not in the table."""
     code = ord(letter)
     index = bisect_right(_LOWS, code) - 1
     return _SCRIPTS[index] if index >= 0 and code <= _HIGHS[index] else OTHER
 
 
 def script_of(text: str) -> str:
-    """Return the script of most letters of a text; "none" without letters, the first one seen where two are as many.
+    """Return the script of most letters of a text; "none" without letters, the first script in case of a tie.
 
     >>> [script_of(text) for text in ("Hello!", "Привет, world", "東京へ行く", "12:30", "שלום")]
     ['latin', 'cyrillic', 'han', 'none', 'hebrew']
@@ -117,7 +111,7 @@ Described = dict[str, Column]
 
 
 def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> Described:
-    """Return the descriptors of n texts as columns; each different text is looked at once.
+    """Return the descriptors of n texts as columns; each distinct text is read once.
 
     >>> texts = Column(codes=np.array([0, 1, -1, 0], np.int32), categories=("Where is my parcel?", "где?"))
     >>> described = describe("message", texts)
@@ -143,7 +137,7 @@ def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> 
 
 
 def described(features: Mapping[str, Column], vocabularies: Mapping[str, Vocabulary]) -> dict[str, Column]:
-    """Return features with texts replaced by their descriptors, in place. ``vocabularies``: of the text features."""
+    """Return features with texts replaced by their descriptors, in order. ``vocabularies``: by text feature."""
     columns: dict[str, Column] = {}
     for name, column in features.items():
         columns |= describe(name, column, vocabularies[name]) if name in vocabularies else {name: column}
@@ -156,10 +150,10 @@ def vocabulary_of(texts: Column) -> Vocabulary:
 
 
 def looks_like_texts(column: Column) -> bool:
-    """Guess whether a column holds documents rather than categories.
+    """Guess whether a column contains documents rather than categories.
 
-    It does when it has at least 20 texts, of which more than half differ, of five words on average (between white
-    space): comments and messages do, names, addresses, ids and URLs do not.
+    True for at least 20 texts, of which more than half are distinct, with five words on average (separated by white
+    space): comments and messages, but not names, addresses, ids and URLs.
 
     >>> looks_like_texts(Column(codes=np.arange(20), categories=tuple(f"where is my parcel {i}?" for i in range(20))))
     True
@@ -175,7 +169,7 @@ def looks_like_texts(column: Column) -> bool:
 
 
 def without_texts(column: Column) -> tuple[Column, int]:
-    """Return a column with its texts of more than 256 characters missing, and how many rows that were.
+    """Replace texts of more than 256 characters by missing values; return the column and the number of these rows.
 
     >>> without_texts(Column(codes=np.array([0, 1], np.int32), categories=("a" * 300, "b")))[0]
     Column(numbers=None, codes=array([-1,  0], dtype=int32), categories=('b',), vectors=None)
@@ -190,7 +184,7 @@ def without_texts(column: Column) -> tuple[Column, int]:
 
 
 def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
-    """Return names with the descriptors of texts replaced by the texts, once each: what an input holds.
+    """Replace the names of descriptors by the names of their texts, once each: the names in an input.
 
     >>> raw_names(["age", "message.length", "message.words"], ["message"])
     ('age', 'message')
@@ -200,7 +194,7 @@ def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _categories(codes: NDArray[Any], categories: Sequence[str]) -> Column:
-    """Return a category of n texts; "" is missing."""
+    """Return n texts as a column of categories; "" is missing."""
     places: dict[str, int] = {}
     of_category = [places.setdefault(category, len(places)) if category else -1 for category in categories]
     return Column(codes=np.array([*of_category, -1], np.int32)[codes], categories=tuple(places))

@@ -1,10 +1,7 @@
 """Values larger than a number or a short text: documents, their excerpts, and embedding vectors.
 
-Neither is a ``str``, a number or a list: what does not know them cannot send them.
-
-Embeddings: n vectors of one length are a column, watched by their L2 norm.
-
-The beginning of a text that was too long to keep, which still knows how long the whole was.
+They are not ``str``, number or list, so that code that does not handle them cannot export them. Embeddings are a column
+of n vectors of one length, monitored by their L2 norm.
 """
 
 from __future__ import annotations
@@ -28,7 +25,7 @@ class Excerpt(str):
     """The first characters of a text.
 
     Attributes:
-        full_length: Characters of the whole.
+        full_length: Number of characters of the whole text.
     """
 
     __slots__ = ("full_length",)
@@ -37,7 +34,7 @@ class Excerpt(str):
 
 
 def excerpt(text: str, full_length: int) -> Excerpt:
-    """Return the kept part of a text that was cut.
+    """Return the kept part of a truncated text.
 
     >>> full_length(excerpt("Dear", 4711)), full_length("Dear")
     (4711, 4)
@@ -48,19 +45,19 @@ def excerpt(text: str, full_length: int) -> Excerpt:
 
 
 def full_length(text: str) -> int:
-    """Return the characters of the whole of what may be an excerpt."""
+    """Return the number of characters of a text, or of the whole text of an excerpt."""
     return text.full_length if isinstance(text, Excerpt) else len(text)
 
 
 LONGEST_VECTOR = 4096
-"""Numbers of an embedding; a longer list is data, and stays where it is."""
+"""Maximum length of an embedding; a longer list is data, and is not exported."""
 
 
 class Document:
     """A text that is longer than a category.
 
     Args:
-        text: Its first 10,000 characters; ``length``: of the whole.
+        text: Its first 10,000 characters; ``length``: characters of the whole text.
     """
 
     __slots__ = ("length", "text")
@@ -71,7 +68,7 @@ class Document:
 
     @property
     def cost(self) -> int:
-        """Bytes that it takes, about."""
+        """Approximate size in bytes."""
         return getsizeof(self.text)
 
     def __eq__(self, other: object) -> bool:
@@ -86,7 +83,7 @@ class Document:
         return self.text
 
     def category(self) -> str:
-        """Return the text as a category of a column, which still knows how long the whole was."""
+        """Return the text as a category of a column, which keeps the length of the whole text."""
         return self.text if len(self.text) == self.length else excerpt(self.text, self.length)
 
     def __repr__(self) -> str:
@@ -97,7 +94,7 @@ class Vector:
     """A copy of an embedding.
 
     Args:
-        numbers: float32 (k,); None of more than 4,096 numbers.
+        numbers: float32 (k,); None if there are more than 4,096 numbers.
     """
 
     __slots__ = ("length", "numbers")
@@ -108,7 +105,7 @@ class Vector:
 
     @property
     def cost(self) -> int:
-        """Bytes that it takes, about."""
+        """Approximate size in bytes."""
         return 4 * self.length if self.numbers is not None else 0
 
     def __repr__(self) -> str:
@@ -119,10 +116,10 @@ LARGE = (Document, Vector)
 
 
 def vector_of(value: Any) -> Any:
-    """Return a copy of a list, tuple, 1-D array or tensor of numbers; a single one is that number; else None.
+    """Return a copy of a list, tuple, 1-D array or tensor of numbers; a single number as a number; else None.
 
     Args:
-        value: A list, a tuple, or what has one dimension.
+        value: A list, a tuple, or an object with one dimension.
 
     >>> vector_of([0.5, 1]).numbers, vector_of([2.5]), vector_of(["a"]), vector_of([])
     (array([0.5, 1. ], dtype=float32), 2.5, None, None)
@@ -157,7 +154,7 @@ def _copied(value: Any) -> Any:
 
 
 def vector_column(vectors: NDArray[Any]) -> Column:
-    """Return n vectors (n, k) as a column: float32, and their L2 norms as its numbers; NaN where one holds a NaN.
+    """Return n vectors (n, k) as a column: float32, with their L2 norms as numbers; NaN for a vector with NaN.
 
     >>> vector_column(np.array([[3.0, 4.0], [np.nan, np.nan]])).numbers
     array([ 5., nan])
@@ -167,9 +164,9 @@ def vector_column(vectors: NDArray[Any]) -> Column:
 
 
 def column_of_vectors(values: Sequence[Any]) -> Column:
-    """Turn n values, some of them :class:`Vector`, into a column of the most common length.
+    """Return n values, some of them :class:`Vector`, as a column of the most common length.
 
-    Vectors of another length, or longer than 4,096, and whatever else is there are missing and counted.
+    Vectors of another length, or longer than 4,096, and other values are missing and counted.
 
     >>> vectors = [Vector(2, np.array([3, 4], np.float32)), None, Vector(1, np.ones(1, np.float32))]
     >>> column_of_vectors(vectors).vectors.tolist()

@@ -1,7 +1,7 @@
-"""torch: a tensor of one dimension is a row, one of two is a batch. torch itself is never imported.
+"""torch: a 1-D tensor is a row, a 2-D tensor is a batch. torch itself is never imported.
 
-A tensor on an accelerator is not recorded: copying it would make the caller wait until the device has finished, and a
-copy that stays there would take memory that the model needs. Neither is a sparse or a quantised one.
+A tensor on an accelerator is not recorded: copying it would make the caller wait for the device, and a copy on the
+device would use memory that the model needs. Sparse and quantised tensors are not recorded either.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 def reader(kind: type) -> Reader | None:
-    """Return the reader of tensors, if it is one."""
+    """Return the reader if the type is a tensor."""
     return read if name_in(kind, "torch", "Tensor") else None
 
 
 def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
-    """Return the reader of a column, if it is a tensor."""
+    """Return the reader of a column if the type is a tensor."""
     return (lambda values: column_of_array(array_of(values))) if name_in(kind, "torch", "Tensor") else None
 
 
@@ -47,7 +47,7 @@ def read(value: Any) -> Row | Batch | Unrecorded:
 
 
 def array_of(tensor: Any) -> NDArray[Any]:
-    """Return a dense tensor on the CPU as an array, which shares its memory where numpy has its dtype."""
+    """Return a dense tensor on the CPU as an array, which shares its memory if numpy has the dtype."""
     tensor = tensor.detach()
     if str(tensor.dtype) == "torch.bfloat16":
         tensor = tensor.float()
@@ -55,5 +55,5 @@ def array_of(tensor: Any) -> NDArray[Any]:
 
 
 def on_cpu(tensor: Any) -> bool:
-    """Return True where a tensor can be read without waiting for a device."""
+    """Return True if a tensor can be read without waiting for a device."""
     return bool(tensor.device.type == "cpu" and str(tensor.layout) == "torch.strided" and not tensor.is_quantized)

@@ -1,4 +1,4 @@
-"""Turn Python values and numpy arrays into one column of numbers, texts, times or vectors, with missing values."""
+"""Convert Python values and numpy arrays to a column of numbers, texts, times or vectors, with missing values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .row import TEXT_LIMIT, clean_value, feature_value
 from .texts_and_vectors import LONGEST_VECTOR, Document, Vector, column_of_vectors, vector_column
 
 Columns = dict[str, NDArray[Any] | Column]
-"""Name → numbers or booleans (n,), or a Column where there are texts or missing values of any kind."""
+"""Name → numbers or booleans (n,), or a Column if there are texts or missing values of any kind."""
 
 
 _NUMBERS = frozenset((float, int, bool))
@@ -34,9 +34,9 @@ _VALUE_BYTES = 64
 
 
 def tamed(values: list[Any]) -> tuple[list[Any], int]:
-    """Return n values, each a plain, small and immutable one, and the bytes that they take, about.
+    """Return n values as plain, small and immutable values, and their approximate size in bytes.
 
-    What holds plain ones is returned as it is: 30 ns a value.
+    A list of plain values is returned unchanged: 30 ns per value.
     """
     if values and _few_characters(values):
         return values, _VALUE_BYTES * len(values)
@@ -52,9 +52,9 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
 
 
 def _few_characters(values: list[Any]) -> bool:
-    """Return True for texts alone, together within their limit: 3 ns each, and 30 by type and length.
+    """Return True for texts only, with a total length within the limit: 3 ns each, 30 ns with a check of each.
 
-    One among them may be long. That is found where categories are read, as in the texts of Arrow.
+    A single text can still be too long. It is found when categories are read, as for the texts of Arrow.
     """
     samples = (values[0], values[len(values) // 2], values[-1])  # to join documents would copy them
     if not all(value.__class__ is str and len(value) <= TEXT_LIMIT for value in samples):
@@ -66,7 +66,7 @@ def _few_characters(values: list[Any]) -> bool:
 
 
 def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
-    """Turn n Python values into a column, by their types and never by what a text looks like: "17" stays a text.
+    """Return n Python values as a column, by their types and never by the content of a text: "17" stays a text.
 
     >>> column_of_values((1.5, None, 2))
     array([1.5, nan, 2. ])
@@ -96,9 +96,9 @@ def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
 
 
 def column_of_clean(values: Sequence[Any]) -> NDArray[Any] | Column:
-    """Turn n values that :func:`~.row.clean` gave into a column, as :func:`column_of_values` does.
+    """Return n values of :func:`~.row.clean` as a column, as :func:`column_of_values` does.
 
-    Where the first is a float most are: an array takes numbers only, so that they need not be looked at twice.
+    If the first value is a float, most are: ``array`` accepts only numbers, so that the types need no check.
 
     >>> column_of_clean((1.5, True, 2)), column_of_clean((1.5, "2")).categories
     (array([1.5, 1. , 2. ]), ('2',))
@@ -142,10 +142,10 @@ def _masked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any] | Column:
 
 
 def column_of_array(values: NDArray[Any]) -> NDArray[Any] | Column:
-    """Return an array as a column: numbers and booleans as they are, times as unix seconds, texts as categories.
+    """Return an array as a column: numbers and booleans unchanged, times as unix seconds, texts as categories.
 
     Args:
-        values: any dtype, (n,); or numbers (n, k), which are n vectors of k from 2 to 4,096.
+        values: any dtype, (n,); or numbers (n, k), which are n vectors with k from 2 to 4,096.
 
     Raises:
         ValueError: for an array of other dimensions.
@@ -171,7 +171,7 @@ def column_of_array(values: NDArray[Any]) -> NDArray[Any] | Column:
 
 
 def column_of_any(values: Any) -> NDArray[Any] | Column:
-    """Return n values as a column: an array, what gives an array, or Python values.
+    """Return n values as a column: an array, an object that converts to an array, or Python values.
 
     >>> column_of_any(["a", None]).codes
     array([ 0, -1], dtype=int32)
@@ -188,7 +188,7 @@ def column_of_any(values: Any) -> NDArray[Any] | Column:
 
 
 def seconds_of(times: NDArray[Any]) -> F64:
-    """Return points in time as unix seconds, durations as seconds; NaT is NaN.
+    """Return times as unix seconds, durations as seconds; NaT is NaN.
 
     Args:
         times: Datetime64 or timedelta64 (n,) of any unit.
@@ -198,13 +198,13 @@ def seconds_of(times: NDArray[Any]) -> F64:
 
 
 def unsupported(rows: int, missing: int = 0) -> F64:
-    """Return the column of values that cannot be recorded, of which ``missing`` are missing anyway, and count them."""
+    """Return missing values for n values that cannot be recorded, and count them without those already ``missing``."""
     UNUSABLE.add(UNSUPPORTED_VALUE, rows - missing)
     return np.full(rows, np.nan)
 
 
 def by_code(codes: NDArray[Any], distinct: list[Any]) -> NDArray[Any] | Column:
-    """Return n values from their codes, -1 = missing, into distinct values of any kind.
+    """Return n values from codes, -1 = missing, into distinct values of any kind.
 
     >>> by_code(np.array([1, -1, 0]), [7, 8])
     array([ 8., nan,  7.])
@@ -219,9 +219,9 @@ def by_code(codes: NDArray[Any], distinct: list[Any]) -> NDArray[Any] | Column:
 
 
 def name_in(kind: type, library: str, *names: str) -> str:
-    """Return which of the names the type, or one of its bases, has in a library; "" where none.
+    """Return which of the names a type, or one of its bases, has in a library; "" if none.
 
-    ``library``: a top-level package. A class of the user that inherits from one counts as that one.
+    ``library``: a top-level package. A user's subclass counts as its base class.
 
     >>> from collections import OrderedDict
     >>> class Mine(OrderedDict): ...

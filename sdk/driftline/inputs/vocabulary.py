@@ -1,4 +1,4 @@
-"""The words of the reference texts, kept as short hashes, so that a baseline holds no word of anybody."""
+"""The words of the reference texts as short hashes, so that a baseline contains no words."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LOOKED_AT = 10_000
-"""Characters of a text that are kept and looked at, from its start; beyond them only the length is known."""
+"""Characters of a text that are kept and read, from its start; of the rest only the length is known."""
 
 FEWEST_TEXTS = 10
-"""A word found in fewer different texts is in no vocabulary: too rare to compare, and possibly personal."""
+"""Minimum number of distinct texts with a word; rarer words are too rare to compare, and possibly personal."""
 
 MOST_WORDS = 2000
-"""The words kept, those of most texts: 8 kB of baseline a feature. They are some four fifths of ordinary prose."""
+"""Maximum number of words, those in most texts: 8 kB of baseline per feature, and about four fifths of ordinary prose.
+"""
 
 MOST_READ = 20_000
-"""Texts that a vocabulary is learned from, evenly over all: a word of one text in a thousand is still in twenty."""
+"""Texts from which a vocabulary is learned, evenly spread: a word of one text in a thousand is still in twenty."""
 
 TOPICS = 64
-"""Buckets of words that say what a text is about: too few to guess a word from, enough for a topic to move some."""
+"""Buckets of topic words: too few to guess a word from, enough for a change of topics to be visible."""
 
 _WIDTH = 3  # bytes of a hash: some unknown word passes for one of 2,000 known ones once in 8,000
 _RARER_FOLLOW = b"\0" * _WIDTH
@@ -73,7 +74,7 @@ class Vocabulary:
 
     @classmethod
     def learn(cls, texts: Iterable[str]) -> Vocabulary:
-        """Return the vocabulary of different texts: the words of at least ten of them, at most 2,000."""
+        """Learn the vocabulary of distinct texts: the words of at least ten texts, at most 2,000."""
         word_counts: Counter[str] = Counter()
         many = 0
         for text in texts:
@@ -90,15 +91,15 @@ class Vocabulary:
         return cls(b"".join((*sides[True], _RARER_FOLLOW, *sides[False])) if frequent else b"")
 
     def unknown(self, words: Sequence[str]) -> float:
-        """Return the share of words, each as often as it comes, that the vocabulary lacks; NaN without words."""
+        """Return the fraction of words, counted with repetitions, that are not in the vocabulary; NaN without words."""
         return self.look_up(words)[0]
 
     def look_up(self, words: Sequence[str]) -> tuple[float, str]:
-        """Return the share of unknown words, and the topic of a text.
+        """Return the fraction of unknown words, and the topic of a text.
 
-        The topic is the bucket of one word: of the known words that are not common, the one that most reference texts
-        hold; else of the common ones, the one that fewest hold. The topic of a text without known words is "unknown",
-        that of one without words "".
+        The topic is the bucket of one word: among the known words that are not common, the word in most reference
+        texts; without such a word, the common word in fewest. The topic is "unknown" without known words, and ""
+        without words.
 
         >>> texts = [f"where is my {'parcel' if i % 30 else 'refund'}" for i in range(300)]
         >>> [Vocabulary.learn(texts).look_up(text.split())[1] for text in ("my refund", "refund", "xyz", "")]
@@ -119,13 +120,13 @@ class Vocabulary:
         return unknown / len(words), f"topic {number % TOPICS}" if number >= 0 else "unknown"
 
     def check(self) -> None:
-        """Raise ``ValueError`` for hashes of another width, or too many of them."""
+        """Raise ``ValueError`` for hashes of another width, or too many hashes."""
         if len(self.hashes) % _WIDTH or len(self.hashes) > _WIDTH * MOST_WORDS:
             raise ValueError(f"there must be at most {MOST_WORDS:,} hashes, of {_WIDTH} bytes each")
 
 
 def sample(texts: Sequence[str]) -> Sequence[str]:
-    """Return at most 20,000 of different texts, evenly spread."""
+    """Return at most 20,000 of distinct texts, evenly spread."""
     if len(texts) <= MOST_READ:
         return texts
     return [texts[index] for index in np.linspace(0, len(texts) - 1, MOST_READ).astype(np.int64).tolist()]

@@ -1,4 +1,4 @@
-"""Record predictions where there is no function to decorate: for authors of integrations.
+"""Record predictions without a function to decorate: for authors of integrations.
 
 An integration opens a prediction when its framework begins to predict, and adds features as they arrive: the body of a
 request follows its headers. It closes the prediction with the result or the error. No step raises.
@@ -35,7 +35,7 @@ class Recorder:
 
     Args:
         model: Model with a task.
-        name: Name of the place, for people: "POST /predict", "Pipeline.predict_proba".
+        name: Name of the place, for messages: "POST /predict", "Pipeline.predict_proba".
         id_field: Field of the input that is the id.
         time_field: Field of the input that is the prediction's time.
         score: Selector of the score, as for ``Model.predict``.
@@ -44,7 +44,7 @@ class Recorder:
         feature_names: Names of the features of an input without names, such as those of a fitted estimator.
         joins: Inside an open prediction of *any* model, only complete that prediction. For integrations that record a
             model whose name they do not know.
-        fix: Function from the selectors that would help, such as ``score="probability"``, to the sentence for a result
+        fix: Function from the recommended selectors, such as ``score="probability"``, to the sentence for a result
             that cannot be read.
 
     >>> from driftline import Model
@@ -86,7 +86,9 @@ class Recorder:
         slices: Mapping[str, Any] | None = None,
         time: Any = ABSENT,
     ) -> Prediction:
-        """Open a prediction and its span, current until :meth:`close`. Every argument can come later, with :meth:`add`.
+        """Open a prediction and its span, current until :meth:`close`.
+
+        Arguments can also be given later, by :meth:`add`.
 
         Args:
             features: One row or a batch, as the argument of a decorated function; Driftline takes a snapshot.
@@ -109,7 +111,7 @@ class Recorder:
         id: Any = ABSENT,
         slices: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add features, id or slices to an open prediction. These features win over those of an inner layer.
+        """Add features, id or slices to an open prediction. These features win over those of an inner prediction.
 
         Args:
             prediction: Open prediction.
@@ -149,7 +151,7 @@ class Recorder:
         end_deferred(prediction, deferred_reading)
 
     def abandon(self, prediction: Prediction, reason: str) -> None:
-        """Close a prediction that the model never made: no record, no count, and a span with an error type.
+        """Close a prediction without a result: no record, no count, and a span with an error type.
 
         Args:
             prediction: Open prediction.

@@ -1,11 +1,11 @@
-"""A web request in which predictions are made: the id that it came with, its prediction, the id of the answer.
+"""A web request with predictions: its given id, its prediction, and the id in the response.
 
-An integration makes a :class:`WebRequest` where a request enters the application, and makes it current. It stands where
-an outer prediction would, but is closed, so that :func:`driftline.current` and nesting look past it.
+An integration creates a :class:`WebRequest` when a request enters the application, and makes it current. It takes the
+place of an outer prediction, but is closed, so that :func:`driftline.current` and nested predictions ignore it.
 
-:class:`RequestPrediction` is the prediction of the request itself. A ``Prediction`` is made only where somebody asks
-for it. Eight fields are held while it is open, and one tuple when it closes. A ``Prediction`` and the steps of
-``call.py`` cost 5 µs of a request, and four times that where the model has taken the processor's caches.
+:class:`RequestPrediction` is the prediction of the request itself: eight fields while it is open, and one tuple when it
+closes. A ``Prediction`` is only created on first use, because it and the steps of ``call.py`` cost 5 µs of a request,
+and four times that if the model has displaced the CPU caches.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ _ID = re.compile(rf"[A-Za-z0-9._:@+/=~-]{{1,{LONGEST_ID}}}", re.ASCII)
 
 
 def header_id(text: str) -> str:
-    """Return an id that may stand in a header, "" for any other text: too long, or with other characters.
+    r"""Return an id if it is valid in a header, "" if it is too long or has other characters.
 
-    >>> header_id("A-1001"), header_id("A 1001"), header_id("A\\r\\nSet-Cookie: a=b"), header_id("9" * 129)
+    >>> header_id("A-1001"), header_id("A 1001"), header_id("A\r\nSet-Cookie: a=b"), header_id("9" * 129)
     ('A-1001', '', '', '')
     """
     return text if _ID.fullmatch(text) else ""
 
 
 class WebRequest(Prediction):
-    """The link between a web request and the predictions made for it.
+    """The link between a web request and its predictions.
 
-    The first prediction of each model takes it, unless the code or the input says another. The first prediction's id is
-    the answer's. ``is_unused``: no prediction was made in it, and none was open around it. ``answer_id``: the answer's
-    id where its prediction was never made; ``opening``: that prediction, as long as it is open, a
+    The first prediction of each model gets the given id, unless the code or the input sets another. The response has
+    the id of the first prediction. ``is_unused``: there was no prediction in the request, and no open one around it.
+    ``answer_id``: id of the response if no ``Prediction`` was created; ``opening``: the open
     :class:`RequestPrediction`.
 
     Args:
-        given: The id that the request came with, "" for none; what :func:`header_id` refuses is none.
+        given: Id of the request; "" for none. An id that :func:`header_id` refuses is ignored.
     """
 
     __slots__ = ("_first", "_models", "answer_id", "is_unused", "opening", "request_id")
@@ -77,11 +77,11 @@ class WebRequest(Prediction):
         self.is_unused = self.outer is None
 
     def enter(self) -> Token[Prediction | None]:
-        """Make it current; give what this returns to :meth:`leave`, in the same context."""
+        """Make the request current; pass the returned token to :meth:`leave`, in the same context."""
         return OPEN.set(self)
 
     def leave(self, token: Token[Prediction | None]) -> None:
-        """Make current what was before."""
+        """Restore the previous prediction."""
         try:
             OPEN.reset(token)
         except Exception as fault:
@@ -89,7 +89,7 @@ class WebRequest(Prediction):
         self.exchange = self.outer = None  # it pointed at itself, and would wait for the garbage collector
 
     def admit(self, prediction: Prediction) -> None:
-        """Let a prediction that opens know the id that is offered to it."""
+        """Offer the id to a new prediction."""
         prediction.exchange = self
         self.is_unused = False
         if self._first is None:
@@ -101,12 +101,12 @@ class WebRequest(Prediction):
                 prediction.offered = self.request_id
 
     def forget(self, prediction: Prediction) -> None:
-        """Let go of a prediction that turned out to be none."""
+        """Drop a prediction that was abandoned."""
         if self._first is prediction:
             self._first = None
 
     def answer(self) -> str:
-        """Return the id to answer with: "" where nothing was predicted, or where each row of a batch has its own."""
+        """Return the id for the response: "" without a prediction, or if each row of a batch has its own id."""
         first = self._first
         if first is None:
             return self.answer_id
@@ -119,24 +119,25 @@ class WebRequest(Prediction):
 
 
 PATIENCE = 100_000_000
-"""Nanoseconds after which a tracer that made no span at all is asked again: a request comes seldom enough that
-the millisecond of ``fast_call.py`` would ask each time."""
+"""Nanoseconds between checks of a tracer that creates no spans. Requests are rare enough that the millisecond of
+``fast_call.py`` would check at each request.
+"""
 _MAKE_LOCK = threading.RLock()
 _NOWHERE = WebRequest()
 
 
 class RequestPrediction:
-    """The prediction that is open while a web request is handled.
+    """The open prediction of a web request.
 
     Attributes:
-        plan: Of the place where the model predicts.
-        span: As of a prediction; ``span`` is None where there is no tracer.
-        time: As of a prediction; ``span`` is None where there is no tracer.
-        started: As of a prediction; ``span`` is None where there is no tracer.
-        prediction: None as long as nobody asked; it is made at once where anything is unusual: no exchange around it,
-            or one that has a prediction already.
-        closed: It is over.
-        id: What the answer says, "" before there is one.
+        plan: Call plan of the route.
+        span: As in a prediction; None if there is no tracer.
+        time: As in a prediction.
+        started: As in a prediction.
+        prediction: None until first use; created immediately in unusual cases: without a request around it, or if the
+            request already has a prediction.
+        closed: True after the end.
+        id: Id of the response; "" before there is one.
     """
 
     __slots__ = (
@@ -165,7 +166,7 @@ class RequestPrediction:
     id: str
 
     def open(self, plan: CallPlan) -> None:
-        """Open it, and its span, which is the current one until :meth:`leave`. Never raises."""
+        """Open the prediction and its span, current until :meth:`leave`. Never raises."""
         self.plan = plan
         self.prediction = None
         self.closed = False
@@ -198,7 +199,7 @@ class RequestPrediction:
         prediction.open_token = prediction.span_token = None
 
     def make(self) -> Prediction | None:
-        """Return the prediction, the same to whoever asks; None where it is over and was never made."""
+        """Return the prediction, created on first use; None if the request is over and none was created."""
         if self.prediction is None and not self.closed:
             with _MAKE_LOCK:
                 if self.prediction is None:
@@ -213,9 +214,9 @@ class RequestPrediction:
         return self.prediction
 
     def close(self, reader: DeferredReader, cost: int, request: Any, response: Any) -> None:
-        """Close what nobody asked for, and let ``reader`` read on the background thread what was given and returned.
+        """Close a prediction that was never created, and let ``reader`` read it on the background thread.
 
-        ``cost``: bytes that both hold, about. Never raises.
+        ``cost``: approximate size of request and response in bytes. Never raises.
         """
         elapsed = call._clock() - self.started
         self.closed = True
@@ -227,7 +228,7 @@ class RequestPrediction:
             FAULTS.swallow("end", fault)
 
     def leave(self) -> None:
-        """Make current what was before, in the context in which it was opened. Never raises."""
+        """Restore the previous prediction, in the context in which this one was opened. Never raises."""
         try:
             if self._open_token is None:
                 self.exchange.opening = None

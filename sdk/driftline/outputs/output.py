@@ -1,8 +1,8 @@
 """Results of ``predict``, read by type and never by value.
 
-Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int,
-a bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class.
-Regression: a number is the value; of declared quantiles k columns are theirs. Anything else is *unread*.
+Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int, a
+bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class. Regression:
+a number is the value; for declared quantiles, k columns are their values. Anything else is *unread*.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Unread:
 
 @dataclass(slots=True)
 class Output:
-    """The scores and decisions of n results.
+    """The scores and predicted classes of n results.
 
     Attributes:
         scores: float64 (n, k), NaN for a row without a score; None without scores.
         predicted: Canonical classes, or values; None without decisions.
         rankings: Ranking of each row, for a ranking model.
         unread: Description of a result that could not be read.
-        by_class: True where the scores came as one column per class, in the order of the classes.
+        by_class: True if the scores had one column per class, in the order of the classes.
     """
 
     scores: F64 | None = None
@@ -60,7 +60,7 @@ class Output:
 
 
 def describe(value: Any) -> Unread:
-    """Return a value's description in words.
+    """Return a description of a value's type.
 
     >>> describe((0.2, "x")).text, describe({"category": 1}).text
     ('a tuple of 2', "a dict with keys ['category']")
@@ -86,7 +86,7 @@ def _list(names: tuple[str, ...]) -> str:
 
 
 def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
-    """Return the output of one row: its score (a float, or a tuple of k), its predicted class, or why neither.
+    """Return the output of one row: its score (a float, or a tuple of k), its predicted class, and why it is unread.
 
     >>> binary = Task("binary", ("0", "1"), "1")
     >>> score, decision = (read(binary, result, 1, one_row=True) for result in (0.25, True))
@@ -106,7 +106,7 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
 
 
 def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
-    """Read the kept result of a batch of n rows, or of one row."""
+    """Read the stored result of a batch of n rows, or of one row."""
     if stored.__class__ is Unread:
         return Output(unread=stored)
     if stored is None:
@@ -187,7 +187,7 @@ def _unread(stored: Any) -> Output:
 
 
 def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
-    """Read what was said to be the score: numbers of any dtype, in the shapes of the task."""
+    """Read a value that was given as the score: numbers of any dtype, in the shapes of the task."""
     if isinstance(stored, int) and not isinstance(stored, float):
         stored = float(stored)
     elif isinstance(stored, list) and set(map(type, stored)) <= {int, float, bool, np.float64, np.float32}:
@@ -199,7 +199,7 @@ def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
 
 
 def predicted_of(stored: Any, n: int) -> Output:
-    """Read what was said to be the predicted class: one value per row, of any kind."""
+    """Read a value that was given as the predicted class: one value per row, of any kind."""
     if isinstance(stored, Unread):
         return Output(unread=stored)
     if isinstance(stored, _AT_ONCE):
@@ -212,7 +212,7 @@ def predicted_of(stored: Any, n: int) -> Output:
 
 
 def class_column_of(values: list[Any]) -> Column:
-    """Return n values of any type as canonical class texts; -1 where missing.
+    """Return n values of any type as canonical class texts; -1 if missing.
 
     >>> class_column_of([1, "1", None, True]).codes
     array([ 0,  0, -1,  0], dtype=int32)

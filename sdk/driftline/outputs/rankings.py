@@ -1,8 +1,8 @@
-"""Rankings as people write them: ordered item ids with scores, and the relevant items of a list.
+"""Rankings in their common forms: ordered item ids with scores, and the relevant items of a list.
 
 One ranking is a list or array of item ids, best first; or a list of (item, score) pairs, or of objects with an item and
-a score; or columns of items and scores, as they stand (a DataFrame, a mapping of two lists); or a mapping from item to
-score, which is sorted: highest first, equals as they came. A batch is one of these per row.
+a score; or columns of items and scores, in order (a DataFrame, a mapping of two lists); or a mapping from item to
+score, which is sorted by score, highest first, with ties in their order. A batch is one of these per row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _NUMBERS = (int, float, np.integer, np.floating)
 
 
 def copy_ranking(result: Any) -> Any:
-    """Take a snapshot of a result: plain lists, dicts and values, of which later changes of the result are no part.
+    """Take a snapshot of a result: plain lists, dicts and values, which later changes of the result do not affect.
 
     >>> copy_ranking({"a": 0.25, "b": 0.75}), copy_ranking([("a", 0.5)])
     ({'a': 0.25, 'b': 0.75}, [('a', 0.5)])
@@ -91,7 +91,7 @@ def values_of(column: Any) -> list[Any]:
 
 
 def read(stored: Any, n: int, *, one_row: bool) -> Output:
-    """Read the kept result of n rows as rankings."""
+    """Read the stored result of n rows as rankings."""
     if stored.__class__ is Unread:
         return Output(unread=stored)
     if one_row:
@@ -106,10 +106,9 @@ def read(stored: Any, n: int, *, one_row: bool) -> Output:
 
 
 def read_separate(items: Any, scores: Any, n: int, *, one_row: bool) -> Output:
-    """Read items and scores that were said apart, each as they were kept; None where one was not said.
+    """Read items and scores that were given separately; None if one of them was not given.
 
-    Scores alone are those of items that nobody named: only the first is kept. Scores of another number than the items
-    are left out.
+    Without items, only the first score is kept. Scores whose number differs from that of the items are left out.
     """
     if items is None:
         return _of_scores(scores, n, one_row=one_row)
@@ -140,7 +139,7 @@ def _of_scores(scores: Any, n: int, *, one_row: bool) -> Output:
 
 
 def one_ranking(value: Any) -> Ranked | None:
-    """Return one ranking; None for what is none.
+    """Return one ranking; None if the value is not a ranking.
 
     >>> one_ranking({"a": 0.25, "b": 0.75}), one_ranking([("a", 0.5), ("b", 0.25)]), one_ranking([3, 1])
     ((('b', 'a'), (0.75, 0.25)), (('a', 'b'), (0.5, 0.25)), ((3, 1), None))
@@ -169,7 +168,7 @@ def one_ranking(value: Any) -> Ranked | None:
 
 
 def first_of(scores: Any) -> F64:
-    """Return the first score of each of n rankings: float64 (n, 1), NaN where there is none.
+    """Return the first score of each of n rankings: float64 (n, 1), NaN without a score.
 
     Args:
         scores: n lists of scores, best first, or n scores of first items.
@@ -198,7 +197,7 @@ def _of_mapping(value: dict[Any, Any]) -> Ranked | None:
 
 
 def _parallel(first: list[Any], second: list[Any]) -> Ranked | None:
-    """Two equally long lists, of which exactly one holds floats: those are the scores."""
+    """Return two lists of equal length as items and scores, if exactly one of them contains floats."""
     floats = [bool(values) and all(isinstance(value, float) for value in values) for values in (first, second)]
     if len(first) != len(second) or floats[0] == floats[1]:
         return None
@@ -211,7 +210,7 @@ def _with(ids: tuple[Any, ...], scores: tuple[float, ...] | None) -> Ranked | No
 
 
 def _rows(stored: Any, n: int) -> Sequence[Any] | None:
-    """Return one value per row: lists, mappings, or None where a row has none."""
+    """Return one value per row: lists, mappings, or None for a row without a ranking."""
     if (
         isinstance(stored, tuple)
         and len(stored) == 2
@@ -251,17 +250,17 @@ def _unread(stored: Any) -> Unread:
 
 
 MOST_TEXT = 65_536
-"""Characters of the longest that is read."""
+"""Maximum characters of a JSON of relevant items."""
 
 
 def relevant_text(actual: Any, fit: Callable[[str], str] | None = None) -> str | None:
-    """Return the JSON of relevant items, [item, ...] or {item: gain, ...}; None for what is neither.
+    """Return the JSON of relevant items, [item, ...] or {item: gain, ...}; None for any other value.
 
-    Raises ``ValueError`` for an id or a gain that is none, and for too many items.
+    Raises ``ValueError`` for an invalid id or gain, and for too many items.
 
     Args:
-        actual: A list, tuple, set, array or Series of item ids, or a mapping from item to how relevant it was.
-        fit: What makes an id fit to leave.
+        actual: A list, tuple, set, array or Series of item ids, or a mapping from item to its gain.
+        fit: Function that hashes an id before export.
 
     >>> relevant_text(["p17", 4]), relevant_text({"p17": 3}), relevant_text("p17"), relevant_text(1)
     ('["p17", "4"]', '{"p17": 3.0}', None, None)

@@ -1,7 +1,7 @@
-"""Snapshots of what people return from ``predict``: plain numbers, arrays and lists, of every library.
+"""Snapshots of results of ``predict``: plain numbers, arrays and lists, from every library.
 
-A snapshot is no longer than it needs to be, and no later change of the result is part of it. What cannot be read is
-described and let go. Nothing waits for a device: a tensor that is not on the CPU is described, too.
+A snapshot is bounded, and later changes of the result do not affect it. A result that cannot be read is described
+instead, and so is a tensor on a device, because copying it would wait for the device.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEEPERS: dict[type, Callable[[Any], Any]] = {}
 
 
 def copy_result(result: Any) -> Any:
-    """Take a snapshot of a result: arrays are copied, what cannot be read is described and let go.
+    """Take a snapshot of a result: arrays are copied; a result that cannot be read is described instead.
 
     >>> copy_result(0.25), copy_result({"label": 1, "probability": 0.25}).text
     (0.25, "a dict with keys ['label', 'probability']")
@@ -39,7 +39,7 @@ def copy_result(result: Any) -> Any:
 
 
 def copy_separate(value: Any) -> Any:
-    """Take a snapshot of what was said to be a score or a class: a tuple of them is a list, which it is not elsewhere.
+    """Take a snapshot of a value that was given as a score or a class: a tuple is then a list.
 
     >>> copy_separate((0.25, 0.75)), copy_result((0.25, 0.75)).text
     ([0.25, 0.75], 'a tuple of 2')
@@ -48,7 +48,7 @@ def copy_separate(value: Any) -> Any:
 
 
 def cost_of(stored: Any) -> int:
-    """Return the bytes that a snapshot of a result takes while it waits, about.
+    """Return the approximate bytes of a snapshot of a result.
 
     >>> cost_of(0.25), cost_of(np.zeros(1000)), cost_of([("a", 0.5)] * 10)
     (0, 8000, 960)
@@ -121,7 +121,7 @@ def _tensor(result: Any) -> Any:
 
 
 def _frame(frame: Any, names: list[str], values: Callable[[], Any]) -> Any:
-    """Keep the columns of a frame as an array: of numbers, or of one column of whatever kind."""
+    """Keep the columns of a frame as an array, if they are numbers or a single column of any kind."""
     array = np.asarray(values())
     if array.dtype.kind in "fiub" or len(names) == 1:
         return array.copy()

@@ -1,7 +1,7 @@
-"""The result of one row, read at once and without arrays: numbers, classes and small arrays of most calls.
+"""The result of one row, read immediately and without arrays: numbers, classes and small arrays of most calls.
 
-``output.py`` reads any result; where both read one, they agree. This way is 3 to 30 µs faster, on the caller's thread,
-where the span needs the result at once. None is returned for any other result, which ``output.py`` then reads.
+``output.py`` reads any result, and both agree. This module is 3 to 30 µs faster, on the caller's thread, where the span
+needs the result. It returns None for any other result, which ``output.py`` then reads.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from driftline.tables.classes import class_text
 from driftline.tables.task import PerKind, Task
 
 Answer = tuple[Any, str]
-"""A score (a float, or a tuple of one per class; None where there is none), and the class decided for ("" if none)."""
+"""A score (a float, or a tuple of one per class; None without a score), and the predicted class ("" without one)."""
 
 Reader = Callable[[Any], Answer | None]
 
 _WHOLE = 2**53
-"""Integers below it are doubles, too; beyond, a class has another text read from an array than read alone."""
+"""Smaller integers are exact as doubles; the text of a larger class differs between an array and a single value."""
 _INTEGERS = (int, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
 _FLOATS = (np.float64, np.float32, np.float16)
 _BOOLEANS = (bool, np.bool_)
 
 
 def readers(task: Task) -> Mapping[type, Reader]:
-    """Return the readers of one-row results by exact type; a float needs none.
+    """Return the readers of one-row results by exact type; floats need none.
 
     >>> binary = readers(Task("binary", ("0", "1"), "1"))
     >>> binary[bool](True), binary[np.float32](np.float32(0.25)), binary[np.ndarray](np.array([[0.75, 0.25]]))

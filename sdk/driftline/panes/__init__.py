@@ -1,1 +1,1 @@
-"""Bins, and panes: mergeable sums of rows over bins. Imports tables; knows no models and no exporters."""
+"""Bins, and panes: mergeable sums of rows over bins. Imports tables; independent of models and exporters."""

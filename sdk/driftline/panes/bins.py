@@ -1,14 +1,12 @@
-"""The bins of one feature: edges or categories, how rows are assigned to them, and how they are counted.
+"""The bins of one feature: edges or categories, the assignment of rows to them, and their counts.
 
-Bins are chosen once, from the reference rows, and travel in the baseline; afterwards every window is one
-search and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
-make auto-scaled histograms blind), categories their frequent categories.
+Bins are chosen once, from the reference rows, and are part of the baseline; every window is one search and one
+``bincount`` over them. Numbers have quantile bins, because sentinels and outliers make auto-scaled histograms useless;
+categories have a bin per frequent category.
 
-Which bin of many a value lies in, without looking for it: a table of equal cells says it but for one comparison.
-
-A binary search over 100 edges takes seven steps, each of which the processor guesses wrongly half of the time: 39 ns a
-value, measured. A cell of a fine grid holds hardly ever more than one edge, so the bin is that of the cell, and one
-more where the value has passed the edge: 4 ns. The result is that of the search, for every value.
+For many values, a table of equal cells replaces the binary search: a cell rarely contains more than one edge, so the
+bin is that of the cell, plus one if the value has passed the edge. It costs 4 ns per value, a binary search over 100
+edges 39 ns, with the same result.
 """
 
 from __future__ import annotations
@@ -25,23 +23,24 @@ from driftline.tables.table import F64, I64, Column
 CELLS = 4_096
 
 MIN_LOOKUP_VALUES = 1_024
-"""Values that a table pays for: it takes as long as searching 600. None is kept, for it is 64 kB or more, and a
-processor knows thousands of features."""
+"""Minimum number of values for a table, which costs as much as searching 600 values. Tables of 64 kB or more are not
+kept, because a process can have thousands of features.
+"""
 
 _BLOCK = 16_384
-"""Values at once: what is worked out of them on the way stays in a core's cache."""
+"""Values processed at a time, so that intermediate results fit in the CPU cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BinLookup:
-    """Cells of equal width over the edges; what lies beyond belongs to the first and to the last.
+    """Cells of equal width over the edges; values outside belong to the first or the last cell.
 
-    A value's cell never decreases with the value, whatever is rounded on the way. So every edge in a cell before a
-    value's own lies below the value, and every edge in one after it above.
+    The cell is a non-decreasing function of the value, also after rounding. So every edge in an earlier cell is below
+    the value, and every edge in a later cell above it.
 
     Attributes:
-        before: How many edges lie in the cells before each, intp (CELLS,).
-        edges: Those in each, NaN where there are fewer: as many float64 (CELLS,) as the fullest cell has.
+        before: Number of edges in the cells before each cell, intp (CELLS,).
+        edges: Edges in each cell, padded with NaN: one float64 (CELLS,) per edge of the fullest cell.
     """
 
     low: float
@@ -51,7 +50,7 @@ class BinLookup:
 
     @classmethod
     def of(cls, edges: F64) -> Self | None:
-        """Make a table of edges, float64 (k,), strictly increasing; None where a search is as quick.
+        """Create a table of edges, float64 (k,), strictly increasing; None if a search is as fast.
 
         >>> BinLookup.of(np.array([0.0, 1e-9, 2e-9, 3e-9, 1.0])) is None
         True
@@ -97,7 +96,7 @@ class BinLookup:
         return index
 
     def _cell(self, values: F64, room: F64) -> Index:
-        """Return the cell of each value; ``room``: float64 (n,), is written over."""
+        """Return the cell of each value; ``room``: float64 (n,), is overwritten."""
         with np.errstate(over="ignore", invalid="ignore"):
             np.subtract(values, self.low, out=room, dtype=np.float64)
             np.multiply(room, self.scale, out=room)
@@ -107,7 +106,7 @@ class BinLookup:
 
 
 def search(edges: F64, values: F64) -> Index:
-    """Return ``searchsorted(edges, values, side="right")``, sooner where there are many values; NaN in any bin.
+    """Return ``searchsorted(edges, values, side="right")``, faster for many values; NaN can have any bin.
 
     >>> search(np.array([0.0, 1.0]), np.array([0.5, 1.0])).tolist()
     [1, 2]
@@ -119,17 +118,18 @@ def search(edges: F64, values: F64) -> Index:
 Index = NDArray[np.intp]
 
 QUANTILES: F64 = np.concatenate([[0.001], np.arange(1, 100) / 100, [0.999]])
-"""Edges of continuous features. What lies beyond the outer two is in open bins, so one stray 1e9 among more
-than 1,000 rows moves no edge; among fewer it moves the outer ones, and all other values still have theirs."""
+"""Levels of the edges of continuous features. Values outside the outer edges are in open bins. One outlier of 1e9
+among more than 1,000 rows moves no edge; among fewer rows it moves only the outer edges.
+"""
 
 ATOM = 0.01
-"""A value that holds more than this share of the rows has a bin of its own."""
+"""A value with more than this fraction of the rows has its own bin."""
 
 TOLERANCE = 2.0**-23
-"""Relative half-width of such a bin: a value rounded to float32 by one side still lies in it."""
+"""Relative half-width of such a bin, so that it also contains the value rounded to float32."""
 
 RARE = 10
-"""A category seen fewer times goes to ``other``: too rare to compare, and possibly personal."""
+"""Minimum rows of a category with its own bin; rarer categories are too rare to compare, and possibly personal."""
 
 MOST_CATEGORIES = 200
 LONGEST_CATEGORY = 256
@@ -145,7 +145,7 @@ class NumberBins:
     """Bins of a number: bin i is ``[edges[i - 1], edges[i])``; the outer two are open.
 
     Attributes:
-        edges: float64, strictly increasing, finite; empty when the reference had no finite value.
+        edges: float64, strictly increasing, finite; empty if the reference had no finite value.
     """
 
     edges: F64
@@ -156,7 +156,7 @@ class NumberBins:
         return len(self.edges) + 1
 
     def check(self) -> None:
-        """Raise ``ValueError`` where the edges do not increase."""
+        """Raise ``ValueError`` if the edges do not increase."""
         if self.edges.ndim != 1 or (self.edges[1:] <= self.edges[:-1]).any():
             raise ValueError("edges must increase strictly")
 
@@ -168,7 +168,7 @@ class NumberBins:
 
 @dataclass(frozen=True, slots=True)
 class CategoryBins:
-    """Bins of a category: one per category, the last for every other text."""
+    """Bins of a category: one bin per listed category, and the last bin for all other texts."""
 
     categories: tuple[str, ...]
 
@@ -178,7 +178,7 @@ class CategoryBins:
         return len(self.categories) + 1
 
     def check(self) -> None:
-        """Raise ``ValueError`` where a category is named twice."""
+        """Raise ``ValueError`` for duplicate categories."""
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("categories must be distinct strings")
 
@@ -187,9 +187,9 @@ Bins = NumberBins | CategoryBins
 
 
 def count(bins: Bins, column: Column, weight: F64 | None = None) -> F64:
-    """Return the weight per bin, then of missing values, then of invalid ones: float64 (size + 2,).
+    """Return the weight per bin, then of missing values, then of invalid values: float64 (size + 2,).
 
-    Invalid are infinities, and text in a number feature. In a category feature a number is its text: 17.0 is "17".
+    Infinities, and texts in a number feature, are invalid. In a category feature, a number is its text: 17.0 is "17".
     ``weight``: float64 (n,), None = 1 each.
 
     >>> count(NumberBins(np.array([0.0, 1.0])), Column(numbers=np.array([-1.0, 0.0, 0.5, 1.0, np.nan, np.inf])))
@@ -202,7 +202,7 @@ def count(bins: Bins, column: Column, weight: F64 | None = None) -> F64:
 def assign(bins: Bins, column: Column) -> Index:
     """Return the bin of each row: intp (n,); ``size`` = missing, ``size + 1`` = invalid.
 
-    A column without any value (neither numbers nor codes) has no rows here.
+    A column without numbers and codes has no rows.
     """
     if isinstance(bins, NumberBins):
         return _assign_numbers(bins, column)
@@ -253,7 +253,7 @@ def _assign_categories(bins: CategoryBins, column: Column) -> Index:
 
 
 def _number(category: str) -> float | None:
-    """Return the number of a category, so that 17.0 meets "17"; None where no number has this category."""
+    """Return the number of a category, so that 17.0 matches "17"; None if the category is not the text of a number."""
     try:
         number = float(category)
     except ValueError:
@@ -264,12 +264,12 @@ def _number(category: str) -> float | None:
 def number_bins(values: F64) -> NumberBins:
     """Choose bins from the reference values of a feature: float64 (n,), NaN and infinities are left out.
 
-    Few distinct values (<= 50) get a bin each, with the gaps between them as bins of their own, where only what the
-    reference never had can fall. Otherwise there are 100 quantile bins between the 0.1 % and the 99.9 % quantile and an
-    open one at either end; a value with more than 1 % of the rows (zero, a sentinel, a default) has its own bin.
+    Up to 50 distinct values have one bin each, and the gaps between them are bins for values that are not in the
+    reference. Otherwise there are 100 quantile bins between the 0.1 % and the 99.9 % quantile and an open bin at either
+    end; a value with more than 1 % of the rows (zero, a sentinel, a default) has its own bin.
 
-    Evidently and NannyML cut equal widths between the extremes, so that one stray 1e9 puts everything else into one
-    bin and hides a real shift; here it falls into an open bin.
+    Evidently and NannyML use equal widths between minimum and maximum, so that one outlier of 1e9 puts all other values
+    into one bin and hides a real shift. Here the outlier is in an open bin.
 
     >>> number_bins(np.array([0.0, 0.0, 1.0])).size
     5
@@ -294,12 +294,12 @@ def number_bins(values: F64) -> NumberBins:
 
 
 def anonymous_number_bins(values: F64, fewest: int = RARE) -> NumberBins:
-    """Choose bins of which no edge is the value of fewer than ``fewest`` rows: float64 (n,), finite ones count.
+    """Choose bins whose edges are not values of fewer than ``fewest`` rows: float64 (n,), only finite values count.
 
-    For bins that are kept where single rows must be forgotten, see docs/how-to/delete-data.md. A value that so many
-    rows have, and more than 1 % of them, has a bin of its own. All other edges are numbers with few digits between the
-    values of two rows, at least ``fewest`` rows from one to the next, and beyond the outer ones. So a few rows have
-    no extremes.
+    For bins that are kept when single rows must be deleted, see docs/how-to/delete-data.md. A value with at least
+    ``fewest`` rows, and more than 1 % of all rows, has its own bin. All other edges are numbers with few digits between
+    two values, with at least ``fewest`` rows between two edges and outside the outer edges. So the edges do not show
+    extreme values.
 
     >>> anonymous_number_bins(np.append(np.arange(1_000.0), 31337.777)).edges[-2:]
     array([980.5, 990.5])
@@ -331,7 +331,7 @@ def anonymous_number_bins(values: F64, fewest: int = RARE) -> NumberBins:
 
 
 def between(low: float, high: float) -> float:
-    """Return a number with as few digits as can be between two: more than ``low``, at most ``high``.
+    """Return the number with fewest digits that is more than ``low`` and at most ``high``.
 
     >>> between(1234.56, 1287.01), between(0.0, 31337.777), between(-0.2, 0.3)
     (1260.0, 20000.0, 0.0)
@@ -347,7 +347,7 @@ def between(low: float, high: float) -> float:
 
 
 def _around(distinct: F64, chosen: Index) -> tuple[F64, F64]:
-    """Edges ``[low, high)`` around chosen distinct values, never reaching past the middle to a neighbour."""
+    """Return edges ``[low, high)`` around chosen distinct values, at most to the middle between neighbours."""
     values = distinct[chosen]
     reach = np.abs(values) * TOLERANCE
     middle = np.concatenate([[-np.inf], distinct[:-1] / 2 + distinct[1:] / 2, [np.inf]])
@@ -363,9 +363,9 @@ def _edges(*parts: F64) -> F64:
 
 
 def category_bins(column: Column) -> CategoryBins:
-    """Choose categories from the reference values of a feature: seen at least 10 times, at most 200, frequent first.
+    """Choose categories from the reference values of a feature: at least 10 rows each, at most 200, frequent first.
 
-    Categories longer than 256 characters stay in ``other``: a baseline is kilobytes.
+    Categories longer than 256 characters count as ``other``, to limit the size of a baseline.
 
     >>> category_bins(Column(codes=np.repeat([0, 1, 2], [5, 20, 30]), categories=("rare", "b", "a"))).categories
     ('a', 'b')
@@ -389,9 +389,9 @@ def category_bins(column: Column) -> CategoryBins:
 
 
 def bins_for(column: Column, anonymous: bool = False) -> Bins:
-    """Choose bins from the reference values of a feature: a category where texts outnumber numbers, else a number.
+    """Choose bins from the reference values of a feature: categories if texts outnumber numbers, else numbers.
 
-    ``anonymous``: none that tells the value of a few rows, see :func:`anonymous_number_bins`; categories never do.
+    ``anonymous``: no edge is the value of only a few rows, see :func:`anonymous_number_bins`; category bins never are.
 
     >>> bins_for(Column(numbers=np.array([1.0, 2.0, np.nan])))
     NumberBins(edges=array([0.99999988, 1.00000012, 1.99999976, 2.00000024]))
@@ -407,8 +407,8 @@ def bins_for(column: Column, anonymous: bool = False) -> Bins:
 def score_bin(scores: F64) -> I64:
     """Return the bin of each probability on the fixed grid: int64 (n,), 0 = exact 0, ``SCORE_BINS - 1`` = exact 1.
 
-    The same grid for all models, 1/128 wide on the logit scale, so that panes merge and the area under the ROC curve
-    stays within 1e-4 when scores shift. Scores must lie in [0, 1].
+    The grid is the same for all models, 1/128 wide on the logit scale, so that panes can be merged, and the error of
+    the area under the ROC curve is at most 1e-4 after a shift of scores. Scores must be in [0, 1].
 
     >>> score_bin(np.array([0.0, 0.5, 1.0])).tolist()
     [0, 2049, 4097]
@@ -420,7 +420,7 @@ def score_bin(scores: F64) -> I64:
 
 
 def score_centers() -> F64:
-    """Return the score in the middle of each bin of that grid: float64 (SCORE_BINS,), exact 0 and 1 their own.
+    """Return the middle score of each bin of the fixed grid: float64 (SCORE_BINS,); exact 0 and 1 are unchanged.
 
     >>> score_centers()[[0, 2049, SCORE_BINS - 1]].round(4).tolist()
     [0.0, 0.501, 1.0]

@@ -1,8 +1,8 @@
-"""Random Fourier features of embeddings: what a pane keeps of n vectors, as sums of fixed length.
+"""Random Fourier features of embeddings: sums of fixed length that represent n vectors in a pane.
 
-A vector becomes 128 numbers, cosine and sine of 64 random projections. Their means over two samples differ by the
-maximum mean discrepancy of a Gaussian kernel (about: the 64 stand for all), so that two panes of sums tell
-whether two sets of vectors are alike, in whatever direction they differ. The vectors themselves are in no pane.
+A vector becomes 128 numbers, cosine and sine of 64 random projections. The distance between their means in two samples
+approximates the maximum mean discrepancy of a Gaussian kernel, so two panes show any difference between the
+distributions of two sets of vectors. A pane does not contain the vectors themselves.
 
 Source: Rahimi and Recht, "Random features for large-scale kernel machines" (2007); Sutherland and Schneider, "On the
 error of random Fourier features" (2015), for cosine and sine of the same projection.
@@ -24,16 +24,18 @@ from .matrix_products import map_points, product
 F32 = NDArray[np.float32]
 
 PROJECTIONS = 64
-"""A shift of each of 384 independent coordinates by 0.1 standard deviations has a p-value below 1e-50 in 1,000 rows."""
+"""Number of projections. A shift of each of 384 independent coordinates by 0.1 standard deviations has a p-value
+below 1e-50 in 1,000 rows.
+"""
 
 WIDTH = 2 * PROJECTIONS
-"""Features of a vector. Each vector's have length 1."""
+"""Number of features of a vector. The features of each vector have length 1."""
 
 AXES = 16
-"""Axes that a classifier separates two samples on: 14 kB of a baseline's JSON."""
+"""Number of axes on which a classifier separates two samples: 14 kB of a baseline's JSON."""
 
 ROWS = 5_000
-"""Vectors of the reference from which it is told how their features vary."""
+"""Reference vectors from which the variance of the features is estimated."""
 
 _SEED = 20_070_312
 _BLOCK = 8_192
@@ -44,10 +46,10 @@ class Projection:
     """The projection of one embedding.
 
     Attributes:
-        length: Of its vectors.
-        bandwidth: Of the kernel, the median distance between two vectors of the reference.
-        spectrum: The variances of the features along their principal axes in the reference, descending, at most 128.
-        axes: The first of these axes, at most 16 directions of 128 numbers, of four digits each.
+        length: Length of its vectors.
+        bandwidth: Bandwidth of the kernel: the median distance between two vectors of the reference.
+        spectrum: Variances of the features along their principal axes in the reference, descending, at most 128.
+        axes: First principal axes, at most 16 directions of 128 numbers with four digits.
     """
 
     length: int
@@ -57,7 +59,7 @@ class Projection:
 
     @classmethod
     def of(cls, vectors: F32) -> Self | None:
-        """Choose from vectors of the reference, float32 (n, k); None where fewer than two of them are finite.
+        """Fit the projection to reference vectors, float32 (n, k); None if fewer than two are finite.
 
         >>> Projection.of(np.eye(4, dtype=np.float32)).length
         4
@@ -84,7 +86,7 @@ class Projection:
         )
 
     def features(self, vectors: F32) -> F64:
-        """Return the features of vectors, float32 (n, length): float64 (n, WIDTH), NaN for a vector that has one."""
+        """Return the features of vectors, float32 (n, length): float64 (n, WIDTH), NaN for a vector with NaN."""
         angles = map_points(vectors.astype(np.float64), _directions(self.length) / self.bandwidth)
         features: F64 = np.hstack([np.cos(angles), np.sin(angles)]) / np.sqrt(PROJECTIONS)
         return features
@@ -92,8 +94,8 @@ class Projection:
     def sums(self, vectors: F32, weight: F64 | None, group: I64 | None, groups: int) -> F64:
         """Return, per group of rows, the weight and the weighted sums of the features: float64 (groups, 1 + WIDTH).
 
-        Vectors with a NaN or an infinity are left out, and all of them where they have another length.
-        ``weight``: float64 (n,), None = 1 each. ``group``: int64 (n,), None = all one group.
+        Vectors with NaN or infinities are left out; all vectors are, if they have another length.
+        ``weight``: float64 (n,), None = 1 each. ``group``: int64 (n,), None = one group.
 
         >>> sums = Projection(2, 1.0, ()).sums(np.zeros((3, 2), np.float32), None, None, 1)
         >>> sums[0, 0], sums[0, 1:].max()
@@ -120,7 +122,7 @@ class Projection:
         return total
 
     def check(self) -> None:
-        """Raise ``ValueError`` for a length, a bandwidth or axes that no embedding has."""
+        """Raise ``ValueError`` for an impossible length, bandwidth or axes."""
         if not 1 <= self.length <= 1_000_000:
             raise ValueError("length must be a whole number from 1 to 1,000,000")
         if self.bandwidth <= 0:
@@ -129,16 +131,16 @@ class Projection:
             raise ValueError(f"spectrum must have at most {WIDTH} numbers, each above 0 and at most 1")
         if len(self.axes) > min(AXES, len(self.spectrum)) or any(len(axis) != WIDTH for axis in self.axes):
             raise ValueError(
-                f"there must be at most {AXES} axes, not more than spectrum has numbers, "
+                f"there must be at most {AXES} axes, and at most as many as spectrum has numbers, "
                 f"and each axis must have {WIDTH} numbers"
             )
 
 
 @lru_cache(maxsize=16)
 def _directions(length: int) -> F64:
-    """Return standard normal directions, float64 (length, PROJECTIONS), equal in every process and numpy.
+    """Return standard normal directions, float64 (length, PROJECTIONS), equal in every process and version of numpy.
 
-    The bits of Philox are promised to stay; what numpy makes normal numbers of them with is not.
+    numpy guarantees the bits of Philox, but not its conversion to normal numbers.
     """
     bits = np.random.Philox(_SEED).random_raw(2 * length * PROJECTIONS)
     uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53

@@ -1,13 +1,11 @@
 """Fold rows into panes, also by cluster: ``fold(table, bins) → Pane``.
 
-A prediction is folded when it arrives, its outcome when that arrives: two panes of the same stretch of time, which
-merge by addition.
+A prediction is folded when it arrives, and its outcome when the outcome arrives: two panes of the same time, which are
+added.
 
-Rows that belong together (of one customer, one machine) counted by group, so that it can be told how alike they are.
-
-Twenty rows of one customer say less than twenty of as many. How much less is seen in how far the customers differ; and
-since panes are sums, customers are hashed into 64 groups, and each column keeps its counts by group, over at most ten
-cells. A group adds up over panes as everything does. No key leaves in them: 64 groups tell no customer from another.
+Rows of one cluster (one customer, one machine) are correlated, and the variance between clusters measures how much. To
+keep panes additive, cluster keys are hashed into 64 groups, and each column has counts by group over at most ten cells.
+No key is exported: 64 groups do not identify a customer.
 """
 
 from __future__ import annotations
@@ -30,10 +28,10 @@ from .pca import Joint
 from .unbinned_values import UnbinnedPart, unbinned_parts
 
 GROUPS = 64
-"""Groups of clusters. With 50 customers about 35 groups hold some: p-values then have some 28 degrees of freedom."""
+"""Groups of clusters. 50 customers are in about 35 groups, which gives p-values about 28 degrees of freedom."""
 
 CELLS = 10
-"""Cells of a column in a group, neighbouring bins each."""
+"""Cells of a column in a group; a cell is adjacent bins."""
 
 WIDTH = GROUPS * CELLS
 
@@ -42,14 +40,14 @@ PREFIX = "clusters:"
 
 
 def key_of(table: PredictionTable, name: str) -> Column | None:
-    """Return the column of the key: the slice of this name, else the feature; None where the rows have neither."""
+    """Return the column of the cluster key: the slice of this name, else the feature; None without either."""
     return table.slices.get(name, table.features.get(name))
 
 
 def groups_of(column: Column) -> Index:
-    """Return the group of each row: intp (n,), -1 where the key is missing.
+    """Return the group of each row: intp (n,), -1 if the key is missing.
 
-    17 and "17" are one key. The same everywhere and always: CRC-32 of the text, modulo 64.
+    17 and "17" are one key. The group is the CRC-32 of the text modulo 64, equal in every process.
 
     >>> groups_of(Column(codes=np.array([0, 1, -1]), categories=("anna", "17"))).tolist()
     [55, 2, -1]
@@ -68,16 +66,16 @@ def groups_of(column: Column) -> Index:
 
 
 def clustered(groups: Index, index: Index, over: Bins) -> UnbinnedPart:
-    """Return the group and cell of rows in the part of a column: of those with a key and a usable value.
+    """Return group and cell of the rows with a key and a usable value, for the part of a column.
 
-    ``groups``: of each row. ``index``: the bin of each row (:func:`driftline.panes.bins.assign`).
+    ``groups``: group of each row. ``index``: bin of each row (:func:`driftline.panes.bins.assign`).
     """
     rows = np.flatnonzero((groups >= 0) & (index < over.size))
     return UnbinnedPart(WIDTH, rows, groups[rows] * CELLS + cells(over.size)[index[rows]])
 
 
 def cells(size: int) -> Index:
-    """Return the cell of each of ``size`` bins: neighbours together, about as many in each.
+    """Return the cell of each of ``size`` bins: adjacent bins share a cell, about the same number in each.
 
     >>> cells(4).tolist(), np.bincount(cells(102)).tolist()
     ([0, 1, 2, 3], [11, 10, 10, 10, 10, 11, 10, 10, 10, 10])
@@ -100,11 +98,12 @@ Mask = NDArray[np.bool_]
 
 
 class GroupCounts:
-    """Rows counted by slice, beside the panes they are folded into; see :mod:`~driftline.baseline.sections.slices`.
+    """Counts of rows by slice, in addition to their panes; see :mod:`~driftline.baseline.sections.slices`.
 
     Attributes:
         groups: Number of groups.
-        parts: Sums by part, float64 (groups, width): rows, features, score and class, and their clusters with a key.
+        parts: Sums by part, float64 (groups, width): rows, features, score and class, and their clusters if there is a
+            key.
     """
 
     def __init__(self, group: I64, groups: int) -> None:
@@ -115,14 +114,14 @@ class GroupCounts:
         )  # a group more, which is dropped, costs less than choosing rows
 
     def add(self, part: str, index: Index, width: int, weight: F64 | None, rows: Index | None = None) -> None:
-        """Count where rows lie in a part, int64 (n,) below ``width``; ``rows``: which rows, all where None."""
+        """Count rows by entry of a part, int64 (n,) below ``width``; ``rows``: positions of the rows, None = all."""
         group = self._group if rows is None else self._group[rows]
         values = weight if rows is None else _at(weight, rows)
         counts = _counts(index + group * width, values, (self.groups + 1) * width)
         self.parts[part] = counts.reshape(self.groups + 1, width)[:-1]
 
     def count_rows(self, weight: F64 | None) -> None:
-        """Count the rows themselves."""
+        """Add the part ``rows``: number, sum of weights and of squared weights."""
         sums = [_counts(self._group, w, self.groups + 1) for w in (None, weight, None if weight is None else weight**2)]
         self.parts["rows"] = np.column_stack(sums)[:-1]
 
@@ -130,8 +129,8 @@ class GroupCounts:
 def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     """Fold all rows of a table into one pane.
 
-    A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
-    ``cluster``: the slice or feature whose rows of one value belong together.
+    A feature that the table lacks is missing in each row. Features without bins are counted in ``unknown:NAME`` parts.
+    ``cluster``: the slice or feature that is the cluster key.
 
     >>> from driftline.tables.table import ModelKey, Text
     >>> from driftline.tables.task import Task
@@ -156,10 +155,10 @@ def fold_by(
     cluster: str = "",
     cuts: Sequence[GroupCounts] = (),
 ) -> list[Pane]:
-    """Fold the rows of each group into a pane of its own, all groups at once.
+    """Fold the rows of each group into one pane per group, all groups at once.
 
-    ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
-    of zeros. ``cuts``: count the same rows once more, each by groups of its own.
+    ``group``: int64 (n,), 0 <= group < groups: the pane of each row. A group without rows gives a pane of zeros.
+    ``cuts``: counters of the same rows by other groups.
     """
     folded = fold_parts(table, bins, group, groups, cluster, cuts)
     panes = [Pane({name: sums[position].copy() for name, sums in folded.of_all.items()}) for position in range(groups)]
@@ -176,7 +175,7 @@ class FoldedParts:
 
     Attributes:
         of_all: Part → float64 (panes, width).
-        of_some: Part → which panes have it, intp (k,), and float64 (k, width).
+        of_some: Part → indices of the panes with this part, intp (k,), and float64 (k, width).
     """
 
     of_all: dict[str, F64]
@@ -191,9 +190,9 @@ def fold_parts(
     cluster: str = "",
     cuts: Sequence[GroupCounts] = (),
 ) -> FoldedParts:
-    """Fold the rows of each group as :func:`fold_by` does, and leave the sums of a part together.
+    """Fold the rows of each group as :func:`fold_by` does, and return the sums part by part.
 
-    ``group``: None where all rows are of one.
+    ``group``: None if all rows are in one group.
     """
     n = len(table)
     weight = None if table.weight is None else usable_weight(table.weight)

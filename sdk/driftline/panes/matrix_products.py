@@ -1,7 +1,7 @@
-"""Products of long, narrow matrices, on the caller's thread alone.
+"""Products of long, narrow matrices, on the caller's thread only.
 
-The matrix library hands a large product to threads of its own. Where other programs use the cores these wait for each
-other, spinning: the moments of 100,000 rows of 20 features, 8 ms of work, took up to 0.6 s of CPU.
+The matrix library uses threads for large products. If other programs use the cores, the threads wait in a busy loop:
+the moments of 100,000 rows of 20 features, 8 ms of work, took up to 0.6 s of CPU time.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 from driftline.tables.table import F64
 
 AT_ONCE = 1 << 18
-"""Multiplications: what fits into a core's cache, and the most that OpenBLAS wakes no other thread for."""
+"""Multiplications per piece: fits in a core's cache, and is the limit below which OpenBLAS uses one thread."""
 
 
 def product(left: F64, right: F64) -> F64:
-    """Return ``left @ right``, float64 (a, b), of (a, n) and (n, b), where n is long: a piece of n at a time.
+    """Return ``left @ right``, float64 (a, b), of (a, n) and (n, b) with large n, in pieces of n.
 
     >>> product(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]])).tolist()
     [[11.0]]
@@ -28,7 +28,7 @@ def product(left: F64, right: F64) -> F64:
 
 
 def map_points(points: F64, matrix: F64) -> F64:
-    """Return ``points @ matrix``, float64 (n, b), of (n, d) and (d, b), where n is long: a piece of n at a time.
+    """Return ``points @ matrix``, float64 (n, b), of (n, d) and (d, b) with large n, in pieces of n.
 
     >>> map_points(np.array([[3.0, 4.0], [0.0, 1.0]]), np.array([[1.0], [2.0]])).tolist()
     [[11.0], [2.0]]

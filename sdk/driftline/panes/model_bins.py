@@ -11,13 +11,12 @@ from .pca import Space
 
 @dataclass(frozen=True, slots=True)
 class ModelBins:
-    """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
-
-    It counts only while all of its features have bins.
+    """The bins of one model. Panes can only be merged if they were folded over equal bins.
 
     Attributes:
-        projections: Of features that are embeddings, whose bins are those of their L2 norm.
-        space: The features together, as coordinates; None where there are too few or too many.
+        projections: Projections of features that are embeddings; their bins are those of the L2 norm.
+        space: Coordinates of all features; None if there are too few or too many features. Only used while all of its
+            features have bins.
     """
 
     features: dict[str, Bins] = field(default_factory=dict)
@@ -27,7 +26,7 @@ class ModelBins:
     space: Space | None = None
 
     def check(self) -> None:
-        """Raise ``ValueError`` where projections or space do not fit the features."""
+        """Raise ``ValueError`` if projections or space do not fit the features."""
         if unknown := self.projections.keys() - self.features.keys():
             raise ValueError(f"projections: {min(unknown)!r} is not a feature")
         for name, places in {} if self.space is None else self.space.places.items():

@@ -1,9 +1,7 @@
-"""Fold predictions joined with outcomes into the parts of a pane that performance needs.
+"""Fold predictions joined with outcomes into the parts of a pane from which performance is computed.
 
-Many panes at once, and sparse: :func:`fold_outcomes_by`. What every kind of task adds up is here; each loss with its
-square, so that means come with their variance.
-
-Which parts of a pane say how right a model was, and how long each is; what they hold is in :mod:`.pane`.
+:func:`fold_outcomes_by` folds many panes at once, sparsely. Each loss is summed with its square, so that means have a
+variance. :mod:`.pane` describes the contents of the parts.
 """
 
 from __future__ import annotations
@@ -28,16 +26,16 @@ from .relevance import take_rankings as taken_relevance
 from .sparse_sums import Sparse, cells, columns, join_parts, shifted
 
 CALIBRATION_BINS = 10
-"""Bins of one width over [0, 1] of the part ``calibration``, lower edge excluded, as scikit-learn's."""
+"""Number of equal bins over [0, 1] of the part ``calibration``, lower edge excluded, as in scikit-learn."""
 
 CALIBRATION_EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
 
 MOST_CLASS_SCORES = 8
-"""Classes whose scores have a place on the score grid each; of more, areas need rows."""
+"""Maximum number of classes with a score grid per class; with more classes, areas require rows."""
 
 
 def class_scores(code: int) -> tuple[str, str]:
-    """Return the parts of one class of many: its score where it was not true, and where it was.
+    """Return the parts with the scores of one class: of rows of other classes, and of rows of this class.
 
     >>> class_scores(2)
     ('score_negative:2', 'score_positive:2')
@@ -46,7 +44,7 @@ def class_scores(code: int) -> tuple[str, str]:
 
 
 def excess_of(part: str) -> str:
-    """Return the part that holds Σ(w² - w) of the same rows; it is not there where all weights are 1.
+    """Return the part with Σ(w² - w) of the same rows; it is missing if all weights are 1.
 
     >>> excess_of("score_positive")
     'score_positive_excess'
@@ -55,9 +53,9 @@ def excess_of(part: str) -> str:
 
 
 def count_of(part: str) -> str:
-    """Return the part that holds Σ(1 - w) of the same rows, so that they can be counted; not there where all weigh 1.
+    """Return the part with Σ(1 - w) of the same rows, from which rows are counted.
 
-    Of a part of means, of all its rows together.
+    It is missing if all weights are 1. For a part of means, it is one sum over all rows.
 
     >>> count_of("losses")
     'losses_count'
@@ -70,7 +68,7 @@ COUNTED = ("outcomes", "confusion", "losses", "percentage", "quantiles")
 
 
 def intervals(task: Task) -> dict[float, tuple[int, int]]:
-    """Return the central intervals that declared quantiles make: nominal coverage → columns of its bounds.
+    """Return the central intervals between declared quantiles: nominal coverage → columns of its bounds.
 
     >>> intervals(Task("regression", quantiles=(0.05, 0.1, 0.5, 0.9)))
     {0.8: (1, 3)}
@@ -85,7 +83,7 @@ def intervals(task: Task) -> dict[float, tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def widths(task: Task) -> Mapping[str, int]:
-    """Return the length of each part that an outcome adds to.
+    """Return the length of each part to which outcomes are added.
 
     >>> widths(Task("binary", ("0", "1"), "1"))["spread"]
     9
@@ -103,7 +101,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """n predictions with what really happened; see :func:`fold_outcomes` for the fields."""
+    """n predictions with their actual values; see :func:`fold_outcomes` for the fields."""
 
     scores: F64 | None
     predicted: Column | None
@@ -133,17 +131,15 @@ def fold_outcomes(
     relevance: Relevance | None = None,
     value: F64 | None = None,
 ) -> Pane:
-    """Fold joined rows (prediction and its truth) into the parts that performance needs.
+    """Fold joined rows (predictions with outcomes) into the parts from which performance is computed.
 
-    ``scores``: float64 (n, k) as in :class:`~driftline.tables.table.PredictionTable`; ``predicted``: the class the
-    service
-    decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
-    (n,), None or NaN = 1; a row with one that can be none, such as 0, is left out
-    (:func:`~driftline.tables.performance_columns.no_weight`);
-    ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as known only when its actual
-    is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was relevant in each list of a
-    ranking; without it an actual above 0 says that the list was clicked. Scores outside [0, 1] are no probabilities:
-    they have a decision, but no losses and no place on the score grid.
+    ``scores``: float64 (n, k) as in :class:`~driftline.tables.table.PredictionTable`. ``predicted``: the class that the
+    service decided; None = derived (see :func:`decide`). ``actual``: classes, or numbers for regression; a row counts
+    if its actual is one of ``task.classes``, or a number (at most 1e60). ``weight``: float64 (n,), None or NaN = 1;
+    rows with an invalid weight, such as 0, are left out (:func:`~driftline.tables.performance_columns.no_weight`).
+    ``value``: float64 (n,), worth of each outcome, NaN = not given. ``relevance``: relevance of each list of a ranking;
+    without it, an actual above 0 means that the list was clicked. Scores outside [0, 1] are not probabilities: such
+    rows have a decision, but no losses and no entry on the score grid.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
@@ -156,9 +152,9 @@ def fold_outcomes(
 
 
 def fold_outcomes_by(task: Task, labelled: LabelledRows, group: I64, groups: int) -> dict[str, Sparse]:
-    """Fold the joined rows of each group into a pane of its own, all groups at once: part → its sums.
+    """Fold the joined rows of each group into one pane per group, all groups at once: part → its sums.
 
-    ``group``: int64 (n,), 0 <= group < groups: the pane of each row. Rows in the order of their groups are quickest.
+    ``group``: int64 (n,), 0 <= group < groups: the pane of each row. Rows sorted by group are fastest.
 
     >>> labelled = LabelledRows(np.full((3, 1), 4.0), None, Column(numbers=np.array([2.0, 5.0, 5.0])))
     >>> sums = fold_outcomes_by(Task("regression"), labelled, np.array([0, 7, 7]), 8)
@@ -184,7 +180,7 @@ def fold_outcomes_by(task: Task, labelled: LabelledRows, group: I64, groups: int
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows in the order of their groups, with weights that can be summed; None = 1 each."""
+    """Rows sorted by group, with usable weights; None = 1 each."""
 
     group: I64
     groups: int
@@ -205,13 +201,13 @@ class _Rows:
         return cells(self.group, cell, self.weight, self.groups, width)
 
     def excess(self, cell: I64, width: int) -> Sparse | None:
-        """Σ(w² - w) by cell; None where all weigh 1."""
+        """Return Σ(w² - w) by cell; None if all weights are 1."""
         if self.weight is None:
             return None
         return cells(self.group, cell, self.weight * (self.weight - 1), self.groups, width)
 
     def counted(self, part: str, cell: I64 | None = None, width: int = 1) -> dict[str, Sparse]:
-        """Return the part of Σ(1 - w) by cell, None for all cells together; empty where all weights are 1."""
+        """Return the part of Σ(1 - w) by cell, None for all cells together; empty if all weights are 1."""
         if self.weight is None:
             return {}
         cell_of_row = np.zeros(len(self.group), np.int64) if cell is None else cell
@@ -224,7 +220,7 @@ class _Rows:
         return {"outcomes": sums, **self.counted("outcomes")}
 
     def means(self, losses: Sequence[F64], counted: bool = False) -> Sparse:
-        """Σw and Σw², then Σwℓ, Σw²ℓ and Σw²ℓ² of each loss; with the number of rows before them if ``counted``."""
+        """Return Σw and Σw², then Σwℓ, Σw²ℓ and Σw²ℓ² of each loss; with the number of rows first if ``counted``."""
         ones = self.ones()
         sums = [*([ones] if counted else []), self.times(ones), self.times(ones, 2)]
         for loss in losses:
@@ -268,7 +264,7 @@ def _fold_numbers(task: Task, labelled: LabelledRows, rows: _Rows) -> dict[str, 
 
 
 def _quantile_losses(task: Task, scores: F64, actual: F64) -> list[F64]:
-    """Return the pinball loss of each level, then for each interval 1 where it holds the actual value (closed)."""
+    """Return the pinball loss of each level, then for each interval 1 if it contains the actual value."""
     distance = actual[:, np.newaxis] - scores
     levels = np.array(task.quantiles)
     pinball = np.where(distance >= 0, levels * distance, (levels - 1) * distance)
@@ -347,7 +343,7 @@ def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
 
 
 def _on_grid(names: tuple[str, str], bins: I64, is_positive: Mask, rows: _Rows) -> dict[str, Sparse]:
-    """Return the scores of rows outside and inside a class, by bin of the score grid."""
+    """Return the scores of rows of other classes and of this class, by bin of the score grid."""
     parts = {}
     for name, is_chosen in zip(names, (~is_positive, is_positive), strict=True):
         chosen_rows = rows.where(is_chosen)
@@ -381,7 +377,7 @@ def _ranking_widths(task: Task) -> dict[str, int]:
 
 
 class _Parts(NamedTuple):
-    """The parts that only one kind of task has: how long they are, and how joined rows are folded into all parts."""
+    """The parts of one kind of task: their lengths, and the function that folds joined rows into all parts."""
 
     widths: Callable[[Task], dict[str, int]]
     fold: Callable[[Task, LabelledRows, _Rows], dict[str, Sparse]]

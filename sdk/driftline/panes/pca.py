@@ -1,15 +1,11 @@
-"""Several features at once: coordinates of rows, principal components, and the sums over pairs of features.
+"""Joint sums of several features: coordinates of rows, principal components, and sums over pairs of features.
 
-Rows as points: every feature a coordinate that is read off its bins, and the principal components of the reference.
+A change of the dependence between features is visible in sums over these coordinates (the parts ``pca``, ``pairs``
+and ``unpaired``), but not in one feature at a time. The coordinate of a value is the normal score of its bin: one
+outlier of 1e9 is no farther away than the outermost thousandth of the rows. A fold costs one look-up per value and two
+small matrix products per row; only rows with missing values cost more.
 
-What one feature at a time cannot show, features that hang together otherwise than they did, is seen in sums over these
-points. A value counts as the normal score of its bin: so one stray 1e9 moves a point no
-farther than the outermost thousandth does, and a value costs one look-up beside the bin, which is known anyway.
-
-Sums over several features at once, for what drifts in none by itself: the parts ``pca``, ``pairs``, ``unpaired``.
-
-Of points in a :class:`Space`, d features wide, in thousandths of a standard deviation where not said
-otherwise. A fold pays one look-up a value and two small matrix products a row; only rows that lack something pay more.
+A :class:`Space` has d features. Units are thousandths of a standard deviation unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -30,23 +26,24 @@ from .matrix_products import AT_ONCE, map_points, product
 I16 = NDArray[np.int16]
 
 MOST_FEATURES = 128
-"""Wider models have no space: components alone would be more JSON than all else."""
+"""Maximum number of features of a space, because components of wider models would dominate the JSON."""
 
 MOST_PAIRED = 64
-"""Up to so many features the second moments of all pairs are kept in panes: 2,080 sums, a third of what the histograms
-of 64 features take."""
+"""Maximum number of features for second moments of all pairs: 2,080 sums, a third of the histograms of 64 features."""
 
 LEAST_ROWS = 500
 LEAST_ROWS_EACH = 10
-"""Fewer rows, or fewer for each feature, show no components but their own noise."""
+"""Minimum number of rows per feature; with fewer rows, components are noise."""
 
 UNIT = 1_000
-"""Coordinates are whole thousandths of a standard deviation: sums of their products are exact, in whatever order and in
-however many pieces they are added, so that a file and the service come to the same number."""
+"""Coordinates per standard deviation. They are integers, so sums of their products are exact in any order, and files
+and the service give the same number.
+"""
 
 FARTHEST = 4.0
-"""Standard deviations from the mean: a flag that is set in one row of 200 would lie 14 away, and five such rows would
-be a window's reconstruction error."""
+"""Maximum distance from the mean, in standard deviations: a flag that is set in one of 200 rows would be 14 away, and
+five such rows would dominate a window's reconstruction error.
+"""
 
 _NORMAL = NormalDist()
 
@@ -56,10 +53,9 @@ class Space:
     """d features as coordinates.
 
     Attributes:
-        places: Feature → thousandths of a standard deviation of each of its bins, int16 (size,). Missing and invalid
-            values lie at 0, the mean.
-        components: float64 (k, d), the first principal components of the reference, about orthonormal (they are
-            rounded).
+        places: Feature → coordinate of each of its bins, in thousandths of a standard deviation, int16 (size,). Missing
+            and invalid values are at 0, the mean.
+        components: float64 (k, d), first principal components of the reference, orthonormal except for rounding.
     """
 
     places: Mapping[str, I16]
@@ -72,7 +68,7 @@ class Space:
 
     @cached_property
     def rest(self) -> F64:
-        """An orthonormal basis of what the components leave out: float64 (d - k, d)."""
+        """Orthonormal basis of the complement of the components: float64 (d - k, d)."""
         return rest_of(self.components)
 
     def __eq__(self, other: object) -> bool:
@@ -86,7 +82,7 @@ class Space:
     __hash__ = None  # type: ignore[assignment]
 
     def names_in(self, features: Container[str]) -> bool:
-        """Return True where all of its features are among these: of some the coordinates say nothing."""
+        """Return True if all features of the space are among these."""
         return all(name in features for name in self.places)
 
     def errors(self, points: F64) -> F64:
@@ -102,7 +98,7 @@ class Space:
         return distances(self.rest, points)
 
     def check(self) -> None:
-        """Raise ``ValueError`` for too few features, and for components of another number of them."""
+        """Raise ``ValueError`` for too few features, and for components of another width."""
         d = len(self.places)
         if d < 2:
             raise ValueError("places must contain two features or more")
@@ -111,13 +107,13 @@ class Space:
 
 
 def rest_of(components: F64) -> F64:
-    """Return an orthonormal basis of what components, float64 (k, d), leave out: float64 (d - k, d)."""
+    """Return an orthonormal basis of the complement of components, float64 (k, d): float64 (d - k, d)."""
     basis: F64 = np.linalg.qr(components.T, mode="complete")[0]
     return np.ascontiguousarray(basis[:, len(components) :].T)
 
 
 def distances(rest: F64, points: F64) -> F64:
-    """Return the length of each point's part in the span of ``rest``: float64 (n,), of points float64 (d, n)."""
+    """Return the length of each point's projection onto the span of ``rest``: float64 (n,); points: float64 (d, n)."""
     left = map_points(points.T, rest.T)
     length: F64 = np.sqrt(np.einsum("ij,ij->i", left, left))
     return length
@@ -126,9 +122,9 @@ def distances(rest: F64, points: F64) -> F64:
 def normal_scores(counts: F64) -> I16:
     """Return the coordinate of each bin, in thousandths: int16 (size,).
 
-    The mean of what its rows would be, were the feature normal with their ranks (Blom's normal scores, averaged over
-    ties), with mean 0 and standard deviation 1 over all rows, and at most 4 from the mean. Categories count in the
-    order of their bins: the most frequent lowest, whatever they are called.
+    The coordinate is the mean normal score of the bin's rows (Blom's normal scores, averaged over ties), with mean 0
+    and standard deviation 1 over all rows, at most 4 from the mean. Categories are in the order of their bins, the most
+    frequent category lowest.
 
     Args:
         counts: float64 (size,), the reference's rows per bin, in order; at least two bins have some.
@@ -152,10 +148,10 @@ def normal_scores(counts: F64) -> I16:
 
 
 def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) -> Space | None:
-    """Choose coordinates and components from reference rows; None where there are too few rows or features for it.
+    """Fit coordinates and components to reference rows; None if there are too few rows or features.
 
-    Features with one value only have no coordinate. The components are those of the coordinates with missing values at
-    0, as many as hold more than 65 % of the variance.
+    Constant features have no coordinate. The components are the first ones that explain more than 65 % of the variance,
+    with missing values at 0.
     """
     n = sum(map(len, tables))
     if n < LEAST_ROWS:
@@ -178,7 +174,7 @@ def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) ->
 
 
 def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDArray[np.intp]:
-    """Return the bin of each row of tables, one after the other: intp (n,); see :func:`driftline.panes.bins.assign`."""
+    """Return the bin of each row of concatenated tables: intp (n,); see :func:`driftline.panes.bins.assign`."""
     bins = []
     for table in tables:
         column = table.features.get(name)
@@ -188,15 +184,15 @@ def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDA
 
 
 def at_places(places: I16, index: NDArray[np.intp]) -> I16:
-    """Return the coordinate of each row by its bin: int16 (n,); missing and invalid values lie at 0."""
+    """Return the coordinate of each row by its bin: int16 (n,); missing and invalid values are at 0."""
     return np.append(places, np.zeros(2, np.int16))[index]
 
 
 def principal(moments: F64, count: int | None = None) -> F64:
     """Return the first principal components of second moments, float64 (d, d), as rows: float64 (k, d).
 
-    ``count``: how many, else as many as hold more than 65 % of the variance, and one less than all at most. Rounded to
-    four digits, each with its greatest entry positive.
+    ``count``: number of components; default: those that explain more than 65 % of the variance, at most d - 1. Rounded
+    to four digits; the entry with the greatest magnitude is positive.
     """
     values, vectors = np.linalg.eigh(moments)
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
@@ -213,12 +209,13 @@ def principal(moments: F64, count: int | None = None) -> F64:
 PARTS = ("pca", "pairs", "unpaired")
 
 STEP = 4_096
-"""Reconstruction errors are rounded to so many parts of a standard deviation, a thousandth of their spread: then their
-sums are exact too, whatever was added first."""
+"""Rounding of reconstruction errors: parts of a standard deviation, a thousandth of their spread, so that sums are
+exact in any order.
+"""
 
 
 def widths(features: int) -> dict[str, int]:
-    """Return the lengths of the parts' vectors, for a space of a number of features.
+    """Return the lengths of the parts' vectors for a number of features.
 
     >>> widths(3)
     {'pca': 4, 'pairs': 11, 'unpaired': 27}
@@ -228,7 +225,7 @@ def widths(features: int) -> dict[str, int]:
 
 
 class Joint:
-    """Gathers the points of n rows, a feature at a time, and sums over them."""
+    """Gathers the points of n rows, one feature at a time, and computes sums over them."""
 
     def __init__(self, space: Space, n: int) -> None:
         self._space = space
@@ -239,7 +236,7 @@ class Joint:
         self._upper = np.flatnonzero(np.triu(np.ones((len(space.names),) * 2, dtype=np.bool_)))
 
     def add(self, name: str, index: Index, lacks: bool) -> None:
-        """Take in a feature of all rows; ``index``: the bin of each; ``lacks``: whether some is missing or invalid."""
+        """Add a feature of all rows; ``index``: the bin of each row; ``lacks``: whether any is missing or invalid."""
         if name not in self._position_by_name:
             return
         row, places = self._position_by_name[name], self._space.places[name]
@@ -249,9 +246,9 @@ class Joint:
             self._lacking[row] = index >= len(places)
 
     def sums(self, weight: F64 | None, group: I64 | None, groups: int) -> dict[str, F64]:
-        """Return the parts: float64 (groups, width) each, ``unpaired`` only where something is missing.
+        """Return the parts: float64 (groups, width) each, ``unpaired`` only if something is missing.
 
-        Nothing where the rows have no feature of the space.
+        Returns {} if the rows have no feature of the space.
         """
         d, n = self._points.shape
         if not self._filled_rows:
@@ -296,7 +293,7 @@ class Joint:
 
 
 def _ordered(group: I64 | None, groups: int, n: int) -> tuple[Index | None, list[int]]:
-    """Return the rows in the order of their groups (None: unchanged), and the end of each group."""
+    """Return the order that sorts rows by group (None: already sorted), and the end of each group."""
     if group is None:
         return None, [n]
     ends = np.cumsum(np.bincount(group, minlength=groups)).tolist()

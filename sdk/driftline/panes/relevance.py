@@ -1,20 +1,20 @@
-"""The relevance of items in n rankings, and the sums that say how well the items were ranked.
+"""The relevance of items in n rankings, and the sums from which ranking metrics are computed.
 
-Definitions, of a list of gains g_1 ... g_L, best rank first (an item that nobody named has gain 0; one that appears
-twice counts at its first rank), R relevant items (gain > 0) of which some may be missing from the list, and a cutoff k:
+Definitions, for a list of gains g_1 ... g_L, best rank first (an item without a statement has gain 0; a repeated item
+counts at its first rank), R relevant items (gain > 0) of which some may be missing from the list, and a cutoff k:
 
 =====================  ==================================================================================
-``hit``                1 where one of the first k is relevant
-``precision``          relevant items among the first k, / k, also where the list is shorter
+``hit``                1 if one of the first k is relevant
+``precision``          relevant items among the first k, / k, also if the list is shorter
 ``recall``             relevant items among the first k, / R (Manning, Raghavan & Schütze 2008, sections 8.3, 8.4)
 ``ndcg``               DCG / the DCG of the R gains in falling order, DCG = Σ_{i <= k} g_i / log2(i + 1): linear gains,
                        as ``sklearn.metrics.ndcg_score`` (Järvelin & Kekäläinen 2002)
-``reciprocal_rank``    1 / rank of the first relevant item, 0 where none is among the first k (Voorhees 1999)
-``average_precision``  Σ_{i <= k, g_i > 0} (relevant among the first i) / i, / min(R, k); where k >= R it is that of
+``reciprocal_rank``    1 / rank of the first relevant item, 0 if none is among the first k (Voorhees 1999)
+``average_precision``  Σ_{i <= k, g_i > 0} (relevant among the first i) / i, / min(R, k); for k >= R it is that of
                        Manning et al., section 8.4, of the list cut at k
 =====================  ==================================================================================
 
-A list of which nothing is relevant has a hit and a precision, 0; the others are not defined for it, and leave it out.
+A list without relevant items has hit 0 and precision 0; the other metrics are not defined for it and exclude it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 from driftline.tables.table import F64, I64
 
 CUTOFFS = (1, 5, 10)
-"""Ranks at which lists are judged where nobody declared others."""
+"""Default cutoffs of ranking metrics."""
 
 OF_ALL = ("hit", "precision")
 OF_RELEVANT = ("recall", "ndcg", "reciprocal_rank", "average_precision")
-"""Sums in a part ``ranking@K``: over all lists, and over lists with a relevant item."""
+"""Metrics in a part ``ranking@K`` over lists with a relevant item."""
 
 PREFIX = "ranking@"
 GREATEST_GAIN = 1e12
@@ -47,11 +47,11 @@ class Relevance:
     """The relevance of the items of n rankings.
 
     Attributes:
-        clicked: float64 (n,), 1 where anything in the list was relevant, 0 where nothing was, NaN where nobody said.
-        ranked: bool (n,), whether it is known which items were.
-        offsets: int64 (n + 1,), list i has the gains ``gains[offsets[i]:offsets[i + 1]]``, best rank first; zeros at
-            its end may be left out.
-        missed_offsets: In the same way the gains of relevant items that the list did not hold.
+        clicked: float64 (n,), 1 if any item was relevant, 0 if none was, NaN if unknown.
+        ranked: bool (n,), whether the relevant items are known.
+        offsets: int64 (n + 1,), list i has the gains ``gains[offsets[i]:offsets[i + 1]]``, best rank first; trailing
+            zeros may be left out.
+        missed_offsets: The same for the gains of relevant items that are not in the list.
         missed: As ``missed_offsets``.
     """
 
@@ -71,9 +71,9 @@ def relevance_of(
     missed: Sequence[Sequence[float]] | None = None,
     clicked: Sequence[float] | None = None,
 ) -> Relevance:
-    """Lay the gains of n lists side by side; None = it is not known which items were relevant.
+    """Concatenate the gains of n lists; None = the relevant items are unknown.
 
-    ``clicked``: else whether any gain of the list is above 0, NaN where the gains are None.
+    ``clicked``: default: whether any gain of the list is above 0, NaN if the gains are None.
 
     >>> found = relevance_of([[0.0, 1.0], None], [[2.0], []])
     >>> found.clicked, found.ranked, found.gains, found.missed
@@ -94,9 +94,9 @@ def relevance_of(
 
 
 def clicks_of(actual: F64) -> Relevance:
-    """Return n rankings of which it is known whether anything was clicked, and not what; NaN = unknown.
+    """Return n rankings for which only clicks are known, not the clicked items; NaN = unknown.
 
-    That nothing was relevant says so of every item.
+    If nothing was clicked, the relevance of every item is known.
 
     Args:
         actual: float64 (n,), above 0 = clicked.
@@ -111,7 +111,7 @@ def clicks_of(actual: F64) -> Relevance:
 
 
 def take_rankings(relevance: Relevance, rows: NDArray[np.intp]) -> Relevance:
-    """Return the relevance of these rankings, in this order.
+    """Return the relevance of the rankings at these positions, in this order.
 
     >>> take_rankings(relevance_of([[1.0], [0.0, 2.0]]), np.array([1])).gains
     array([0., 2.])
@@ -122,7 +122,7 @@ def take_rankings(relevance: Relevance, rows: NDArray[np.intp]) -> Relevance:
 
 
 def join_rankings(parts: Sequence[Relevance]) -> Relevance:
-    """Return the relevance of several sets of rankings as one.
+    """Concatenate several sets of rankings.
 
     >>> join_rankings([relevance_of([[1.0]]), relevance_of([[0.0, 2.0]])]).offsets
     array([0, 1, 3])
@@ -144,13 +144,13 @@ def fold_relevance(
     group: I64 | None = None,
     groups: int = 1,
 ) -> dict[str, F64]:
-    """Sum how well lists were ranked: part → float64 (groups, width).
+    """Return the sums of ranking metrics: part → float64 (groups, width).
 
-    ``weight``: float64 (n,), usable, None = 1 each. ``group``: int64 (n,), 0 <= group < groups; None = one for all.
+    ``weight``: float64 (n,), usable, None = 1 each. ``group``: int64 (n,), 0 <= group < groups; None = one group.
 
-    ``outcomes``: n, Σw, Σw² of lists of which anything is known. ``clicks``: Σw, Σw² of those that were clicked.
-    ``ranking@K``, one per cutoff: n, Σw, Σw² of lists of which it is known what was relevant, the same of those of
-    which something was, then Σwx, Σw²x, Σw²x² of each x of :data:`OF_ALL` and :data:`OF_RELEVANT`.
+    ``outcomes``: n, Σw, Σw² of lists with any known outcome. ``clicks``: Σw, Σw² of clicked lists. ``ranking@K``, one
+    per cutoff: n, Σw, Σw² of lists whose relevant items are known, the same of lists with a relevant item, then Σwx,
+    Σw²x, Σw²x² of each metric x of :data:`OF_ALL` and :data:`OF_RELEVANT`.
 
     >>> parts = fold_relevance(relevance_of([[0.0, 1.0], [0.0]]), cutoffs=(2,))
     >>> parts["clicks"], parts["ranking@2"][0, :9]
@@ -198,16 +198,16 @@ class _Places:
     """The relevant items of m lists.
 
     Attributes:
-        lists: Which of all lists they are, (m,).
-        row: Of each relevant item in a list, by list and rank: its list (0 to m - 1), rank from 0, gain, and how many
-            are up to it.
+        lists: Positions of the m lists among all lists, (m,).
+        row: For each relevant item in a list, by list and rank: its list (0 to m - 1), rank from 0, gain, and the
+            number of relevant items up to it.
         rank: As ``row``.
         gain: As ``row``.
         found: As ``row``.
-        ideal_row: Of each relevant item, missed ones too, where the best order would have put it.
+        ideal_row: For each relevant item, including missed items, its position in the ideal order.
         ideal_rank: As ``ideal_row``.
         ideal_gain: As ``ideal_row``.
-        relevant: How many each list has, (m,).
+        relevant: Number of relevant items of each list, (m,).
     """
 
     lists: NDArray[np.intp]
@@ -221,7 +221,7 @@ class _Places:
     relevant: F64
 
     def at(self, cutoff: int) -> list[F64]:
-        """Return what :data:`OF_ALL` and :data:`OF_RELEVANT` name at a cutoff: float64 (m,) each."""
+        """Return the metrics of :data:`OF_ALL` and :data:`OF_RELEVANT` at a cutoff: float64 (m,) each."""
         m = len(self.lists)
 
         def summed(row: NDArray[np.intp], values: F64 | None = None) -> F64:
@@ -252,20 +252,20 @@ def _places(relevance: Relevance, ranked: NDArray[np.bool_]) -> _Places:
     order = np.lexsort((-all_gains, index))
     inside = index[: len(row)]
     return _Places(
-        lists,
-        inside,
-        rank,
-        gain,
-        _ordinal(inside) + 1,
-        index[order],
-        _ordinal(index[order]),
-        all_gains[order],
-        counts.astype(np.float64),
+        lists=lists,
+        row=inside,
+        rank=rank,
+        gain=gain,
+        found=_ordinal(inside) + 1,
+        ideal_row=index[order],
+        ideal_rank=_ordinal(index[order]),
+        ideal_gain=all_gains[order],
+        relevant=counts.astype(np.float64),
     )
 
 
 def _relevant(offsets: I64, gains: F64, ranked: NDArray[np.bool_]) -> tuple[NDArray[np.intp], I64, F64]:
-    """Return list, place within it (from 0) and gain of every relevant item, in order."""
+    """Return list, rank within it (from 0) and gain of every relevant item, in order."""
     relevant = np.flatnonzero(gains > 0)
     row = np.searchsorted(offsets, relevant, side="right") - 1
     keep = ranked[row]
@@ -274,7 +274,7 @@ def _relevant(offsets: I64, gains: F64, ranked: NDArray[np.bool_]) -> tuple[NDAr
 
 
 def _ordinal(sorted_rows: NDArray[np.intp]) -> I64:
-    """Return the place of each entry among those of its row, from 0; the rows are sorted.
+    """Return the position of each entry within its row, from 0; the rows are sorted.
 
     >>> _ordinal(np.array([0, 0, 2]))
     array([0, 1, 0])

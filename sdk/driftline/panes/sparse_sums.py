@@ -1,4 +1,4 @@
-"""Sums of many groups at once that are mostly zero: 4,098 bins of 26,000 panes are never written out."""
+"""Sparse sums of many groups: 4,098 bins of 26,000 panes are never dense."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from driftline.tables.table import F64, I64
 class Sparse:
     """One part of many panes: the sum ``value[i]`` belongs to pane ``group[i]``, entry ``index[i]`` of ``width``.
 
-    No place is named twice, and none whose sum is zero.
+    Each entry appears once, and no sum is zero.
     """
 
     width: int
@@ -26,12 +26,12 @@ class Sparse:
 
     @classmethod
     def of(cls, sums: F64) -> Self:
-        """Leave out the zeros of float64 (groups, width)."""
+        """Convert dense sums, float64 (groups, width)."""
         group, index = np.nonzero(sums)
         return cls(sums.shape[1], group, index, sums[group, index])
 
     def dense(self, groups: int) -> F64:
-        """Write the sums out: float64 (groups, width).
+        """Return the dense sums: float64 (groups, width).
 
         >>> Sparse(3, np.array([1]), np.array([2]), np.array([4.0])).dense(2).tolist()
         [[0.0, 0.0, 0.0], [0.0, 0.0, 4.0]]
@@ -42,7 +42,7 @@ class Sparse:
 
 
 def cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -> Sparse:
-    """Sum weights by group and cell. ``group``: int64 (n,), increasing, below ``groups``; ``cell``: below ``width``.
+    """Sum weights by group and cell. ``group``: int64 (n,), sorted, below ``groups``; ``cell``: below ``width``.
 
     >>> found = cells(np.array([0, 0, 2]), np.array([1, 1, 0]), None, 3, 2)
     >>> found.group.tolist(), found.index.tolist(), found.value.tolist()
@@ -62,7 +62,7 @@ def cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) ->
 
 
 def _cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -> Sparse:
-    """Return the sums of groups that lie within ``groups`` of the first."""
+    """Return the sums of groups that are less than ``groups`` after the first group."""
     first = int(group[0]) if len(group) else 0
     key = (group - first) * width + cell
     size = groups * width
@@ -80,9 +80,9 @@ def _cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -
 
 
 def columns(group: I64, values: Sequence[F64], width: int, cells: Sequence[int] | None = None) -> Sparse:
-    """Sum columns of values by group, pairwise, so that a million rows lose no digits.
+    """Sum columns of values by group, with pairwise summation for precision.
 
-    ``group``: int64 (n,), increasing; ``values``: float64 (n,) each; ``cells``: the entry of each, else 0, 1, ...
+    ``group``: int64 (n,), sorted; ``values``: float64 (n,) each; ``cells``: entry of each column, default 0, 1, ...
 
     >>> columns(np.array([3, 3, 5]), [np.array([1.0, 2.0, 0.0])], 4, [2]).value.tolist()
     [3.0]
@@ -98,7 +98,7 @@ def columns(group: I64, values: Sequence[F64], width: int, cells: Sequence[int] 
 
 
 def join_parts(width: int, pieces: Sequence[Sparse]) -> Sparse:
-    """Return sums of several as those of one part; they share no place."""
+    """Combine sums with distinct entries into one part."""
     if not pieces:
         return Sparse(width, np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
     return Sparse(

@@ -1,8 +1,8 @@
-"""Values that no bin describes: how far out they lie, of which type they are, and of which cluster.
+"""Values that bins do not describe: magnitudes of outliers, values of another type, and categories of other features.
 
-Three parts a feature, sums like all others, and none where nothing strays: a quiet window pays for finding the few
-values beyond the outer edges, and for nothing else. Data quality is judged by them: a column in another unit, of
-another type, or in another's place.
+Each feature has up to three parts, which are sums as all parts are; they are missing if there are no such values, and a
+window without them only pays for the search. Data quality checks use them to detect a column in another unit, of
+another type, or swapped with another column.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from driftline.tables.table import F64, Column
 from .bins import Bins, CategoryBins, Index
 
 OCTAVES = 64
-"""Powers of two, up and down, that are told apart: 5e-20 to 2e19. What lies beyond counts to the last."""
+"""Powers of two below and above 1 with their own entry: 5e-20 to 2e19. Values outside count in the last entry."""
 
 TAILS = 4 * OCTAVES + 1
-"""Entries of ``tails:NAME``: negative octaves from the greatest on, zero, positive octaves."""
+"""Number of entries of ``tails:NAME``: negative octaves from the greatest magnitude on, zero, positive octaves."""
 
 KINDS = ("number_in_text", "text", "infinite", "number")
-"""Entries of ``kinds:NAME``: in a number feature texts that are written as numbers, other texts, and infinities; in a
-category feature numbers."""
+"""Entries of ``kinds:NAME``: in a number feature, texts that are numbers, other texts, and infinities; in a category
+feature, numbers.
+"""
 
 PREFIXES = ("tails:", "kinds:", "elsewhere:")
 """Prefixes of the parts, before the feature's name."""
@@ -33,7 +34,7 @@ _NUMBER_IN_TEXT, _TEXT, _INFINITE, _NUMBER = range(len(KINDS))
 
 
 class UnbinnedPart(NamedTuple):
-    """One part: its width, the rows that stray, and the entry each of them counts in."""
+    """One part: its width, positions of the rows that count in it, and the entry of each of these rows."""
 
     width: int
     rows: Index
@@ -41,7 +42,7 @@ class UnbinnedPart(NamedTuple):
 
 
 def part_width(part: str, features: int) -> int | None:
-    """Return how long the vector of a part is; None for a part that is none of these. ``features``: how many there are.
+    """Return the length of a part's vector; None for other parts. ``features``: number of features.
 
     >>> part_width("tails:age", 3), part_width("elsewhere:plan", 3), part_width("rows", 3)
     (257, 3, None)
@@ -53,8 +54,8 @@ def part_width(part: str, features: int) -> int | None:
 def octave(values: F64) -> Index:
     """Return the entry of ``tails:NAME`` of each finite value: intp (n,).
 
-    Entry ``2 * OCTAVES + k`` holds ``[2^(k - OCTAVES - 1), 2^(k - OCTAVES))`` for k = 1 to 2 * OCTAVES; negative values
-    mirror it, zero lies between.
+    Entry ``2 * OCTAVES + k`` is ``[2^(k - OCTAVES - 1), 2^(k - OCTAVES))`` for k = 1 to 2 * OCTAVES; negative values
+    are mirrored, and zero is between them.
 
     >>> (octave(np.array([-1.0, 0.0, 1.0, 1.5, 2.0])) - 2 * OCTAVES).tolist()
     [-65, 0, 65, 65, 66]
@@ -79,9 +80,9 @@ def octave_bounds() -> F64:
 def unbinned_parts(
     name: str, bins: Mapping[str, Bins], column: Column, index: Index, counts: F64
 ) -> dict[str, UnbinnedPart]:
-    """Return the stray values of one feature, by part.
+    """Return the unbinned values of one feature, by part.
 
-    ``index``: the bin of each row, see :func:`driftline.panes.bins.assign`. ``counts``: how many rows each bin holds.
+    ``index``: bin of each row, see :func:`driftline.panes.bins.assign`. ``counts``: number of rows per bin.
 
     >>> from .bins import NumberBins
     >>> column = Column(numbers=np.array([0.5, 100.0]))
@@ -128,7 +129,7 @@ def _of_category(
 
 
 def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, index: Index) -> dict[str, UnbinnedPart]:
-    """Count categories that a feature does not know under each feature that does."""
+    """Count categories without a bin in this feature under each feature that has the bin."""
     if not len(index) or column.codes is None:
         return {}
     codes = column.codes[index]

@@ -1,1 +1,1 @@
-"""Privacy rules: what may leave the process. Imports inputs, panes and tables."""
+"""Privacy rules: which values are exported. Imports inputs, panes and tables."""

@@ -1,4 +1,4 @@
-"""The privacy rules of a model: what may leave the process, decided per feature, once, for every signal."""
+"""The privacy rules of a model: which values are exported, decided once per feature, for every signal."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from driftline.settings import names, read, switch
 from .rules import DENY, LONG, Hash, Key, Round, Rule
 
 Guard = Callable[[tuple[Any, ...]], tuple[Any, ...]]
-"""Function from the clean values of a row to the values that may be kept."""
+"""Function that applies the rules to the clean values of a row."""
 
 Capture = Literal["none", "scores", "features"]
 
 
 CAPTURES: tuple[Capture, ...] = get_args(Capture)
-"""Values that leave the process per row: features and scores, scores alone, or nothing."""
+"""Values that are exported per row: features and scores, scores only, or nothing."""
 
 SHORTEST_KEY = 16
-"""Bytes. Whoever knows the hashes of a few known values can try all keys that are much shorter."""
+"""Minimum bytes of a key: with the hashes of a few known values, all keys that are much shorter can be tried."""
 _MOST_NAMES = 10_000
 _FIX = (
     "pass key=... or set DRIFTLINE_PRIVACY_KEY; to make one: python -c 'import secrets; print(secrets.token_hex(32))'"
@@ -37,19 +37,19 @@ _FIX = (
 
 @dataclass(frozen=True, init=False, repr=False)
 class Privacy:
-    """Rules per feature or slice: the values that may leave the process, and their form.
+    """Rules per feature or slice: which values are exported, and in which form.
 
     A name may be a pattern such as ``"*email*"``; case matters. BLAKE2b: RFC 7693.
 
     Args:
-        allow: Names that may leave. None allows all names.
-        deny: Names that leave in no form. ``deny`` wins over all other rules.
-        hash: Names whose values leave as a short keyed BLAKE2b hash. Equal values have equal hashes, so drift and
-            slices still work.
-        round: Step per name, such as ``{"income": 1000}``: the nearest multiple leaves. For a time, the step is a
+        allow: Names that may be exported. None allows all names.
+        deny: Names that are not exported in any form. ``deny`` wins over all other rules.
+        hash: Names whose values are exported as a short keyed BLAKE2b hash. Equal values have equal hashes, so drift
+            and slices still work.
+        round: Step per name, such as ``{"income": 1000}``: the nearest multiple is exported. For a time, the step is a
             number of seconds or a timedelta. A text cannot be rounded, and counts as missing.
         key: Secret key of the hashes, at least 16 bytes. Default: ``DRIFTLINE_PRIVACY_KEY``. No output and no pickle
-            shows the key.
+            contains the key.
         hash_id: Hash the ids of predictions, and the items of rankings. Outcomes of a model with the same key get the
             same hashes, and join.
 
@@ -120,16 +120,16 @@ class Privacy:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the rules without the key: a pickled model ends up in registries and on laptops."""
+        """Pickle the rules without the key: pickled models are stored in registries and on laptops."""
         return _restore, (self.allow, self.deny, self.hash, dict(self.round), self.hash_id)
 
     @property
     def rules(self) -> bool:
-        """True where there is any rule."""
+        """True if there is any rule."""
         return bool(self.allow is not None or self.deny or self.hash or self.round or self.hash_id)
 
     def rule(self, name: str) -> Rule | None:
-        """Return the rule of a feature or slice, None for a name without a rule.
+        """Return the rule of a feature or slice; None for a name without a rule.
 
         Args:
             name: Name of the feature or slice.
@@ -143,7 +143,7 @@ class Privacy:
             return rule_of_name
 
     def allows(self, name: str) -> bool:
-        """Return True where a value of a feature may be recorded in any form.
+        """Return True if a value of a feature may be recorded in any form.
 
         Args:
             name: Name of the feature or slice.
@@ -156,7 +156,7 @@ class Privacy:
     def part(self, text: str, name: str) -> Rule | None:
         """Return the rule of a descriptor of a text feature.
 
-        A descriptor is denied with its text, and allowed with its text; other rules go by its own name.
+        A descriptor is denied if its text is denied, and allowed if its text is allowed; other rules use its own name.
 
         Args:
             text: Name of the text feature.
@@ -173,7 +173,7 @@ class Privacy:
         return self._changes(name)
 
     def withholds(self, name: str) -> bool:
-        """Return True where a rule other than ``allow`` names a field: then it is no prediction's id or time.
+        """Return True if a rule other than ``allow`` names a field: then it cannot be a prediction's id or time.
 
         Args:
             name: Name of the field.
@@ -184,12 +184,12 @@ class Privacy:
         return _match(name, (*self.deny, *self.hash, *(pattern for pattern, _ in self.round)))
 
     def guard(self, names: tuple[str, ...], time: str = "", texts: Collection[str] = ()) -> Guard | None:
-        """Return the function that applies the rules to a row, None where no rule applies.
+        """Return the function that applies the rules to a row; None if no rule applies.
 
         Args:
             names: Names of the row's fields.
-            time: Name of the field that is the prediction's time, and no feature.
-            texts: Features that leave as descriptors, under rules of their own. Only ``deny`` applies to the text
+            time: Name of the field that is the prediction's time and not a feature.
+            texts: Features that are exported as descriptors, under their own rules. Only ``deny`` applies to the text
                 itself.
         """
         fields = [(index, str(name)) for index, name in enumerate(names) if name != time]
@@ -206,7 +206,7 @@ class Privacy:
         return guard
 
     def columns(self, columns: Columns, texts: Collection[str] = ()) -> Columns:
-        """Return the columns of a batch under the rules. A column that cannot be protected is left out.
+        """Apply the rules to the columns of a batch. A column that cannot be protected is left out.
 
         Args:
             columns: Columns by name.
@@ -227,7 +227,7 @@ class Privacy:
         return guarded
 
     def slices(self, slices: Mapping[str, Any]) -> dict[str, Any]:
-        """Return slices under the rules.
+        """Apply the rules to slices.
 
         Args:
             slices: Value of one row, or list of n values, by name.
@@ -244,7 +244,7 @@ class Privacy:
         return guarded
 
     def id(self, text: str) -> str:
-        """Return an id under the rules: its hash where ids are hashed.
+        """Apply the rules to an id: return its hash if ids are hashed.
 
         Args:
             text: Id of a prediction, or item of a ranking.
@@ -269,7 +269,7 @@ class Privacy:
 
 
 class ProtectedBatch(Batch):
-    """A batch under the rules of the model that received it, on its way into the prediction of another model."""
+    """A batch under the rules of the model that received it, for the prediction of another model."""
 
     def __init__(self, batch: Batch, privacy: Privacy) -> None:
         self.count, self.cost = batch.count, batch.cost
@@ -284,25 +284,25 @@ class ProtectedBatch(Batch):
         return self._batch.width()
 
     def snapshot(self) -> Batch:
-        """Return the batch itself: its values are a snapshot already."""
+        """Return the batch itself: its values are already a snapshot."""
         return self
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Return the columns that may leave."""
+        """Return the columns after the rules."""
         return self._privacy.columns(self._batch.columns(names, is_feature))
 
 
 def rules_in_force(privacy: Privacy | None) -> Privacy:
-    """Return the rules of a model: those of the code, completed by those of the environment.
+    """Combine the rules of the code with those of the environment.
 
-    A feature that the environment denies is denied: code cannot undo the rule of a platform team.
+    A feature that the environment denies is always denied: code cannot undo the rule of a platform team.
 
     Args:
-        privacy: Rules of the code, None without any.
+        privacy: Rules of the code; None without rules.
 
     Raises:
         ValueError: A variable of the environment is not valid; the message names it.
-        TypeError: ``privacy`` is no :class:`Privacy`.
+        TypeError: ``privacy`` is not a :class:`Privacy`.
     """
     privacy = Privacy() if privacy is None else privacy
     if not isinstance(privacy, Privacy):
@@ -350,7 +350,7 @@ def _restore(
     round: dict[str, float],
     hash_id: bool,
 ) -> Privacy:
-    """Return the rules of a pickle, which holds no key. Without a key here, values to hash are denied."""
+    """Return the rules of a pickle, which contains no key. Without a key in this process, values to hash are denied."""
     key: bytes | None = None
     if (hash or hash_id) and not read("DRIFTLINE_PRIVACY_KEY"):
         if FAULTS.once("privacy without key"):

@@ -1,6 +1,6 @@
-"""A privacy rule of one feature, applied to a value, a column or bins; and the features that leave under the rules.
+"""Privacy rules of one feature, applied to a value, a column or bins; and the set of exported features.
 
-Each rule is one class with these three methods, so that a row, a batch and a baseline cannot disagree.
+Each rule is one class with these three methods, so that a row, a batch and a baseline agree.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ T = TypeVar("T")
 Values = NDArray[Any] | Column
 
 SHORT = 8
-"""Bytes of a feature's hash: 16 hex characters; two of a million values share one with a chance of 3e-8."""
+"""Bytes of a feature's hash: 16 hex characters; the probability of a collision among a million values is 3e-8."""
 LONG = 16
-"""Bytes of an id's hash: outcomes find their prediction by it, so two of 1e15 may share one with a chance of 1e-9."""
+"""Bytes of an id's hash, by which outcomes join: the probability of a collision among 1e15 ids is 1e-9."""
 
 
 class Rule(Protocol):
     """A privacy rule for one feature."""
 
     def value(self, value: Any) -> Any:
-        """Return the form of one clean value (float, int, bool, str or None); None where nothing may leave."""
+        """Apply the rule to one clean value (float, int, bool, str or None); None = not exported."""
         ...
 
     def column(self, values: Values) -> Values | None:
-        """Return the form of n values; None where the feature is recorded nowhere."""
+        """Apply the rule to n values; None = the feature is not recorded."""
         ...
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
-        """Return the form of a baseline's bins and their weights; None where nothing may leave.
+        """Apply the rule to a baseline's bins and their weights; None = not exported.
 
         ``counts``: float64 (size + 2,): per bin, then missing, then invalid.
         """
@@ -48,7 +48,7 @@ class Rule(Protocol):
 
 
 class Key:
-    """The key of a keyed hash. It shows itself nowhere, and its bytes are kept in no attribute of ours.
+    """The key of a keyed hash. Its repr hides the key, and no attribute contains its bytes.
 
     >>> key = Key(b"0123456789abcdef")
     >>> key, key.digest("A-1001", SHORT), key == Key(b"0123456789abcdef")
@@ -63,7 +63,7 @@ class Key:
         self._states = {size: hashlib.blake2b(key=secret, digest_size=size) for size in (SHORT, LONG)}
 
     def digest(self, text: str, size: int) -> str:
-        """Return BLAKE2b (RFC 7693) of a text in UTF-8, keyed: 2 * ``size`` hex characters."""
+        """Return the keyed BLAKE2b hash (RFC 7693) of a text in UTF-8: 2 * ``size`` hex characters."""
         state = self._states[size].copy()
         state.update(text.encode("utf-8", "replace"))
         return state.hexdigest()
@@ -85,16 +85,16 @@ class Key:
 
 
 class Deny:
-    """Nothing of the feature leaves."""
+    """The feature is not exported."""
 
     def value(self, value: Any) -> None:
-        """Nothing stands for a value."""
+        """Return None."""
 
     def column(self, values: Values) -> None:
-        """Nothing stands for a column."""
+        """Return None."""
 
     def bins(self, bins: Bins, counts: F64) -> None:
-        """Nothing stands for bins: edges are quantiles of somebody's values, and categories are the values."""
+        """Return None: edges are quantiles of the values, and categories are the values."""
 
 
 DENY = Deny()
@@ -102,9 +102,9 @@ DENY = Deny()
 
 @dataclass(frozen=True)
 class Hash:
-    """A short keyed hash of the value's text stands for it: equal values stay equal, and nobody can read them.
+    """Values are replaced by a short keyed hash of their text: equal values stay equal, but cannot be read.
 
-    17, 17.0 and "17" are one text, as they are one category of a baseline. A vector has no hash, and is left out.
+    17, 17.0 and "17" are one text, as they are one category of a baseline. A vector cannot be hashed, and is left out.
     """
 
     key: Key
@@ -132,7 +132,7 @@ class Hash:
         return Column(codes=codes, categories=tuple(categories))
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
-        """Hash the categories; a hashed number has no bins, since hashes have no order."""
+        """Hash the categories; None for a number, because hashes have no order."""
         if not isinstance(bins, CategoryBins):
             return None
         return CategoryBins(tuple(self.key.digest(category, SHORT) for category in bins.categories)), counts
@@ -144,7 +144,9 @@ class Hash:
 
 @dataclass(frozen=True)
 class Round:
-    """The nearest multiple of ``step`` stands for a number, halves go up; times are seconds. A text is left out.
+    """Numbers are replaced by the nearest multiple of ``step``, halves round up; times are seconds.
+
+    Texts are left out.
 
     >>> Round(1000.0).value(73_412.37), Round(1000.0).value("73412.37")
     (73000.0, None)
@@ -153,7 +155,7 @@ class Round:
     step: float
 
     def value(self, value: Any) -> Any:
-        """Return the multiple nearest to a number; None for anything else."""
+        """Return the nearest multiple of a number; None for anything else."""
         if isinstance(value, Vector):
             return (
                 value if value.numbers is None else Vector(value.length, self._round(value.numbers).astype(np.float32))
@@ -164,7 +166,7 @@ class Round:
         return math.floor(steps) * self.step if math.isfinite(steps) else float(value)
 
     def column(self, values: Values) -> Values | None:
-        """Return the multiples nearest to n numbers, or n vectors; NaN for a text."""
+        """Return the nearest multiples of n numbers, or n vectors; NaN for a text."""
         if not isinstance(values, Column):
             return self._round(values)
         if values.vectors is not None:
@@ -174,10 +176,10 @@ class Round:
         return self._round(values.numbers)
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
-        """Move each edge to the nearest middle between two multiples, and each bin's weight to where its middle falls.
+        """Move each edge to the nearest middle between two multiples, and each bin's weight to the bin of its middle.
 
-        An edge between two values that round to the same multiple can divide nothing any more, and would tell the
-        values themselves: bins of few distinct values have their edges right beside them.
+        An edge between two values that round to the same multiple separates nothing any more, and would reveal the
+        values: bins of few distinct values have their edges next to the values.
         """
         if not isinstance(bins, NumberBins):
             return None
@@ -200,9 +202,9 @@ class Round:
 
 
 class CommonValues:
-    """Rows stay as they are, and bins tell no number that fewer than ten reference rows had.
+    """Rows are unchanged, and bins reveal no number that fewer than ten reference rows had.
 
-    Such a number has a bin of its own where a feature has few distinct ones. For categories the limit always holds.
+    Such a number has its own bin if a feature has few distinct values. Categories always have this limit.
     """
 
     def value(self, value: Any) -> Any:
@@ -214,7 +216,7 @@ class CommonValues:
         return values
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64]:
-        """Put rare values that are neighbours together, ten rows or more, and cut in the middle between two of them.
+        """Merge adjacent rare values into groups of at least ten rows, with edges in the middle between two groups.
 
         >>> from driftline.panes.bins import number_bins
         >>> counts = np.array([0, 6, 0, 6, 0, 7, 0, 7, 0, 20, 0, 0, 0])
@@ -243,7 +245,7 @@ COMMON_VALUES = CommonValues()
 
 
 def _cuts(edges: F64, inner: F64, rare: NDArray[np.bool_]) -> list[float]:
-    """Return edges between groups of rare values of ten rows or more, each a run without anything else in between."""
+    """Return edges between groups of adjacent rare values with ten rows or more."""
     cuts: list[float] = []
     of_run: list[float] = []
     last, rows = -1, 0.0
@@ -260,7 +262,7 @@ def _cuts(edges: F64, inner: F64, rare: NDArray[np.bool_]) -> list[float]:
 
 
 def _text(value: Any) -> str | None:
-    """Return the text of a clean value; None where it is missing."""
+    """Return the text of a clean value; None if it is missing."""
     if isinstance(value, str):
         return value
     if isinstance(value, Document):
@@ -274,11 +276,11 @@ def _text(value: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FeatureFilter:
-    """Features that may leave. A hashed or rounded feature is not in ``plain``: nothing may tell its values.
+    """The exported features. A hashed or rounded feature is not in ``plain``: nothing may reveal its values.
 
     Attributes:
-        exported: Features that leave in any form.
-        plain: Features whose values leave unchanged.
+        exported: Features that are exported in any form.
+        plain: Features whose values are exported unchanged.
     """
 
     exported: Collection[str]

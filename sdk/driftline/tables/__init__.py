@@ -1,1 +1,4 @@
-"""Columns of predictions and outcomes, classes, ids, timestamps, their codec. Imports semconv and root leaves only."""
+"""Columns of predictions and outcomes, classes, ids, timestamps, and their codec.
+
+Imports only semconv and root modules.
+"""

@@ -1,11 +1,7 @@
-"""Class categories as text, and the task of a model: a category of 1, 1.0, "1" and true is one class.
+"""Class names as canonical text, and the completion of a model's task.
 
-One text per class, whatever type it was sent as: an actual of 1, 1.0, "1" and true is one class.
-
-Services send predicted classes as integers, people upload outcomes as CSV, JSON has booleans. Comparing them needs one
-canonical text; it is made here and nowhere else.
-
-What a model was not told of its task, learned from what predicts, such as a fitted estimator.
+Services send predicted classes as integers, users upload outcomes as CSV, and JSON has booleans. To compare them, each
+class has one canonical text, which is made only here: 1, 1.0, "1" and true are one class.
 """
 
 from __future__ import annotations
@@ -24,11 +20,11 @@ from .text import sendable
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
 _BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
 EXACT = 2**53
-"""Up to here every whole number is a double."""
+"""Up to this number, every whole number is a double."""
 
 
 def number_text(value: float) -> str:
-    """Write a number as people write it: 17.0 is "17", 0.5 is "0.5"; NaN is the empty text (missing).
+    """Return the shortest text of a number: 17.0 is "17", 0.5 is "0.5"; NaN is the empty text (missing).
 
     >>> number_text(17.0), number_text(-0.0), number_text(0.5)
     ('17', '0', '0.5')
@@ -41,9 +37,9 @@ def number_text(value: float) -> str:
 
 
 def class_text(value: object) -> str:
-    """Return the canonical text of a class; the empty text when it is missing (None, NaN, "").
+    """Return the canonical text of a class; the empty text if it is missing (None, NaN, "").
 
-    True, 1, 1.0, "1", "1.0" and "true" are "1"; False and its kin are "0"; any other text is itself, stripped.
+    True, 1, 1.0, "1", "1.0" and "true" are "1"; False and its equivalents are "0"; any other text is itself, stripped.
 
     >>> [class_text(v) for v in (True, 1, 1.0, "1", "1.0", "true")]
     ['1', '1', '1', '1', '1', '1']
@@ -68,9 +64,9 @@ def class_text(value: object) -> str:
 
 
 def class_column(column: Column) -> Column:
-    """Return the classes of a column as codes into canonical categories; -1 where missing.
+    """Return the classes of a column as codes into canonical categories; -1 if missing.
 
-    A column without any value (neither numbers nor codes) is returned as it is.
+    A column without numbers and codes is returned unchanged.
 
     >>> class_column(Column(numbers=np.array([1.0, 0.0, np.nan]))).categories
     ('0', '1')
@@ -97,9 +93,9 @@ def class_column(column: Column) -> Column:
 
 
 def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:
-    """Return indices into ``classes``; ``len(classes)`` where it is some other class, -1 where missing.
+    """Return indices into ``classes``; ``len(classes)`` for any other class, -1 if missing.
 
-    ``classes``: canonical texts. None when the column holds no value at all.
+    ``classes``: canonical texts. Returns None if the column has neither numbers nor codes.
 
     >>> class_codes(Column(codes=np.array([0, 1, -1], np.int32), categories=("true", "maybe")), ("0", "1")).tolist()
     [1, 2, -1]
@@ -113,7 +109,7 @@ def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:
 
 
 def seen_classes(columns: Iterable[Column]) -> tuple[str, ...]:
-    """Return the distinct classes of columns: numbers in numeric order, then texts in theirs (scikit-learn's order).
+    """Return the distinct classes of columns: numbers in numeric order, then texts in text order (as scikit-learn).
 
     >>> seen_classes([Column(numbers=np.array([10.0, 2.0, 2.0, np.nan]))])
     ('2', '10')
@@ -137,13 +133,13 @@ def resolve_task(
     score_columns: int = 0,
     quantiles: Sequence[float] | None = None,
 ) -> Task:
-    """Complete what a model predicts from what was said and what was seen.
+    """Complete the task of a model from its arguments and from data.
 
-    ``classes``: in the order of the score columns; else the distinct values of ``columns`` (actual, predicted), else
-    ("0", "1") for binary. ``positive_class``: else the last class where the classes are 0 and 1 in any spelling.
-    ``score_columns``: how many score columns there are, 0 when unknown. ``quantiles``: the levels that a regression
-    predicts, in the order of its score columns. Raises ``ValueError`` with the fix when the
-    kind is unknown, the classes do not fit the scores, or nobody said which class is the positive one.
+    ``classes``: in the order of the score columns; default: the distinct values of ``columns`` (actual, predicted),
+    else ("0", "1") for binary. ``positive_class``: default: the last class if the classes are 0 and 1 in any spelling.
+    ``score_columns``: number of score columns, 0 if unknown. ``quantiles``: levels that a regression predicts, in the
+    order of its score columns. Raises ``ValueError``, with the fix, if the kind is unknown, the classes do not fit the
+    scores, or the positive class is unknown.
 
     >>> resolve_task("binary", classes=[False, True]).positive_class
     '1'
@@ -193,7 +189,7 @@ def resolve_task(
 
 
 def quantile_levels(kind: str, quantiles: Sequence[float] | None) -> tuple[float, ...]:
-    """Return the levels that a regression predicts. Raises ``ValueError`` with the fix where they are none.
+    """Return the levels that a regression predicts. Raises ``ValueError``, with the fix, if they are invalid.
 
     >>> quantile_levels("regression", [0.1, 0.5, 0.9])
     (0.1, 0.5, 0.9)
@@ -229,11 +225,11 @@ def _few(texts: Sequence[str]) -> str:
 def complete_task(
     name: str, given: dict[str, Any], task: str, classes: Sequence[object] | int | None, positive_class: object
 ) -> tuple[dict[str, Any], Task]:
-    """Return what a model was given, completed, and the task that it has then.
+    """Return the completed arguments of a model, and its task.
 
-    ``given``: ``task``, ``classes``, ``positive_class`` and ``threshold`` as the model was told, empty or None where it
-    was not. ``classes``: in any order, or how many there are. Raises ``ValueError``, with the fix, for another task and
-    for other classes than it was told.
+    ``given``: ``task``, ``classes``, ``positive_class`` and ``threshold`` of the model, empty or None if not given.
+    ``classes``: classes of the estimator in any order, or their number. Raises ``ValueError``, with the fix, if task or
+    classes differ from the given ones.
 
     >>> given = {"task": "regression", "classes": None, "positive_class": None, "threshold": None}
     >>> complete_task("churn", given, "binary", (0, 1), None)  # doctest: +ELLIPSIS

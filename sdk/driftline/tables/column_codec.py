@@ -1,7 +1,7 @@
-"""The codec of columnar records, shared by both sides: one column ↔ one byte string.
+"""The codec of columnar records, for senders and receivers: one column ↔ one byte string.
 
-The last byte of a column names its kind, so that the values start where the byte string starts: aligned, and read by
-numpy without a copy. ``docs/reference/wire.md`` describes every kind.
+The last byte of a column is its kind, so that the values start at the first byte: they are aligned, and numpy reads
+them without a copy. ``docs/reference/wire.md`` describes every kind.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INT32 = np.dtype("<i4")
 
 
 class ColumnError(ValueError):
-    """The bytes are not a column of n rows. ``reason`` is one of a handful of fixed words, fit for a counter."""
+    """The bytes are not a column of n rows. ``reason`` is a constant, for a counter."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -39,17 +39,16 @@ class ColumnError(ValueError):
 
 
 def encode(columns: Mapping[str, Value]) -> dict[str, bytes]:
-    """Encode columns of n rows each as the attribute map ``driftline.prediction.columns``.
+    r"""Encode columns of n rows each as the attribute map ``driftline.prediction.columns``.
 
-    A column is a numpy array (numbers or booleans, (n,) or (n, k); ids as ``V16`` / ``V8``), a :class:`Column` (where
-    it has vectors, these and not their norms) or a :class:`Text`. Numbers take the narrowest kind that holds every
-    value (``-0.0`` becomes 0 where that is a whole number); an unsigned integer beyond int64 becomes the nearest
-    double.
+    A column is a numpy array (numbers or booleans, (n,) or (n, k); ids as ``V16`` / ``V8``), a :class:`Column` (its
+    vectors instead of their norms, if it has any) or a :class:`Text`. Numbers use the narrowest kind that can represent
+    every value (``-0.0`` becomes 0 in an integer kind); an unsigned integer beyond int64 becomes the nearest double.
 
-    Raises ``TypeError`` for an array of anything else and ``ValueError`` for a :class:`Column` without values.
+    Raises ``TypeError`` for any other array and ``ValueError`` for a :class:`Column` without values.
 
     >>> encode({"driftline.feature.value.age": np.array([31.0, 64.0])})
-    {'driftline.feature.value.age': b'\\x1f@b'}
+    {'driftline.feature.value.age': b'\x1f@b'}
     """
     return {name: encode_column(value) for name, value in columns.items()}
 
@@ -73,12 +72,12 @@ def encode_column(value: Value) -> bytes:
 
 
 def decode(data: bytes, n: int) -> Value:
-    """Decode one column of n rows; numbers, ids and texts are views on ``data``.
+    r"""Decode one column of n rows; numbers, ids and texts are views on ``data``.
 
-    Numbers come in the width they were sent in, (n,) or (n, k); categories and mixed values as a :class:`Column`;
-    texts as :class:`Text`. Raises :class:`ColumnError` when the bytes are no such column.
+    Numbers have the width in which they were sent, (n,) or (n, k); categories and mixed values are a :class:`Column`;
+    texts are a :class:`Text`. Raises :class:`ColumnError` if the bytes are not a column of n rows.
 
-    >>> decode(b"\\x1f@b", 2)
+    >>> decode(b"\x1f@b", 2)
     array([31, 64], dtype=int8)
     >>> decode(encode_column(Column(codes=np.array([1, -1, 0], np.int32), categories=("AA", "UA"))), 3).codes
     array([ 1, -1,  0], dtype=int32)
@@ -109,10 +108,10 @@ def decode(data: bytes, n: int) -> Value:
 
 
 def texts(values: Iterable[str]) -> Text:
-    """Lay out texts as UTF-8; what UTF-8 cannot hold (a lone surrogate) becomes ``?``.
+    r"""Encode texts as UTF-8; characters without an encoding (lone surrogates) become ``?``.
 
     >>> texts(["a", "", "é"])
-    Text(offsets=array([0, 1, 1, 3], dtype=int32), data=b'a\\xc3\\xa9')
+    Text(offsets=array([0, 1, 1, 3], dtype=int32), data=b'a\xc3\xa9')
     """
     values = list(values)
     joined = "".join(values)
@@ -223,7 +222,7 @@ def _decode_categories(data: bytes, start: int, n: int) -> tuple[NDArray[np.int3
 
 @lru_cache(maxsize=256)
 def _categories(data: bytes, k: int) -> tuple[str, ...]:
-    """Return the categories after their offsets; remembered, since a sender seldom changes them."""
+    """Return the categories after their offsets; cached, because a sender rarely changes them."""
     offsets = np.frombuffer(data, _INT32, k + 1).tolist()
     letters = data[4 * (k + 1) :]
     if offsets[0] != 0 or offsets[-1] != len(letters) or offsets != sorted(offsets):

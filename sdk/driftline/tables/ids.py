@@ -1,4 +1,4 @@
-"""Prediction ids: text, made in the process without a system call per id."""
+"""Prediction ids: text, generated without a system call per id."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from .text import sendable
 
 _COUNTS = tuple(f"{count:03x}" for count in range(4096))
 LONGEST_ID = 1000
-"""Characters of an id; a longer one, by mistake a document, is known by its beginning. So what waits stays bounded."""
+"""Maximum number of characters of an id. Longer ids, such as a document by mistake, are truncated, to bound the buffer.
+"""
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 class IdSource:
-    """Make version 7 UUIDs (RFC 9562, section 5.7), whose first 48 bits are the unix time in milliseconds.
+    """Generator of version 7 UUIDs (RFC 9562, section 5.7), whose first 48 bits are the unix time in milliseconds.
 
-    An id that carries its time lets the processor join an outcome by reading one day. The 12 bits after the time count
-    (section 6.2, method 1), and the 62 random ones behind them are drawn anew for each 4,096 ids, so that making one
-    is two concatenations: 0.2 µs, against 2.5 µs for ``str(uuid4())``. They are unique, and no secrets. Two threads
-    never get the same: ``next`` is one step.
+    Because an id contains its time, the processor joins an outcome by reading one day. The 12 bits after the time are a
+    counter (section 6.2, method 1), and the 62 random bits are renewed every 4,096 ids, so that an id is two
+    concatenations: 0.2 µs, instead of 2.5 µs for ``str(uuid4())``. Ids are unique but not secret. ``next`` is atomic,
+    so two threads never get the same id.
 
     >>> ids = IdSource(urandom=lambda n: bytes(n))
     >>> ids.uuid7(1_700_000_000_000_000_000), ids.uuid7(1_700_000_000_000_000_000)
@@ -33,7 +34,7 @@ class IdSource:
         self.reset()
 
     def uuid7(self, unix_nanoseconds: int) -> str:
-        """Return a new id for a prediction made at that time."""
+        """Return a new id for a prediction with this time."""
         milliseconds = unix_nanoseconds // 1_000_000
         head = self._head
         if head[0] != milliseconds:
@@ -45,7 +46,7 @@ class IdSource:
         return head[1] + tail
 
     def reset(self) -> None:
-        """Throw the random bits away: two processes must not count behind the same ones."""
+        """Renew the random bits: two processes must not share them."""
         text = self._urandom(8).hex()
         self._tails = map(f"%s-{_VARIANT[text[0]]}{text[1:4]}-{text[4:]}".__mod__, _COUNTS)
 
@@ -54,9 +55,9 @@ IDS = IdSource()
 
 
 def id_text(value: Any) -> str:
-    """Return the text of an id: 17, 17.0 and "17" are one id; the empty text when there is none (None, NaN, "").
+    """Return the text of an id: 17, 17.0 and "17" are one id; the empty text if there is none (None, NaN, "").
 
-    At most ``LONGEST_ID`` characters, of a prediction and of its outcome alike.
+    At most ``LONGEST_ID`` characters, for predictions and outcomes.
 
     >>> id_text(17), id_text(17.0), id_text(" 17 "), id_text(None), id_text(float("nan"))
     ('17', '17', '17', '', '')

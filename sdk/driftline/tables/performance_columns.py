@@ -1,4 +1,4 @@
-"""The decided class, actual value and weight of each row, which performance is computed from."""
+"""Predicted class, actual value and weight of each row, from which performance is computed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are clipped to [EPSILON, 1 - EPSILON] before the logarithm, as ``sklearn.metrics.log_loss`` does."""
 
 GREATEST = 1e60
-"""Values of a regression beyond it are unusable: the square of a squared error would turn a pane infinite for good."""
+"""Maximum magnitude of regression values: the square of a squared error of larger values would be infinite in a pane.
+"""
 
 LEAST_WEIGHT, GREATEST_WEIGHT = 1e-12, 1e12
-"""Weights outside are no 1 / probability: their squares would be 0, or leave nothing of the others in a sum."""
+"""Range of valid weights: squares of smaller weights would be 0, and larger weights would cancel all others in a sum.
+"""
 
 WEIGHTS = "a number from 1e-12 to 1e12 (1 / the probability of review)"
-"""Sentence about weights, for senders of invalid ones."""
+"""Description of a valid weight, for error messages."""
 
 
 def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:
-    """Return the decided class of each row: int32 (n,) codes into ``task.classes``.
+    """Return the predicted class of each row: int32 (n,) codes into ``task.classes``.
 
-    The service's own decision where it was sent; else, per row, binary: the positive class when score >= threshold;
-    multiclass: the greatest score. ``len(task.classes)`` is a class that is not among them, -1 unknown. Regression and
-    ranking decide nothing: all -1.
+    The service's own decision if it was sent; otherwise, per row, binary: the positive class if score >= threshold;
+    multiclass: the class with the greatest score. ``len(task.classes)`` is a class that is not in the task, -1 is
+    unknown. For regression and ranking, all are -1.
 
     >>> decide(Task("binary", ("no", "yes"), "yes", 0.3), np.array([[0.3], [0.2], [np.nan]]), None).tolist()
     [1, 0, -1]
@@ -40,7 +42,7 @@ def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:
 
 
 def actual_numbers(actual: Column) -> F64:
-    """Return actual values of a regression: float64 (n,), numbers in text included, NaN where there is none."""
+    """Return actual values of a regression: float64 (n,), including numbers in text, NaN if missing."""
     values = numbers_of(actual)
     if actual.codes is None:
         return values
@@ -49,13 +51,13 @@ def actual_numbers(actual: Column) -> F64:
 
 
 def usable_weight(weight: F64) -> F64:
-    """Return weights that can be summed: NaN means not given and is 1; what can be none (:func:`no_weight`) is 0."""
+    """Return weights that can be summed: NaN (not given) becomes 1, invalid weights (:func:`no_weight`) become 0."""
     ok = _is_weight(weight)
     return weight if ok.all() else np.where(np.isnan(weight), 1.0, np.where(ok, weight, 0.0))
 
 
 def no_weight(weight: F64) -> NDArray[np.bool_]:
-    """Return True for given weights that are invalid: bool (n,), beyond [1e-12, 1e12].
+    """Return True for invalid weights, outside [1e-12, 1e12]: bool (n,). NaN means not given.
 
     >>> no_weight(np.array([1.0, 0.0, -1.0, np.inf, 1e-200, np.nan])).tolist()
     [False, True, True, True, True, False]

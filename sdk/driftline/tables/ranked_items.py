@@ -1,4 +1,4 @@
-"""n rankings as flat columns of items: made from lists, cut, joined."""
+"""n rankings as flat columns of items: created from lists, truncated, concatenated."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .ids import id_text
 from .table import F64, I32, Column, Items, concatenate
 
 MOST_ITEMS = 1000
-"""Items kept of one ranking: nobody looks at the thousand-and-first."""
+"""Maximum number of items kept per ranking."""
 
 Ranked = tuple[tuple[Any, ...], tuple[float, ...] | None]
-"""One ranking: its item ids, best first, and their scores; None where it has none."""
+"""One ranking: its item ids, best first, and their scores; None without scores."""
 
 
 def items_of(rankings: Sequence[Ranked | None]) -> Items:
-    """Lay rankings side by side; None, a row without one, is empty. An id is text, as every id: 17 and "17" are one.
+    """Concatenate rankings; None, a row without a ranking, is empty. Item ids are text: 17 and "17" are one item.
 
     >>> items = items_of([(("a", 17), (0.5, 0.25)), None, (("17",), None)])
     >>> items.offsets, items.ids.codes, items.ids.categories, items.scores
@@ -45,7 +45,7 @@ def items_of(rankings: Sequence[Ranked | None]) -> Items:
 
 
 def first_scores(items: Items) -> F64 | None:
-    """Return the score of each ranking's first item: float64 (n, 1), NaN where it has none; None where no row has.
+    """Return the score of each ranking's first item: float64 (n, 1), NaN if missing; None if no row has a score.
 
     >>> first_scores(items_of([(("a", "b"), (0.5, 0.25)), ((), None)]))
     array([[0.5],
@@ -69,7 +69,7 @@ def part(items: Items, start: int, stop: int) -> Items:
 
 
 def take_items(items: Items, rows: NDArray[np.intp], limit: int = MOST_ITEMS) -> Items:
-    """Return the rankings with these positions, the first ``limit`` items of each, with the categories that they use.
+    """Return the rankings at these positions, the first ``limit`` items of each, without unused categories.
 
     >>> some = take_items(items_of([(("a", "b"), None), (("c", "b", "a"), None)]), np.array([1, 0]), 2)
     >>> some.offsets, some.ids.codes, some.ids.categories, some.left_out
@@ -95,7 +95,7 @@ def take_items(items: Items, rows: NDArray[np.intp], limit: int = MOST_ITEMS) ->
 
 
 def join_items(parts: Sequence[Items]) -> Items:
-    """Return the rankings of several as one.
+    """Concatenate several sets of rankings.
 
     >>> join_items([items_of([(("a",), (0.5,))]), items_of([(("b", "a"), None)])]).ids.codes
     array([0, 1, 0], dtype=int32)

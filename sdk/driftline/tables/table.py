@@ -1,8 +1,8 @@
-"""Columns of predictions and outcomes: what decoding yields, whatever the wire, and what a fold reads.
+"""Columns of predictions and outcomes: the output of every decoder, and the input of a fold.
 
-A table holds rows of *one* model, version and environment. Nothing here is per row: every field is one array
-over all rows. A field that is ``None`` was sent by nobody; a value that one row lacks is ``NaN`` (numbers),
-``-1`` (codes), the empty text or the all-zero id.
+A table contains rows of *one* model, version and environment. Every field is one array over all rows. A field is
+``None`` if no sender provided it; a missing value of one row is ``NaN`` (numbers), ``-1`` (codes), the empty text or
+the all-zero id.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Column:
     """n values of one feature or slice, each a number, a text or missing.
 
     Attributes:
-        numbers: float64 (n,), NaN where the value is no number; None when no value is.
-        codes: int32 (n,), index into ``categories``, -1 where the value is no text; None when no value is. A row is
-            missing where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
-        vectors: float32 (n, k), of a feature that is an embedding, NaN where missing; ``numbers`` are its L2 norms.
+        numbers: float64 (n,), NaN if the value is not a number; None if no value is.
+        codes: int32 (n,), index into ``categories``, -1 if the value is not a text; None if no value is. A value that
+            is neither is missing. Booleans are the numbers 0 and 1. Infinities are kept and counted as invalid.
+        vectors: float32 (n, k), for a feature that is an embedding, NaN if missing; ``numbers`` are its L2 norms.
     """
 
     numbers: F64 | None = None
@@ -67,13 +67,13 @@ class Column:
 
 
 def length(column: Column) -> int:
-    """Return the number of rows of a column; 0 for a column without any value."""
+    """Return the number of rows of a column; 0 for a column without numbers and codes."""
     values = column.codes if column.numbers is None else column.numbers
     return 0 if values is None else len(values)
 
 
 def numbers_of(column: Column) -> F64:
-    """Return a column's numbers, NaN where it has none: float64 (n,)."""
+    """Return a column's numbers, NaN if a value is not a number: float64 (n,)."""
     return np.full(length(column), np.nan) if column.numbers is None else column.numbers
 
 
@@ -93,7 +93,7 @@ def is_present(column: Column) -> NDArray[np.bool_]:
 
 
 def without_errors(n: int) -> Column:
-    """Return the error types of n calls, all of which returned.
+    """Return the error types of n successful calls.
 
     >>> without_errors(2).codes
     array([-1, -1], dtype=int32)
@@ -108,8 +108,8 @@ class Items:
     Attributes:
         offsets: int32 (n + 1,), starts at 0.
         ids: Codes and categories of the m item ids.
-        scores: float64 (m,), NaN where an item has none; None when no item has one.
-        left_out: int32 (n,), how many more items each ranking has than are named here; None = none.
+        scores: float64 (m,), NaN if an item has no score; None if no item has one.
+        left_out: int32 (n,), number of further items of each ranking that are not included; None = none.
     """
 
     offsets: I32
@@ -127,20 +127,20 @@ class PredictionTable:
 
     Attributes:
         time: int64 (n,), unix nanoseconds.
-        id: n texts, empty where the sender gave none.
+        id: n texts, empty if the sender gave none.
         scores: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
             ``task.classes``; regression (n, 1) = the value; ranking (n, 1) = the score of the first item.
-        predicted: The decided class as text codes (binary, multiclass); None = derive it from the scores.
-        items: What was ranked.
+        predicted: Predicted class as text codes (binary, multiclass); None = derived from the scores.
+        items: Ranked items.
         duration: float64 (n,), seconds.
-        errors: The error type of rows whose call failed, missing where it returned; None = nobody said.
-        weight: float64 (n,), how many predictions the row stands for; None = 1 each.
+        errors: Error type of rows whose call failed, missing if it returned; None = not sent.
+        weight: float64 (n,), number of predictions that the row represents; None = 1 each.
         trace_id: V16 / V8 (n,), all zero = not sampled.
         span_id: V16 / V8 (n,), all zero = not sampled.
-        keyed: Rows are recognised when they come again by time and id (plain spans and records); columnar rows are
+        keyed: True if duplicate rows are recognised by time and id (plain spans and records); columnar rows are
             recognised by their batch id instead.
-        observed: int64 (n,), unix nanoseconds, when the record of the row was written, whatever its event time is; None
-            where the rows came in no record.
+        observed: int64 (n,), unix nanoseconds at which the record of the row was written, independent of its event
+            time; None if the rows were not in a record.
     """
 
     key: ModelKey
@@ -166,19 +166,19 @@ class PredictionTable:
 
 @dataclass(slots=True)
 class OutcomeTable:
-    """n outcomes of one model in one environment (None = whichever environment holds the id).
+    """n outcomes of one model in one environment (None = any environment that has the id).
 
     Attributes:
         id: n texts.
         actual: Classes as text codes, or numbers, as they were sent.
-        time: int64 (n,), unix nanoseconds, when the truth was known.
-        prediction_time: int64 (n,), 0 where not given.
-        weight: float64 (n,), NaN where not given.
-        item: n texts, the item of a ranking that each is about, empty = the whole prediction.
-        value: float64 (n,), what the prediction was worth, NaN where not given.
-        retracted: bool (n,), takes back what was said before; its actual may be missing. None of the three = nobody
-            said any.
-        slices: Those that came with the outcome, such as attributes that no prediction may carry.
+        time: int64 (n,), unix nanoseconds at which the outcome was known.
+        prediction_time: int64 (n,), 0 if not given.
+        weight: float64 (n,), NaN if not given.
+        item: n texts, the item of a ranking that each outcome describes, empty = the whole prediction.
+        value: float64 (n,), worth of the prediction, NaN if not given.
+        retracted: bool (n,), retracts earlier outcomes; its actual may be missing. None for any of the three = not
+            given.
+        slices: Slices that were sent with the outcome, such as attributes that predictions may not contain.
     """
 
     model: str
@@ -198,7 +198,7 @@ class OutcomeTable:
 
 
 def concatenate(columns: Sequence[Column]) -> Column:
-    """Return the rows of several columns as one.
+    """Concatenate the rows of several columns.
 
     >>> parts = [Column(numbers=np.array([1.0])), Column(codes=np.array([0], np.int32), categories=("a",))]
     >>> concatenate(parts).codes
@@ -227,7 +227,7 @@ def concatenate(columns: Sequence[Column]) -> Column:
 
 
 def take_rows(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
-    """Return some rows of a column: positions, a mask or a slice. Its categories stay as they are.
+    """Return some rows of a column: positions, a mask or a slice. Its categories do not change.
 
     >>> take_rows(Column(numbers=np.array([1.0, 2.0])), np.array([1])).numbers
     array([2.])
@@ -241,7 +241,7 @@ def take_rows(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]
 
 
 def used_categories(column: Column) -> Column:
-    """Return a column without the categories that none of its rows has: some rows need not hold the texts of all.
+    """Return a column without unused categories, so that some rows do not keep the texts of all rows in memory.
 
     >>> used_categories(Column(codes=np.array([2, -1], np.int32), categories=("a", "b", "c"))).categories
     ('c',)

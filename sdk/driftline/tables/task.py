@@ -1,7 +1,7 @@
 """The task of a model, and the kinds of task.
 
-A kind is one object, a :class:`TaskKind` of :data:`KINDS`. Whoever adds a kind writes that object here and gives
-:class:`PerKind` a field. The type checker then names every room that has to answer for the kind.
+A kind is one object, a :class:`TaskKind` of :data:`KINDS`. To add a kind, write that object here and give
+:class:`PerKind` a field. The type checker then lists every package that must handle the kind.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 SUM_TOLERANCE = 1e-3
-"""Scores of one row whose sum is farther from 1 are no probabilities and have no log loss."""
+"""Scores of one row whose sum is farther from 1 are not probabilities and have no log loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Task:
 
     ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
     canonical class texts (see :func:`driftline.tables.classes.class_text`), in the order of the score columns.
-    ``threshold``: the score of the positive class from which on it is predicted, binary only. ``cutoffs``: the ranks at
-    which lists are judged, ranking only; () = :data:`driftline.panes.relevance.CUTOFFS`. ``quantiles``: of a regression
-    that predicts several, their levels, increasing, in the order of the score columns.
+    ``threshold``: smallest score of the positive class for which it is predicted, binary only. ``cutoffs``: cutoffs of
+    ranking metrics, ranking only; () = :data:`driftline.panes.relevance.CUTOFFS`. ``quantiles``: levels of a quantile
+    regression, increasing, in the order of the score columns.
 
     >>> Task("binary", ("no", "yes"), "yes").positive, Task("ranking").has_classes
     (1, False)
@@ -44,63 +44,63 @@ class Task:
 
     @property
     def of_kind(self) -> TaskKind:
-        """Return what all tasks of this kind have in common."""
+        """Return the properties that all tasks of this kind share."""
         return KINDS.get(self.kind, UNKNOWN)
 
     @property
     def has_classes(self) -> bool:
-        """Return True where a prediction decides for a class, and an outcome is a class; False for an unknown kind."""
+        """Return True if predictions and outcomes are classes; False for an unknown kind."""
         return self.of_kind.has_classes
 
     @property
     def may_have_classes(self) -> bool:
-        """Return True where predictions may name a class: for tasks with classes, and an unknown kind."""
+        """Return True if predictions can be classes: for tasks with classes, and an unknown kind."""
         return self.of_kind.has_classes or not self.kind
 
     @property
     def has_threshold(self) -> bool:
-        """Return True where the score is that of a positive class, which a threshold decides for."""
+        """Return True if there is one score, of the positive class, and a threshold."""
         return self.of_kind.has_threshold
 
     @property
     def has_class_scores(self) -> bool:
-        """Return True where each class has a score, and the greatest decides."""
+        """Return True if each class has a score, and the class with the greatest score is predicted."""
         return self.of_kind.has_class_scores
 
     @property
     def predicts_number(self) -> bool:
-        """Return True where a prediction is a number, and an outcome is the actual number."""
+        """Return True if predictions and outcomes are numbers."""
         return self.of_kind.predicts_number
 
     @property
     def ranks_items(self) -> bool:
-        """Return True where a prediction is a list of items, and an outcome names the relevant ones."""
+        """Return True if a prediction is a list of items, and an outcome is the relevant items."""
         return self.of_kind.ranks_items
 
     @property
     def may_rank_items(self) -> bool:
-        """Return True where predictions may be lists of items: for rankings, and an unknown kind."""
+        """Return True if predictions can be lists of items: for rankings, and an unknown kind."""
         return self.of_kind.ranks_items or not self.kind
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """Return the sums of the part ``losses`` of a pane: the weight, then each loss; () where there is none."""
+        """Return the names of the sums in a pane's part ``losses``: the weight, then each loss; () without losses."""
         return self.of_kind.losses
 
     @property
     def positive(self) -> int | None:
-        """Return the place of the positive class; None where the task has none, or it is not known."""
+        """Return the index of the positive class; None if there is none, or it is unknown."""
         has_positive = self.has_threshold and self.positive_class in self.classes
         return self.classes.index(self.positive_class) if has_positive else None
 
     @property
     def has_several_scores(self) -> bool:
-        """Return True where a prediction has several scores: one for each class, or for each declared quantile."""
+        """Return True if a prediction has several scores: one per class, or one per declared quantile."""
         return self.has_class_scores or bool(self.quantiles)
 
     @property
     def score_columns(self) -> int:
-        """Return the number of a row's scores, for several: one for each class, or for each declared quantile.
+        """Return the number of scores per row of a task with several: one per class, or one per declared quantile.
 
         >>> Task("multiclass", ("a", "b", "c")).score_columns, Task("regression", quantiles=(0.1, 0.9)).score_columns
         (3, 2)
@@ -108,7 +108,7 @@ class Task:
         return len(self.quantiles) if self.predicts_number else len(self.classes)
 
     def value_column(self, columns: int) -> int:
-        """Return the column of a regression that is the value: the level 0.5 of its quantiles, else the middle.
+        """Return the score column that is the predicted value of a regression: the level 0.5, else the middle level.
 
         >>> Task("regression", quantiles=(0.1, 0.5, 0.9)).value_column(3), Task("regression").value_column(1)
         (1, 0)
@@ -118,7 +118,7 @@ class Task:
         return self.quantiles.index(0.5) if 0.5 in self.quantiles else (columns - 1) // 2
 
     def monitored_score(self, scores: F64) -> F64:
-        """Return the one number per row whose distribution is watched: float64 (n,).
+        """Return the score whose distribution is monitored: float64 (n,).
 
         Binary: the score of the positive class; multiclass: the greatest score (confidence); regression: the value, see
         :meth:`value_column`; ranking: the score of the first item.
@@ -128,10 +128,11 @@ class Task:
         return scores[:, self.value_column(scores.shape[1])]
 
     def shape_scores(self, scores: F64) -> F64:
-        """Return scores as a table holds them, from (n, k) in the order of ``classes``.
+        """Convert scores (n, k), in the order of ``classes``, to the form of a table.
 
-        Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts; a regression has one
-        per declared quantile, or one. Raises ``ValueError`` when the number of columns does not fit.
+        Binary (n, 2) becomes (n, 1), the positive class; for a ranking, only the first item's score is kept; a
+        regression has one column per declared quantile, or one. Raises ``ValueError`` if the number of columns does not
+        fit.
 
         >>> Task("binary", ("0", "1"), "1").shape_scores(np.array([[0.9, 0.1]]))
         array([[0.1]])
@@ -143,9 +144,9 @@ class Task:
         return shaped
 
     def are_probabilities(self, scores: F64) -> NDArray[np.bool_]:
-        """Return True for rows with probabilities as scores: bool (n,), false where one is NaN.
+        """Return True for rows whose scores are probabilities: bool (n,), false if a score is NaN.
 
-        Each lies between 0 and 1; where each class has one, they add up to 1.
+        Each score is between 0 and 1; scores per class have sum 1.
         """
         with np.errstate(invalid="ignore", over="ignore"):
             probable = (scores.min(axis=1) >= 0) & (scores.max(axis=1) <= 1)
@@ -154,14 +155,14 @@ class Task:
         return np.asarray(probable, np.bool_)
 
     def derive_classes(self, scores: F64) -> I32:
-        """Return the class that the scores of each row decide for: int32 (n,) codes into ``classes``, -1 unknown."""
+        """Return the class that the scores of each row imply: int32 (n,) codes into ``classes``, -1 unknown."""
         derived = self.of_kind.derive_classes(self, scores)
         return np.full(len(scores), -1, dtype=np.int32) if derived is None else derived
 
     def score_of_classes(self, scores: F64, codes: I32) -> F64 | None:
-        """Return the score that each row gave to one class: float64 (n,); None where the scores do not say.
+        """Return the score of one class per row: float64 (n,); None if the task has no class scores.
 
-        ``codes``: int32 (n,), the class of each row; the score of a code that is no class means nothing.
+        ``codes``: int32 (n,), the class of each row; the score of an invalid code is undefined.
 
         >>> Task("binary", ("0", "1"), "1").score_of_classes(np.array([[0.75], [0.75]]), np.array([1, 0], np.int32))
         array([0.75, 0.25])
@@ -169,7 +170,7 @@ class Task:
         return self.of_kind.score_of_classes(self, scores, codes)
 
     def derive_class(self, score: Any) -> str:
-        """Return the class that the score of one row decides for; "" where there is none.
+        """Return the class that the score of one row implies; "" if there is none.
 
         ``score``: a float, or one float per class or quantile.
 
@@ -180,20 +181,20 @@ class Task:
 
 
 class TaskKind(NamedTuple):
-    """What all tasks of a kind have in common.
+    """The properties that all tasks of a kind share.
 
     Attributes:
-        name: The name in Python, in YAML and in telemetry.
-        has_classes: Whether a prediction decides for a class, and an outcome is a class.
-        has_threshold: Whether there is one score, that of a positive class, and a threshold decides.
-        has_class_scores: Whether each class has a score, and the greatest decides.
-        predicts_number: Whether a prediction is a number, and an outcome the number that it should have been.
-        ranks_items: Whether a prediction is a list of items, and an outcome says which of them were relevant.
-        losses: The sums of the part ``losses`` of a pane: the weight, then each loss; () where there is none.
-        shape_scores: Scores (n, k) as they were given → as a table holds them; None = k does not fit.
-        derive_classes: Scores as a table holds them → int32 (n,), the class of each row; None = they decide nothing.
-        score_of_classes: Scores as a table holds them, and a class of each row, int32 (n,) → its score, float64 (n,).
-        derive_class: The class of the score of one row, without numpy, for spans: a text, "" = none.
+        name: Name in Python, in YAML and in telemetry.
+        has_classes: Whether predictions and outcomes are classes.
+        has_threshold: Whether there is one score, of the positive class, and a threshold.
+        has_class_scores: Whether each class has a score, and the class with the greatest score is predicted.
+        predicts_number: Whether predictions and outcomes are numbers.
+        ranks_items: Whether a prediction is a list of items, and an outcome is the relevant items.
+        losses: Names of the sums in the part ``losses`` of a pane: the weight, then each loss; () without losses.
+        shape_scores: Given scores (n, k) → scores in the form of a table; None = k does not fit.
+        derive_classes: Scores in the form of a table → int32 (n,), class of each row; None = no classes.
+        score_of_classes: Scores in the form of a table, and a class per row, int32 (n,) → its score, float64 (n,).
+        derive_class: Score of one row → class text, "" = none; without numpy, for spans.
     """
 
     name: str
@@ -356,7 +357,7 @@ UNKNOWN: Final = TaskKind(
     score_of_classes=_no_score,
     derive_class=_no_class,
 )
-"""Task of a model before anybody has named its kind."""
+"""Task of a model whose kind is not known yet."""
 
 KINDS: Final = MappingProxyType({kind.name: kind for kind in (BINARY, MULTICLASS, REGRESSION, RANKING)})
 
@@ -364,7 +365,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class PerKind(NamedTuple, Generic[T_co]):
-    """What a room answers for each kind of task. Without an answer for one of them it does not type-check.
+    """One value per kind of task. Code with a missing kind fails the type check.
 
     >>> score = PerKind(binary="probability", multiclass="", regression="value", ranking="", unknown="")
     >>> score.of(Task("regression"))
@@ -378,6 +379,6 @@ class PerKind(NamedTuple, Generic[T_co]):
     unknown: T_co
 
     def of(self, task: Task) -> T_co:
-        """Return the answer for the kind of a task."""
+        """Return the value for the kind of a task."""
         answer: T_co = getattr(self, task.of_kind.name or "unknown")
         return answer

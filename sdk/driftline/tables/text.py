@@ -1,14 +1,14 @@
-"""Text as it may travel: valid UTF-8, without lone surrogates."""
+"""Text that can be exported: valid UTF-8, without lone surrogates."""
 
 from __future__ import annotations
 
 
 def sendable(text: str) -> str:
-    """Return a text as records have it: the stock encoders refuse a lone surrogate (JSON may hold one).
+    r"""Replace lone surrogates, which JSON can contain and the stock encoders refuse.
 
-    Of an attribute they drop it; in a span's status it costs the whole batch of spans.
+    In an attribute, the encoder drops the value; in a span's status, it drops the whole batch of spans.
 
-    >>> sendable("\\ud800a")
+    >>> sendable("\ud800a")
     '?a'
     """
     if text.isascii():

@@ -1,7 +1,4 @@
-"""Points in time as unix nanoseconds, however they are written, and their seasons: hour of the day, weekday.
-
-The hour of the day, the weekday or the hour of the week of a time, where a model lives.
-"""
+"""Times as unix nanoseconds, read from any common format, and their seasons: hour of the day, weekday."""
 
 from __future__ import annotations
 
@@ -17,13 +14,13 @@ from numpy.typing import NDArray
 from .table import I64, Column
 
 _UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (2.0**63, 1))
-"""Below the first, a number is seconds; then milliseconds, microseconds, nanoseconds. 1e11 s is the year 5138."""
+"""Numbers below the first limit are seconds; then milliseconds, microseconds, nanoseconds. 1e11 s is the year 5138."""
 _FINER = re.compile(r"[.,]\d{6}(\d{1,3})")
 _INT64 = range(-(2**63), 2**63)
 
 
 def nanoseconds_per_unit(size: float) -> int:
-    """Return the nanoseconds of the unit that a unix time of this size is in: the one rule, for whoever reads times.
+    """Return the nanoseconds per unit of a unix time, from its magnitude. All readers of times use this rule.
 
     >>> nanoseconds_per_unit(1795161600), nanoseconds_per_unit(1795161600e3)
     (1000000000, 1000000)
@@ -32,14 +29,14 @@ def nanoseconds_per_unit(size: float) -> int:
 
 
 def instant(value: object) -> int:
-    """Return unix nanoseconds, 0 when missing.
+    """Return unix nanoseconds, 0 if missing.
 
-    Raises ``ValueError`` for the rest, and for what is beyond 2262, such as the 9999-12-31 of many databases: 64 bits
-    of nanoseconds end there.
+    Raises ``ValueError`` for any other value, and for times outside the years 1677 to 2262, the range of 64-bit
+    nanoseconds, such as the 9999-12-31 of many databases.
 
     Args:
-        value: A datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
-            seconds, milliseconds, microseconds or nanoseconds, told apart by their size.
+        value: A datetime or pandas Timestamp (UTC without a time zone), a numpy datetime64, an ISO 8601 text, or unix
+            seconds, milliseconds, microseconds or nanoseconds, distinguished by their magnitude.
 
     >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
     True
@@ -78,12 +75,12 @@ def _whole(value: float) -> int:
 
 
 def instants(values: NDArray[Any] | Column) -> I64:
-    """Return n unix nanoseconds, 0 where a value is missing or no time; texts are read once per distinct text.
+    """Return n unix nanoseconds, 0 if a value is missing or not a time; each distinct text is parsed once.
 
     Numbers are read to the microsecond.
 
     Args:
-        values: Numbers (n,), told apart by their size as in :func:`instant`, or a column of texts and numbers.
+        values: Numbers (n,), with units distinguished as in :func:`instant`, or a column of texts and numbers.
 
     >>> instants(np.array([1795161600.123456, 1795161600000, -5.0])).tolist()
     [1795161600123456000, 1795161600000000000, 0]
@@ -119,7 +116,8 @@ HOUR = 3_600 * 10**9
 DAY, WEEK = 24 * HOUR, 168 * HOUR
 
 _QUARTER = HOUR // 4
-"""Offsets of time zones are whole quarters of an hour, since 1973 everywhere: one look-up serves all times in it."""
+"""Offsets of time zones are multiples of a quarter of an hour since 1973, so one look-up serves all times in a quarter.
+"""
 
 _COUNTS: dict[Kind, int] = {"hour": 24, "weekday": 7, "hour_of_week": 168}
 _MONDAY = 4 * DAY  # 1970-01-05
@@ -132,7 +130,7 @@ class Seasonality:
     Raises ``ValueError`` for another kind.
 
     Attributes:
-        timezone: An IANA name; hours and days are those of the clock there.
+        timezone: IANA name of the time zone of hours and days.
     """
 
     kind: Kind
@@ -149,12 +147,12 @@ class Seasonality:
 
     @property
     def cycle(self) -> int:
-        """Return the length of the cycle of all seasons, nanoseconds: a day or a week."""
+        """Return the length of the cycle of all seasons in nanoseconds: a day or a week."""
         return DAY if self.kind == "hour" else WEEK
 
     @property
     def length(self) -> int:
-        """Return the length of a season, nanoseconds: an hour or a day."""
+        """Return the length of a season in nanoseconds: an hour or a day."""
         return DAY if self.kind == "weekday" else HOUR
 
     def of(self, times: I64) -> NDArray[np.intp]:
@@ -172,7 +170,7 @@ class Seasonality:
         return np.asarray(of_week // self.length, dtype=np.intp)
 
     def local(self, times: I64) -> I64:
-        """Return times by the clock of the time zone: int64 (n,), nanoseconds since 1970-01-01 00:00 there.
+        """Return times in the time zone: int64 (n,), nanoseconds since 1970-01-01 00:00 local time.
 
         >>> Seasonality("hour", "Asia/Kolkata").local(np.array([0])) // HOUR * 2
         array([10])
@@ -188,7 +186,7 @@ class Seasonality:
         return local
 
     def around(self, season: int, radius: int) -> list[int]:
-        """Return a season and as many of those before it as of those after it.
+        """Return a season with the ``radius`` seasons before and after it.
 
         >>> Seasonality("hour").around(0, 2)
         [22, 23, 0, 1, 2]
@@ -198,22 +196,22 @@ class Seasonality:
 
 @dataclass(frozen=True, slots=True)
 class UnknownSeasonality:
-    """The seasons that reference rows turn out to have, where nobody names them; perhaps none.
+    """A request to detect the seasons of reference rows; there may be none.
 
     Attributes:
-        timezone: An IANA name; hours and days are those of the clock there.
+        timezone: IANA name of the time zone of hours and days.
     """
 
     timezone: str = "UTC"
 
     @property
     def clock(self) -> Seasonality:
-        """The hours of the clock there."""
+        """The seasonality by hours in the time zone."""
         return Seasonality("hour", self.timezone)
 
 
 AnySeasonality = Seasonality | UnknownSeasonality
-"""Seasons that somebody named, or that are to be found."""
+"""Given seasons, or a request to detect them."""
 
 
 def _offset(second: int, zone: ZoneInfo) -> int:

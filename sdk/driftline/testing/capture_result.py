@@ -19,9 +19,9 @@ from .in_memory import Memory, OutcomeDesk, Sink
 
 
 class Capture:
-    """Everything that Driftline recorded in a capture, decoded from the bytes to send.
+    """Everything that Driftline recorded in a capture, decoded from the request bytes.
 
-    Each property converts the waiting entries first, so no flush is needed. A capture stays readable after its end.
+    Each property converts the waiting entries first, so no flush is required. A capture stays readable after its end.
 
     Attributes:
         clock: Clock of the capture.
@@ -39,7 +39,7 @@ class Capture:
 
     @property
     def raising(self) -> bool:
-        """True where an error inside Driftline is raised, so that a test fails; production never raises. Settable."""
+        """True if an error inside Driftline is raised, so that a test fails; production never raises. Can be set."""
         return FAULTS.raising
 
     @raising.setter
@@ -71,7 +71,7 @@ class Capture:
 
     @property
     def distributions(self) -> list[Distribution]:
-        """Distributions that Driftline sends as metrics, also where the environment turns metrics off."""
+        """Distributions that Driftline sends as metrics, also if the environment turns metrics off."""
         self._flush()
         return decoding.distributions(self._metrics.bodies)
 

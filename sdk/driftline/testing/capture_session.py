@@ -1,4 +1,4 @@
-"""Start and end of a capture: divert every way out of Driftline, and restore each afterwards."""
+"""Start and end of a capture: redirect all exports of Driftline, and restore them afterwards."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from driftline.export.lifecycle import ManagedPipeline
 
 HOLD_SECONDS = 15.0
-"""Seconds that a capture waits for a running request: longer than one request may take."""
+"""Seconds that a capture waits for a running request: longer than the maximum duration of one request."""
 
 
 @contextmanager
 def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Capture]:
     """Keep everything in memory that this process records, and send none of it.
 
-    All models count, whenever they were made. Earlier records are not in the capture. Captures nest: the inner one gets
-    the records while it is open. A capture covers all threads of this process, and no other process.
+    All models are included, whenever they were made. Earlier records are not. Captures can be nested: the inner one
+    gets the records while it is open. A capture covers all threads of this process, and no other process.
 
     Args:
-        clock: Clock that Driftline reads; it stands still unless the test moves it. Default: a clock at
+        clock: Clock of Driftline; its time only changes when the test changes it. Default: a clock at
             2026-01-01 12:00 UTC.
         raising: Raise errors inside Driftline, so that the test fails. Production never raises.
 
@@ -87,7 +87,7 @@ def _listen(stack: ExitStack, listeners: list[Any], listener: Any) -> None:
 
 
 def _take_spans(stack: ExitStack, captured: Capture) -> None:
-    """End the spans of every provider of a call plan in the capture."""
+    """Redirect the spans of all providers of call plans to the capture."""
     provider = provider_of(captured._sink)
     stack.callback(setattr, captured._sink, "open", False)
     stack.callback(stand_in(provider))
@@ -117,7 +117,7 @@ def _take_counts(stack: ExitStack, captured: Capture) -> None:
 
 
 def _take_confirmations(stack: ExitStack, captured: Capture) -> None:
-    """Take the outcomes of ``Model.outcomes``, and hide the program's providers from ``driftline.flush()``."""
+    """Redirect ``Model.outcomes`` to the capture, and hide the program's providers from ``driftline.flush()``."""
     stack.callback(setattr, pipelines, "confirming", pipelines.confirming)
     pipelines.confirming = lambda endpoint: captured._desk  # noqa: ARG005
     closings = list(lifecycle._closings)
@@ -134,7 +134,7 @@ def _take_log(stack: ExitStack, captured: Capture) -> None:
 
 
 def _start_anew(stack: ExitStack, raising: bool) -> None:
-    """Repeat log lines that appear once per process, and give the capture errors of its own."""
+    """Reset the lines that are logged once per process, and give the capture its own errors."""
     stack.callback(vars(FAULTS).update, dict(vars(FAULTS)))
     FAULTS.reset()
     FAULTS.raising = raising
@@ -145,7 +145,7 @@ def _start_anew(stack: ExitStack, raising: bool) -> None:
 
 
 class _Lines(logging.Handler):
-    """Keeps messages."""
+    """Log handler that keeps messages."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__(logging.INFO)

@@ -1,4 +1,4 @@
-"""Captured rows for a test to read, decoded from the bytes to send."""
+"""Captured rows, decoded from the request bytes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class CapturedPrediction:
 
     Attributes:
         model: Name of the model.
-        version: Version of the model, "" without a version.
+        version: Version of the model; "" without a version.
         task: "binary", "multiclass", "regression" or "ranking".
         classes: Classes in the order of the scores.
         id: Id of the prediction.
         features: Number, text, tuple of numbers (a vector) or None (missing), by name.
         score: One float. For "multiclass" a tuple in the order of ``classes``. For "ranking" a tuple in the order of
             ``items``, NaN for an item without a score. None without a score.
-        predicted: Predicted class or value; decided by the score where the code decides nothing. "" without either.
+        predicted: Predicted class or value; derived from the score if the code sets no class. "" without either.
         items: Items of a ranking, best first.
         slices: Values as for ``features``, by name.
         time: Time of the prediction, UTC.
         duration: Seconds.
-        span: Span of the prediction; None where the span was not sampled.
+        span: Span of the prediction; None if the span was not sampled.
     """
 
     model: str
@@ -49,7 +49,7 @@ class CapturedPrediction:
 
     @property
     def error(self) -> str:
-        """Type of the exception that the call raised, "" for a call that returned; taken from the sampled span."""
+        """Type of the exception that the call raised, "" for a call that returned; read from the sampled span."""
         attributes = {} if self.span is None else self.span.attributes or {}
         return str(attributes.get(a.ERROR_TYPE, ""))
 
@@ -71,11 +71,11 @@ class CapturedOutcome:
         model: Name of the model.
         id: Id of the prediction.
         actual: Actual class or value as sent; None for a retraction.
-        time: Time at which the outcome was known, UTC; None where not given.
-        prediction_time: Time of the prediction, UTC; None where not given.
-        weight: 1 / the probability with which the row was chosen for labelling; None where not given.
-        item: Item of a ranking, "" for an outcome of the whole prediction.
-        value: Worth of the prediction; None where not given.
+        time: Time at which the outcome was known, UTC; None if not given.
+        prediction_time: Time of the prediction, UTC; None if not given.
+        weight: 1 / the probability with which the row was chosen for labelling; None if not given.
+        item: Item of a ranking; "" for an outcome of the whole prediction.
+        value: Worth of the prediction; None if not given.
         retracted: True for a retraction.
         slices: Slices as sent, by name.
     """
@@ -118,12 +118,12 @@ class Distribution:
     Attributes:
         metric: Name of the metric, such as ``driftline.feature.distribution``.
         model: Name of the model.
-        feature: Name of the feature, "" for scores and durations.
+        feature: Name of the feature; "" for scores and durations.
         count: Number of values; for ``driftline.feature.missing.values`` and ``driftline.feature.categories`` number
             of predictions.
-        sum: Sum of the values; None where not sent.
-        low: Least value; None where not sent.
-        high: Greatest value; None where not sent.
+        sum: Sum of the values; None if not sent.
+        low: Minimum; None if not sent.
+        high: Maximum; None if not sent.
         attributes: Attributes of the point, by name.
         point: OTLP message with bounds and buckets.
     """
@@ -145,7 +145,7 @@ class Loss:
 
     Attributes:
         metric: Name of the metric.
-        model: Name of the model, "" where unknown.
+        model: Name of the model; "" if unknown.
         reason: Reason, as in docs/reference/bad-input.md.
         count: Number of predictions, outcomes or values.
     """

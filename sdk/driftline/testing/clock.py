@@ -1,4 +1,4 @@
-"""Clocks that stand still, and ids in sequence: a test gives the same result every day."""
+"""Fixed clocks and sequential ids, for repeatable tests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from driftline.export import records
 from driftline.tables.ids import IDS
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-"""Start of every test's clock."""
+"""Default start of a test's clock."""
 
 NOW: tuple[ModuleType, ...] = (call, outcomes, records)
-"""Modules that read the time of day, as ``_now``."""
+"""Modules that read the wall clock, as ``_now``."""
 
 TICKS: tuple[ModuleType, ...] = (call, fast_call)
 """Modules that measure durations, as ``_clock``."""
@@ -27,12 +27,12 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Clock that Driftline reads in a test: it stands still until the test moves it.
+    """Clock of Driftline in a test: its time only changes when the test changes it.
 
-    Other libraries keep the real time.
+    Other libraries use the real time.
 
     Args:
-        start: First time of the clock; a datetime without a zone is UTC.
+        start: First time of the clock; a datetime without a time zone is UTC.
 
     >>> clock = Clock()
     >>> clock.now
@@ -54,13 +54,13 @@ class Clock:
         """Set the time of the clock.
 
         Args:
-            now: New time; a datetime without a zone is UTC.
+            now: New time; a datetime without a time zone is UTC.
         """
         aware = now if now.tzinfo is not None else now.replace(tzinfo=UTC)
         self._nanoseconds = (aware - _EPOCH) // _MICROSECOND * 1000
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Move the clock: between two predictions, or inside one prediction to give it a duration.
+        """Advance the clock: between two predictions, or inside a prediction to give it a duration.
 
         Args:
             days: Days to add.
@@ -78,12 +78,12 @@ class Clock:
 
 @contextmanager
 def deterministic(clock: Clock | None = None) -> Iterator[Clock]:
-    """Give Driftline a clock that stands still, and ids in sequence from 1.
+    """Give Driftline a fixed clock, and sequential ids from 1.
 
     ``capture()`` includes this. Use it alone in tests that read the sent bytes in another way.
 
     Args:
-        clock: Clock that Driftline reads. Default: a clock at 2026-01-01 12:00 UTC.
+        clock: Clock of Driftline. Default: a clock at 2026-01-01 12:00 UTC.
 
     Yields:
         The clock.

@@ -1,4 +1,4 @@
-"""From the bytes that would have been sent back to rows: with the codec of the SDK and OTLP's own messages."""
+"""Decode request bytes to rows, with the codec of the SDK and OTLP's own messages."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def records(bodies: Iterable[bytes]) -> Iterator[LogRecord]:
 
 
 def predictions(bodies: Iterable[bytes], spans: Iterable[ReadableSpan]) -> list[CapturedPrediction]:
-    """Return the rows of all columnar records, by their time; of one time in the order in which they came."""
+    """Return the rows of all columnar records, by time; rows of one time in the order of recording."""
     by_id = {span.context.span_id: span for span in spans if span.context is not None}
     rows = [
         row for record in records(bodies) if record.event_name == events.DRIFTLINE_PREDICTION_BATCH
@@ -77,24 +77,24 @@ def _rows(attributes: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> I
     for i in range(n):
         score = None if scores is None else scores[i]
         yield CapturedPrediction(
-            identity.name,
-            identity.version,
-            task.kind,
-            task.classes,
-            table[a.ML_PREDICTION_ID][i],
-            features[i],
-            score,
-            decided[i] or (identity.task.derive_class(score) if score is not None else ""),
-            items[i],
-            slices[i],
-            _instant(table[a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO][i]),
-            float(table[a.DRIFTLINE_PREDICTION_DURATION][i]),
-            spans.get(span_ids[i]),
+            model=identity.name,
+            version=identity.version,
+            task=task.kind,
+            classes=task.classes,
+            id=table[a.ML_PREDICTION_ID][i],
+            features=features[i],
+            score=score,
+            predicted=decided[i] or (identity.task.derive_class(score) if score is not None else ""),
+            items=items[i],
+            slices=slices[i],
+            time=_instant(table[a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO][i]),
+            duration=float(table[a.DRIFTLINE_PREDICTION_DURATION][i]),
+            span=spans.get(span_ids[i]),
         )
 
 
 def _under(table: Mapping[str, list[Any]], prefix: str, n: int) -> list[dict[str, Any]]:
-    """Return n mappings of what stands under a prefix."""
+    """Return n mappings of the columns with a prefix."""
     values_by_name = {
         name.removeprefix(f"{prefix}."): values for name, values in table.items() if name.startswith(f"{prefix}.")
     }
@@ -104,7 +104,7 @@ def _under(table: Mapping[str, list[Any]], prefix: str, n: int) -> list[dict[str
 def _rankings(
     counts: Sequence[int], flat: Mapping[str, bytes]
 ) -> tuple[list[tuple[str, ...]], list[tuple[float, ...] | None] | None]:
-    """Return the items of n rows, and their scores, which are sent flat over all rows."""
+    """Return the items of n rows, and their scores, which are concatenated on the wire."""
     m = sum(counts)
     ids, scores = (
         ([], None) if not flat else (_values(column_codec.decode(flat[a.DRIFTLINE_PREDICTION_ITEMS], m)), None)
@@ -119,7 +119,7 @@ def _rankings(
 
 
 def _values(column: column_codec.Value) -> list[Any]:
-    """Return a decoded column as n Python values, None where missing."""
+    """Return a decoded column as n Python values, None if missing."""
     if isinstance(column, Text):
         return column_codec.strings(column)
     if isinstance(column, Column):
@@ -130,23 +130,27 @@ def _values(column: column_codec.Value) -> list[Any]:
 
 
 def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CapturedOutcome]:
-    """Return the outcomes that were buffered, then those of ``Model.outcomes``."""
+    """Return the buffered outcomes, then those of ``Model.outcomes``."""
     decoded = []
     for record in records(bodies):
         if record.event_name == events.ML_OUTCOME:
             attributes = _attributes(record.attributes)
             decoded.append(
                 CapturedOutcome(
-                    str(attributes[a.ML_MODEL_NAME]),
-                    str(attributes[a.ML_PREDICTION_ID]),
-                    attributes.get(a.ML_OUTCOME_ACTUAL),
-                    _instant(attributes.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
-                    _instant(attributes.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
-                    attributes.get(a.DRIFTLINE_OUTCOME_WEIGHT),
-                    attributes.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
-                    attributes.get(a.DRIFTLINE_OUTCOME_VALUE),
-                    bool(attributes.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
-                    {name.removeprefix(_SLICE): value for name, value in attributes.items() if name.startswith(_SLICE)},
+                    model=str(attributes[a.ML_MODEL_NAME]),
+                    id=str(attributes[a.ML_PREDICTION_ID]),
+                    actual=attributes.get(a.ML_OUTCOME_ACTUAL),
+                    time=_instant(attributes.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
+                    prediction_time=_instant(attributes.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
+                    weight=attributes.get(a.DRIFTLINE_OUTCOME_WEIGHT),
+                    item=attributes.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
+                    value=attributes.get(a.DRIFTLINE_OUTCOME_VALUE),
+                    retracted=bool(attributes.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
+                    slices={
+                        name.removeprefix(_SLICE): value
+                        for name, value in attributes.items()
+                        if name.startswith(_SLICE)
+                    },
                 )
             )
     for model, row in confirmed:
@@ -160,7 +164,7 @@ def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str
 
 
 def distributions(bodies: Iterable[bytes]) -> list[Distribution]:
-    """Return the newest point of each distribution; reports are cumulative, so it says all."""
+    """Return the newest point of each distribution, which is complete because reports are cumulative."""
     newest: dict[tuple[Any, ...], Distribution] = {}
     for body in bodies:
         for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
@@ -180,7 +184,17 @@ def _distribution(metric: str, attributes: Mapping[str, Any], point: Any) -> Dis
     )
     count = point.as_int if summed else point.count
     model, feature = str(attributes.get(a.ML_MODEL_NAME, "")), str(attributes.get(a.DRIFTLINE_FEATURE_NAME, ""))
-    return Distribution(metric, model, feature, count, total, low, high, attributes, point)
+    return Distribution(
+        metric=metric,
+        model=model,
+        feature=feature,
+        count=count,
+        sum=total,
+        low=low,
+        high=high,
+        attributes=attributes,
+        point=point,
+    )
 
 
 def counts(data: MetricsData | None) -> list[Count]:
@@ -199,7 +213,7 @@ def counts(data: MetricsData | None) -> list[Count]:
 
 
 def losses(data: MetricsData | None) -> list[Loss]:
-    """Return the losses that the SDK counts: predictions, values and rows, and its own errors."""
+    """Return the losses that the SDK counts: predictions, values, rows and internal errors."""
     return [
         Loss(
             name,
@@ -235,5 +249,5 @@ def _value(value: AnyValue) -> Any:
 
 
 def _instant(nanoseconds: Any) -> Any:
-    """Return a datetime in UTC, None where no time was said."""
+    """Return a datetime in UTC; None without a time."""
     return _EPOCH + timedelta(microseconds=int(nanoseconds) // 1000) if nanoseconds else None

@@ -1,4 +1,4 @@
-"""The message of a failed assertion: the expected row, and the rows that were there instead, the nearest first."""
+"""The message of a failed assertion: the expected row, and the recorded rows, most similar first."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from driftline.tables.ids import id_text
 from .captured_rows import CapturedOutcome, CapturedPrediction, Count, Loss
 
 UNSAID: Any = object()
-"""Nothing is expected of it."""
+"""The field is not compared."""
 MOST = 5
-"""Rows that a message shows."""
+"""Maximum number of rows in a message."""
 _SHORT = 200
 
 Row = TypeVar("Row", CapturedPrediction, CapturedOutcome)
 Expected = Mapping[str, Any]
-"""Name of a field → what it must be; a mapping must be part of what the field is."""
+"""Name of a field → expected value; an expected mapping must be contained in the field's mapping."""
 
 
 def expected_fields(**fields: Any) -> Expected:
-    """Return the fields of a row that are expected, as a captured row has them."""
+    """Return the expected fields of a row, in the form of a captured row."""
     return {name: _READERS.get(name, _itself)(value) for name, value in fields.items() if value is not UNSAID}
 
 
@@ -50,7 +50,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def find(kind: str, expected: Expected, rows: Sequence[Row], why: Callable[[], str]) -> Row:
-    """Return the first row that is as wanted. Raises ``AssertionError`` with the nearest ones. ``kind``: of rows."""
+    """Return the first row that matches. Raises ``AssertionError`` with the most similar rows. ``kind``: of rows."""
     __tracebackhide__ = True
     differing: list[tuple[Row, list[str]]] = [(row, _differences(expected, row)) for row in rows]
     for row, differences in differing:
@@ -60,7 +60,7 @@ def find(kind: str, expected: Expected, rows: Sequence[Row], why: Callable[[], s
 
 
 def _nearest(kind: str, wanted: Expected, differing: list[tuple[Row, list[str]]]) -> Iterator[str]:
-    """Yield the expectation, and the nearest rows."""
+    """Yield the expected row, and the most similar rows."""
     expected = _described(wanted)
     first = f"no {kind} of {wanted['model']!r}{f' has {expected}' if expected else ''}"
     if not differing:
@@ -75,7 +75,7 @@ def _nearest(kind: str, wanted: Expected, differing: list[tuple[Row, list[str]]]
 
 
 def _distance(pair: tuple[Row, list[str]]) -> tuple[bool, bool, int]:
-    """Rows of the model come first, then the one with the id, then those with the fewest differences."""
+    """Return a sort key: rows of the model first, then the row with the id, then rows with fewest differences."""
     differences = pair[1]
     fields = [difference.partition(" ")[0] for difference in differences]
     return "model" in fields, "id" in fields, len(differences)
@@ -86,7 +86,7 @@ def _described(expected: Expected) -> str:
 
 
 def _differences(wanted: Expected, row: Any) -> list[str]:
-    """Return in which ways a row is not as wanted."""
+    """Return the differences between a row and the expected one."""
     differences = []
     for name, expected in wanted.items():
         actual = getattr(row, name)
@@ -115,7 +115,7 @@ def _shorten(value: Any) -> str:
 
 
 def counted(counts: Sequence[Count], model: str, predictions: int, predicted: Any, error: Any) -> None:
-    """Raise ``AssertionError`` unless so many were counted."""
+    """Raise ``AssertionError`` unless the metric has this number of predictions."""
     __tracebackhide__ = True
     expected = expected_fields(model=model, predicted=predicted, error=error)
     alike = [count for count in counts if not _differences(expected, count)]
@@ -136,7 +136,7 @@ def counted(counts: Sequence[Count], model: str, predictions: int, predicted: An
 
 
 def nothing_lost(lost: Sequence[Loss], log: Sequence[str]) -> None:
-    """Raise ``AssertionError`` where something could not be recorded."""
+    """Raise ``AssertionError`` if there are losses."""
     __tracebackhide__ = True
     if not lost:
         return
@@ -149,7 +149,7 @@ def nothing_lost(lost: Sequence[Loss], log: Sequence[str]) -> None:
 
 
 def why(model: str, rows: Sequence[CapturedPrediction], counts: Sequence[Count], log: Sequence[str]) -> str:
-    """Return the likely reasons why a prediction is not among the rows."""
+    """Return the likely reasons why a prediction is missing."""
     counted = sum(count.predictions for count in counts if count.model == model)
     rowless = counted - sum(row.model == model for row in rows)
     lines = []
@@ -164,5 +164,5 @@ def why(model: str, rows: Sequence[CapturedPrediction], counts: Sequence[Count],
 
 
 def log_lines(log: Sequence[str]) -> str:
-    """Return the lines of the log, below a heading; "" where it said nothing."""
+    """Return the log lines below a heading; "" without log lines."""
     return "\n".join(["log lines:", *(f"  {line}" for line in log)]) if log else ""

@@ -1,9 +1,4 @@
-"""A receiver and spans in memory, in place of the network and of the program's span exporters.
-
-A receiver in memory: it takes whatever it is sent.
-
-Spans in memory: of the providers that the program has, and of one of ours where it has none.
-"""
+"""A receiver and a span exporter in memory, which replace the network and the program's span exporters."""
 
 from __future__ import annotations
 
@@ -25,10 +20,10 @@ from driftline.export.transport import Delivery
 
 
 class Memory:
-    """A channel that keeps the requests it is given.
+    """A channel that keeps its requests.
 
     Args:
-        name: What the log calls it.
+        name: Name in the log.
     """
 
     def __init__(self, name: str = "memory") -> None:
@@ -41,25 +36,25 @@ class Memory:
         return Delivery("delivered")
 
     def forget(self) -> None:
-        """Keep what there is: a child of this process has a copy of its own."""
+        """Do nothing: a child process has its own copy of the requests."""
 
     def close(self) -> None:
-        """Keep what there is: it is read after the end."""
+        """Do nothing: the requests are read after the end."""
 
 
 class OutcomeDesk:
-    """Takes the outcomes of :meth:`driftline.Model.outcomes`, as ``POST /v1/outcomes`` does.
+    """Receives the outcomes of :meth:`driftline.Model.outcomes`, as ``POST /v1/outcomes`` does.
 
-    A row needs an id, and an actual unless it is retracted.
+    A row requires an id, and an actual unless it is retracted.
 
-    ``accepted``: the model and the row of each that can be used.
+    ``accepted``: model and row of each accepted outcome.
     """
 
     def __init__(self) -> None:
         self.accepted: list[tuple[str, dict[str, Any]]] = []
 
     def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:  # noqa: ARG002
-        """Keep the rows of a document that can be used, and name the others."""
+        """Keep the valid rows of a document, and return the others as rejected."""
         document = json.loads(body)
         rejected = []
         for index, row in enumerate(document["outcomes"]):
@@ -73,7 +68,7 @@ class OutcomeDesk:
         return Delivery("delivered"), json.dumps(answer).encode()
 
     def close(self) -> None:
-        """Keep what there is."""
+        """Do nothing: the rows are read after the end."""
 
 
 class Sink(SpanProcessor):
@@ -105,7 +100,7 @@ class Numbers(IdGenerator):
 
 
 def provider_of(sink: Sink) -> TracerProvider:
-    """Return a provider whose spans are all sampled, end in ``sink`` and are numbered."""
+    """Return a provider whose spans are all sampled, have sequential ids, and end in ``sink``."""
     resource = Resource(own_attributes())
     provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=Numbers())
     provider._disabled = False  # OTEL_SDK_DISABLED is about what leaves
@@ -114,10 +109,10 @@ def provider_of(sink: Sink) -> TracerProvider:
 
 
 class StandIn(trace.TracerProvider):
-    """The provider of a program that has none, while something is captured.
+    """The tracer provider during a capture, for a program without one.
 
-    Tracers that were made at import time ask the first provider there is for their real one, and keep it for good. So
-    what they get from here asks each time: it is the capture's, and when nothing is captured what the program has.
+    Tracers made at import time keep the first real provider permanently. So tracers of this provider delegate each
+    time: to the capture's provider during a capture, and otherwise to the program's.
     """
 
     def __init__(self) -> None:
@@ -130,7 +125,7 @@ class StandIn(trace.TracerProvider):
         schema_url: str | None = None,
         attributes: Any = None,
     ) -> trace.Tracer:
-        """Return a tracer that asks."""
+        """Return a tracer that delegates to the current provider."""
         positional = (instrumenting_module_name, instrumenting_library_version)
         return _Asking(self, (*positional, schema_url, attributes))
 
@@ -142,11 +137,11 @@ class _Asking(trace.Tracer):
         self._made: tuple[Any, trace.Tracer] = (None, trace.NoOpTracer())
 
     def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
-        """Start a span of whoever is in charge now."""
+        """Start a span of the current provider."""
         return self._tracer().start_span(*args, **kwargs)
 
     def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
-        """Start a span of whoever is in charge now, and make it current."""
+        """Start a span of the current provider, and make it current."""
         return self._tracer().start_as_current_span(*args, **kwargs)
 
     def _tracer(self) -> trace.Tracer:
@@ -163,7 +158,7 @@ STAND_IN = StandIn()
 
 
 def stand_in(provider: TracerProvider) -> Callable[[], None]:
-    """Let a program without a tracer provider use this one, until what is returned is called."""
+    """Set this provider for a program without a tracer provider, until the returned function is called."""
     before, outermost = STAND_IN.provider, trace._TRACER_PROVIDER is None
     if not outermost and trace._TRACER_PROVIDER is not STAND_IN:
         return lambda: None
@@ -180,10 +175,10 @@ def stand_in(provider: TracerProvider) -> Callable[[], None]:
 
 
 def tap(provider: object, sink: Sink) -> Callable[[], None]:
-    """Let the spans of a provider end in ``sink`` and not where they are sent from, until what is returned is called.
+    """Redirect the spans of a provider from its exporters to ``sink``, until the returned function is called.
 
-    Its sampler stays, and so do processors that send nothing. Of a provider that is not OpenTelemetry's own SDK's
-    nothing can be taken away.
+    Its sampler and the processors without exporters do not change. Only for providers of OpenTelemetry's SDK; others
+    keep exporting.
     """
     spread = getattr(provider, "_active_span_processor", None)
     processors = getattr(spread, "_span_processors", None)
@@ -203,7 +198,7 @@ def tap(provider: object, sink: Sink) -> Callable[[], None]:
 
 
 def _sends(processor: SpanProcessor) -> bool:
-    """Return True where a processor would take spans out of the process, or to a capture around this one."""
+    """Return True if a processor exports spans, or sends them to an enclosing capture."""
     if isinstance(processor, BatchSpanProcessor):
         return not isinstance(processor.span_exporter, InMemorySpanExporter)
     if isinstance(processor, SimpleSpanProcessor):

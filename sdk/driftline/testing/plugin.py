@@ -1,4 +1,4 @@
-"""Pytest plugin. It loads in every pytest of an environment with Driftline, so it imports pytest alone."""
+"""Pytest plugin. It loads in every pytest run of an environment with Driftline, so it only imports pytest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def driftline_capture() -> Iterator[Capture]:
-    """Keep the predictions of the code under test in memory, with ids in sequence and a clock that stands still."""
+    """Keep the predictions of the code under test in memory, with sequential ids and a fixed clock."""
     from .capture_session import capture
 
     with capture() as captured:

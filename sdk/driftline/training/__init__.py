@@ -1,1 +1,1 @@
-"""Training runs: what they took, what that cost, and how they are told. May import export and what is below."""
+"""Training runs: resource usage, cost, and telemetry. May import export and lower layers."""

@@ -1,7 +1,7 @@
-"""What a training run takes: CPU time, memory, GPUs and energy of this process and its children, while it lasts.
+"""Resource usage of a training run: CPU time, memory, GPUs and energy of this process and its children.
 
-A thread looks once a second, since memory, GPUs and the counters of energy must be caught while they are there. What a
-platform does not tell is None, never 0.
+A thread samples once per second, because memory, GPUs and energy counters can only be read while the processes run. A
+value that the platform does not provide is None, never 0.
 """
 # ruff: noqa: N802 - the names of pynvml
 
@@ -28,13 +28,13 @@ _MILLIJOULE = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured; None where it is not known.
+    """The measured values; None if unknown.
 
     Attributes:
-        cpu_seconds: Of this process and its children.
-        peak_memory: Bytes that were resident at once, at most.
-        gpus: How many GPUs this process or its children computed on; 0 for none.
-        gpu_type: The type of the first of these, "" for none.
+        cpu_seconds: CPU time of this process and its children.
+        peak_memory: Maximum resident memory in bytes.
+        gpus: Number of GPUs used by this process or its children; 0 for none.
+        gpu_type: Type of the first of these; "" for none.
         energy: Joules by source, ``gpu`` and ``cpu``.
     """
 
@@ -46,13 +46,13 @@ class Measured:
 
 
 class EnergyCounter:
-    """The energy of the packages of the processors by RAPL, whose counters begin anew at a limit.
+    """Energy of the CPU packages by RAPL, whose counters wrap around.
 
-    Source: Linux, Documentation/power/powercap/powercap.rst. Only top zones, ``intel-rapl:0``, hold a package; most
-    kernels let only root read them.
+    Source: Linux, Documentation/power/powercap/powercap.rst. Only top zones, ``intel-rapl:0``, are a package; most
+    kernels only let root read them.
 
     Args:
-        folder: The folder of the zones.
+        folder: Folder of the zones.
     """
 
     def __init__(self, folder: Path = _RAPL) -> None:
@@ -66,7 +66,7 @@ class EnergyCounter:
                 self._zones[zone] = (now, limit or 0)
 
     def look(self) -> None:
-        """Add what was taken since the last look."""
+        """Add the energy since the last call."""
         for zone, (before, limit) in self._zones.items():
             now = _number(zone / "energy_uj")
             if now is None:
@@ -76,40 +76,40 @@ class EnergyCounter:
 
     @property
     def joules(self) -> float | None:
-        """Joules so far; None where no counter can be read."""
+        """Joules so far; None if no counter can be read."""
         return self._microjoules * _MICROJOULE if self._zones else None
 
 
 class Nvml(Protocol):
-    """The part of ``pynvml`` that is used (NVIDIA Management Library, API reference)."""
+    """The used functions of ``pynvml`` (NVIDIA Management Library, API reference)."""
 
     def nvmlInit(self) -> Any:
-        """Begin."""
+        """Initialise the library."""
 
     def nvmlShutdown(self) -> Any:
-        """End."""
+        """Shut the library down."""
 
     def nvmlDeviceGetCount(self) -> int:
         """Return the number of GPUs."""
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
-        """Return a GPU."""
+        """Return the handle of a GPU."""
 
     def nvmlDeviceGetName(self, handle: Any) -> str | bytes:
-        """Return its type."""
+        """Return the type of a GPU."""
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Iterable[Any]:
-        """Return the processes that compute on it."""
+        """Return the processes that compute on a GPU."""
 
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:
-        """Return its millijoules since the driver was loaded."""
+        """Return the millijoules of a GPU since the driver was loaded."""
 
 
 class GpuWatch:
-    """The GPUs on which some processes compute, and what these GPUs take.
+    """The GPUs that some processes use, and their energy.
 
     Args:
-        nvml: The library, None where it is not installed.
+        nvml: The library; None if it is not installed.
     """
 
     def __init__(self, nvml: Nvml | None) -> None:
@@ -128,7 +128,7 @@ class GpuWatch:
         }
 
     def look(self, processes: Iterable[int]) -> None:
-        """Note on which GPUs one of these processes computes now."""
+        """Record which GPUs these processes use now."""
         if self._nvml is None:
             return
         process_ids = set(processes)
@@ -144,7 +144,7 @@ class GpuWatch:
                 self._used.add(index)
 
     def close(self) -> tuple[int | None, str, float | None]:
-        """End; return how many GPUs were used (None without NVML), their type, and their joules."""
+        """Stop; return the number of used GPUs (None without NVML), their type, and their joules."""
         if self._nvml is None:
             return None, "", None
         spent = [
@@ -178,11 +178,11 @@ class GpuWatch:
 
 
 class Measurement:
-    """Measures from when it is made until :meth:`close`. Nothing here raises.
+    """Measures from its creation until :meth:`close`. No method raises.
 
     Args:
-        nvml: Module that tells of GPUs; None = ``pynvml`` where it is installed.
-        energy: Folder of the counters of energy.
+        nvml: NVML module; None = ``pynvml`` if it is installed.
+        energy: Folder of the energy counters.
     """
 
     def __init__(self, nvml: Nvml | None = None, energy: Path = _RAPL) -> None:
@@ -196,7 +196,7 @@ class Measurement:
         self._thread = start_thread("driftline-training", self._run)
 
     def close(self) -> Measured:
-        """Stop measuring, and return what was found."""
+        """Stop, and return the measured values."""
         self._stop_event.set()
         self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # it reads a few files; it must not be at them with us
         self._look()
@@ -225,7 +225,7 @@ class Measurement:
 
 
 def process_tree() -> list[int]:
-    """Return the ids of this process and of all below it that run; this one alone where the platform does not tell."""
+    """Return the ids of this process and its running descendants; only its own id if the platform has no /proc."""
     own_id = os.getpid()
     children: dict[int, list[int]] = {}
     for pid, fields in _statuses():
@@ -239,7 +239,7 @@ def process_tree() -> list[int]:
 
 
 def resident_memory(pid: int) -> int:
-    """Return the bytes of a process that are resident; 0 where it is over, or the platform does not tell."""
+    """Return the resident memory of a process in bytes; 0 if it has ended, or the platform does not provide it."""
     try:
         return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):
@@ -247,7 +247,7 @@ def resident_memory(pid: int) -> int:
 
 
 def high_water_mark() -> int | None:
-    """Return the greatest resident memory of this process so far, in bytes; None where nobody knows."""
+    """Return the maximum resident memory of this process so far, in bytes; None if unknown."""
     try:
         import resource
     except ImportError:  # Windows
@@ -257,7 +257,7 @@ def high_water_mark() -> int | None:
 
 
 def cpu_seconds_of_tree() -> float | None:
-    """Return the CPU seconds of this process, of its children that are over, and of those that run."""
+    """Return the CPU seconds of this process, of its ended children, and of its running descendants."""
     try:
         times = os.times()
         total = times.user + times.system + times.children_user + times.children_system
@@ -269,7 +269,7 @@ def cpu_seconds_of_tree() -> float | None:
 
 
 def _statuses() -> Iterable[tuple[int, list[bytes]]]:
-    """Yield each process with its fields from the third on (proc_pid_stat(5)); none where there is no /proc."""
+    """Yield each process with its fields from the third on (proc_pid_stat(5)); nothing without /proc."""
     if not _PROC.is_dir():
         return
     for folder in os.scandir(_PROC):

@@ -1,12 +1,12 @@
-"""The price sheet: what an hour of each resource costs, and what a training run cost by it.
+"""The price sheet: prices of resources per hour, and the cost of a training run.
 
-A price sheet is a mapping, or a file of JSON or YAML with one::
+A price sheet is a mapping, or a file of JSON or YAML with a mapping::
 
     currency: EUR
-    machine_hour: 0.40                 # the machine itself, while the run lasts
-    cpu_hour: 0.03                     # an hour of one core that is busy
+    machine_hour: 0.40                 # the machine itself, during the run
+    cpu_hour: 0.03                     # an hour of one busy core
     gpu_hour: {A100: 2.90, H100: 4.20, other: 1.10}    # or one price for all
-    memory_gb_hour: 0.004              # a gigabyte (10^9 bytes) of the greatest memory, for an hour
+    memory_gb_hour: 0.004              # a gigabyte (10^9 bytes) of the maximum memory, for an hour
     energy_kwh: 0.28
 """
 
@@ -24,12 +24,12 @@ GIGABYTE = 1e9
 HOUR = 3600.0
 KILOWATT_HOUR = 3.6e6
 OTHER = "other"
-"""The key of ``gpu_hour`` that prices types which the sheet does not name."""
+"""Key of ``gpu_hour`` for types that the sheet does not list."""
 
 _PRICES = ("machine_hour", "cpu_hour", "memory_gb_hour", "energy_kwh")
 _KEYS = ("currency", "gpu_hour", *_PRICES)
 _LARGEST = 2**20
-"""Bytes of a price sheet; a larger file is something else by mistake."""
+"""Maximum bytes of a price sheet; a larger file is probably a mistake."""
 
 
 class UnusablePriceSheet(ValueError):  # noqa: N818 - the sheet is, not the program
@@ -38,14 +38,14 @@ class UnusablePriceSheet(ValueError):  # noqa: N818 - the sheet is, not the prog
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The resources of a training run; None is not known.
+    """The resources of a training run; None = unknown.
 
     Attributes:
-        seconds: How long it took.
+        seconds: Duration in seconds.
         cpu_seconds: CPU time of its processes.
         peak_memory: Bytes.
-        gpu_seconds: GPUs times seconds.
-        gpu_type: The type of its GPUs, "" where it is not known.
+        gpu_seconds: Number of GPUs times seconds.
+        gpu_type: Type of its GPUs; "" if unknown.
         energy: Joules.
     """
 
@@ -62,10 +62,10 @@ class Cost:
     """The cost of a training run.
 
     Attributes:
-        amount: The sum of the parts.
-        currency: As the sheet says, "" where it says none.
+        amount: Sum of the parts.
+        currency: Currency of the sheet; "" if it has none.
         parts: Resource → its cost.
-        unpriced: What the run used and the sheet has no price for, or what it prices and nobody measured.
+        unpriced: Used resources without a price, and priced resources that were not measured.
     """
 
     amount: float
@@ -76,11 +76,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class PriceSheet:
-    """The prices of resources; None and missing types cost nothing that is known.
+    """The prices of resources; a missing price means that the cost is unknown.
 
     Attributes:
         currency: ISO 4217 or any other word.
-        gpu_hour: Type of a GPU, or "other" → price of its hour.
+        gpu_hour: Type of a GPU, or "other" → price per hour.
     """
 
     currency: str = ""
@@ -91,10 +91,10 @@ class PriceSheet:
     energy_kwh: float | None = None
 
     def cost(self, usage: Usage) -> Cost | None:
-        """Return what a run cost; None where no resource of it has a price.
+        """Return the cost of a run; None if none of its resources has a price.
 
         Args:
-            usage: What it used.
+            usage: Resources that the run used.
 
         >>> sheet = PriceSheet("EUR", cpu_hour=0.03, gpu_hour={"A100": 2.9})
         >>> sheet.cost(Usage(7200.0, 3600.0, 8e9, 7200.0, "NVIDIA A100-SXM4-80GB")).parts
@@ -123,10 +123,10 @@ class PriceSheet:
         return Cost(total, self.currency, parts, tuple(unmeasured))
 
     def price_of_gpu(self, type: str) -> float | None:
-        """Return the price of an hour of a GPU: of its type, of the longest name within it, else of any other.
+        """Return the price per hour of a GPU: of its type, else of the longest name within the type, else of "other".
 
         Args:
-            type: As NVML or the caller names it.
+            type: Type as NVML or the caller names it.
 
         >>> PriceSheet(gpu_hour={"A100": 2.9, "A100-SXM4": 3.4}).price_of_gpu("NVIDIA A100-SXM4-80GB")
         3.4
@@ -145,7 +145,7 @@ def read_price_sheet(given: Mapping[str, Any] | str | PathLike[str] | PriceSheet
         given: The mapping, or the path of the file.
 
     Raises:
-        UnusablePriceSheet: The file or a key cannot be read; the sentence says which, and what helps.
+        UnusablePriceSheet: The file or a key cannot be read; the message names it, the rule and the fix.
 
     >>> read_price_sheet({"currency": "EUR", "gpu_hour": 2}).price_of_gpu("any")
     2.0

@@ -1,7 +1,7 @@
-"""A training run as telemetry: one span, metrics, and a record that no sampling drops.
+"""A training run as telemetry: one span, metrics, and a record that sampling does not drop.
 
-The record is what the processor keeps: it goes the way of predictions and outcomes, so a training script without any
-set-up of OpenTelemetry sends it, too. Nothing here raises into the training, and what the training raises goes on.
+The processor stores the record, which is sent as predictions and outcomes are, so a training script needs no
+OpenTelemetry set-up. Nothing here raises into the training, and exceptions of the training are not caught.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 TRAIN = "train"
-"""The value of ``ml.operation.name``."""
+"""Value of ``ml.operation.name``."""
 
 MOST_RESULTS = 64
 LONGEST_NAME = 100
@@ -49,11 +49,11 @@ _MOST = 2**63 - 1
 
 
 class TrainingRun:
-    """One training run, or a decorator of functions each call of which is one. Made by :func:`training_run`.
+    """One training run, or a decorator for which each call is a run. Created by :func:`training_run`.
 
     Attributes:
-        id: The id of the run, "" before it begins.
-        cost: What it cost by the price sheet, once it is over; None where that is not known.
+        id: Id of the run; "" before it begins.
+        cost: Cost by the price sheet, after the end; None if unknown.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class TrainingRun:
         self._began = self._started = 0
 
     def record(self, *, rows: float | None = None, epochs: float | None = None, **results: float) -> None:
-        """Say how large the training was, and how good it found its model to be. Never raises.
+        """Record the size of the training, and measures of its model. Never raises.
 
         Args:
-            rows: Rows that the model was trained on.
-            epochs: How often the rows were passed through.
-            **results: Measures of the model, such as ``validation_loss=0.21``; of one that is said twice the last
-                counts. At most 64.
+            rows: Number of rows that the model was trained on.
+            epochs: Number of passes over the rows.
+            **results: Measures of the model, such as ``validation_loss=0.21``; a repeated measure replaces the earlier
+                one. At most 64.
         """
         try:
             if rows is not None:
@@ -121,7 +121,7 @@ class TrainingRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End the run, and record it; what was raised goes on."""
+        """End the run, and record it; an exception is not caught."""
         if self._in_span is not None:
             try:
                 self._in_span.__exit__(None, None, None)
@@ -135,7 +135,7 @@ class TrainingRun:
             FAULTS.swallow("training run", fault)
 
     def __call__(self, function: Function) -> Function:
-        """Return a function each call of which is a run; an argument ``run`` of it is given the run."""
+        """Decorate a function so that each call is a run; its argument ``run``, if there is one, gets the run."""
         takes_run = "run" in inspect.signature(function).parameters
 
         def begin(arguments: dict[str, Any]) -> TrainingRun:
@@ -267,19 +267,20 @@ def training_run(
     gpus: float | None = None,
     gpu_type: str = "",
 ) -> TrainingRun:
-    """Record a training run: what it took, what it cost and how good it found its model. A ``with`` or a decorator.
+    """Record a training run: its resources, its cost, and measures of its model. A ``with`` block or a decorator.
 
-    It is sent as one span, as metrics, and as a record that ``driftline up`` keeps. CPU time and memory are those of
-    this process and its children. GPUs and their energy are read with ``nvidia-ml-py`` where that is installed, the
-    energy of processors from RAPL where Linux lets it be read. Nothing is raised, and what the training raises goes on.
+    The run is sent as one span, as metrics, and as a record that ``driftline up`` stores. CPU time and memory are those
+    of this process and its children. GPUs and their energy are read with ``nvidia-ml-py`` if it is installed, the
+    energy of CPUs from RAPL if Linux permits it. Driftline raises nothing, and exceptions of the training are not
+    caught.
 
     Args:
         model: Name of the model, or the model.
         version: Version that is trained. Default: that of the model.
         price_sheet: Prices, as a mapping or a file of JSON or YAML: ``currency``, ``machine_hour``, ``cpu_hour``,
             ``gpu_hour`` (one price, or by type), ``memory_gb_hour``, ``energy_kwh``.
-        gpus: How many GPUs the run holds, on all machines. Default: those on which NVML sees this process compute.
-        gpu_type: Their type, by which the price sheet prices them. Default: as NVML says.
+        gpus: Number of GPUs of the run, on all machines. Default: the GPUs that this process uses according to NVML.
+        gpu_type: Type of the GPUs, for the price sheet. Default: the type according to NVML.
 
     Returns:
         The run: ``run.record(validation_loss=0.21, rows=120_000, epochs=3)``.
@@ -295,7 +296,7 @@ def training_run(
 
 
 def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
-    """Tell the metrics of a run through the application's meters."""
+    """Add the metrics of a run through the application's meters."""
     meter = otel_metrics.get_meter(SCOPE, VERSION, identity.meter_provider, SCHEMA_URL)
     about = {a.ML_MODEL_NAME: identity.name}
     failed = {**about, a.ERROR_TYPE: attributes[a.ERROR_TYPE]} if a.ERROR_TYPE in attributes else about
@@ -333,7 +334,7 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
 
 
 def _is_fine(error: BaseException) -> bool:
-    """Return True where a program leaves by ``sys.exit()`` without saying that anything failed."""
+    """Return True for ``sys.exit()`` without an error code."""
     return isinstance(error, SystemExit) and error.code in (None, 0)
 
 

@@ -116,7 +116,7 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
         _, errors = child.communicate(timeout=120)
         assert child.returncode == 0
     said = [re.sub(r" \(.*|, after.*", "", line) for line in errors.splitlines()]
-    both = ("cannot be written", "can be written again")
+    both = ("cannot be written", "works again")
     for folder in (f"{disk}/state", f"{disk}/state/log"):  # which of them finds out first, and how often, is chance
         lines = [line for line in said if line.split()[2] == folder]
         assert lines == [f"driftline: storage.directory: {folder} {how}" for how in both] * (len(lines) // 2)

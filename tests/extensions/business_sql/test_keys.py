@@ -10,7 +10,7 @@ from driftline_extensions.business_sql import keys as sql_queries
 from driftline_extensions.business_sql.keys import place_of, secrets_of
 from driftline_processor.config.schema import load, validate_file
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 
 QUERY = "SELECT day AS time, sum(amount) AS value FROM orders WHERE day >= :since GROUP BY day"
 
@@ -45,32 +45,32 @@ def test_a_series_needs_a_metric_or_a_query(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "facts"),
     [
         (
             f'{{url: "sqlite:///x.db", query: "{QUERY}", evry: 1h}}',
-            "sql.evry: there is no such key; did you mean 'every'?",
+            ("sql.evry:", "'every'"),
         ),
-        (f'{{query: "{QUERY}"}}', "sql.url: is missing"),
-        ('{url: "sqlite:///x.db"}', "sql.query: is missing"),
-        (f'{{url: "shop.db", query: "{QUERY}"}}', "sql.url: is not a database URL"),
-        (f'{{url: "sqlite://shop.db", query: "{QUERY}"}}', "sql.url: contains no file"),
-        (f'{{url: "sqlite:///:memory:", query: "{QUERY}"}}', "sql.url: contains no file"),
-        (f'{{url: "sqlite:///x.db?mode=rw", query: "{QUERY}"}}', "sql.url: must end with the path"),
-        ('{url: "sqlite:///x.db", query: "DELETE FROM orders"}', "sql.query: is not a SELECT"),
-        ('{url: "sqlite:///x.db", query: "-- SELECT\\n DROP TABLE x"}', "sql.query: is not a SELECT"),
-        ('{url: "sqlite:///x.db", query: "SELECT 1; DELETE FROM x"}', "sql.query: contains several statements"),
-        ("{url: 'sqlite:///x.db', query: 'SELECT :sinse'}", "there is no parameter ':sinse'; did you mean 'since'"),
-        (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 5}}', "sql.every: '5' has no unit"),
-        (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 0s}}', "sql.every: must be at least 1 second"),
-        (f'{{url: "sqlite:///x.db", query: "{QUERY}", timeout: 10ms}}', "sql.timeout: must be at least 1 second"),
-        (f'{{url: "sqlite:///x.db", query: "{QUERY}", timezone: Mars}}', "sql.timezone"),
+        (f'{{query: "{QUERY}"}}', ("sql.url: is missing",)),
+        ('{url: "sqlite:///x.db"}', ("sql.query: is missing",)),
+        (f'{{url: "shop.db", query: "{QUERY}"}}', ("sql.url:", "URL")),
+        (f'{{url: "sqlite://shop.db", query: "{QUERY}"}}', ("sql.url: contains no file",)),
+        (f'{{url: "sqlite:///:memory:", query: "{QUERY}"}}', ("sql.url: contains no file",)),
+        (f'{{url: "sqlite:///x.db?mode=rw", query: "{QUERY}"}}', ("sql.url:",)),
+        ('{url: "sqlite:///x.db", query: "DELETE FROM orders"}', ("sql.query: is not a SELECT",)),
+        ('{url: "sqlite:///x.db", query: "-- SELECT\\n DROP TABLE x"}', ("sql.query: is not a SELECT",)),
+        ('{url: "sqlite:///x.db", query: "SELECT 1; DELETE FROM x"}', ("sql.query: contains several statements",)),
+        ("{url: 'sqlite:///x.db', query: 'SELECT :sinse'}", ("':sinse'", "'since'")),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 5}}', ("sql.every: '5' has no unit",)),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", every: 0s}}', ("sql.every:", "1 second")),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", timeout: 10ms}}', ("sql.timeout:", "1 second")),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", timezone: Mars}}', ("sql.timezone",)),
     ],
 )
-def test_what_is_wrong_with_a_query_is_said_with_its_key(tmp_path: Path, sql: str, said: str) -> None:
+def test_what_is_wrong_with_a_query_is_said_with_its_key(tmp_path: Path, sql: str, facts: Facts) -> None:
     (problem,) = [*map(str, validate_file(write(tmp_path, sql)))]
     assert problem.startswith("business.revenue.sql.")
-    assert said in problem
+    assert lacking(problem, *facts) == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.churn_files import Run
+from tests.support.facts import Facts, lacking
 
 CONFIG = """
 notify: json://127.0.0.1:9/
@@ -23,23 +24,23 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "facts"),
     [
-        (["unit-chnge"], "there is no fault 'unit-chnge'; did you mean 'unit-change'?"),
-        ([], "the fault is missing; use one fault, such as unit-change, or --all"),
-        (["unit-change", "--all"], "the fault is missing; use one fault, such as unit-change, or --all"),
-        (["unit-change", "--outcomes", "y.csv"], "--records is missing: --outcomes needs recorded rows"),
-        (["unit-change", "--within", "3"], "--within: '3' has no unit; use '3d' or '3h'"),
-        (["unit-change", "--rows", "0"], "--rows 0: must be between 1 and 100,000 rows per day"),
-        (["unit-change", "--at", "soon"], "--at 'soon': for synthetic traffic, use days after its start, such as 28d"),
-        (["unit-change", "--days", "900"], "--at and --days: must be 1 to 400 days each, not 14 and 900"),
-        (["unit-change", "--task", "binary", "--model", "chrun"], "--model: the configuration has no model 'chrun'"),
+        (["unit-chnge"], ("'unit-chnge'", "'unit-change'")),
+        ([], ("--all",)),
+        (["unit-change", "--all"], ("--all",)),
+        (["unit-change", "--outcomes", "y.csv"], ("--records", "--outcomes")),
+        (["unit-change", "--within", "3"], ("--within:", "'3'", "'3d'", "'3h'")),
+        (["unit-change", "--rows", "0"], ("--rows", "between 1", "100,000 rows")),
+        (["unit-change", "--at", "soon"], ("--at", "'soon'", "28d")),
+        (["unit-change", "--days", "900"], ("--at", "--days", "400 days", "14", "900")),
+        (["unit-change", "--task", "binary", "--model", "chrun"], ("--model:", "'chrun'")),
     ],
 )
-def test_what_is_asked_wrongly_is_said(run: Run, file: Path, asked: list[str], said: str) -> None:
+def test_what_is_asked_wrongly_is_said(run: Run, file: Path, asked: list[str], facts: Facts) -> None:
     result = run("drill", *asked, "--config", str(file))
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert lacking(result.stderr, *facts) == []
 
 
 @pytest.mark.slow

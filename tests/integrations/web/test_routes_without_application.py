@@ -28,7 +28,7 @@ from tests.support.service import Service
 
 MAPPED: dict[str, Any] = {"POST /predict": {"score": "p"}}
 FIX = (
-    "in the route, use the method and the path that clients call, including prefixes and mounts, such as "
+    "write the route as the method and the path that clients call, including prefixes and mounts, such as "
     "'POST /v1/predict'"
 )
 SILENT = (
@@ -79,7 +79,7 @@ def test_fastapi_names_the_route_that_it_lacks_its_nearest_and_the_fix_once(
     ask(app)
     ask(app)
 
-    said = "similar routes are 'POST /v1/predict', 'POST /v1/predictions': "
+    said = "similar routes are 'POST /v1/predict', 'POST /v1/predictions'; "
     assert warned() == [SILENT + said + FIX]
 
 
@@ -95,7 +95,7 @@ def test_flask_names_the_route_that_it_lacks_its_nearest_and_the_fix_once(
     app.test_client().get("/healthz")
     app.test_client().get("/nowhere")
 
-    assert warned() == [SILENT + "similar routes are 'POST /v1/predict': " + FIX]
+    assert warned() == [SILENT + "similar routes are 'POST /v1/predict'; " + FIX]
 
 
 def test_a_route_that_is_like_none_is_named_alone(service: Service, warned: Callable[[], list[str]]) -> None:
@@ -104,7 +104,7 @@ def test_a_route_that_is_like_none_is_named_alone(service: Service, warned: Call
 
     ask(app)
 
-    assert warned() == [SILENT + "there is no similar route: " + FIX]
+    assert warned() == [SILENT + "there is no similar route; " + FIX]
 
 
 def test_the_right_path_with_another_method_is_the_nearest(service: Service, warned: Callable[[], list[str]]) -> None:
@@ -115,7 +115,7 @@ def test_the_right_path_with_another_method_is_the_nearest(service: Service, war
     ask(app, "/predict", "PUT")
 
     (line,) = warned()
-    assert "similar routes are 'PUT /predict': " in line
+    assert "similar routes are 'PUT /predict'; " in line
 
 
 @pytest.mark.parametrize("status", [404, 405])

@@ -234,9 +234,11 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
         ),
         "policies.missing.when": "the fraction of missing values of age is not a metric; use the alert DataFault",
         "policies.grave.when": (
-            "the metric of data faults also counts minor faults; use the alert DataFault, which includes them"
+            "the metric of data faults also counts minor faults, so a query would differ from this condition; "
+            "use the alert DataFault, which includes minor faults"
         ),
-        "policies.sure.when": "the confidence interval of recall in country=NL is not a metric; remove 'significant'",
+        "policies.sure.when": "'significant' needs the confidence interval of recall in country=NL, "
+        "which is not a metric; remove 'significant'",
         "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; use a number",
         "policies.hovers.resolve": "PromQL does not know which alerts fired; "
         "the alert is over when the condition has not held for cool_down",

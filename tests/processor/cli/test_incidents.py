@@ -30,7 +30,7 @@ def test_an_action_is_approved_and_the_list_says_so(tmp_path: Path) -> None:
     assert lacking(done.output, "late:", "http/rollback", "approved") == []
     assert "  actions: http/rollback opened: delivered (HTTP 200), approved by ann\n" in after.output
     assert other.exit_code == 2
-    assert "this alert has no such action that waits for approval" in other.output
+    assert "this alert has no action of this name that waits for approval" in other.output
 
 
 def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: Path) -> None:

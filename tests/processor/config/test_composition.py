@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from driftline_processor.config.schema import load, validate_file
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 
 MAIN = """
 include: models/*.yaml
@@ -64,35 +64,39 @@ def test_a_baseline_of_an_included_file_is_beside_the_including_one(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("files", "problem"),
+    ("files", "facts"),
     [
-        ({"a": "models: {churn: {}}"}, "models.churn: is in both this file and a.yaml; remove one of the two"),
+        ({"a": "models: {churn: {}}"}, ("models.churn:", "a.yaml")),
         (
             {"a": "models: {x: {}}", "b": "models: {x: {}}"},
-            "models.x: is in both a.yaml and b.yaml; remove one of the two",
+            ("models.x:", "a.yaml", "b.yaml"),
         ),
-        ({"a": "web: {}"}, "include: a.yaml: 'web' is allowed only in the file with the key include; move it there"),
-        ({"a": "models: [x]"}, "include: a.yaml: models: must contain names, each with its keys indented below it"),
-        ({"a": "models: {"}, "include: a.yaml: line 1, column 10: expected the node content, but found '<stream end>'"),
-        ({"a": "[1]"}, "include: a.yaml: must be a mapping of keys to values, such as 'models: {churn: {tier: 1}}'"),
-        ({"a": "models: {x: {windws: [1d]}}"}, "models.x.windws: there is no such key; did you mean 'windows'?"),
+        ({"a": "web: {}"}, ("include: a.yaml:", "'web'")),
+        ({"a": "models: [x]"}, ("include: a.yaml: models:",)),
+        (
+            {"a": "models: {"},
+            ("include: a.yaml: line 1, column 10:", "'<stream end>'"),
+        ),
+        ({"a": "[1]"}, ("include: a.yaml:", "'models: {churn: {tier: 1}}'")),
+        ({"a": "models: {x: {windws: [1d]}}"}, ("models.x.windws:", "'windows'")),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, files: dict[str, str], problem: str) -> None:
-    assert [*map(str, validate_file(written(tmp_path, **files)))] == [problem]
+def test_what_is_wrong_with_a_file_is_said_with_its_name(tmp_path: Path, files: dict[str, str], facts: Facts) -> None:
+    (found,) = [*map(str, validate_file(written(tmp_path, **files)))]
+    assert lacking(found, *facts) == []
 
 
 @pytest.mark.parametrize(
-    ("main", "problem"),
+    ("main", "facts"),
     [
-        ("include: nowhere/*.yaml", "include: there is no file 'nowhere/*.yaml'; patterns are relative to"),
-        ("include: {a: b}", "include: {'a': 'b'} is not a list of files; use a list such as [models/*.yaml]"),
-        ("tiers: {4: {}}", "tiers: '4' is not a tier; use 1, 2 or 3"),
-        ("tiers: {1: {tier: 2}}", "tiers: 1: must contain keys of a model, without its tier"),
-        ("tiers: {1: {windws: [1d]}}\nmodels: {x: {tier: 1}}", "tiers: 1.windws: there is no such key; did you mean"),
-        ("tiers: [1]", "tiers: must map a tier to keys of a model, such as {1: {windows: [1h]}}"),
+        ("include: nowhere/*.yaml", ("include:", "'nowhere/*.yaml'")),
+        ("include: {a: b}", ("include: {'a':", "'b'", "[models/*.yaml]")),
+        ("tiers: {4: {}}", ("tiers:", "'4'", "use 1")),
+        ("tiers: {1: {tier: 2}}", ("tiers: 1:",)),
+        ("tiers: {1: {windws: [1d]}}\nmodels: {x: {tier: 1}}", ("tiers: 1.windws:",)),
+        ("tiers: [1]", ("tiers:", "{1", "{windows", "[1h]")),
     ],
 )
-def test_what_is_wrong_with_tiers_and_patterns_is_said_once(tmp_path: Path, main: str, problem: str) -> None:
+def test_what_is_wrong_with_tiers_and_patterns_is_said_once(tmp_path: Path, main: str, facts: Facts) -> None:
     (said,) = [*map(str, validate_file(written(tmp_path, main)))]
-    assert said.startswith(problem)
+    assert lacking(said, *facts) == []

@@ -18,7 +18,7 @@ from driftline_processor.custom_metrics import metric_of_function
 from driftline_processor.exporters.types.otlp_grpc import OtlpGrpc
 from driftline_processor.exporters.types.otlp_http import OtlpHttp
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 from tests.support.paths import ROOT
 
 
@@ -61,21 +61,21 @@ def test_methods_are_chosen_per_model_and_per_feature(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "facts"),
     [
-        ("{method: kss}", "models.churn.method: 'kss' is not a drift method; use one of anderson_darling, chi2,"),
-        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide"),
-        ("{methods: [5]}", "models.churn.methods: '5' is not a string; put it in quotes"),
+        ("{method: kss}", ("models.churn.method:", "'kss'", "anderson_darling", "chi2")),
+        ("{method: hellinger}", ("models.churn.method:", "'hellinger'")),
+        ("{methods: [5]}", ("models.churn.methods:", "'5'")),
         (
             "{features: {age: {methods: [emd]}}}",
-            "models.churn.features.age.methods: 'emd' is not a drift method; use one of",
+            ("models.churn.features.age.methods:", "'emd'"),
         ),
-        ("{features: {age: {metod: psi}}}", "models.churn.features.age.metod: there is no such key; did you mean 'met"),
+        ("{features: {age: {metod: psi}}}", ("models.churn.features.age.metod:", "'met")),
     ],
 )
-def test_a_method_that_there_is_not_is_named_with_those_there_are(tmp_path: Path, text: str, problem: str) -> None:
+def test_a_method_that_there_is_not_is_named_with_those_there_are(tmp_path: Path, text: str, facts: Facts) -> None:
     (found,) = [*map(str, validate_file(write(tmp_path, f"models: {{churn: {text}}}")))]
-    assert found.startswith(problem)
+    assert lacking(found, *facts) == []
 
 
 def test_no_file_gives_the_documented_ports() -> None:
@@ -386,23 +386,26 @@ SECRET = "hunter2-Z9!x"
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "facts"),
     [
-        ("web: {endpoint: '${env:DRIFTLINE_TEST_TOKEN}'}", "web.endpoint: '${env:DRIFTLINE_TEST_TOKEN}' "),
-        ("models: {m: {windows: ['${env:DRIFTLINE_TEST_TOKEN}']}}", "models.m.windows: '${env:DRIFTLINE_TEST_TOKEN}' "),
-        ("models: {m: {baseline: 'x/${DRIFTLINE_TEST_TOKEN}'}}", "models.m.baseline: there is no file "),
+        ("web: {endpoint: '${env:DRIFTLINE_TEST_TOKEN}'}", ("web.endpoint: '${env:DRIFTLINE_TEST_TOKEN}' ",)),
+        (
+            "models: {m: {windows: ['${env:DRIFTLINE_TEST_TOKEN}']}}",
+            ("models.m.windows: '${env:DRIFTLINE_TEST_TOKEN}' ",),
+        ),
+        ("models: {m: {baseline: 'x/${DRIFTLINE_TEST_TOKEN}'}}", ("models.m.baseline:",)),
         (
             "exporters: {otlp/a: {endpoint: 'ftp://me:${env:DRIFTLINE_TEST_TOKEN:-none}@a:1', forward: [traces]}}",
-            "exporters.otlp/a.endpoint: ",
+            ("exporters.otlp/a.endpoint: ",),
         ),
     ],
 )
 def test_a_problem_names_the_variable_and_never_shows_what_it_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, facts: Facts
 ) -> None:
     monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", SECRET)
     [said] = [*map(str, validate_file(write(tmp_path, text)))]
-    assert said.startswith(problem)
+    assert lacking(said, *facts) == []
     assert SECRET not in said
     with pytest.raises(ConfigError) as refused:
         load(tmp_path / "driftline.yaml")
@@ -518,43 +521,44 @@ def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "problem"),
+    ("written", "facts"),
     [
-        ("{enable: true}", "models.churn.concept.enable: there is no such key; did you mean 'enabled'?"),
+        ("{enable: true}", ("models.churn.concept.enable:", "'enabled'")),
     ],
 )
-def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, problem: str) -> None:
+def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, facts: Facts) -> None:
     path = tmp_path / "driftline.yaml"
     path.write_text(f"models: {{churn: {{concept: {written}}}}}")
-    assert [*map(str, validate_file(path))] == [problem]
+    (found,) = [*map(str, validate_file(path))]
+    assert lacking(found, *facts) == []
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "facts"),
     [
-        ("{metric: recall, min: 0.9, slice: 7}", "7 is not a slice; use slice: country=NL, or slice: country for each"),
+        ("{metric: recall, min: 0.9, slice: 7}", ("country=NL",)),
         (
             "{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}",
-            "so they have no rolling windows; remove",
+            ("rolling",),
         ),
         (
             "{metric: recall, min: 0.9, slice: a, min_rows: 0}",
-            "min_rows: 0 is not a count; use a whole number of 1 or more",
+            ("min_rows:",),
         ),
         (
             "{metric: recall, min: 0.9, alert_after: true}",
-            "alert_after: True is not a count; use a whole number of 1 or more",
+            ("alert_after:",),
         ),
-        ("recall >= 0.9 in country= over 1d", "'country=' is not a slice; use key=value, or the key alone"),
-        ("acuracy >= 0.85", "performance.objectives: 'acuracy' is not a metric; did you mean 'accuracy'"),
-        ("{metric: acuracy, min: 0.85}", "performance.objectives: 'acuracy' is not a metric; did you mean 'accuracy'"),
-        ("recall >= 0.9 in country over 5m", "slices have no windows of minutes; use a window of one hour or more"),
+        ("recall >= 0.9 in country= over 1d", ("'country='", "key=value")),
+        ("acuracy >= 0.85", ("performance.objectives:", "'acuracy'", "'accuracy'")),
+        ("{metric: acuracy, min: 0.85}", ("performance.objectives:", "'acuracy'", "'accuracy'")),
+        ("recall >= 0.9 in country over 5m", ("one hour",)),
     ],
 )
-def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, said: str) -> None:
+def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, facts: Facts) -> None:
     text = f"models: {{churn: {{windows: [5m, 1d], performance: {{objectives: [{written}]}}}}}}"
     [problem] = [*map(str, validate_file(write(tmp_path, text)))]
-    assert said in problem
+    assert lacking(problem, *facts) == []
 
 
 def test_an_objective_is_of_a_metric_that_the_model_has(
@@ -580,32 +584,31 @@ def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tm
 
 
 @pytest.mark.parametrize(
-    ("written", "problem"),
+    ("written", "facts"),
     [
         (
             "limits: {connections: many}",
-            "limits.connections: 'many' is not a number",
+            ("limits.connections:", "'many'"),
         ),
         (
             "limits: {request_bytes: 1MiB}",
-            "limits.request_bytes: is less than 32MiB, which one request of 20MiB needs; use more",
+            ("limits.request_bytes:", "32MiB", "20MiB"),
         ),
         (
             "allowed_hosts: ['http://drift.example.com']",
-            "allowed_hosts: 'http://drift.example.com' is not a host name; use only the name, "
-            "as in 'drift.example.com' or '*.example.com'",
+            ("allowed_hosts:", "'http://drift.example.com'", "'drift.example.com'", "'*.example.com'"),
         ),
         (
             "receivers: {otlp: {protocols: {http: {cors: {allowed_origins: [shop.example.com]}}}}}",
-            "receivers.otlp.protocols.http.cors.allowed_origins: 'shop.example.com' is not an origin; "
-            "use scheme and host, as in 'https://shop.example.com'",
+            ("receivers.otlp.protocols.http.cors.allowed_origins:", "'shop.example.com'", "'https://shop.example.com'"),
         ),
     ],
 )
-def test_limits_and_names_that_cannot_be_are_named(written: str, problem: str, tmp_path: Path) -> None:
+def test_limits_and_names_that_cannot_be_are_named(written: str, facts: Facts, tmp_path: Path) -> None:
     path = tmp_path / "driftline.yaml"
     path.write_text(written)
-    assert [*map(str, validate_file(path))] == [problem]
+    (found,) = [*map(str, validate_file(path))]
+    assert lacking(found, *facts) == []
 
 
 def test_one_host_needs_no_list(tmp_path: Path) -> None:
@@ -670,7 +673,7 @@ def test_links_are_as_they_are_written(tmp_path: Path) -> None:
         ),
         (
             "trace_url: 'http://localhost:16686/{trace_id!r}'",
-            "trace_url: 'http://localhost:16686/{trace_id!r}' has a format inside the braces of {trace_id}; "
+            "trace_url: 'http://localhost:16686/{trace_id!r}' has more than the name inside the braces of {trace_id}; "
             "use only {trace_id}",
         ),
         (
@@ -721,58 +724,56 @@ def test_what_has_no_name_is_refused(section: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
+    ("text", "facts"),
     [
         (
             "notify: [taem]\nchannels: {team: 'https://a.example/x'}",
-            "notify.0: there is no channel 'taem'; did you mean 'team'?",
+            ("notify.0:", "'taem'", "'team'"),
         ),
         (
             "notify: 'https://me:hunter22@[::1/x'",
-            "notify.0: 'https://' is not followed by host, port and path; use 'https://host/path'",
+            ("notify.0:", "'https://'", "'https://host/path'"),
         ),
         (
             "notify: 'https://me:hunter22@a.example:99999999/x'",
-            "notify.0: 'https://' is not followed by host, port and path; use 'https://host/path'",
+            ("notify.0:", "'https://'", "'https://host/path'"),
         ),
         (
             "notify: 'htps://a.example/x'",
-            "notify.0: 'htps' is not a type of channel; did you mean 'https' or 'httpsms'?",
+            ("notify.0:", "'htps'", "'https'", "'httpsms'"),
         ),
         (
             "notify: ['https://a.example/x', 'slack://${DRIFTLINE_NOT_SET}/x']",
-            "notify.1: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
-            "or use '${env:DRIFTLINE_NOT_SET:-default}'",
+            ("notify.1:", "DRIFTLINE_NOT_SET", "'${env:DRIFTLINE_NOT_SET:-default}'"),
         ),
         (
             "channels: {team: 'slack://${DRIFTLINE_NOT_SET}/x'}",
-            "channels.team: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
-            "or use '${env:DRIFTLINE_NOT_SET:-default}'",
+            ("channels.team:", "DRIFTLINE_NOT_SET", "'${env:DRIFTLINE_NOT_SET:-default}'"),
         ),
         (
             "web: {endpoint: '${DRIFTLINE_NOT_SET}'}",
-            "web.endpoint: the environment variable DRIFTLINE_NOT_SET is not set; set it, "
-            "or use '${env:DRIFTLINE_NOT_SET:-default}'",
+            ("web.endpoint:", "DRIFTLINE_NOT_SET", "'${env:DRIFTLINE_NOT_SET:-default}'"),
         ),
         (
             "policies: {p: {when: features drfit}}",
-            "policies.p.when: 'features drfit' is not a condition; did you mean 'features drift'?",
+            ("policies.p.when:", "'features drfit'", "'features drift'"),
         ),
         (
             "policies: {p: {when: 3 featurs drift}}",
-            "policies.p.when: '3 featurs drift' is not a condition; did you mean '3 features drift'?",
+            ("policies.p.when:", "'3 featurs drift'", "'3 features drift'"),
         ),
         (
             "policies: {p: {when: accuracy < 85}}",
-            "policies.p.when: accuracy: is a fraction, but '85' is more than 1; use '85 %'",
+            ("policies.p.when: accuracy:", "'85'", "'85 %'"),
         ),
         (
             "policies: {p: {when: accuracy < 850 %}}",
-            "policies.p.when: accuracy: '850 %' is more than 100 %; use at most '100 %'",
+            ("policies.p.when: accuracy:", "'850 %'", "100 %", "'100 %'"),
         ),
     ],
 )
-def test_one_mistake_is_one_sentence_with_what_was_meant(tmp_path: Path, text: str, problem: str) -> None:
+def test_one_mistake_is_one_sentence_with_what_was_meant(tmp_path: Path, text: str, facts: Facts) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text(text, encoding="utf-8")
-    assert [*map(str, validate_file(file))] == [problem]
+    (found,) = [*map(str, validate_file(file))]
+    assert lacking(found, *facts) == []

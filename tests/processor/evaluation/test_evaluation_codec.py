@@ -122,7 +122,7 @@ def test_numpy_numbers_are_numbers() -> None:
 
 
 def test_what_is_no_value_is_refused() -> None:
-    with pytest.raises(TypeError, match="object is not allowed in an evaluation"):
+    with pytest.raises(TypeError, match="object cannot be stored in an evaluation"):
         encode_evaluation(plain(fraction=object()))
 
 

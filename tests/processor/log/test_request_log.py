@@ -300,7 +300,7 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(
         assert everything(reader, log) == ["a", "b", "c"]
     assert [record.getMessage() for record in caplog.records] == [
         f"driftline: {outage}",
-        f"driftline: storage.directory: {tmp_path} can be written again",
+        f"driftline: storage.directory: writing to {tmp_path} works again",
     ]
     with opened(tmp_path) as (log, counters):
         assert everything(log.reader("slow", 0), log) == ["a", "b", "c"]

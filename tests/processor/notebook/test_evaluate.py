@@ -19,6 +19,7 @@ from driftline_processor.notebook.evaluate import read_options
 from pyarrow import parquet
 
 from tests.support.churn_files import Run
+from tests.support.facts import Facts, lacking
 from tests.support.paths import ROOT
 
 TWO_FILES = ROOT / "examples/two_files"
@@ -138,22 +139,22 @@ def test_what_the_rows_say_is_noted_in_the_words_of_arguments(reference: pd.Data
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "facts"),
     [
-        ({"score": "scor", "task": "binary"}, "baseline: no column 'scor' (score=); did you mean 'score'?"),
-        ({"slices": "regoin"}, "baseline: no column 'regoin' (slices=); did you mean 'region'?"),
-        ({"score": "score"}, "task="),
-        ({"window": "7"}, "window"),
-        ({"objectives": "recal >= 0.8", "task": "binary"}, "objectives"),
-        ({"config": "missing.yaml"}, "config="),
+        ({"score": "scor", "task": "binary"}, ("baseline:", "'scor'", "score=", "'score'")),
+        ({"slices": "regoin"}, ("baseline:", "'regoin'", "slices=", "'region'")),
+        ({"score": "score"}, ("task=",)),
+        ({"window": "7"}, ("window",)),
+        ({"objectives": "recal >= 0.8", "task": "binary"}, ("objectives",)),
+        ({"config": "missing.yaml"}, ("config=",)),
     ],
 )
 def test_what_cannot_be_made_sense_of_is_a_value_error_of_one_sentence(
-    reference: pd.DataFrame, week: pd.DataFrame, options: dict[str, Any], sentence: str
+    reference: pd.DataFrame, week: pd.DataFrame, options: dict[str, Any], facts: Facts
 ) -> None:
     with pytest.raises(ValueError) as raised:
         driftline.evaluate(week, reference, **options)
-    assert str(raised.value).startswith(sentence)
+    assert lacking(str(raised.value), *facts) == []
     assert raised.value.__suppress_context__
 
 
@@ -168,23 +169,23 @@ def test_a_wrong_option_is_a_type_error_that_names_the_nearest(week: pd.DataFram
 
 
 @pytest.mark.parametrize(
-    ("current", "sentence"),
+    ("current", "facts"),
     [
-        (pd.DataFrame({"a": [1]}).head(0), "current: the table has columns but no rows"),
-        (pd.DataFrame(), "current: the table has no columns"),
+        (pd.DataFrame({"a": [1]}).head(0), ("current:",)),
+        (pd.DataFrame(), ("current:",)),
         (
             pl.LazyFrame({"a": [1]}),
-            "current: polars.lazyframe.frame.LazyFrame is not a table; call its collect() first",
+            ("current:", "polars.lazyframe.frame.LazyFrame"),
         ),
-        (np.zeros((2, 2)), "current: numpy.ndarray is not a table; pass a pandas or polars DataFrame"),
-        ([], "current: the list is empty"),
-        ("absent.parquet", "absent.parquet: no such file"),
+        (np.zeros((2, 2)), ("current:", "numpy.ndarray", "DataFrame")),
+        ([], ("current: the list is empty",)),
+        ("absent.parquet", ("absent.parquet: no such file",)),
     ],
 )
-def test_what_is_no_table_is_said(week: pd.DataFrame, current: object, sentence: str) -> None:
+def test_what_is_no_table_is_said(week: pd.DataFrame, current: object, facts: Facts) -> None:
     with pytest.raises(ValueError) as raised:
         driftline.evaluate(current, week)
-    assert str(raised.value).startswith(sentence)
+    assert lacking(str(raised.value), *facts) == []
 
 
 def test_a_baseline_in_memory_holds_no_rows(reference: pd.DataFrame, week: pd.DataFrame) -> None:

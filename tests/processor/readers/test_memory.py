@@ -12,6 +12,8 @@ import pytest
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.memory import read_table
 
+from tests.support.facts import Facts, lacking
+
 
 def test_the_columns_of_a_pandas_frame_keep_their_values() -> None:
     frame = pd.DataFrame(
@@ -68,23 +70,23 @@ def test_whatever_holds_columns_is_a_table(table: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "sentence"),
+    ("table", "facts"),
     [
-        (pl.DataFrame({"big": pl.Series([1], dtype=pl.Int128)}), "current: cannot be read as a table: column 'big': "),
+        (pl.DataFrame({"big": pl.Series([1], dtype=pl.Int128)}), ("current:", "'big'")),
         (
             pd.DataFrame({"age": [31, 45], "big": [1, 2**70]}),
-            "current: cannot be read as a table: column 'big': an integer has more than 64 bits; cast the column to",
+            ("current:", "'big'", "64 bits"),
         ),
         (
             {"age": [31, 45], "big": [1, -(2**70)]},
-            "current: cannot be read as a table: column 'big': an integer has more than 64 bits; cast the column to",
+            ("current:", "'big'", "64 bits"),
         ),
-        (pd.Series([1]), "current: cannot be read as a table: Series is a single column; pass a DataFrame"),
-        ({"a": [1], "b": [1, 2]}, "current: cannot be read as a table: "),
-        (17, "current: int is not a table; pass a pandas or polars DataFrame, an Arrow table, or the path of a file"),
+        (pd.Series([1]), ("current:", "DataFrame")),
+        ({"a": [1], "b": [1, 2]}, ("current:",)),
+        (17, ("current:", "DataFrame")),
     ],
 )
-def test_what_cannot_be_read_is_said(table: object, sentence: str) -> None:
+def test_what_cannot_be_read_is_said(table: object, facts: Facts) -> None:
     with pytest.raises(BadInput) as raised:
         read_table(table, "current")
-    assert str(raised.value).startswith(sentence)
+    assert lacking(str(raised.value), *facts) == []

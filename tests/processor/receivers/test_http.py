@@ -38,7 +38,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 from tests.support.fake_intake import FailsFirst, FakeIntake
 from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
 
@@ -90,44 +90,44 @@ BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("body", "headers", "code", "sentence"),
+    ("body", "headers", "code", "facts"),
     [
         (
             b"",
             {"content_type": "text/plain; charset=x"},
             415,
-            f"content type 'text/plain' is not OTLP; send {PROTOBUF} or {JSON}",
+            ("'text/plain'", "OTLP", f"{PROTOBUF}", f"{JSON}"),
         ),
-        (b"", {"content_type": ""}, 415, f"content type '' is not OTLP; send {PROTOBUF} or {JSON}"),
+        (b"", {"content_type": ""}, 415, ("OTLP", f"{PROTOBUF}", f"{JSON}")),
         (
             b"",
             {"content_encoding": "br"},
             415,
-            "content encoding 'br' is not supported; use gzip, deflate or none",
+            ("content encoding 'br' is not supported; use gzip, deflate or none",),
         ),
         (
             b"no gzip",
             {"content_encoding": "gzip"},
             400,
-            "the gzip stream is damaged: Error -3 while",
+            ("the gzip stream is damaged: Error -3 while",),
         ),
-        (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, "the gzip stream is truncated"),
-        (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, "the deflate stream is truncated"),
-        (b"", {"content_encoding": "gzip"}, 400, "the gzip stream is truncated"),
-        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; split it into smaller requests"),
-        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; split it into smaller requests"),
+        (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, ("the gzip stream is truncated",)),
+        (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, ("the deflate stream is truncated",)),
+        (b"", {"content_encoding": "gzip"}, 400, ("the gzip stream is truncated",)),
+        (BOMB, {"content_encoding": "gzip"}, 413, ("20 MiB",)),
+        (b"\0" * (MAX_REQUEST + 1), {}, 413, ("20 MiB",)),
     ],
     ids=["text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
 )
 def test_what_cannot_be_read_is_refused_with_a_sentence(
-    body: bytes, headers: dict[str, str], code: int, sentence: str
+    body: bytes, headers: dict[str, str], code: int, facts: Facts
 ) -> None:
     intake = FakeIntake()
     with receiver(intake) as url:
         response = post(url, body, **headers)
         assert post(url).status_code == 200
     assert response.status_code == code
-    assert Status.FromString(response.content).message.startswith(sentence)
+    assert lacking(Status.FromString(response.content).message, *facts) == []
     assert [body for _, body in intake.taken] == [b""]
 
 

@@ -20,7 +20,7 @@ from driftline_processor.receivers.types.kafka import Kafka, KafkaReceiver
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 from tests.support.fake_intake import surroundings
 from tests.support.kafka_brokers import Brokers, partition_of
 from tests.support.processes import prediction
@@ -221,40 +221,40 @@ def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "sentence"),
+    ("written", "facts"),
     [
-        ("kafka/a: {brokers: b, topics: t}", "receivers.kafka/a.brokers: 'b' has no port; use 'b:9092'"),
-        ("kafka/a: {brokers: [], topics: t}", "receivers.kafka/a.brokers: the list is empty; add at least one"),
-        ("kafka/a: {topics: t}", "receivers.kafka/a.brokers: is missing and has no default"),
-        ("kafka/a: {brokers: 'b:1', topics: t, formt: json}", "receivers.kafka/a.formt: there is no such key; did you"),
-        ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", "receivers.kafka/a.format: 'xml' is not allowed; use"),
+        ("kafka/a: {brokers: b, topics: t}", ("receivers.kafka/a.brokers:", "'b'", "'b:9092'")),
+        ("kafka/a: {brokers: [], topics: t}", ("receivers.kafka/a.brokers:",)),
+        ("kafka/a: {topics: t}", ("receivers.kafka/a.brokers:",)),
+        ("kafka/a: {brokers: 'b:1', topics: t, formt: json}", ("receivers.kafka/a.formt:",)),
+        ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", ("receivers.kafka/a.format:", "'xml'")),
         (
             "kafka/a: {brokers: 'b:1', topics: t, signal: logs}",
-            "receivers.kafka/a.signal: json contains outcomes; remove the key",
+            ("receivers.kafka/a.signal:",),
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t, format: otlp_json, model: m}",
-            "receivers.kafka/a.model: OTLP messages already contain the model",
+            ("receivers.kafka/a.model:", "OTLP"),
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t, options: {group.id: g}}",
-            "receivers.kafka/a.options: 'group.id' is set by Driftline; use group",
+            ("receivers.kafka/a.options:", "'group.id'"),
         ),
         (
             "kafka/a: {brokers: 'b:1', topics: t}, kafka/b: {brokers: 'b:1', topics: [t]}",
-            "receivers.kafka/b.topics: group 'driftline' also reads 't' in kafka/a; use the topic only once",
+            ("receivers.kafka/b.topics:", "'driftline'", "'t'", "kafka/a"),
         ),
         (
             "kafak/a: {brokers: 'b:1', topics: t}",
-            "receivers.kafak/a: 'kafak' is not a type of receiver; did you mean 'kafka'?",
+            ("receivers.kafak/a:", "'kafak'", "'kafka'"),
         ),
     ],
 )
-def test_a_mistake_in_the_file_is_named(tmp_path: Path, written: str, sentence: str) -> None:
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, written: str, facts: Facts) -> None:
     file = tmp_path / "driftline.yaml"
     file.write_text(f"receivers: {{{written}}}\n")
     (found,) = [*map(str, validate_file(file))]
-    assert found.startswith(sentence)
+    assert lacking(found, *facts) == []
 
 
 def test_a_file_that_is_right_is_taken(tmp_path: Path) -> None:

@@ -276,7 +276,7 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ("{", "application/json", "", "this is not JSON"),
         ("[]", "application/json", "", 'send an object like {"model"'),
         ('{"model": "m", "outcomes": [], "modle": 1}', "application/json", "", "unknown key 'modle'"),
-        ('{"outcomes": [{"id": 1, "actual": 1}]}', "application/json", "", "no model is named"),
+        ('{"outcomes": [{"id": 1, "actual": 1}]}', "application/json", "", "the model is missing"),
         ('{"model": {}, "outcomes": []}', "application/json", "", "model is an object"),
         ("{\nid,actual", "application/x-ndjson", "?model=m", "no line is JSON; the first error: this is not JSON"),
         ('{"id": 1, "actual": 1}', "application/x-ndjson", "", "the model is missing"),

@@ -27,6 +27,8 @@ from driftline.tables.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.facts import Facts, in_order
+
 N = 1_000
 
 
@@ -156,25 +158,25 @@ def test_rows_without_an_outcome_are_rows_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "facts"),
     [
-        ({"score": "q"}, "score: there is no column 'q'; the columns are age, plan, visits, p,"),
-        ({"features": ["agee"]}, "features: there is no column 'agee'; the columns are"),
-        ({"score": None}, "both score and predicted class are missing; pass score= or predicted="),
-        ({"score": "plan"}, "score contains no numbers; pass the model's scores as score= and its classes as"),
-        ({"score": [0.5]}, "columns have different lengths: score has 1 rows and"),
-        ({"task": "clustering"}, "task is 'clustering'"),
-        ({"actual": "plan"}, "and the positive class is unknown; pass positive_class="),
+        ({"score": "q"}, ("score:", "'q'")),
+        ({"features": ["agee"]}, ("features:", "'agee'")),
+        ({"score": None}, ("score=", "predicted=")),
+        ({"score": "plan"}, ("score=",)),
+        ({"score": [0.5]}, ("1 rows",)),
+        ({"task": "clustering"}, ("task is 'clustering'",)),
+        ({"actual": "plan"}, ("positive_class=",)),
         (
             {"classes": ["a", "b"], "positive_class": "b"},
-            "actual has values that are not classes: 0, 1;",
+            ("actual has values that are not classes: 0, 1;",),
         ),
-        ({"score": np.zeros((N, 3))}, "there are 3 score columns; a binary model has 1"),
-        ({"task": "multiclass"}, "there are 1 score columns but 2 classes: '0', '1'; pass classes=[...]"),
+        ({"score": np.zeros((N, 3))}, ("3 score",)),
+        ({"task": "multiclass"}, ("1 score", "2 classes", "'0'", "'1'", "classes=[...]")),
     ],
 )
-def test_what_cannot_be_built_is_refused_with_the_fix(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
+def test_what_cannot_be_built_is_refused_with_the_fix(changes: dict[str, Any], facts: Facts) -> None:
+    with pytest.raises(ValueError, match=in_order(*facts)):
         built(**changes)
 
 

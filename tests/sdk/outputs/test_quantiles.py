@@ -13,6 +13,7 @@ from driftline.tables.classes import complete_task, quantile_levels
 from driftline.tables.table import F64, PredictionTable
 from driftline.tables.task import Task
 
+from tests.support.facts import Facts, in_order
 from tests.support.service import Service, returns
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -91,17 +92,17 @@ def test_a_baseline_knows_the_levels_and_its_performance(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "levels", "why"),
+    ("task", "levels", "facts"),
     [
-        ("regression", (0.9, 0.1), "increasing"),
-        ("regression", (0.5,), "two or more levels"),
-        ("regression", (0.0, 0.5), "between 0 and 1"),
-        ("regression", ("a", "b"), "between 0 and 1"),
-        ("binary", (0.1, 0.9), "only a regression model has quantiles"),
+        ("regression", (0.9, 0.1), ("increasing",)),
+        ("regression", (0.5,), ("two or more levels",)),
+        ("regression", (0.0, 0.5), ("between 0 and 1",)),
+        ("regression", ("a", "b"), ("between 0 and 1",)),
+        ("binary", (0.1, 0.9), ("only a regression model has quantiles",)),
     ],
 )
-def test_levels_that_are_none_are_refused_with_the_fix(task: str, levels: Any, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+def test_levels_that_are_none_are_refused_with_the_fix(task: str, levels: Any, facts: Facts) -> None:
+    with pytest.raises(ValueError, match=in_order(*facts)):
         driftline.Model("price", task=task, quantiles=levels)
 
 

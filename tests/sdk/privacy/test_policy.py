@@ -26,7 +26,7 @@ from driftline.tables.table import Column
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, in_order, lacking
 from tests.support.service import Service, returns
 
 KEY = "0123456789abcdef"
@@ -219,21 +219,21 @@ def test_the_environment_fills_in_what_the_code_leaves_open_and_its_deny_always_
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "message"),
+    ("variable", "value", "facts"),
     [
-        ("DRIFTLINE_PRIVACY_ROUND", "income", "DRIFTLINE_PRIVACY_ROUND: 'income' is not a name with a positive step"),
-        ("DRIFTLINE_PRIVACY_ROUND", "income=-1", "DRIFTLINE_PRIVACY_ROUND: 'income=-1' is not a name with a positive"),
-        ("DRIFTLINE_PRIVACY_HASH", "email", "hashing requires a key"),
-        ("DRIFTLINE_PRIVACY_HASH_ID", "yes", "DRIFTLINE_PRIVACY_HASH_ID: 'yes' must be true or false"),
-        ("DRIFTLINE_SPAN_FEATURES", "off", "DRIFTLINE_SPAN_FEATURES: 'off' must be true or false"),
-        ("DRIFTLINE_CAPTURE", "all", "DRIFTLINE_CAPTURE: 'all' is not a level; use 'features', 'scores' or 'none'"),
+        ("DRIFTLINE_PRIVACY_ROUND", "income", ("DRIFTLINE_PRIVACY_ROUND:", "'income'")),
+        ("DRIFTLINE_PRIVACY_ROUND", "income=-1", ("DRIFTLINE_PRIVACY_ROUND:", "'income=-1'")),
+        ("DRIFTLINE_PRIVACY_HASH", "email", ("hashing requires a key",)),
+        ("DRIFTLINE_PRIVACY_HASH_ID", "yes", ("DRIFTLINE_PRIVACY_HASH_ID:", "'yes'")),
+        ("DRIFTLINE_SPAN_FEATURES", "off", ("DRIFTLINE_SPAN_FEATURES:", "'off'")),
+        ("DRIFTLINE_CAPTURE", "all", ("DRIFTLINE_CAPTURE:", "'all'", "'features'", "'scores'", "'none'")),
     ],
 )
 def test_an_environment_that_cannot_hold_is_refused_where_the_model_is_made(
-    service: Service, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+    service: Service, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, facts: Facts
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=in_order(*facts)):
         service.model()
 
 

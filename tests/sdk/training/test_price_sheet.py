@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from driftline.training.price_sheet import PriceSheet, UnusablePriceSheet, Usage, read_price_sheet
 
+from tests.support.facts import Facts, in_order
+
 PRICES = {
     "currency": "EUR",
     "machine_hour": 0.4,
@@ -62,29 +64,29 @@ def test_a_sheet_without_a_price_of_what_was_used_knows_no_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sheet", "sentence"),
+    ("sheet", "facts"),
     [
-        ({"cpu_hours": 1}, "unknown key 'cpu_hours'; the keys are currency, gpu_hour, machine_hour"),
-        ({"cpu_hour": -1}, "price_sheet: cpu_hour: a price must be a number of at least 0, not '-1'"),
-        ({"cpu_hour": True}, "price_sheet: cpu_hour: a price must be a number of at least 0"),
-        ({"gpu_hour": {"A100": float("nan")}}, "gpu_hour.A100: a price must be a number of at least 0"),
-        ({"currency": 7}, "currency must be a short string such as EUR"),
+        ({"cpu_hours": 1}, ("'cpu_hours'", "currency, gpu_hour, machine_hour")),
+        ({"cpu_hour": -1}, ("price_sheet: cpu_hour:", "least 0", "'-1'")),
+        ({"cpu_hour": True}, ("price_sheet: cpu_hour:", "least 0")),
+        ({"gpu_hour": {"A100": float("nan")}}, ("gpu_hour.A100:", "least 0")),
+        ({"currency": 7}, ("currency must be a short string such as EUR",)),
     ],
 )
-def test_a_wrong_key_is_named_with_the_rule(sheet: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(UnusablePriceSheet, match=sentence.replace(".", r"\.")):
+def test_a_wrong_key_is_named_with_the_rule(sheet: dict[str, Any], facts: Facts) -> None:
+    with pytest.raises(UnusablePriceSheet, match=in_order(*facts)):
         read_price_sheet(sheet)
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
-    [("[1, 2]", "is not a mapping"), ("{", "is not valid JSON or YAML"), ("cpu_hour: ]", "is not valid JSON or YAML")],
+    ("text", "facts"),
+    [("[1, 2]", ("is not a mapping",)), ("{", ("JSON", "YAML")), ("cpu_hour: ]", ("JSON", "YAML"))],
 )
-def test_a_file_that_is_no_sheet_is_named(tmp_path: Path, text: str, sentence: str) -> None:
+def test_a_file_that_is_no_sheet_is_named(tmp_path: Path, text: str, facts: Facts) -> None:
     path = tmp_path / ("prices.yaml" if "cpu" in text else "prices.json")
     path.write_text(text)
 
-    with pytest.raises(UnusablePriceSheet, match=sentence) as error:
+    with pytest.raises(UnusablePriceSheet, match=in_order(*facts)) as error:
         read_price_sheet(path)
     assert str(path) in str(error.value)
 

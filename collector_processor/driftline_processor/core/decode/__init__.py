@@ -1,1 +1,1 @@
-"""OTLP requests to tables of predictions, outcomes and metric points. May import `histogram`, no room of core."""
+"""OTLP requests to tables of predictions, outcomes and metric points. May import `histogram` only."""

@@ -1,9 +1,4 @@
-"""The attributes of rows: single values, columns of many rows, and the known ones, each as the type it must have.
-
-The attributes of many rows as columns: one :class:`Cells` per key, whatever each row sent under it.
-
-What one attribute, one category or one trace state means.
-"""
+"""Attributes of rows: single values, columns of many rows (one :class:`Cells` per key), and the known ones by type."""
 
 from __future__ import annotations
 
@@ -25,13 +20,13 @@ from driftline.tables.task import KINDS, Task
 from numpy.typing import NDArray
 
 MAX_TEXT: Final = 1024
-"""Longest text, in characters: of an id, a name or a class; a longer feature value becomes its beginning and a hash."""
+"""Maximum characters of an id, a name or a class; a longer feature value is cut and extended by a hash."""
 
 MAX_ROWS: Final = 1_000_000
-"""Rows of one batch. A sane sender puts at most 5,000 in a record; beyond this, the count is a mistake."""
+"""Maximum rows of one batch; a larger count is invalid. Our SDK sends at most 5,000 per record."""
 
 _KEPT = 200
-"""Characters kept of a feature value that is longer than :data:`MAX_TEXT`, before its hash: enough to recognise it."""
+"""Characters of a feature value that are kept before its hash if it is longer than :data:`MAX_TEXT`."""
 
 ABSENT, NUMBER, INTEGER, BOOLEAN, TEXT, LIST, OTHER, EMPTY = range(8)
 """Kinds of attribute values: ``OTHER`` is a map or bytes, ``EMPTY`` an AnyValue without a value."""
@@ -51,7 +46,7 @@ _THRESHOLD = re.compile(r"(?:^|,)[ \t]*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})(?=[;, \
 def read(value: Any) -> tuple[int, Any]:
     """Return the kind and the Python value of an ``AnyValue``: float, int, bool, str, or a tuple of these.
 
-    An element of a list that is no scalar is None; the value of anything else is None.
+    Elements of a list that are not scalars are None; so is the value of any other kind.
     """
     field = value.WhichOneof("value")
     kind = _VALUE_KINDS.get(field, OTHER)
@@ -69,7 +64,7 @@ def _read_element(value: Any) -> tuple[int, Any]:
 
 
 def bounded_text(text: str) -> str:
-    """Return a text that is short enough to be a category: one above ``MAX_TEXT`` is cut, and told apart by its hash.
+    """Return a text usable as a category: texts longer than ``MAX_TEXT`` are cut and extended by a hash.
 
     >>> bounded_text("AA"), len(bounded_text("x" * 1_000_000))
     ('AA', 217)
@@ -80,11 +75,11 @@ def bounded_text(text: str) -> str:
 
 
 def sampling_weight(trace_state: str) -> float | None:
-    """Return the number of spans that a sampled one stands for; None where its sender does not say.
+    """Return the number of spans that a sampled one represents; None if unknown.
 
     The threshold ``ot=th:`` of the OpenTelemetry probability sampling specification ("TraceState: Probability
-    Sampling", section "Rejection threshold"): up to 14 hexadecimal digits, trailing zeros left out, of the share
-    of spans that is *not* kept.
+    Sampling", section "Rejection threshold"): up to 14 hexadecimal digits, without trailing zeros, of the fraction of
+    spans that is *not* kept.
 
     >>> sampling_weight("ot=th:8"), sampling_weight("vendor=1,ot=rv:abcdefabcdefab;th:c"), sampling_weight("ot=th:0")
     (2.0, 4.0, 1.0)
@@ -97,16 +92,18 @@ def sampling_weight(trace_state: str) -> float | None:
 
 
 MAX_COLUMNS: Final = 1024
-"""Features and slices of one request; a sender that invents a name per row must not make a column of each."""
+"""Maximum features and slices of one request, if a sender uses a new name in each row."""
 
 MAX_CELLS: Final = 16_000_000
-"""Rows × columns of one request: what a body of 20 MiB could be inflated to otherwise has no bound."""
+"""Maximum rows × columns of one request; a body of 20 MiB could expand without bound otherwise."""
 
 MAX_TABLES: Final = 1000
-"""Models, versions, environments and tasks of one request; a table for every row would cost seconds."""
+"""Maximum tables of one request, one per model, version, environment and task."""
 
 MAX_CATEGORIES: Final = 65_536
-"""Distinct texts of one feature in one request; the rest are ``OTHER_CATEGORY``. Slices keep all: one may be an id."""
+"""Maximum distinct texts of one feature in one request; others become ``OTHER_CATEGORY``. Slices keep all, since one
+may be an id.
+"""
 
 OTHER_CATEGORY: Final = "other"
 
@@ -147,25 +144,25 @@ KNOWN: Final = frozenset(
 _NUMERIC = {NUMBER, INTEGER, BOOLEAN}
 
 Where = slice | NDArray[np.intp]
-"""Rows: a slice where they follow each other, which numpy writes several times faster."""
+"""Rows: a slice if they are consecutive, which numpy writes several times faster."""
 
 
 class Unread(Protocol):
-    """Texts of a column that nobody has asked for yet."""
+    """Texts of a column that are decoded on demand."""
 
     def put(self) -> None:
-        """Set them in their column."""
+        """Decode them into their column."""
 
     def plain_texts(self, where: Where) -> Text | None:
-        """Return the texts of rows where every one is ASCII, without blanks around it, not empty and not too long."""
+        """Return the texts of rows if all are ASCII, stripped, not empty and at most ``MAX_TEXT`` long, else None."""
 
 
 class Cells:
-    """The values that n rows sent under one key.
+    """The values of n rows under one key.
 
-    ``kind``: uint8 (n,), one of the kinds that :func:`read` gives. ``numbers``: float64 (n,), of numbers, integers and
-    booleans, else NaN. ``codes``: int32 (n,), of texts and lists, index into ``things``, else -1. ``integers``: int64
-    (n,), exact, where the kind is an integer.
+    ``kind``: uint8 (n,), one of the kinds of :func:`read`. ``numbers``: float64 (n,), numbers, integers and booleans,
+    else NaN. ``codes``: int32 (n,), index of texts and lists into ``things``, else -1. ``integers``: int64 (n,), exact
+    integers.
     """
 
     __slots__ = ("_codes", "_index", "_later", "_most", "_numbers", "integers", "kind", "plain")
@@ -188,7 +185,7 @@ class Cells:
 
     @property
     def numbers(self) -> F64:
-        """The numbers, float64 (n,); made when the first one comes, or is asked for."""
+        """The numbers, float64 (n,); allocated on first use."""
         if self._numbers is None:
             self._numbers = np.full(len(self.kind), np.nan)
         return self._numbers
@@ -210,13 +207,13 @@ class Cells:
             later.put()
 
     def plain_texts(self, where: Where) -> Text | None:
-        """Return the texts of rows as they came, where all are plain and not read yet; see :class:`Unread`."""
+        """Return the undecoded texts of rows if all are plain; see :class:`Unread`."""
         return None if self._later is None else self._later.plain_texts(where)
 
     def code(self, thing: Any) -> int:
         """Return the code of a text or list.
 
-        A long text of features and slices (not ``plain``) is cut, and at most ``most`` texts are distinguished.
+        For features and slices (not ``plain``), long texts are cut, and at most ``most`` texts are distinguished.
         """
         if self.plain:
             return self._index.setdefault(thing, len(self._index))
@@ -226,7 +223,7 @@ class Cells:
         return self._index.setdefault(text, len(self._index))
 
     def put(self, row: int, kind: int, thing: Any) -> None:
-        """Set one row; what it held before is gone: of a key sent twice, the last counts."""
+        """Set one row; if a key is sent twice, the last value counts."""
         self.kind[row] = kind
         self.numbers[row] = thing if kind in _NUMERIC else np.nan
         self._all_codes()[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
@@ -234,14 +231,14 @@ class Cells:
             self.exact()[row] = thing
 
     def put_doubles(self, where: Where, values: F64) -> None:
-        """Set rows, whose kinds are set, to doubles; where these are all rows, the array becomes the column's."""
+        """Set rows with known kinds to doubles; for all rows, the array is used without a copy."""
         if isinstance(where, slice) and self._numbers is None:
             self._numbers = values
         else:
             self.numbers[where] = values
 
     def put_distinct(self, where: Where, distinct: list[tuple[int, Any]], inverse: NDArray[np.intp] | int) -> None:
-        """Set rows, which held nothing before, to ``distinct[inverse]``."""
+        """Set empty rows to ``distinct[inverse]``."""
         kinds = {kind for kind, _ in distinct}
         self.kind[where] = np.array([kind for kind, _ in distinct], np.uint8)[inverse]
         if kinds & _NUMERIC:
@@ -253,11 +250,11 @@ class Cells:
             self.exact()[where] = np.array([t if k == INTEGER else 0 for k, t in distinct], np.int64)[inverse]
 
     def put_text(self, where: Where, text: str) -> None:
-        """Set rows, whose kinds are set, to one text."""
+        """Set rows with known kinds to one text."""
         self._all_codes()[where] = self.code(text)
 
     def put_texts(self, where: Where, texts: list[str], inverse: NDArray[np.intp]) -> None:
-        """Set rows, whose kinds are set, to ``texts[inverse]``."""
+        """Set rows with known kinds to ``texts[inverse]``."""
         codes = np.array([self.code(text) for text in texts], np.int32)[inverse]
         if isinstance(where, slice) and self._codes is None:
             self._codes = codes
@@ -265,11 +262,11 @@ class Cells:
             self._all_codes()[where] = codes
 
     def put_later(self, texts: Unread) -> None:
-        """Set texts when somebody asks for them."""
+        """Register texts to be decoded on demand."""
         self._later = texts
 
     def clear(self, rows: NDArray[np.intp]) -> None:
-        """Make rows as if they had held nothing."""
+        """Remove the values of rows."""
         self.kind[rows] = ABSENT
         if self._numbers is not None:
             self._numbers[rows] = np.nan
@@ -277,7 +274,7 @@ class Cells:
             self._codes[rows] = -1
 
     def exact(self) -> I64:
-        """Return ``integers``, made when the first one comes."""
+        """Return ``integers``, allocated on first use."""
         if self.integers is None:
             self.integers = np.zeros(len(self.kind), np.int64)
         return self.integers
@@ -286,12 +283,12 @@ class Cells:
 class Grid:
     """The attributes of n rows.
 
-    ``features`` / ``slices``: by their own name. ``recorded``: bool (n,), rows that say they are also in a record.
+    ``features`` / ``slices``: by name without prefix. ``recorded``: bool (n,), rows that are also in a record.
     ``rejected``: reason → columns.
     """
 
     def __init__(self, rows: int, more: frozenset[str] = frozenset()) -> None:
-        """Make it empty. ``more``: keys that are read beside the :data:`KNOWN`."""
+        """Create an empty grid. ``more``: keys to read in addition to :data:`KNOWN`."""
         self.rows = rows
         self._more = more
         self.known: dict[str, Cells] = {}
@@ -303,7 +300,7 @@ class Grid:
         self._room = min(MAX_COLUMNS, MAX_CELLS // max(rows, 1))
 
     def cells(self, key: str) -> Cells | None:
-        """Return the column of an attribute; None when nobody reads that attribute."""
+        """Return the column of an attribute; None for ignored attributes."""
         if key not in self._by_key:
             self._by_key[key] = self._make(key)
         return self._by_key[key]
@@ -320,7 +317,7 @@ class Grid:
         return None
 
     def put(self, row: int, attributes: Iterable[Any]) -> None:
-        """Set one row from its ``KeyValue`` messages: the general way, which any row can go."""
+        """Set one row from its ``KeyValue`` messages, the general path for any row."""
         for attribute in attributes:
             key = attribute.key
             if key == a.DRIFTLINE_PREDICTION_RECORDED:
@@ -335,7 +332,7 @@ Mask = NDArray[np.bool_]
 
 
 class Fields:
-    """Read known attributes of ``n`` rows of a grid.
+    """Reader of known attributes of ``n`` rows of a grid.
 
     Args:
         rejected: Reason → values that could not be used.
@@ -348,7 +345,7 @@ class Fields:
         self.n = len(grid.recorded[rows])
 
     def has(self, name: str) -> Mask:
-        """Return True for rows with a value, of any type."""
+        """Return True for rows with a value of any type."""
         cells = self._grid.known.get(name)
         if cells is None:
             return np.zeros(self.n, np.bool_)
@@ -357,7 +354,7 @@ class Fields:
         return held
 
     def texts(self, name: str) -> tuple[I64, list[str]]:
-        """Return codes (-1 = missing) into distinct texts; a number is its text: 17, 17.0 and "17" are one."""
+        """Return codes (-1 = missing) into distinct texts; numbers become texts: 17, 17.0 and "17" are equal."""
         cells = self._grid.known.get(name)
         if cells is None:
             return np.full(self.n, -1), []
@@ -381,12 +378,12 @@ class Fields:
         return result, list(index)
 
     def plain_texts(self, name: str) -> Text | None:
-        """Return the texts of all rows as they came, where :meth:`texts` would have nothing to change about any."""
+        """Return the undecoded texts of all rows if :meth:`texts` would not change any, else None."""
         cells = self._grid.known.get(name)
         return None if cells is None else cells.plain_texts(self._rows)
 
     def numbers(self, name: str) -> F64 | None:
-        """Return doubles and integers as float64, NaN = missing; None where no row holds one."""
+        """Return doubles and integers as float64, NaN = missing; None if no row has one."""
         cells = self._grid.known.get(name)
         if cells is None:
             return None
@@ -397,7 +394,7 @@ class Fields:
         return np.where(numeric, cells.numbers[self._rows], np.nan)
 
     def times(self, name: str) -> I64:
-        """Return unix nanoseconds, 0 = missing. What is not between 1970 and 2262 is counted as ``bad_time``."""
+        """Return unix nanoseconds, 0 = missing. Values outside 1970 to 2262 are counted as ``bad_time``."""
         cells = self._grid.known.get(name)
         if cells is None:
             return np.zeros(self.n, np.int64)
@@ -414,9 +411,9 @@ class Fields:
         return result
 
     def values(self, name: str, *, lists: bool = False) -> Column | None:
-        """Return texts as codes, and numbers and booleans as numbers; None where no row holds one.
+        """Return texts as codes, and numbers and booleans as numbers; None if no row has one.
 
-        ``lists``: a list is the text of its JSON, and such a text may be longer, see :mod:`driftline.outputs.rankings`.
+        ``lists``: lists become the text of their JSON, which may be longer, see :mod:`driftline.outputs.rankings`.
         """
         cells = self._grid.known.get(name)
         if cells is None:
@@ -437,12 +434,12 @@ class Fields:
         return Column(numbers if has_numbers else None, codes if has_texts else None, categories if has_texts else ())
 
     def classes(self, name: str) -> Column | None:
-        """Return classes as codes of canonical texts; None where no row holds one."""
+        """Return classes as codes of canonical texts; None if no row has one."""
         values = self.values(name)
         return None if values is None else class_column(values)
 
     def flags(self, name: str) -> tuple[Mask, Mask]:
-        """Return the rows that are true (true, 1, "true"), and the rows that are no boolean: bool (n,) each."""
+        """Return the true rows (true, 1, "true"), and the rows that are not boolean: bool (n,) each."""
         cells = self._grid.known.get(name)
         if cells is None:
             return np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)
@@ -454,7 +451,7 @@ class Fields:
         return text == "1", unread | ~np.isin(text, ("0", "1"))
 
     def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:
-        """Return codes (-1 = missing) into distinct lists of scalars; None where no row holds one."""
+        """Return codes (-1 = missing) into distinct lists of scalars; None if no row has one."""
         cells = self._grid.known.get(name)
         if cells is None:
             return None
@@ -465,7 +462,7 @@ class Fields:
         return np.where(is_list, cells.codes[self._rows], -1).astype(np.int64), things
 
     def _wanted(self, cells: Cells, name: str, *kinds: int) -> NDArray[np.uint8]:
-        """Return the kinds of the rows, after counting those that are none of ``kinds``."""
+        """Return the kinds of the rows, and count those that are not in ``kinds``."""
         kind = cells.kind[self._rows]
         counts = np.bincount(kind, minlength=EMPTY + 1)
         wrong = int(counts.sum() - counts[[ABSENT, EMPTY, *kinds]].sum())
@@ -480,7 +477,7 @@ class Fields:
 
 
 def tasks(fields: Fields) -> tuple[I64, list[Task]]:
-    """Return codes into the distinct tasks that rows name. A kind that is not known is as if it was not sent."""
+    """Return codes into the distinct tasks of the rows. Unknown kinds are ignored."""
     kinds, kind_texts = fields.texts(a.ML_MODEL_TASK)
     classes, class_lists = fields.lists(a.DRIFTLINE_MODEL_CLASSES) or (np.full(fields.n, -1), [])
     positives = fields.classes(a.DRIFTLINE_MODEL_POSITIVE_CLASS)
@@ -506,10 +503,10 @@ def tasks(fields: Fields) -> tuple[I64, list[Task]]:
 def task_of(
     kind: str, classes: tuple[Any, ...], positive_class: str, threshold: float, quantiles: tuple[Any, ...] = ()
 ) -> Task:
-    """Return the task; what cannot be true of a model was not sent.
+    """Return the task; invalid properties are ignored.
 
-    That is: a kind that is not known, classes that are not distinct or more than two of a binary model, a threshold
-    that is no probability, levels that are none.
+    These are: an unknown kind, duplicate classes, other than two classes of a binary model, a threshold that is not a
+    probability, and invalid quantile levels.
     """
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
     usable = "" not in texts and len(set(texts)) == len(texts) and (len(texts) == 2 or not Task(kind).has_threshold)
@@ -549,7 +546,7 @@ def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
 def sent_columns(
     columns: dict[str, Cells], rows: Where, rejected: Counter[str], whole: bool = False
 ) -> dict[str, Column]:
-    """Return the features or slices that any of the rows sent; categories may hold texts that only other rows sent.
+    """Return the features or slices of the rows; categories may contain texts of other rows.
 
     ``whole``: whole numbers keep all their digits, see :func:`whole_column`.
     """
@@ -572,9 +569,9 @@ def sent_columns(
 
 
 def whole_column(column: Column, integers: I64) -> Column:
-    """Return a column whose numbers beyond 2^53, of which a double does not have the last digits, are texts.
+    """Return a column in which integers beyond 2^53, which a double cannot represent, are texts.
 
-    ``integers``: int64 (n,), the numbers of a column exactly; what is within is left to the column.
+    ``integers``: int64 (n,), the exact integers; others remain as in the column.
 
     >>> column = whole_column(Column(numbers=np.array([7.0, 2.0**53])), np.array([7, 2**53 + 1]))
     >>> column.numbers, column.codes, column.categories
@@ -591,5 +588,5 @@ def whole_column(column: Column, integers: I64) -> Column:
 
 
 def _text(thing: Any) -> str:
-    """Return a text as it is, a list of scalars as JSON."""
+    """Return a text unchanged, a list of scalars as JSON."""
     return thing if isinstance(thing, str) else json.dumps(thing, ensure_ascii=False)

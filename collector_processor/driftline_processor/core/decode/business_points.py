@@ -1,4 +1,4 @@
-"""Decode metrics of a business, such as conversion or revenue, which the configuration names, as points of a series."""
+"""Decode configured business metrics, such as conversion or revenue, as points of a series."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .attributes import TEXT, read
 from .metric_points import MOST_COUNTED, origin_of
 
 MOST_POINTS: Final = 20_000
-"""Points of one request."""
+"""Maximum points of one request."""
 
 
 class BusinessMetric(NamedTuple):
-    """The metric that a series is read from.
+    """The metric of a business series.
 
     Attributes:
-        name: Of the series.
-        unit: That points must have; "" = any.
-        match: Attributes that a point, its scope or its resource must have, with these values.
-        level: The series is a level, of which the last value stands for a window.
+        name: Name of the series.
+        unit: Required unit of points; "" = any.
+        match: Attributes, with values, that a point, its scope or its resource must have.
+        level: Whether the series is a level, whose last value represents a window.
     """
 
     name: str
@@ -37,23 +37,23 @@ class BusinessMetric(NamedTuple):
 
 
 BusinessMetrics = Mapping[str, tuple[BusinessMetric, ...]]
-"""By the name of the metric."""
+"""Name of the metric → its series."""
 
 NONE: Final[BusinessMetrics] = {}
 
 
 def may_hold(body: bytes, metrics: BusinessMetrics) -> bool:
-    """Return False for metrics requests that certainly hold none of them, without decoding."""
+    """Return False for metrics requests that certainly contain none of them, without decoding."""
     return any(body.rfind(name.encode()) >= 0 for name in metrics)
 
 
 def business_points(
     request: ExportMetricsServiceRequest, metrics: BusinessMetrics, now: int, rejected: Counter[str]
 ) -> list[BusinessPoint | CumulativePoint]:
-    """Return the points of metrics that are named; what cannot be used is counted by its reason.
+    """Return the points of configured metrics; others that cannot be used are counted by reason.
 
-    Gauges are values, and so are sums that may fall (of an UpDownCounter). Points of other sums and of histograms are
-    what is new (delta) or everything since a beginning (cumulative); the latter cannot be a level.
+    Gauges, and sums that may fall (UpDownCounter), are values. Points of other sums and of histograms are increments
+    (delta) or totals (cumulative); the latter cannot be a level.
     """
     found: list[BusinessPoint | CumulativePoint] = []
     matched = {name for metric in metrics.values() for wanted in metric for name in wanted.match}
@@ -77,7 +77,7 @@ def business_points(
 def _points(
     metric: otlp.Metric, business_metric: BusinessMetric, around: Mapping[str, str], source: tuple[bytes, str], now: int
 ) -> Iterator[BusinessPoint | CumulativePoint | str]:
-    """Yield points, or reasons of refusal; ``source``: the process and the name of the scope."""
+    """Yield points, or reasons of rejection; ``source``: the process and the name of the scope."""
     kind = metric.WhichOneof("data")
     if kind not in ("gauge", "sum", "histogram", "exponential_histogram"):
         yield "bad_point"
@@ -133,31 +133,31 @@ def _number(point: otlp.NumberDataPoint) -> tuple[float, float] | None:
 
 
 def _mean(point: Any) -> tuple[float, float] | None:
-    """Return the mean of a histogram and how many values it has; None where it says no sum, or counted nothing."""
+    """Return the mean and the count of a histogram; None if it has no usable sum or count."""
     if not point.HasField("sum") or not math.isfinite(point.sum) or not 0 < point.count <= MOST_COUNTED:
         return None
     return point.sum / point.count, float(point.count)
 
 
 def _total(point: otlp.NumberDataPoint) -> tuple[float, None] | None:
-    """Return what a monotonic sum has counted; None where that is no number, or below 0."""
+    """Return the value of a monotonic sum; None if it is not a number, or negative."""
     number = _number(point)
     return None if number is None or number[0] < 0 else (number[0], None)
 
 
 def _total_and_count(point: Any) -> tuple[float, float] | None:
-    """Return the sum of a histogram and how many values it has; None where it does not say a usable sum."""
+    """Return the sum and the count of a histogram; None if it has no usable sum."""
     if not point.HasField("sum") or not math.isfinite(point.sum) or not 0 <= point.count <= MOST_COUNTED:
         return None
     return point.sum, float(point.count)
 
 
 def _texts(attributes: Iterable[Any], names: Container[str]) -> dict[str, str]:
-    """Return the attributes of these names as they are compared; of others a request may have any number."""
+    """Return the attributes with these names as texts for comparison."""
     return {attribute.key: _text(read(attribute.value)) for attribute in attributes if attribute.key in names}
 
 
 def _text(value: tuple[int, Any]) -> str:
-    """Return an attribute as it is compared: texts as they are, truth and numbers as YAML writes them."""
+    """Return an attribute as text for comparison: booleans and numbers as in YAML."""
     kind, thing = value
     return thing if kind == TEXT else str(thing).lower() if isinstance(thing, bool) else str(thing)

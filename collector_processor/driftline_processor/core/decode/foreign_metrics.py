@@ -1,7 +1,7 @@
-"""Decode metrics of other names as the features, scores and durations that the configuration maps them to.
+"""Decode metrics of other instrumentation as the features, scores and durations that the configuration maps them to.
 
-A service that records ``meter.create_histogram("order.amount")`` knows nothing of us; the configuration says what its
-metrics mean (``models.NAME.metrics``), and here each of their points becomes one like ours.
+For example, a service records ``meter.create_histogram("order.amount")`` without our SDK; ``models.NAME.metrics``
+defines its meaning, and each point becomes one of ours.
 """
 
 from __future__ import annotations
@@ -29,22 +29,21 @@ from .metric_points import MOST_COUNTED, MOST_POINTS, Point, data_points, is_cap
 from .otlp_rows import OWN_SCOPE, environment_of
 
 SECONDS: Final[Mapping[str, float]] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6, "ns": 1e9, "min": 1 / 60}
-"""Units of durations (UCUM), how many are a second; one that says none is in seconds, as OpenTelemetry advises."""
+"""Units of durations (UCUM) → units per second; the default is seconds, as OpenTelemetry recommends."""
 
 
 class MetricMapping(Struct, frozen=True):
     """The meaning of one metric for one model.
 
     Attributes:
-        target: The one of our metrics that its points become.
-        feature: Of which feature, or ``feature_attribute``, the attribute that names it.
-        category_attribute: Each point counts the rows of one category or class, which this attribute names.
-        match: Attributes that a point, its scope or its resource must have, with these values.
-        version_attribute: Where version and environment are read.
-        environment_attribute: Where version and environment are read.
-        rows: True where it says how many rows there were; of ``feature_attribute`` only the points of ``rows_feature``
-            do.
-        gauge: Its points are gauges, see :func:`points`.
+        target: Our metric that its points become.
+        feature: The feature, or use ``feature_attribute``, the attribute with its name.
+        category_attribute: The attribute with the category or class; each point is then the row count of one.
+        match: Attributes, with values, that a point, its scope or its resource must have.
+        version_attribute: Attribute with the version.
+        environment_attribute: Attribute with the environment.
+        rows: Whether it counts the rows of the model; with ``feature_attribute`` only the points of ``rows_feature``.
+        gauge: Whether its points are gauges, see :func:`points`.
     """
 
     name: str
@@ -62,11 +61,11 @@ class MetricMapping(Struct, frozen=True):
 
 
 Mappings = Mapping[str, tuple[MetricMapping, ...]]
-"""By the name of the metric."""
+"""Name of the metric → its mappings."""
 
 
 def by_name(mapped: Iterable[MetricMapping]) -> Mappings:
-    """Return mappings by the metric they are of."""
+    """Return mappings by the name of their metric."""
     found: dict[str, tuple[MetricMapping, ...]] = {}
     for one in mapped:
         found[one.name] = (*found.get(one.name, ()), one)
@@ -74,18 +73,18 @@ def by_name(mapped: Iterable[MetricMapping]) -> Mappings:
 
 
 def may_hold(body: bytes, mappings: Mappings) -> bool:
-    """Return False for metrics requests that certainly hold none of them, without decoding."""
+    """Return False for metrics requests that certainly contain none of them, without decoding."""
     return any(body.rfind(name.encode()) >= 0 for name in mappings)
 
 
 def points(
     request: ExportMetricsServiceRequest, mappings: Mappings, now: int, rejected: Counter[str], room: int = MOST_POINTS
 ) -> list[Point]:
-    """Return the points of metrics that are mapped, as points of ours; what cannot be used is counted by its reason.
+    """Return the points of mapped metrics as points of ours; those that cannot be used are counted by reason.
 
-    A gauge, and a sum that may fall, says how things stand and not how often something happened: where it is mapped as
-    one, each point counts what was so since the point before it, or is one value of a feature. Scopes of our own SDK
-    that stand for rows nobody sends (``driftline.capture``) are read as they are, whatever is mapped.
+    A gauge, or a sum that may fall, is a level and not a count: if it is mapped as one, each point is the count since
+    the previous point, or one value of a feature. Scopes of our own SDK with rows in no record (``driftline.capture``)
+    are never mapped.
     """
     found: list[Point] = []
     for resource in request.resource_metrics:
@@ -120,7 +119,7 @@ def _points_of(
     digest: Any,
     now: int,
 ) -> Iterable[Point | str]:
-    """Yield the points of one metric, or reasons why points cannot be used; nothing for points without a match."""
+    """Yield the points of one metric, or reasons of rejection; nothing for points without a match."""
     kind = metric.WhichOneof("data")
     level = kind == "gauge" or (kind == "sum" and not metric.sum.is_monotonic and not _is_delta(metric))
     if level != mapped.gauge:
@@ -185,7 +184,7 @@ def _points_of(
 
 
 def _target(mapped: MetricMapping, named: str) -> str:
-    """Return the metric of a point: rows without a label count as rows that lack the feature."""
+    """Return the metric of a point: rows without a category count as rows without the feature."""
     if mapped.target == m.DRIFTLINE_FEATURE_CATEGORIES and not named:
         return m.DRIFTLINE_FEATURE_MISSING_VALUES
     return mapped.target

@@ -1,6 +1,6 @@
-"""Decode the points of the metrics that the SDK sends, one by one.
+"""Decode the points of the metrics of our SDK, one by one.
 
-A request a minute and process leaves time for an object each.
+With one request per minute and process, an object per point is fast enough.
 """
 
 from __future__ import annotations
@@ -42,34 +42,34 @@ MARKS: Final = (
     m.DRIFTLINE_PREDICTION_SCORE.encode(),
     m.DRIFTLINE_FEATURE_DISTRIBUTION.removesuffix("distribution").encode(),
 )
-"""Prefixes of all :data:`METRICS`: a body without any of them is not read."""
+"""Prefixes of all :data:`METRICS`: a body without any of them is skipped."""
 
 _METRICS: Final = "metrics"
-"""The value of ``driftline.capture`` on a scope whose rows are in no record."""
+"""The value of ``driftline.capture`` for scopes with rows in no record."""
 
 MOST_POINTS: Final = 20_000
-"""Points of one request; ours has about one for each feature and category."""
+"""Maximum points of one request; our SDK sends about one per feature and category."""
 
 MOST_COUNTED: Final = 1e12
-"""A point that says it counted more is a mistake, and would spoil the sums of its pane for good."""
+"""Maximum count of a point; a larger one is invalid and would permanently corrupt the sums of its pane."""
 
 _SCALES = range(-10, 27)
-"""Scales of an exponential histogram: the specification advises -10 to 20, ours goes to 26."""
+"""Scales of an exponential histogram: the specification recommends -10 to 20, ours go to 26."""
 
 
 class Point(Struct, frozen=True, eq=False):
     """One point of one of :data:`METRICS`.
 
     Attributes:
-        stream: 16 bytes, the same for all points that count the same thing since the same beginning.
-        process: 16 bytes, the same for all points of one process, scope and beginning, which come together.
-        captured: Its rows are in no record.
-        task: What the model predicts, where it is said.
+        stream: 16 bytes, equal for all points of one stream since the same start.
+        process: 16 bytes, equal for all points of one process, scope and start, which arrive together.
+        captured: Whether its rows are in no record.
+        task: The task of the model, if known.
         decided: The class of ``ml.predictions``.
-        error: The ``error.type`` of calls that failed, "" of those that returned.
-        begin: Unix nanoseconds, ``begin`` 0 where unknown.
-        end: Unix nanoseconds, ``begin`` 0 where unknown.
-        delta: It counts what happened in between, else everything since ``begin``.
+        error: The ``error.type`` of failed calls, "" for calls that returned.
+        begin: Unix nanoseconds; 0 if unknown.
+        end: Unix nanoseconds.
+        delta: Whether it is an increment, else the total since ``begin``.
     """
 
     metric: str
@@ -93,7 +93,7 @@ class Point(Struct, frozen=True, eq=False):
 
 
 def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str]) -> list[Point]:
-    """Return the points of a request that concern us, and count those that cannot be used by their reason."""
+    """Return the points of our metrics in a request, and count by reason those that cannot be used."""
     found: list[Point] = []
     for resource in request.resource_metrics:
         environment, origin = environment_of(resource.resource.attributes), origin_of(resource.resource.attributes)
@@ -119,7 +119,7 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
 
 
 class _Source(Struct, frozen=True):
-    """The process, model and scope that metric points share.
+    """The process, environment and scope that metric points share.
 
     Attributes:
         digest: Of the process and the scope.
@@ -134,7 +134,7 @@ Reader = Callable[[Any], Histogram | None]
 
 
 def data_points(metric: otlp.Metric) -> Iterator[tuple[Any, Reader, bool]]:
-    """Yield the points of a sum or a histogram, how to read one, and whether it is a delta; nothing for other kinds."""
+    """Yield the points of a sum or a histogram, their reader, and whether they are deltas; nothing for other kinds."""
     kind = metric.WhichOneof("data")
     reader = _READERS.get(kind or "")
     if reader is None:
@@ -148,7 +148,7 @@ def data_points(metric: otlp.Metric) -> Iterator[tuple[Any, Reader, bool]]:
 
 
 def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source, now: int) -> Point | str:
-    """Return the point, or the reason for which it cannot be used."""
+    """Return the point, or the reason of its rejection."""
     said = {attribute.key: read(attribute.value) for attribute in point.attributes}
     model = _text(said, a.ML_MODEL_NAME)
     if not model:
@@ -197,10 +197,9 @@ def _text(said: dict[str, tuple[int, Any]], name: str) -> str:
 
 
 def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram: Histogram) -> bytes:
-    """Return the identity of a stream: process, scope, beginning, name, attributes and buckets.
+    """Return the identity of a stream: process, scope, start, name, attributes and buckets.
 
-    With the beginning in it, a process that starts anew is another stream, and so are two workers that cannot be told
-    apart otherwise.
+    The start distinguishes a restarted process, and workers with otherwise equal attributes.
     """
     digest = origin.copy()
     digest.update(metric.encode())
@@ -213,7 +212,7 @@ def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogra
 def origin_of(attributes: Iterable[KeyValue]) -> bytes:
     """Return the identity of a process: its instance id, else its whole resource.
 
-    A Collector may learn more of a resource as time goes by, and then adds attributes to it.
+    The instance id is preferred since a Collector may add attributes to a resource later.
     """
     said = _said(attributes)
     own = [pair for pair in said if pair[0] == a.SERVICE_INSTANCE_ID]
@@ -227,14 +226,14 @@ def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
 
 
 def is_captured(attributes: Iterable[KeyValue]) -> bool:
-    """Return True where the rows of a scope are in no record."""
+    """Return True if the rows of a scope are in no record."""
     return any(
         attribute.key == a.DRIFTLINE_CAPTURE and attribute.value.string_value == _METRICS for attribute in attributes
     )
 
 
 def number_of(point: otlp.NumberDataPoint) -> Histogram | None:
-    """Return a count as a histogram; None where it is none."""
+    """Return a count as a histogram; None if it is invalid."""
     value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
     return one(value) if math.isfinite(value) and value >= 0 else None
 
@@ -269,7 +268,7 @@ def _buckets(buckets: otlp.ExponentialHistogramDataPoint.Buckets) -> Buckets | N
 
 
 def _extent(point: Any) -> tuple[float, float, float]:
-    """Return the sum, the least and the greatest value; NaN and infinities where unknown."""
+    """Return the sum, the minimum and the maximum; NaN and infinities if unknown."""
     total = point.sum if point.HasField("sum") and math.isfinite(point.sum) else math.nan
     low = point.min if point.HasField("min") and math.isfinite(point.min) else -math.inf
     high = point.max if point.HasField("max") and math.isfinite(point.max) else math.inf
@@ -288,7 +287,7 @@ _READERS: Final[dict[str, Reader]] = {
 
 
 def is_ours(body: bytes) -> bool:
-    """Return False for metrics requests that certainly hold none of our metrics, without decoding.
+    """Return False for metrics requests that certainly contain none of our metrics, without decoding.
 
     >>> is_ours(b"http.server.request.duration"), is_ours(b"driftline.feature.value")
     (False, True)

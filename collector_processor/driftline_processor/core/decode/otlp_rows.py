@@ -1,9 +1,8 @@
 """Find the spans and log records of Driftline in requests, and read them.
 
-From the bytes of requests to the rows worth reading; most spans and log records of real traffic are none of ours. Many
-rows are read by templates, see :mod:`.row_templates`; few, and those that no template can read, the general way: one by
-one through the generated classes. Both ways end in the same :class:`~.attributes.Grid`; a property test holds them to
-it.
+Most spans and log records of real traffic are not ours and are skipped without decoding. Many rows are read by
+templates, see :mod:`.row_templates`; few rows, and those that no template can read, by the generated classes. Both fill
+the same :class:`~.attributes.Grid`, which a property test compares.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from .attributes import Grid, Mask, bounded_text
 from .row_templates import PADDING, Layout, Positions, RowReader
 
 MIN_ROWS: Final = 96
-"""Below this many rows, the fixed cost of templates (about 1 ms) is more than the general way's."""
+"""Minimum rows for templates, whose fixed cost is about 1 ms."""
 
 MARK: Final = a.ML_MODEL_NAME.split(".")[0].encode() + b"."
-"""In the bytes of everything that concerns us; what lacks it is skipped at the speed of memchr."""
+"""Bytes in everything that belongs to us; other data is skipped at the speed of memchr."""
 
 OWN_SCOPE: Final = "driftline.processor"
-"""The instrumentation scope of derived telemetry, which is never analysed: it would come round again."""
+"""The instrumentation scope of derived telemetry, which is never analysed, to avoid a loop."""
 
 _EVENT_NAME: Final = "event.name"  # where SDKs put it before LogRecord.event_name existed
 _OLD_ENVIRONMENT: Final = "deployment.environment"  # before semantic conventions 1.27
@@ -64,7 +63,7 @@ class Cut(ValueError):  # noqa: N818 - the state of a request
 
 
 class _Unusual(Exception):  # noqa: N818 - not an error: the generated classes know better
-    """An encoding that is allowed and that no encoder makes."""
+    """A valid encoding that no known encoder produces; the generated classes read it."""
 
 
 class Rows(Struct):
@@ -72,14 +71,14 @@ class Rows(Struct):
 
     Attributes:
         grid: Their attributes.
-        time: Start, or when it happened, else when it was observed; int64 (n,), unix nanoseconds.
-        end: Of spans, alike.
-        observed: Of records, when they were written.
-        failed: Of spans, whether their status is an error; bool (n,).
-        trace_state: Of spans: codes (n,) and distinct texts.
-        environment: Codes (n,) and distinct names, None where the resource has none.
-        trace_id: V16 / V8 (n,), all zero where a row has no valid pair of ids.
-        span_id: None where no row has one.
+        time: Start of a span, or time of a record, else its observed time; int64 (n,), unix nanoseconds.
+        end: End of spans, likewise.
+        observed: Observed time of records, likewise.
+        failed: Whether the status of a span is an error; bool (n,).
+        trace_state: For spans: codes (n,) and distinct texts.
+        environment: Codes (n,) and distinct names, None if the resource has none.
+        trace_id: V16 / V8 (n,), all zero if a row has no valid pair of ids.
+        span_id: None if no row has one.
     """
 
     grid: Grid
@@ -97,7 +96,7 @@ class Rows(Struct):
 
 
 class Records(Struct):
-    """The log records of a request by what they are. Batches and training runs come with their environment."""
+    """The log records of a request by kind. Batches and training runs come with their environment."""
 
     predictions: Rows | None = None
     outcomes: Rows | None = None
@@ -107,7 +106,7 @@ class Records(Struct):
 
 
 class _Found(Struct):
-    """The rows of requests: few as messages, many as places in ``data``, from ``start`` to ``end``."""
+    """The rows of requests: as messages if they are few, else as positions in ``data``, from ``start`` to ``end``."""
 
     kind: type[Any]
     environment: Positions
@@ -121,12 +120,20 @@ class _Found(Struct):
         return len(self.environment)
 
     def take(self, rows: Positions) -> _Found:
-        """Return some of the rows."""
+        """Return the selected rows."""
         environment = self.environment[rows]
         if self.messages is not None:
             messages = [self.messages[row] for row in rows.tolist()]
             return _Found(self.kind, environment, self.environments, messages)
-        return _Found(self.kind, environment, self.environments, None, self.data, self.start[rows], self.end[rows])
+        return _Found(
+            kind=self.kind,
+            environment=environment,
+            environments=self.environments,
+            messages=None,
+            data=self.data,
+            start=self.start[rows],
+            end=self.end[rows],
+        )
 
     def message(self, row: int) -> Any:
         """Return one row as its generated class."""
@@ -135,7 +142,7 @@ class _Found(Struct):
         return self.kind.FromString(self.data[self.start[row] : self.end[row]])
 
     def read(self, layout: Layout) -> tuple[RowReader, Positions, list[Any]]:
-        """Read what templates can; returns the rows that are left, and their messages, too."""
+        """Read rows by templates; return also the remaining rows and their messages."""
         if self.messages is not None:
             nowhere = np.zeros(len(self), np.intp)
             reader = RowReader(self.data, nowhere, nowhere, layout, MARK)
@@ -151,9 +158,9 @@ class _Found(Struct):
 
 
 def spans(bodies: Sequence[bytes], request: ExportTraceServiceRequest | None = None) -> Rows:
-    """Read the spans that may hold an attribute of ours.
+    """Read the spans that may have an attribute of ours.
 
-    ``request``: the only body, parsed, if it is. Raises Cut, DecodeError and UnicodeDecodeError.
+    ``request``: the only body, parsed, if available. Raises Cut, DecodeError and UnicodeDecodeError.
     """
     if request is not None and all(
         len(scope.spans) < MIN_ROWS for resource in request.resource_spans for scope in resource.scope_spans
@@ -179,7 +186,7 @@ def spans(bodies: Sequence[bytes], request: ExportTraceServiceRequest | None = N
 
 
 def plain_spans(request: ExportTraceServiceRequest) -> Iterator[tuple[Span, str | None]]:
-    """Yield the spans of a request as messages, each with the environment of its resource; no derived ones."""
+    """Yield the spans of a request as messages, each with its environment; without derived ones."""
     for resource in request.resource_spans:
         environment = environment_of(resource.resource.attributes)
         for scope in resource.scope_spans:
@@ -188,7 +195,7 @@ def plain_spans(request: ExportTraceServiceRequest) -> Iterator[tuple[Span, str 
 
 
 def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
-    """Read the log records that are events of ours. ``request``: the body, parsed."""
+    """Read the log records that are our events. ``request``: the parsed body."""
     if all(len(scope.log_records) < MIN_ROWS for resource in request.resource_logs for scope in resource.scope_logs):
         messages = _few(
             LogRecord,
@@ -256,7 +263,7 @@ def _rows(messages: _Found, reader: RowReader) -> Rows:
 
 
 def _put_general(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Any]) -> None:
-    """Set rows from their messages: the attributes, and what spans and records have in common."""
+    """Set rows from their messages: the attributes, and the ids."""
     for row, message in zip(left.tolist(), general, strict=True):
         rows.grid.put(row, message.attributes)
         for name in ("trace_id", "span_id"):
@@ -301,7 +308,7 @@ def _names_of_messages(messages: Sequence[LogRecord]) -> tuple[Positions, list[s
 
 
 def _event_names(reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> tuple[Positions, list[str]]:
-    """Return the codes of the names of all records, and the distinct names."""
+    """Return the codes of the event names of all records, and the distinct names."""
     names: dict[str, int] = {"": 0}
     result = np.zeros(len(reader.left), np.intp)
     cells = reader.grid.known.get(_EVENT_NAME)
@@ -332,7 +339,7 @@ def _is_marked(span: Span) -> bool:
 
 
 def _few(kind: type[Any], scopes: Iterable[tuple[Resource, InstrumentationScope, Iterable[Any]]]) -> _Found:
-    """Take rows from a parsed request."""
+    """Return the rows of a parsed request."""
     messages: list[Any] = []
     codes: list[int] = []
     names: dict[str | None, int] = {}
@@ -345,7 +352,7 @@ def _few(kind: type[Any], scopes: Iterable[tuple[Resource, InstrumentationScope,
 
 
 def _find(bodies: Sequence[bytes], kind: type[Any], request: type[Message]) -> _Found:
-    """Find the rows of requests, which number the fields of what holds them alike."""
+    """Return the rows of requests; traces and logs use the same field numbers for their containers."""
     try:
         try:
             return _walk(bodies, kind)
@@ -356,7 +363,7 @@ def _find(bodies: Sequence[bytes], kind: type[Any], request: type[Message]) -> _
 
 
 def _usual(body: bytes, kind: type[Message]) -> bytes:
-    """Return the body as the generated classes write it, without what they do not know."""
+    """Return the body as re-encoded by the generated classes, without unknown fields."""
     request = kind.FromString(body)
     request.DiscardUnknownFields()
     return bytes(request.SerializeToString())
@@ -374,11 +381,19 @@ def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _Found:
         begin = end
     places = np.array(rows, np.int64).astype(np.intp).reshape(-1, 2)
     codes = np.repeat(np.array(environments.codes, np.intp), environments.counts)
-    return _Found(kind, codes, list(environments.names), None, data, places[:, 0].copy(), places[:, 1].copy())
+    return _Found(
+        kind=kind,
+        environment=codes,
+        environments=list(environments.names),
+        messages=None,
+        data=data,
+        start=places[:, 0].copy(),
+        end=places[:, 1].copy(),
+    )
 
 
 class _Environments:
-    """The environments of resources, each read once; ``codes`` and ``counts``: of each resource with rows."""
+    """The environments of resources, each read once; ``codes`` and ``counts``: per resource with rows."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -388,7 +403,7 @@ class _Environments:
         self.counts: list[int] = []
 
     def add(self, raw: bytes, rows: int) -> None:
-        """Count the rows of a resource."""
+        """Add a resource with its number of rows."""
         code = self._of_resource.get(raw)
         if code is None:
             name = environment_of(Resource.FromString(raw).attributes)
@@ -409,7 +424,7 @@ def _walk_resource(data: bytes, begin: int, end: int, rows: array[int], environm
 
 
 def _walk_scope(data: bytes, position: int, end: int, rows: array[int]) -> None:
-    """Add the first and last positions of the rows of a scope."""
+    """Add the start and end positions of the rows of a scope."""
     raw, before = b"", len(rows)
     append = rows.append
     while position < end:
@@ -443,7 +458,7 @@ def _walk_scope(data: bytes, position: int, end: int, rows: array[int]) -> None:
 
 
 def _drop_others(data: bytes, rows: array[int], before: int) -> None:
-    """Drop rows without our mark, where some of a sample are: where none is, all are likely ours."""
+    """Drop rows without our mark, if a sample contains such rows; otherwise all are likely ours."""
     count = (len(rows) - before) // 2
     if not count:
         return
@@ -457,7 +472,7 @@ def _drop_others(data: bytes, rows: array[int], before: int) -> None:
 
 
 def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield tag, and first and last position of the value, of each field of a message that has bytes as values."""
+    """Yield tag, start and end position of the value of each length-delimited field of a message."""
     while position < end:
         tag = data[position]
         if tag & 7 == 2 and 8 <= tag < 0x80:
@@ -473,7 +488,7 @@ def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, in
 
 
 def _long_size(data: bytes, position: int) -> tuple[int, int]:
-    """Return a varint, and the position behind it."""
+    """Return a varint and the position after it."""
     size = 0
     for number in range(4):
         byte = data[position + number]
@@ -484,7 +499,7 @@ def _long_size(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _skip(data: bytes, position: int) -> int:
-    """Return the position behind a field that nobody reads."""
+    """Return the position after an ignored field."""
     tag = data[position]
     if not 8 <= tag < 0x80:
         raise _Unusual
@@ -495,7 +510,7 @@ def _skip(data: bytes, position: int) -> int:
 
 
 def environment_of(attributes: Iterable[KeyValue]) -> str | None:
-    """Return the environment that a resource names; None where it names none."""
+    """Return the environment of a resource; None without one."""
     values = {attribute.key: attribute.value.string_value for attribute in attributes}
     name = values.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or values.get(_OLD_ENVIRONMENT)
     return bounded_text(name) if name else None

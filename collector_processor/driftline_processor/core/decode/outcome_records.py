@@ -1,4 +1,4 @@
-"""Decode outcomes: log records named ``ml.outcome``. An unusable one costs only itself."""
+"""Decode outcomes: log records named ``ml.outcome``. An invalid one does not affect the others."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .otlp_rows import Rows
 def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTable]:
     """Return the outcomes by model and environment.
 
-    ``now``: unix nanoseconds, for outcomes that say no usable time. ``rejected`` is added to: per outcome the first of
-    ``no_model_name``, ``no_id``, ``no_actual``, ``bad_retracted``, ``bad_weight`` that holds.
+    ``now``: unix nanoseconds, for outcomes without a usable time. ``rejected`` is updated with the first reason per
+    outcome of ``no_model_name``, ``no_id``, ``no_actual``, ``bad_retracted``, ``bad_weight``.
     """
     grid = rows.grid
     fields = Fields(grid, slice(None), rejected)
@@ -94,5 +94,5 @@ def _told(value: F64 | None, members: Where) -> F64 | None:
 
 
 def _items(codes: I64, categories: list[str]) -> Text | None:
-    """Return the items of outcomes, empty for an outcome without an item; None where no outcome has one."""
+    """Return the items of outcomes, "" for an outcome without an item; None if no outcome has one."""
     return texts([categories[code] for code in codes.tolist()]) if (codes >= 0).any() else None

@@ -1,9 +1,4 @@
-"""The outputs of predictions: score, scores or value as one matrix, and the items of rankings.
-
-What was given as score, scores or value, as the one matrix that a table holds.
-
-Rankings: the items of each row, from flat columns or from a list per row.
-"""
+"""Outputs of predictions: score, scores or value as one matrix, and the items of rankings."""
 
 from __future__ import annotations
 
@@ -27,7 +22,7 @@ Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
 
 
 class ScoreColumns(Struct, frozen=True):
-    """Scores and values, float64 (n,) or None without any; ``ranked`` is True where a row names items."""
+    """Scores and values, float64 (n,) or None without any; ``ranked`` is True if a row has items."""
 
     score: F64 | None
     scores: Scores
@@ -35,11 +30,11 @@ class ScoreColumns(Struct, frozen=True):
     ranked: bool = False
 
     def lists(self) -> tuple[I64, list[tuple[Any, ...]]] | None:
-        """Return the scores of plain rows; None where there are none, and of a columnar record."""
+        """Return the scores of plain rows; None if there are none, and for a columnar record."""
         return None if isinstance(self.scores, np.ndarray) else self.scores
 
     def at(self, rows: Where) -> ScoreColumns:
-        """Return some of the rows."""
+        """Return the selected rows."""
         scores = self.scores
         if scores is not None:
             scores = scores[rows] if isinstance(scores, np.ndarray) else (scores[0][rows], scores[1])
@@ -52,11 +47,11 @@ class ScoreColumns(Struct, frozen=True):
 
 
 def scores_of(task: Task, score_columns: ScoreColumns, rejected: Counter[str]) -> tuple[str, F64 | None]:
-    """Return the kind of task, inferred where the sender named none, and the scores, float64 (n, k).
+    """Return the kind of task, inferred if unknown, and the scores, float64 (n, k).
 
-    Items are a ranking's, a value is a regression's (of declared quantiles several scores are), several scores are a
-    multiclass model's, one score is a binary model's. Of a binary model's two scores the positive class's is kept, of a
-    ranking's the first item's. Rows without a usable score are NaN; None where all are.
+    Items imply a ranking, a value a regression, several scores a multiclass model (or the declared quantiles of a
+    regression), one score a binary model. For two scores of a binary model the one of the positive class is used, for a
+    ranking that of the first item. Rows without a usable score are NaN; None if all are.
     """
     kind = task.kind or _infer(score_columns)
     return kind, _SCORES.of(replace(task, kind=kind))(task, score_columns, rejected)
@@ -96,14 +91,14 @@ _SCORES = PerKind(
 
 
 def _filled(values: F64 | None, others: F64 | None) -> F64 | None:
-    """Return values, and the others where those are missing."""
+    """Return values, with missing ones replaced by the others."""
     if values is None or others is None:
         return others if values is None else values
     return np.where(np.isnan(values), others, values)
 
 
 def _first(scores: Scores) -> F64 | None:
-    """Return the first score of each row, NaN where there is none."""
+    """Return the first score of each row, NaN without one."""
     if scores is None:
         return None
     if isinstance(scores, np.ndarray):
@@ -132,7 +127,7 @@ def _usable(values: F64 | None) -> F64 | None:
 
 
 def _matrix(scores: Scores, k: int, rejected: Counter[str]) -> F64 | None:
-    """Return the scores of ``k`` classes (0: as many as the longest list has)."""
+    """Return the scores of ``k`` classes (0: the length of the longest list)."""
     wrong = f"wrong_length:{a.DRIFTLINE_PREDICTION_SCORES}"
     if scores is None:
         return None
@@ -174,11 +169,10 @@ _TOO_LONG = f"too_long:{a.DRIFTLINE_PREDICTION_ITEMS}"
 def from_columns(
     items: bytes | None, scores: bytes | None, counts: I64 | None, n: int, rejected: Counter[str]
 ) -> Items | None:
-    """Return the items of n rows of a columnar record; None where they cannot be told apart.
+    """Return the items of n rows of a columnar record; None if they cannot be split into rows.
 
-    ``items``, ``scores``: columns of all rows' items, one row after the other. ``counts``: int64 (n,), how many are
-    each row's. A row with a negative count has none, and is counted; counts that do not add up to the items leave all
-    without.
+    ``items``, ``scores``: columns of all rows' items, concatenated. ``counts``: int64 (n,), items per row. A row with a
+    negative count has no items, and is counted; if counts do not add up to the items, no row has any.
     """
     if items is None:
         return None
@@ -203,11 +197,11 @@ def from_columns(
 
 
 def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counter[str]) -> Items | None:
-    """Return the items of plain rows; None where no row names any.
+    """Return the items of plain rows; None if no row has any.
 
-    ``counts``: float64 (n,), how many items a row says it has, of which it may name the first only: the others are left
-    out. One that is less than those named is counted, and the items stay. Scores of another number than the items are
-    dropped.
+    ``counts``: float64 (n,), total items of a row, of which it may send the first only: the number of others is kept. A
+    total below the sent items is counted, and the items are kept. Scores are dropped if their number differs from that
+    of the items.
     """
     if items is None:
         return None

@@ -1,4 +1,4 @@
-"""Decode columnar predictions: a log record named ``driftline.prediction.batch`` is a table already."""
+"""Decode columnar predictions: log records named ``driftline.prediction.batch``."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ _NUMERIC = "fiu"
 def from_record(
     record: LogRecord, environment: str | None, now: int, rejected: Counter[str]
 ) -> tuple[PredictionTable, str] | None:
-    """Return the table of one record and its batch id ("" = none); None when it cannot be used as a whole.
+    """Return the table of one record and its batch id ("" = none); None if the record is invalid.
 
-    A column that cannot be used is counted with its reason and left out; its neighbours are kept.
+    An invalid column is counted with its reason and left out; others are kept.
     """
     columns: Iterable[KeyValue] = ()
     head = _Head(rejected)
@@ -88,9 +88,9 @@ def from_record(
 
 
 class _Head(Struct):
-    """The attributes of the record itself, which hold for all its rows.
+    """The attributes of the record, which apply to all its rows.
 
-    They are :class:`~driftline_processor.core.decode.attributes.Fields` of one row.
+    Like :class:`~driftline_processor.core.decode.attributes.Fields` for one row.
     """
 
     rejected: Counter[str]
@@ -125,7 +125,7 @@ class _Head(Struct):
 
 
 class _Columns(Struct):
-    """The columns of ``n`` rows that could be used."""
+    """The valid columns of ``n`` rows."""
 
     n: int
     rejected: Counter[str]
@@ -135,7 +135,7 @@ class _Columns(Struct):
     slices: dict[str, Column] = field(default_factory=dict)
 
     def add(self, name: str, data: bytes) -> None:
-        """Decode one column, or count why it cannot be."""
+        """Decode one column, or count the reason of its rejection."""
         if name in _FLAT:
             self.flat[name] = data
             return
@@ -157,7 +157,7 @@ class _Columns(Struct):
             self.rejected[error.reason] += 1
 
     def table(self, key: ModelKey, task: Task, time: int) -> PredictionTable:
-        """Return the table. ``time``: unix nanoseconds, of rows that say none."""
+        """Return the table. ``time``: unix nanoseconds, for rows without a time."""
         known = self.known
         items = items_from_columns(
             self.flat.get(a.DRIFTLINE_PREDICTION_ITEMS),
@@ -201,7 +201,7 @@ class _Columns(Struct):
 
 @lru_cache(maxsize=4096)
 def _place(name: str) -> tuple[bool, str]:
-    """Return True where a column is a feature, and the name of the feature or slice; "" for neither."""
+    """Return whether a column is a feature, and the name of the feature or slice; "" for neither."""
     for prefix in (FEATURE, SLICE):
         if name.startswith(prefix):
             return prefix == FEATURE, bounded_text(name[len(prefix) :])
@@ -263,7 +263,7 @@ def _classes(value: Value) -> Column:
 
 
 def _error_types(value: Value) -> Column:
-    """Return error types; the empty text is none."""
+    """Return error types; the empty text is missing."""
     column = _column(value, MAX_CATEGORIES)
     if column.numbers is not None or column.codes is None:
         raise ColumnError("column_kind")
@@ -292,7 +292,7 @@ def _column(value: Value, most: int) -> Column:
 
 
 def _slice(value: Value) -> Column:
-    """Return a slice, of which whole numbers keep all their digits: it may be the number of a customer."""
+    """Return a slice, in which whole numbers keep all their digits, since it may be a customer number."""
     column = _column(value, MAX_CELLS)
     if isinstance(value, np.ndarray) and value.dtype.kind == "i":
         return whole_column(column, value.astype(np.int64, copy=False))
@@ -300,7 +300,7 @@ def _slice(value: Value) -> Column:
 
 
 _FLAT: Final = (a.DRIFTLINE_PREDICTION_ITEMS, a.DRIFTLINE_PREDICTION_ITEM_SCORES)
-"""Columns of items, not of rows: how many there are is known when the counts are."""
+"""Columns of items instead of rows; their length follows from the counts."""
 
 
 def _feature(value: Value) -> Column:

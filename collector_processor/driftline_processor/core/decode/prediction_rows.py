@@ -1,4 +1,4 @@
-"""Decode predictions that are spans, or log records named ``ml.prediction``: rows to tables."""
+"""Decode predictions from spans, or from log records named ``ml.prediction``, to tables."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _SAID = (
 
 
 def from_spans(rows: Rows, now: int, rejected: Counter[str]) -> tuple[list[PredictionTable], int]:
-    """Return the tables, and how many spans were ignored because a record holds their row, too.
+    """Return the tables, and the number of spans that are ignored since their row is also in a record.
 
-    ``now``: unix nanoseconds, for rows that say no usable time. ``rejected`` is added to.
+    ``now``: unix nanoseconds, for rows without a usable time. ``rejected`` is updated.
     """
     grid = rows.grid
     every = Fields(grid, slice(None), Counter())
@@ -113,7 +113,7 @@ def _tables(
 
 
 def _ids(rows: Rows, fields: Fields, chosen: Where, spans: bool) -> Text:
-    """Return the id of each row: of a span without one, those of its trace and itself."""
+    """Return the id of each row; a span without one gets its trace and span id."""
     plain = fields.plain_texts(a.ML_PREDICTION_ID)
     if plain is not None:
         return plain
@@ -134,7 +134,7 @@ def _ids(rows: Rows, fields: Fields, chosen: Where, spans: bool) -> Text:
 
 
 def _span_ids(trace_id: Ids, span_id: Ids) -> Text:
-    """Return the ids of spans without another, in hexadecimal."""
+    """Return hexadecimal ids from trace and span ids."""
     n = len(trace_id)
     both = trace_id.tobytes().hex(), span_id.tobytes().hex()
     letters = np.empty((n, 49), np.uint8)
@@ -152,7 +152,7 @@ def _take_texts(text: Text, rows: Where) -> Text:
 
 
 class _Whole(Struct, frozen=True):
-    """All rows of a request, of whatever model, without their features; the fields are those of a table."""
+    """All rows of a request, of any model, without their features; the fields are those of a table."""
 
     time: I64
     id: Text
@@ -233,7 +233,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
 
 
 def _trace_columns(rows: Rows, chosen: Where) -> tuple[Ids | None, Ids | None]:
-    """Return trace and span ids; None where no row has a valid pair."""
+    """Return trace and span ids; None if no row has a valid pair."""
     if rows.trace_id is None or rows.span_id is None:
         return None, None
     trace_id = rows.trace_id[chosen]
@@ -241,7 +241,7 @@ def _trace_columns(rows: Rows, chosen: Where) -> tuple[Ids | None, Ids | None]:
 
 
 def _errors(fields: Fields, failed: Mask | None) -> Column:
-    """Return the error type of each row; ``failed``: whether its span says that it failed, with or without a type."""
+    """Return the error type of each row; ``failed``: whether its span has an error status."""
     codes, categories = fields.texts(a.ERROR_TYPE)
     if failed is not None and failed.any():
         codes = np.where(failed & (codes < 0), len(categories), codes)
@@ -250,7 +250,7 @@ def _errors(fields: Fields, failed: Mask | None) -> Column:
 
 
 def _weights(codes: NDArray[np.intp], states: list[str], counts: F64 | None) -> F64 | None:
-    """Return the number of predictions of each span: those of its batch, and spans that were not sampled."""
+    """Return the number of predictions per span: the size of its batch times its sampling weight."""
     of_state = [sampling_weight(state) for state in states]
     if counts is None and all(weight is None for weight in of_state):
         return None

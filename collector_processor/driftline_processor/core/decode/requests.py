@@ -6,12 +6,9 @@
     distributions = decode_metrics(body, now)
     distributions.points
 
-Decoding is the validation: what protobuf refuses at any depth is refused as a whole, everything else is kept as far as
-it can be used. ``docs/reference/wire.md`` says what is read and lists every reason for which something is not.
-
-Count the messages of a request before the generated classes make objects of them.
-
-Two bytes are an empty span, of which the generated classes make 200.
+Decoding is the validation: a request that protobuf rejects at any depth is rejected as a whole, every other request is
+used as far as possible. ``docs/reference/wire.md`` lists what is read and every reason of rejection. Messages are
+counted first, since two bytes are an empty span, of which the generated classes make 200.
 """
 
 from __future__ import annotations
@@ -44,14 +41,14 @@ from .metric_points import Point
 from .training_runs import TrainingRun
 
 _REPEATED = tuple(range(1, 14))
-"""Numbers of the fields, in any message of OTLP, that repeat or hold what repeats: spans, events, points, exemplars."""
+"""Field numbers, in any OTLP message, that repeat or contain repeated fields: spans, events, points, exemplars."""
 
 _ROWS, _DEEPEST, _BYTES = 2, 8, 7
-"""Depths at which rows and the deepest parts of OTLP lie; the number of the field that holds the bytes of a value."""
+"""Depths of rows and of the deepest parts of OTLP; field number of the bytes of a value."""
 
 
 def _outline() -> type[Message]:
-    """Return a class that reads any message as the bytes of its fields."""
+    """Return a message class that reads any message as the bytes of its fields."""
     file = descriptor_pb2.FileDescriptorProto(name="driftline/wire.proto", package="driftline.wire", syntax="proto3")
     message = file.message_type.add(name="Outline")
     kind = descriptor_pb2.FieldDescriptorProto
@@ -67,12 +64,12 @@ _Outline = _outline()
 
 
 def count_messages(body: bytes, most: int, columns: bool = True) -> int:
-    """Count resources, scopes and rows of a request, and what a large row holds; stop beyond ``most``.
+    r"""Count resources, scopes and rows of a request, and the parts of large rows; stop above ``most``.
 
-    ``columns``: whether field 7, wherever it stands, is the bytes of a column, which may look like anything. In metrics
-    it is a sum, or the attributes of a point.
+    ``columns``: whether field 7 is the bytes of a column, which must not be parsed. In metrics it is a sum, or the
+    attributes of a point.
 
-    >>> count_messages(b"\\x0a\\x00" * 500_000, 1_000_000)
+    >>> count_messages(b"\x0a\x00" * 500_000, 1_000_000)
     500000
     """
     counted, waiting = 0, [(body, 0)]
@@ -112,29 +109,31 @@ __all__ = [
 NONE_MAPPED: Mappings = {}
 
 MAX_MESSAGES = 500_000
-"""Spans, log records or metrics of one request: 40 bytes each of the largest. A span has 50 before its attributes."""
+"""Maximum spans, log records or metrics of one request: 40 bytes each in the largest. A span has 50 before its
+attributes.
+"""
 
 
 _OF_A_REQUEST = ("too_many_features", "too_many_models")
-"""Reasons that bodies together may meet before any of them does alone."""
+"""Reasons that several bodies together may cause although none does alone."""
 
 
 class Malformed(ValueError):  # noqa: N818 - the state of a request, and what its sender is told
-    """The body is not the protobuf message it should be; nothing of it was used."""
+    """The body is not the expected protobuf message; nothing was used."""
 
 
 class TooManyMessages(Malformed):
-    """The body holds more than is decoded at once; nothing of it was used."""
+    """The body contains too many messages; nothing was used."""
 
 
 class Decoded(Struct):
-    """The decoded content of one request: tables, points, baselines and rejections.
+    """The decoded content of one request.
 
     Attributes:
         predictions: One table per model, version, environment and task.
-        batches: Parallel to it, the batch id of a columnar table, "" where there is none.
+        batches: Parallel to it, the batch id of a columnar table, "" without one.
         baselines: JSON texts.
-        training_runs: Runs that are over.
+        training_runs: Completed runs.
         rejected: Reason → rows, columns or points that could not be used.
         ignored: Spans whose row is also in a record.
         points: Counts and distributions.
@@ -155,7 +154,7 @@ class Decoded(Struct):
 def decode_traces(body: bytes, now: int) -> Decoded:
     """Decode the body of an ``ExportTraceServiceRequest``.
 
-    ``now``: unix nanoseconds, the time of rows that say none. Raises :class:`Malformed`.
+    ``now``: unix nanoseconds, the time of rows without one. Raises :class:`Malformed`.
 
     >>> decode_traces(b"", 0) == Decoded()
     True
@@ -169,9 +168,8 @@ def decode_traces(body: bytes, now: int) -> Decoded:
 def decode_traces_together(bodies: Sequence[bytes], now: int) -> Decoded:
     """Decode several bodies at once, each an ``ExportTraceServiceRequest`` that a receiver has checked.
 
-    Small requests cost little more than large ones this way. Rows come in the order of the bodies. Limits that hold for
-    one request (tables, columns) hold for each body. What no receiver has checked is Malformed where it matters for
-    what is read, and never does harm.
+    This makes small requests nearly as cheap as large ones. Rows are in the order of the bodies. Limits per request
+    (tables, columns) apply to each body. Unchecked bodies raise Malformed if they affect what is read.
     """
     ours = [body for body in bodies if otlp_rows.MARK in body]
     if not ours:
@@ -227,7 +225,8 @@ def decode_metrics(
 ) -> Decoded:
     """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`.
 
-    ``mappings``: what metrics of other names mean, see :mod:`.foreign_metrics`; ``business``: those of business series.
+    ``mappings``: metrics of other instrumentation, see :mod:`.foreign_metrics`; ``business``: metrics of business
+    series.
     """
     request = _parsed(ExportMetricsServiceRequest, body)
     decoded = Decoded()
@@ -246,11 +245,11 @@ _KINDS: dict[str, type[Message]] = {
     "logs": ExportLogsServiceRequest,
     "metrics": ExportMetricsServiceRequest,
 }
-"""By the name of the signal."""
+"""Signal → its request class."""
 
 
 def check_form(signal: str, body: bytes) -> None:
-    """Accept the body of a request that protobuf accepts. Raises :class:`Malformed`.
+    """Check that protobuf accepts the body of a request. Raises :class:`Malformed`.
 
     >>> check_form("traces", b"")
     """
@@ -260,7 +259,7 @@ def check_form(signal: str, body: bytes) -> None:
 def holds_ours(
     signal: str, body: bytes, mappings: Mappings = NONE_MAPPED, business: BusinessMetrics = NO_BUSINESS
 ) -> bool:
-    """Return False for a request that certainly holds nothing that is decoded here, without decoding it.
+    """Return False for a request that certainly contains nothing of ours, without decoding it.
 
     >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"driftline.feature.value")
     (False, True)

@@ -1,16 +1,16 @@
 """Read rows of one layout from their raw bytes, field by field for all rows at once.
 
-Senders emit the same fields and attributes in the same order, row after row. So one row is read in Python, and what it
-holds, in its order, is the template: a list of slots. Then all rows advance together. At each slot numpy compares the
-bytes that must be alike, the key foremost, gathers the value, and moves the position of each row behind it. Slots of a
-constant width that follow each other are one comparison.
+Senders emit the same fields and attributes in the same order, row after row. So one row is read in Python, and its
+sequence of fields is the template: a list of slots. Then all rows advance together. At each slot numpy compares the
+constant bytes, above all the key, gathers the value, and moves the position of each row past it. Consecutive slots of
+constant width are one comparison.
 
-A row without the field of a slot stays where it is and is compared with the next slot: lacking a feature costs that row
-a few more comparisons. Rows that no slot moves any more wait for a template that is learned from one of them, at the
-place where they stopped. What no template can read is left to the general way, through the generated classes.
+A row without the field of a slot does not advance and is compared with the next slot, so a missing feature costs a few
+more comparisons. Rows that no slot advances anymore wait for a template learned from one of them, at their position.
+Rows that no template can read are left to the generated classes.
 
-Nothing in here checks UTF-8 or nesting of what it does not read. But a position never passes the end of its row: the
-bytes of another row are never taken for those of this one.
+UTF-8 and nesting of ignored fields are not checked here. But a position never passes the end of its row, so bytes of
+another row are never read as part of this one.
 """
 
 from __future__ import annotations
@@ -28,37 +28,38 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from .attributes import ABSENT, BOOLEAN, EMPTY, INTEGER, MAX_TEXT, NUMBER, OTHER, TEXT, Cells, Grid, Mask, Where, read
 
 PADDING: Final = 1024
-"""Zero bytes behind the data, so that a gather at its end stays within."""
+"""Zero bytes after the data, so that a gather at its end stays within."""
 
 _WIDEST: Final = PADDING - 64
 """Bytes of the longest key or field that is compared at once; the rest of the padding is for what follows a key."""
 
 _BLOCK: Final = 320
-"""Bytes of slots that are compared at once: 7 numbers with their keys. Wider blocks leave the cache."""
+"""Maximum bytes of slots that are compared at once: 7 numbers with their keys. Wider blocks exceed the cache."""
 
 _ONE_BY_ONE: Final = 3
-"""Slots of a block that some rows do not match are tried in halves, and from this many on one by one."""
+"""Maximum slots of a block that are tried one by one for rows that do not match; larger blocks are halved."""
 
 _FEW: Final = 512
-"""Below this many rows, the fixed cost of a comparison (about 30 µs) is more than that of its bytes."""
+"""Rows below which the fixed cost of a comparison (about 30 µs) exceeds that of its bytes."""
 
 _PATIENCE: Final = 8
-"""A row that lacks more slots than this, one after the other, waits for another template: it is of another model."""
+"""Consecutive slots that a row may lack before it waits for another template: it is from another model."""
 
 _FEWEST: Final = 24
-"""Rows for which a template is learned: its fixed cost, about 300 µs, is that of the general way for so many."""
+"""Minimum rows to learn a template: its fixed cost, about 300 µs, equals the general path for this many."""
 
 _MOST: Final = 64
-"""Templates of one block of rows, and fields of one number that follow each other; beyond, the general way."""
+"""Maximum templates of one block of rows, and consecutive fields of one number."""
 
 _SLOTS: Final = 256
-"""Slots of one template; rows with more go on with another. A row of 10,000 attributes must not cost seconds."""
+"""Maximum slots of one template; longer rows continue with another. A row of 10,000 attributes must not cost seconds.
+"""
 
 _SAMPLES: Final = 4
-"""Rows from which a template is learned, the longest first. Less than all is lacking only where most are uneven."""
+"""Rows from which a template is learned, the longest first."""
 
 _LONGEST: Final = 64
-"""Bytes of a text that numpy compares with others; longer ones are compared by Python."""
+"""Maximum bytes of a text that numpy compares; longer ones are compared by Python."""
 
 _ODD: Final = np.array(
     [
@@ -73,7 +74,7 @@ _ODD: Final = np.array(
     ],
     np.uint64,
 )
-"""Odd numbers without a pattern, one for each eight bytes of a text: products spread what differs to the upper bits."""
+"""Odd random numbers, one per eight bytes of a text, for multiplicative hashing."""
 
 _VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
 """Wire types of protobuf."""
@@ -82,7 +83,7 @@ _KEEP: Final = np.array(
     [[(1 << 8 * min(max(size - 8 * word, 0), 8)) - 1 for word in range(_LONGEST // 8)] for size in range(_LONGEST + 1)],
     "<u8",
 )
-"""By the size of a text: the bits of each eight bytes that are its own."""
+"""Masks of each eight bytes by the size of a text."""
 
 Positions = NDArray[np.intp]
 _ALL: Final = slice(None)
@@ -96,8 +97,8 @@ class Layout(Struct, frozen=True):
         ids: Tag → name and width of ids.
         times: Tag → name of unsigned nanoseconds.
         texts: Tag → name of texts and messages.
-        once: Tag of a message that protobuf would merge with another of the same row.
-        known: Keys of attributes that are read beside the usual.
+        once: Tag of a message that protobuf would merge with another one in the same row.
+        known: Additional keys of attributes that are read.
     """
 
     attribute: int
@@ -109,7 +110,7 @@ class Layout(Struct, frozen=True):
 
 
 class Places:
-    """Where each of n rows has the bytes of one field. ``size``: -1 where a row has none."""
+    """Positions of the bytes of one field in n rows. ``size``: -1 for rows without it."""
 
     __slots__ = ("size", "start")
 
@@ -118,7 +119,7 @@ class Places:
         self.size: I32 = np.full(rows, -1, np.int32)
 
     def of(self, rows: Where) -> tuple[Positions, Positions]:
-        """Return starts and sizes of some rows."""
+        """Return starts and sizes of the selected rows."""
         return self.start[rows].astype(np.intp), self.size[rows].astype(np.intp)
 
     def put(self, where: Where, start: Positions, size: Positions) -> None:
@@ -128,7 +129,7 @@ class Places:
 
 
 class _Holes:
-    """The bytes of a block that differ between rows; whoever takes values out of one leaves zeros."""
+    """The variable bytes of a block; values that are read are replaced by zeros."""
 
     __slots__ = ("_bytes", "_rows", "_width", "at")
 
@@ -137,15 +138,15 @@ class _Holes:
         self.at = 0
 
     def view(self, offset: int, dtype: str) -> NDArray[Any]:
-        """Return what every row holds some bytes behind the start of its slot."""
+        """Return a view of every row at an offset from the start of its slot."""
         return np.ndarray((self._rows,), dtype, self._bytes, self.at + offset, (self._width,))
 
 
 class _Slot:
     """One field of a template.
 
-    ``prefix``: the bytes that all rows share, with zeros for those that differ; None for an attribute that is read by
-    its key alone. ``sized``: whether bytes of differing number follow. ``number``: its position in the template.
+    ``prefix``: the constant bytes, with zeros for variable ones; None for an attribute that is recognised by its key
+    only. ``sized``: whether bytes of variable length follow. ``number``: its position in the template.
     """
 
     __slots__ = ("again", "number", "prefix", "sized")
@@ -155,18 +156,18 @@ class _Slot:
         self.again, self.number = False, 0
 
     def take(self, _holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
-        """Take the values out of a block, and tell which rows may be of this slot; None stands for all."""
+        """Return the values of a block, and which rows fit the slot; None = all."""
         return None, None
 
     def write(self, _reader: RowReader, _where: Where, _values: NDArray[Any] | None, _behind: Positions) -> None:
-        """Keep the values of rows. ``_behind``: the positions behind the prefix."""
+        """Store the values of rows. ``_behind``: the positions after the prefix."""
 
     def clear(self, _reader: RowReader, _rows: Positions) -> None:
-        """Forget the values of rows, of a column in which no row held one before the last writing."""
+        """Remove the values of rows, for a column that was empty before the last write."""
 
 
 class _Skipped(_Slot):
-    """A field of a constant width that nobody reads."""
+    """An ignored field of constant width."""
 
     __slots__ = ("_at", "_width")
 
@@ -204,7 +205,7 @@ class _Fixed(_Slot):
 
 
 class _Field(_Slot):
-    """A text or a message of the row itself; ``places``: None where nobody reads it."""
+    """A text or a message of the row itself; ``places``: None if it is ignored."""
 
     __slots__ = ("_once", "places", "tag")
 
@@ -232,8 +233,8 @@ class _Field(_Slot):
 class _Attribute(_Slot):
     """An attribute of any value, recognised by its key.
 
-    ``key``: the bytes from the tag of the key to the tag of the value. ``cells``: None where nobody reads it. ``new``:
-    whether no row can hold a value already. ``recorded``: the attribute that says where else the row is.
+    ``key``: the bytes from the tag of the key to the tag of the value. ``cells``: None if it is ignored. ``new``:
+    whether no row can have a value already. ``recorded``: whether it is ``driftline.prediction.recorded``.
     """
 
     __slots__ = ("cells", "key", "new", "recorded")
@@ -243,7 +244,7 @@ class _Attribute(_Slot):
         self.key, self.cells, self.recorded, self.new = key, cells, recorded, new
 
     def claim(self, reader: RowReader, where: Where, kind: Any) -> None:
-        """Set the kinds of rows, and give up those with a value already: of a key sent twice, the last counts."""
+        """Set the kinds of rows; rows that have a value already are left to the general path."""
         if self.cells is not None:
             if not self.new:
                 reader.give_up(where, self.cells.kind[where] != ABSENT)
@@ -310,7 +311,7 @@ class _Text(_Attribute):
     __slots__ = ()
 
     def shaped(self, tag: int) -> _Text:
-        """Return itself, with its prefix; its two outer sizes are given without the text's own."""
+        """Return itself, with its prefix; its two outer sizes exclude that of the text."""
         self.prefix = bytes((tag, len(self.key) + 3)) + self.key + b"\x02\x0a\x00"
         self.sized = True
         return self
@@ -332,7 +333,7 @@ class _Text(_Attribute):
 
 
 class _SameText(_Attribute):
-    """An attribute that is the same short text in all rows, as the name of the model is."""
+    """An attribute with the same short text in all rows, such as the name of the model."""
 
     __slots__ = ("_text",)
 
@@ -353,7 +354,7 @@ class _Integer(_Attribute):
     __slots__ = ()
 
     def shaped(self, tag: int) -> _Integer:
-        """Return itself, with its prefix; the outer size is given without the value's."""
+        """Return itself, with its prefix; the outer size excludes that of the value."""
         self.prefix = bytes((tag, len(self.key) + 1)) + self.key + b"\x00\x18"
         self.sized = True
         return self
@@ -373,24 +374,24 @@ class _Integer(_Attribute):
 
 
 _SHORT_KEY: Final = 0x80 - 16
-"""Bytes of a key, with its tags, up to which every number and a text of a few letters has sizes of one byte."""
+"""Maximum bytes of a key, with its tags, so that numbers and short texts have sizes of one byte."""
 
 
 class RowReader:
-    """Reads n rows; :meth:`read` once, then the fields.
+    """Reader of n rows; call :meth:`read` once, then use the attributes.
 
     Args:
-        data: The bytes, and ``PADDING`` zeros behind them.
-        start: intp (n,), where each row begins.
-        end: intp (n,), where it ends, at most where the padding begins.
-        marked: Bytes without which a row is none of ours.
+        data: The bytes, followed by ``PADDING`` zeros.
+        start: intp (n,), start of each row.
+        end: intp (n,), end of each row, at most the start of the padding.
+        marked: Bytes that every row of ours contains.
 
     Attributes:
         grid: The attributes.
-        ids: Name → V16 or V8 (n,), all zero where a row has none.
-        times: Name → uint64 (n,), 0 where a row has none.
+        ids: Name → V16 or V8 (n,), all zero if a row has none.
+        times: Name → uint64 (n,), 0 if a row has none.
         texts: Name → places.
-        left: bool (n,), rows that are left to the general way.
+        left: bool (n,), rows that are left to the general path.
     """
 
     def __init__(self, data: bytes, start: Positions, end: Positions, layout: Layout, marked: bytes) -> None:
@@ -409,7 +410,7 @@ class RowReader:
         self.texts = {name: Places(n) for name in layout.texts.values()}
 
     def read(self) -> None:
-        """Read what templates can; ``left`` tells the rest."""
+        """Read rows by templates; ``left`` marks the others."""
         sizes = self._end - self._start
         self._advance(self._learn([int(sizes.argmax())], range(0, len(sizes), -(-len(sizes) // _SAMPLES))), _ALL)
         waiting = self._unread(_ALL)
@@ -436,7 +437,7 @@ class RowReader:
         self._finish()
 
     def give_up(self, where: Where, rows: Mask) -> None:
-        """Leave some of the rows to the general way."""
+        """Leave some of the rows to the general path."""
         if rows.any():
             self.left[where] |= rows
 
@@ -448,7 +449,7 @@ class RowReader:
         return found[1]
 
     def distinct(self, places: Places, rows: Where) -> tuple[Positions, list[bytes]]:
-        """Return the codes of what rows hold at places, and the distinct byte strings."""
+        """Return the codes of the byte strings of rows, and the distinct byte strings."""
         return self._distinct(*places.of(rows))
 
     def _unread(self, rows: Where) -> Positions:
@@ -456,7 +457,7 @@ class RowReader:
         return np.flatnonzero(open_) if isinstance(rows, slice) else rows[open_]
 
     def _alike(self, waiting: Positions) -> Positions:
-        """Return the largest group of rows that go on with the same field, as far as the first bytes of a key tell."""
+        """Return the largest group of rows that continue with the same field, by the first bytes of its key."""
         position = self._position[waiting]
         keyed = (self._bytes[position] == self._layout.attribute) & (self._bytes[position + 2] == 0x0A)
         size = np.where(keyed, np.minimum(self._bytes[position + 3], _LONGEST), 1)  # else the tag of the field
@@ -465,7 +466,7 @@ class RowReader:
         return group
 
     def _view(self, width: int) -> NDArray[np.void]:
-        """Return the data as overlapping byte strings, one at each position."""
+        """Return the data as overlapping byte strings, one per position."""
         view = self._views.get(width)
         if view is None:
             view = np.ndarray((len(self.data) - width + 1,), f"V{width}", self._bytes, strides=(1,))
@@ -475,9 +476,9 @@ class RowReader:
     # Learning
 
     def _learn(self, rows: Sequence[int], samples: Sequence[int]) -> list[_Slot]:
-        """Return the slots of some rows, in an order that all of them keep, as far as there is one.
+        """Return the slots of some rows in a common order, as far as there is one.
 
-        ``samples``: rows that hold a text, too, if all do.
+        ``samples``: rows to test whether a text is constant.
         """
         others = [(int(self._position[row]), int(self._end[row])) for row in samples]
         order: list[_Slot] = []
@@ -491,7 +492,9 @@ class RowReader:
                 if slot is None:
                     if len(order) == _SLOTS:
                         break
-                    slot = self._slot(tag, begin, start, stop, name, others, taken)
+                    slot = self._slot(
+                        tag=tag, begin=begin, start=start, stop=stop, name=name, others=others, taken=taken
+                    )
                     if slot is None:
                         break
                     known[name] = slot
@@ -511,7 +514,7 @@ class RowReader:
         return order
 
     def _fields(self, position: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
-        """Yield tag, beginning, and first and last position of the value of each field, up to an unusual one."""
+        """Yield tag, start, and start and end position of the value of each field, up to an unusual one."""
         data = self.data
         while position < end:
             begin, tag = position, data[position : position + 1]
@@ -536,7 +539,7 @@ class RowReader:
             yield tag, begin, start, position
 
     def _size(self, position: int) -> tuple[int, int]:
-        """Return a varint of at most four bytes, and the position behind it; what is longer is beyond any row."""
+        """Return a varint of at most four bytes and the position after it; longer ones exceed any row."""
         size = 0
         for number in range(4):
             byte = self.data[position + number]
@@ -546,7 +549,7 @@ class RowReader:
         return len(self.data), position
 
     def _key_end(self, start: int, stop: int) -> int:
-        """Return the position behind the key and the tag of the value; ``start`` where there is no such key."""
+        """Return the position after the key and the tag of the value; ``start`` without such a key."""
         if stop - start < 2 or self.data[start] != 0x0A:
             return start
         size, begin = self._size(start + 1)
@@ -563,7 +566,7 @@ class RowReader:
         others: Sequence[tuple[int, int]],
         taken: set[int],
     ) -> _Slot | None:
-        """Return the slot of a field; None where it is left to the general way."""
+        """Return the slot of a field; None if it is left to the general path."""
         number, layout = tag[0], self._layout
         if number == layout.attribute:
             return self._attribute_slot(begin, start, stop, name, others, taken)
@@ -610,7 +613,7 @@ class RowReader:
     # Advancing
 
     def _advance(self, slots: Sequence[_Slot], rows: Where) -> None:
-        """Move rows through the slots."""
+        """Advance rows through the slots."""
         self._reached[rows] = -1
         for block in _blocks(slots):
             behind = block[0].number - 1 - _PATIENCE
@@ -632,7 +635,7 @@ class RowReader:
                     break
 
     def _read_block(self, slots: Sequence[_Slot], rows: Where) -> None:
-        """Read slots that follow each other, of rows that hold all of them; of the others, slot by slot."""
+        """Read consecutive slots of rows that have all of them; for other rows, slot by slot."""
         if slots[0].prefix is None:
             self._read_value(slots[0], rows)
             return
@@ -703,7 +706,7 @@ class RowReader:
         self._reached[where] = slots[-1].number
 
     def _read_value(self, slot: _Slot, rows: Where) -> None:
-        """Read one slot of rows whose bytes are not the usual: any value of that key, or a size of several bytes."""
+        """Read one slot of rows with unusual bytes: any value of that key, or a size of several bytes."""
         position = self._position[rows]
         if isinstance(slot, _Attribute):
             tag = self._layout.attribute
@@ -740,7 +743,7 @@ class RowReader:
     def _put_value(
         self, slot: _Attribute, where: Positions, begin: Positions, stop: Positions
     ) -> tuple[Positions, Positions]:
-        """Keep any values; returns the rows whose key and value are all that the attribute holds, and their stops."""
+        """Store any values; return the rows whose attribute has only key and value, and their ends."""
         outer, width = self._sizes(begin + len(slot.key))
         value = begin + len(slot.key) + width
         whole = value + outer == stop
@@ -778,7 +781,7 @@ class RowReader:
         return where, stop
 
     def _sizes(self, position: Positions) -> tuple[Positions, Positions | int]:
-        """Return varints of at most four bytes, and how many they have; what is longer is beyond any row."""
+        """Return varints of at most four bytes, and their widths; longer ones exceed any row."""
         first = self._bytes[position]
         sizes = first.astype(np.intp)
         more = first >= 0x80
@@ -797,7 +800,7 @@ class RowReader:
     # Finishing
 
     def _finish(self) -> None:
-        """Read the whole numbers and the rare values, and leave texts to who asks for them."""
+        """Read integers and rare values, and register texts for decoding on demand."""
         for cells, places in self._places.values():
             places.size[self.left] = -1
             there = places.size >= 0
@@ -833,7 +836,7 @@ class RowReader:
         cells.numbers[rows] = integers
 
     def _distinct(self, start: Positions, size: Positions) -> tuple[Positions, list[bytes]]:
-        """Code byte strings: equal ones have equal codes, in the order in which they first come."""
+        """Return codes of byte strings in order of appearance, and the distinct strings."""
         long = size > _LONGEST
         if long.any():
             raws = [self.data[i : i + k] for i, k in zip(start.tolist(), size.tolist(), strict=True)]
@@ -854,19 +857,19 @@ class RowReader:
 
 
 class _UnreadTexts:
-    """The texts of a column as they lie in the data."""
+    """The undecoded texts of a column."""
 
     def __init__(self, reader: RowReader, cells: Cells, places: Places, there: Mask) -> None:
         self._reader, self._cells, self._places, self._there = reader, cells, places, there
 
     def put(self) -> None:
-        """Set them in their column."""
+        """Decode them into their column."""
         rows: Where = _ALL if self._there.all() else np.flatnonzero(self._there)
         codes, raws = self._reader.distinct(self._places, rows)
         self._cells.put_texts(rows, [raw.decode() for raw in raws], codes)
 
     def plain_texts(self, where: Where) -> Text | None:
-        """Return the texts of rows where every one is ASCII, without blanks around it, not empty and not too long."""
+        """Return the texts of rows if all are ASCII, stripped, not empty and at most ``MAX_TEXT`` long, else None."""
         if not self._there[where].all():
             return None
         start, size = self._places.of(where)
@@ -881,7 +884,7 @@ class _UnreadTexts:
 
 
 def pick_texts(data: NDArray[np.uint8], start: Positions, size: Positions) -> Text:
-    """Return texts that lie somewhere in data, one behind the other.
+    """Return texts from arbitrary positions in data, concatenated.
 
     >>> pick_texts(np.frombuffer(b"abcd", np.uint8), np.array([2, 0]), np.array([2, 1])).data
     b'cda'
@@ -894,7 +897,7 @@ def pick_texts(data: NDArray[np.uint8], start: Positions, size: Positions) -> Te
 
 
 def _blocks(slots: Sequence[_Slot]) -> Iterator[Sequence[_Slot]]:
-    """Yield slots that are compared at once: up to the first that is sized, and not too wide."""
+    """Yield slots that are compared at once: up to the first sized one, and at most ``_BLOCK`` bytes."""
     block: list[_Slot] = []
     width = 0
     for slot in slots:
@@ -919,8 +922,8 @@ def _words(block: NDArray[np.void], words: int) -> NDArray[np.uint64]:
 def _representatives(matrix: NDArray[np.uint64], size: Positions) -> Positions:
     """Return for each row the first row that is equal to it.
 
-    A table by the upper bits of a product tells a candidate for each row; those that are not equal to theirs are tried
-    again by other bits, and in the end sorted.
+    A hash table gives a candidate for each row; rows that differ from theirs are tried again with other bits, and
+    finally by a dictionary.
     """
     n, words = matrix.shape
     if n and (matrix == matrix[0]).all() and (size == size[0]).all():

@@ -1,6 +1,6 @@
-"""Decode training runs: log records named ``driftline.training.run``, and spans whose operation is ``train``.
+"""Decode training runs: log records named ``driftline.training.run``, and spans with the operation ``train``.
 
-A run comes both ways, with one id; whoever stores it counts it once. An unusable value costs only itself.
+A run is sent both ways with one id, and the store counts it once. An invalid value does not affect the others.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from .attributes import INTEGER, MAX_TEXT, NUMBER, TEXT, read
 
 TRAIN: Final = "train"
 SPAN_MARK: Final = a.DRIFTLINE_TRAINING_RUN_ID.encode()
-"""In the bytes of every request that holds a span of a training run."""
+"""Bytes in every request with a span of a training run."""
 
 MOST_NAMED: Final = 64
-"""Results, and parts of a cost, of one run."""
+"""Maximum results, and parts of a cost, of one run."""
 
 _LONGEST_DURATION: Final = 10 * 366 * 86_400.0
-"""Seconds; a run of more than ten years is a mistake of units."""
+"""Seconds; a run of more than ten years has a wrong unit."""
 
 _NANOSECONDS: Final = 10**9
-"""Nanoseconds of a second."""
+"""Nanoseconds per second."""
 
 
 class TrainingRun(Struct, frozen=True):
-    """A training run that is over.
+    """A completed training run.
 
     Attributes:
         start: Unix nanoseconds.
         end: Unix nanoseconds.
-        cpu_seconds: CPU time; None is not known, here and below.
+        cpu_seconds: CPU time; None = unknown, here and below.
         peak_memory: Bytes.
         gpu_seconds: GPUs times seconds.
         energy: Joules.
-        cost: The amount, by the price sheet of whoever trained.
+        cost: The amount, by the price sheet of the sender.
         parts: Resource → its part of the cost.
-        results: Name of a measure → its value; None where it is no number.
-        error: The type of what the training raised, "" for nothing.
+        results: Name of a measure → its value; None if it is not a number.
+        error: The type of the exception, "" without one.
     """
 
     id: str
@@ -68,7 +68,7 @@ class TrainingRun(Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        """How long the run took."""
+        """Duration of the run."""
         return (self.end - self.start) / _NANOSECONDS
 
 
@@ -79,8 +79,8 @@ def from_records(
 
     Args:
         records: Each with the environment of its resource.
-        now: Unix nanoseconds, the end of runs that say none.
-        rejected: Added to: per run the first of ``no_model_name``, ``no_run_id`` and ``bad_duration`` that holds.
+        now: Unix nanoseconds, the end of runs without a time.
+        rejected: Updated with the first reason per run of ``no_model_name``, ``no_run_id`` and ``bad_duration``.
     """
     found = [
         _run(
@@ -92,7 +92,7 @@ def from_records(
 
 
 def from_spans(spans: Iterable[tuple[Span, str | None]], now: int, rejected: Counter[str]) -> list[TrainingRun]:
-    """Return the runs of spans, of which most are none; the arguments are those of :func:`from_records`."""
+    """Return the runs of spans; other spans are skipped. The arguments are those of :func:`from_records`."""
     found = []
     for span, environment in spans:
         if not any(
@@ -171,7 +171,7 @@ def _run(
 
 
 def _named(values: Mapping[str, tuple[int, Any]], prefix: str) -> dict[str, float | None]:
-    """Return the numbers of the keys below a prefix by their last part; None for one that is no number."""
+    """Return the numbers of the keys below a prefix by their last part; None for values that are not numbers."""
     found: dict[str, float | None] = {}
     for key, (kind, value) in values.items():
         name = key.removeprefix(f"{prefix}.")

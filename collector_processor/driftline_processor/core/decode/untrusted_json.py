@@ -1,7 +1,7 @@
-"""Read JSON of strangers: nesting and number of values are checked before anything parses it.
+"""Read untrusted JSON: nesting and number of values are checked before parsing.
 
-Arrow's parser ends the process at some 12,000 brackets, which are 88 bytes when packed, and ten bytes of brackets
-become a kilobyte of Python. So brackets and commas are counted first, in one pass over the bytes.
+Arrow's parser crashes the process at some 12,000 brackets, which are 88 bytes when compressed, and ten bytes of
+brackets become a kilobyte of Python objects. So brackets and commas are counted first, in one pass over the bytes.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_DEPTH: Final = 100
-"""Objects and lists within each other; protobuf has the same limit, and an outcome needs three."""
+"""Maximum nesting of objects and lists, as in protobuf; an outcome needs three."""
 
 MAX_VALUES: Final = 4_000_000
-"""Values of one document: those of an outcome a line, of the size of the largest document."""
+"""Maximum values of one document, enough for outcomes in the largest document."""
 
 _BLOCK = 1 << 22
-"""Bytes that are looked at together, 4 MiB: the copies of a large document stay small beside it."""
+"""Bytes per block, 4 MiB, so that copies of a large document remain small."""
 
 _QUOTE, _OPEN, _CLOSE, _COMMA, _COLON = 1, 2, 3, 4, 5
-"""Numbers of the kinds of signs that give a document its form (RFC 8259, section 2)."""
+"""Codes of the structural characters (RFC 8259, section 2)."""
 
 _SIGNS = {b'"': _QUOTE, b"[": _OPEN, b"{": _OPEN, b"]": _CLOSE, b"}": _CLOSE, b",": _COMMA, b":": _COLON}
 _KIND = np.zeros(256, np.uint8)
-"""The kind of each byte, 0 for one that is no sign."""
+"""The code of each byte, 0 for other characters."""
 
 for _sign, _kind in _SIGNS.items():
     _KIND[ord(_sign)] = _kind
 _OTHERS = bytes(code for code in range(256) if _KIND[code] in (0, _COLON))
 _STEP = np.array([0, 0, 1, -1, 0, 0], np.int64)
-"""How much deeper each kind of sign leads: an opening bracket by one, a closing one back."""
+"""Change of depth per code: an opening bracket 1, a closing one -1."""
 
 
 class TooLarge(Exception):  # noqa: N818 - what the answer says
-    """The body is more than is read at once; the message says how much that is."""
+    """The body exceeds the maximum size; the message contains the limit."""
 
 
 class UnreadableJson(ValueError):  # noqa: N818 - the state of a text, and the sentence its sender reads
-    """A text that is no JSON, or more of it than is read."""
+    """A text that is not JSON, or exceeds the limits."""
 
 
 class TooManyValues(UnreadableJson):
-    """A text of more values than are read at once."""
+    """A text with too many values."""
 
 
 class Shape(NamedTuple):
@@ -55,7 +55,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(data: bytes) -> Shape:
-    """Count brackets and commas outside of texts; never less than a parser meets, also where the text is no JSON.
+    """Count brackets and commas outside of strings; never less than a parser sees, even in invalid JSON.
 
     >>> shape_of(b'{"a": [1, 2, {"b": "]]]"}]}')
     Shape(depth=3, values=6)
@@ -78,7 +78,7 @@ def shape_of(data: bytes) -> Shape:
 
 
 def distinct_keys(data: bytes) -> int:
-    """Count the different keys of all objects, at any depth.
+    """Count the distinct keys of all objects, at any depth.
 
     >>> distinct_keys(b'{"a": 1, "b": {"c": ":"}}' + b'{"a": 2}')
     3
@@ -96,7 +96,7 @@ def distinct_keys(data: bytes) -> int:
 
 
 def _without_escapes(data: bytes) -> bytes:
-    """Write other bytes for an escaped quote, which ends no text, and for an escaped backslash, which escapes none."""
+    """Replace escaped quotes, which do not end a string, and escaped backslashes, which do not escape."""
     return data.replace(rb"\\", b"\0\0").replace(rb"\"", b"\0\1") if b"\\" in data else data
 
 
@@ -107,7 +107,7 @@ def _kinds(data: bytes) -> list[NDArray[np.uint8]]:
 
 
 def check_json(data: bytes, most: int = MAX_VALUES) -> None:
-    """Raise :class:`UnreadableJson` for what nests deeper than is read, :class:`TooManyValues` for what holds more.
+    """Raise :class:`UnreadableJson` for too deep nesting, :class:`TooManyValues` for too many values.
 
     >>> check_json(b"[" * 101)
     Traceback (most recent call last):
@@ -137,5 +137,5 @@ def load_json(data: bytes, most: int = MAX_VALUES) -> Any:
 
 
 def _whole(digits: str) -> float:
-    """Read a whole number; one of thousands of digits, which Python refuses to read, is infinite and rejected alone."""
+    """Parse an integer; one of thousands of digits, which Python rejects, becomes infinite and is rejected alone."""
     return int(digits) if len(digits) <= 1000 else float(digits)

@@ -183,14 +183,14 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
     lengths = np.array([len(scores) for scores in value], np.int64)
     fact_table = np.round(np.array(facts, np.float64).reshape(-1, BETWEEN + 1), DIGITS)
     return Scores(
-        tuple(parts),
-        np.concatenate(place) if place else np.empty(0, np.int64),
-        np.concatenate(value) if value else np.empty(0),
-        np.cumsum(lengths) - lengths,
-        np.array(column, np.int64),
-        ScoreFunctions(tuple(names), tuple(measures), np.array(unit), fact_table, step),
-        reason,
-        size,
+        parts=tuple(parts),
+        place=np.concatenate(place) if place else np.empty(0, np.int64),
+        value=np.concatenate(value) if value else np.empty(0),
+        start=np.cumsum(lengths) - lengths,
+        column=np.array(column, np.int64),
+        functions=ScoreFunctions(tuple(names), tuple(measures), np.array(unit), fact_table, step),
+        reason=reason,
+        size=size,
     )
 
 

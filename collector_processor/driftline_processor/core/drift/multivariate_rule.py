@@ -94,16 +94,16 @@ def _decided(name: str, joint_result: JointResult, p: float | None, least: float
         reason = ""
     value, contributors = joint_result.value, joint_result.contributors
     return JointDrift(
-        name,
-        state,
-        round(joint_result.rows),
-        None if joint_result.missing else value,
-        p,
-        joint_result.effect,
-        joint_result.was,
-        joint_result.now,
-        () if joint_result.missing else contributors,
-        joint_result.changed_pairs,
-        joint_result.missing,
-        reason,
+        method=name,
+        state=state,
+        rows=round(joint_result.rows),
+        value=None if joint_result.missing else value,
+        p_value=p,
+        effect=joint_result.effect,
+        was=joint_result.was,
+        now=joint_result.now,
+        contributors=() if joint_result.missing else contributors,
+        changed_pairs=joint_result.changed_pairs,
+        missing=joint_result.missing,
+        reason=reason,
     )

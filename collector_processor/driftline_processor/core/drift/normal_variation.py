@@ -206,7 +206,15 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         levels = np.zeros((k, len(GRID)))  # not used for categories
         shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
         levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
-        return cls(distribution, ordered, borders, polynomials, levels, noise, weight)
+        return cls(
+            whole=distribution,
+            ordered=ordered,
+            borders=borders,
+            polynomials=polynomials,
+            levels=levels,
+            noise=noise,
+            weight=weight,
+        )
 
     def scores(self, counts: F64, new: F64) -> F64:
         """Return the score functions of samples: float64 (..., k, f).
@@ -564,9 +572,22 @@ class OwnWindows(Struct, frozen=True, eq=False):
             short = np.maximum(_moderated(functions, varied, np.array(freedom))[0] - of_block, 0.0)
             length = blocks.shorts.length / length_of_block
         return cls(
-            parts, first, functions, counts, place, length_of_block, weights, signal, freedom, chance,
-            _tails(functions, deviation, trust), short, short_chance, short_counts, length,
-        )  # fmt: skip
+            parts=parts,
+            first=first,
+            functions=functions,
+            counts=counts,
+            place=place,
+            each=length_of_block,
+            weights=weights,
+            signal=signal,
+            freedom=freedom,
+            chance=chance,
+            tails=_tails(functions, deviation, trust),
+            short=short,
+            short_chance=short_chance,
+            short_counts=short_counts,
+            short_length=length,
+        )
 
     def length(self, rows: float, reference: float, span: int) -> float:
         """Return the length of a window in blocks, limited by its number of rows relative to the reference.
@@ -607,7 +628,16 @@ class OwnWindows(Struct, frozen=True, eq=False):
         windows, total = self._own(length), self.counts.sum(axis=0)
         if not len(windows):
             nothing = np.zeros_like(window)
-            return Lengths(window, mean, window, chance, freedom, heavy, nothing, nothing[:0, :0])
+            return Lengths(
+                window=window,
+                mean=mean,
+                signal=window,
+                chance=chance,
+                freedom=freedom,
+                heavy=heavy,
+                apart=nothing,
+                own=nothing[:0, :0],
+            )
         rows = windows.sum(axis=2)
         trust, scores = _trust(rows), self.functions.scores(windows, np.zeros(rows.shape))
         part = trust / np.maximum(trust.sum(axis=0), 1e-300)
@@ -624,7 +654,9 @@ class OwnWindows(Struct, frozen=True, eq=False):
             heavy = np.where(beyond, self._heavy(1.0), heavy)
         signal = np.maximum(window - chance, 0.0)
         sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
-        return Lengths(window, mean, signal, chance, freedom, heavy, bias, sizes)
+        return Lengths(
+            window=window, mean=mean, signal=signal, chance=chance, freedom=freedom, heavy=heavy, apart=bias, own=sizes
+        )
 
     def _series(self, length: float, many: float, beside: F64) -> tuple[F64, F64, F64]:
         """Return the variances of a window of ``length`` blocks and of the reference's mean, and degrees of freedom.
@@ -717,12 +749,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
         excess = _size(reference, current, new)
         sizes = [one.own[:, at] if len(one.own) else np.zeros((1, len(at))) for one in usual]
         return OwnDistance(
-            p, own_freedom, np.sqrt(own_variance), np.sqrt(np.maximum(own_signal, 0.0)), part,
-            worth * np.maximum(1.0, own_variance / own_rows),
-            np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
-            np.array([len(one.own) for one in usual], np.int64),
-            np.stack([siz[0] for siz in sizes]), np.stack([siz[-1] for siz in sizes]),
-        )  # fmt: skip
+            p=p,
+            freedom=own_freedom,
+            deviation=np.sqrt(own_variance),
+            known=np.sqrt(np.maximum(own_signal, 0.0)),
+            part=part,
+            design_effect=worth * np.maximum(1.0, own_variance / own_rows),
+            alike=np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
+            windows=np.array([len(one.own) for one in usual], np.int64),
+            least=np.stack([siz[0] for siz in sizes]),
+            greatest=np.stack([siz[-1] for siz in sizes]),
+        )
 
 
 def _of_windows(known: Sequence[F64], at: I64) -> F64:
@@ -1007,13 +1044,13 @@ def _independent(series: F64) -> float:
 
 def _picked(functions: ScoreFunctions, at: I64) -> ScoreFunctions:
     return ScoreFunctions(
-        functions.whole[at],
-        functions.ordered[at],
-        functions.borders[at],
-        functions.polynomials[:, at],
-        functions.levels[at],
-        functions.noise[at],
-        functions.weight[at],
+        whole=functions.whole[at],
+        ordered=functions.ordered[at],
+        borders=functions.borders[at],
+        polynomials=functions.polynomials[:, at],
+        levels=functions.levels[at],
+        noise=functions.noise[at],
+        weight=functions.weight[at],
     )
 
 

@@ -264,7 +264,15 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn_rows: int) -> float
     near = float(inside[drawn_rows - low]) if len(inside) else 0.0
     p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn_rows)]), total, drawn_rows / total)[0])
     if p < SMALL:
-        p = _outside_probability(turned, first.tolist(), lowest, highest, passed, total, drawn_rows)
+        p = _outside_probability(
+            turned=turned,
+            first=first.tolist(),
+            lowest=lowest,
+            highest=highest,
+            passed=passed,
+            total=total,
+            drawn_rows=drawn_rows,
+        )
     return min(1.0, p)
 
 
@@ -356,7 +364,15 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: in
         chosen_now = np.arange(low, low + len(so_far))
         left = _completed(chosen_now, passed, total, drawn_rows)
         remaining = (drawn_rows - chosen_now).astype(np.float64)
-        p += float(left @ (so_far * _within(value, cell, common, remaining, share, unit, grid)[:, :top]).sum(axis=1))
+        p += float(
+            left
+            @ (
+                so_far
+                * _within(value=value, cell=cell, common=common, chosen=remaining, share=share, unit=unit, grid=grid)[
+                    :, :top
+                ]
+            ).sum(axis=1)
+        )
     return min(1.0, p)
 
 

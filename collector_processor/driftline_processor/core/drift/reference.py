@@ -143,15 +143,15 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
         if size > 1:
             edges[row, : size - 1], edges[row, size - 1 :] = bins.edges, bins.edges[-1]
     return ReferenceTable(
-        columns,
-        np.array([column.bins.size for column in columns], np.int64),
-        counts,
-        np.array([column.rows for column in columns]),
-        np.array([column.kind == "number" for column in columns], np.bool_),
-        np.array([column.kind == "embedding" for column in columns], np.bool_),
-        edges,
-        others,
-        outer,
+        columns=columns,
+        size=np.array([column.bins.size for column in columns], np.int64),
+        counts=counts,
+        rows=np.array([column.rows for column in columns]),
+        number=np.array([column.kind == "number" for column in columns], np.bool_),
+        embedded=np.array([column.kind == "embedding" for column in columns], np.bool_),
+        edges=edges,
+        others=others,
+        outer=outer,
     )
 
 
@@ -189,16 +189,16 @@ def _reference(
     embedding = _embedding(baseline, name) if column == "feature" else None
     kind: Kind = "embedding" if embedding is not None else _kind(bins, counts)
     return Reference(
-        column,
-        name,
-        part,
-        bins,
-        counts * (rows / counts.sum()) if rows else counts,
-        rows,
-        kind,
-        missing_share(all_counts, bins),
-        drawing(bins, counts),
-        embedding,
+        column=column,
+        name=name,
+        part=part,
+        bins=bins,
+        counts=counts * (rows / counts.sum()) if rows else counts,
+        rows=rows,
+        kind=kind,
+        missing=missing_share(all_counts, bins),
+        drawing=drawing(bins, counts),
+        embedding=embedding,
     )
 
 

@@ -324,7 +324,13 @@ of which there are about twenty. More windows at once (ten of 200 features, nine
 def _drift_together(families: Sequence[Family]) -> list[dict[str, Drift]]:
     samples = [
         _Sample(
-            index, pane, baseline, reference_table(baseline), family.rules, family.span, family.swings.get(name, {})
+            family=index,
+            pane=pane,
+            baseline=baseline,
+            table=reference_table(baseline),
+            rules=family.rules,
+            span=family.span,
+            swings=family.swings.get(name, {}),
         )
         for index, family in enumerate(families)
         for name, (pane, baseline) in family.slices.items()
@@ -670,14 +676,16 @@ class _Columns(Struct, eq=False):
         worth = np.concatenate([np.ones(len(paired)), self.design[clustered]])
         certain = np.where((worth > 1) & np.isfinite(self.freedom[columns]), FAR, CERTAIN)
         pairs = SamplePairs(
-            self.reference[columns] / worth[:, np.newaxis],
-            self.current[columns] / worth[:, np.newaxis],
-            self.size[columns],
-            self.number[columns],
-            self.edges[columns],
-            self.others[columns],
-            certain,
-            {place: self.vectors[column] for place, column in enumerate(columns.tolist()) if column in self.vectors},
+            reference=self.reference[columns] / worth[:, np.newaxis],
+            current=self.current[columns] / worth[:, np.newaxis],
+            size=self.size[columns],
+            number=self.number[columns],
+            edges=self.edges[columns],
+            others=self.others[columns],
+            certain=certain,
+            vectors={
+                place: self.vectors[column] for place, column in enumerate(columns.tolist()) if column in self.vectors
+            },
         )
         first = [self.methods[column] for column in paired.tolist()]
         measures = measure(pairs, first + [self.methods[column][:1] for column in clustered.tolist()])

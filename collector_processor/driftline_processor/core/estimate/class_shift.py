@@ -121,15 +121,15 @@ def decisions_between(panes: Sequence[Pane], classes: int) -> float:
 def _unknown_shift(names: Sequence[str], was: F64, p_value: float) -> LabelShift:
     class_index = int(np.argmax(was))
     return LabelShift(
-        "either",
-        float(was[class_index]),
-        float(was[class_index]),
-        0.0,
-        1.0,
-        p_value,
-        1.0,
-        (),
-        names[class_index],
+        explains="either",
+        was=float(was[class_index]),
+        now=float(was[class_index]),
+        low=0.0,
+        high=1.0,
+        p_value=p_value,
+        fit=1.0,
+        features=(),
+        class_name=names[class_index],
     )
 
 
@@ -172,16 +172,16 @@ def _explained(
     class_index = int(np.argmax(np.abs(now - was) / np.maximum(deviation, 1e-12)))
     class_share = shares[names[class_index]]
     return LabelShift(
-        explains,
-        class_share.was,
-        class_share.now,
-        class_share.low,
-        class_share.high,
-        p_value,
-        1.0,
-        by,
-        names[class_index],
-        shares,
+        explains=explains,
+        was=class_share.was,
+        now=class_share.now,
+        low=class_share.low,
+        high=class_share.high,
+        p_value=p_value,
+        fit=1.0,
+        features=by,
+        class_name=names[class_index],
+        shares=shares,
     )
 
 

@@ -97,7 +97,17 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     features = feature_shifts(pane, baseline, ScalarOutcome(lambda one: one.outcome, variance, move.due, shift))
     explains, by = explanation(features, p_value)
     now = mean + shift
-    moved = LabelShift(explains, mean, now, now - wide, now + wide, p_value, 1.0, by, quantity="mean")
+    moved = LabelShift(
+        explains=explains,
+        was=mean,
+        now=now,
+        low=now - wide,
+        high=now + wide,
+        p_value=p_value,
+        fit=1.0,
+        features=by,
+        quantity="mean",
+    )
     return moved, TargetShift(mean, now)
 
 
@@ -718,7 +728,19 @@ class _Made:
         reference = learned.reference.get(name)
         value = None if reference is None else reference.value
         if point.value is None:
-            return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
+            return Estimate(
+                value=None,
+                low=None,
+                high=None,
+                sampling_error=None,
+                lower_bound=None,
+                upper_bound=None,
+                alert=None,
+                rows=rows,
+                source="panes",
+                method=self._method,
+                reference=value,
+            )
         per_row = learned.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = learned.differ(self._cut, name, per_row)
         time = off.over(self._lasting)

@@ -1,4 +1,4 @@
-"""Count the rows that keep each rule: sums that add up over panes."""
+"""Count the rows that meet each rule: additive sums of panes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 
 
 def count_rules(features: Mapping[str, Column], expect: Expectations, group: I64, groups: int) -> dict[str, F64]:
-    """Count rows for the rules of features: part → float64 (groups, 4), unweighted.
+    """Return the counts for the rules of features: part → float64 (groups, 4), unweighted.
 
     ``group``: int64 (n,), the pane of time each row falls into. Entries: rows, rows with a value, and by the kind of
     rule those that keep it; for ``min`` those below and those up to the limits, for ``max`` those above and those from
@@ -102,7 +102,7 @@ def _from(values: F64, limit: float | None) -> F64:
 
 
 def _categories(column: Column, n: int, fits: Mask) -> Mask:
-    """Rows whose text fits; a row without a text does not."""
+    """Return True for rows whose text fits; rows without a text are False."""
     if column.codes is None or not len(column.codes):
         return np.zeros(n, dtype=np.bool_)
     return np.append(fits, np.bool_(False))[column.codes]

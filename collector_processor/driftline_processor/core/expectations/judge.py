@@ -1,7 +1,7 @@
-"""Judge the expectations of a window: met, broken, or unknown.
+"""Evaluate the expectations of a window: met, broken, or inconclusive.
 
-Rules that were counted from rows are known exactly. From bins alone, the share of values that keep a rule is exact
-where the rule cuts no bin, and lies between two bounds where it does.
+Rules counted from rows are known exactly. From bins alone, the fraction of values that meet a rule is exact if the rule
+cuts no bin, and lies between two bounds otherwise.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _BOUNDS = octave_bounds()
 
 
 def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] | None:
-    """Return the least and the greatest share of the values (of those that are not missing) that keep a rule.
+    """Return the minimum and maximum fraction of the non-missing values that meet a rule.
 
-    None for a rule that bins say nothing of. Values within a bin may lie anywhere in it; beyond the outer edges powers
-    of two are told apart, where the window kept them.
+    None for a rule that bins cannot evaluate. Values within a bin may lie anywhere in it; outside the outer edges,
+    powers of two are used if the window has them.
 
     >>> from driftline.panes.bins import NumberBins
     >>> sums = Sums(np.array([0.0, 6.0, 4.0, 0.0]), 10.0, 0.0, 0.0)
@@ -62,7 +62,7 @@ def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] |
 
 
 def _range(rule: Rule, bins: NumberBins, sums: Sums) -> tuple[float, float]:
-    """Return the least and the greatest weight of values within ``[low, high]``."""
+    """Return the minimum and maximum weight of values within ``[low, high]``."""
     starts, ends, weights = _cells(bins, sums)
     low = -np.inf if rule.low is None else rule.low
     high = np.inf if rule.high is None else rule.high
@@ -93,13 +93,13 @@ def _cells(bins: NumberBins, sums: Sums) -> tuple[F64, F64, F64]:
 
 
 class RowFacts(Struct, frozen=True):
-    """Facts about the rows of a window that sums do not hold.
+    """Facts about the rows of a window that sums do not contain.
 
     Attributes:
-        repeats: How often whole rows repeat; None where rows are not at hand.
-        unique: How often the values of single features repeat, by feature.
-        newest: Time of the newest prediction, unix nanoseconds; None where it is unknown.
-        until: The moment at which the newest row's age is taken, unix nanoseconds; None = the end of the window.
+        repeats: Repeats of whole rows; None without rows.
+        unique: Repeats of the values of single features, by feature.
+        newest: Time of the newest prediction, unix nanoseconds; None if unknown.
+        until: Time for the age of the newest row, unix nanoseconds; None = the end of the window.
     """
 
     repeats: Repeats | None = None
@@ -111,17 +111,17 @@ class RowFacts(Struct, frozen=True):
 def judge_expectations(
     expectations: Expectations, facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
 ) -> tuple[Expected, ...]:
-    """Judge the expectations of a window.
+    """Evaluate the expectations of a window.
 
     Args:
         expectations: The rules.
-        facts: Facts about rows that ``pane`` does not hold.
-        pane: Sums of the window, with what was counted for rules (:mod:`.counting`).
-        baseline: Its bins give bounds where rows were not counted: they came as distributions, or before the rule.
-        window: The window that is judged.
+        facts: Facts about rows that ``pane`` does not contain.
+        pane: Sums of the window, with the counts of rules (:mod:`.counting`).
+        baseline: Its bins give bounds if rows were not counted: they came as distributions, or before the rule.
+        window: The window.
 
     Returns:
-        One verdict per rule: those of whole rows first.
+        One result per rule: those of whole rows first.
     """
     return tuple(_judged(expectations, facts, pane, baseline, window))
 
@@ -165,7 +165,7 @@ def _of_feature(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) ->
 
 
 def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Expected:
-    """From bins, where the rows were not counted for the rule."""
+    """Return the result from bins, if the rows were not counted for the rule."""
     bins = None if baseline is None else baseline.bins.features.get(name)
     sums = None if bins is None else sums_of(pane, name, bins)
     if bins is None or sums is None:
@@ -197,7 +197,15 @@ def _between(rule: Rule, low: float, high: float, rows: int) -> Expected:
 
 def _of_value(rule: Rule, low: float, high: float, rows: int, measurement: Fact) -> Expected:
     low, high = float(low), float(high)
-    return Expected(rule.feature, rule.written, rule.limit.verdict(low, high), low, high, rows, measurement)
+    return Expected(
+        feature=rule.feature,
+        rule=rule.written,
+        state=rule.limit.verdict(low, high),
+        low=low,
+        high=high,
+        rows=rows,
+        measurement=measurement,
+    )
 
 
 def _of_rows(rule: Rule, rows: int) -> Expected:
@@ -237,18 +245,40 @@ def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expecte
             return _unknown(rule, "values_too_close", int(rows))
         value = math.sqrt(variance)
     measurement = fact("moment_of_values", moment=rule.kind, value=value)
-    return Expected(rule.feature, rule.written, _state(rule, value), value, value, int(rows), measurement)
+    return Expected(
+        feature=rule.feature,
+        rule=rule.written,
+        state=_state(rule, value),
+        low=value,
+        high=value,
+        rows=int(rows),
+        measurement=measurement,
+    )
 
 
 def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
-    """Judge the least or the greatest value, from the number of values beyond its limits and at them."""
+    """Return the result for the minimum or the maximum, from the number of values outside and within its limits."""
     state: Judgement = "met" if outside == 0 and within > 0 else "broken"
     limits = {"low": rule.low, "high": rule.high}
     measurement = fact("end_of_values", end=rule.kind, rows=rows, outside=outside, within=within, **limits)
-    return Expected(rule.feature, rule.written, state, None, None, int(rows), measurement)
+    return Expected(
+        feature=rule.feature,
+        rule=rule.written,
+        state=state,
+        low=None,
+        high=None,
+        rows=int(rows),
+        measurement=measurement,
+    )
 
 
 def _unknown(rule: Rule, reason: str, rows: int) -> Expected:
     return Expected(
-        rule.feature, rule.written, "inconclusive", None, None, rows, fact("measurement_unknown", reason=reason)
+        feature=rule.feature,
+        rule=rule.written,
+        state="inconclusive",
+        low=None,
+        high=None,
+        rows=rows,
+        measurement=fact("measurement_unknown", reason=reason),
     )

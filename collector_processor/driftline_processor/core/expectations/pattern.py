@@ -1,7 +1,7 @@
-"""Find regular expressions in texts, in time that grows with the length of a text and never faster.
+"""Search texts for regular expressions in time linear in the length of a text.
 
-The expressions are Python's, the matching is RE2's: Python's own ``re`` needs years for ``^(a+)+$`` and 50 letters.
-RE2 has no look-around and no back-references, so an expression that needs them is refused where the rule is read.
+The expressions are Python's, the matching is RE2's: Python's own ``re`` needs years for ``^(a+)+$`` and 50 letters. RE2
+has no look-around and no back-references, so an expression that needs them is rejected when the rule is read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RE2 needs 0.2 s to compile the 700 ranges of ``^\\w{1,255}$``, and 20 µs for th
 """
 
 _LAST = 0x10FFFF
-"""The greatest code point of Unicode (standard, section 2.4)."""
+"""The last code point of Unicode (standard, section 2.4)."""
 
 _MISSING = (
     (re.compile(r"\(\?<?[=!]"), "RE2 has no look-around, such as (?=...) and (?<!...)"),
@@ -45,11 +45,11 @@ _MISSING = (
 
 
 class UnusablePattern(ValueError):  # noqa: N818 - the state of an expression, and the sentence its author reads
-    """An expression that cannot be matched, and why."""
+    """An expression that cannot be matched, with the reason."""
 
 
 def check_pattern(pattern: str) -> None:
-    """Raise :class:`UnusablePattern` for what is no regular expression of Python, or what RE2 cannot match.
+    """Raise :class:`UnusablePattern` for an invalid regular expression, or one that RE2 cannot match.
 
     >>> check_pattern("^[0-9]+$")
     >>> check_pattern("(?=a)b")
@@ -70,10 +70,10 @@ def check_pattern(pattern: str) -> None:
 
 
 def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Return True for texts in which a regular expression is found, as by ``re.search``: bool (n,).
+    r"""Return True for texts that contain a match of a regular expression, as by ``re.search``: bool (n,).
 
-    Differs from ``re`` in two things: a word boundary (``\\b``) knows only the letters and digits of ASCII, and where
-    case is ignored, no letter of ASCII is one of another alphabet.
+    Differs from ``re`` in two respects: a word boundary (``\b``) uses only letters and digits of ASCII, and if case is
+    ignored, letters of ASCII only match letters of ASCII.
 
     >>> find_pattern("^(a+)+$", ["aaa", "a" * 1000 + "!"]).tolist()
     [True, False]
@@ -90,7 +90,7 @@ def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
 
 
 class _Fewer(dict[int, str]):
-    """One letter, digit, space and sign for all beyond ASCII: an expression that names none cannot tell them apart."""
+    """Map from all characters beyond ASCII to one letter, digit, space and sign, for expressions in ASCII only."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)
@@ -107,13 +107,13 @@ _FEWER = _Fewer()
 
 
 def _names_ascii(pattern: str) -> bool:
-    """Return True where an expression names no character beyond ASCII, neither as itself nor by its number."""
+    """Return True if an expression contains no character beyond ASCII, as itself or by number."""
     return pattern.isascii() and not re.search(r"\\[uUNx0-7]", pattern)
 
 
 @lru_cache(maxsize=1000)
 def _re2(pattern: str) -> str:
-    """Write an expression of Python such that RE2 takes it to mean the same."""
+    """Return the RE2 expression that is equivalent to a Python expression."""
     tokens = _tokens(pattern)
     flags = {flag for token, inside in tokens if not inside and _FLAGS.fullmatch(token) for flag in token}
     classes = _ASCII if "a" in flags else _FEW if _names_ascii(pattern) else _ALL
@@ -136,7 +136,7 @@ def _re2(pattern: str) -> str:
 
 
 def _tokens(pattern: str) -> list[tuple[str, bool]]:
-    """Cut an expression into its signs, and say of each whether it stands between brackets."""
+    """Split an expression into tokens, each with whether it is between brackets."""
     tokens: list[tuple[str, bool]] = []
     inside = False
     for token in _TOKEN.findall(pattern):
@@ -169,7 +169,7 @@ def _escape(token: str, inside: bool, classes: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=9)
 def _ranges_without(token: str, held: str) -> str:
-    """Return every character that a class does not hold, as ranges: between brackets RE2 has no word for them."""
+    """Return the characters outside a class as ranges, since RE2 has no syntax for them between brackets."""
     within = re.compile(token if r"\p" in held else f"[{held}]")
     written, first = "", 0
     for holds, codes in groupby(range(_LAST + 2), lambda code: code > _LAST or within.match(chr(code)) is not None):

@@ -1,4 +1,4 @@
-"""An expectation: one rule, with the limit it must keep."""
+"""An expectation: one rule with its limit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Kind = Literal[
 ]
 
 TYPES = ("number", "whole", "boolean", "text")
-"""A boolean is true or false, or 1 or 0; a whole number is a number, too."""
+"""A boolean is true or false, or 1 or 0; a whole number is also a number."""
 
 _LIMIT = re.compile(r"\s*(<=|>=|<|>|==?)?\s*(\d+(?:[.,_]\d+)*(?:[eE][-+]?\d+)?)\s*(%?)\s*")
 _SIGNS: dict[str, Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": "=", "==": "="}
@@ -39,13 +39,13 @@ _SIGNS: dict[str, Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "=": 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``operator`` and ``number`` that a measured value must keep."""
+    """Limit ``number`` with its ``operator`` for a measured value."""
 
     operator: Operator
     number: float
 
     def verdict(self, low: float | None, high: float | None) -> Judgement:
-        """Judge a value that lies between ``low`` and ``high``.
+        """Evaluate a value that lies between ``low`` and ``high``.
 
         >>> Limit("<", 0.05).verdict(0.01, 0.01), Limit("<", 0.05).verdict(0.01, 0.1), Limit("<", 0.05).verdict(0.1, 1)
         ('met', 'inconclusive', 'broken')
@@ -75,7 +75,7 @@ class Limit:
 
 
 def share_limit(written: object, default: Operator = "<=") -> Limit:
-    """Read ``"< 5%"``, ``"<= 0.05"``, ``"5%"``, ``0``; without a sign it is ``default``.
+    """Parse ``"< 5%"``, ``"<= 0.05"``, ``"5%"``, ``0``; the default operator is ``default``.
 
     >>> share_limit("< 5%"), share_limit(0)
     (Limit(operator='<', number=0.05), Limit(operator='<=', number=0.0))
@@ -94,7 +94,7 @@ def share_limit(written: object, default: Operator = "<=") -> Limit:
 
 
 def count_limit(written: object) -> Limit:
-    """Read ``">= 100"``, ``100``: at least so many.
+    """Parse ``">= 100"``, ``100``; the default operator is ``>=``.
 
     >>> count_limit(100)
     Limit(operator='>=', number=100.0)
@@ -121,9 +121,9 @@ class Rule:
     Attributes:
         feature: "" for the rows as a whole.
         written: As in YAML, ``range: [0, 120]``.
-        limit: For a share of values, or of rows, or their number; of ``freshness`` in seconds.
-        low: Of a range, a length, a mean; None is open.
-        high: Of a range, a length, a mean; None is open.
+        limit: For a fraction of values or of rows, or their number; for ``freshness`` in seconds.
+        low: Lower limit of a range, a length or a mean; None = open.
+        high: Upper limit, likewise.
         values: Canonical texts.
         pattern: See :mod:`.pattern`.
     """
@@ -140,7 +140,7 @@ class Rule:
 
     @property
     def part(self) -> str:
-        """The name of the pane's part that holds what was counted for the rule."""
+        """The name of the pane's part with the counts for the rule."""
         return f"{PREFIX}{self.feature}:{blake2b(self.written.encode(), digest_size=6).hexdigest()}"
 
 
@@ -148,15 +148,15 @@ PREFIX = "expect:"
 """Prefix of the parts with the counts of rules, before feature and rule."""
 
 WIDTH = 4
-"""Entries of such a part: rows, rows with a value, and two that the kind of the rule gives a meaning."""
+"""Entries of such a part: rows, rows with a value, and two that depend on the kind of rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All that is expected of a model's data.
+    """All expectations of a model's data.
 
     Attributes:
-        rows: Of them as a whole.
+        rows: Rules for the rows as a whole.
         features: Name → rules.
     """
 
@@ -167,5 +167,5 @@ class Expectations:
         return bool(self.rows or self.features)
 
     def wants(self, kind: Kind) -> bool:
-        """Return True where any rule is of this kind."""
+        """Return True if any rule is of this kind."""
         return any(rule.kind == kind for rules in (self.rows, *self.features.values()) for rule in rules)

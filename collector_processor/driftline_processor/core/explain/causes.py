@@ -1,23 +1,10 @@
-"""Explain a window: the causes of its drift in order of importance, and the effect of each on the score.
+"""Explain the drift of a window: its causes by importance, and the effect of each on the score.
 
-A cause is a feature that drifts, or a finding about the data that explains more: a column in another unit is not
-"drift of amount". Causes are ranked by the share of rows whose value moved, times the feature's importance to the model
-where the baseline knows it. A cause names the slice where a feature drifts in one slice and hardly elsewhere. Its
-effect on the score follows from the baseline's mean score of each value.
-
-A cause is a feature that drifts, or a finding about the data that says more of it: a column in another unit is not
-"drift of amount". Causes are ranked by the share of rows whose value moved, times the feature's importance to the model
-where the baseline knows it.
-
-What an explanation looks at: the rows of a window, or of one slice of it, beside the baseline's.
-
-In which slice a feature drifts, where it does so in one and hardly in the rest of the rows.
-
-How many rows moved: one number that is comparable between features, faults and slices.
-
-What the shift of a feature makes of the score, by the mean scores that the baseline has for its values.
-
-The region of a shift: the range or the categories whose share of rows changed most, in the feature's own unit.
+A cause is a feature that drifts, or a data-quality finding that explains the drift: a column in another unit is not
+"drift of amount". Causes are ranked by the fraction of rows whose value moved, times the feature's importance to the
+model if the baseline contains it. A cause names the slice if a feature drifts in one slice and hardly elsewhere, and
+the region of the shift in the feature's own unit. Its effect on the score follows from the baseline's mean score per
+value.
 """
 
 from __future__ import annotations
@@ -47,13 +34,13 @@ from driftline_processor.core.windows.window import Window
 from .onset import onset
 
 LENGTHS = "lengths (L2 norm)"
-"""Name of the values in the bins of an embedding; another method compares its vectors."""
+"""Name of the values in the bins of an embedding, whose vectors another method compares."""
 
 _OTHER = {"other": "other categories"}
 
 
 def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tuple[Change, ...]:
-    """Return the regions whose share changed most, and the missing values where their change matters.
+    """Return the regions whose fraction changed most, and the missing values if their change is relevant.
 
     ``was``, ``now``: counts over the bins, then missing, then invalid. ``lengths``: the values are those of vectors.
 
@@ -79,7 +66,7 @@ def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tup
 
 
 def _categories(drawn: Cells) -> list[Change]:
-    """Return the category that changed most, and the category that changed most in the other direction."""
+    """Return the category that changed most, and the one that changed most in the other direction."""
     shift = drawn.now - drawn.was
     most = int(np.abs(shift).argmax())
     if shift[most] == 0:
@@ -143,7 +130,7 @@ def _absent(counts: F64, bins: Bins) -> float:
 
 
 def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float:
-    """Return the share of rows that would have to change their cell, less the share that chance explains.
+    """Return the fraction of rows that would have to change their cell, less the fraction that chance explains.
 
     This is the total variation over the cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`. A missing
     value has a cell of its own.
@@ -151,10 +138,10 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
     Args:
         was: Effective rows of the reference by cell, float64 (cells,).
         now: Effective rows of the window by cell, float64 (cells,).
-        design_effect: Number of rows that carry the information of one independent row.
+        design_effect: Design effect of the rows.
 
     Returns:
-        A share, 0 to 1; 0 where a side is empty.
+        A fraction, 0 to 1; 0 if a side is empty.
 
     >>> round(share_of_rows_moved(np.array([5e6, 5e6]), np.array([4e6, 6e6])), 3)
     0.1
@@ -168,8 +155,9 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
 
 
 LEAST_CARRIED = 0.05
-"""Least fraction of the score's shift in the ranking, and in a sentence: a smaller one ranks like this one and is not
-shown. Fractions are known to about so much: their cells may hold thirty rows."""
+"""Minimum fraction of the score's shift for ranking and sentences; smaller fractions rank like this one and are not
+shown. It is about their precision, since their cells may hold thirty rows.
+"""
 
 
 class ColumnCounts(NamedTuple):
@@ -180,7 +168,7 @@ class ColumnCounts(NamedTuple):
 
 
 def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnCounts], cells: I64) -> str:
-    """Return the slice that holds the move of a feature, "" where the move is not in one slice.
+    """Return the slice that contains the shift of a feature, "" if it is not in one slice.
 
     Among several, the slice with most of the moved rows wins.
 
@@ -212,13 +200,13 @@ def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnC
 
 
 class ExplainInput(Struct, frozen=True, dict=True):
-    """A window, or one slice of it, beside its reference.
+    """A window, or one slice of it, with its reference.
 
     Attributes:
         pane: The sums of its rows.
         baseline: The reference.
         found: The drift of its features.
-        time_before: Answers what the time up to the window's end looked like.
+        time_before: Function that returns the histograms of the time up to the window's end.
     """
 
     pane: Pane
@@ -231,7 +219,7 @@ class ExplainInput(Struct, frozen=True, dict=True):
         return block_columns(self.baseline.bins)
 
     def sides(self, part: str) -> ColumnCounts | None:
-        """Return the effective rows of a column in the baseline and in the window; None where either is unknown."""
+        """Return the effective rows of a column in the baseline and in the window; None if either is unknown."""
         was, now = self.baseline.pane.parts.get(part), self.pane.parts.get(part)
         if was is None or now is None or part not in self._columns or not was.any() or not now.any():
             return None
@@ -259,16 +247,15 @@ def _kish(pane: Pane) -> float:
 
 
 FEW = 30.0
-"""Reference rows of a cell below which the nearest neighbour's mean score is taken: the standard error of a mean is
-then below a fifth of a standard deviation."""
+"""Minimum reference rows of a cell to use its own mean score, else the nearest cell's: the standard error of the mean
+is then below a fifth of a standard deviation.
+"""
 
 
 def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
-    """Return the mean score of the baseline and of the window; None where either is unknown.
+    """Return the mean score of the baseline and of the window; None if either is unknown.
 
-    The mean of the window comes from its histogram of the score, each bin at the baseline's mean of that bin.
-
-    The window's from its histogram over the score's bins, each at the baseline's mean of that bin.
+    The mean of the window comes from its score histogram, with the baseline's mean score of each bin.
     """
     scores = baseline.extras.score_means
     now = pane.parts.get("score")
@@ -283,11 +270,11 @@ def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
 
 
 def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
-    """Return the shift of the mean score that the shift of one feature explains; None where unknown.
+    """Return the shift of the mean score that the shift of one feature explains; None if unknown.
 
-    Kitagawa's composition effect: the change of each cell's share times the baseline's mean score there. Correlated
-    features carry the same shift, so their effects do not add up. Beyond the values of the baseline, the score is taken
-    as at the nearest edge.
+    Kitagawa's composition effect: the change of each cell's fraction times the baseline's mean score there. Correlated
+    features carry the same shift, so their effects do not add up. Outside the range of the baseline, the score is that
+    of the nearest edge.
 
     Source: Kitagawa, "Components of a difference between two rates" (1955).
 
@@ -312,7 +299,7 @@ def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
 
 
 def _cells(counts: F64, means: ScoreMeans) -> F64:
-    """Return counts over bins, missing and invalid as counts over cells and a cell without a usable value."""
+    """Return counts over bins, missing and invalid as counts over cells, the last one without a usable value."""
     size = len(counts) - 2
     summed: F64 = np.add.reduceat(counts, np.append(means.first, size))
     return summed
@@ -330,10 +317,10 @@ def _filled(mean: F64, rows: F64, fewest_rows: float) -> F64:
 
 
 ALWAYS = frozenset({"swapped", "unit_change", "type_change", "constant"})
-"""Findings that explain a change of a feature better than its drift."""
+"""Checks whose findings explain a change of a feature better than its drift."""
 
 MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
-"""Findings that explain a change where they are at least half of the move."""
+"""Checks whose findings explain a change if they are at least half of it."""
 
 
 def explain(
@@ -348,8 +335,8 @@ def explain(
     Args:
         window: Window to explain.
         views: Rows and drift by slice, "" for all rows.
-        findings: Findings about the data of all rows.
-        score: Drift of the score; None where unknown.
+        findings: Data-quality findings of all rows.
+        score: Drift of the score; None if unknown.
         timezone: IANA name of the time zone in which days begin.
 
     Returns:
@@ -384,7 +371,7 @@ def explain(
 def _carrying(
     causes: Sequence[tuple[Cause, Finding | None]], views: Mapping[str, ExplainInput], means: tuple[float, float] | None
 ) -> list[tuple[Cause, Finding | None]]:
-    """Return the causes with their share of the shift of the mean score; for two swapped features their sum."""
+    """Return the causes with their fraction of the shift of the mean score; for two swapped features their sum."""
     if means is None or means[0] == means[1]:
         return list(causes)
     all_rows, carrying = views[""], []
@@ -398,7 +385,7 @@ def _carrying(
 
 
 def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
-    """Return the cause of a finding; None for a finding without a feature, or one that explains little of the move."""
+    """Return the cause of a finding; None without a feature, or if the finding explains little of the shift."""
     parts = {name: explain_input.sides(f"feature:{name}") for name in finding.features}
     shifts = [_moved(name, explain_input) for name, sides in parts.items() if sides is not None]
     if not finding.features or finding.check not in ALWAYS | MOSTLY:
@@ -484,7 +471,7 @@ def _dated(
 def _ranked(
     causes: Collection[tuple[Cause, Finding | None]], explain_input: ExplainInput
 ) -> list[tuple[Cause, Finding | None]]:
-    """Return the causes in order: by share of moved rows times importance, else by share of the score's shift."""
+    """Return the causes sorted by moved rows times importance, else by their fraction of the score's shift."""
     shares = _importance(explain_input)
     if shares is not None:
         shares_of_causes = [

@@ -1,14 +1,12 @@
-"""Since when a column is as it is now: change points of its coarse histogram over time.
+"""Onset of a drift: change points of a column's coarse histogram over time.
 
-The baseline, then one histogram a step of time. Where the likelihood of two shares instead of one is greatest, the
-series is cut, and both parts are looked at again (binary segmentation). What tells a change from chance is not that
-rows of two stretches differ, since steps of quiet series differ, too (weekdays, weather, customers who come together);
-it is that they differ by more than the steps within each stretch do. Then the way back from now: a stretch belongs to
-the drift while it has gone at least a quarter of the way from the baseline to now.
+The series is the baseline, then one histogram per time step. It is cut where the likelihood ratio is largest, and both
+parts are searched again (binary segmentation). A cut is significant if the parts differ by more than the steps within
+each part do, since steps without drift differ, too (weekdays, weather, groups of customers). Then a part belongs to the
+drift, going back from now, while it is at least a quarter of the way from the baseline to now.
 
 Sources: Vostrikova (1981), binary segmentation; McCullagh and Nelder, "Generalized Linear Models" (1989), chapter 4.5,
-for shares that vary more than a multinomial; Box (1954) for the degrees of freedom of a sum of squares whose directions
-do not vary alike.
+for overdispersed proportions; Box (1954) for the degrees of freedom of a sum of squares with unequal variances.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ from driftline.tables.table import F64
 from driftline_processor.core.special_functions import chdtrc, fdtrc
 
 ALPHA = 0.01
-"""At most so many quiet stretches are cut; docs/data/explanations.md has how often the day is right."""
+"""Maximum fraction of series without a change that are cut; docs/data/explanations.md has the accuracy of the day."""
 
 FEW = 4
-"""With fewer steps than this beside what is estimated from them, rows count as they do for the state of drift."""
+"""Minimum degrees of freedom of the steps to estimate their variance; below it, the design effect of drift is used."""
 
 
 class Onset(NamedTuple):
@@ -34,7 +32,7 @@ class Onset(NamedTuple):
     Attributes:
         at: First step after the change.
         p_value: P-value of the cut before ``at``.
-        before: True where ``at`` is the first known step: the change may be older.
+        before: True if ``at`` is the first known step: the change may be older.
     """
 
     at: int
@@ -46,17 +44,17 @@ class _Cut(NamedTuple):
     at: int
     p: float
     alike: float = 1.0
-    """Number of steps that carry the information of one, since each resembles the step before."""
+    """Design effect of autocorrelated steps."""
 
 
 def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.0) -> Onset | None:
-    """Return since when the last steps are as they are; None where no change is beyond chance.
+    """Return the step since which the column is as it is now; None without a significant change.
 
     Args:
         baseline: float64 (cells,), its rows.
-        steps: float64 (steps, cells), the same of each step of time, oldest first.
-        current: How many of the last ones are the window.
-        design_effect: How many rows count as one at least; steps say themselves whether more do.
+        steps: float64 (steps, cells), the rows of each time step, oldest first.
+        current: Number of last steps that form the window.
+        design_effect: Minimum design effect of the rows; steps may show a larger one.
 
     >>> quiet, drifted = [50.0, 50.0], [80.0, 20.0]
     >>> onset(np.array([500.0, 500.0]), np.array([quiet, [48.0, 52.0], quiet, drifted, [78.0, 22.0]])).at
@@ -92,7 +90,7 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
 
 
 def _segmented(series: F64, first: int, last: int, effect: float, alike: float = 1.0) -> list[_Cut]:
-    """Return all cuts of ``series[first:last]`` beyond chance; row 0 of the series is the baseline."""
+    """Return all significant cuts of ``series[first:last]``; row 0 of the series is the baseline."""
     tried: list[_Cut] = []
     for start, end, share in _stretches(first, last):
         cut = _best(series[start:end], effect, alike, anchored=start == 0)
@@ -107,11 +105,9 @@ def _segmented(series: F64, first: int, last: int, effect: float, alike: float =
 
 
 def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
-    """Return a stretch, and its overlapping halves and quarters, each with its share of the error probability.
+    """Return a part, and its overlapping halves and quarters, each with its fraction of the error probability.
 
-    A change that came and went hides a later change in the whole stretch, but not in a part after it.
-
-    What came and went hides a later change from one look at all of it, but not from a look at what followed.
+    A temporary change hides a later one in the whole part, but not in a sub-part after it.
     """
     length = last - first
     parts = [(first + index * length // (2 * scale), scale) for scale in (2, 4) for index in range(2 * scale - 1)]
@@ -121,13 +117,10 @@ def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
 
 
 def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | None:
-    """Return the most likely cut of a stretch with its p-value; None where none can be judged.
+    """Return the most likely cut of a part with its p-value; None if it cannot be tested.
 
-    ``alike`` is the least number of steps that count as one. With ``anchored`` the first row is the baseline: its
-    shares are known well, and it is no step.
-
-    ``alike``: how many steps count as one at least. ``anchored``: the first row is the baseline, whose shares are known
-    well, and which is no step.
+    ``alike``: minimum design effect of the steps. ``anchored``: the first row is the baseline, whose fractions are
+    known well, and which is not a step.
     """
     count = len(part)
     freedom = count - 2  # of how steps differ within: two means are known from them, or one and the baseline's
@@ -150,9 +143,9 @@ def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | N
 
 
 def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, alike: float) -> float:
-    """Return the probability of parts this far apart, from the variation of steps and from that of independent rows.
+    """Return the probability of such a distance, from the variance of steps and from that of independent rows.
 
-    ``within``: float64 (steps, cells), what each step differs by. ``alike``: how many steps count as one.
+    ``within``: float64 (steps, cells), deviation of each step. ``alike``: design effect of the steps.
     """
     covariance = within.T @ within / freedom
     variance = float(np.trace(covariance))
@@ -165,7 +158,7 @@ def _p_value(between: float, within: F64, freedom: int, width: int, effect: floa
 
 
 def _alike(within: F64, cut: int) -> float:
-    """Return the factor of a mean's variance due to neighbouring steps that resemble each other: (1 + r) / (1 - r)."""
+    """Return the design effect of autocorrelated steps: (1 + r) / (1 - r)."""
     count, sum_of_squares = len(within), float((within**2).sum())
     if count < 4 or sum_of_squares <= 0:
         return 1.0
@@ -180,9 +173,9 @@ def _alike(within: F64, cut: int) -> float:
 
 
 def _apart(before: F64, share: F64, rows: float) -> F64:
-    """Pearson's distance between the rows before a cut and those after it, for all cuts: float64 (cuts,).
+    """Return Pearson's distance between the rows before and after each cut: float64 (cuts,).
 
-    Its mean is the number of cells less one where rows are independent.
+    Its mean is the number of cells less one for independent rows.
     """
     n = before.sum(axis=1, keepdims=True)
     expected = share * (n * (rows - n) / rows)
@@ -192,7 +185,7 @@ def _apart(before: F64, share: F64, rows: float) -> F64:
 
 
 def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
-    """Return the sum of squares of :func:`_within` for all cuts at once, from sums up to each cut: float64 (cuts,)."""
+    """Return the sum of squares of :func:`_within` for all cuts at once, from cumulative sums: float64 (cuts,)."""
     rows = part.sum(axis=1, keepdims=True)
     weight = 1 / (rows * share + 1)
     if anchored:
@@ -210,7 +203,7 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
 
 
 def _within(part: F64, cut: int, share: F64) -> F64:
-    """Return the difference of rows from their side of a cut, float64 (rows, cells), in units of independent rows."""
+    """Return the deviation of rows from their side of a cut, float64 (rows, cells), in units of independent rows."""
     shares = np.vstack(
         [np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:cut], part[cut:])]
     )
@@ -220,7 +213,7 @@ def _within(part: F64, cut: int, share: F64) -> F64:
 
 
 def _way(was: F64, then: F64, now: F64) -> float:
-    """Return the part of the way from one distribution to another that a third has gone; 1 is all of it."""
+    """Return the position of a distribution between two others; 0 is the first, 1 the second."""
     weight = (now - was) / (now + was)
     whole_way = float(weight @ (now - was))
     return float(weight @ (then - was)) / whole_way if whole_way > 0 else 0.0

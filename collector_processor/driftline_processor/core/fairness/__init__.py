@@ -1,1 +1,1 @@
-"""Fairness between groups of people: criteria, intervals, verdicts. May import `intervals` and below."""
+"""Fairness between groups of people: criteria, intervals, results. May import `intervals` and below."""

@@ -1,11 +1,11 @@
-"""Criteria of fairness between groups of people, each with its interval and a verdict.
+"""Fairness criteria between groups of people, each with its interval and a result.
 
-Definitions are those of Fairlearn 0.15: the difference of a criterion is that between the greatest and the smallest of
-its groups, the ratio the smallest by the greatest. The verdict compares every group with the one of the highest rate
-(29 CFR 1607.4 D); where a reference group is named, verdict, difference and ratio are beside that one.
+Definitions are those of Fairlearn 0.15: the difference of a criterion is the maximum minus the minimum over its groups,
+the ratio the minimum divided by the maximum. The result compares every group with the one with the highest rate (29 CFR
+1607.4 D); if a reference group is named, all comparisons are with that group.
 
-Difference and ratio have an interval of their own, by which policies are judged window after window. It holds together
-with those of all other windows of thirty days: looking every day does not make a false alarm more likely.
+Difference and ratio have an interval of their own for policies. It is corrected over all windows of thirty days, so
+that daily evaluation does not make a false alarm more likely.
 """
 
 from __future__ import annotations
@@ -36,22 +36,21 @@ from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS, 
 from driftline_processor.core.windows.window import DAY, Window
 
 FOUR_FIFTHS = 0.8
-"""The ratio of selection rates below which US agencies see adverse impact (29 CFR 1607.4 D)."""
+"""Ratio of selection rates below which US agencies assume adverse impact (29 CFR 1607.4 D)."""
 
 TOLERANCE = 0.1
-"""Greatest difference between the rates of two groups, where the rule has none: as AI Fairness 360 has it (Bellamy et
-al. 2018)."""
+"""Default maximum difference between the rates of two groups, as in AI Fairness 360 (Bellamy et al. 2018)."""
 
 
 class GroupCounts(Struct, frozen=True):
     """Sums of one group.
 
-    Their blocks are those of time, the same for every group, so that it can be seen on which days groups differ.
+    Its blocks are blocks of time, the same for every group, to compare groups per day.
 
     Attributes:
-        labelled: Its labelled rows, the positive class second; None where there are none.
-        rows: How many these are, whatever they weigh.
-        predictions: All rows that have a decision, as if none had come true; None where they were not counted.
+        labelled: Its labelled rows, the positive class second; None without any.
+        rows: Their unweighted number.
+        predictions: All rows with a decision, as if every outcome were negative; None if they were not counted.
     """
 
     labelled: ConfusionTable | None
@@ -60,7 +59,7 @@ class GroupCounts(Struct, frozen=True):
 
     @property
     def weight(self) -> float:
-        """Confusion of the labelled rows, in weights."""
+        """Total weight of the labelled rows."""
         return 0.0 if self.labelled is None else float(self.labelled.weight.sum())
 
 
@@ -68,9 +67,9 @@ class FairnessRule(Struct, frozen=True):
     """A fairness rule for one attribute.
 
     Attributes:
-        reference: The group the others are compared with, "" = that of the highest rate.
-        tolerance: How far rates may be apart.
-        min_ratio: How small the ratio of selection rates may be.
+        reference: The group that others are compared with, "" = the one with the highest rate.
+        tolerance: Maximum difference of rates.
+        min_ratio: Minimum ratio of selection rates.
     """
 
     attribute: str
@@ -86,14 +85,14 @@ CRITERIA: Mapping[str, tuple[str, ...]] = {
     "equalized_odds": ("true_positive_rate", "false_positive_rate"),
     "predictive_parity": ("precision",),
 }
-"""Criterion → the rates that must be alike."""
+"""Criterion → the rates that must be equal."""
 
 MONTH: Final = 30 * DAY
-"""Nanoseconds in which the intervals of all windows hold together: a false alarm is rare by the month."""
+"""Nanoseconds over whose windows the intervals are corrected."""
 
 
 class Measure(NamedTuple):
-    """A number of how far groups are apart.
+    """A measure of the disparity between groups.
 
     Attributes:
         criterion: A key of :data:`CRITERIA`.
@@ -111,7 +110,7 @@ MEASURES: Mapping[str, Measure] = {
     "equalized_odds_difference": Measure("equalized_odds", "difference"),
     "predictive_parity_difference": Measure("predictive_parity", "difference"),
 }
-"""What policies compare, by name: all but the last are functions of Fairlearn 0.15 of that name."""
+"""Measures for policies by name: all but the last are functions of Fairlearn 0.15 with that name."""
 
 _RATES: Mapping[str, tuple[F64, F64]] = {
     name: (np.array(hits, np.float64), np.array(misses, np.float64))
@@ -123,7 +122,7 @@ _RATES: Mapping[str, tuple[F64, F64]] = {
         ("accuracy", [[1, 0], [0, 1]], [[0, 1], [1, 0]]),
     )
 }
-"""Rate → the rows that count for it and those that count against it, by actual and predicted class."""
+"""Rate → the cells of its hits and of its misses, by actual and predicted class."""
 
 
 def judge_fairness(
@@ -136,19 +135,19 @@ def judge_fairness(
     days: bool = False,
     windows: float = 1.0,
 ) -> Fairness | None:
-    """Compare the groups of an attribute; None where there are fewer than two.
+    """Compare the groups of an attribute; None with fewer than two.
 
-    A criterion is met where every comparison lies within the limit with its whole interval, broken where one lies
-    outside with it, else nobody can tell. With g groups the intervals of the g - 1 comparisons with a named group hold
-    together with at least that confidence (Bonferroni); where the rates choose it, those of all g(g - 1)/2 pairs. So a
-    group that cannot be told from that of the highest rate is compared with the highest from which it is apart: few
-    rows at the top hide nothing. Where all rows weigh the same, limits of rates are Wilson's, of differences
-    Newcombe's (1998, method 10), of ratios those of Miettinen and Nurminen (1985); else limits of rates are the exact
-    ones of weighted rows, and differences and ratios come from these (MOVER). Selection rates are those of all
-    predictions where the attribute came with them, else of the labelled rows. Where blocks of time differ more than
-    independent rows would, intervals are longer: those of a rate by how its group's blocks do, those of a comparison by
-    how the difference does, from which a day that is bad for both groups is gone. ``days``: blocks are days, not pieces
-    of one. ``windows``: so many windows whose intervals of difference and ratio hold together.
+    A criterion is met if every comparison lies within the limit with its whole interval, broken if one lies outside
+    with it, else inconclusive. With g groups the intervals of the g - 1 comparisons with a named group are
+    Bonferroni-corrected; without a named group, those of all g(g - 1)/2 pairs. So a group that does not differ
+    significantly from the one with the highest rate is compared with the highest from which it does: a small group at
+    the top hides nothing. If all rows have equal weight, limits of rates are Wilson's, of differences Newcombe's (1998,
+    method 10), of ratios those of Miettinen and Nurminen (1985); else limits of rates are the exact ones of weighted
+    rows, and differences and ratios are derived from them (MOVER). Selection rates are those of all predictions if the
+    attribute came with them, else of the labelled rows. Intervals include the variance between blocks of time: for a
+    rate that of its group, for a comparison that of the difference, in which a day that is bad for both groups cancels
+    out. ``days``: blocks are days, not parts of one. ``windows``: number of windows over which the intervals of
+    difference and ratio are corrected.
 
     >>> cells = np.array([[700.0, 100], [50, 150]])
     >>> tables = {group: ConfusionTable(cells * many, cells * many) for group, many in {"M": 4, "F": 2}.items()}
@@ -184,17 +183,17 @@ def judge_fairness(
 
 
 def windows_a_month(window: Window) -> float:
-    """Return how many windows of a length thirty days have, at least one."""
+    """Return the number of windows of a length in thirty days, at least one."""
     return max(1.0, MONTH / (window.end - window.start)) if window.end > window.start else 1.0
 
 
 class FewestRows(NamedTuple):
-    """The group that says least of a criterion.
+    """The group with the fewest rows for a criterion.
 
     Attributes:
         group: The attribute's value.
-        rate: The rate that it says least of.
-        rows: (Effective) rows that this is a share of.
+        rate: The rate with the fewest rows.
+        rows: (Effective) rows in the denominator of the rate.
     """
 
     group: str
@@ -203,7 +202,7 @@ class FewestRows(NamedTuple):
 
 
 def fewest_rows(fairness: Fairness, criterion: str) -> FewestRows | None:
-    """Return the group that has the fewest rows for a criterion; None where no group is known."""
+    """Return the group that has the fewest rows for a criterion; None without groups."""
     candidates = [
         FewestRows(group.value, rate, group.rates[rate].rows)
         for group in fairness.groups
@@ -214,10 +213,10 @@ def fewest_rows(fairness: Fairness, criterion: str) -> FewestRows | None:
 
 
 class _Part(NamedTuple):
-    """A rate of a group: the rows that count for it, and those that count against it.
+    """A rate of a group with its hits and misses.
 
     Attributes:
-        known: True where rows of all decisions that it needs were reviewed.
+        known: True if rows of all needed decisions were reviewed.
         fewest: See :func:`~driftline_processor.core.intervals.time_blocks.design`.
     """
 
@@ -237,7 +236,8 @@ class _Part(NamedTuple):
     def exact_limits(self, confidence: float, effect: float) -> Interval:
         """Return the exact interval of the rate at a design effect.
 
-        Wilson's is right on average, and too short on the side of the smaller share where 1 - confidence is tiny.
+        Wilson's has the right coverage on average, but is too short on the side of the smaller fraction at a very high
+        confidence.
         """
         return limits_of.clopper_pearson(*self.ratio[:2], confidence, effect)
 
@@ -286,7 +286,7 @@ def _criterion(
     pair_confidence: float,
     basis: Basis,
 ) -> FairnessCriterion:
-    """Judge one criterion for all groups."""
+    """Evaluate one criterion for all groups."""
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.min_ratio) if ratio else (_difference, rule.tolerance)
     group_comparisons: list[GroupComparison] = []
@@ -316,31 +316,31 @@ def _criterion(
         spans.append(_span(list(part_by_group.values()), part_by_group[reference] if reference else None))
     differences, ratios = [comparison for comparison, _ in spans], [comparison for _, comparison in spans]
     return FairnessCriterion(
-        name,
-        basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
-        _together([comparison.state for comparison in group_comparisons]),
-        _worst(differences, max),
-        _worst(ratios, min),
-        limit,
-        tuple(sorted(group_comparisons, key=lambda comparison: comparison.group)),
+        name=name,
+        basis=basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
+        state=_together([comparison.state for comparison in group_comparisons]),
+        difference=_worst(differences, max),
+        ratio=_worst(ratios, min),
+        limit=limit,
+        comparisons=tuple(sorted(group_comparisons, key=lambda comparison: comparison.group)),
     )
 
 
 def _extent(
     name: str, parts: Mapping[str, Mapping[str, _Part | None]], reference: str, error: float
 ) -> tuple[float | None, float | None]:
-    """Return the interval of the greatest difference of a criterion, or of its smallest ratio.
+    """Return the interval of the maximum difference of a criterion, or of its minimum ratio.
 
-    Limits of rates are exact, those of differences and ratios follow from them (MOVER; Donner and Zou 2012, Statistical
-    Methods in Medical Research 21:347). All pairs of groups keep to theirs at once, so the greatest difference lies
-    between the greatest lower and the greatest upper end. A group of which a rate is not known may be as far apart as
-    it likes, and others may be apart without it.
+    Limits of rates are exact, those of differences and ratios are derived from them (MOVER; Donner and Zou 2012,
+    Statistical Methods in Medical Research 21:347). All pairs of groups are covered at once, so the maximum difference
+    lies between the maximum lower and the maximum upper end. A group with an unknown rate may differ by any amount, so
+    one end is None.
 
     Args:
         name: The criterion.
         parts: Rates by group.
         reference: The only group that others are compared with; "" = every other.
-        error: How often the interval of a pair may miss, were there one rate.
+        error: Error probability of the interval of a pair with a single rate.
     """
     ratio, rates = name == "disparate_impact", CRITERIA[name]
     confidence = 1 - error / len(rates)
@@ -369,7 +369,7 @@ def _extent(
 
 
 def _distance(low: float, high: float) -> tuple[float, float]:
-    """Return the ends of the size of a number between two ends.
+    """Return the interval of the absolute value of a number between two ends.
 
     >>> _distance(-0.5, 0.25), _distance(-0.5, -0.25)
     ((0.0, 0.5), (0.25, 0.5))
@@ -378,7 +378,7 @@ def _distance(low: float, high: float) -> tuple[float, float]:
 
 
 def _ratio_from_one(low: float, high: float) -> tuple[float, float]:
-    """Return the ends of the smaller of a ratio and its inverse.
+    """Return the interval of the smaller of a ratio and its inverse.
 
     >>> _ratio_from_one(0.25, 0.5), _ratio_from_one(2.0, 4.0), _ratio_from_one(0.5, float("inf"))
     ((0.25, 0.5), (0.25, 0.5), (0.0, 1.0))
@@ -389,7 +389,7 @@ def _ratio_from_one(low: float, high: float) -> tuple[float, float]:
 
 
 def _height(part: _Part | None) -> tuple[bool, float]:
-    """Return what the highest rate is the greatest of: one that nobody knows is none."""
+    """Return the sort key for the highest rate; unknown rates are last."""
     return (False, -1.0) if part is None else (part.known, part.value)
 
 
@@ -403,13 +403,21 @@ def _difference(
     confidence: float,
 ) -> GroupComparison:
     if own_part is None or other_part is None:
-        return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
+        return GroupComparison(
+            group=group, rate=rate, value=None, low=None, high=None, state="inconclusive", compared_with=beside
+        )
     limits = [
         part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)
     ]
     low, high, _ = limits_of.difference(own_part.value, limits[0], other_part.value, limits[1])
     return GroupComparison(
-        group, rate, own_part.value - other_part.value, low, high, _state(low, high, -limit, limit), beside
+        group=group,
+        rate=rate,
+        value=own_part.value - other_part.value,
+        low=low,
+        high=high,
+        state=_state(low, high, -limit, limit),
+        compared_with=beside,
     )
 
 
@@ -423,10 +431,14 @@ def _ratio(
     confidence: float,
 ) -> GroupComparison:
     if own_part is None or other_part is None:
-        return GroupComparison(group, rate, None, None, None, "inconclusive", beside)
+        return GroupComparison(
+            group=group, rate=rate, value=None, low=None, high=None, state="inconclusive", compared_with=beside
+        )
     value = own_part.value / other_part.value if other_part.value > 0 else None
     if not (own_part.known and other_part.known):
-        return GroupComparison(group, rate, value, None, None, "inconclusive", beside)
+        return GroupComparison(
+            group=group, rate=rate, value=value, low=None, high=None, state="inconclusive", compared_with=beside
+        )
     effect = own_part.effect_beside(other_part, confidence, ratio=True)
     if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (own_part, other_part)):
         share, than = (Share(part.value, part.ratio.effective / effect) for part in (own_part, other_part))
@@ -435,7 +447,15 @@ def _ratio(
         limits = [part.limits(confidence, effect) for part in (own_part, other_part)]
         low, high = limits_of.quotient(own_part.value, limits[0], other_part.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
-    return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
+    return GroupComparison(
+        group=group,
+        rate=rate,
+        value=value,
+        low=low,
+        high=None if isinf(high) else high,
+        state=state,
+        compared_with=beside,
+    )
 
 
 def _state(low: float | None, high: float | None, lowest: float, highest: float) -> Judgement:
@@ -453,7 +473,7 @@ def _together(states: Sequence[Judgement]) -> Judgement:
 
 
 def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float | None, float | None]:
-    """Return the greatest difference and the smallest quotient of the rates.
+    """Return the maximum difference and the minimum ratio of the rates.
 
     With a reference group, each other rate is compared with that group.
     """

@@ -1,4 +1,4 @@
-"""Labels: which rows to label next, how late outcomes come, whether they keep their SLA.
+"""Labels: which rows to label next, the delay of outcomes, and the SLA on their arrival.
 
 May import `weak_slices`, `drift`, `intervals` and below.
 """

@@ -1,16 +1,12 @@
-"""The delay of outcomes: how late they come, how long they may take, and the SLA on their arrival.
+"""The delay of outcomes: observed delays, the delay to wait for, and the SLA on their arrival.
 
-The delay of an outcome is its own time, when the truth was known, less the time of its prediction. A pane counts delays
-over fixed bounds, so that a corrected or late outcome restates them like every other sum.
+The delay of an outcome is the time of the outcome less the time of its prediction. A pane counts delays over fixed
+bounds, so that a corrected or late outcome revises them like every other sum.
 
-How long the outcomes of a model may take: as its owner says, else as long as those took that have come.
-
-A window's performance counts once its outcomes had that time. Where nobody says how long that is, nearly all of the
-ages at which outcomes came say it: of a hundred or more all but the latest twentieth, of fewer all of them, since a
-twentieth of few is none. A window of whose outcomes as many are known need not wait.
-
-Outcomes that are still to come have no age yet, so the delay of a young model grows as the model gets older; whoever
-reads the delay reads from how many outcomes it was learned.
+A window's performance is final once its outcomes had the usual delay: the configured one, else the one learned from the
+outcomes so far. With a hundred or more outcomes this is the 95 % quantile of their delays, with fewer the maximum. A
+window with a coverage of 95 % does not wait. Pending outcomes have no delay yet, so the learned delay of a young model
+grows with its age.
 """
 
 from __future__ import annotations
@@ -26,7 +22,7 @@ from msgspec import Struct
 from driftline_processor.core.evaluation import Delay, Judgement, SlaResult
 
 PART = "delay"
-"""The part of a pane: rows whose outcome is known by delay, over :data:`BOUNDS` and beyond."""
+"""Name of the part of a pane with the rows by delay of their outcome, over :data:`BOUNDS` and beyond."""
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 """Seconds."""
@@ -37,24 +33,24 @@ BOUNDS: tuple[int, ...] = (
     *(n * _HOUR for n in (1, 2, 3, 4, 6, 8, 12, 18)),
     *(n * _DAY for n in (1, 2, 3, 4, 5, 6, 7, 10, 14, 21, 28, 30, 35, 45, 60, 75, 90, 120, 150, 180, 270, 365, 730)),
 )
-"""Seconds, upper ends, included. What comes before its prediction counts as delayed by nothing."""
+"""Seconds, upper ends, included. Outcomes before their prediction count as a delay of 0."""
 
 WIDTH = len(BOUNDS) + 1
 QUANTILES = (0.5, 0.9, 0.99)
-"""Shares of outcomes whose delay is told: the usual ones of latencies."""
+"""Reported quantiles of the delay."""
 
 
 class Sla(Struct, frozen=True):
-    """The agreed arrival of labels: a share ``coverage`` of predictions has an outcome after ``within`` nanoseconds."""
+    """Agreed arrival of labels: a fraction ``coverage`` of predictions has an outcome after ``within`` nanoseconds."""
 
     within: int
     coverage: float
 
 
 def fold_delays(time: I64, outcome_time: I64, group: I64, groups: int) -> Sparse:
-    """Count delays by group. ``time``, ``outcome_time``: int64 (n,), unix nanoseconds; ``group``: int64, increasing.
+    """Count delays by group. ``time``, ``outcome_time``: int64 (n,), unix nanoseconds; ``group``: int64, ascending.
 
-    Outcomes of no known time (0) are left out.
+    Outcomes without a time (0) are excluded.
 
     >>> second = 10**9
     >>> fold_delays(np.array([5, 5]) * second, np.array([5, 8]) * second, np.array([0, 0]), 1).index.tolist()
@@ -72,7 +68,7 @@ def place_of(time: I64, outcome_time: I64) -> I64:
 
 
 def delay_of(pane: Pane) -> Delay | None:
-    """Return the delay of outcomes; None where no time is known.
+    """Return the delay of outcomes; None without times.
 
     >>> delay_of(Pane({PART: np.bincount([3, 3, 40], minlength=WIDTH).astype(float)}))
     Delay(rows=3, median=5, p90=10368000, p99=10368000)
@@ -84,10 +80,10 @@ def delay_of(pane: Pane) -> Delay | None:
 
 
 def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> SlaResult | None:
-    """Return True where the outcomes of a window came in time; None of a window without rows.
+    """Return whether the outcomes of a window arrived in time; None for a window without rows.
 
-    ``rows``: the predictions that an outcome can be known of. ``age``: how long ago the window ended, nanoseconds, None
-    where time goes no further: no outcome will still come.
+    ``rows``: predictions that can have an outcome. ``age``: nanoseconds since the end of the window, None if no outcome
+    will arrive anymore.
     """
     if rows <= 0:
         return None
@@ -108,10 +104,10 @@ def _quantile(counts: F64, share: float) -> int | None:
 
 
 SHARE = 0.95
-"""Share of the known outcomes that came within the learned delay."""
+"""Quantile of the observed delays that is the learned delay."""
 
 FEW = 100
-"""Number of outcomes below which the latest one gives the delay: of so many five came later than :data:`SHARE`."""
+"""Number of outcomes below which the maximum delay is used."""
 
 _SECOND = 10**9
 """Nanoseconds."""
@@ -120,14 +116,14 @@ Source = Literal["configured", "learned", "unknown"]
 
 
 class OutcomeDelay(NamedTuple):
-    """The time that outcomes may take."""
+    """The usual delay of outcomes."""
 
     nanoseconds: int = 0
     source: Source = "unknown"
     outcomes: int = 0
 
     def complete(self, coverage: float | None) -> bool:
-        """Return True where a window need not wait: nearly all outcomes are known, and no delay is configured."""
+        """Return True if a window need not wait: nearly all outcomes are known, and no delay is configured."""
         return self.source == "learned" and coverage is not None and coverage >= SHARE
 
 
@@ -135,7 +131,7 @@ UNKNOWN_DELAY = OutcomeDelay()
 
 
 def learn_outcome_delay(counts: F64) -> OutcomeDelay:
-    """Learn the delay from the ages of outcomes, counted over :data:`.delay.BOUNDS`: float64 (WIDTH,).
+    """Learn the delay from the outcomes counted over :data:`.delay.BOUNDS`: float64 (WIDTH,).
 
     >>> counts = np.zeros(len(BOUNDS) + 1)
     >>> counts[BOUNDS.index(60)], counts[BOUNDS.index(2 * 86_400)] = 30, 970

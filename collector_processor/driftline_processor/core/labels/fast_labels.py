@@ -1,9 +1,9 @@
-"""Fast and slow outcomes compared: where they differ, a young window shows the fast ones only.
+"""Compare fast and slow outcomes: if they differ, the performance of a young window is biased.
 
-Outcomes are cut in two by how long they took, where the halves are most even, which looks at nothing that happened. Of
-each half the share of positives and of errors (of a regression: the mean of what happened, and of the absolute error)
-are compared, each at half of ``ALPHA``: where nothing differs, that is said of at most 5 % of windows. Shares by
-Fisher's exact test, of as many rows as their weights and their blocks of time are worth; means by Welch's t.
+Outcomes are split by delay into the two most even halves, without using their values. The fractions of positives and of
+errors (for a regression: the means of the actual values and of the absolute error) are compared, each at half of
+``ALPHA``, so at most 5 % of windows without a difference report one. Fractions use Fisher's exact test with effective
+rows, by weights and blocks of time; means use Welch's t.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.weak_slices.search import fisher
 
 FAST = ("<1h", "<1d", "<7d", "<30d")
-"""Cohorts that the fast half may end with."""
+"""Cohorts that can end the fast half."""
 
 ALPHA = 0.05
-"""The share of windows without a difference that are told of one: a remark beside a metric, which wakes nobody."""
+"""Fraction of windows without a difference that report one; the result is a remark and triggers no alert."""
 
 FEWEST = 30
-"""Effective outcomes of either half; with fewer nobody can tell: a share has a standard error of up to nine
-points."""
+"""Minimum effective outcomes of either half: a fraction then has a standard error of up to nine points."""
 
 
 def fast_labels(
     cohorts: Mapping[str, Pane], pane: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
 ) -> FastLabels | None:
-    """Compare the fast half of the outcomes with the slow one; None of rankings, or where either has too few.
+    """Compare the fast half of the outcomes with the slow one; None for rankings, or with too few outcomes.
 
-    ``cohorts``: by how long outcomes took, the fastest first. ``pane``: the window, ``blocks``: of its time; ``days``:
-    they are days, not pieces of one.
+    ``cohorts``: by delay, the fastest first. ``pane``: the window, ``blocks``: of its time; ``days``: whether they are
+    days.
     """
     halves = _halves(cohorts)
     if halves is None:
@@ -55,11 +54,20 @@ def fast_labels(
     likeliest = min(tests, key=lambda test: test.p_value)
     p = min(1.0, likeliest.p_value * len(tests))
     rows = [int(one.parts["outcomes"][0]) for one in (fast, slow)]
-    return FastLabels(until, p <= ALPHA, likeliest.metric, likeliest.fast, likeliest.slow, rows[0], rows[1], p)
+    return FastLabels(
+        until=until,
+        differ=p <= ALPHA,
+        metric=likeliest.metric,
+        fast=likeliest.fast,
+        slow=likeliest.slow,
+        fast_rows=rows[0],
+        slow_rows=rows[1],
+        p_value=p,
+    )
 
 
 def _counting_as_one(moved: gradients.Influence, fewest_rows: float) -> float:
-    """Return the design effect, Student's t included, at the level of one of the tests."""
+    """Return the design effect, including Student's t, at the level of one of the tests."""
     # 2: tests of one window: one of the actual values, one of the losses
     return counting_as_one(moved.influence, moved.expected, fewest_rows, 1 - ALPHA / 2)
 
@@ -72,7 +80,7 @@ class _Test(NamedTuple):
 
 
 def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
-    """Return the cohort that splits the outcomes most evenly, and both halves."""
+    """Return the last cohort of the fast half, and both halves."""
     names = [name for name, cohort in cohorts.items() if "outcomes" in cohort.parts]
     worth = np.array([effective_rows(cohorts[name]) for name in names])
     if len(names) < 2:
@@ -114,13 +122,13 @@ def _shares(
 
 
 def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
-    """Return the effective rows of a share."""
+    """Return the effective rows of a fraction."""
     value = ratio.value or 0.0
     return value * (1 - value) / (ratio.moved.variance * less) if 0 < value < 1 and ratio.moved.variance > 0 else kish
 
 
 def _exact(fast_counts: tuple[float, float], slow_counts: tuple[float, float]) -> float:
-    """Fisher's p-value of two pairs of hits and misses, two-sided; what is no whole row counts for nothing."""
+    """Return Fisher's two-sided p-value of two pairs of hits and misses, rounded down."""
     (hits, misses), (of_rest, missed) = (
         [math.floor(count + 1e-6) for count in pair] for pair in (fast_counts, slow_counts)
     )

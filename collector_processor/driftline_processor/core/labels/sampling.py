@@ -1,12 +1,11 @@
-"""Sampling of predictions to label next, with the probability with which each was chosen.
+"""Sample predictions to label next, with the probability of each.
 
-Rows are drawn with probabilities that grow with what a label of theirs would teach, and each says its own: a label that
-comes back with ``weight`` 1 / probability leaves every estimate unbiased (Horvitz and Thompson 1952), however one-sided
-the choice was. Every id has a lot for good, the same in all versions, because they share its label (permanent random
-numbers: Ohlsson 1995), and those whose lots are least for their size are drawn, each with the probability that its lot
-was below the first one which was passed over (priority sampling: Duffield, Lund and Thorup 2007, Journal of the ACM 54,
-6). So a draw holds those before it: all rows that were ever drawn are one sample, and a row belongs to it with the
-greatest of the probabilities that it was drawn with.
+Rows are sampled with probabilities that grow with the value of their label: a label that returns with ``weight`` 1 /
+probability leaves every estimate unbiased (Horvitz and Thompson 1952). Every id has a permanent random number, the same
+in all versions, since they share its label (Ohlsson 1995). The rows with the smallest random number relative to their
+size are sampled, each with the probability that its number was below that of the first row not sampled (priority
+sampling: Duffield, Lund and Thorup 2007, Journal of the ACM 54, 6). So a sample contains the earlier ones: all rows
+ever sampled form one sample, and a row belongs to it with the largest of its probabilities.
 """
 
 from __future__ import annotations
@@ -27,18 +26,19 @@ Reason = Literal["uncertain", "drifted", "weak"]
 REASONS: tuple[Reason, ...] = ("uncertain", "drifted", "weak")
 
 FLOOR = 0.1
-"""Least score of a row, so that every row may be chosen, and no weight is more than ten times another's."""
+"""Minimum score of a row, so that every row can be sampled, and weights differ by at most a factor of ten."""
 
 FEWEST = 0.05
-"""Bins are put together until they hold this share of the rows of both sides: a rise must be one of many rows."""
+"""Minimum fraction of the rows per bin; smaller neighbouring bins are merged."""
 
 GREAT_RISE = 4.0
-"""Factor of a value's frequency from which it counts as fully drifted: from 5 to 20 % it adds 0.2 to PSI, which is
-moderate."""
+"""Factor of a value's frequency from which it counts as fully drifted: from 5 to 20 % adds 0.2 to PSI, which is
+moderate.
+"""
 
 
 _SALT = 0x6C6162656C
-"""The letters "label": lots are not those by which features are kept."""
+"""The letters "label", so that these random numbers differ from those for keeping features."""
 
 
 class ChosenRows(Struct, frozen=True):
@@ -46,7 +46,7 @@ class ChosenRows(Struct, frozen=True):
 
     Attributes:
         rows: int64 (k,), positions of the rows.
-        probability: float64 (k,), probability of each row to be chosen.
+        probability: float64 (k,), sampling probability of each row.
     """
 
     rows: I64
@@ -54,7 +54,7 @@ class ChosenRows(Struct, frozen=True):
 
 
 class LabelDraw(Struct, frozen=True):
-    """Rows to label. ``again`` are rows that have a category already, and now stand for fewer rows."""
+    """Rows to label. ``again`` are rows that have a label already and now have a larger probability."""
 
     new: ChosenRows
     again: ChosenRows
@@ -63,8 +63,8 @@ class LabelDraw(Struct, frozen=True):
 def uncertainty(task: Task, scores: F64 | None) -> F64 | None:
     """Return the uncertainty of the model about each row, 0 to 1: float64 (n,); None without scores.
 
-    Binary: 1 at the threshold, 0 at a score of 0 or 1. Multiclass: 1 less what the likeliest class is ahead of the
-    next. NaN scores are unsure: 1.
+    Binary: 1 at the threshold, 0 at a score of 0 or 1. Multiclass: 1 less the margin between the two largest scores.
+    NaN scores: 1.
 
     >>> uncertainty(Task("binary", ("0", "1"), "1", 0.2), np.array([[0.2], [0.6], [1.0], [0.1]])).tolist()
     [1.0, 0.5, 0.0, 0.5]
@@ -104,8 +104,8 @@ _UNCERTAINTY: PerKind[Callable[[Task, F64], F64 | None]] = PerKind(
 def bin_rise(bins: Bins, was: F64, now: F64) -> F64:
     """Return the rise in frequency of each bin, 0 to 1: float64 (size + 2,), missing and invalid last.
 
-    ``was``, ``now``: counts over the bins, then missing, then invalid. 0 = not at all, 1 = :data:`GREAT_RISE` times.
-    Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, categories stand alone.
+    ``was``, ``now``: counts over the bins, then missing, then invalid. 1 = :data:`GREAT_RISE` times. Neighbouring bins
+    of a number are merged until they hold :data:`FEWEST` of the rows, categories are not merged.
     """
     group = np.arange(len(was))
     if not isinstance(bins, CategoryBins):
@@ -118,10 +118,9 @@ def bin_rise(bins: Bins, was: F64, now: F64) -> F64:
 
 
 def drift_of_rows(risen: Mapping[str, tuple[Bins, F64]], features: Mapping[str, Column], rows: int) -> F64:
-    """Return for each row the greatest rise of any of its values, 0 to 1: float64 (rows,).
+    """Return for each row the maximum rise of its values, 0 to 1: float64 (rows,).
 
-    ``risen``: feature → its bins, and what :func:`bin_rise` says of them. A feature that a row lacks does not count, if
-    the row has none at all: then nobody kept them.
+    ``risen``: feature → its bins, and its :func:`bin_rise`. Features without stored values are ignored.
     """
     most = np.zeros(rows)
     for name, (bins, greater) in risen.items():
@@ -146,22 +145,22 @@ def weakness_of_rows(slices: Mapping[str, Column], badness: Mapping[str, float],
 
 
 def row_lots(rows: I64 | U64) -> F64:
-    """Return the lot of each row, the same whenever one asks: float64 (n,), between 0 and 1.
+    """Return the permanent random number of each row: float64 (n,), between 0 and 1.
 
-    Other draws from the same numbers say nothing about it.
+    It is independent of other samples from the same numbers.
 
     Args:
-        rows: int64 or uint64 (n,), numbers that rows keep for good, the same where they share a label.
+        rows: int64 or uint64 (n,), permanent numbers of rows, equal for rows that share a label.
     """
     return (hash_numbers(rows, _SALT).astype(np.float64) + 0.5) / 2.0**64
 
 
 def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) -> LabelDraw:
-    """Draw ``most`` rows to be labelled, with probabilities that grow with ``sizes``; all where there are no more.
+    """Sample ``most`` rows to label, with probabilities that grow with ``sizes``; all rows if there are fewer.
 
     ``sizes``: float64 (n,), above 0; ``lot``: float64 (n,), of :func:`row_lots`. ``before``: float64 (n,), the
-    probability with which a row was drawn that has been labelled since, NaN of those without a label. ``reach``: rows
-    are here up to this lot only.
+    probability of rows that were labelled since, NaN for rows without a label. ``reach``: maximum random number of the
+    available rows.
 
     >>> sizes, lot = np.array([1.0, 1.0, 1.0, 97.0]), np.array([0.3, 0.2, 0.6, 0.9])
     >>> first = draw_rows(sizes, lot, np.full(4, np.nan), 2).new

@@ -1,7 +1,7 @@
-"""The metrics of performance, one a file: a module with a constant ``METRIC`` is one, and is found by that alone.
+"""Performance metrics, one per file: a module with a constant ``METRIC`` is found automatically.
 
-Metrics of users stand beside them, see :func:`install_metrics` and :mod:`driftline_processor.custom_metrics`.
-May import `intervals` and below.
+Metrics of users are added by :func:`install_metrics`, see :mod:`driftline_processor.custom_metrics`. May import
+`intervals` and below.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def _discovered() -> Iterator[Metric]:
 
 
 METRICS: dict[str, Metric] = {one.name: one for one in sorted(_discovered(), key=lambda one: (one.rank, one.name))}
-"""Every metric by name, Driftline's in the order in which a task shows them, then those of users."""
+"""All metrics by name: Driftline's in the order in which a task shows them, then those of users."""
 
 _OURS = tuple(METRICS.values())
 _BASES = {base: metric for metric in _OURS for base in metric.bases}
 
 
 def install_metrics(metrics: Iterable[Metric]) -> None:
-    """Put the metrics of users beside Driftline's, instead of those of an earlier call."""
+    """Add the metrics of users to Driftline's, replacing those of an earlier call."""
     catalogue = {metric.name: metric for metric in (*_OURS, *metrics)}
     bases = {base: metric for metric in catalogue.values() for base in metric.bases}
     for known, now in ((METRICS, catalogue), (_BASES, bases)):
@@ -63,7 +63,7 @@ def install_metrics(metrics: Iterable[Metric]) -> None:
 
 
 def declaration_problems(metric: Metric) -> Iterator[str]:
-    """Yield what a metric of a user says of itself and cannot be, a sentence each.
+    """Yield one sentence per problem in the declaration of a user's metric.
 
     >>> from msgspec.structs import replace
     >>> list(declaration_problems(replace(METRICS["mcc"], name="my_mcc", tasks=frozenset({"binari"}))))
@@ -91,7 +91,7 @@ def declaration_problems(metric: Metric) -> Iterator[str]:
 
 
 def metric_of(base: str) -> Metric | None:
-    """Return the metric that names with such a beginning are of; None where there is none.
+    """Return the metric for the base of a name; None if it does not exist.
 
     >>> metric_of("f1_weighted").name, metric_of("no_such_metric")
     ('f1', None)
@@ -100,7 +100,7 @@ def metric_of(base: str) -> Metric | None:
 
 
 def metric_named(name: str) -> Metric | None:
-    """Return the metric of a whole name, with what stands after its beginning; None where there is none.
+    """Return the metric for a full name, with or without a number; None if it does not exist.
 
     >>> metric_named("lift@0.1").name, metric_named("no_such_metric")
     ('lift', None)
@@ -121,7 +121,7 @@ def direction(name: str) -> int:
 
 
 def estimated_names() -> tuple[str, ...]:
-    """Return the metrics that are estimated where no outcome is known.
+    """Return the names of the metrics that can be estimated without outcomes.
 
     >>> "roc_auc" in estimated_names(), "ks" in estimated_names()
     (True, False)
@@ -130,7 +130,7 @@ def estimated_names() -> tuple[str, ...]:
 
 
 def metrics_of_task(task: Task, asked: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the metrics of a task: the usual ones, then those asked for by name.
+    """Return the metrics of a task: the default ones, then the requested ones.
 
     >>> metrics_of_task(Task("regression", quantiles=(0.1, 0.5, 0.9)), ["quantile_loss@0.9"])[4:9]
     ('bias', 'quantile_loss@0.1', 'quantile_loss@0.5', 'quantile_loss@0.9', 'interval_coverage@0.8')
@@ -140,7 +140,7 @@ def metrics_of_task(task: Task, asked: Collection[str] = ()) -> tuple[str, ...]:
 
 
 def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
-    """Names of every class where they are asked of ``*``."""
+    """Replace ``name[*]`` by one name per class."""
     for name in asked:
         parsed = parse_name(name)
         if parsed is not None and parsed.of == "*":
@@ -150,12 +150,12 @@ def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
 
 
 def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
-    """Return the sentence about a wrong name of a metric; "" for a right name.
+    """Return the error message for an invalid metric name; "" if the name is valid.
 
     Args:
         name: The name, with its number or its class.
-        kind: The kind of task; "" where it is not known.
-        custom: Other names that are known.
+        kind: The kind of task; "" if unknown.
+        custom: Other valid names.
 
     >>> misnamed("fbeta")
     "'fbeta' needs a beta above 0, as in 'fbeta@2'"
@@ -195,7 +195,7 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
 
 
 def _names_of_classes() -> list[str]:
-    """Return the metrics that there are of each class of many, those of decisions first."""
+    """Return the metrics that are computed per class, those from decisions first."""
     metrics = [metric for metric in METRICS.values() if metric.of_class]
     return [metric.name for metric in sorted(metrics, key=lambda one: not one.averages)]
 

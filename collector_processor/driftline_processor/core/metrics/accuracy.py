@@ -1,4 +1,4 @@
-"""Accuracy: the share of decisions that are right."""
+"""Accuracy: the fraction of correct decisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .performance_sums import PerformanceSums
 
 
 def slopes(cells: F64) -> tuple[float | None, F64]:
-    """Return the accuracy of a confusion, float64 (k, k), and its gradient.
+    """Return the accuracy of a confusion matrix, float64 (k, k), and its gradient.
 
     >>> slopes(np.array([[6.0, 1], [1, 2]]))[0]
     0.8
@@ -30,7 +30,7 @@ def slopes(cells: F64) -> tuple[float | None, F64]:
 
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-    """Return the share of rows whose decision is right; there is none of a single class."""
+    """Return the fraction of rows with a correct decision; None for a single class."""
     if name.of is not None or (sums.task.has_threshold and sums.positive is None):
         return None
     right = np.eye(len(sums.task.classes))

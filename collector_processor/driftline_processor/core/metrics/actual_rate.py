@@ -1,4 +1,4 @@
-"""The actual rate: the share of positives among the rows whose outcome and score are known."""
+"""Actual rate: the fraction of positives among the rows with an outcome and a score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the interval of a share of rows, whose Σw² the spread of the losses holds."""
+    """Return the interval of a fraction of rows, with Σw² from the part ``spread``."""
     loss_mean = sums.loss_mean("positive")
     if loss_mean is None:
         return None

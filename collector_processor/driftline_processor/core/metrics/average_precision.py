@@ -1,4 +1,4 @@
-"""Average precision: the area under the curve of precision over recall."""
+"""Average precision: the area under the precision-recall curve."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .score_order import ScoreOrder
 
 
 def slopes(positives: F64, negatives: F64, _score: F64) -> Slopes | None:
-    """Return Σ over bins, from the highest, of precision × the recall it adds; float64 (bins,) each.
+    """Return Σ precision × added recall over the score bins, highest first; float64 (bins,) each.
 
     None without positives.
 

@@ -1,4 +1,4 @@
-"""Balanced accuracy: the plain mean of the recall of each class."""
+"""Balanced accuracy: the unweighted mean of the recall per class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def slopes(cells: F64) -> tuple[float | None, F64]:
-    """Return the balanced accuracy of a binary confusion, float64 (2, 2), and its gradient; None without a class.
+    """Return the balanced accuracy of a confusion matrix, float64 (2, 2), and its gradient; None if a class is empty.
 
     >>> slopes(np.array([[6.0, 2], [1, 1]]))[0]
     0.625
@@ -34,7 +34,7 @@ def slopes(cells: F64) -> tuple[float | None, F64]:
 
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
-    """Return the mean recall; of two classes only where both have rows, of more over those that have."""
+    """Return the mean recall: for two classes only if both have rows, for more over the classes with rows."""
     cells = sums.confusion
     if cells is None or (sums.task.has_threshold and sums.positive is None):
         return None
@@ -46,7 +46,7 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
 
 
 def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the interval from those of the recall of each class."""
+    """Return the interval, combined from the intervals of the recall per class."""
     if sums.table is None:
         return None
     if not sums.task.has_threshold:

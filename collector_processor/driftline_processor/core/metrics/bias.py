@@ -1,4 +1,4 @@
-"""Bias: the mean of predicted less actual."""
+"""Bias: the mean of predicted minus actual."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brier score: the mean squared distance of probabilities from what came true."""
+"""Brier score: the mean squared difference between probability and outcome."""
 
 from __future__ import annotations
 

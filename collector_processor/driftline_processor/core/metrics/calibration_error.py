@@ -1,4 +1,4 @@
-"""The expected calibration error: how far mean scores are from the share of positives, over ten bins."""
+"""Expected calibration error: difference between mean score and fraction of positives, over ten bins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def calibration_error(sums: F64) -> float | None:
 
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
-    """Return the error from the part ``calibration``; None of a pane without."""
+    """Return the error from the part ``calibration``; None if the pane lacks this part."""
     bins = sums.pane.parts.get("calibration")
     return None if bins is None else sums.value_of(calibration_error(bins), float(bins[::3].sum()), "losses")
 

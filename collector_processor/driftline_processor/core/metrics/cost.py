@@ -1,4 +1,4 @@
-"""The cost of all decisions."""
+"""Total cost of all decisions."""
 
 from __future__ import annotations
 

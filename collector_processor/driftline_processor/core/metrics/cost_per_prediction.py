@@ -1,4 +1,4 @@
-"""The mean cost of a decision."""
+"""Mean cost per decision."""
 
 from __future__ import annotations
 

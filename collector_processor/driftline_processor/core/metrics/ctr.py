@@ -1,4 +1,4 @@
-"""The click rate: the share of lists in which anything was clicked."""
+"""Click rate: the fraction of lists with at least one click."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gain: the share of all positives that are among the rows that score highest."""
+"""Gain: the fraction of all positives among the rows with the highest scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hit rate: the share of lists with a relevant item among the first K."""
+"""Hit rate: the fraction of lists with a relevant item among the first K."""
 
 from __future__ import annotations
 

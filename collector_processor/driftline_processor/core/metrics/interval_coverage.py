@@ -1,4 +1,4 @@
-"""The share of rows whose actual value lies between two declared quantiles."""
+"""Interval coverage: the fraction of rows whose actual value lies between two declared quantiles."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-    """Return the share inside of the interval that should hold ``name.at``, bounds included."""
+    """Return the fraction inside the interval with nominal coverage ``name.at``, bounds included."""
     mean = sums.means.get(f"interval:{name.at!r}")
     return None if mean is None else sums.value_of(mean.value, mean.weight, "quantiles")
 
 
 def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the exact interval of the share."""
+    """Return the exact interval of the fraction."""
     levels = list(intervals(sums.task))
     if name.at not in levels:
         return None
@@ -37,7 +37,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
 
 
 def usual(task: Task) -> tuple[str, ...]:
-    """Return the name of each pair of declared levels that are as far from 0 as from 1."""
+    """Return one name per pair of declared levels that are symmetric around 0.5."""
     return tuple(name_with_number("interval_coverage", share) for share in intervals(task))
 
 

@@ -1,4 +1,4 @@
-"""KS: the greatest distance between the distributions of the scores of positives and of negatives."""
+"""KS: the maximum distance between the score distributions of positives and negatives."""
 
 from __future__ import annotations
 

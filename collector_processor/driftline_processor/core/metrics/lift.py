@@ -1,4 +1,4 @@
-"""Lift: how many times more positives there are among the rows that score highest than among all."""
+"""Lift: the fraction of positives among the rows with the highest scores, relative to all rows."""
 
 from __future__ import annotations
 

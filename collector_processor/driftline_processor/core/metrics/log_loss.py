@@ -1,4 +1,4 @@
-"""Log loss: the mean negative logarithm of the probability of what came true."""
+"""Log loss: the mean negative logarithm of the probability of the actual class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .metric import Metric, usual_for
 
 
 def losses_of(score: F64) -> tuple[F64, F64]:
-    """Return the loss of a positive and of a negative with each score: float64 (bins,).
+    """Return the loss of a positive and of a negative at each score: float64 (bins,).
 
     >>> [one.round(4).tolist() for one in losses_of(np.array([0.5, 1.0]))]
     [[0.6931, 0.0], [0.6931, 36.0437]]

@@ -1,4 +1,4 @@
-"""The log loss of always saying the rate of positives of the baseline: a model above it is worse than none."""
+"""Log loss of a constant prediction, the baseline's rate of positives: the minimum that a useful model must beat."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .metric import Metric
 def log_loss_of_constant(
     realized: Mapping[str, MetricValue], reference: Mapping[str, MetricValue]
 ) -> MetricValue | None:
-    """Return the log loss of always saying the baseline's rate of positives, on the rows of ``realized``.
+    """Return the log loss of always predicting the baseline's rate of positives, on the rows of ``realized``.
 
-    None where either rate is unknown, or the baseline's is 0 or 1.
+    None if either rate is unknown, or the baseline's is 0 or 1.
 
     >>> constant = log_loss_of_constant(
     ...     {"actual_rate": MetricValue(0.5, 8, "rows")}, {"actual_rate": MetricValue(0.25, 100, "panes")}

@@ -1,4 +1,4 @@
-"""MAP: the mean over lists of the mean precision at each relevant item among the first K."""
+"""MAP: the mean over lists of the average precision of the first K items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mean absolute percentage error, of the rows whose actual value is not 0."""
+"""Mean absolute percentage error, over the rows whose actual value is not 0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .performance_sums import PerformanceSums
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     """Return the mean of abs(predicted - actual) / abs(actual).
 
-    scikit-learn divides by 2e-16 where the actual value is 0: one such row is all that is left.
+    scikit-learn divides by 2e-16 if the actual value is 0, so a single such row would determine the result.
     """
     mean = sums.means.get("percentage")
     return None if mean is None else sums.value_of(mean.value, mean.weight, "percentage")

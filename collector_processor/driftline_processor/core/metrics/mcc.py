@@ -1,4 +1,4 @@
-"""Matthews' correlation coefficient: how decisions and outcomes go together, of two classes or of many."""
+"""Matthews' correlation coefficient of decisions and outcomes, for two or more classes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .metric import Metric
 
 
 def mcc(cells: F64) -> float | None:
-    """Return the correlation of a confusion, float64 (k, k), actual by predicted; None of one class or one decision.
+    """Return the correlation from a confusion matrix, float64 (k, k); None for a single class or decision.
 
     Source: Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient (2004), equation 8.
 
@@ -26,7 +26,7 @@ def mcc(cells: F64) -> float | None:
 
 
 def gradient(cells: F64) -> F64:
-    """Return by how much a row more of each cell raises the coefficient: float64 (k, k).
+    """Return the derivative of the coefficient by each cell: float64 (k, k).
 
     >>> gradient(np.array([[6.0, 1], [1, 2]])).round(4).tolist()
     [[0.0204, -0.1723], [-0.1723, 0.1111]]

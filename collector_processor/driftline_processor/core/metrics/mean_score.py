@@ -1,4 +1,4 @@
-"""The predicted rate: the mean score of the rows whose outcome is known."""
+"""Predicted rate: the mean score of the rows with an outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A metric as an object: what it is called, which tasks have it, its value, its interval and its estimate."""
+"""A metric as an object: its name, tasks, value, interval and estimate."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .performance_sums import PerformanceSums
 Unit = Literal["fraction", "score", "nats", "target", "squared probability", "ratio", "cost", "value"]
 
 Value = Callable[[PerformanceSums, Name], MetricValue | None]
-"""The value from the sums of a pane; None = the pane says nothing of the metric, which is then left out."""
+"""The value from the sums of a pane; None = the pane lacks the sums, and the metric is left out."""
 
 IntervalOfValue = Callable[[PerformanceSums, Name, float], tuple[Interval, float] | None]
-"""The interval of a value, and the effective rows behind it; None = the metric has no interval."""
+"""The interval of a value, and its effective rows; None = the metric has no interval."""
 
 
 class Argument(NamedTuple):
-    """The number behind ``@`` in a name: what it is, in words, an example, and which numbers there are."""
+    """The number after ``@`` in a name: its description, an example, and its validation."""
 
     words: str
     example: float
@@ -35,7 +35,7 @@ class Argument(NamedTuple):
 
 
 class Slopes(NamedTuple):
-    """A value, and by how much a positive or a negative more of each bin of the score raises it: float64 (bins,)."""
+    """A value and its derivatives by the weight of positives and negatives per score bin: float64 (bins,)."""
 
     value: float
     of_positive: F64
@@ -43,21 +43,22 @@ class Slopes(NamedTuple):
 
 
 FEWEST = (30.0, 50.0)
-"""Effective rows of the rarer class, of the window and of the reference, that an estimate's interval needs: with fewer
-it held less than 93 % (docs/data/estimates.md)."""
+"""Effective rows of the rarer class, in the window and in the reference, that an estimate's interval needs: with fewer
+rows its coverage was below 93 % (docs/data/estimates.md).
+"""
 
 
 class Estimation(Struct, frozen=True):
     """The estimation of a metric without outcomes; without functions, the estimator of the task computes it.
 
     Attributes:
-        of_decisions: Cells of a binary confusion, float64 (2, 2), negative first, actual by predicted → the value, None
-            where it is not defined, and its gradient, float64 (2, 2).
-        of_scores: Weight of positives, weight of negatives and score of each bin of the score, float64 (bins,) each →
-            the value with its slopes; None where it is not defined.
-        decisions: The decisions that the metric is of, 0 negative, 1 positive: each needs rows of its own.
-        fewest: Effective rows of the rarer class, of the window and of the reference, that an interval needs. With
-            fewer it held less than 93 % in simulations.
+        of_decisions: Cells of a binary confusion matrix, float64 (2, 2), negative first, actual by predicted → the
+            value, None if it is not defined, and its gradient, float64 (2, 2).
+        of_scores: Weight of positives, weight of negatives and score per score bin, float64 (bins,) each → the value
+            with its slopes; None if it is not defined.
+        decisions: The decisions that the metric uses, 0 negative, 1 positive: each needs rows.
+        fewest: Effective rows of the rarer class, in the window and in the reference, that an interval needs
+            (:data:`FEWEST`).
     """
 
     of_decisions: Callable[[F64], tuple[float | None, F64]] | None = None
@@ -67,36 +68,36 @@ class Estimation(Struct, frozen=True):
 
 
 def nothing_usual(_task: Task) -> Iterable[str]:
-    """Return no names: the metric is computed where somebody asks for it."""
+    """Return no names: the metric is computed on request only."""
     return ()
 
 
 class Metric(Struct, frozen=True, kw_only=True):
-    """One metric. A module of this package with a constant ``METRIC`` defines one, and is found by that alone.
+    """One metric. A module of this package with a constant ``METRIC`` is found automatically.
 
     Attributes:
         name: The key in YAML, in JSON and in telemetry.
         title: The name on pages and in sentences.
         tasks: The kinds of task that have the metric.
         direction: 1 = higher is better, -1 = lower is better, 0 = neither.
-        unit: What the value is measured in; ``target`` and ``value`` are units of the user.
-        source: Where the definition is from.
+        unit: The unit of the value; ``target`` and ``value`` are units of the user.
+        source: The source of the definition.
         value: The value from the sums of a pane.
-        interval: The interval of a value; None = there is none.
-        gradient: The derivative of a metric of the confusion matrix by each cell, for the interval and the estimate:
-            weights, float64 (k, k), actual by predicted → float64 (k, k).
-        estimate: How the metric is estimated without outcomes; None = it is not.
-        least: The least value there can be.
-        greatest: The greatest value there can be.
-        usual: The names that a task has without being asked, such as ``("lift@0.1",)``.
-        argument: The number behind ``@``, where the name needs one.
-        of_class: Whether there is a value of each class of many: ``recall[cat]``.
-        averages: Other means over classes than the plain one, each a name of its own: ``f1_weighted``.
-        own_decision: Whether the metric needs outcomes of its own decision alone.
-        share_of_rows: Whether a row counts for the value or against it, and all rows alike.
-        of_all_rows: Whether the value is a sum over rows, which says nothing beside that of other rows.
-        of_pane: Whether the value needs every sum of a window, so that rows with their outcomes do not tell it.
-        rank: The place among the metrics of a task, smallest first.
+        interval: The interval of a value; None = no interval.
+        gradient: The derivative of a confusion-matrix metric by each cell, for the interval and the estimate: weights,
+            float64 (k, k), actual by predicted → float64 (k, k).
+        estimate: The estimation without outcomes; None = not estimated.
+        least: The lower bound of the value.
+        greatest: The upper bound of the value.
+        usual: The names that a task has by default, such as ``("lift@0.1",)``.
+        argument: The number after ``@``, if the name needs one.
+        of_class: Whether there is a value per class: ``recall[cat]``.
+        averages: Further means over classes, each with a name: ``f1_weighted``.
+        own_decision: Whether the metric only needs outcomes of rows with its own decision.
+        share_of_rows: Whether the value is a fraction of rows with equal weight.
+        of_all_rows: Whether the value is a total over rows, which is not comparable between sets of rows.
+        of_pane: Whether the value needs every sum of a window, so that it cannot be computed from labelled rows.
+        rank: The position among the metrics of a task, lowest first.
     """
 
     name: str
@@ -128,7 +129,7 @@ class Metric(Struct, frozen=True, kw_only=True):
         return (self.name, *(f"{self.name}_{average}" for average in self.averages))
 
     def bases_for(self, kind: str) -> tuple[str, ...]:
-        """Return what names begin with for a kind of task: averages over classes are of many classes alone."""
+        """Return the bases of the metric's names for a kind of task; averages are for multiclass only."""
         if kind not in self.tasks:
             return ()
         return self.bases if _has_class_scores(kind) else (self.name,)
@@ -136,12 +137,12 @@ class Metric(Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=64)
 def _has_class_scores(kind: str) -> bool:
-    """Return True where tasks of a kind have a score of each class."""
+    """Return True if tasks of a kind have one score per class."""
     return Task(kind).has_class_scores
 
 
 def usual_for(*kinds: str, names: tuple[str, ...]) -> Callable[[Task], Iterable[str]]:
-    """Return a function for :attr:`Metric.usual`: these names for tasks of these kinds.
+    """Return a function for :attr:`Metric.usual` that returns the names for the given kinds of task.
 
     >>> usual_for("binary", names=("lift@0.1",))(Task("binary"))
     ('lift@0.1',)

@@ -1,6 +1,6 @@
 """The grammar of metric names: ``base``, ``base@number`` (``fbeta@2``), ``base[class]`` (``recall[cat]``).
 
-The same name is a key of JSON, the attribute ``driftline.performance.metric``, and what objectives and options use.
+The same name is used in JSON, in the attribute ``driftline.performance.metric``, in objectives and in options.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import NamedTuple
 from driftline.tables.classes import number_text
 
 NAME = r"[a-z][a-z0-9_]*(?:@[0-9.eE+-]+)?(?:\[.*\])?"
-"""A regular expression of every name."""
+"""Regular expression that matches every name."""
 
 _NAME = re.compile(r"(?P<base>[a-z][a-z0-9_]*)(?:@(?P<at>[0-9.eE+-]+))?(?:\[(?P<of>.*)\])?", re.DOTALL)
 
 
 class Name(NamedTuple):
-    """A name in its pieces.
+    """A parsed name.
 
     Attributes:
-        at: The number behind ``@``.
-        of: The class in brackets, ``*`` = every one.
+        at: The number after ``@``.
+        of: The class in brackets, ``*`` = each class.
     """
 
     base: str
@@ -32,7 +32,7 @@ class Name(NamedTuple):
 
 @lru_cache(maxsize=1_024)
 def parse_name(name: str) -> Name | None:
-    """Take a name to pieces; None where it is none.
+    """Parse a name; None if it is not a metric name.
 
     >>> parse_name("fbeta@2"), parse_name("recall[tabby cat]")
     (Name(base='fbeta', at=2.0, of=None), Name(base='recall', at=None, of='tabby cat'))
@@ -47,7 +47,7 @@ def parse_name(name: str) -> Name | None:
 
 
 def name_with_number(base: str, at: float) -> str:
-    """Write a name with its number.
+    """Return a name with its number.
 
     >>> name_with_number("fbeta", 2.0), name_with_number("lift", 0.1)
     ('fbeta@2', 'lift@0.1')

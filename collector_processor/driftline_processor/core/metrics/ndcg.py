@@ -1,4 +1,4 @@
-"""NDCG: the discounted gain of the first K items over that of their best order."""
+"""NDCG: the discounted gain of the first K items divided by that of the ideal order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sums of a window that metrics are made from, read once for all of them, and the intervals that sums allow."""
+"""The sums of a window for all metrics, and the intervals that can be computed from sums."""
 
 from __future__ import annotations
 
@@ -30,32 +30,34 @@ from .score_order import BoundedValue, ClassOrder, ScoreOrder, class_order_of_pa
 Made = TypeVar("Made")
 
 IntervalAndRows = tuple[Interval, float]
-"""An interval, and the effective rows behind it."""
+"""An interval and its effective rows."""
 
 SHOWN_LONGER = 1.2
-"""Rows that count as one, by days of the baseline, from which on an interval is said to be from blocks: with fewer it
-is less than a tenth longer than that of independent rows."""
+"""Design effect, from days of the baseline, above which an interval is labelled as "from blocks"; below it the interval
+is less than 10 % longer than that of independent rows.
+"""
 
 
 class PerformanceSums(Struct, eq=False, dict=True):
-    """The performance parts of a pane, what is asked of them, and what is known beside them.
+    """The performance parts of a pane, the settings of intervals, and cached intermediate results.
 
     Attributes:
-        pane: The sums of all rows whose outcome is known.
-        task: What the model predicts.
+        pane: The sums of all rows with an outcome.
+        task: The task of the model.
         costs: Actual class → predicted class → the cost of a row.
-        score_order: The scores of the rows of a binary task, where rows are at hand; else their bins are read.
-        class_order: The same of each class of many.
-        blocks: The sums by block of time, in order; without any, rows are taken as independent.
-        unseen: The decisions of which the outcomes say nothing; without, every decision is taken to be among them.
-        fewest: Effective blocks from which on blocks tell how rows resemble each other.
-        confidence: How often an interval holds the true value.
-        shares: The method of the intervals of shares, ``clopper_pearson`` or ``wilson``.
-        days: Whether the blocks are days; else they are parts of one.
-        tested: Whether seven days and more have to differ by more than chance to count.
-        lent: How days of the baseline differ, in the order in which the interval of the metric at hand asks.
-        asked: What it asked for so far: how each block moves it, and its effective rows.
-        kept: What was worked out once for all confidences, by what it is.
+        score_order: The scores of the rows of a binary task, if rows are available; else the score bins are used.
+        class_order: The same per class of a multiclass task.
+        blocks: The sums by block of time, in order; without blocks, rows count as independent.
+        unseen: The decisions without outcomes; None = every decision may have outcomes.
+        fewest: Effective blocks from which on blocks are used to estimate autocorrelation.
+        confidence: The confidence of the intervals.
+        shares: The method for intervals of fractions, ``clopper_pearson`` or ``wilson``.
+        days: Whether the blocks are days; else they are parts of a day.
+        tested: Whether the variance between seven or more days must be significant to be used.
+        lent: The variance between days of the baseline, in the order in which the interval of the current metric needs
+            it.
+        asked: The influence and effective rows that the current metric has requested so far.
+        kept: Cache of results that do not depend on the confidence.
     """
 
     pane: Pane
@@ -75,11 +77,11 @@ class PerformanceSums(Struct, eq=False, dict=True):
     kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what ``make`` returns, called once for all metrics and confidences that ask.
+        """Return the cached result of ``make``, shared by all metrics and confidences.
 
         Args:
-            what: What it is.
-            make: Works it out from the sums alone.
+            what: The cache key.
+            make: Computes the result from the sums alone.
         """
         if what not in self.kept:
             self.kept[what] = make()
@@ -88,73 +90,73 @@ class PerformanceSums(Struct, eq=False, dict=True):
 
     @cached_property
     def confusion(self) -> F64 | None:
-        """Return the weight by actual and predicted class: float64 (k, k); None where no decision is known."""
+        """The weight by actual and predicted class: float64 (k, k); None if no decision is known."""
         return pane_sums.confusion(self.pane, len(self.task.classes)) if self.task.classes else None
 
     @cached_property
     def positive(self) -> int | None:
-        """Return the code of the positive class; None where the task has none, or does not know it."""
+        """The code of the positive class; None if the task has none, or if it is unknown."""
         return self.task.positive
 
     @cached_property
     def losses(self) -> dict[str, float] | None:
-        """Return the summed losses of the task by their names, and ``weight``; None where there are none."""
+        """The summed losses of the task by name, and ``weight``; None if there are none."""
         return pane_sums.losses(self.pane, self.task)
 
     @cached_property
     def means(self) -> dict[str, pane_sums.Mean]:
-        """Return the sums of means, by the name of their loss."""
+        """The sums of means, by the name of their loss."""
         return pane_sums.means(self.pane, self.task)
 
     @cached_property
     def order(self) -> ScoreOrder | None:
-        """Return the scores of positives and negatives in order; None where there are none."""
+        """The scores of positives and negatives in order; None if there are none."""
         return ScoreOrder.of_pane(self.pane) if self.score_order is None else self.score_order
 
     @cached_property
     def area_of_classes(self) -> list[BoundedValue | None]:
-        """Return the area under the ROC curve of each class against all others; None where nobody can know it."""
+        """The area under the ROC curve of each class against all others; None if unknown."""
         order = self.class_order or class_order_of_pane(self.pane, self.task)
         orders = (order(code) for code in range(len(self.task.classes)))
         return [None if order_of_class is None else order_of_class.area() for order_of_class in orders]
 
     @cached_property
     def lists(self) -> dict[str, ListMean]:
-        """Return the means over ranked lists by the name of their metric; {} of other tasks."""
+        """The means over ranked lists by metric name; {} for other tasks."""
         return list_means(self.pane) if self.task.ranks_items else {}
 
     @cached_property
     def lists_of_blocks(self) -> list[dict[str, ListMean]]:
-        """Return the same of each block of time."""
+        """The means over ranked lists per block of time."""
         return [list_means(block) for block in self.blocks]
 
     @cached_property
     def table(self) -> ConfusionTable | None:
-        """Return the rows by actual and predicted class, with their blocks; None where no decision is known."""
+        """The confusion table with its blocks; None if no decision is known."""
         return gradients.confusion_table(self.pane, self.blocks, len(self.task.classes), self.unseen)
 
     @cached_property
     def rows(self) -> float:
-        """Return the effective rows of the window, Kish's."""
+        """Kish's effective rows of the window."""
         return effective_rows(self.pane)
 
     @cached_property
     def one_more(self) -> float:
-        """Return the greatest weight of a further row of any decision."""
+        """The maximum weight of one additional row of any decision."""
         _, total, squared = self.pane.parts["outcomes"][:3].tolist()
         return float(self.table.unit.max()) if self.table is not None else squared / total
 
     def value_of(
         self, value: float | None, weight: float, part: str, bound: float = 0.0, cells: F64 | None = None
     ) -> MetricValue:
-        """Return a value of rows of this weight.
+        """Return a metric value with its number of rows.
 
         Args:
-            value: The value, None where it is not defined.
+            value: The value, None if it is not defined.
             weight: Σw of the rows.
-            part: The part of the pane that the weight is of.
-            bound: How far the value can be from that of the rows.
-            cells: float64 (k, k), not 0 where rows of a cell of the confusion count; None = all of the part.
+            part: The part of the pane that the weight comes from.
+            bound: The maximum difference from the value computed from rows.
+            cells: float64 (k, k), nonzero for the cells of the confusion matrix that count; None = all of the part.
         """
         counted = None if cells is None else cells != 0
         key = "rows", weight, part, None if counted is None else counted.tobytes()
@@ -162,7 +164,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
         return MetricValue(value, rows, "panes", bound)
 
     def share_interval(self, ratio: Ratio) -> IntervalAndRows | None:
-        """Return the exact interval of a share of rows, or Wilson's; None where there is nothing to divide by."""
+        """Return the exact interval of a fraction of rows, or Wilson's; None if the denominator is 0."""
         if ratio.value is None:
             return None
         design, from_blocks = self.rows_as_one(ratio.moved, ratio.effective)
@@ -170,15 +172,15 @@ class PerformanceSums(Struct, eq=False, dict=True):
         return named_after_blocks(limits, blocks=from_blocks), ratio.effective
 
     def exact_limits(self, hits: WeightSums, misses: WeightSums, design: float) -> Interval:
-        """Return the limits of a share by the method that is asked for; ``design``: rows that count as one."""
+        """Return the limits of a fraction by the configured method; ``design``: the design effect."""
         exact = limits_of.wilson if self.shares == "wilson" else limits_of.clopper_pearson
         return exact(hits, misses, self.confidence, design)
 
     def rows_as_one(self, moved: Influence, rows: float) -> tuple[float, bool]:
-        """Return the design effect, and whether blocks of time say so.
+        """Return the design effect, and whether it comes from blocks of time.
 
-        Where a baseline lends how its days differ, its days and those of the window tell together; days of a window
-        that differ surely more count by themselves.
+        If the baseline provides its variance between days, it is pooled with that of the window's days. A significant
+        variance between the window's own days is used alone.
         """
         place = len(self.asked)
         self.asked.append((moved, rows))
@@ -190,7 +192,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
         return effect, effect > shown_longer
 
     def _rows_as_one(self, moved: Influence, rows: float, lent: DaySpread | None) -> tuple[RowsAsOne, float]:
-        """Return the design effect at any confidence, and from which on blocks say so."""
+        """Return the design effect per confidence, and the threshold above which it is labelled as "from blocks"."""
         spread_of_days = day_spread(moved.influence, moved.expected, rows) if self.days and moved.variance > 0 else None
         if not self.tested and spread_of_days is not None and spread_of_days.freedom >= FEWEST_LENDING - 1:
             return lent_rows_as_one(spread_of_days, moved.expected, rows), SHOWN_LONGER
@@ -202,7 +204,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
         return rows_as_one(moved.influence, moved.expected, self.fewest), 1.0
 
     def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
-        """Return the interval of a value from how it moves (the delta method); too few below 20 effective rows."""
+        """Return the interval of a value by the delta method; too few below 20 effective rows."""
         if rows < limits_of.FEWEST_ROWS:
             return limits_of.TOO_FEW, rows
         effect, from_blocks = self.rows_as_one(moved, rows)
@@ -211,7 +213,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
         return named_after_blocks(limits, blocks=from_blocks), rows
 
     def mean_interval(self, mean: LossMean | None, form: Form = limits_of.student) -> IntervalAndRows | None:
-        """Return the interval of a mean over rows, or of what ``form`` makes of the mean."""
+        """Return the interval of a mean over rows, transformed by ``form``."""
         if mean is None:
             return None
         if mean.telling < limits_of.FEWEST_TELLING:
@@ -219,27 +221,27 @@ class PerformanceSums(Struct, eq=False, dict=True):
         return self.interval_by_gradient(mean.value, mean.moved, form, mean.rows)
 
     def curve(self, of_negative: str = "score_negative", of_positive: str = "score_positive") -> ScoreCurve | None:
-        """Return the scores of two classes with their blocks; None where there are none."""
+        """Return the scores of two classes with their blocks; None if there are none."""
         key = "curve", of_negative, of_positive
         return self.once(key, lambda: score_curve(self.pane, self.blocks, of_negative, of_positive))
 
     def ratio(self, hits: F64, misses: F64) -> Ratio | None:
-        """Return a share of the rows of cells, as the table has it; None where no decision is known."""
+        """Return a fraction over cells of the confusion table; None if no decision is known."""
         table = self.table
         if table is None:
             return None
         return self.once(("ratio", hits.tobytes(), misses.tobytes()), lambda: table.ratio(hits, misses))
 
     def loss_mean(self, name: str) -> LossMean | None:
-        """Return the mean of one of the losses of the task; None where its squares are not known."""
+        """Return the mean of a loss of the task; None if its squares are not stored."""
         return self.once(("loss", name), lambda: gradients.mean_of_loss(self.pane, self.blocks, self.task, name))
 
     def part_mean(self, part: str, place: int, head: int = 0, negative: float = 0.0) -> LossMean | None:
-        """Return the mean of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss l.
+        """Return the mean from a part with Σw, Σw², then Σwl, Σw²l and Σw²l² per loss l.
 
         Args:
             part: The name of the part.
-            place: Which of the losses.
+            place: The index of the loss.
             head: Entries before Σw.
             negative: Σw|l| of the rows whose loss is below 0.
         """
@@ -261,5 +263,5 @@ class PerformanceSums(Struct, eq=False, dict=True):
 
 
 def named_after_blocks(limits: Interval, *, blocks: bool) -> Interval:
-    """Return an interval that says whether it is from how blocks of time differ."""
+    """Return the interval, with method "blocks" if it comes from the variance between blocks of time."""
     return limits._replace(method="blocks") if blocks and limits.method else limits

@@ -1,4 +1,4 @@
-"""Precision: the share of rows decided to be of a class that are; of rankings, of the first K items."""
+"""Precision: the fraction of rows predicted as a class that belong to it; for rankings, of the first K items."""
 
 from __future__ import annotations
 

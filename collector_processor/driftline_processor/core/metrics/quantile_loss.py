@@ -1,4 +1,4 @@
-"""The mean pinball loss of a declared quantile."""
+"""Mean pinball loss of a declared quantile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-    """Return the mean loss of the level ``name.at``; None where the level was not declared."""
+    """Return the mean loss at the level ``name.at``; None if the level was not declared."""
     mean = sums.means.get(f"quantile:{name.at!r}")
     return None if mean is None else sums.value_of(mean.value, mean.weight, "quantiles")
 
@@ -27,7 +27,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
 
 
 def usual(task: Task) -> tuple[str, ...]:
-    """Return the name of each declared level."""
+    """Return one name per declared level."""
     return tuple(name_with_number("quantile_loss", level) for level in task.quantiles)
 
 

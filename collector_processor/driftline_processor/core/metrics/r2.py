@@ -1,4 +1,4 @@
-"""R²: the share of the variance of the actual values that the predictions explain."""
+"""R²: the fraction of the variance of the actual values that the predictions explain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .score_order import UNKNOWN, BoundedValue
 
 
 def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | None:
-    """Return the coefficient of determination, as ``sklearn.metrics.r2_score``; None when all actual are equal."""
+    """Return the coefficient of determination, as ``sklearn.metrics.r2_score``; None if all actual values are equal."""
     y = actual_numbers(actual)
     usable = (np.abs(y) <= GREATEST) & (np.abs(values) <= GREATEST)
     if weight is not None:
@@ -48,9 +48,9 @@ def _r2_from_sums(sums: dict[str, float]) -> BoundedValue:
 
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
-    """Return R² from Σy² - (Σy)²/n; ``bound`` is what cancellation may have cost.
+    """Return R² from Σy² - (Σy)²/n; ``bound`` is the maximum error by cancellation.
 
-    None where that is more than 0.01, and where all actual values are equal.
+    None if the bound is above 0.01, or if all actual values are equal.
     """
     if sums.losses is None:
         return None
@@ -59,7 +59,7 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
 
 
 def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
-    """Return the interval from blocks of time alone: nobody keeps the squares of products of losses."""
+    """Return the interval from blocks of time only, since squares of products of losses are not stored."""
     losses = sums.pane.parts["losses"]
     _, of_y, of_squares = losses[0], losses[4] / losses[0], losses[5]
     residual = of_squares - losses[4] * of_y

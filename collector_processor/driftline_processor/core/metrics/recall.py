@@ -1,4 +1,4 @@
-"""Recall: the share of rows of a class that are decided to be; of rankings, of the relevant items."""
+"""Recall: the fraction of rows of a class that are predicted as it; for rankings, of the relevant items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of the mean squared error."""
+"""Root mean squared error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The area under the ROC curve: how likely a positive scores above a negative."""
+"""Area under the ROC curve: the probability that a positive scores above a negative."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .score_order import ScoreOrder
 
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-    """Return the area of the positive class, or of a named class against all others."""
+    """Return the area for the positive class, or for a named class against all others."""
     if sums.task.has_threshold:
         return value_of_order(ScoreOrder.area)(sums, name)
     if sums.losses is None or name.of not in sums.task.classes:
@@ -26,7 +26,7 @@ def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
 
 
 def slopes(positives: F64, negatives: F64, _score: F64) -> Slopes | None:
-    """Return the area of weights by bin of the score, float64 (bins,) each, ties half; None without either class.
+    """Return the area from weights per score bin, float64 (bins,) each, ties count half; None if a class is missing.
 
     >>> slopes(np.array([0.0, 2.0]), np.array([1.0, 1.0]), np.zeros(2)).value
     0.75

@@ -1,4 +1,4 @@
-"""The plain mean of the areas under the ROC curves of each class against all others."""
+"""Unweighted mean of the areas under the ROC curve of each class against all others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
-    """Return the mean over the classes whose area is defined; None where the scores of a class are not known."""
+    """Return the mean over the classes whose area is defined; None if the scores of a class are unknown."""
     areas = [area_of_class for area_of_class in sums.area_of_classes if area_of_class is not None]
     if sums.losses is None or not areas or len(areas) < len(sums.task.classes):
         return None
@@ -31,7 +31,7 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
 
 
 def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
-    """Return the interval as if the areas of all classes erred together: they share rows."""
+    """Return the interval as if the errors of all classes were fully correlated, since they share rows."""
     curves = [sums.curve(*class_scores(code)) for code in range(len(sums.task.classes))]
     known_curves = [curve for curve in curves if curve is not None]
     if len(known_curves) < len(curves):
@@ -43,7 +43,7 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
 
 
 def _moved(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
-    """Return how the mean of the areas moves where they all err together."""
+    """Return the influence on the mean of the areas, with fully correlated errors."""
     moved = [score_curves.area(curve)[1] for curve in curves]
     k = len(moved)
     varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2

@@ -1,7 +1,7 @@
-"""Scores of two classes in order, from single scores or from bins: areas, KS, gain, each with its bound.
+"""Scores of two classes in order, from rows or from bins: areas, KS and gain, each with an error bound.
 
-Of a bin the order of its rows is not known. They count as ties, and every value comes with how far it can be from that
-of the rows: ``bound``, from the best and the worst order within each bin.
+The order of rows within a bin is unknown. They count as ties, and ``bound`` is the maximum difference from the value
+computed from rows, from the best and the worst order within each bin.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 MOST_RANKED = 100
-"""Classes whose areas are computed from rows; of more there is none, since each sorts all rows."""
+"""Maximum number of classes whose areas are computed from rows, since each class sorts all rows."""
 
 
 class BoundedValue(NamedTuple):
-    """A value, None where it is not defined, and how far it can be from that of the rows."""
+    """A value, None if it is not defined, and its maximum difference from the value computed from rows."""
 
     value: float | None
     bound: float = 0.0
@@ -33,11 +33,11 @@ UNKNOWN = BoundedValue(None)
 
 
 class ScoreOrder(Struct, frozen=True):
-    """Weight of negatives and positives by score, the lowest first: float64 (m,) each.
+    """Weight of negatives and positives by score, in ascending order: float64 (m,) each.
 
     Attributes:
-        exact: An entry is one score, so that its rows are ties indeed; else it is a bin of scores, and ``unit`` the
-            mean weight of a row.
+        exact: True if an entry is one score, so that its rows are real ties; else it is a bin of scores, and ``unit``
+            is the mean weight of a row.
     """
 
     negative: F64
@@ -47,7 +47,7 @@ class ScoreOrder(Struct, frozen=True):
 
     @classmethod
     def of_pane(cls, pane: Pane, suffix: str = "") -> ScoreOrder | None:
-        """Read it from the score grid of a pane; ``suffix``: ``:I`` for class I of many. None where there is none."""
+        """Read the score grid of a pane; ``suffix``: ``:I`` for class I of many. None if there is none."""
         negative, positive = (pane.parts.get(f"score_{side}{suffix}") for side in ("negative", "positive"))
         if negative is None and positive is None:
             return None
@@ -61,7 +61,7 @@ class ScoreOrder(Struct, frozen=True):
 
     @classmethod
     def of_rows(cls, score: F64, positive: NDArray[np.bool_], weight: F64 | None) -> ScoreOrder:
-        """Order the scores of rows; ``weight``: None = 1 each."""
+        """Sort the scores of rows; ``weight``: None = 1 each."""
         w = np.ones(len(score)) if weight is None else weight
         distinct, place = np.unique(score, return_inverse=True)
         sums = (np.bincount(place[is_side], w[is_side], minlength=len(distinct)) for is_side in (~positive, positive))
@@ -71,7 +71,7 @@ class ScoreOrder(Struct, frozen=True):
 
     @property
     def weight(self) -> float:
-        """Weight of all rows."""
+        """Total weight of the rows."""
         return float(self.negative.sum() + self.positive.sum())
 
     def _shares(self) -> tuple[F64, F64] | None:
@@ -79,10 +79,10 @@ class ScoreOrder(Struct, frozen=True):
         return None if negatives <= 0 or positives <= 0 else (self.negative / negatives, self.positive / positives)
 
     def area(self) -> BoundedValue:
-        """Return the area under the ROC curve: the chance that a positive scores above a negative, ties half.
+        """Return the area under the ROC curve: the probability that a positive scores above a negative.
 
-        Equal to ``sklearn.metrics.roc_auc_score``. From bins the error is at most half of Σ p q, the shares of
-        positives and negatives in each (Fawcett 2006, section 7). Not defined without either class.
+        Ties count half, as in ``sklearn.metrics.roc_auc_score``. From bins the error is at most half of Σ p q, the
+        fractions of positives and negatives in each (Fawcett 2006, section 7). Not defined without either class.
 
         >>> ScoreOrder(np.array([1.0, 1.0]), np.array([0.0, 2.0]), exact=False).area()
         BoundedValue(value=0.75, bound=0.25)
@@ -95,11 +95,11 @@ class ScoreOrder(Struct, frozen=True):
         return BoundedValue(float(p @ (below + q / 2)), 0.0 if self.exact else float(p @ q) / 2)
 
     def average_precision(self) -> BoundedValue:
-        """Return Σ (R_n - R_{n-1}) P_n over the scores in falling order, R recall and P precision.
+        """Return Σ (R_n - R_{n-1}) P_n over the scores in descending order, R recall and P precision.
 
         Equal to ``sklearn.metrics.average_precision_score``; the area under the precision-recall curve, without its
-        optimistic straight lines (Davis & Goadrich 2006). Of a bin it is that of its rows well mixed; the least is that
-        of all negatives first, the greatest that of all positives. Not defined without positives.
+        optimistic linear interpolation (Davis & Goadrich 2006). Rows within a bin count as evenly mixed; the bound uses
+        all negatives first, and all positives first. Not defined without positives.
 
         >>> ScoreOrder(np.array([1.0, 0.0]), np.array([1.0, 1.0]), exact=True).average_precision().value
         0.8333333333333333
@@ -124,10 +124,10 @@ class ScoreOrder(Struct, frozen=True):
         return BoundedValue(value, max(greatest - value, value - lowest))
 
     def ks(self) -> BoundedValue:
-        """Return the greatest distance between the distributions of the scores of positives and of negatives.
+        """Return the maximum distance between the score distributions of positives and negatives.
 
-        The two-sample Kolmogorov-Smirnov statistic. From bins it is taken at their edges; inside of one it can be
-        greater by what one side of the bin holds. Not defined without either class.
+        The two-sample Kolmogorov-Smirnov statistic. From bins it is taken at their edges; within a bin it can be larger
+        by the mass of one class. Not defined without either class.
 
         >>> ScoreOrder(np.array([2.0, 0.0]), np.array([1.0, 1.0]), exact=True).ks().value
         0.5
@@ -146,10 +146,9 @@ class ScoreOrder(Struct, frozen=True):
         return BoundedValue(value, float(max(0.0, min(1.0, max(above, below)) - value)))
 
     def gain(self, share: float) -> BoundedValue:
-        """Return the share of the positives that are among the ``share`` of rows that score highest.
+        """Return the fraction of the positives among the top ``share`` of the rows by score.
 
-        Rows of equal scores at the border count in part, as any order of them is as good. Not defined without
-        positives.
+        Rows with equal scores at the border count in proportion. Not defined without positives.
 
         >>> ScoreOrder(np.array([6.0, 2.0]), np.array([0.0, 2.0]), exact=True).gain(0.1).value
         0.25
@@ -169,11 +168,11 @@ class ScoreOrder(Struct, frozen=True):
 
 
 ClassOrder = Callable[[int], ScoreOrder | None]
-"""The scores of one class, by its code."""
+"""Class code → the score order of that class."""
 
 
 def order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> ScoreOrder | None:
-    """Order the scores of rows that have a probability and an outcome; None where there are no classes.
+    """Sort the scores of rows with a probability and an outcome; None if the task lacks classes.
 
     Args:
         task: A binary task.
@@ -195,14 +194,14 @@ def _no_order(_code: int) -> ScoreOrder | None:
 
 
 def class_order_of_pane(pane: Pane, task: Task) -> ClassOrder:
-    """Read the score bins of each class from a pane: of tasks of up to 8 classes, of more there are none."""
+    """Return the score order per class from the score bins of a pane, which are stored for up to 8 classes."""
     if len(task.classes) > MOST_CLASS_SCORES:
         return _no_order
     return lambda code: ScoreOrder.of_pane(pane, f":{code}")
 
 
 def class_order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> ClassOrder:
-    """Order the scores of rows by class, of rows whose scores are probabilities and whose outcome is known.
+    """Return the score order per class, from rows with probabilities and a known outcome.
 
     Args:
         task: A task of k classes.

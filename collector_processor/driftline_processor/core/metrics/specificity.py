@@ -1,4 +1,4 @@
-"""Specificity: the share of negatives that are decided to be negative."""
+"""Specificity: the fraction of negatives that are predicted as negative."""
 
 from __future__ import annotations
 

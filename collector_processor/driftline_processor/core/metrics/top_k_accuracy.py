@@ -1,4 +1,4 @@
-"""Top-k accuracy: the share of rows whose class is among the k greatest scores."""
+"""Top-k accuracy: the fraction of rows whose actual class is among the k highest scores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-    """Return the share of rows; of equal scores the later class counts as greater, as in scikit-learn."""
+    """Return the fraction of rows; among equal scores the later class ranks higher, as in scikit-learn."""
     ranks = sums.pane.parts.get("ranks")
     if name.at is None or ranks is None:
         return None
@@ -23,7 +23,7 @@ def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
 
 
 def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the exact interval of the share."""
+    """Return the exact interval of the fraction."""
     if name.at is None:
         return None
     k = int(name.at)
@@ -32,7 +32,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
 
 
 def usual(task: Task) -> tuple[str, ...]:
-    """Return the name that a task of many classes has without being asked."""
+    """Return the default name for a task with more than five classes."""
     # 5: above so many classes, the accuracy of the first five is one of the usual metrics (Russakovsky et al. 2015,
     # ImageNet).
     return ("top_k_accuracy@5",) if task.has_class_scores and len(task.classes) > 5 else ()

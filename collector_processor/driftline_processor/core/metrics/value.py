@@ -1,4 +1,4 @@
-"""The sum of the values that came with outcomes."""
+"""Sum of the monetary values that outcomes carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mean of the values that came with outcomes."""
+"""Mean of the monetary values that outcomes carry."""
 
 from __future__ import annotations
 

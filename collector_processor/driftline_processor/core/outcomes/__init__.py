@@ -1,4 +1,4 @@
-"""Outcomes of a window: the prediction each belongs to, which were reviewed, and their sums.
+"""Outcomes of a window: their matching to predictions, their review, and their sums.
 
-May import no room of core.
+May import no other package of core.
 """

@@ -1,8 +1,6 @@
 """Count the predictions of a pane that can get an outcome.
 
-These are predictions sent as rows and not deleted; other rows are distributions only.
-
-Panes of rows that nobody sent: what tells them apart from panes of rows.
+These are predictions sent as rows and not deleted; other rows are known from distributions only.
 """
 
 from __future__ import annotations
@@ -15,19 +13,19 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 
 DISTRIBUTED = "distributed"
-"""The part that says how many of the ``rows`` are known from distributions only."""
+"""Part with the number of ``rows`` that are known from distributions only."""
 
 MAPPED = "mapped"
-"""The part that says how many of these come from metrics that the configuration maps."""
+"""Part with the number of these that come from mapped metrics."""
 
 GUESSED = "guessed:"
-"""Prefix of parts: how many values of ``feature:NAME`` or ``score`` lie in one bucket across several bins."""
+"""Prefix of parts: number of values of ``feature:NAME`` or ``score`` whose bucket spans several bins."""
 
 
 def count_missing_rows(pane: Pane, bins: ModelBins) -> None:
-    """Count as missing the rows of a window without score or class: nothing is sent for what is not there.
+    """Count the rows of a window without score or class as missing, since nothing is sent for missing values.
 
-    Not where metrics are mapped: what a sender that does not know us leaves out may only not be measured.
+    Skipped for mapped metrics: a sender without our SDK may omit what it does not measure.
     """
     rows = pane.parts.get("rows")
     if rows is None or DISTRIBUTED not in pane.parts or MAPPED in pane.parts:
@@ -39,20 +37,21 @@ def count_missing_rows(pane: Pane, bins: ModelBins) -> None:
 
 
 DECIDED = "decided:"
-"""Prefix of parts that hold the weight of one decided class, whatever the bins."""
+"""Prefix of parts with the weight of one decided class, independent of bins."""
 
 ERASED = "erased"
-"""The part of a pane: n, Σw, Σw² of its ``rows`` that were deleted for good. What was counted of them stays counted."""
+"""Part of a pane: n, Σw, Σw² of its ``rows`` that were permanently deleted; other sums still contain them."""
 
 ERASED_AS = "erased:"
-"""Prefix of parts that hold the weight of those of one decided class."""
+"""Prefix of parts with the weight of deleted rows of one decided class."""
 
 UNANSWERED = "unanswered"
-"""The part of a pane: n, Σw, Σw² of its ``rows`` whose call failed and that nobody deleted; no outcome can come."""
+"""Part of a pane: n, Σw, Σw² of its ``rows`` whose call failed and that were not deleted; they cannot get an outcome.
+"""
 
 
 def kept_rows(pane: Pane) -> F64:
-    """Return n, Σw, Σw² of the rows that nobody deleted, float64 (3,); those that expired are among them.
+    """Return n, Σw, Σw² of the rows that were not deleted, float64 (3,); expired rows are included.
 
     >>> kept_rows(Pane({"rows": np.full(3, 9.0), ERASED: np.full(3, 2.0)}))
     array([7., 7., 7.])
@@ -61,7 +60,7 @@ def kept_rows(pane: Pane) -> F64:
 
 
 def sent_rows(pane: Pane) -> F64:
-    """Return the same of rows that an outcome can come for: sent as rows, by a call that returned.
+    """Return n, Σw, Σw² of the rows that can get an outcome: sent as rows, by a call that returned; float64 (3,).
 
     >>> sent_rows(Pane({"rows": np.full(3, 9.0), DISTRIBUTED: np.full(1, 4.0), UNANSWERED: np.full(3, 2.0)}))
     array([3., 3., 3.])
@@ -72,9 +71,9 @@ def sent_rows(pane: Pane) -> F64:
 
 
 def kept_decisions(pane: Pane, classes: Sequence[str]) -> F64 | None:
-    """Return the weight of the rows that nobody deleted and that were decided for each of some classes: float64 (k,).
+    """Return the weight of the rows that were not deleted per decided class: float64 (k,).
 
-    None where decisions were not counted.
+    None if decisions were not counted.
 
     >>> parts = {"decided:a": np.array([9.0]), "erased:a": np.array([2.0])}
     >>> kept_decisions(Pane(parts), ("a", "b"))

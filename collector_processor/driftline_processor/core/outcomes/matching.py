@@ -1,10 +1,9 @@
-"""Find the prediction that each outcome belongs to, among those of its id.
+"""Match each outcome to a prediction of its id.
 
-An outcome that names the time of its prediction belongs to the nearest one that may be meant: services know
-nanoseconds, tables of labels microseconds, or less (:func:`outcome_precision`). Any other belongs to the latest at or
-before it;
-where there is none, to the earliest up to a day after it, because clocks differ and some labels are dated by the day.
-So every outcome has at most one prediction in each group, whatever came first.
+An outcome with a prediction time belongs to the nearest prediction within the precision of that time: services record
+nanoseconds, tables of labels microseconds, or less (:func:`outcome_precision`). Any other outcome belongs to the latest
+prediction at or before it; without one, to the earliest up to a day after it, since clocks differ and some labels are
+dated by the day. So every outcome has at most one prediction in each group, whatever the order of arrival.
 """
 
 from __future__ import annotations
@@ -15,20 +14,20 @@ from driftline.tables.table import I64
 from numpy.typing import NDArray
 
 EARLY = 86_400 * 10**9
-"""Nanoseconds by which an outcome may claim to be older than its prediction."""
+"""Maximum nanoseconds of an outcome before its prediction."""
 
 _DOUBLE = 256
-"""Nanoseconds from one double to the next, of today's unix time."""
+"""Difference between consecutive doubles at today's unix time in nanoseconds."""
 
 COARSEST = 10**9
-"""Greatest difference between a prediction's time and the prediction time of its outcome, nanoseconds."""
+"""Maximum difference between a prediction's time and the prediction time of its outcome, nanoseconds."""
 
 
 def outcome_precision(named: I64) -> I64:
-    """Return to what times that outcomes name are exact: int64 (n,), nanoseconds.
+    """Return the precision of prediction times in outcomes: int64 (n,), nanoseconds.
 
-    To the second or millisecond where they are whole ones, else to the microsecond: databases keep no more. A number in
-    JSON, or a column of pandas with a gap, is a double, which knows today's nanoseconds to 256.
+    A second or millisecond if they are whole, else a microsecond, the precision of databases. A number in JSON, or a
+    pandas column with missing values, is a double, with a precision of 256 nanoseconds today.
 
     >>> outcome_precision(np.array([5 * 10**9 + 192, 5_000_000, 5_001_000, 5_001_501])).tolist()
     [1000000000, 1000000, 1512, 1512]
@@ -42,9 +41,9 @@ def _is_whole(named: I64, unit: int) -> NDArray[np.bool_]:
 
 
 def positions_in(known: I64, values: I64) -> NDArray[np.intp]:
-    """Return the place of each value in sorted, different numbers; some place where they lack it.
+    """Return the index of each value in sorted, distinct numbers; an arbitrary index if it is missing.
 
-    By a table where they lie close together, which is quicker than to search.
+    Uses a table if the numbers are dense, which is faster than a search.
 
     >>> positions_in(np.array([3, 5, 9]), np.array([9, 3, 5])).tolist()
     [2, 0, 1]
@@ -61,12 +60,12 @@ def positions_in(known: I64, values: I64) -> NDArray[np.intp]:
 
 
 def match_outcomes(group: I64, time: I64, asked: I64, at: I64, named: I64) -> NDArray[np.intp]:
-    """Return the position of the prediction of each outcome, -1 where it has none.
+    """Return the position of the prediction of each outcome, -1 without one.
 
-    ``group``, ``time``: int64 (n,), of predictions: which id (and version, ...), and event time in unix nanoseconds.
-    ``asked``, ``at``, ``named``: int64 (m,), of outcomes: the group in which to look, when the truth was known, and the
-    time of the prediction, 0 where nobody said. Of predictions of one group and time the last one is meant, of those as
-    near to the time that is named the one before it.
+    ``group``, ``time``: int64 (n,), of predictions: group by id (and version, ...), and event time in unix nanoseconds.
+    ``asked``, ``at``, ``named``: int64 (m,), of outcomes: the group to search, the time of the outcome, and the
+    prediction time, 0 = unknown. Of predictions with equal group and time the last one matches, of two equally near to
+    the prediction time the earlier one.
 
     >>> group, time = np.array([7, 7, 8]), np.array([10, 20, 30])
     >>> match_outcomes(group, time, np.array([7, 7, 7, 8]), np.array([25, 5, 25, 1]), np.array([0, 0, 10, 2031]))

@@ -1,13 +1,12 @@
-"""Decide which outcome of a prediction counts: one rule for the live join and for files.
+"""Resolve which outcome of a prediction counts: one rule for the live join and for files.
 
-Outcomes that belong to one prediction are its history. They stand in the order of the time at which the truth was
-known; of equal times the one that arrived later is the later one. From a history follows:
+The outcomes of one prediction are its history, ordered by the time of the outcome, then by arrival:
 
-- the latest outcome counts; where that is a retraction, none does;
-- the first outcome is the first to arrive that no retraction had taken back when it came;
-- a weight, a value or a slice that an outcome leaves out is that of the outcome before it, back to a retraction;
-- of a model whose outcomes are sampled, an outcome without any weight cannot be used;
-- an actual that the model cannot predict cannot be used, and the outcome before it stays.
+- the latest outcome counts; if it is a retraction, none does;
+- the first outcome is the first to arrive that was not already retracted;
+- a missing weight, value or slice is taken from the previous outcome, back to a retraction;
+- if the outcomes of a model are sampled, an outcome without any weight is rejected;
+- an actual that the model cannot predict is rejected, and the previous outcome counts.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ Places = NDArray[np.intp]
 def impossible_actuals(actual: Column, task: Task) -> Mask:
     """Return True for actual values that the model cannot predict; missing values are possible.
 
-    A regression needs a finite number, in text too; a ranking a number or a set of relevant items; any other task one
+    A regression needs a finite number, also as text; a ranking a number or a set of relevant items; any other task one
     of its classes.
 
     Args:
-        actual: the actual values of n outcomes.
-        task: the task of the model, with the classes that are declared or learned.
+        actual: The actual values of n outcomes.
+        task: The task of the model, with the declared or learned classes.
 
     Returns:
         bool (n,).
@@ -48,7 +47,7 @@ def impossible_actuals(actual: Column, task: Task) -> Mask:
 
 
 def possible_actuals_text(task: Task) -> str:
-    """Say what an impossible actual is not.
+    """Return the description of an impossible actual for messages.
 
     >>> possible_actuals_text(Task("binary", ("0", "1")))
     'none of the classes 0, 1'
@@ -62,7 +61,7 @@ def impossible_actual_reason(task: Task) -> str:
 
 
 class _Actuals(NamedTuple):
-    """The actual values of a kind of task: which it cannot predict, the reason they are counted by, and the others."""
+    """The rules for actual values of a kind of task: impossible ones, their reason, and their description."""
 
     reason: str
     find_impossible: Callable[[Column, Task], Mask]
@@ -94,9 +93,9 @@ _ACTUALS = PerKind(
 
 
 class OutcomeHistories:
-    """The histories of predictions: m outcomes, each of which belongs to one prediction.
+    """The histories of predictions: m outcomes, each of one prediction.
 
-    All results are positions in the columns that are given, so callers keep their own tables.
+    All results are positions in the given columns, so callers keep their own tables.
 
     >>> day = np.array([1, 3, 2])
     >>> histories = OutcomeHistories(np.array([7, 7, 8]), day, np.arange(3), np.array([False, True, False]))
@@ -109,14 +108,14 @@ class OutcomeHistories:
     def __init__(
         self, prediction: I64 | Places, time: I64, arrival: I64 | Places, retracted: Mask, partial: Mask | None = None
     ) -> None:
-        """Order the outcomes of each prediction.
+        """Sort the outcomes of each prediction.
 
         Args:
-            prediction: int64 (m,), the prediction that each outcome belongs to.
-            time: int64 (m,), when the truth was known, unix nanoseconds; 0 = not said, before all others.
-            arrival: int64 (m,), the order in which the outcomes came. Of equal ones the later position is the later.
-            retracted: bool (m,), outcomes that take back what was said before.
-            partial: bool (m,), outcomes of one item of a ranking, which take back what was said of that item alone.
+            prediction: int64 (m,), the prediction of each outcome.
+            time: int64 (m,), time of the outcome, unix nanoseconds; 0 = unknown, before all others.
+            arrival: int64 (m,), order of arrival. Ties are in the order of positions.
+            retracted: bool (m,), retractions.
+            partial: bool (m,), outcomes of one item of a ranking, which retract that item only.
         """
         self.prediction, self.retracted = prediction, retracted
         self._time, self._arrival = time, arrival
@@ -138,7 +137,7 @@ class OutcomeHistories:
         return found
 
     def latest(self) -> Places:
-        """Return the position of the latest outcome of each prediction, a retraction too, by prediction."""
+        """Return the position of the latest outcome of each prediction, including retractions, by prediction."""
         if self._single:
             return self.order
         ordered = self.prediction[self.order]
@@ -146,7 +145,7 @@ class OutcomeHistories:
         return latest
 
     def first(self) -> Places:
-        """Return the position of the first outcome to count of each prediction that any counted of, by prediction."""
+        """Return the position of the first outcome that counted for each prediction, by prediction."""
         if self._single:
             return self.order[~self.retracted[self.order]]
         n = len(self.prediction) + 1
@@ -161,10 +160,10 @@ class OutcomeHistories:
         return counted[begins]
 
     def source_of(self, said: Mask) -> Places:
-        """Return the outcome from which each outcome has a weight, a value or a slice: (m,), -1 = from none.
+        """Return the outcome that provides the weight, value or slice of each outcome: (m,), -1 = none.
 
         Args:
-            said: bool (m,), outcomes that say it themselves.
+            said: bool (m,), outcomes that have it themselves.
         """
         own = np.arange(len(said))
         if self._single:
@@ -177,17 +176,17 @@ class OutcomeHistories:
 
 
 def lacks_weight(weighted: Mask, retracted: Mask) -> Mask:
-    """Return True for outcomes of a sampled model that cannot be used: bool (m,).
+    """Return True for outcomes of a sampled model that are rejected: bool (m,).
 
     Args:
         weighted: bool (m,), outcomes that have a weight, their own or from :meth:`OutcomeHistories.source_of`.
-        retracted: bool (m,), outcomes that take back what was said; they need no weight.
+        retracted: bool (m,), retractions, which need no weight.
     """
     return ~weighted & ~retracted
 
 
 def _all_differ(prediction: I64 | Places) -> bool:
-    """Return True where no prediction has two outcomes."""
+    """Return True if no prediction has two outcomes."""
     if len(prediction) < 2 or (prediction[1:] > prediction[:-1]).all():
         return True
     first, last = int(prediction.min()), int(prediction.max())
@@ -199,9 +198,9 @@ def _all_differ(prediction: I64 | Places) -> bool:
 
 
 class RankingOutcomes(NamedTuple):
-    """What is known of n rankings. ``last``: position of the outcome whose time and other fields count, -1 = none.
+    """Resolved outcomes of n rankings. ``last``: position of the outcome whose time and other fields count, -1 = none.
 
-    ``worth``: float64 (n,), NaN = not said.
+    ``worth``: float64 (n,), NaN = unknown.
     """
 
     relevance: Relevance
@@ -221,13 +220,13 @@ def resolve_rankings(
     """Combine all outcomes of each ranking: relevance by item, the latest outcome, and the worth.
 
     Args:
-        lists: the items of n rankings.
-        list_statements: the statements of the outcomes, oldest first.
-        row: int64 (m,), the ranking that each of m outcomes is about, oldest first.
-        item: int32 (m,), the item that it is about, -1 = the whole ranking.
-        value: float64 (m,), its worth, NaN = not said.
-        retracted: bool (m,), outcomes that take back what was said.
-        left_out: int64 (n,), items of each ranking beyond those that are known.
+        lists: The items of n rankings.
+        list_statements: The statements of the outcomes, oldest first.
+        row: int64 (m,), the ranking of each of m outcomes, oldest first.
+        item: int32 (m,), the item of each, -1 = the whole ranking.
+        value: float64 (m,), its worth, NaN = unknown.
+        retracted: bool (m,), retractions.
+        left_out: int64 (n,), number of items of each ranking beyond the known ones.
     """
     n = len(lists)
     relevance = relevance_in(lists, list_statements, left_out)

@@ -1,7 +1,7 @@
-"""Decisions that have predictions in a window and no outcome: nobody reviewed them.
+"""Decisions with predictions in a window but without outcomes: none of them was reviewed.
 
-Where only rows are reviewed that were flagged, nobody knows what was missed. Recall, accuracy or the area under a ROC
-curve of the reviewed rows are then those of flagged rows, however many these are; precision alone stays.
+If only flagged rows are reviewed, the missed ones are unknown. Recall, accuracy or the area under the ROC curve of the
+reviewed rows are then those of flagged rows, however many these are; only precision is valid.
 """
 
 from __future__ import annotations
@@ -19,30 +19,31 @@ from driftline.tables.task import Task
 from .coverage import kept_decisions
 
 EXPECTED = 5.0
-"""Outcomes that a decision would have, were it reviewed as often as the others, from which on it is no accident that it
-has none: by chance it happens in less than 1 % of windows."""
+"""Expected outcomes of a decision, at the review rate of the others, from which on having none is not chance (less than
+1 % of windows).
+"""
 
 
 class UnseenDecisions(NamedTuple):
-    """By decision, in the order of ``task.classes``: float64 (k,) each.
+    """Per decision, in the order of ``task.classes``: float64 (k,) each.
 
-    ``unit``: what a row of it that nobody reviewed may weigh, 0 = like the others. ``unreviewed``: how many predictions
-    it has, where nothing is known of them; else 0.
+    ``unit``: weight of one unreviewed row, 0 = like the others. ``unreviewed``: number of predictions of a decision
+    without outcomes; else 0.
     """
 
     unit: F64
     unreviewed: F64
 
     def ordered(self, classes: Sequence[int]) -> UnseenDecisions:
-        """Return the same of these classes, in this order."""
+        """Return it for these classes, in this order."""
         at = np.array(classes)
         return UnseenDecisions(self.unit[at], self.unreviewed[at])
 
 
 def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> F64 | None:
-    """Return the weight of the predictions of each decision: float64 (k,); None where they were not counted.
+    """Return the weight of the predictions per decision: float64 (k,); None if they were not counted.
 
-    Those that were deleted are none. Those of the ``baseline`` itself are over its own bins.
+    Deleted rows are excluded. With ``baseline``, its own bins are used.
     """
     apart = kept_decisions(pane, task.classes)
     if apart is not None:
@@ -55,10 +56,10 @@ def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> 
 
 
 def find_unseen_decisions(pane: Pane, task: Task, baseline: Baseline | None = None) -> UnseenDecisions | None:
-    """Return the decisions without outcomes in a pane; None where its predictions were not counted.
+    """Return the decisions without outcomes in a pane; None if its predictions were not counted.
 
-    Of a decision without any outcome one row that was not seen may stand for all of its predictions, in the measure of
-    those that have one. It is ``unreviewed`` where at least :data:`EXPECTED` outcomes would be expected of it.
+    For a decision without any outcome, one unseen row may represent all of its predictions, in proportion to those with
+    outcomes. It is ``unreviewed`` if at least :data:`EXPECTED` outcomes would be expected.
 
     >>> parts = {"outcomes": np.array([50.0, 50, 50]), "confusion": np.array([0.0, 5, 0, 45])}
     >>> parts |= {"decided:0": np.array([950.0]), "decided:1": np.array([50.0])}
@@ -88,7 +89,7 @@ def cells_of_decisions(task: Task, cls: str | None = None) -> F64:
 
 
 def unreviewed(unseen: UnseenDecisions | None, task: Task | None) -> dict[str, int]:
-    """Return the decisions of which nobody reviewed a row, with how many predictions they have."""
+    """Return the decisions without any reviewed row, with the number of their predictions."""
     if unseen is None or task is None:
         return {}
     return {task.classes[at]: round(float(unseen.unreviewed[at])) for at in np.flatnonzero(unseen.unreviewed)}

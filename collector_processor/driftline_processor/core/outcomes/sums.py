@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 def losses(pane: Pane, task: Task) -> dict[str, float] | None:
-    """Return the summed losses of a task by the names of :attr:`Task.losses`; None where there are none."""
+    """Return the summed losses of a task by the names of :attr:`Task.losses`; None if there are none."""
     sums, names = pane.parts.get("losses"), task.losses
     if sums is None or not names or len(sums) != len(names):
         return None
@@ -22,7 +22,7 @@ def losses(pane: Pane, task: Task) -> dict[str, float] | None:
 
 
 def confusion(pane: Pane, classes: int) -> F64 | None:
-    """Return the weight per actual (row) and predicted (column) class: float64 (k, k); None where there is none."""
+    """Return the weight per actual (row) and predicted (column) class: float64 (k, k); None if there is none."""
     counts = pane.parts.get("confusion")
     if counts is None or len(counts) != classes**2 or counts.sum() <= 0:
         return None
@@ -30,7 +30,7 @@ def confusion(pane: Pane, classes: int) -> F64 | None:
 
 
 class Mean(NamedTuple):
-    """The sums behind a weighted mean of a loss ℓ: Σw, Σw², Σwℓ, Σw²ℓ, Σw²ℓ²."""
+    """The sums of a weighted mean of a loss ℓ: Σw, Σw², Σwℓ, Σw²ℓ, Σw²ℓ²."""
 
     weight: float
     squared_weight: float
@@ -40,12 +40,12 @@ class Mean(NamedTuple):
 
     @property
     def value(self) -> float | None:
-        """Σwℓ / Σw; None of nothing."""
+        """Σwℓ / Σw; None if Σw is 0."""
         return ratio(self.total, self.weight)
 
 
 def means(pane: Pane, task: Task) -> dict[str, Mean]:
-    """Return what means were made of, by the name of their loss; of an old pane those whose squares it has.
+    """Return the sums of means by the name of their loss; for an old pane those whose squares it has.
 
     Binary: brier, log_loss, score, positive; multiclass: brier, log_loss; regression: error, absolute_error,
     squared_error, actual, squared_actual, percentage, ``quantile:LEVEL``, ``interval:COVERAGE``; any: value.
@@ -126,7 +126,7 @@ def _by_cutoff(pane: Pane) -> dict[int, F64]:
 
 
 def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:
-    """Return the number of joined rows of this weight, which is that of a part, or of cells of the confusion.
+    """Return the number of joined rows of a weight from a part, or from cells of the confusion matrix.
 
     ``cells``: bool (k, k), None = all. Rows of a pane from before they were counted are taken to be as many as
     their share of all weight says.
@@ -150,7 +150,7 @@ def _more(pane: Pane, part: str) -> F64:
 
 
 def ratio(numerator: float, denominator: float) -> float | None:
-    """Return the quotient, None where there is nothing to divide by: an undefined metric is unknown, never 0.
+    """Return the ratio, None if the denominator is 0: an undefined metric is unknown, never 0.
 
     >>> ratio(1, 4), ratio(0, 0)
     (0.25, None)
@@ -168,6 +168,6 @@ def effective(weight: float, squares: float) -> float:
 
 
 def effective_rows(pane: Pane, part: str = "outcomes") -> float:
-    """Return the same of the rows of a pane whose outcome is known, or of all its ``rows``; 0 where it has none."""
+    """Return the effective rows of a pane with outcomes, or of all its ``rows``; 0 without any."""
     known = pane.parts.get(part)
     return 0.0 if known is None else effective(known[1], known[2])

@@ -1,16 +1,15 @@
-"""Whether each metric of a window is worse than that of the baseline, without an objective.
+"""Compare each metric of a window with the baseline's, without an objective.
 
-The interval of the difference decides, window and baseline both uncertain, each with its days. *Worse*: the difference
-lies on the bad side by more than chance, at a level of 1 % over all metrics of the window, and by at least a twentieth
-of the baseline's error. *Not worse*: the window would have shown a quarter more error. Else nobody can tell.
+The interval of the difference decides; window and baseline are both uncertain, each with its days. *Worse*: the
+difference is significant at 1 % over all metrics of the window, and at least a twentieth of the baseline's error. *Not
+worse*: the window would have shown an increase of the error by a quarter. Otherwise the state is inconclusive.
 
-The metrics of a window are correlated, and not negatively: who errs more has a worse log loss, AUC and recall. So the
-p-values are corrected by Benjamini and Hochberg's procedure, which keeps its level for such (Benjamini and Yekutieli,
-2001), and finds a model that is worse by many metrics at the level of one. In windows where nothing is worse, the share
-of false discoveries is the chance of any: one window in a hundred.
+The metrics of a window are positively correlated, so the p-values are corrected by Benjamini and Hochberg's procedure,
+which keeps its level for such tests (Benjamini and Yekutieli, 2001). In windows without a worse metric the false
+discovery rate is the probability of any false positive: one window in a hundred.
 
-A p-value is where an end of the interval reaches no change, between intervals of several confidences. Between them the
-quantile is taken as linear, which makes p-values of Student's t too great, never too small.
+A p-value is found where an end of the interval reaches 0, between intervals of several confidences. The quantile
+between them is interpolated linearly, which never makes p-values of Student's t too small.
 """
 
 from __future__ import annotations
@@ -31,18 +30,20 @@ from driftline_processor.core.special_functions import ndtr
 from .objective_states import POWER
 
 LEVEL = 0.01
-"""Share of windows as good as their baseline in which any metric is called worse, at most: docs/data/worse.md."""
+"""Maximum fraction of windows as good as their baseline in which any metric is called worse: docs/data/worse.md."""
 
 MATTERS = 0.25
-"""Part of the baseline's error by which a metric has to be worse that a window should not have missed: such a window
-is *not worse*, others cannot tell. Half of it is what 5,000 rows show of an accuracy of .9, a tenth takes 50,000."""
+"""Relative increase of the error that a window must be able to detect to be *not worse*. Half of it needs 5,000 rows at
+an accuracy of 0.9, a tenth of it 50,000.
+"""
 
 LEAST = 0.05
-"""Part of the baseline's error below which a worsening is too small to be called one, however sure it is: the smallest
-that the tables promise to find is a tenth."""
+"""Relative increase of the error below which a metric is not called worse, however significant: half of the smallest
+change that the tables promise to detect.
+"""
 
 Bounded = Callable[[float], Mapping[str, MetricValue]]
-"""Confidence → the metrics with intervals of it."""
+"""Confidence → the metrics with their intervals."""
 
 
 class Compared(Struct, frozen=True):
@@ -50,11 +51,11 @@ class Compared(Struct, frozen=True):
 
     Attributes:
         now: The metrics of the window.
-        was: Those of the baseline.
-        confidence: Of the intervals that are shown.
-        final: Whether the window's performance counts; else nothing is said of it.
-        days: Metrics in which it is known how days differ, None where it is of all. In others a window of few days is
-            worse only by what matters.
+        was: The metrics of the baseline.
+        confidence: Confidence of the displayed intervals.
+        final: Whether the window's performance is final; else no state is decided.
+        days: Metrics whose variance between days is known, None = all. For other metrics, a window of few days is worse
+            only by :data:`MATTERS`.
     """
 
     now: Bounded
@@ -65,18 +66,18 @@ class Compared(Struct, frozen=True):
 
 
 class _Side(Struct, frozen=True):
-    """How far a metric may be from worse: the distances are of the end that is nearest to no change.
+    """Distance of a metric from no change, by confidence.
 
     Attributes:
-        worse: By how much the metric is worse; negative where it is better.
-        ends: Standard normal quantile → how much of ``worse`` is sure at it.
+        worse: How much worse the metric is; negative if it is better.
+        ends: Standard normal quantile → the end of the interval of ``worse`` nearest to no change.
     """
 
     worse: float
     ends: dict[float, float]
 
     def p_value(self) -> float:
-        """Return the chance of such a worsening where there is none."""
+        """Return the probability of such a worsening by chance."""
         before, sure = 0.0, self.worse
         for quantile, end in sorted(self.ends.items()):
             if end <= 0 < sure:
@@ -88,14 +89,14 @@ class _Side(Struct, frozen=True):
         return float(ndtr(-quantile * self.worse / (self.worse - end))) if end < self.worse else 1.0
 
     def least_shown(self, usual: float, single: float) -> float | None:
-        """Return the worsening that would be found with 90 % power, as the only one of its window."""
+        """Return the worsening that is detected with 90 % power, as the only one of its window."""
         if usual not in self.ends or single not in self.ends:
             return None
         return self.worse - self.ends[single] + POWER * (self.worse - self.ends[usual]) / usual
 
 
 def judge_changes(compared: Compared) -> dict[str, MetricChange]:
-    """Compare every metric that has a direction and two intervals with the baseline's; {} where none has.
+    """Compare every metric that has a direction and two intervals with the baseline's; {} without such metrics.
 
     >>> now = {"accuracy": MetricValue(0.87, 5_000, "panes", low=0.8607, high=0.8793)}
     >>> was = {"accuracy": MetricValue(0.90, 20_000, "panes", low=0.8958, high=0.9042)}
@@ -119,7 +120,16 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
         _add_ends(sides, surest, compared.now(surest), compared.was(surest))
     p_values = benjamini_hochberg(np.array([side.p_value() for side in sides.values()]))
     return {
-        name: _change(name, p, side, side.least_shown(usual, single), compared, now[name], was[name], shown[name])
+        name: _change(
+            name=name,
+            p=p,
+            side=side,
+            shows=side.least_shown(usual, single),
+            compared=compared,
+            now=now[name],
+            was=was[name],
+            limits=shown[name],
+        )
         for (name, side), p in zip(sides.items(), p_values.tolist(), strict=True)
     }
 
@@ -153,14 +163,22 @@ def _change(
         reason = "too_few_days"
     elif compared.final and state == "inconclusive":
         reason = "too_few_days" if now.interval == "blocks" else "too_few_rows"
-    return MetricChange(state, -direction(name) * side.worse, limits.low, limits.high, p, shows, reason)
+    return MetricChange(
+        state=state,
+        change=-direction(name) * side.worse,
+        low=limits.low,
+        high=limits.high,
+        p_value=p,
+        least=shows,
+        reason=reason,
+    )
 
 
 def error_of(name: str, value: float) -> float:
-    """Return what is a metric's error: how far a value is from the best there can be, or from none where that is less.
+    """Return the error of a metric: the distance from its best value, or from its lower bound if that is nearer.
 
-    A loss is its own error. Of a share it is the share that is missing, or the share itself where that is smaller: the
-    error of a click rate of .02 is .02.
+    A loss is its own error. For a fraction it is the smaller of the fraction and its complement: the error of a click
+    rate of 0.02 is 0.02.
 
     >>> error_of("mae", 3.0), round(error_of("accuracy", 0.9), 3), error_of("ctr", 0.02)
     (3.0, 0.1, 0.02)
@@ -178,7 +196,7 @@ def _worsening(name: str, now: MetricValue, was: MetricValue) -> float:
 
 
 def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]) -> Interval | None:
-    """Return the interval of the change of a metric; None where it cannot be judged."""
+    """Return the interval of the change of a metric; None if the metric cannot be compared."""
     found = parse_name(name)
     metric = None if found is None else metric_of(found.base)
     if metric is None or not metric.direction or metric.of_all_rows:

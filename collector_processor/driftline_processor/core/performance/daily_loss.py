@@ -1,8 +1,8 @@
-"""The loss of a model in money, a day: how much worse a prediction is than in the baseline, times the predictions.
+"""Money lost per day: the additional cost per prediction since the baseline, times the predictions per day.
 
-What a prediction costs, or is worth, comes from outcomes. Predictions whose outcome nobody knows are taken to be like
-the others; how many that is stands beside the loss. The interval is that of the difference of window and baseline, both
-uncertain, so a loss whose interval holds 0 may be none.
+Costs and values come from outcomes. Predictions without an outcome count like the others; ``coverage`` shows how many
+there are. The interval is that of the difference of window and baseline, both uncertain, so an interval that contains 0
+may be no loss.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.core.windows.window import DAY
 
 METRICS: Final = ("cost_per_prediction", "value_per_prediction")
-"""The metrics of money, the one that is declared before the one that comes with outcomes."""
+"""The metrics in money: the declared cost before the value that comes with outcomes."""
 
 
 class DailyLoss(Struct, frozen=True):
-    """What a model loses a day beside its baseline, in the currency of the configuration.
+    """Money that a model loses per day compared with its baseline, in the currency of the configuration.
 
     Attributes:
-        metric: What it is measured by, one of :data:`METRICS`; "" of several models together.
-        amount: Money a day; below 0 it gains.
-        low: Lower end of the interval, None where it is not known.
+        metric: One of :data:`METRICS`; "" for several models together.
+        amount: Money per day; negative for a gain.
+        low: Lower end of the interval, None if unknown.
         high: Upper end of the same interval.
-        predictions: Predictions a day.
-        coverage: Share of them whose outcome is known; None where that is not known.
-        start: Start of the first window that it is of, unix nanoseconds.
-        end: End of the last one.
+        predictions: Predictions per day.
+        coverage: Fraction of the predictions with a known outcome; None if unknown.
+        start: Start of the first window, unix nanoseconds.
+        end: End of the last window.
     """
 
     metric: str
@@ -47,12 +47,12 @@ class DailyLoss(Struct, frozen=True):
 
     @property
     def certain(self) -> bool:
-        """Whether money is lost beyond chance: the whole interval lies above 0."""
+        """True if the loss is significant: the whole interval lies above 0."""
         return self.low is not None and self.low > 0
 
 
 def daily_loss(evaluation: Evaluation) -> DailyLoss | None:
-    """Return what a window lost a day; None where it, or its baseline, knows no money, or its outcomes may still come.
+    """Return the money lost per day in a window; None if costs are unknown or outcomes may still arrive.
 
     Args:
         evaluation: A closed window.
@@ -73,12 +73,21 @@ def daily_loss(evaluation: Evaluation) -> DailyLoss | None:
         ends_of_loss = sorted(worse * a_day * end for end in (low, high) if end is not None and isfinite(end))
         known = ends_of_loss if len(ends_of_loss) == 2 else [None, None]
         amount = worse * (now.value - was.value) * a_day
-        return DailyLoss(metric, amount, known[0], known[1], a_day, evaluation.coverage, window.start, window.end)
+        return DailyLoss(
+            metric=metric,
+            amount=amount,
+            low=known[0],
+            high=known[1],
+            predictions=a_day,
+            coverage=evaluation.coverage,
+            start=window.start,
+            end=window.end,
+        )
     return None
 
 
 def add_losses(losses: Iterable[DailyLoss]) -> DailyLoss | None:
-    """Return what several lose together; None of none.
+    """Return the total of several losses; None without any.
 
     They may share a baseline, so their intervals are added end by end, which is never too short.
 
@@ -98,12 +107,12 @@ def add_losses(losses: Iterable[DailyLoss]) -> DailyLoss | None:
         covered = sum((one.coverage or 0.0) * one.predictions for one in known) / predictions
     metrics = {one.metric for one in known}
     return DailyLoss(
-        metrics.pop() if len(metrics) == 1 else "",
-        sum(one.amount for one in known),
-        None if None in lows else sum(low for low in lows if low is not None),
-        None if None in highs else sum(high for high in highs if high is not None),
-        predictions,
-        covered,
-        min(one.start for one in known),
-        max(one.end for one in known),
+        metric=metrics.pop() if len(metrics) == 1 else "",
+        amount=sum(one.amount for one in known),
+        low=None if None in lows else sum(low for low in lows if low is not None),
+        high=None if None in highs else sum(high for high in highs if high is not None),
+        predictions=predictions,
+        coverage=covered,
+        start=min(one.start for one in known),
+        end=max(one.end for one in known),
     )

@@ -1,9 +1,8 @@
-"""Rankings without feedback where silence means something: nobody clicked.
+"""Implicit feedback for rankings: a list without an event counts as a list without clicks.
 
-Clicks are events, and nobody sends the absence of one. So where a model says ``outcomes: implicit``, a list without any
-outcome counts as one in which nothing was relevant, as soon as its window has had the time that outcomes may take. In
-sums that is one number: such a list adds its weight and nothing else, so a click that comes late takes its list out of
-it by itself.
+If a model has ``outcomes: implicit``, a list without any outcome counts as one without relevant items, as soon as its
+window has waited for the delay of outcomes. In the sums such a list adds only its weight, so a late click removes its
+list by itself.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from driftline_processor.core.outcomes.coverage import sent_rows
 from .window_outcomes import BlockSums, WindowOutcomes
 
 OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
-"""Metrics that a list counts for of which nothing was relevant."""
+"""Metrics for which lists without relevant items count."""
 
 
 def count_silence(pane: Pane, task: Task) -> Pane:
-    """Return a pane in which every list that is counted and of which nothing is known was not clicked.
+    """Return a pane in which every recorded list without outcomes counts as not clicked.
 
     Predictions that were only counted, and never sent as rows, are none: nobody could have said anything of them. Nor
     are those that were deleted.
@@ -48,7 +47,7 @@ def count_silence(pane: Pane, task: Task) -> Pane:
 
 
 def count_silence_everywhere(outcomes: WindowOutcomes, task: Task) -> WindowOutcomes:
-    """Return the same of the blocks and slices of a window."""
+    """Return the outcomes with :func:`count_silence` applied to the blocks and slices of a window."""
 
     def silent(panes: Iterable[Pane]) -> list[Pane]:
         return [count_silence(pane, task) for pane in panes]
@@ -59,7 +58,7 @@ def count_silence_everywhere(outcomes: WindowOutcomes, task: Task) -> WindowOutc
 
 
 def count_silence_in_steps(outcomes: WindowOutcomes, task: Task) -> WindowOutcomes:
-    """Return the same of the steps over which objectives roll: those that are there had their time, all of them."""
+    """Return the outcomes with :func:`count_silence` applied to the steps of rolling objectives."""
     if outcomes.steps is None:
         return outcomes
     steps, panes = outcomes.steps
@@ -67,5 +66,5 @@ def count_silence_in_steps(outcomes: WindowOutcomes, task: Task) -> WindowOutcom
 
 
 def without_young_lists(realized: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
-    """Return the metrics without those that lists nobody clicked belong to: too young to tell which these are."""
+    """Return the metrics without those that need lists without clicks, which are unknown in a young window."""
     return {name: metric for name, metric in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}

@@ -1,22 +1,15 @@
-"""Judge the performance of a window from its outcomes, and whether it counts yet.
+"""Evaluate the performance of a window from its outcomes: maturity, metrics, curves, comparison with a constant.
 
-Labels that come fast differ from those that come late: a fraud that is noticed within an hour is an obvious one. So a
-window is *immature* until its outcomes had the time that they take (:mod:`~driftline_processor.core.labels.delay`),
-and as long as too few of
-them are known.
+Fast labels differ from slow ones: a fraud that is noticed within an hour is an obvious one. So a window is *immature*
+until its outcomes had their usual delay (:mod:`~driftline_processor.core.labels.delay`), and as long as too few are
+known.
 
-Whether a binary model is worse than a constant: than always saying the baseline's rate of positives.
+The comparison with a constant is the log loss less that of always predicting the baseline's rate of positives, on the
+same rows. Its interval is that of a mean of paired differences, by rows and by blocks of time, and so much shorter than
+that of either loss.
 
-Its log loss less that of the constant, on the same rows: what a row of each score and class adds to it is known from
-the score grid, so the interval is that of a mean of paired differences, by rows and by blocks of time. The two are
-alike row by row, and the difference is far surer than either.
-
-How far a binary model's scores lie above what happens, beside how far they do in its baseline.
-
-The mean score less the actual rate, on the same rows: a day with more positives that the model foresaw moves neither.
-What a day adds unseen differs from day to day; the baseline's days say how much, and widen the interval.
-
-The curves of a classifier, a few points each, and its confusion matrix, from the sums of a pane.
+The level of the scores is the mean score less the actual rate, compared with the same gap in the baseline. Days with
+more positives that the model predicted do not change it; the variance between the baseline's days widens the interval.
 """
 
 from __future__ import annotations
@@ -80,13 +73,13 @@ from .slices import judge_slices, unseen_by_slice
 from .window_outcomes import WindowOutcomes
 
 POINTS = 40
-"""Most points of a curve: it is drawn in a few hundred pixels."""
+"""Maximum number of points of a curve, which is drawn in a few hundred pixels."""
 
 MOST_CLASSES = 50
-"""Classes whose confusion is drawn: of more a cell is smaller than its number."""
+"""Maximum number of classes for a drawn confusion matrix; with more, a cell is smaller than its number."""
 
 _DIGITS = 6
-"""Digits of a point: more than a drawing shows, and than intervals leave certain."""
+"""Digits of a point, more than a drawing shows."""
 
 
 def curves(pane: Pane, task: Task, confidence: float = CONFIDENCE) -> dict[str, Curve]:
@@ -128,7 +121,7 @@ def curves(pane: Pane, task: Task, confidence: float = CONFIDENCE) -> dict[str, 
 
 
 def _share_limits(positives: F64, weight: F64, outcomes: F64 | None, confidence: float) -> F64:
-    """Return the exact interval of each share of positives, float64 (m, 2); every weighted row has the mean weight."""
+    """Return the exact interval of each fraction of positives, float64 (m, 2), with the mean weight per row."""
     each = 1.0 if outcomes is None or outcomes[1] <= 0 else float(outcomes[2] / outcomes[1])
     found = []
     for hits, rows in zip(positives.tolist(), weight.tolist(), strict=True):
@@ -138,7 +131,7 @@ def _share_limits(positives: F64, weight: F64, outcomes: F64 | None, confidence:
 
 
 def confused(pane: Pane, task: Task) -> F64 | None:
-    """Return the weight per actual (row) and predicted (column) class, of up to 50 classes; else None."""
+    """Return the weight per actual (row) and predicted (column) class, for up to 50 classes; else None."""
     return confusion(pane, len(task.classes)) if 0 < len(task.classes) <= MOST_CLASSES else None
 
 
@@ -147,7 +140,7 @@ def _from(start: float, values: F64) -> F64:
 
 
 def _few(x: F64, y: F64) -> F64:
-    """At most so many of the points, evenly along the curve, its ends among them: float64 (m, 2)."""
+    """Return at most :data:`POINTS` points, evenly along the curve, with both ends: float64 (m, 2)."""
     if len(x) > POINTS:
         along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
         at = np.unique(np.searchsorted(along, np.linspace(0, along[-1], POINTS)).clip(0, len(x) - 1))
@@ -156,12 +149,13 @@ def _few(x: F64, y: F64) -> F64:
 
 
 OFF = 1.5
-"""How many half lengths of 95 % intervals what a model says lies from what happens: 3 standard errors, by chance in
-0.3 % of windows."""
+"""Distance between mean score and actual rate in half lengths of the 95 % interval: 3 standard errors, by chance in 0.3
+% of windows.
+"""
 
 
 def gap(sums: PerformanceSums) -> LossMean | None:
-    """Return the mean score less the actual rate; None where scores are no probabilities, or nothing is known."""
+    """Return the mean score less the actual rate; None if scores are not probabilities, or without outcomes."""
     if not {"score", "positive", "brier"} <= set(sums.task.losses):
         return None
     score, came, squared = (sums.loss_mean(name) for name in ("score", "positive", "brier"))
@@ -181,7 +175,7 @@ def gap(sums: PerformanceSums) -> LossMean | None:
 
 
 class _OfBaseline(NamedTuple):
-    """The gap of a baseline, half of its interval, and how days differ in it; None where too few days tell."""
+    """The gap of a baseline, half the length of its interval, and its variance between days; None with too few days."""
 
     value: float
     half: float
@@ -194,16 +188,16 @@ _KNOWN: WeakKeyDictionary[Baseline, _OfBaseline | None] = WeakKeyDictionary()
 def level_change(
     sums: PerformanceSums, settings: PerformanceSettings, baseline: Baseline, *, final: bool, lends: bool
 ) -> MetricChange | None:
-    """Return the gap of a window less that of its baseline; the smaller of both changes where the window's is smaller.
+    """Return the gap of a window less that of its baseline, or the gap itself if that is smaller.
 
-    ``worse`` where it is off by a quarter of the actual rate and by three standard errors, and further than before.
+    ``worse`` if the difference is at least a quarter of the actual rate and three standard errors.
 
     Args:
         sums: Sums of the window.
         settings: Confidence.
-        baseline: The baseline whose outcomes are the usual ones.
-        final: Whether the outcomes have had their time.
-        lends: Whether days of the baseline say how this window's day differs.
+        baseline: The baseline.
+        final: Whether the outcomes had their usual delay.
+        lends: Whether the baseline's variance between days applies to this window.
     """
     own, usual = gap(sums), _of_baseline(baseline, settings)
     if own is None or usual is None:
@@ -249,13 +243,13 @@ def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
 def against_constant(
     evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, lent: DaySpreads
 ) -> MetricChange | None:
-    """Return the log loss less that of a constant; None where either, or the scores, are not known.
+    """Return the log loss less that of a constant; None if either, or the scores, are unknown.
 
     Args:
         evaluation: The window, with its metrics and those of the baseline.
         sums: Sums of the window, with its blocks of time.
         settings: Confidence.
-        lent: How days of the baseline differ.
+        lent: The variance between days of the baseline.
     """
     loss, constant = (evaluation.realized.get(name) for name in ("log_loss", "log_loss_constant"))
     said = evaluation.reference.get("actual_rate")
@@ -278,7 +272,7 @@ def against_constant(
 
 
 def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads) -> Callable[[float], Interval] | None:
-    """Return what gives the interval of a confidence; None of too few rows, or rows that few great losses decide."""
+    """Return the function from confidence to interval; None with too few rows, or if few large losses dominate."""
     curve, mean = sums.curve(), sums.loss_mean("log_loss")
     if curve is None or mean is None or mean.telling < FEWEST_TELLING or not 0 < rate < 1:
         return None
@@ -301,7 +295,7 @@ def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads)
 
 
 def _held(pane: Pane) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
-    """Return the bins of the score grid that hold rows, those that a curve has."""
+    """Return the indices of the score bins with rows, as in a curve."""
     return np.flatnonzero((pane.parts["score_negative"] > 0) | (pane.parts["score_positive"] > 0))
 
 
@@ -316,8 +310,8 @@ def judge_performance(
 ) -> None:
     """Fill in the performance of a window.
 
-    ``pane``: the window's parts. ``baseline``: what it is compared with. ``exact``: metrics from rows, where they are
-    at hand; else they are read from the pane.
+    ``pane``: the sums of the window. ``exact``: metrics from rows, if rows are available; else they are computed from
+    the pane.
     """
     if outcomes.delay.complete(evaluation.coverage):
         outcomes = replace(outcomes, young=False)
@@ -385,7 +379,7 @@ def _changes(
 ) -> dict[str, MetricChange]:
     """Return how each metric of all rows differs from the baseline's.
 
-    ``told_with``: how days of the baseline differ, as the intervals know it that the metrics have already.
+    ``told_with``: the variance between days that the existing intervals were computed with.
     """
     days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
     timeless = evaluation.window.end <= evaluation.window.start
@@ -407,7 +401,7 @@ def _changes(
 
 
 def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:
-    """Return how days of the baseline differ, where blocks of the window are no longer than days."""
+    """Return the variance between days of the baseline, if blocks of the window are at most a day long."""
     span = evaluation.window.end - evaluation.window.start
     return {} if reference is None or not 0 < span <= MOST * DAY else lent_days(reference, settings)
 

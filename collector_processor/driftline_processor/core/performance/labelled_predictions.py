@@ -1,6 +1,6 @@
 """Predictions with their outcomes as columns, and their sums by step of time and by slice.
 
-The joined rows of the store and the rows of files take this form, so that both add up to the same sums.
+The store's joined rows and the rows of files share this form, so that both produce the same sums.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from .slices import COHORTS, LABEL_AGE, label_age_cohorts
 from .window_outcomes import BlockSums
 
 Values = Mapping[str, Sequence[str]]
-"""Slice key → the values that are told apart."""
+"""Slice key → the values with a slice of their own."""
 
 
 class LabelledPredictions(Struct, frozen=True):
-    """n predictions and the outcome of each that counts.
+    """n predictions, each with its current outcome.
 
     Attributes:
         scores: float64 (n, k), as in :class:`~driftline.tables.table.PredictionTable`.
-        predicted: The class that the service decided; None = derive it from the scores.
-        actual: What happened; missing where no outcome is known.
+        predicted: The class decided by the service; None = derive it from the scores.
+        actual: The outcome; missing if unknown.
         weight: float64 (n,), NaN = 1; None = 1 each.
-        time: int64 (n,), when each was predicted, unix nanoseconds; None where nobody knows.
-        outcome_time: int64 (n,), when the outcome was known, unix nanoseconds, 0 = nobody said.
-        value: float64 (n,), what the prediction was worth, NaN = nobody said.
-        slices: Key → the value of each row; that of the outcome stands before that of the prediction.
-        sent_slices: The same as it came with the prediction.
-        relevance: What was relevant in each ranking.
+        time: int64 (n,), time of the prediction, unix nanoseconds; None if unknown.
+        outcome_time: int64 (n,), time of the outcome, unix nanoseconds, 0 = unknown.
+        value: float64 (n,), monetary value of the prediction, NaN = unknown.
+        slices: Key → the value of each row; that of the outcome wins over that of the prediction.
+        sent_slices: The same, as sent with the prediction.
+        relevance: Relevant items of each ranking.
         labelled: Whether any outcome is known.
-        duration: float64 (n,), seconds that each call took; None where nobody said.
-        errors: The error type of calls that failed; None where nobody said.
+        duration: float64 (n,), seconds per call; None if unknown.
+        errors: The error type of failed calls; None if unknown.
     """
 
     scores: F64 | None
@@ -71,22 +71,24 @@ class LabelledPredictions(Struct, frozen=True):
         return length(self.actual)
 
     def take(self, which: I64 | slice) -> LabelledPredictions:
-        """Return some of the rows, in this order; those of a slice are not copied."""
+        """Return the selected rows in this order; a slice is not copied."""
         ranked = np.arange(len(self))[which] if self.relevance is not None and isinstance(which, slice) else which
         return LabelledPredictions(
-            None if self.scores is None else self.scores[which],
-            None if self.predicted is None else take_rows(self.predicted, which),
-            take_rows(self.actual, which),
-            None if self.weight is None else self.weight[which],
-            None if self.time is None else self.time[which],
-            None if self.outcome_time is None else self.outcome_time[which],
-            None if self.value is None else self.value[which],
-            {key: take_rows(column, which) for key, column in self.slices.items()},
-            {key: take_rows(column, which) for key, column in self.sent_slices.items()},
-            None if self.relevance is None or isinstance(ranked, slice) else take_rankings(self.relevance, ranked),
-            self.labelled,
-            None if self.duration is None else self.duration[which],
-            None if self.errors is None else take_rows(self.errors, which),
+            scores=None if self.scores is None else self.scores[which],
+            predicted=None if self.predicted is None else take_rows(self.predicted, which),
+            actual=take_rows(self.actual, which),
+            weight=None if self.weight is None else self.weight[which],
+            time=None if self.time is None else self.time[which],
+            outcome_time=None if self.outcome_time is None else self.outcome_time[which],
+            value=None if self.value is None else self.value[which],
+            slices={key: take_rows(column, which) for key, column in self.slices.items()},
+            sent_slices={key: take_rows(column, which) for key, column in self.sent_slices.items()},
+            relevance=None
+            if self.relevance is None or isinstance(ranked, slice)
+            else take_rankings(self.relevance, ranked),
+            labelled=self.labelled,
+            duration=None if self.duration is None else self.duration[which],
+            errors=None if self.errors is None else take_rows(self.errors, which),
         )
 
     def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
@@ -95,23 +97,23 @@ class LabelledPredictions(Struct, frozen=True):
         return fold_outcomes_by(task, LabelledRows(*columns, self.relevance), group, groups)
 
     def sums(self, task: Task) -> Pane:
-        """Return performance, delays, the predictions of each decision, and the calls of all rows."""
+        """Return performance, delays, decisions and calls of all rows."""
         one = np.zeros(len(self), np.int64)
         parts = self.parts(task, one, 1) | call_parts(self.duration, self.errors, None, one, 1)
         return Pane({name: sums.dense(1)[0] for name, sums in parts.items()})
 
     def parts(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
-        """Return performance, delays and decisions by group, which increases."""
+        """Return performance, delays and decisions by group; ``group`` must be ascending."""
         return self.fold(task, group, groups) | self.delays(group, groups) | self.decisions(task, group, groups)
 
     def delays(self, group: I64, groups: int) -> dict[str, Sparse]:
-        """Return the delays of outcomes by group, which increases; nothing where times are not known."""
+        """Return the delays of outcomes by group, which must be ascending; {} without times."""
         if self.time is None or self.outcome_time is None:
             return {}
         return {DELAY: fold_delays(self.time, self.outcome_time, group, groups)}
 
     def decisions(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
-        """Return the predictions of each group by decided class."""
+        """Return the number of predictions per group and decided class."""
         decided, found = decide(task, self.scores, self.predicted), {}
         for code, name in enumerate(task.classes if len(decided) else ()):
             counts = np.bincount(group[decided == code], minlength=groups).astype(np.float64)
@@ -119,7 +121,7 @@ class LabelledPredictions(Struct, frozen=True):
         return found
 
     def age_cohorts(self) -> SliceKey | None:
-        """Return the cohort of label age of each row; None where times are not known."""
+        """Return the cohort of label age of each row; None without times."""
         if self.time is None or self.outcome_time is None:
             return None
         cohort = label_age_cohorts(self.time, self.outcome_time)
@@ -127,11 +129,11 @@ class LabelledPredictions(Struct, frozen=True):
 
 
 def step_of_each(time: I64 | None, steps: Sequence[Window], n: int) -> I64:
-    """Return the step of time of each of n rows: int64 (n,), -1 = in none.
+    """Return the index of the time step of each of n rows: int64 (n,), -1 = none.
 
     Args:
-        time: int64 (n,), unix nanoseconds; without times all rows are in the one step there is, or in none.
-        steps: Steps that follow each other.
+        time: int64 (n,), unix nanoseconds; without times all rows are in the only step, or in none.
+        steps: Consecutive steps.
         n: Rows.
     """
     if time is None:
@@ -143,24 +145,24 @@ def step_of_each(time: I64 | None, steps: Sequence[Window], n: int) -> I64:
 
 
 def fold_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window]) -> list[Pane]:
-    """Return a pane for each of some steps of time: performance, delays, and the predictions of each decision."""
+    """Return one pane per time step: performance, delays and decisions."""
     return sums_by_step(rows, task, steps).blocks()
 
 
 def sums_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window]) -> BlockSums:
-    """Return the same by step without the zeros."""
+    """Return the sums of :func:`fold_by_step` without zeros."""
     rows, step = _in_steps(rows, steps)
     return BlockSums(len(steps), rows.parts(task, step, len(steps)))
 
 
 def calls_by_step(rows: LabelledPredictions, steps: Sequence[Window]) -> list[Pane]:
-    """Return a pane for each of some steps of time: how long calls took, and which of them failed."""
+    """Return one pane per time step: duration and failures of calls."""
     rows, step = _in_steps(rows, steps)
     return BlockSums(len(steps), call_parts(rows.duration, rows.errors, None, step, len(steps))).blocks()
 
 
 def _in_steps(rows: LabelledPredictions, steps: Sequence[Window]) -> tuple[LabelledPredictions, I64]:
-    """Return the rows that are in a step of time, by step, and the step of each."""
+    """Return the rows within the steps, sorted by step, and the step of each."""
     step = step_of_each(rows.time, steps, len(rows))
     if (step < 0).any() or (step[1:] < step[:-1]).any():
         inside = np.flatnonzero(step >= 0)
@@ -179,12 +181,12 @@ class SliceSums(NamedTuple):
 
 
 def fold_outcomes_by_slice(rows: LabelledPredictions, task: Task, values: Values, step: I64) -> Iterator[SliceSums]:
-    """Yield the performance parts by slice and step of time: of the age of labels, then of each key.
+    """Yield the performance parts by slice and time step: by label age, then by each key.
 
     Args:
         rows: n predictions.
-        task: What the model predicts.
-        values: The values that are told apart.
+        task: The task of the model.
+        values: The values with a slice of their own.
         step: Step of each row, int64 (n,), from 0.
     """
     ages = rows.age_cohorts()
@@ -193,9 +195,9 @@ def fold_outcomes_by_slice(rows: LabelledPredictions, task: Task, values: Values
 
 
 def count_predictions_by_slice(rows: LabelledPredictions, task: Task, values: Values, step: I64) -> Iterator[SliceSums]:
-    """Yield how many predictions each slice has in each step of time, those of each decision, and its calls.
+    """Yield the predictions, decisions and calls of each slice by time step.
 
-    A slice that came with the outcome alone has none: nobody knows how many were predicted. The arguments are those of
+    A slice that came with the outcome only has none, since its predictions are not known. The arguments are those of
     :func:`fold_outcomes_by_slice`.
     """
 
@@ -232,7 +234,7 @@ def _fold_keys(
 def slices_in_time(
     rows: LabelledPredictions, task: Task, values: Values, steps: Sequence[Window]
 ) -> dict[str, BlockSums]:
-    """Return outcomes and predictions of each slice by step of time; rows that are in no step are left out."""
+    """Return outcomes and predictions of each slice by time step, for the rows within the steps."""
     step = step_of_each(rows.time, steps, len(rows))
     if (step < 0).any():
         inside = np.flatnonzero(step >= 0)

@@ -1,6 +1,6 @@
-"""The interval of every metric of a window, from the metric itself.
+"""Intervals of all metrics of a window, computed by the metric itself.
 
-What has no interval has none (docs/explanation/intervals.md says which); ``MetricValue.interval`` is "" then.
+``MetricValue.interval`` is "" for metrics without an interval (docs/explanation/intervals.md lists them).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from driftline_processor.core.outcomes.review import UnseenDecisions, cells_of_d
 from .settings import PerformanceSettings
 
 DaySpreads = Mapping[str, Sequence[DaySpread | None]]
-"""Metric → how days of a baseline differ in it, in the order in which its interval asks."""
+"""Metric → the variance between days of a baseline, in the order in which its interval needs it."""
 
 
 def with_intervals(
@@ -42,15 +42,15 @@ def with_intervals(
     """Return the metrics of a pane with their intervals.
 
     Args:
-        found: Metrics by name. What is no metric of the task stays as it is.
+        found: Metrics by name. Metrics that the task lacks are not changed.
         pane: Sums of the window.
         blocks: Performance parts by block of time, in order. Without blocks, rows count as independent.
         task: Task of the model.
-        settings: Confidence, method of shares and costs.
+        settings: Confidence, costs and method for fractions.
         unseen: Decisions without an outcome. Default: every decision has outcomes.
-        days: Blocks are days, not parts of a day, so few blocks are enough.
-        lent: How days of the baseline differ. Default: the window's own blocks alone tell.
-        tested: Whether seven days and more have to differ by more than chance to count; else they differ as they do.
+        days: Whether blocks are days, so that few blocks are enough.
+        lent: The variance between days of the baseline. Default: only the window's own blocks are used.
+        tested: Whether the variance between seven or more days must be significant to be used.
 
     >>> import numpy as np
     >>> from driftline.panes.outcome_sums import fold_outcomes
@@ -70,13 +70,13 @@ def with_intervals(
 def intervals_at(
     confidence: float, found: Mapping[str, MetricValue], sums: PerformanceSums, lent: DaySpreads
 ) -> dict[str, MetricValue]:
-    """Return metrics with intervals of a confidence; what all confidences need is worked out once and kept.
+    """Return metrics with intervals at a confidence; results that do not depend on it are cached in ``sums``.
 
     Args:
-        confidence: How often an interval holds the true value.
+        confidence: The confidence of the intervals.
         found: Metrics by name.
-        sums: Sums that the metrics are made from.
-        lent: How days of the baseline differ.
+        sums: Sums that the metrics are computed from.
+        lent: The variance between days of the baseline.
     """
     sums.confidence, bounded = confidence, {}
     for name, metric in found.items():
@@ -92,14 +92,14 @@ def day_spreads(
     task: Task,
     settings: PerformanceSettings,
 ) -> DaySpreads:
-    """Return how far days differ in each metric, {} of fewer than seven.
+    """Return the variance between days of each metric, {} with fewer than seven days.
 
     Args:
         found: Metrics by name.
         pane: Sums of all blocks.
-        blocks: Performance parts by stretch of time, in order.
+        blocks: Performance parts by period, in order.
         task: Task of the model.
-        settings: Method of shares and costs.
+        settings: Costs and method for fractions.
     """
     if len(blocks) < FEWEST_LENDING:
         return {}
@@ -122,7 +122,7 @@ def performance_sums(
     *,
     days: bool,
 ) -> PerformanceSums:
-    """Return what metrics and their intervals are made from; the arguments are those of :func:`with_intervals`."""
+    """Return the sums that metrics and intervals are computed from; see :func:`with_intervals` for the arguments."""
     return PerformanceSums(
         pane,
         task,
@@ -153,10 +153,19 @@ def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> Metr
         found = UNREVIEWED, sums.rows
     (low, high, method), rows = found
     low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
-    return MetricValue(value.value, value.rows, value.source, value.bound, low, high, method, rows)
+    return MetricValue(
+        value=value.value,
+        rows=value.rows,
+        source=value.source,
+        bound=value.bound,
+        low=low,
+        high=high,
+        interval=method,
+        effective_rows=rows,
+    )
 
 
 def _needed_cells(sums: PerformanceSums, metric: Metric, name: Name) -> F64:
-    """Return the cells that a metric needs outcomes of: float64 (k, k), those of all decisions or of its own."""
+    """Return the cells whose outcomes a metric needs: float64 (k, k), of all decisions or of its own."""
     code = class_of(sums, name) if metric.own_decision and name.base == metric.name else None
     return cells_of_decisions(sums.task, None if code is None else sums.task.classes[code])

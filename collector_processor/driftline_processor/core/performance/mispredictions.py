@@ -1,4 +1,4 @@
-"""The predictions that were the most wrong."""
+"""The worst predictions of a window."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from driftline_processor.core.concept.losses import losses_of_rows
 from .labelled_predictions import LabelledPredictions
 
 MOST: Final = 1_000
-"""Rows that are told at most."""
+"""Maximum number of rows returned."""
 
 
 class Misprediction(Struct, frozen=True):
-    """One prediction that was wrong, or far off. ``loss``: how wrong, by which they are ordered.
+    """One wrong prediction. ``loss`` is the sort key.
 
-    Of classes, how likely the service took what did not happen to be, 0 to 1; of a regression the absolute error.
-    ``trace_id`` / ``span_id``: hexadecimal, "" where it was not sampled. Times in unix nanoseconds, 0 = not known.
+    For classes, the loss is one minus the probability of the actual class, 0 to 1; for a regression the absolute error.
+    ``trace_id`` / ``span_id``: hexadecimal, "" if it was not sampled. Times in unix nanoseconds, 0 = unknown.
     """
 
     id: str
@@ -43,7 +43,10 @@ class Misprediction(Struct, frozen=True):
 
 
 class Worst(Struct, frozen=True):
-    """``rows``: the worst first. ``wrong``: how many are, of so many ``outcomes``; a regression is always wrong."""
+    """The worst predictions, the largest loss first.
+
+    ``wrong``: the number of wrong predictions among ``outcomes``; every row of a regression counts.
+    """
 
     rows: tuple[Misprediction, ...] = ()
     wrong: int = 0
@@ -51,9 +54,9 @@ class Worst(Struct, frozen=True):
 
 
 class RowLosses(Struct, frozen=True):
-    """``loss``: float64 (n,), NaN of rows that are not wrong. ``known``: bool (n,), whose outcome can be used.
+    """``loss``: float64 (n,), NaN for correct rows. ``known``: bool (n,), rows with a usable outcome.
 
-    ``happened``, ``decided``: int32 (n,), codes of classes; -1 of a regression.
+    ``happened``, ``decided``: int32 (n,), codes of classes; -1 for a regression.
     """
 
     loss: F64
@@ -63,25 +66,24 @@ class RowLosses(Struct, frozen=True):
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Return which rows are: bool (n,)."""
+        """The wrong rows: bool (n,)."""
         return np.isfinite(self.loss)
 
     def of(self, rows: I64 | NDArray[np.bool_]) -> RowLosses:
-        """Return some of them."""
+        """Return the selected rows."""
         return RowLosses(self.loss[rows], self.known[rows], self.happened[rows], self.decided[rows])
 
     def worst(self, most: int) -> I64:
-        """Return the rows that are wrong, the worst first, of equal ones the first; at most so many: int64 (k,)."""
+        """Return the indices of at most ``most`` wrong rows, the largest loss first, ties in order: int64 (k,)."""
         rows = np.flatnonzero(self.wrong)
         return rows[np.argsort(-self.loss[rows], kind="stable")[:most]].astype(np.int64)
 
 
 def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> RowLosses | None:
-    """Return how wrong each row is; None of a ranking, or where no class is known.
+    """Return the loss of each row; None for a ranking, or without classes.
 
-    Of a class: how likely the service took what did not happen to be, 1 where it sent no score that says so. A row of
-    which nobody knows what was decided, or a class that is none of the model's, is not wrong. The arguments are
-    those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
+    For a class, one minus the probability of the actual class, 1 without a score. Rows without a decision, or with an
+    unknown class, are not wrong. The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> task, scores = Task("binary", ("0", "1"), "1"), np.array([[0.9], [0.7], [0.2]])
     >>> found = row_losses_of(task, scores, None, Column(numbers=np.array([0.0, 1.0, 1.0])))
@@ -110,14 +112,14 @@ def describe_mispredictions(
     traces: Sequence[str],
     spans: Sequence[str],
 ) -> Iterator[Misprediction]:
-    """Yield predictions with what was decided, what happened, and how wrong each was.
+    """Yield each prediction with its decision, its outcome and its loss.
 
     Args:
-        task: What the model predicts.
+        task: The task of the model.
         rows: n predictions.
-        row_losses: How wrong each is.
+        row_losses: The loss of each.
         ids: The id of each, "" = none.
-        traces: The trace of each, hexadecimal, "" = it was not sampled.
+        traces: The trace of each, hexadecimal, "" = not sampled.
         spans: The span of each.
     """
     actual, classes = actual_numbers(rows.actual), dict(enumerate(task.classes))

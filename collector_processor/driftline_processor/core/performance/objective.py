@@ -1,7 +1,4 @@
-"""An objective: the limit of a metric, in which rows and windows, how to write it, its state over many windows.
-
-Objectives over many windows: for how long nobody could tell, and what came of each last.
-"""
+"""Objectives: the limit of a metric, its rows and windows, its syntax, and its state over many windows."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ from driftline_processor.core.service_level.level import METRICS as SERVICE_METR
 from driftline_processor.core.windows.window import length, parse
 
 LEAST_ROWS = 50
-"""Rows that tell of a metric, which a value of a key needs to be judged, where nobody says: as many as drift wants."""
+"""Default of the effective rows that a value of a key needs to be evaluated, as for drift."""
 
 _WEEK = 7 * 86_400 * 10**9
-"""Nanoseconds. For so long an objective may be inconclusive before somebody has to know."""
+"""Nanoseconds after which an inconclusive objective is reported."""
 
 _NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
 _WRITTEN = re.compile(
@@ -40,21 +37,21 @@ _UNITS_IN_WORDS = {
     "rows": "rows",
 }
 _UNITS = {"us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0}
-"""Unit of a latency → how many are a second."""
+"""Unit of a latency → units per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A limit that a metric must keep: one of four kinds.
+    """A limit for a metric: exactly one of the four kinds.
 
     Attributes:
-        least_change: Against the baseline.
-        most_change: Against the baseline.
-        window: In windows of this name; "" = in all.
-        rolling: Over every stretch of this length.
-        slice: Of the rows of ``key=value``, or by ``key`` of those of each of its values of which ``min_rows`` tell; ""
-            = of all rows.
-        alert_after: So many windows in a row that cannot tell are too many; 0 = those of a week.
+        least_change: Minimum of the change since the baseline.
+        most_change: Maximum of the change since the baseline.
+        window: Name of the windows that it applies to; "" = all.
+        rolling: Whether it applies to every period of this length.
+        slice: The rows of ``key=value``, or with ``key`` alone each of its values with at least ``min_rows``; "" = all
+            rows.
+        alert_after: Maximum number of consecutive inconclusive windows; 0 = those of a week.
     """
 
     metric: str
@@ -70,12 +67,12 @@ class Objective:
 
     @property
     def relative(self) -> bool:
-        """Return True where it is the change since the baseline that is limited."""
+        """True if the change since the baseline is limited."""
         return self.least_change is not None or self.most_change is not None
 
     @property
     def upwards(self) -> bool:
-        """Return True where more is better."""
+        """True if higher is better."""
         return self.least is not None or self.least_change is not None
 
     @property
@@ -86,17 +83,17 @@ class Objective:
 
     @property
     def key(self) -> str:
-        """The key of its slice or slices; "" where it is of all rows."""
+        """The key of its slice or slices; "" for all rows."""
         return self.slice.partition("=")[0]
 
     @property
     def of_service(self) -> bool:
-        """Return True where calls decide, not outcomes: of latency, error rate or availability."""
+        """True for latency, error rate or availability, which are computed from calls, not outcomes."""
         return self.metric in SERVICE_METRICS
 
     @property
     def rule(self) -> str:
-        """The objective as one writes it.
+        """The objective in its written form.
 
         >>> Objective("roc_auc", least_change=-0.02).rule, Objective("mae", most=3.2, window="1d").rule
         ('roc_auc >= baseline - 0.02', 'mae <= 3.2 over 1d')
@@ -112,7 +109,7 @@ class Objective:
         return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
 
     def patience(self, window: str) -> int:
-        """Return after how many windows of a name in a row that cannot tell somebody has to know.
+        """Return the number of consecutive inconclusive windows of a name that triggers a notification.
 
         >>> [Objective("recall", least=0.9).patience(name) for name in ("1h", "1d", "1mo", "")]
         [168, 7, 2, 7]
@@ -121,7 +118,7 @@ class Objective:
 
 
 def read_limit(metric: str, number: float, unit: str) -> float:
-    """Return a limit in the base unit of its metric: seconds, or a share.
+    """Return a limit in the base unit of its metric: seconds, or a fraction.
 
     Raises ``ValueError`` with the rule and the fix.
 
@@ -150,13 +147,13 @@ def read_limit(metric: str, number: float, unit: str) -> float:
 
 
 def unknown_unit(name: str, number: float, unit: str, known: str) -> str:
-    """Return what is to be said of a limit with a unit that its number has not.
+    """Return the error message for a limit with an unsupported unit.
 
     Args:
-        name: Of the number.
+        name: The name of the metric or series.
         number: The limit.
-        unit: As it is written.
-        known: In what the number is, as metrics name it; "" where nobody said.
+        unit: The unit as written.
+        known: The unit of the metric; "" if unknown.
 
     >>> unknown_unit("rmse", 3.0, "EUR", "target")
     "rmse: 'EUR' is not a known unit; rmse is in the unit of the outcomes, use 3"
@@ -172,7 +169,7 @@ def unknown_unit(name: str, number: float, unit: str, known: str) -> str:
 
 
 def read_objective(text: str) -> Objective:
-    """Read an objective as one writes it: ``METRIC >= NUMBER [in KEY[=VALUE]] [over [rolling] 1h]``.
+    """Parse an objective: ``METRIC >= NUMBER [in KEY[=VALUE]] [over [rolling] 1h]``.
 
     A latency has a unit, ``100ms`` or ``0.1s``; an error rate or an availability may be written in percent.
 
@@ -204,9 +201,9 @@ def read_objective(text: str) -> Objective:
 
 
 def checked_objective(objective: Objective, slice: str | None) -> Objective:
-    """Return an objective of a slice, its value spelled as values of slices are.
+    """Return an objective with its slice, whose value is normalized as in slice names.
 
-    Raises ``ValueError`` where its window is none, or where it cannot be told of slices or of calls.
+    Raises ``ValueError`` if its window is invalid, or if it does not allow slices or calls.
     """
     if objective.window:
         parse(objective.window)
@@ -227,21 +224,25 @@ def checked_objective(objective: Objective, slice: str | None) -> Objective:
 
 
 def _check_service(objective: Objective) -> None:
-    """Raise ``ValueError`` for an objective that calls cannot answer."""
+    """Raise ``ValueError`` for an objective that cannot be computed from calls."""
     upwards = objective.metric == AVAILABILITY
     sign, wrong = (">=", "<=") if upwards else ("<=", ">=")
     written, limit = objective.rule, limit_text(objective.metric, objective.limit)
     if objective.relative:
+        example = 0.1 if objective.metric in LATENCIES else 0.999 if upwards else 0.001
         raise ValueError(
-            f"'{written}': a baseline does not contain calls; use a limit, as in '{objective.metric} {sign} "
-            f"{limit_text(objective.metric, 0.1 if objective.metric in LATENCIES else 0.999 if upwards else 0.001)}'"
+            f"'{written}': a baseline contains no latency and no error rate; use a fixed limit, as in "
+            f"'{objective.metric} {sign} {limit_text(objective.metric, example)}'"
         )
     if objective.upwards != upwards:
-        raise ValueError(f"'{written}': {wrong} would require a worse service; use '{objective.metric} {sign} {limit}'")
+        raise ValueError(
+            f"'{written}': with {wrong}, the objective is met only if the service is worse than the limit; "
+            f"use '{objective.metric} {sign} {limit}'"
+        )
 
 
 def limit_text(metric: str, limit: float) -> str:
-    """Return a limit as one writes it in an objective, with its unit.
+    """Return a limit with its unit as written in an objective.
 
     >>> limit_text("latency_p95", 0.25), limit_text("latency_p50", 2), limit_text("availability", 0.9999)
     ('250ms', '2s', '99.99 %')
@@ -252,7 +253,7 @@ def limit_text(metric: str, limit: float) -> str:
 
 
 def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str] = ()) -> str:
-    """Return the sentence about a wrong name of an objective's metric; "" for a right name, and for one of calls.
+    """Return the error message for an invalid metric name of an objective; "" if it is valid or computed from calls.
 
     >>> misnamed_metric(Objective("error_rate", most=0.01), "ranking")
     ''
@@ -261,9 +262,9 @@ def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str
 
 
 def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
-    """Return the objectives of a window with how many windows in a row cannot tell, up to this one.
+    """Return the objectives of a window with the number of consecutive inconclusive windows up to this one.
 
-    One that is open, or whose outcomes may still come, adds nothing.
+    Open windows, and those whose outcomes may still arrive, are not counted.
     """
     earlier = (
         {}
@@ -281,9 +282,10 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
 
 
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
-    """Return by rule what came of each objective last, in windows of one name, oldest first.
+    """Return the latest state of each objective by rule, from windows of one name, oldest first.
 
-    In the newest whose outcomes had their time, few or many; of a rolling one, where a stretch has ended last.
+    From the newest window whose outcomes had their usual delay; for a rolling objective, from the newest period that
+    ended.
     """
     judged = next((window for window in reversed(windows) if window.closed and not window.young), None)
     found = {} if judged is None else {objective.rule: objective for objective in judged.objectives}

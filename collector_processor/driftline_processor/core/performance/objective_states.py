@@ -1,20 +1,17 @@
-"""Judge objectives: met, broken, or it cannot be told yet, and with how many rows it could.
+"""Evaluate objectives: met, broken or inconclusive, and the number of rows needed to decide.
 
-The interval decides. Broken: all of it is on the wrong side; met: all of it is on the right side; else nobody can tell.
-With 95 % intervals a model exactly at its objective is called broken in 2.5 of 100 windows, and met in as many. Proving
-that precision is below 0.95 with 90 % power takes some 1,500 reviewed rows where it is 0.93 in truth, 280 at 0.90.
+The interval decides. Broken: all of it is on the wrong side of the limit; met: all of it is on the right side. With 95
+% intervals a model exactly at its objective is broken in 2.5 % of windows, and met in as many. To prove with 90 % power
+that precision is below 0.95 takes some 1,500 reviewed rows if it is 0.93, 280 if it is 0.90.
 
-An objective over rolling hours looks at every hour that ends within the window: broken where one of them is, met where
-all are. Hours that overlap are judged each on its own, so at the objective one of them is called broken more often than
-in 2.5 of 100 windows.
+A rolling objective evaluates every hour that ends within the window: broken if one of them is, met if all are.
+Overlapping hours are evaluated separately, so at the objective one of them is broken in more than 2.5 % of windows.
 
-An objective over a key is judged in the slice of each of its values of which enough rows tell: broken where one is, met
-where all are. With k such slices those on the wrong side of the limit are judged by intervals that hold the truth
-together as often as one alone (Bonferroni: 1 - (1 - confidence) / k each), so a model exactly at its objective in all
-of them is called broken in 2.5 of 100 windows, whatever k is. Those on the right side need no more than their own
-interval: the objective is met only if all of them are, which is false no more often than of the one that is not (an
-intersection-union test; Berger, 1982). A value that was predicted as often as it would take to be judged, and of which
-fewer outcomes are known, may be the one that is not: such an objective is not met, nobody can tell.
+An objective over a key is evaluated in each slice with enough rows: broken if one is, met if all are. With k slices,
+those on the wrong side use a Bonferroni-corrected interval, 1 - (1 - confidence) / k, so a model exactly at its
+objective in all slices is broken in 2.5 % of windows for any k. Those on the right side use their own interval (an
+intersection-union test; Berger, 1982). If a slice has enough predictions but too few outcomes, the objective is
+inconclusive instead of met.
 """
 
 from __future__ import annotations
@@ -57,18 +54,18 @@ from .slices import measured
 from .window_outcomes import Steps, WindowOutcomes
 
 _TELLS = 0.9
-"""Probability that the needed rows decide, if the metric keeps its value: the power that studies are planned for (Cohen
-1988 names .8 as the least)."""
+"""Probability that the needed rows decide, if the metric keeps its value (Cohen 1988 names 0.8 as the minimum)."""
 
 POWER = 1.2815515655446004
-"""The normal quantile of that probability."""
+"""Normal quantile of :data:`_TELLS`."""
 
 ALL_REVIEWED = 0.95
-"""From this share of known outcomes on, more rows are needed, not more reviews: all that are left would shorten an
-interval by 3 % at most, 1 - √.95."""
+"""Coverage above which more rows are needed, not more reviews: the remaining ones would shorten an interval by at most
+3 %, 1 - √0.95.
+"""
 
 _AT_LIMIT = 1e-12
-"""Distance from a limit within which a value is at it: limits in percent are divided by 100, which rounds."""
+"""Distance from a limit within which a value is at it: percentages are divided by 100, which rounds."""
 
 
 def judge_objectives(
@@ -78,9 +75,9 @@ def judge_objectives(
     settings: PerformanceSettings,
     baseline: Baseline | None = None,
 ) -> tuple[ObjectiveState, ...]:
-    """Return the states of the objectives on outcomes that concern a window, whose metrics are known by now.
+    """Return the states of the objectives on outcomes that apply to a window with computed metrics.
 
-    ``baseline``: whose reference they have, None = it knows nothing of slices.
+    ``baseline``: the source of the reference metrics by slice, None = no slices.
     """
     states: list[ObjectiveState] = []
     for objective in settings.objectives:
@@ -92,7 +89,17 @@ def judge_objectives(
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
             why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
-                states.append(_each(objective, evaluation, task, outcomes, settings, why, baseline))
+                states.append(
+                    _each(
+                        objective=objective,
+                        evaluation=evaluation,
+                        task=task,
+                        outcomes=outcomes,
+                        settings=settings,
+                        why=why,
+                        baseline=baseline,
+                    )
+                )
             else:
                 in_slice = evaluation.performance_slices.get(objective.slice)
                 metrics = evaluation.realized if not objective.slice else {} if in_slice is None else in_slice.metrics
@@ -119,7 +126,7 @@ def judge_objectives(
 
 
 def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
-    """Return True where nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
+    """Return True if an objective lacks rows, although nearly all of its rows have an outcome."""
     if state.state != "inconclusive" or not state.needed:
         return False
     slice_performance = evaluation.performance_slices.get(state.slice)
@@ -129,7 +136,7 @@ def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
 
 
 def _folded(objective: Objective, outcomes: WindowOutcomes) -> bool:
-    """Return True where a slice may be among the other values of its key."""
+    """Return True if a slice may be part of the ``other`` values of its key."""
     is_missing = bool(objective.slice) and objective.slice not in outcomes.slices
     return is_missing and slice_name(objective.key, OTHER) in outcomes.slices
 
@@ -140,7 +147,7 @@ def _folded_fact(objective: Objective) -> Fact:
 
 
 def has_slices(evaluation: Evaluation) -> bool:
-    """Return True where slices are known: a service keeps them by the hour, so a window of minutes has none."""
+    """Return True if slices are known; they are stored per hour, so a window of minutes has none."""
     name = evaluation.window.name
     return bool(evaluation.performance_slices) or not name or parse(name).unit != "m"
 
@@ -153,7 +160,7 @@ def _state(
     why: tuple[Fact, ...],
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
-    """Judge a metric. ``why``: it is not to be judged, yet. ``none_of``: decisions of which nothing is known."""
+    """Evaluate a metric. ``why``: facts that defer the decision. ``none_of``: decisions without outcomes."""
     rows = _rows(metric)
     unknown = _unknown(objective, rows)
     if metric is None or metric.value is None:
@@ -195,7 +202,14 @@ def _state(
 
 def _unknown(objective: Objective, rows: int = 0) -> ObjectiveState:
     return ObjectiveState(
-        objective.metric, objective.rule, "inconclusive", None, None, None, rows, relative=objective.relative
+        metric=objective.metric,
+        rule=objective.rule,
+        state="inconclusive",
+        value=None,
+        low=None,
+        high=None,
+        rows=rows,
+        relative=objective.relative,
     )
 
 
@@ -204,10 +218,10 @@ def _baseline_lacks(objective: Objective, lacking: str) -> Fact:
 
 
 class _Against(NamedTuple):
-    """The reference that a change is measured against.
+    """The reference that a change is measured from.
 
     Attributes:
-        rows: The rows of the baseline that a slice is compared with.
+        rows: Facts about the rows of the baseline that a slice is compared with.
     """
 
     reference: Mapping[str, MetricValue]
@@ -221,7 +235,7 @@ def _against(
     baseline: Baseline | None,
     settings: PerformanceSettings,
 ) -> _Against:
-    """Return the reference of the same slice where enough of its rows tell, else that of all rows."""
+    """Return the reference of the same slice if it has enough rows, else that of all rows."""
     model_metric = reference.get(objective.metric)
     if (
         not objective.relative
@@ -245,14 +259,14 @@ def _state_in(
     why: tuple[Fact, ...],
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
-    """Judge a metric, and say since which rows it changed. The arguments are those of :func:`_state`."""
+    """Evaluate a metric and add the remark on the reference rows. The arguments are those of :func:`_state`."""
     state = _state(objective, metric, against.reference, settings, why, none_of)
     compared_rows = against.rows if state.value is not None and not why else ()
     return structs.replace(state, remarks=state.remarks + compared_rows) if compared_rows else state
 
 
 def _rows(metric: MetricValue | None) -> int:
-    """Return the rows behind a metric, effective ones where these are known."""
+    """Return the rows of a metric, effective ones if known."""
     if metric is None:
         return 0
     return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
@@ -261,7 +275,7 @@ def _rows(metric: MetricValue | None) -> int:
 def _rolling(
     objective: Objective, evaluation: Evaluation, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> ObjectiveState:
-    """Judge the outcomes of every stretch that ends within the window."""
+    """Evaluate the outcomes of every period that ends within the window."""
     why = () if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
 
     def judge(window: Window, panes: Sequence[Pane]) -> ObjectiveState:
@@ -287,15 +301,15 @@ def judge_stretches(
     judge: Callable[[Window, Sequence[Pane]], ObjectiveState | None],
     none: Fact,
 ) -> ObjectiveState:
-    """Judge every stretch that ends within a window; return the worst with what all of them come to.
+    """Evaluate every period that ends within a window; return the worst with the state of all.
 
     Args:
-        objective: A rolling one.
+        objective: A rolling objective.
         window: The window.
-        known_steps: Five minutes after five minutes, and what is known of each.
-        timezone: The clock by which days begin.
-        judge: Judges one stretch by the panes of its five minutes; None where there was nothing to judge.
-        none: The remark if no stretch is known.
+        known_steps: Consecutive windows of five minutes, and a pane of each.
+        timezone: The time zone in which days begin.
+        judge: Evaluates one period by the panes of its five-minute windows; None without data.
+        none: The remark if no period is known.
     """
     steps, panes = known_steps
     states: list[ObjectiveState] = []
@@ -317,7 +331,7 @@ def judge_stretches(
 
 
 def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
-    """Put five minutes after five minutes of a stretch together to blocks of time."""
+    """Merge consecutive five-minute panes of a period to blocks of time."""
     ends = [(block.end - window.start) // PANE for block in blocks_of_window(window, timezone)]
     return [merge(panes[first:end]) for first, end in pairwise([0, *ends])]
 
@@ -331,7 +345,7 @@ def _each(
     why: tuple[Fact, ...],
     baseline: Baseline | None,
 ) -> ObjectiveState:
-    """Judge the slice of each value of a key; return the worst with what all of them come to."""
+    """Evaluate the slice of each value of a key; return the worst with the state of all."""
     states: dict[str, ObjectiveState] = {}
     slices = _slices(objective.key, evaluation, outcomes)
     none_of = {name: unreviewed(outcomes.unseen.get(name), task) for name in slices}
@@ -384,7 +398,7 @@ def no_slice_with_rows(objective: Objective, largest: ObjectiveState | None, *, 
 def with_slices(
     objective: Objective, worst: ObjectiveState, states: Mapping[str, ObjectiveState], few: int
 ) -> ObjectiveState:
-    """Return the worst slice of a key with the states of all of them; ``few``: how many have too few rows."""
+    """Return the worst slice of a key with the states of all slices; ``few``: the number with too few rows."""
     states_by_slice = {name: state.state for name, state in states.items()}
     remark = fact(
         "slices_of_key",
@@ -411,7 +425,7 @@ def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[
 
 
 def _is_wrong(objective: Objective, value: float) -> bool:
-    """Return True on the side of the limit where no number of rows would show that the objective is met."""
+    """Return True if the value is on the wrong side of the limit, so that more rows cannot show that it is met."""
     return value < objective.limit if objective.upwards else value > objective.limit
 
 
@@ -424,7 +438,7 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
 
 
 def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
-    """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
+    """Return the worst state, with the state of all: broken if one is broken, met if all are met."""
     verdicts = {state.state for state in states}
     state: Judgement = "broken" if "broken" in verdicts else "inconclusive" if "inconclusive" in verdicts else "met"
     return structs.replace(max(states, key=lambda objective_state: _badness(objective, objective_state)), state=state)
@@ -452,7 +466,7 @@ def _needed(objective: Objective, rows: int, value: float, limits: Interval, con
 
 
 def rows_to_decide(share: float, limit: float, confidence: float) -> int:
-    """Return the rows that would tell a share from another limit, between 0 and 1, with 90 % power."""
+    """Return the rows that separate a fraction from another limit, between 0 and 1, with 90 % power."""
     error = normal_quantile(confidence) * math.sqrt(limit * (1 - limit))
     error += POWER * math.sqrt(max(share * (1 - share), 0.0))
     needed = math.ceil((error / abs(share - limit)) ** 2)
@@ -463,7 +477,7 @@ def rows_to_decide(share: float, limit: float, confidence: float) -> int:
 
 
 def _least_rows(objective: Objective, confidence: float) -> int | None:
-    """Return the number of rows that prove a share above a limit if all of them are right."""
+    """Return the number of rows that prove a fraction above a limit if all of them are correct."""
     if objective.relative or not objective.upwards or not _is_share(objective.metric) or not 0 < objective.limit < 1:
         return None
     return math.ceil(math.log((1 - confidence) / 2) / math.log(objective.limit))
@@ -478,10 +492,10 @@ def _is_share(metric: str) -> bool:
 def rolling_steps(
     window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, since: int
 ) -> list[Window] | None:
-    """Return five minutes after five minutes, from the earliest of which a stretch needs that ends within a window.
+    """Return the consecutive five-minute windows that rolling objectives need, from the earliest period on.
 
-    None where no objective rolls. ``ripe``: later ones are not to be judged yet, ``since``: earlier ones are no longer
-    told apart; unix nanoseconds.
+    None if no objective is rolling. ``ripe``: later steps are not evaluated yet, ``since``: earlier steps are not
+    stored separately; unix nanoseconds.
     """
     starts = [before(window.start + PANE, objective.window, timezone) for objective in objectives if objective.rolling]
     if not starts:

@@ -1,4 +1,4 @@
-"""The positive class in the words of its owner: "late" rather than "positive"."""
+"""The name of the positive class for sentences: "late" rather than "positive"."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Mapping, Sequence
 from driftline.tables.task import Task
 
 POSITIVE = "positive"
-"""The word where the owner has none."""
+"""Default name of the positive class."""
 
 NUMERALS = frozenset({"1", "1.0", "true", "yes", "y", "t", POSITIVE, "pos"})
-"""Classes that say nothing by themselves; the column of the outcomes says of what they are."""
+"""Class names without a meaning of their own; the column of the outcomes is used instead."""
 
 ROLES = frozenset({"actual", "class", "ground_truth", "label", "outcome", "response", "target", "truth", "y", "y_true"})
-"""Columns of outcomes that are named by their role, and say nothing either."""
+"""Generic names of outcome columns, which do not describe the positive class."""
 
 
 def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]) -> str:
-    """Return what a row of the positive class is, in a few words; "" where the task has none, or nobody named it.
+    """Return a short name of the positive class; "" if the task has none, or if it has no descriptive name.
 
     Args:
-        task: What the model predicts.
-        columns: Names of columns by role, as a baseline knows them.
+        task: The task of the model.
+        columns: Names of columns by role, from the baseline.
 
     >>> positive_words(Task("binary", ("bad", "good"), "good"), {})
     'good'

@@ -1,4 +1,4 @@
-"""Compute the metrics of a pane, or of joined rows."""
+"""Realized metrics, from a pane or from joined rows."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .settings import STANDARD, PerformanceSettings
 
 
 def realized(pane: Pane, task: Task, settings: PerformanceSettings = STANDARD) -> dict[str, MetricValue]:
-    """Return the metrics of a task from the sums of a pane, {} while no outcome is known.
+    """Return the metrics of a task from the sums of a pane; {} without outcomes.
 
-    The usual ones, and those that ``settings`` names. What depends on the order of scores is known up to
-    ``MetricValue.bound``, all else is exact. A value that is not defined (no positives, one class only) is None, never
-    0. A metric whose sums are not there (no scores, no decisions, an old pane) is left out.
+    The default ones, and those of ``settings``. Metrics of the score order are known up to ``MetricValue.bound``, all
+    others are exact. An undefined value (no positives, a single class) is None, never 0. A metric whose sums are
+    missing (no scores, no decisions, an old pane) is left out.
 
     >>> from driftline.panes.outcome_sums import fold_outcomes
     >>> import numpy as np
@@ -41,7 +41,7 @@ def realized(pane: Pane, task: Task, settings: PerformanceSettings = STANDARD) -
 
 
 def realized_from_panes_alone(pane: Pane, task: Task, settings: PerformanceSettings) -> dict[str, MetricValue]:
-    """Return the metrics that :func:`from_rows` lacks, since they need every sum of a window."""
+    """Return the metrics that :func:`from_rows` lacks, since they need all sums of a window."""
     return _measured(pane, task, settings, lambda metric: metric.of_pane)
 
 
@@ -53,7 +53,7 @@ def _measured(
     score_order: ScoreOrder | None = None,
     class_order: ClassOrder | None = None,
 ) -> dict[str, MetricValue]:
-    """Return the wanted metrics of sums; the orders are those of the scores of rows, where rows are at hand."""
+    """Return the wanted metrics from sums; the orders are those of the scores of rows, if rows are available."""
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:
         return {}
@@ -82,16 +82,21 @@ def from_rows(
     performance_settings: PerformanceSettings = STANDARD,
     pane: Pane | None = None,
 ) -> dict[str, MetricValue]:
-    """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
+    """Return the metrics of joined rows, equal to those of scikit-learn with ``sample_weight``.
 
-    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`, and ``pane`` what it returned; None
-    = fold them now. What comes from sums is the same as
-    from a
-    pane;
-    what depends on the order of scores is from all of them, R² from deviations.
+    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`, and ``pane`` its result; None = fold
+    them now. Metrics from sums equal those of a pane; metrics of the score order use all scores, R² uses deviations.
     """
     if pane is None:
-        pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)
+        pane = fold_outcomes(
+            task=task,
+            scores=scores,
+            predicted=predicted,
+            actual=actual,
+            weight=weight,
+            relevance=relevance,
+            value=value,
+        )
     there = scores is not None and len(scores) > 0
     usable = None if weight is None else usable_weight(weight)
     ranked, order = None, None

@@ -1,7 +1,7 @@
-"""The metrics of the baseline's own outcomes, with intervals from its stretches of time.
+"""Metrics of the baseline's own outcomes, with intervals from its blocks of time.
 
-Days of the reference differ as those of a window do. Taken for independent rows they make it too sure of what a window
-is compared with: a model that is as good as its baseline would be called worse in 5 of 100 windows of a month.
+The reference's days vary as those of a window. If its rows counted as independent, a model as good as its baseline
+would be called worse in 5 % of windows of a month.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .settings import STANDARD, PerformanceSettings
 
 
 class _Known(Struct):
-    """What was measured of a baseline: for the settings that were asked last, at each confidence.
+    """Cached metrics of a baseline for the last settings, per confidence.
 
     Attributes:
-        settings: What was asked, without the confidence.
+        settings: The settings, with the standard confidence.
         metrics: Confidence → metrics.
-        spreads: How the baseline's stretches differ.
+        spreads: The variance between the baseline's periods.
     """
 
     settings: PerformanceSettings
@@ -52,7 +52,7 @@ def _known(baseline: Baseline, settings: PerformanceSettings) -> _Known:
 
 
 def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, MetricValue]:
-    """Return the metrics of a baseline's outcomes; what was asked last is kept as long as it lives."""
+    """Return the metrics of a baseline's outcomes, cached for the last settings."""
     known = _known(baseline, settings)
     if settings.confidence not in known.metrics:
         known.metrics[settings.confidence] = _measured(baseline, settings)
@@ -60,7 +60,7 @@ def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str,
 
 
 def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
-    """Return how days of a baseline differ in each metric, for windows of days; {} of fewer than seven."""
+    """Return the variance between days of a baseline per metric; {} with fewer than seven days."""
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None:
         return {}
@@ -70,9 +70,9 @@ def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
 
 
 def level_of_errors(baseline: Baseline | None) -> BaselineLevel | None:
-    """Return what a baseline knows of the level of errors; None where it has too few outcomes to know it.
+    """Return the baseline's level of errors; None with too few outcomes.
 
-    In the unit of what detectors are fed: wrong decisions are 1, absolute errors are standardised.
+    In the unit of the detectors' input: wrong decisions are 1, absolute errors are standardised.
     """
     if baseline is None:
         return None
@@ -92,7 +92,7 @@ def level_of_errors(baseline: Baseline | None) -> BaselineLevel | None:
 
 
 def _spreads(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
-    """Return how far stretches of a baseline of at least a day each differ; {} of fewer than seven."""
+    """Return the variance between the baseline's periods of at least a day; {} with fewer than seven."""
     known, estimation = _known(baseline, settings), baseline.extras.estimation
     if estimation is None or estimation.blocks is None or estimation.blocks.length < DAY:
         return {}
@@ -104,7 +104,7 @@ def _spreads(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
 
 
 def reference_in(baseline: Baseline, name: str, settings: PerformanceSettings) -> dict[str, MetricValue]:
-    """Return the metrics of a slice of a baseline, ``key=value``; none where its outcomes are not known."""
+    """Return the metrics of a slice of a baseline, ``key=value``; {} if its outcomes are unknown."""
     outcomes, task = baseline.extras.slice_outcomes, baseline.task
     if outcomes is None:
         return {}
@@ -131,7 +131,7 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
 
 
 def blocks_of_baseline(baseline: Baseline) -> tuple[list[Pane], int]:
-    """Return the outcomes of a baseline by stretch of time, and how long a stretch is; [] and 0 where none is known."""
+    """Return the outcomes of a baseline by block of time, and the length of a block; [] and 0 if unknown."""
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None:
         return [], 0
@@ -139,7 +139,7 @@ def blocks_of_baseline(baseline: Baseline) -> tuple[list[Pane], int]:
 
 
 def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
-    """Yield the blocks, each with the variance of a row among all of them: blocks keep means alone."""
+    """Yield the blocks, each with the variance per row over all blocks, since blocks store means only."""
     spread, losses = pane.parts.get("spread"), pane.parts.get("losses")
     for block in blocks:
         parts = {name: sums for name, sums in block.parts.items() if name != EXPECTED}
@@ -149,7 +149,7 @@ def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
 
 
 def _as_sure(metric: MetricValue, in_time: MetricValue | None) -> MetricValue:
-    """Return a metric with the half width of the interval from rows in blocks, where there is one."""
+    """Return a metric with the interval from blocks of time, shifted to its value, if there is one."""
     if metric.value is None or in_time is None or in_time.interval != "blocks" or in_time.value is None:
         return metric
     low, high = in_time.low, in_time.high

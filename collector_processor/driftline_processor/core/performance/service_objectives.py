@@ -1,8 +1,7 @@
-"""Judge the service level of a window and of its slices, and the objectives on it.
+"""Service level of a window and of its slices, and the objectives on it.
 
-No outcome is waited for: an objective of calls is judged as soon as its window has closed. That a quantile of latency
-keeps a limit, and that so large a share of calls keeps it, is the same statement; so the rows that would tell are those
-of a share.
+It does not depend on outcomes: an objective on calls is evaluated as soon as its window has closed. A limit for a
+quantile of latency is a limit for the fraction of calls within it, so the needed rows are those of a fraction.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ def judge_service(
     """Fill in the service level of a window, and return the states of the objectives on it.
 
     Args:
-        evaluation: The window's.
+        evaluation: The evaluation of the window.
         pane: All rows of the window.
-        outcomes: Has the rows of each slice, and the calls of every five minutes where an objective on them rolls.
-        settings: How performance is judged.
+        outcomes: The rows of each slice, and the calls per five minutes for rolling objectives.
+        settings: Settings of performance.
     """
     found = {name: calls for name, one in outcomes.slices.items() if (calls := Calls.of(one)) is not None}
     whole, confidence, shares = Calls.of(pane), settings.confidence, settings.shares
@@ -70,7 +69,7 @@ def judge_service(
 
 
 def metric_of(level: ServiceLevel, name: str) -> MetricValue | None:
-    """Return a metric of a service level; availability is the share of calls that did not fail."""
+    """Return a metric of a service level; availability is the fraction of calls that did not fail."""
     if name != AVAILABILITY:
         return level.values.get(name)
     rate = level.values.get(ERROR_RATE)
@@ -87,7 +86,7 @@ def _open(evaluation: Evaluation) -> tuple[Fact, ...]:
 def _rolling(
     objective: Objective, evaluation: Evaluation, steps: Steps, timezone: str, settings: PerformanceSettings
 ) -> ObjectiveState:
-    """Judge the calls of every stretch that ends within the window; one without calls tells nothing."""
+    """Evaluate the calls of every period that ends within the window; periods without calls are skipped."""
 
     def judge(_: Window, panes: Sequence[Pane]) -> ObjectiveState | None:
         calls = Calls.of(merge(panes))
@@ -99,9 +98,11 @@ def _rolling(
 def _state(
     objective: Objective, calls: Calls | None, settings: PerformanceSettings, why: tuple[Fact, ...] = ()
 ) -> ObjectiveState:
-    """Judge the calls of a window, a stretch of time or one slice. ``why``: they are not to be judged, yet."""
+    """Evaluate the calls of a window, a period or a slice. ``why``: facts that defer the decision."""
     metric, limit = objective.metric, objective.limit
-    unknown = ObjectiveState(metric, objective.rule, "inconclusive", None, None, None, 0, limit)
+    unknown = ObjectiveState(
+        metric=metric, rule=objective.rule, state="inconclusive", value=None, low=None, high=None, rows=0, limit=limit
+    )
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
     if calls is None or measured is None or measured.value is None:
@@ -140,9 +141,9 @@ def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidenc
 def _each(
     objective: Objective, evaluation: Evaluation, slices: Mapping[str, Calls], settings: PerformanceSettings
 ) -> ObjectiveState:
-    """Judge the slice of each value of a key; return the worst with what all of them come to.
+    """Evaluate the slice of each value of a key; return the worst with the state of all.
 
-    Those on the wrong side are judged by intervals that hold together (Bonferroni), as for other metrics.
+    Those on the wrong side use Bonferroni-corrected intervals, as for other metrics.
     """
     own = {name: calls for name, calls in slices.items() if name.partition("=")[0] == objective.key}
     states = {
@@ -152,7 +153,16 @@ def _each(
     judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(judged)
     if not judged:
-        unknown = ObjectiveState(objective.metric, objective.rule, "inconclusive", None, None, None, 0, objective.limit)
+        unknown = ObjectiveState(
+            metric=objective.metric,
+            rule=objective.rule,
+            state="inconclusive",
+            value=None,
+            low=None,
+            high=None,
+            rows=0,
+            limit=objective.limit,
+        )
         remark = no_slice_with_rows(objective, None, of_calls=True)
         return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, remarks=(remark,))
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))

@@ -21,17 +21,17 @@ class PerformanceSettings(Struct, frozen=True):
     """Settings of a model's performance.
 
     Attributes:
-        confidence: Share of intervals that hold the true value, such as 0.95.
+        confidence: Confidence of intervals, such as 0.95.
         min_coverage: Coverage below which the performance of a window is not final, however old the window is.
-        cutoffs: Ranks at which lists are judged. () for the usual ones, :data:`driftline.panes.relevance.CUTOFFS`.
-        shares: Method of the intervals of shares.
+        cutoffs: Cutoffs of ranked lists. () for the default, :data:`driftline.panes.relevance.CUTOFFS`.
+        shares: Method for the intervals of fractions.
         fairness: Rules for attributes that define groups of people.
-        metrics: Names of metrics beside the usual ones (:mod:`~driftline_processor.core.metrics.names`).
+        metrics: Names of additional metrics (:mod:`~driftline_processor.core.metrics.names`).
         costs: Cost of one row: actual class → predicted class → cost.
         objectives: Objectives of metrics.
-        label_sla: Agreed age of outcomes, and the share of predictions that it holds for.
+        label_sla: Agreed age of outcomes, and the fraction of predictions that it applies to.
         outcomes: "implicit" counts a list without outcomes as a list without clicks (:mod:`.implicit_feedback`);
-            "sampled" means that rows were drawn for review, each with its weight.
+            "sampled" means that rows were sampled for review, each with its weight.
     """
 
     confidence: float = CONFIDENCE
@@ -47,7 +47,7 @@ class PerformanceSettings(Struct, frozen=True):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of slices that fairness and objectives are of."""
+        """The slice keys of fairness rules and objectives."""
         named = (
             *(rule.attribute for rule in self.fairness),
             *(objective.key for objective in self.objectives if objective.key),

@@ -1,4 +1,4 @@
-"""Performance by slice, by group of people and by the age of labels: each from the sums of its own rows."""
+"""Performance by slice, by group of people and by label age, each from the sums of its own rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .settings import PerformanceSettings
 from .window_outcomes import WindowOutcomes
 
 LABEL_AGE = "label_age"
-"""The key by which outcomes are cut by how long after the prediction they came."""
+"""Slice key for the delay between prediction and outcome."""
 
 AGES: tuple[tuple[str, int], ...] = (
     ("<1h", 3_600 * 10**9),
@@ -36,7 +36,7 @@ AGES: tuple[tuple[str, int], ...] = (
     ("<7d", 7 * 86_400 * 10**9),
     ("<30d", 30 * 86_400 * 10**9),
 )
-"""The cohorts and where each ends, nanoseconds; whatever is older is one, too."""
+"""Cohorts with their upper ends, nanoseconds; older outcomes are in :data:`OLDEST`."""
 
 OLDEST = ">=30d"
 
@@ -45,11 +45,11 @@ COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
 _ENDS = np.array([end for _, end in AGES], np.int64)
 
 _WORST = ("accuracy", "mae", "log_loss", "ctr", "value_per_prediction")
-"""The metrics by which slices are ranked, the first that is known."""
+"""The metrics for ranking slices; the first available one is used."""
 
 
 def label_age_cohorts(time: I64, outcome_time: I64) -> I64:
-    """Return the cohort of each outcome, its place in :data:`COHORTS`: int64 (n,).
+    """Return the cohort of each outcome, its index in :data:`COHORTS`: int64 (n,).
 
     ``time``: of the predictions, ``outcome_time``: when it was known what happened, both unix nanoseconds.
 
@@ -116,8 +116,8 @@ def measured(
 def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, UnseenDecisions]:
     """Return the decisions without outcomes by slice, "" for the window.
 
-    Where the predictions of a slice were not counted, a decision of which it has no outcome weighs there what it does
-    in the window.
+    If the predictions of a slice were not counted, a decision without outcomes has the weight that it has in the
+    window.
     """
     if not task.may_have_classes:
         return {}
@@ -134,7 +134,7 @@ def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[
 
 
 def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:
-    """Return slices from the one in which the model does worst, by what :func:`ranking_metric` names.
+    """Return the slices sorted by :func:`ranking_metric`, the worst first.
 
     >>> def slice_of(value): return SlicePerformance(9, {"accuracy": MetricValue(value, 9, "panes")})
     >>> [name for name, _ in rank_slices({"a=1": slice_of(0.9), "a=2": slice_of(0.7), "a=3": slice_of(None)})]
@@ -152,7 +152,7 @@ def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, Slice
 
 
 def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
-    """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
+    """Return the metric for ranking slices, and whether higher is better; "" if none is available."""
     known_metrics: list[dict[str, MetricValue]] = [performance.metrics for performance in slices]
     for name in _WORST:
         if any(name in metrics and metrics[name].value is not None for metrics in known_metrics):
@@ -161,7 +161,7 @@ def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
 
 
 def slice_badness(evaluation: Evaluation) -> dict[str, float]:
-    """Return the sure loss of each slice against all rows, 0 to 1, for slices in which the model is worse.
+    """Return how much worse than all rows each slice certainly is, 0 to 1, for worse slices only.
 
     By the end of the interval that is nearer to all rows: 1 where even there errors are twice as many, or as great.
 
@@ -222,8 +222,8 @@ def counts_of(
 ) -> GroupCounts:
     """Return the counts of a group of a binary task for fairness, the positive class second.
 
-    The decisions of all rows are known where the pane has those of every prediction. ``unseen``: what its outcomes say
-    nothing of. ``blocks``: the same by block of time, the same blocks for every group.
+    The decisions of all rows are known if the pane contains those of every prediction. ``unseen``: decisions without
+    outcomes. ``blocks``: the same by block of time, with the same blocks for every group.
     """
     positive = 1 if task.positive is None else task.positive
     rows = confusion_table(pane, blocks, 2, unseen)
@@ -239,7 +239,7 @@ def counts_of(
 
 
 def _predicted(decided: F64, positive: int) -> F64:
-    """Weights of decisions, float64 (..., 2), as rows of which nobody knows what happened: (..., 2, 2)."""
+    """Return weights of decisions, float64 (..., 2), as confusion cells with an unknown outcome: (..., 2, 2)."""
     cells = np.zeros((*decided.shape[:-1], 2, 2))
     cells[..., 0, :] = decided[..., [1 - positive, positive]]
     return cells

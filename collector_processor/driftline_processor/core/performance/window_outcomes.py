@@ -1,6 +1,6 @@
-"""Outcomes of a window beside their sums: blocks of time, slices, delay, review.
+"""Outcomes of a window in addition to its pane: blocks of time, slices, delay, review.
 
-The sums of a slice by block of time: most are zero, so they are written out for one slice at a time.
+Sums of slices by block of time are mostly zero, so they are stored sparse and expanded for one slice at a time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class BlockSums(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, blocks: Iterable[Pane]) -> Self:
-        """Leave out the zeros of panes.
+        """Return panes without their zeros.
 
         >>> BlockSums.of([Pane({"outcomes": np.array([1.0, 1, 1])}), Pane()]).parts["outcomes"].group.tolist()
         [0, 0, 0]
@@ -66,7 +66,7 @@ class BlockSums(Struct, frozen=True, eq=False):
 
     @property
     def whole(self) -> Pane:
-        """Pane of all blocks together."""
+        """Sum of all blocks as a pane."""
         return Pane(
             {
                 name: np.bincount(part.index, part.value, part.width).astype(np.float64)
@@ -75,7 +75,7 @@ class BlockSums(Struct, frozen=True, eq=False):
         )
 
     def blocks(self) -> list[Pane]:
-        """Return each block; one without rows has no parts."""
+        """Return one pane per block; blocks without rows have no parts."""
         panes = [Pane() for _ in range(self.count)]
         for name, part in self.parts.items():
             sums = part.dense(self.count)
@@ -85,28 +85,28 @@ class BlockSums(Struct, frozen=True, eq=False):
 
 
 Steps = tuple[Sequence[Window], Sequence[Pane]]
-"""Windows of five minutes that follow each other, and a pane of each."""
+"""Consecutive windows of five minutes, and a pane of each."""
 
 
 class WindowOutcomes(Struct, frozen=True):
-    """The outcomes of a window beside its pane.
+    """The outcomes of a window in addition to its pane.
 
     Attributes:
         blocks: Performance parts of the window by block of time, in order.
-        slices: Performance parts by ``key=value``; with ``rows`` and ``class`` where the key comes with predictions.
+        slices: Performance parts by ``key=value``; with ``rows`` and ``class`` if the key comes with predictions.
             ``label_age`` is a key, too.
-        young: True while outcomes of the window may still come.
-        reference: Baseline whose outcomes estimates are learned from; None where the window is compared with it.
-        weak: Result of the search for weak slices, where features were at hand.
-        delay: Time that outcomes may take.
+        young: True while outcomes of the window may still arrive.
+        reference: Baseline whose outcomes estimates are learned from; None = the baseline of the comparison.
+        weak: Result of the search for weak slices, if features were available.
+        delay: Usual delay of outcomes.
         steps: Windows of five minutes and their performance parts, for rolling objectives; only those whose outcomes
-            had their time. None without a rolling objective.
-        calls: The same with their calls, for rolling objectives of calls; these wait for no outcome.
+            had their usual delay. None without a rolling objective.
+        calls: The same with their calls, for rolling objectives of calls, without waiting for outcomes.
         timezone: Time zone of the model.
-        age: Nanoseconds since the end of the window; None where time goes no further.
+        age: Nanoseconds since the end of the window; None for files.
         unseen: Decisions without an outcome by slice, "" for all rows.
-        in_time: Sums of slices by block of time; by the hour where a window has no days. Rows of a missing slice count
-            as independent.
+        in_time: Sums of slices by block of time; by the hour if a window has no days. Rows of a missing slice count as
+            independent.
     """
 
     blocks: Sequence[Pane] = ()
@@ -123,7 +123,7 @@ class WindowOutcomes(Struct, frozen=True):
     in_time: Mapping[str, BlockSums] = field(default_factory=dict)
 
     def blocks_of(self, slice: str) -> Sequence[Pane]:
-        """Return the parts of a slice by block of time; () where they are unknown."""
+        """Return the parts of a slice by block of time; () if unknown."""
         sums = self.in_time.get(slice)
         return () if sums is None else sums.blocks()
 

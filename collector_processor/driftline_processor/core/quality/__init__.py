@@ -1,4 +1,4 @@
-"""Faults of the data itself, beside drift: one check a file under ``checks``, judged together.
+"""Data-quality checks, one per file under ``checks``, evaluated together.
 
 May import `drift` and below.
 """

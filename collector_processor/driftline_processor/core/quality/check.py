@@ -1,4 +1,4 @@
-"""A data-quality check: one file each, found by its constant ``CHECK``."""
+"""The contract of a data-quality check; a module is found by its constant ``CHECK``."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from driftline_processor.core.evaluation import Finding, Severity
 from .feature_sums import CheckInput
 
 MINOR, MAJOR = 0.05, 0.5
-"""Shares of the rows: below the first a finding is minor, below the second major, else critical: one row in
-twenty, and most rows."""
+"""Fractions of the rows: a finding is minor below 5 %, major below 50 %, else critical."""
 
 
 class Suspicion(NamedTuple):
-    """A finding of one test that is worth a look.
+    """A possible finding, before the correction for multiple tests.
 
     Attributes:
-        p: Its p-value, alone.
+        p: Its uncorrected p-value.
     """
 
     p: float
@@ -28,20 +27,20 @@ class Suspicion(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """The result of a check in one window: how many tests, and those with an effect that is large enough to matter."""
+    """The result of a check in one window: the number of tests, and the tests with a relevant effect."""
 
     tests: int
     suspicions: list[Suspicion]
 
 
 class Check(Struct, frozen=True):
-    """One way in which data goes wrong.
+    """One kind of data fault.
 
     Attributes:
-        name: As in JSON and metrics.
-        title: For headings.
-        needs: What it is computed from.
-        covers: Checks that find the same fault of the same feature in a less telling way, and are not told beside it.
+        name: The key in JSON and metrics.
+        title: The title for headings.
+        needs: The data that it is computed from.
+        covers: Checks that find the same fault of the same feature less specifically; their findings are omitted.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Check(Struct, frozen=True):
 
 
 def severity(share: float) -> Severity:
-    """Return the word for a share of the rows.
+    """Return the severity for a fraction of the rows.
 
     >>> severity(0.01), severity(0.2), severity(1.0)
     ('minor', 'major', 'critical')
@@ -70,15 +69,15 @@ def suspicion(
     concerned: float,
     **values: Any,
 ) -> Suspicion:
-    """Return a finding that is not corrected yet.
+    """Return a finding with its uncorrected p-value.
 
     Args:
         check: Name of the check.
-        features: What it found it of.
-        p: The p-value of the test alone.
+        features: The affected features.
+        p: The uncorrected p-value.
         was: The fraction before.
         now: The fraction in the window.
-        concerned: The fraction of the rows that is wrong.
+        concerned: The fraction of the rows that is affected.
         values: Other attributes of :class:`~driftline_processor.core.evaluation.Finding`.
     """
     return Suspicion(p, Finding(check, tuple(features), severity(concerned), was, now, p, **values))

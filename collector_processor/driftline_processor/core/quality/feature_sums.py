@@ -1,14 +1,7 @@
 """Inputs of the checks: the sums and distribution functions of each feature, in the baseline and in the window.
 
-A distribution function answers at any value: at the edges of bins, and at powers of two beyond them. So the baseline
-can be compared with the window as if it were in another unit, or another column, without a row.
-
-The sums of one feature, in the baseline and in a window: what every check begins with.
-
-Distribution functions that can be asked anywhere: the bins inside, powers of two beyond them.
-
-What would the baseline look like, were it another unit, or another column? Its distribution function answers at any
-value, and the window's is known at the ladder's points: so the two can be compared without a row.
+A distribution function is defined at any value: at the edges of bins, and at powers of two outside them. So the
+baseline can be compared with the window in another unit, or with another column, without rows.
 """
 
 from __future__ import annotations
@@ -39,7 +32,7 @@ from driftline_processor.core.special_functions import kolmogorov
 Mask = NDArray[np.bool_]
 
 ALL_ROWS = ShareDesigns({}, {})
-"""Every row counts."""
+"""Designs in which every row counts."""
 
 _INFINITE = KINDS.index("infinite")
 
@@ -92,13 +85,10 @@ class FeaturePair(Struct, frozen=True):
         now: Sums of the window.
         n: Factor from weight to effective rows, in the baseline.
         m: Factor from weight to effective rows, in the window.
-        least: Least value in the baseline; None where unknown.
-        greatest: Greatest value in the baseline; None where unknown.
-        alike: Design effect of values that resemble each other.
+        least: Minimum in the baseline; None if unknown.
+        greatest: Maximum in the baseline; None if unknown.
+        alike: Design effect of autocorrelated or clustered values.
         lengths: True for an embedding, whose bins count lengths of vectors.
-
-    ``n`` and ``m`` turn weights of the baseline and of the window into effective rows; ``alike``: how many rows count
-    as one in them, because their values resemble each other; ``lengths``: whether the feature is an embedding.
     """
 
     name: str
@@ -124,7 +114,7 @@ class FeaturePair(Struct, frozen=True):
 
 
 def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
-    """Return the sums of one feature; None where the pane lacks the feature."""
+    """Return the sums of one feature; None if the pane lacks the feature."""
     parts = pane.parts
     part = parts.get(f"feature:{name}")
     if part is None:
@@ -150,15 +140,15 @@ def effective_rows(pair: FeaturePair) -> tuple[float, float]:
 
 
 def shares(sums: Sums) -> F64:
-    """Return the shares of the usable values over the bins: float64 (bins,)."""
+    """Return the fractions of the usable values over the bins: float64 (bins,)."""
     return sums.counts / sums.usable if sums.usable else np.zeros_like(sums.counts)
 
 
 def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
-    """Return the weight that the baseline's ``other`` lacks because categories were kept by name; and its upper limit.
+    """Return the weight missing from the baseline's ``other`` as categories are stored by name; and its upper limit.
 
-    Of rows that the categories were not chosen from, one hour's or one country's, it cannot be told by how many rows a
-    category was kept: at most those of the rare categories, or half of ``other``.
+    If the categories were selected from other rows, such as one hour's, the threshold of selection is unknown: the
+    weight is at most that of the rare categories, or half of ``other``.
     """
     if not has_categories(pair) or not pair.was.counts[-1]:
         return 0.0, 0.0
@@ -174,8 +164,9 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
 
 
 LEAST_ROWS, LEAST_EFFECTIVE = 50, 5.0
-"""Rows, and effective ones, of either side below which no distribution is compared: of 15 effective rows a column times
-100 has a p-value of 1e-13, however wrong its third digit is."""
+"""Minimum rows and effective rows of either side to compare distributions: with 15 effective rows a column times 100
+has a p-value of 1e-13, even with an error in its third digit.
+"""
 
 _BOUNDS = octave_bounds()
 
@@ -185,14 +176,14 @@ class DistributionFunction(Struct, frozen=True):
 
     Attributes:
         points: float64 (k,), ascending.
-        below: float64 (k,), share of values below each point.
+        below: float64 (k,), fraction of values below each point.
     """
 
     points: F64
     below: F64
 
     def at(self, values: F64) -> F64:
-        """Return the share of values below each of ``values``: 0 and 1 beyond the ends."""
+        """Return the fraction of values below each of ``values``: 0 and 1 outside the range."""
         if not len(self.points):
             return np.zeros(len(values))
         return np.interp(values, self.points, self.below, left=0.0, right=1.0)
@@ -203,7 +194,7 @@ def distribution_function(
 ) -> DistributionFunction:
     """Return the distribution function of the usable values.
 
-    Exact at its points: the edges, and the powers of two beyond the outer ones.
+    Exact at its points: the edges, and the powers of two outside them.
     """
     edges, total = bins.edges, sums.usable
     if not len(edges) or total <= 0:
@@ -226,13 +217,10 @@ class Mixture(NamedTuple):
     """A window as a mixture of the baseline and another distribution; all distances are KS distances.
 
     Attributes:
-        share: Share of the other distribution.
-        distance: Distance of the window from the baseline.
-        apart: Distance of the other distribution from the baseline.
-        left: Distance of the window from the mixture.
-
-    ``share``: the part of the something else. ``distance``: of the window from the baseline, ``apart``: of the
-    something else from the baseline, ``left``: what the mixture leaves unexplained, all three as KS distances.
+        share: Fraction of the other distribution.
+        distance: Distance between the window and the baseline.
+        apart: Distance between the other distribution and the baseline.
+        left: Distance between the window and the mixture.
     """
 
     share: float
@@ -242,7 +230,7 @@ class Mixture(NamedTuple):
 
 
 def mixture(now: F64, was: F64, other: F64) -> Mixture:
-    """Explain a distribution function as ``(1 - s) was + s other``, all three at the same points, by least squares.
+    """Fit a distribution function as ``(1 - s) was + s other``, all three at the same points, by least squares.
 
     >>> mixture(np.array([0.5, 0.75]), np.array([0.0, 0.5]), np.array([1.0, 1.0]))
     Mixture(share=0.5, distance=0.5, apart=1.0, left=0.0)
@@ -268,8 +256,6 @@ class ChangedNumber(NamedTuple):
         distance: KS distance of window and baseline.
         p: P-value of the distance.
         noise: Distance that chance and the grid explain.
-
-    ``distance``: the KS distance; ``p``: its p-value; ``noise``: the distance that chance and the grid leave.
     """
 
     pair: FeaturePair
@@ -282,15 +268,16 @@ class ChangedNumber(NamedTuple):
 
 
 BY_CHANCE = 1.6276236115189504
-"""``kolmogi(0.01)``: the greatest distance of two distribution functions by chance in 99 of 100
-samples, in √(1/n + 1/m) (Smirnov 1939)."""
+"""``kolmogi(0.01)``: the maximum distance of two distribution functions by chance in 99 % of samples, in √(1/n + 1/m)
+(Smirnov 1939).
+"""
 
 CERTAIN = 1e-4
-"""A p-value above it is no finding after any correction over ten features and as many checks."""
+"""P-value above which a test cannot be a finding after correction over ten features and as many checks."""
 
 
 def changed_number(pair: FeaturePair) -> ChangedNumber | None:
-    """Return a number whose distribution differs beyond chance; None for any other feature, or few rows."""
+    """Return a number whose distribution differs significantly; None for any other feature, or too few rows."""
     n, m = effective_rows(pair)
     few = min(pair.was.usable, pair.now.usable) < LEAST_ROWS or min(n, m) < LEAST_EFFECTIVE
     if not isinstance(pair.bins, NumberBins) or few:
@@ -305,16 +292,24 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     )
     own = was.at(now.points)
     # 0.015: greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows
-    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, 0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m))
+    return ChangedNumber(
+        pair=pair,
+        was=was,
+        now=now,
+        own=own,
+        distance=_most(now.below - own),
+        p=p,
+        noise=0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m),
+    )
 
 
 class SumsTable(Struct, frozen=True, eq=False):
-    """The sums of k features side by side, float64 (k,) each but ``counts``, in which bins stand after each other.
+    """The sums of k features as columns, float64 (k,) each, except ``counts``, which concatenates the bins.
 
     Attributes:
         counts: float64 (all bins,), usable values by bin.
-        start: int64 (k,), where each feature begins in ``counts``.
-        usable: As :class:`Sums` has it, as are the next three.
+        start: int64 (k,), index of the first bin of each feature in ``counts``.
+        usable: Weight of usable values.
         missing: Weight of rows without a value.
         invalid: Weight of values that are not usable.
         infinite: Weight of infinities.
@@ -333,12 +328,21 @@ class SumsTable(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, sums: Sequence[Sums]) -> Self:
-        """Put sums side by side."""
+        """Return sums as columns."""
         counts = np.concatenate([one.counts for one in sums]) if sums else np.empty(0)
         end = np.cumsum([len(one.counts) for one in sums], dtype=np.int64)
         start = np.concatenate([[0], end[:-1]]).astype(np.int64)[: len(sums)]
         told = np.array([(one.usable, one.missing, one.invalid, one.infinite) for one in sums]).reshape(-1, 4).T
-        return cls(counts, start, told[0], told[1], told[2], told[3], counts[start], counts[end - 1])
+        return cls(
+            counts=counts,
+            start=start,
+            usable=told[0],
+            missing=told[1],
+            invalid=told[2],
+            infinite=told[3],
+            first=counts[start],
+            last=counts[end - 1],
+        )
 
     @property
     def rows(self) -> F64:
@@ -352,13 +356,13 @@ class SumsTable(Struct, frozen=True, eq=False):
 
 
 class FeatureTable(Struct, frozen=True, eq=False):
-    """The features of a window beside the baseline's: what tells at once of which one a check need not ask more.
+    """The features of a window and of the baseline as columns, to select at once those that a check must test.
 
     Attributes:
         pairs: The k features.
         was: Sums of the baseline.
         now: Sums of the window.
-        number: bool (k,), of numbers; others are categories.
+        number: bool (k,), True for numbers; others are categories.
         has_categories: bool (k,), categorical features with at least one category in the baseline.
     """
 
@@ -369,16 +373,16 @@ class FeatureTable(Struct, frozen=True, eq=False):
     has_categories: Mask
 
     def where(self, held: Mask) -> list[FeaturePair]:
-        """Return the features of which something holds; ``held``: bool (k,)."""
+        """Return the features for which ``held``, bool (k,), is True."""
         return [self.pairs[at] for at in np.flatnonzero(held).tolist()]
 
     def add(self, counts: F64) -> F64:
-        """Add up what bins hold by feature, float64 (k,); ``counts``: float64 (all bins,)."""
+        """Return sums over the bins of each feature, float64 (k,); ``counts``: float64 (all bins,)."""
         found: F64 = np.add.reduceat(counts, self.now.start) if self.pairs else np.empty(0)
         return found
 
     def may_differ(self) -> Mask:
-        """Return False of the numbers whose distribution does not differ beyond chance, and of all categories."""
+        """Return False for numbers whose distribution does not differ significantly, and for all categories."""
         if not self.pairs:
             return self.number
         held = self.number & (self.was.usable > 0) & (self.now.usable > 0)
@@ -395,8 +399,9 @@ class FeatureTable(Struct, frozen=True, eq=False):
 
 
 MARGIN = 1e-6
-"""Part by which sums of a whole table may be off those of one feature, in the order in which they are added: a thousand
-times what they are."""
+"""Maximum relative difference between sums of the whole table and sums of one feature, by the order of addition: a
+thousand times the actual one.
+"""
 
 
 class CheckInput(Struct, frozen=True, dict=True):
@@ -405,15 +410,11 @@ class CheckInput(Struct, frozen=True, dict=True):
     Attributes:
         pane: Pane of the window.
         baseline: Baseline of the window.
-        repeats: Repeats among the window's rows; None without rows at hand.
+        repeats: Repeats among the window's rows; None without rows.
         designs: Design effect by feature (:mod:`driftline_processor.core.drift.dependence`); 1 for a missing feature.
-        shares: The same of the shares of missing values and of values out of range, by the name of the part.
-        recurrences: Rows that recur from the window before, then those of that window from its predecessor; None where
+        shares: Design effects of the fractions of missing and out-of-range values, by the name of the part.
+        recurrences: Rows that recur from the previous window, then those of that window from its predecessor; None if
             either has no rows.
-
-    ``repeats``: of the window's rows; None where no rows are at hand. ``recurrences``: of its rows in the window
-    before, then of that one's in the one before it; None where either has no rows. ``designs``: feature → how many of
-    its rows count as one (:mod:`driftline_processor.core.drift.dependence`), 1 where nothing is said.
     """
 
     pane: Pane
@@ -425,18 +426,18 @@ class CheckInput(Struct, frozen=True, dict=True):
 
     @cached_property
     def pairs(self) -> dict[str, FeaturePair]:
-        """Sums of the features that arrived, by name; without features whose values are mostly guesses."""
+        """Sums of the features in the window, by name; without features whose values are mostly guesses."""
         return {pair.name: pair for pair in self._pairs()}
 
     @cached_property
     def changed(self) -> list[ChangedNumber]:
-        """Numbers whose distribution differs from the baseline beyond chance."""
+        """Numbers whose distribution differs significantly from the baseline."""
         differ = self.table.where(self.table.may_differ())
         return [one for pair in differ if (one := changed_number(pair)) is not None]
 
     @cached_property
     def table(self) -> FeatureTable:
-        """The features that arrived side by side."""
+        """The features in the window as columns."""
         pairs = tuple(self.pairs.values())
         number = np.array([pair.number for pair in pairs], np.bool_)
         categories = np.array([has_categories(pair) for pair in pairs], np.bool_)
@@ -446,8 +447,7 @@ class CheckInput(Struct, frozen=True, dict=True):
     def missing_by_group(self, name: str) -> F64 | None:
         """Return the weights of missing and of usable values by group of clusters: float64 (groups, 2).
 
-        None where no key says which rows belong together. How many rows a group has is told by whichever column has
-        most values in it.
+        None if no key defines groups. The number of rows of a group is the maximum over the columns.
         """
         if self._by_group is None:
             return None
@@ -456,7 +456,7 @@ class CheckInput(Struct, frozen=True, dict=True):
         return np.stack([self._by_group - usable, usable], axis=1)
 
     def outside_by_group(self, name: str) -> F64 | None:
-        """Return the weights of numbers out of range and within it by group of clusters, as of missing values."""
+        """Return the weights of numbers out of range and within it by group of clusters, float64 (groups, 2)."""
         held = self.pane.parts.get(f"{CLUSTERS}feature:{name}")
         if held is None or not held.any():
             return None
@@ -482,7 +482,18 @@ class CheckInput(Struct, frozen=True, dict=True):
             least, greatest = (None, None) if ranges is None else ranges.by_feature.get(name, (None, None))
             vectors = name in self.baseline.bins.projections
             alike = self.designs.get(name, 1.0)
-            yield FeaturePair(name, bins, was, now, n / alike, m / alike, least, greatest, alike, vectors)
+            yield FeaturePair(
+                name=name,
+                bins=bins,
+                was=was,
+                now=now,
+                n=n / alike,
+                m=m / alike,
+                least=least,
+                greatest=greatest,
+                alike=alike,
+                lengths=vectors,
+            )
 
 
 _REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = WeakKeyDictionary()
@@ -502,11 +513,11 @@ def _reference(baseline: Baseline) -> tuple[Mapping[str, Sums], float]:
 
 
 _TABLES: WeakKeyDictionary[Baseline, dict[tuple[str, ...], SumsTable]] = WeakKeyDictionary()
-"""Sums of a baseline's features side by side, of those that last arrived."""
+"""Sums per baseline as columns, for the last requested set of features."""
 
 
 def _reference_table(baseline: Baseline, pairs: Sequence[FeaturePair]) -> SumsTable:
-    """Return the sums of some of the baseline's features side by side."""
+    """Return the sums of some of the baseline's features as columns."""
     names, known = tuple(pair.name for pair in pairs), _TABLES.get(baseline, {})
     if names not in known:
         known = _TABLES[baseline] = {names: SumsTable.of([pair.was for pair in pairs])}
@@ -514,6 +525,6 @@ def _reference_table(baseline: Baseline, pairs: Sequence[FeaturePair]) -> SumsTa
 
 
 def _effective(pane: Pane) -> float:
-    """Kish's effective rows for each unit of weight: Σw / Σw²; 1 without weights."""
+    """Return Kish's effective rows per unit of weight: Σw / Σw²; 1 without weights."""
     rows = pane.parts.get("rows")
     return float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else 1.0

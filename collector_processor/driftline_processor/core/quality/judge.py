@@ -1,4 +1,4 @@
-"""Judge the data quality of a window by all checks; of two findings of one fault the more telling one stays."""
+"""Evaluate the data quality of a window by all checks; of two findings of one fault the more specific one remains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from .check import Check
 from .feature_sums import ALL_ROWS, CheckInput
 
 ALPHA = 0.001
-"""At most one quiet window in a thousand has any finding: faults of data are gross, and 1 % would be an alarm a day."""
+"""Significance level: at most one window without faults in a thousand has a finding, since faults of data are gross and
+1 % would be an alarm per day.
+"""
 
 
 def _found() -> dict[str, Check]:
@@ -32,10 +34,10 @@ def _found() -> dict[str, Check]:
 
 
 CHECKS: dict[str, Check] = _found()
-"""Name → check."""
+"""Check by name."""
 
 _GRAVITY = {"critical": 0, "major": 1, "minor": 2}
-"""The order of findings, the gravest first."""
+"""Sort order of findings, the most severe first."""
 
 
 def quality(
@@ -46,18 +48,18 @@ def quality(
     recurrences: Iterable[Recurrence | None] = (),
     shares: ShareDesigns = ALL_ROWS,
 ) -> tuple[Finding, ...]:
-    """Return the findings about the data of a window, the gravest first.
+    """Return the data-quality findings of a window, the most severe first.
 
     Args:
         pane: The window, folded over the baseline's bins.
-        baseline: What it is compared with.
-        repeats: How often its rows repeat, where rows are at hand.
-        designs: Feature → how many of its rows count as one, where they resemble each other.
-        recurrences: How often rows repeat those of the window before, and those of that one the ones before.
-        shares: As ``designs``, for the shares of missing values and of values out of range.
+        baseline: The baseline of the window.
+        repeats: Repeats among its rows, if rows are available.
+        designs: Design effect by feature.
+        recurrences: Repeats of rows of the previous window, and of that window of its predecessor.
+        shares: Design effects of the fractions of missing and out-of-range values.
 
-    P-values are corrected (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to
-    matter counts as one that found nothing.
+    P-values are corrected (Benjamini-Hochberg) over all features and checks; a test with a negligible effect counts as
+    a test without a finding.
     """
     inputs = CheckInput(pane, baseline, repeats, designs or {}, shares, tuple(recurrences))
     results = [check.find(inputs) for check in CHECKS.values()]
@@ -81,5 +83,5 @@ def quality(
 
 
 def _covers(finding: Finding, other: Finding) -> bool:
-    """Return True where a finding tells what the other tells of the same feature, and more."""
+    """Return True if a finding describes the same fault as the other, more specifically."""
     return other.check in CHECKS[finding.check].covers and set(other.features) <= set(finding.features)

@@ -1,7 +1,4 @@
-"""Test whether something happens in a larger share of the rows than before.
-
-More values of a kind than before: how the checks that count them end.
-"""
+"""Test whether a kind of value occurs in a larger fraction of the rows than before."""
 
 from __future__ import annotations
 
@@ -17,12 +14,13 @@ from .check import Suspicion, suspicion
 from .feature_sums import MARGIN, FeaturePair, Mask
 
 LEAST = 0.1
-"""The least difference that is worth a word, on Cohen's h: from 0 to 0.25 %, from 2 to 3.6 %, from 10 to 13.2 %, from
-50 to 55 %. A rate of 2 % instead of 1.9 % is 0.007."""
+"""Minimum relevant difference, as Cohen's h: from 0 to 0.25 %, from 2 to 3.6 %, from 10 to 13.2 %, from 50 to 55 %.
+From 1.9 % to 2 % is 0.007.
+"""
 
 
 def effect(was: float, now: float) -> float:
-    """Return Cohen's h of two shares, 2 asin √now - 2 asin √was: as far apart in rows wherever they lie.
+    """Return Cohen's h of two fractions, 2 asin √now - 2 asin √was, which needs the same rows to detect at any level.
 
     Source: Cohen, "Statistical power analysis for the behavioral sciences" (1988), chapter 6.
 
@@ -33,12 +31,12 @@ def effect(was: float, now: float) -> float:
 
 
 def may_matter(was: F64, now: F64, *, both: bool = False) -> Mask:
-    """Return False where a share has not risen enough to matter (:data:`LEAST`); ``both``: nor fallen.
+    """Return True if a fraction has risen by at least :data:`LEAST`; ``both``: or fallen.
 
     Args:
-        was: float64 (k,), from 0 to 1; NaN matters not.
+        was: float64 (k,), from 0 to 1; NaN returns False.
         now: float64 (k,), likewise.
-        both: Ask of shares that fell, too.
+        both: Include falls.
     """
     difference = 2 * (np.arcsin(np.sqrt(np.clip(now, 0.0, 1.0))) - np.arcsin(np.sqrt(np.clip(was, 0.0, 1.0))))
     matters: Mask = (np.abs(difference) if both else difference) >= LEAST * (1 - MARGIN)
@@ -46,17 +44,16 @@ def may_matter(was: F64, now: F64, *, both: bool = False) -> Mask:
 
 
 def shares_of(cases: F64, of: F64) -> F64:
-    """Return shares, NaN of nothing: float64 (k,)."""
+    """Return cases / of, NaN if ``of`` is 0: float64 (k,)."""
     shares: F64 = np.divide(cases, of, out=np.full(len(of), np.nan), where=of > 0)
     return shares
 
 
 def more_often(was: float, n: float, now: float, m: float) -> float:
-    """Return the p-value of ``now`` cases in ``m`` rows after ``was`` in ``n``, against more than before.
+    """Return the one-sided p-value of ``now`` cases in ``m`` rows after ``was`` in ``n``.
 
-    Given all cases, those of the window are binomial with the window's share of all rows, or less spread than that:
-    exact for rare cases, and to the safe side for frequent ones. Neither sample is taken for the truth. Cases and rows
-    may be effective ones.
+    Given all cases, those of the window are binomial, or less dispersed: the test is exact for rare cases, and
+    conservative for frequent ones. Both samples count as uncertain. Cases and rows may be effective ones.
 
     Source: Przyborowski and Wilenski, "Homogeneity of results in testing samples from Poisson series" (1940).
 
@@ -80,17 +77,17 @@ class CaseShare(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The share of the values that are cases."""
+        """The fraction of the values that are cases."""
         return self.cases / self.of
 
 
 def suspect_rise(
     check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, beyond: float = 0.0, **values: Any
 ) -> Suspicion | None:
-    """Suspect a feature of which more values are cases than before; None where not by enough to matter.
+    """Return a suspicion if more values of a feature are cases than before; None if the effect is too small.
 
-    ``beyond``: cases that are added to the baseline's; ``values``: of the finding. The p-value is that of
-    :func:`more_often`, of effective rows.
+    ``beyond``: cases added to the baseline's; ``values``: further attributes of the finding. The p-value is that of
+    :func:`more_often` with effective rows.
     """
     if was.of <= 0 or now.of <= 0 or effect(was.share, now.share) < LEAST:
         return None

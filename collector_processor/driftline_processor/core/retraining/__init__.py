@@ -1,6 +1,6 @@
-"""Whether retraining pays: what it would bring by the loss of today, beside what it costs.
+"""Whether retraining pays: its expected gain from the current drop in performance, compared with its cost.
 
-:mod:`.past` says what earlier retrainings brought, :mod:`.decision` weighs the next one.
+:mod:`.past` measures the gain of earlier retrainings, :mod:`.decision` decides about the next one.
 """
 
 from .decision import (

@@ -1,12 +1,12 @@
-"""Weigh the next retraining: retrain, wait, or nobody can tell.
+"""Decide about the next retraining: retrain, wait, or inconclusive.
 
-The expected gain is the loss of today less the loss of the baseline, times what a unit of the loss costs, times the
-predictions of the horizon, times the share that retraining takes back. Its interval is that of the loss: the ends of
-the difference between window and baseline, both uncertain (:mod:`~driftline_processor.core.performance.changes`).
+The expected gain is the drop in performance since the baseline, times the money per unit, times the predictions of the
+horizon, times the fraction that retraining recovers. Its interval is that of the drop, with window and baseline both
+uncertain (:mod:`~driftline_processor.core.performance.changes`).
 
-*Retrain*: even the lower end is worth more than the cost. *Wait*: even the upper end is worth less. Else *cannot tell*,
-with the number of outcomes that would. So a model that is as good as its baseline is retrained for nothing in at most
-one look of forty, whatever the cost, and nobody waits because too little is known.
+*Retrain*: even the lower end is worth more than the cost. *Wait*: even the upper end is worth less. Otherwise
+*inconclusive*, with the number of outcomes needed to decide. So a model that is as good as its baseline is retrained in
+at most 2.5 % of decisions, whatever the cost.
 """
 
 from __future__ import annotations
@@ -31,47 +31,48 @@ if TYPE_CHECKING:
     from driftline_processor.core.decode.training_runs import TrainingRun
 
 ASSUMED_SHARE = 0.5
-"""The share of a worsening that retraining takes back where no past one is known: a round number between nothing and
-all, told as assumed wherever it is used."""
+"""Fraction of a drop that retraining is assumed to recover if no past retraining is known; marked as assumed wherever
+it is used.
+"""
 
 LOSSES = (
     *("cost_per_prediction", "value_per_prediction", "accuracy", "mae", "ctr", "hit_rate"),
     *("log_loss", "brier", "mape"),
 )
-"""Metrics that are means over predictions, so that a unit of them is worth something per prediction; the first that a
-model has stands for its loss."""
+"""Metrics that are means over predictions, so that a unit has a value per prediction; the first available one is used.
+"""
 
 IN_MONEY = frozenset({"cost_per_prediction", "value_per_prediction"})
-"""Metrics whose unit is the money that their owner declared: a unit is worth 1."""
+"""Metrics in money, where a unit is worth 1."""
 
 HORIZON = 30.0
-"""Days for which a new version is taken to serve where nobody says how long: a month."""
+"""Default number of days that a new version is in use."""
 
 MOST_OUTCOMES = 10**9
-"""Outcomes beyond which nobody is told to wait for them."""
+"""Maximum number of needed outcomes that is reported."""
 
 Answer = Literal["retrain", "wait", "inconclusive"]
 
 _NO_HELP: frozenset[ChangeKind] = frozenset({"data_fault", "service"})
-"""Kinds of change that retraining does not help against."""
+"""Kinds of change that retraining does not fix."""
 
 
 class LossChange(Struct, frozen=True):
     """How much worse a window is than the baseline, in the unit of the metric; positive is worse.
 
     Attributes:
-        metric: Name of the metric that stands for the loss.
+        metric: Name of the metric.
         current: Its value in the window.
         reference: Its value in the baseline.
         worse: How much worse the window is.
         low: Lower end of the 95 % interval of ``worse``.
         high: Upper end of the same interval.
         outcomes: Outcomes of the window.
-        own_low: How far the window's own interval reaches to the better side.
-        own_high: How far it reaches to the worse side.
+        own_low: Length of the window's own interval to the better side.
+        own_high: Its length to the worse side.
         start: Start of the window, unix nanoseconds.
         end: End of the window.
-        kind: What kind of change the window shows, "" where none.
+        kind: The kind of change of the window, "" if none.
     """
 
     metric: str
@@ -89,13 +90,13 @@ class LossChange(Struct, frozen=True):
 
 
 class RetrainCost(Struct, frozen=True):
-    """What a retraining costs.
+    """The cost of a retraining.
 
     Attributes:
         amount: In the currency.
-        currency: "" where none is said.
+        currency: "" if unknown.
         source: Where it comes from.
-        runs: How many past runs it is the median of; 0 where it is given.
+        runs: Number of past runs in the median; 0 if it is given.
     """
 
     amount: float
@@ -105,17 +106,17 @@ class RetrainCost(Struct, frozen=True):
 
 
 class RetrainQuestion(Struct, frozen=True):
-    """What is weighed.
+    """The inputs of the decision.
 
     Attributes:
-        loss: How much worse the model is; None where ``no_loss`` says why that is not known.
-        no_loss: Why the loss is not known.
-        value_per_unit: Money that a unit of the loss costs per prediction; None is not known.
+        loss: How much worse the model is; None if unknown.
+        no_loss: Why ``loss`` is unknown.
+        value_per_unit: Money per unit of the metric and prediction; None = unknown.
         horizon: Length of the horizon in days.
-        predictions: Predictions of the horizon; None is not known.
-        cost: What retraining costs; None is not known.
-        gains: What past retrainings brought.
-        share: Recovered share that somebody said, instead of the past ones.
+        predictions: Predictions of the horizon; None = unknown.
+        cost: Cost of retraining; None = unknown.
+        gains: Gains of past retrainings.
+        share: Recovered fraction given by the user instead of the past ones.
     """
 
     loss: LossChange | None
@@ -129,16 +130,16 @@ class RetrainQuestion(Struct, frozen=True):
 
 
 class RetrainTerms(Struct, frozen=True):
-    """What somebody said of a retraining; the rest is read from windows and past runs.
+    """Inputs given by the user; the others are computed from windows and past runs.
 
     Attributes:
-        metric: The loss, one of :data:`LOSSES`; "" = the first that the model has.
-        value: Money that a unit of it costs per prediction; None = 1 where the metric is money, else not known.
+        metric: One of :data:`LOSSES`; "" = the first available one.
+        value: Money per unit of the metric and prediction; None = 1 for a metric in money, else unknown.
         cost: Money; None = the median of past runs.
         currency: Of both.
         horizon: Days.
-        predictions: Predictions of the horizon; None = as many as the newest windows had in that time.
-        share: Share that retraining takes back; None = the median of past retrainings, else :data:`ASSUMED_SHARE`.
+        predictions: Predictions of the horizon; None = from the rate of the newest windows.
+        share: Fraction that retraining recovers; None = the median of past retrainings, else :data:`ASSUMED_SHARE`.
     """
 
     metric: str = ""
@@ -157,13 +158,13 @@ def question_of(
     all_versions: Sequence[Evaluation],
     runs: Sequence[TrainingRun],
 ) -> RetrainQuestion:
-    """Return what is weighed for a model.
+    """Return the inputs of the decision for a model.
 
     Args:
-        terms: What somebody said.
+        terms: Inputs given by the user.
         windows: Closed windows of one length of the version in use, oldest first; their rows are the traffic.
-        measured: Those of them whose performance counts.
-        all_versions: Windows of that length whose performance counts, of all versions.
+        measured: Those with final performance.
+        all_versions: Windows of that length with final performance, of all versions.
         runs: Training runs of the model.
     """
     newest = measured[-1] if measured else None
@@ -171,22 +172,22 @@ def question_of(
     loss = None if newest is None or metric is None else loss_change(newest, metric)
     value = 1.0 if terms.value is None and metric in IN_MONEY else terms.value
     return RetrainQuestion(
-        loss,
-        None if loss is not None else _why_no_loss(newest, metric, terms),
-        value,
-        terms.horizon,
-        expected_predictions(windows, terms.horizon) if terms.predictions is None else terms.predictions,
-        cost_of_runs(runs) if terms.cost is None else RetrainCost(terms.cost, terms.currency),
-        gains_of_runs(runs, all_versions, metric) if metric else [RetrainGain(run) for run in runs],
-        terms.share,
+        loss=loss,
+        no_loss=None if loss is not None else _why_no_loss(newest, metric, terms),
+        value_per_unit=value,
+        horizon=terms.horizon,
+        predictions=expected_predictions(windows, terms.horizon) if terms.predictions is None else terms.predictions,
+        cost=cost_of_runs(runs) if terms.cost is None else RetrainCost(terms.cost, terms.currency),
+        gains=gains_of_runs(runs, all_versions, metric) if metric else [RetrainGain(run) for run in runs],
+        share=terms.share,
     )
 
 
 def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | None:
-    """Return how many predictions so many days have at the rate of the newest windows; None without any.
+    """Return the predictions of a horizon at the rate of the newest windows; None without any.
 
     Args:
-        windows: Closed windows of one length, oldest first. Time between them without any prediction counts.
+        windows: Closed windows of one length, oldest first. Periods between them without predictions count.
         days: Length of the horizon.
     """
     # 30: windows whose traffic says how much is to come: a month of days
@@ -216,13 +217,13 @@ class RetrainAnswer(Struct, frozen=True):
     Attributes:
         answer: Retrain, wait or inconclusive.
         reason: Why gain and cost are not compared; None if they are.
-        question: All factors.
-        recovered: The fraction of the worsening that retraining is taken to recover.
-        gain: Expected gain in money; None where a factor lacks.
+        question: All inputs.
+        recovered: Fraction of the drop that retraining is expected to recover.
+        gain: Expected gain in money; None if an input is missing.
         gain_low: Lower end of its interval.
         gain_high: Upper end of the same.
         break_even: How much worse the model must be for retraining to pay, in the unit of the metric.
-        outcomes_needed: Outcomes of a window that would decide; None if it is decided, or no number would.
+        outcomes_needed: Outcomes of a window needed to decide; None if it is decided, or if no number is enough.
         pays_from: The recovered fraction from which retraining could pay, if that fraction is only assumed and the
             answer is to wait; more than 1 if none would.
     """
@@ -240,18 +241,18 @@ class RetrainAnswer(Struct, frozen=True):
 
 
 def choose_loss(window: Evaluation, wanted: str = "") -> str | None:
-    """Return the metric that stands for the loss of a window; None where it has none that is compared.
+    """Return the metric for the drop of a window; None if none was compared with the baseline.
 
     Args:
-        window: Whose performance counts.
-        wanted: Name that somebody asked for, one of :data:`LOSSES`; "" = the first that the window has.
+        window: A window with final performance.
+        wanted: Requested metric, one of :data:`LOSSES`; "" = the first available one.
     """
     names = (wanted,) if wanted else LOSSES
     return next((name for name in names if name in window.realized_changes and name in window.realized), None)
 
 
 def loss_change(window: Evaluation, metric: str) -> LossChange | None:
-    """Return how much worse a window is than its baseline; None where that has no interval."""
+    """Return how much worse a window is than its baseline; None without an interval."""
     change, now, was = (
         window.realized_changes.get(metric),
         window.realized.get(metric),
@@ -273,7 +274,7 @@ def loss_change(window: Evaluation, metric: str) -> LossChange | None:
 
 
 def cost_of_runs(runs: Sequence[TrainingRun]) -> RetrainCost | None:
-    """Return the median cost of past runs that ended well, in the currency of the newest; None without any."""
+    """Return the median cost of past successful runs, in the currency of the newest; None without any."""
     priced = [run for run in sorted(runs, key=lambda one: one.end) if run.cost is not None and not run.error]
     if not priced:
         return None
@@ -283,10 +284,10 @@ def cost_of_runs(runs: Sequence[TrainingRun]) -> RetrainCost | None:
 
 
 def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
-    """Say whether retraining pays.
+    """Decide whether retraining pays.
 
     Args:
-        question: All factors, as far as they are known.
+        question: The known inputs.
 
     >>> loss = LossChange("mae", 12.0, 10.0, 2.0, 1.5, 2.5, 5000, 0.4, 0.4, 0, 1)
     >>> asked = RetrainQuestion(loss, value_per_unit=0.01, predictions=100_000.0, cost=RetrainCost(120.0, "EUR"))
@@ -312,7 +313,7 @@ def weigh_retraining(question: RetrainQuestion) -> RetrainAnswer:
 
 
 def _weighed(answer: RetrainAnswer, loss: LossChange, worth: float) -> RetrainAnswer:
-    """Return the answer where all factors are known; ``worth``: money that a unit of the loss is worth together."""
+    """Return the answer if all inputs are known; ``worth``: money per unit of the metric over the horizon."""
     assert answer.question.cost is not None
     cost, low, high = answer.question.cost.amount, loss.low * worth, loss.high * worth
     answer = replace(answer, break_even=cost / worth if worth > 0 else None)
@@ -324,7 +325,7 @@ def _weighed(answer: RetrainAnswer, loss: LossChange, worth: float) -> RetrainAn
 
 
 def _worth(question: RetrainQuestion, recovered: RecoveredShare) -> float | None:
-    """Return what a unit of the loss is worth over the horizon, as far as retraining takes it back."""
+    """Return the money per unit of the metric over the horizon that retraining recovers."""
     if question.value_per_unit is None or question.predictions is None:
         return None
     worth = question.value_per_unit * question.predictions * recovered.value
@@ -338,7 +339,7 @@ def _gains(loss: LossChange, worth: float | None) -> tuple[float | None, float |
 
 
 def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
-    """Return how many outcomes a window needs so that its interval lies on one side; None where none would do."""
+    """Return the outcomes that a window needs for its interval to lie on one side; None if no number is enough."""
     if break_even is None:
         return None
     apart = loss.worse - break_even
@@ -352,7 +353,7 @@ def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
 
 
 def _pays_from(answer: RetrainAnswer, cost: float, loss: LossChange, worth: float) -> float | None:
-    """Return the recovered fraction from which the answer would be another one, if that fraction is assumed."""
+    """Return the recovered fraction from which the answer would change, if that fraction is assumed."""
     recovered = answer.recovered
     if answer.question.share is not None or recovered.runs or recovered.value <= 0 or worth <= 0 or loss.high <= 0:
         return None
@@ -366,7 +367,7 @@ def _lacking(question: RetrainQuestion) -> Fact:
 
 
 def _reach(value: MetricValue) -> tuple[float, float]:
-    """Return how far the interval of a value reaches down and up; 0 where it has none."""
+    """Return the lengths of the interval of a value below and above it; 0 without an interval."""
     if value.value is None or value.low is None or value.high is None:
         return 0.0, 0.0
     return max(0.0, value.value - value.low), max(0.0, value.high - value.value)

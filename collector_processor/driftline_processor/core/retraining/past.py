@@ -1,8 +1,8 @@
-"""What past retrainings brought: the loss before, the loss after, and which share of the worsening came back.
+"""Gains of past retrainings: the metric before and after, and the recovered fraction of the drop.
 
-The windows before a new version answered tell how wrong the old one had become, those after how wrong the new one is.
-Both hold as many outcomes as chance gave them, so several windows are taken together, and a share is told only where
-the old version was surely worse than its baseline: else it is one noise divided by another.
+Windows before a new version show the old one, windows after it the new one. Several windows are averaged for enough
+outcomes, and a fraction is computed only if the old version was significantly worse than its baseline: otherwise it
+would be a ratio of noise.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from driftline_processor.core.decode.training_runs import TrainingRun
 
 MOST_WINDOWS = 7
-"""Windows before and after a retraining that are taken together: a week of days, which has each weekday once."""
+"""Maximum number of windows before and after a retraining: a week of days, with each weekday once."""
 
 
 class RetrainGain(Struct, frozen=True):
-    """What a training run brought.
+    """The gain of a training run.
 
     Attributes:
-        before: The metric before the new version answered, in its own unit; None where it is not known.
-        after: The same of the new version.
+        before: The metric before the new version, in its own unit; None if unknown.
+        after: The metric of the new version.
         reference: The metric of the old version's baseline.
-        outcomes_before: Outcomes behind ``before``.
-        outcomes_after: Outcomes behind ``after``.
-        recovered: Fraction of the worsening that was recovered, from 0 to 1; None if ``reason`` says why not.
-        reason: Why no fraction is known; None if one is.
+        outcomes_before: Outcomes in ``before``.
+        outcomes_after: Outcomes in ``after``.
+        recovered: Recovered fraction of the drop, from 0 to 1; None if unknown.
+        reason: Why ``recovered`` is unknown; None if it is known.
     """
 
     run: TrainingRun
@@ -50,11 +50,11 @@ class RetrainGain(Struct, frozen=True):
 
 
 class RecoveredShare(Struct, frozen=True):
-    """The share of a worsening that retraining is expected to take back.
+    """The fraction of a drop that retraining is expected to recover.
 
     Attributes:
         value: From 0 to 1.
-        runs: How many past retrainings it is the median of; 0 where it is assumed.
+        runs: Number of past retrainings in the median; 0 if it is assumed.
     """
 
     value: float
@@ -62,12 +62,12 @@ class RecoveredShare(Struct, frozen=True):
 
 
 def gains_of_runs(runs: Sequence[TrainingRun], windows: Sequence[Evaluation], metric: str) -> list[RetrainGain]:
-    """Return what each training run brought, the newest run last.
+    """Return the gain of each training run, the newest run last.
 
     Args:
         runs: Training runs of the model.
-        windows: Closed windows of one length whose performance counts, of all versions of the model.
-        metric: Name of the metric that stands for the loss.
+        windows: Closed windows of one length with final performance, of all versions of the model.
+        metric: Name of the metric.
     """
     ordered = sorted(windows, key=lambda one: one.window.start)
     known = [one for one in ordered if metric in one.realized and one.realized[metric].value is not None]
@@ -75,7 +75,7 @@ def gains_of_runs(runs: Sequence[TrainingRun], windows: Sequence[Evaluation], me
 
 
 def recovered_share(gains: Sequence[RetrainGain], assumed: float) -> RecoveredShare:
-    """Return the median of the shares that past retrainings took back, or what is assumed where none is known.
+    """Return the median recovered fraction of past retrainings, or the assumed one without any.
 
     >>> recovered_share([], 0.5)
     RecoveredShare(value=0.5, runs=0)
@@ -121,7 +121,7 @@ def _with_share(gain: RetrainGain, before: Sequence[Evaluation], metric: str) ->
 
 
 def _mean(windows: Sequence[Evaluation], metric: str) -> tuple[float | None, int]:
-    """Return the mean of a metric over windows by their outcomes, and how many outcomes these are."""
+    """Return the mean of a metric over windows, weighted by outcomes, and the number of outcomes."""
     found = [window.realized[metric] for window in windows]
     rows = sum(one.rows for one in found)
     if rows <= 0:

@@ -1,1 +1,1 @@
-"""How a service answered: calls, failures and latency of a window, a slice or a version."""
+"""Service level: calls, failures and latency of a window, a slice or a version."""

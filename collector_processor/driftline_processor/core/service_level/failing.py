@@ -1,14 +1,14 @@
-"""Tell whether a service fails, where nobody set an objective for its calls.
+"""Detect a failing service without an objective for its calls.
 
-With windows before it, a window is held against the worst of them: its calls fail, or last, more than twice as much,
-and by more than its interval. If nothing changed, each of the windows is as likely as any other to be the worst. So at
-most one of ``EARLIER + 1`` such windows is called failing, however uneven calls come, and far fewer for the factor.
-Without windows before, only a share of failures that no service is built for says so by itself.
+A window is compared with the worst of the previous windows: it fails if its error rate or latency is more than twice as
+high, with its whole interval. Without a change, each window is equally likely to be the worst, so at most one of
+``EARLIER + 1`` windows is called failing, however uneven calls are, and far fewer due to the factor. Without previous
+windows, only a high absolute error rate counts.
 
-A day has many short windows, and chance makes one of many bad. So the windows of a day share the chance that one window
-of a day has: the shorter a window is, the surer its failures have to be.
+Windows shorter than a day share the error probability of one window per day: the shorter a window, the higher the
+confidence of its failures must be.
 
-What the rule does over windows of all kinds is in docs/data/service-level.md.
+False alarms and power by kind of window are in docs/data/service-level.md.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ from driftline_processor.core.windows.window import looks_a_day
 from .level import ERROR_RATE
 
 FAILING: Final = 0.05
-"""Share of calls, one in twenty, that surely fail where a service is failing and nobody knows what is usual."""
+"""Fraction of failed calls above which a service fails if its normal rate is unknown."""
 
 TIMES: Final = 2.0
-"""How many times the worst of the windows before: a change that people notice, and that days do not make."""
+"""Ratio to the worst of the previous windows that is noticeable and beyond the variation of days."""
 
 EARLIER: Final = 5
-"""Windows before, of the same length, that say what is usual: ``calls-quiet-5`` of docs/data/service-level.md."""
+"""Number of previous windows of the same length that define the normal level: ``calls-quiet-5`` in
+docs/data/service-level.md.
+"""
 
 JUDGED: Final = ("latency_p95", "latency_p50")
-"""Latencies that are held against the windows before. The p99 of few calls is their slowest: it says little."""
+"""Latencies that are compared with the previous windows. The p99 of few calls is their maximum and is not used."""
 
 
 class ServiceFailure(Struct, frozen=True):
-    """What is wrong with the calls of a window.
+    """The failing metric of the calls of a window.
 
     Attributes:
         metric: ``error_rate`` or a latency.
         measured: Its value and interval.
-        limit: What it lies beyond: the named share, or so many times the worst window before.
-        usual: The worst of the windows before; None where too few of them are known.
+        limit: The exceeded limit: a fixed fraction, or a multiple of the worst previous window.
+        usual: The worst of the previous windows; None if too few of them are known.
         calls: Calls of the window.
-        error: The ``error.type`` that most failed calls have; "" where none is named.
+        error: The most frequent ``error.type``; "" if unknown.
     """
 
     metric: str
@@ -66,11 +68,11 @@ class ServiceFailure(Struct, frozen=True):
 
 
 def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> ServiceFailure | None:
-    """Return what is wrong with the calls of a window; None where nothing is, or nobody can tell.
+    """Return the failing metric of a window; None if there is none, or if it is inconclusive.
 
     Args:
         evaluation: A closed window.
-        earlier: The service level of closed windows of the same length before it.
+        earlier: Service levels of previous closed windows of the same length.
     """
     level = evaluation.service
     if level is None or not evaluation.closed:
@@ -88,14 +90,14 @@ def service_failing(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()
 
 
 def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) -> bool:
-    """Return True where a window says what is usual for those after it: its service did not fail.
+    """Return True if a window counts towards the normal level of later windows: its service did not fail.
 
-    A short window of a service that fails may show too few failures to prove it. It must not raise what is usual, or
-    the failure hides itself.
+    A short window of a failing service may have too few failures to prove it. It must not raise the normal level, or
+    the failure would hide itself.
 
     Args:
         evaluation: A window.
-        earlier: The service level of closed windows of the same length before it.
+        earlier: Service levels of previous closed windows of the same length.
     """
     level = evaluation.service
     if level is None or not evaluation.closed:
@@ -111,13 +113,13 @@ def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) ->
 
 
 def _limit(usual: float | None) -> float:
-    """Return the share of failures beyond which a service fails."""
+    """Return the error rate above which a service fails."""
     # 0.001: share of calls below which failures wake nobody without an objective: an availability of 99.9 %
     return FAILING if usual is None else max(0.001, TIMES * usual)
 
 
 def _sure_of_failures(rate: MetricValue, limit: float, evaluation: Evaluation) -> bool:
-    """Return True where the calls of a window rule out a rate, at the share of a day's chance that is the window's."""
+    """Return True if the calls of a window exclude a rate, at the window's fraction of a day's error probability."""
     looks = _looks(evaluation)
     return looks == 1 or _least(rate, 1 - (1 - CONFIDENCE) / looks) > limit
 
@@ -127,7 +129,7 @@ def _looks(evaluation: Evaluation) -> float:
 
 
 def _least(rate: MetricValue, confidence: float) -> float:
-    """Return the lower end of the exact interval of a rate; 0.0 where it is not known."""
+    """Return the lower end of the exact interval of a rate; 0.0 if unknown."""
     if rate.value is None:
         return 0.0
     calls = float(rate.rows) if rate.effective_rows is None else rate.effective_rows
@@ -137,12 +139,12 @@ def _least(rate: MetricValue, confidence: float) -> float:
 
 
 def _beyond(measured: MetricValue | None, limit: float) -> bool:
-    """Return True where the whole interval of a value lies beyond a limit."""
+    """Return True if the whole interval of a value lies above a limit."""
     return measured is not None and measured.low is not None and measured.low > limit
 
 
 def _worst(earlier: Sequence[ServiceLevel], metric: str) -> float | None:
-    """Return the greatest value of the windows before; None where too few of them have one."""
+    """Return the maximum over the previous windows; None if too few of them have a value."""
     earlier_values = [level.values[metric].value for level in earlier if metric in level.values]
     values = [value for value in earlier_values if value is not None]
     return max(values) if len(values) >= EARLIER else None

@@ -1,12 +1,12 @@
-"""The service level of a pane: error rate and quantiles of latency, each with its interval.
+"""Service level of a pane: error rate and quantiles of latency, each with its interval.
 
-Latency is that of calls that returned: a call that fails at once would flatter it. The error rate is a share of all
-calls. Both are facts of the calls of the window; intervals say what other calls of the same time might have shown, as
-though each failed by itself. A window of an outage says nothing about the next one.
+Latency covers calls that returned, since calls that fail at once would improve it. The error rate is a fraction of all
+calls. Intervals describe other calls in the same period, as if each failed independently; they do not predict the next
+window.
 
-The interval of a quantile needs no distribution: it lies between two of the ordered calls, whose ranks follow from the
-binomial distribution (Conover, Practical Nonparametric Statistics, 1999, section 3.2). Ends are then moved outward to
-the bounds of their bins, so that an interval never says more than bins know.
+The interval of a quantile is distribution-free: it lies between two order statistics, whose ranks follow from the
+binomial distribution (Conover, Practical Nonparametric Statistics, 1999, section 3.2). Its ends are moved outward to
+the bounds of their bins.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from .sums import BINS, BOUNDS, CALLS, FAILED, LATENCY, LEAST, LONGEST, MOST, OT
 ERROR_RATE: Final = "error_rate"
 AVAILABILITY: Final = "availability"
 LATENCIES: Final[Mapping[str, float]] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
-"""Metric → the quantile."""
+"""Metric → its quantile."""
 
 METRICS: Final = (*LATENCIES, ERROR_RATE, AVAILABILITY)
-"""What objectives of a service can be of."""
+"""Metrics of service objectives."""
 
 Shares = Literal["clopper_pearson", "wilson"]
 
@@ -41,7 +41,7 @@ _UPPER = np.array([*BOUNDS, LONGEST])
 
 
 class Ranks(NamedTuple):
-    """Ranks of the ordered calls between which a quantile lies; 0 and None are beyond them."""
+    """Ranks of the order statistics around a quantile; 0 and None are outside the sample."""
 
     low: int
     high: int | None
@@ -51,12 +51,12 @@ class Calls(Struct, frozen=True, eq=False):
     """The calls of a pane.
 
     Attributes:
-        rows: Rows that say whether their call failed, or how long it took.
-        weight: Calls that returned or failed; 0.0 where nobody said.
+        rows: Rows with a known failure state or duration.
+        weight: Calls that returned or failed; 0.0 if unknown.
         errors: Error type → failed calls.
-        each: Calls that count as one, Σw² / Σw.
-        least: Calls that returned by bin of latency, as if each took as little as is known of it: float64 (bins,).
-        most: The same as if each took as long as is known of it.
+        each: Design effect of weights, Σw² / Σw.
+        least: Returned calls by bin of latency, with the lower bound of each duration: float64 (bins,).
+        most: The same with the upper bound of each duration.
     """
 
     rows: int
@@ -68,7 +68,7 @@ class Calls(Struct, frozen=True, eq=False):
 
     @classmethod
     def of(cls, pane: Pane) -> Calls | None:
-        """Read the calls of a pane; None where it holds none."""
+        """Read the calls of a pane; None without calls."""
         parts = pane.parts
         nothing = np.zeros(BINS)
         counts_by_part = {part: parts.get(part, nothing) for part in (LATENCY, LEAST, MOST)}
@@ -100,7 +100,7 @@ class Calls(Struct, frozen=True, eq=False):
         return min(sum(self.errors.values()), self.weight)
 
     def error_rate(self, confidence: float, shares: Shares = "clopper_pearson") -> MetricValue | None:
-        """Return the share of calls that failed; None where nobody said which did."""
+        """Return the fraction of calls that failed; None if unknown."""
         if self.weight <= 0:
             return None
         failed, returned = self.failed, self.weight - self.failed
@@ -108,13 +108,22 @@ class Calls(Struct, frozen=True, eq=False):
         hits, misses = (WeightSums(weight, weight * self.each, self.each) for weight in (failed, returned))
         low, high, method = interval(hits, misses, confidence)
         effective = None if self.each == 1 else self.weight / self.each
-        return MetricValue(failed / self.weight, self.rows, "panes", 0.0, low, high, method, effective)
+        return MetricValue(
+            value=failed / self.weight,
+            rows=self.rows,
+            source="panes",
+            bound=0.0,
+            low=low,
+            high=high,
+            interval=method,
+            effective_rows=effective,
+        )
 
     def latency(self, quantile: float, confidence: float) -> MetricValue | None:
-        """Return a quantile of latency in seconds; None where no duration is known.
+        """Return a quantile of latency in seconds; None if no duration is known.
 
-        ``bound``: how far the quantile of the calls themselves can be. The upper end is None where too few calls could
-        be slower.
+        ``bound``: maximum difference from the quantile of the calls themselves. The upper end is None if too few calls
+        could be slower.
         """
         total = float(self.least.sum())
         if total <= 0:
@@ -132,10 +141,19 @@ class Calls(Struct, frozen=True, eq=False):
             high = float(_UPPER[_bin_of(self.most, ranks.high * self.each)])
         effective = None if self.each == 1 else total / self.each
         method = TOO_FEW.method if high is None else "order"
-        return MetricValue(value, round(total), "panes", bound, low, high, method, effective)
+        return MetricValue(
+            value=value,
+            rows=round(total),
+            source="panes",
+            bound=bound,
+            low=low,
+            high=high,
+            interval=method,
+            effective_rows=effective,
+        )
 
     def share_within(self, limit: float) -> float | None:
-        """Return the share of calls that returned and surely took no longer than so many seconds."""
+        """Return the fraction of returned calls that certainly took at most ``limit`` seconds."""
         total = float(self.most.sum())
         return float(self.most[: np.searchsorted(_UPPER, limit, side="right")].sum()) / total if total > 0 else None
 
@@ -153,7 +171,7 @@ class Calls(Struct, frozen=True, eq=False):
 
 
 def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
-    """Return the ranks between which a quantile lies, at least as often as the confidence says.
+    """Return the ranks between which a quantile lies, with at least the given confidence.
 
     >>> quantile_ranks(1000, 0.99, 0.95), quantile_ranks(100, 0.99, 0.95)
     (Ranks(low=983, high=997), Ranks(low=97, high=None))
@@ -169,14 +187,14 @@ def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
 
 
 def _bin_of(counts: F64, rank: float) -> int:
-    """Return the bin that holds the call of a rank, from 1."""
+    """Return the bin of the call with a rank, from 1."""
     # 1e-9: share of a rank that may be lost by adding up weights
     bin_index = int(np.searchsorted(np.cumsum(counts), rank * (1 - 1e-9), side="left"))
     return min(bin_index, int(np.flatnonzero(counts)[-1]))
 
 
 def _within(counts: F64, bin_index: int, rank: float) -> float:
-    """Return about where in its bin the call of a rank lies: calls are spread evenly over the logarithm."""
+    """Return the approximate value at a rank within its bin: calls are spread evenly over the logarithm."""
     below, inside = float(counts[:bin_index].sum()), float(counts[bin_index])
     share = min(1.0, max(0.0, (rank - below) / inside))
     low, high = float(_LOWER[bin_index]), float(_UPPER[bin_index])

@@ -1,14 +1,14 @@
-"""The sums of calls: how long they took, which of them failed, and by which error.
+"""Sums of calls: their duration, failures and error types.
 
-They are parts of a pane, add up as all of them do, and stand on no baseline.
+They are additive parts of a pane and do not depend on a baseline.
 
 ==================  ====================================================================================
-``calls``           n, Σw, Σw² of rows of which it is known whether their call failed
+``calls``           n, Σw, Σw² of rows whose failure state is known
 ``failed:TYPE``     weight of failed calls by ``error.type``
-``unanswered``      n, Σw, Σw² of rows whose call failed and that nobody deleted: no outcome can come for them
+``unanswered``      n, Σw, Σw² of rows whose call failed and that were not deleted: they cannot get an outcome
 ``latency``         weight per bin of :data:`BOUNDS` of calls that returned
-``latency_least``   weight of calls that are known from coarser buckets, as if each took as little as its bucket says
-``latency_most``    the same calls, as if each took as long as its bucket says
+``latency_least``   weight of calls from coarser buckets, at the lower bound of their bucket
+``latency_most``    the same calls, at the upper bound of their bucket
 ==================  ====================================================================================
 
 Bins are fixed, so panes of any sender, time and release add up. Each is at most a tenth wide, and the bounds are round
@@ -37,24 +37,24 @@ FAILED: Final = "failed:"
 LATENCY: Final = "latency"
 LEAST, MOST = "latency_least", "latency_most"
 OTHER_ERROR: Final = "other"
-"""Errors of the types beyond :data:`MOST_ERRORS`, and failures that name no type."""
+"""Error types beyond :data:`MOST_ERRORS`, and failures without a type."""
 
 MOST_ERRORS: Final = 20
-"""Types of errors of a model that are told apart, as in the SDK."""
+"""Maximum number of error types per model, as in the SDK."""
 
 LONGEST: Final = 1e9
-"""Seconds; a longer duration was measured by a broken clock."""
+"""Seconds; longer durations are discarded as clock errors."""
 
 
 def _decades(first: int, last: int) -> tuple[float, ...]:
-    """Return round bounds of decades of seconds: 1, 1.1, ..., 3, 3.25, ..., 5, 5.5, ..., 9.5 of each."""
+    """Return round bounds per decade of seconds: 1, 1.1, ..., 3, 3.25, ..., 5, 5.5, ..., 9.5."""
     steps = (*range(100, 300, 10), *range(300, 500, 25), *range(500, 1000, 50))
     bounds = [float(f"{step}e{decade - 2}") for decade in range(first, last) for step in steps]
     return (*bounds, float(f"1e{last}"))
 
 
 BOUNDS: Final[tuple[float, ...]] = _decades(-6, 3)
-"""Seconds, from a microsecond to a quarter of an hour; upper bounds are included, as those of OTLP are."""
+"""Seconds, from a microsecond to a quarter of an hour; upper bounds are included, as in OTLP."""
 
 BINS: Final = len(BOUNDS) + 1
 WIDTHS: Final = {CALLS: 3, UNANSWERED: 3, LATENCY: BINS, LEAST: BINS, MOST: BINS}
@@ -69,11 +69,11 @@ def call_parts(
     """Return the sums of calls by group.
 
     Args:
-        duration: float64 (n,), seconds, NaN where unknown; None where nobody said.
-        errors: The error type of each row, missing where its call returned; None where nobody said whether it failed.
-        weight: float64 (n,), how many calls a row stands for; None = 1 each.
+        duration: float64 (n,), seconds, NaN = unknown; None if not recorded.
+        errors: The error type of each row, missing if its call returned; None if not recorded.
+        weight: float64 (n,), number of calls per row; None = 1 each.
         group: int64 (n,), 0 <= group < groups.
-        groups: How many groups there are.
+        groups: Number of groups.
 
     >>> errors = Column(codes=np.array([-1, 0], np.int32), categories=("ValueError",))
     >>> parts = call_parts(np.array([0.02, 0.5]), errors, None, np.zeros(2, np.int64), 1)
@@ -109,12 +109,12 @@ def call_parts(
 
 
 def histogram_parts(histogram: Histogram, per_second: float, error: str | None) -> dict[str, F64]:
-    """Return the sums of calls that a metric counted; they are in no record.
+    """Return the sums of calls from a metric; these calls have no record.
 
     Args:
         histogram: Durations.
-        per_second: How many of its units are a second.
-        error: The error type of these calls, "" where they returned; None where the metric does not say.
+        per_second: Units of the histogram per second.
+        error: The error type of these calls, "" if they returned; None if unknown.
     """
     low, high, counts = buckets_of(histogram)
     n = float(counts.sum())
@@ -142,7 +142,7 @@ def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, floa
 
 
 def bounded_errors(errors: Column | None, known_categories: Collection[str]) -> Column | None:
-    """Return error types of which at most :data:`MOST_ERRORS` are told apart, those already known first.
+    """Return error types limited to :data:`MOST_ERRORS`, known ones first, the others as ``other``.
 
     >>> errors = Column(codes=np.array([0, 1, -1], np.int32), categories=("A", "B"))
     >>> bounded_errors(errors, [*"CDEFGHIJKLMNOPQRSTU", "A"]).categories

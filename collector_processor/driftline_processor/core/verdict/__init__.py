@@ -1,7 +1,7 @@
-"""Verdicts: whether a model is still healthy, since when, how sure that is, why, and what to do.
+"""Verdicts: whether a model is healthy, since when, how certain this is, the cause, and what to do.
 
-Driftline computes verdicts from evaluations each time somebody asks, and stores none: a late outcome changes them all.
-May import every other room of core.
+Verdicts are computed from evaluations on request and not stored, since a late outcome can change all of them. May
+import every other package of core.
 """
 
 from .context import NO_CONTEXT, VerdictContext, coming_windows

@@ -1,4 +1,4 @@
-"""What a verdict knows beside the evaluations of windows."""
+"""Inputs of a verdict in addition to the evaluations of windows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from driftline_processor.core.windows.window import Window
 
 
 class VerdictContext(Struct, frozen=True):
-    """What is known of a model beside its windows.
+    """Facts about a model in addition to its windows.
 
     Attributes:
-        concept: Whether errors rose along the stream of outcomes; None where nobody looked.
-        versions: Challengers beside the champion.
-        timezone: The clock by which sentences write dates, an IANA name.
+        concept: Whether errors rose along the stream of outcomes; None if not tested.
+        versions: Comparisons of challengers with the champion.
+        timezone: Time zone of dates in sentences, an IANA name.
         coming: Windows that are still open, or wait for their outcomes.
     """
 
@@ -36,4 +36,4 @@ def coming_windows(evaluations: Iterable[Evaluation]) -> tuple[Window, ...]:
 
 
 NO_CONTEXT = VerdictContext()
-"""Nothing is known beside the windows."""
+"""Empty context."""

@@ -1,13 +1,8 @@
-"""The verdict of a model: which window decides, and for how long a state holds before it turns.
+"""Verdict of a model from its windows, its traffic and its backlog, and from its versions and environments.
 
-The pace of a model's traffic: at which hours of the week rows come, and how long its pauses are.
-
-A pause is counted in open time, the hours of the week in which rows usually come: nights and weekends of a model that
-works by day are none of it. A model is silent once a pause is longer than its own pauses make likely.
-
-The traffic and the backlog of a model: whether it went silent, and whether its windows wait.
-
-One verdict from many: versions and environments of a model.
+Pace of traffic: a pause is counted in open time, the hours of the week in which rows usually arrive, so nights and
+weekends of an office-hours model are not pauses. A model has no data once a pause is longer than its own pauses make
+likely.
 """
 
 from __future__ import annotations
@@ -43,10 +38,10 @@ class ModelPart(Struct, frozen=True):
     Attributes:
         key: Model, version and environment.
         verdict: Its own verdict.
-        rows: Rows of its newest closed window: the share of users that it answers.
-        start: Start of that window, unix nanoseconds; None where rows have no time.
+        rows: Rows of its newest closed window: its share of the traffic.
+        start: Start of that window, unix nanoseconds; None if rows have no time.
         end: End of that window.
-        answers: Whether anybody acts on its predictions; False for a shadow.
+        answers: Whether its predictions are used; False for a shadow.
     """
 
     key: ModelKey
@@ -58,10 +53,10 @@ class ModelPart(Struct, frozen=True):
 
 
 def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
-    """Return the verdict of a model from those of its versions and environments; None where there is none.
+    """Return the verdict of a model from those of its versions and environments; None without any.
 
-    The state that goes first in :data:`.states.ORDER` wins; between healthy and unknown, the part with most rows.
-    Shadows do not count, nor versions whose traffic another version of the same environment took over.
+    The state that is first in :data:`.states.ORDER` wins; between healthy and unknown, the part with most rows. Shadows
+    do not count, nor versions that another version of the same environment replaced.
     """
     counted = parts_in_use(parts)
     if not counted:
@@ -73,7 +68,7 @@ def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
 
 
 def parts_in_use(parts: Iterable[ModelPart]) -> list[ModelPart]:
-    """Return the versions and environments that count: no shadows, and none whose traffic another version took over."""
+    """Return the versions and environments that count: no shadows, and no replaced versions."""
     known = list(parts)
     counted = [part for part in known if part.answers] or known
     return [part for of_one in _by_environment(counted).values() for part in _current(of_one)]
@@ -87,21 +82,21 @@ def _by_environment(parts: Sequence[ModelPart]) -> dict[str, list[ModelPart]]:
 
 
 def _current(parts: Sequence[ModelPart]) -> list[ModelPart]:
-    """Return the versions of one environment that still answer."""
+    """Return the versions of one environment that are still in use."""
     newest = max((part.start for part in parts if part.start is not None), default=None)
     latest = [part for part in parts if newest is None or part.end is None or part.end > newest]
     return [part for part in latest if part.verdict.state != "no_data"] or latest
 
 
 def order_of_need(part: ModelPart) -> tuple[int, int, str, str]:
-    """Return a key that sorts parts so that the first is the one that the verdict of the model is about."""
+    """Return a sort key for parts; the first part determines the verdict of the model."""
     state = part.verdict.state
     rank = rank_state("unknown") if state in _KNOWN else rank_state(state)
     return rank, -part.rows, part.key.environment, part.key.version
 
 
 def _with_name(part: ModelPart, parts: Sequence[ModelPart]) -> Verdict:
-    """Return the verdict of a part with its version, and its environment, where there are several."""
+    """Return the verdict of a part, with its version and its environment if there are several."""
     several_versions = len({part.key.version for part in parts}) > 1
     several_environments = len({part.key.environment for part in parts}) > 1
     return replace(
@@ -116,15 +111,14 @@ PATIENCE = 2 * PANE
 
 
 class Traffic(Struct, frozen=True):
-    """What the processor knows of a model's traffic and backlog.
+    """Traffic and backlog of a model.
 
     Attributes:
         now: The present, unix nanoseconds.
-        silent_since: When the newest row came, where the model's own pace says that the next is overdue, see
-            :class:`Pace`; None where it is not, or no pace is known.
-        pause: Nanoseconds of open time that its pauses last at most.
-        waiting: Windows that wait to be evaluated.
-        waiting_since: When the first of them began to wait, unix nanoseconds; None where none waits.
+        silent_since: Time of the newest row, if the next one is overdue by the model's own :class:`Pace`; else None.
+        pause: Maximum expected pause, nanoseconds of open time.
+        waiting: Number of windows that wait for evaluation.
+        waiting_since: When the first of them began to wait, unix nanoseconds; None without any.
         patience: Nanoseconds that windows may wait.
     """
 
@@ -137,12 +131,12 @@ class Traffic(Struct, frozen=True):
 
     @property
     def silent(self) -> bool:
-        """Whether no row comes, though the model's own pace says that one should have."""
+        """True if no rows arrive although the model's own pace expects them."""
         return self.silent_since is not None
 
     @property
     def behind(self) -> bool:
-        """Whether windows wait longer than they may."""
+        """True if windows wait longer than ``patience``."""
         return self.waiting > 0 and self.waiting_since is not None and self.now - self.waiting_since > self.patience
 
 
@@ -156,43 +150,43 @@ _YEAR = 365.25 * DAY
 """Nanoseconds of a year."""
 
 _MONDAY = 3 * DAY
-"""The epoch was a Thursday: so long after a Monday."""
+"""Offset of the epoch, a Thursday, from the Monday before."""
 
 SEEN = DAY
-"""Nanoseconds of traffic without which no pace is known: one day and one night."""
+"""Nanoseconds of traffic that a pace needs: one day and one night."""
 
 FEWEST = 8
-"""Pauses without which no pace is known. What other values of this and the next numbers do: docs/data/constants.md."""
+"""Number of pauses that a pace needs. Effect of other values of this and the next numbers: docs/data/constants.md."""
 
 AROUND_THE_CLOCK = 0.95
-"""Share of hours with rows from which on an hour of the week that was not seen yet is taken to be open."""
+"""Fraction of hours with rows above which an hour of the week without observations counts as open."""
 
 USUAL = 0.5
-"""Share of weeks in which an hour of the week has rows, for it to be open."""
+"""Fraction of weeks with rows above which an hour of the week is open."""
 
 SCHEDULED = 0.9
-"""Share of rows' hours that are open, for the traffic to follow the hours of the week at all."""
+"""Fraction of the hours with rows that must be open for a weekly schedule to be used."""
 
 FALSE_A_YEAR = 0.2
-"""False silences of one model in a year that the limit allows where pauses are exponential."""
+"""False "no data" states per model and year that the limit allows for exponential pauses."""
 
 TAIL = (0.1, 5, 50)
-"""Share of all pauses that are the tail by which longer ones are judged, at least and at most so many."""
+"""Fraction of all pauses used as the tail, with its minimum and maximum number of pauses."""
 
 UNSURE = 2.0
-"""By how many standard errors the tail may be longer than it was seen to be."""
+"""Standard errors added to the mean of the tail."""
 
 OUTAGE = 3.0
-"""A pause so many times as long as the next longest was a silence itself, and is no part of the pace."""
+"""Ratio to the next longest pause above which a pause was an outage and is excluded from the pace."""
 
 
 class Pace(Struct, frozen=True, eq=False):
-    """The pace of a model.
+    """The pace of a model's traffic.
 
     Attributes:
-        open: bool (168,), the hours of the week, from Monday 0:00 of ``timezone``, in which rows usually come.
-        limit: Nanoseconds of open time without a row after which the model is silent.
-        timezone: The model's.
+        open: bool (168,), the hours of the week, from Monday 0:00 in ``timezone``, in which rows usually arrive.
+        limit: Nanoseconds of open time without a row after which the model has no data.
+        timezone: The time zone of the model.
     """
 
     open: Bools
@@ -200,12 +194,12 @@ class Pace(Struct, frozen=True, eq=False):
     timezone: str
 
     def silent_since(self, last: int, now: int, away: tuple[int, int] = (0, 0)) -> int | None:
-        """Return ``last`` where no row came for longer than the limit; None where it may be a pause.
+        """Return ``last`` if no row arrived for longer than the limit, else None.
 
         Args:
-            last: When the newest row came, unix nanoseconds.
+            last: Time of the newest row, unix nanoseconds.
             now: The present.
-            away: A stretch in which nobody listened; it does not count.
+            away: Period without a running receiver; it does not count.
         """
         ends = np.array([last, now, *(min(max(end, last), now) for end in away)], np.int64)
         began, ended, left, back = open_time(ends, self.open, self.timezone).tolist()
@@ -213,15 +207,15 @@ class Pace(Struct, frozen=True, eq=False):
 
 
 def pace_of(arrivals: I64, now: int, timezone: str = "UTC") -> Pace | None:
-    """Return the pace of a model; None where too little is known of it.
+    """Return the pace of a model; None with too little traffic.
 
-    The limit is where the tail of its own pauses, taken as exponential and made longer by twice its standard error, is
-    passed :data:`FALSE_A_YEAR` times a year. ``simulations/silence.py`` measures how often that is.
+    The limit is the pause that occurs :data:`FALSE_A_YEAR` times per year, if the tail of its pauses is exponential,
+    with a mean increased by twice its standard error. ``simulations/silence.py`` measures the actual rate.
 
     Args:
-        arrivals: int64 (n,), ascending, the panes of wall time in which rows came, unix nanoseconds.
+        arrivals: int64 (n,), ascending, the panes of wall time with rows, unix nanoseconds.
         now: The present, unix nanoseconds.
-        timezone: The model's, in which its week is counted.
+        timezone: Time zone of the week.
 
     Example:
         >>> days = np.arange(28 * 288, dtype=np.int64) * PANE
@@ -244,12 +238,12 @@ def pace_of(arrivals: I64, now: int, timezone: str = "UTC") -> Pace | None:
 
 
 def open_time(moments: I64, usual: Bools, timezone: str) -> I64:
-    """Return how much open time has passed at each moment since a fixed one, nanoseconds: int64 (n,).
+    """Return the open time since a fixed moment, nanoseconds: int64 (n,).
 
     Args:
         moments: int64 (n,), unix nanoseconds.
         usual: bool (168,), the open hours of the week.
-        timezone: The one in which the week is counted.
+        timezone: Time zone of the week.
     """
     local = _local(moments, timezone)
     before = np.concatenate([[0], np.cumsum(usual)]) * HOUR
@@ -260,9 +254,9 @@ def open_time(moments: I64, usual: Bools, timezone: str) -> I64:
 
 
 def _open_hours(arrivals: I64, timezone: str) -> Bools:
-    """Return the open hours of the week; all of them where traffic does not follow the week.
+    """Return the open hours of the week; all of them if traffic does not follow a weekly schedule.
 
-    Hours after the last row tell nothing: whether they are a silence is the question.
+    Hours after the last row are not used, since they may be an outage.
     """
     hours = np.arange(int(arrivals[0]) // HOUR, int(arrivals[-1]) // HOUR + 1, dtype=np.int64)
     active = np.zeros(len(hours), bool)
@@ -277,7 +271,7 @@ def _open_hours(arrivals: I64, timezone: str) -> Bools:
 
 
 def _limit(pauses: F64, span: int) -> int:
-    """Return the pause that comes :data:`FALSE_A_YEAR` times a year; ``pauses``: ascending, of ``span`` nanoseconds."""
+    """Return the pause that occurs :data:`FALSE_A_YEAR` times per year; ``pauses``: ascending. Both in nanoseconds."""
     share, fewest, most = TAIL
     m = min(max(int(share * len(pauses)), fewest), most, len(pauses) - 1)
     begins = pauses[-m - 1]
@@ -288,7 +282,7 @@ def _limit(pauses: F64, span: int) -> int:
 
 
 def _local(moments: I64, timezone: str) -> I64:
-    """Return moments as nanoseconds of local time since a Monday, as the offset of their UTC day says."""
+    """Return moments as nanoseconds of local time since a Monday, with one UTC offset per UTC day."""
     days, which = np.unique(moments // DAY, return_inverse=True)
     offsets = np.array([_offset(int(day), timezone) for day in days], np.int64)
     local: I64 = moments + offsets[which] + _MONDAY
@@ -297,27 +291,28 @@ def _local(moments: I64, timezone: str) -> I64:
 
 @lru_cache(maxsize=4096)
 def _offset(day: int, timezone: str) -> int:
-    """Return how far local time is ahead of UTC at noon of a day since the epoch, nanoseconds."""
+    """Return the UTC offset at noon of a day since the epoch, nanoseconds."""
     noon = datetime(1970, 1, 1, 12, tzinfo=UTC) + timedelta(days=day)
     ahead = noon.astimezone(time_zone(timezone)).utcoffset() or timedelta()
     return round(ahead.total_seconds()) * 10**9
 
 
 TO_TURN = 2
-"""Days, and longer windows, in a row that turn a state; a clear one counts for as many."""
+"""Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
 
 AT_ONCE = "service"
-"""The reason for which an interval that is clear counts at once in any window: its limit is above what hours showed."""
+"""The reason whose clear interval changes the state at once in any window: its limit is above the values of past hours.
+"""
 
 
 class _Turn(NamedTuple):
-    """Windows in a row that say the opposite of the state, too few of them to turn it.
+    """Consecutive windows that contradict the state, too few to change it.
 
     Attributes:
         reading: The newest of them.
-        since: From when on they say so, unix nanoseconds.
-        windows: How many they are.
-        told: For how many windows they count, the clear ones for two.
+        since: Since when they contradict it, unix nanoseconds.
+        windows: Their number.
+        told: Their count towards the change, in which a clear window counts more.
     """
 
     reading: Reading
@@ -326,18 +321,18 @@ class _Turn(NamedTuple):
     told: int
 
     def with_next(self, reading: Reading) -> _Turn:
-        """Return the same with one more window."""
+        """Return the turn with one more window."""
         return _Turn(reading, self.since, self.windows + 1, self.told + _weight(reading))
 
 
 class _Run(NamedTuple):
-    """Windows in a row, of one length, that say the same.
+    """Consecutive windows of one length with the same state.
 
     Attributes:
         reading: The newest of them.
-        since: From when on they say so, unix nanoseconds.
-        turn: The newest windows where they say the opposite, and are not enough; None = they do not.
-        windows: Closed windows of this length that are at hand.
+        since: Since when the state holds, unix nanoseconds.
+        turn: Newer windows that contradict the state, too few to change it; None without any.
+        windows: Number of available closed windows of this length.
     """
 
     reading: Reading
@@ -347,12 +342,12 @@ class _Run(NamedTuple):
 
     @property
     def newest(self) -> Reading:
-        """The newest window that tells."""
+        """The newest conclusive window."""
         return self.reading if self.turn is None else self.turn.reading
 
     @property
     def alone(self) -> bool:
-        """Whether no other window says since when it is so."""
+        """True if no other window determines ``since``."""
         return self.windows == 1 and self.since == self.reading.start
 
 
@@ -363,19 +358,19 @@ def verdict_of_model(
     context: VerdictContext = NO_CONTEXT,
     read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
 ) -> Verdict:
-    """Say whether a model is healthy, by all its windows, its traffic and its backlog.
+    """Return the verdict of a model from all its windows, its traffic and its backlog.
 
-    The newest window whose outcomes tell decides between healthy and degraded; the closed windows after it decide
-    whether the model is at risk. A state turns once :func:`windows_to_turn` windows in a row confirm the new one, or at
-    once if the interval of a day is clear of the limit. A loss that windows of one length show lasts until windows
-    that could see it do not. Silence and backlog go before everything but a degraded model.
+    The newest conclusive window decides between healthy and degraded; the closed windows after it decide whether the
+    model is at risk. A state changes once :func:`windows_to_turn` consecutive windows confirm the new one, or at once
+    if the interval of a day is clear of the limit. A degradation that windows of one length show lasts until windows
+    that could detect it do not. ``no_data`` and ``lagging`` precede every state but degraded.
 
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.
-        traffic: What the processor knows of rows and backlog; None = nothing is known, as of files.
-        previous: The verdict before this one; it keeps ``since`` where older windows are no longer at hand.
-        context: What is known beside windows.
-        read: Reads a window, as :func:`~.window.read_window` does; one that remembers what it has read is quicker.
+        traffic: Traffic and backlog; None = unknown, as for files.
+        previous: The previous verdict; it provides ``since`` if older windows are not available.
+        context: Facts in addition to the windows.
+        read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
     """
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
@@ -390,10 +385,10 @@ def verdict_of_model(
 
 
 def windows_to_turn(length: int) -> int:
-    """Return how many windows in a row turn a state, so that chance turns it as rarely for hours as it does for days.
+    """Return the number of consecutive windows that change a state, equally rare by chance for hours and days.
 
     Args:
-        length: Nanoseconds of a window; 0 where rows have no time.
+        length: Nanoseconds of a window; 0 if rows have no time.
 
     >>> from driftline_processor.core.windows.window import DAY
     >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
@@ -404,7 +399,7 @@ def windows_to_turn(length: int) -> int:
 
 
 def _weight(reading: Reading) -> int:
-    """Return for how many windows one counts."""
+    """Return the count of a window towards a change of state."""
     if not reading.clear:
         return 1
     at_once = any(sign.clear and sign.reason == AT_ONCE for sign in reading.signs)
@@ -417,12 +412,12 @@ def _length(reading: Reading) -> int:
 
 
 class StateSpan(NamedTuple):
-    """A time in which a model was healthy, or degraded, by its windows of one length.
+    """A period in which a model was healthy or degraded, by its windows of one length.
 
     Attributes:
-        verdict: By the newest window of that time.
+        verdict: Verdict of the newest window of the period.
         window: Name of the length.
-        until: When the opposite began, unix nanoseconds; None where it has not.
+        until: When the opposite state began, unix nanoseconds; None if it has not.
     """
 
     verdict: Verdict
@@ -435,14 +430,14 @@ def state_spans(
     timezone: str = "UTC",
     read: Callable[[Evaluation, VerdictContext], Reading] = read_outcomes,
 ) -> list[StateSpan]:
-    """Return the times in which a model was healthy and degraded, of each length of windows the oldest first.
+    """Return the periods in which a model was healthy and degraded, for each length of windows the oldest first.
 
-    The same windows decide, with the same hysteresis, as for the verdict of today. A restated window changes the past.
+    Uses the same windows and hysteresis as the current verdict. A revised window changes the past.
 
     Args:
         evaluations: Windows of one version in one environment, of any lengths, in any order.
-        timezone: The clock by which sentences write dates.
-        read: Reads a window, as :func:`~.window.read_outcomes` does; one that remembers what it has read is quicker.
+        timezone: Time zone of dates in sentences.
+        read: Reads a window, as :func:`~.window.read_outcomes` does; pass a cached version for speed.
     """
     context = VerdictContext(timezone=timezone)
     lengths: dict[str, list[Reading]] = {}
@@ -466,7 +461,7 @@ def _read(
     read: Callable[[Evaluation, VerdictContext], Reading],
     anew: Callable[[Evaluation, VerdictContext, Sequence[ServiceLevel]], Reading] = read_window,
 ) -> Reading:
-    """Read a window; anew where the windows before it say otherwise whether its service fails."""
+    """Read a window; bypass the cache if earlier windows change whether its service fails."""
     if evaluation.service is None or service_failing(evaluation, earlier) == service_failing(evaluation):
         return read(evaluation, context)
     return anew(evaluation, context, earlier)
@@ -510,7 +505,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
 
 
 def _that_decides(runs: Sequence[_Run]) -> _Run | None:
-    """Return the run that decides among those of several lengths: the newest, and a loss that it does not refute."""
+    """Return the deciding run: a degradation that the newest run does not refute, else the newest run."""
     newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
     if newest is None or newest.reading.state == "degraded":
         return newest
@@ -519,9 +514,9 @@ def _that_decides(runs: Sequence[_Run]) -> _Run | None:
 
 
 def _refutes(right: _Run, wrong: _Run) -> bool:
-    """Return True where windows that show no loss end one that windows of another length show.
+    """Return True if windows without a degradation end one that windows of another length show.
 
-    They are of rows after it, and could see it: by an interval no longer than the loss, or because they last as long.
+    They must be later, and able to detect it: by an interval no longer than the degradation, or by their total length.
     """
     fine, reading = right.reading.evaluation, wrong.reading
     end = reading.evaluation.window.end
@@ -532,7 +527,7 @@ def _refutes(right: _Run, wrong: _Run) -> bool:
 
 
 def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
-    """Return True where a window's interval is no longer than a loss that another window shows, or nobody can say."""
+    """Return True if a window's interval is no longer than the degradation in another window, or if this is unknown."""
     sign = reading.signs[0]
     change = evaluation.realized_changes.get(sign.metric)
     if sign.reason in ("level", "constant"):
@@ -550,7 +545,7 @@ def _healthy_again(run: _Run) -> tuple[Fact, ...]:
 
 
 def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
-    """Return the run of windows of one length that decides; None where no window tells."""
+    """Return the deciding run of windows of one length; None if no window is conclusive."""
     runs = _runs_of_states(readings, previous)
     return runs[-1] if runs else None
 
@@ -558,8 +553,8 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
     """Return the runs of healthy and degraded windows of one length, after hysteresis, the oldest first.
 
-    A loss that is not clear begins the first run by itself only where no window before it could have told one. An hour
-    does so only while it is the only one: the next ones come soon.
+    A degradation that is not clear begins the first run only if no earlier window was able to decide. A window of an
+    hour does so only while it is the only one, since the next ones follow soon.
     """
     runs: list[_Run] = []
     state: str = ""
@@ -597,7 +592,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
 
 
 def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
-    """Return the newest window that tells where it shows a loss, of windows of which none makes a run."""
+    """Return the newest conclusive window if it shows a degradation, from windows of which none begins a run."""
     last_readings: list[Reading] = []
     for readings in lengths:
         telling = [reading for reading in readings if reading.decides or _could_tell(reading.evaluation)]
@@ -606,28 +601,28 @@ def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
 
 
 def _could_tell(evaluation: Evaluation) -> bool:
-    """Return True where the outcomes of a window had their time, and came."""
+    """Return True if the outcomes of a window are complete and not empty."""
     return evaluation.maturity == "mature" and bool(evaluation.outcome_rows)
 
 
 def _began_before(previous: Verdict, first: int | None) -> bool:
-    """Return True where a state began before the first window that is at hand."""
+    """Return True if a state began before the first available window."""
     return previous.since is not None and first is not None and previous.since < first
 
 
 def _run_of_risk(
     lengths: Iterable[Sequence[Reading]], ended: int, alone: bool, harmless: frozenset[str]
 ) -> _Run | None:
-    """Return the newest run of windows at risk that lasts; None where none does.
+    """Return the newest lasting run of windows at risk; None without any.
 
-    A risk begins with as many windows in a row as turn a state, or with one that is clear, and ends with two that show
-    none. What the outcomes of the deciding window showed to be harmless is none as long as it lasts.
+    A risk begins with as many consecutive windows as change a state, or with a clear one, and ends with two windows
+    without it. Drift that the deciding window showed to be harmless is ignored while it lasts.
 
     Args:
         lengths: Closed windows by length, the oldest first.
-        ended: End of the newest window whose outcomes tell; older windows do not count.
-        alone: Whether no window tells at all.
-        harmless: What moved in the deciding window, without a loss.
+        ended: End of the newest conclusive window; older windows do not count.
+        alone: Whether no window is conclusive.
+        harmless: Parts that drifted in the deciding window without a degradation.
     """
     runs: list[_Run] = []
     for readings in lengths:
@@ -656,14 +651,14 @@ def _run_of_risk(
 
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:
-    """Return True where outcomes stopped coming after the window that decided."""
+    """Return True if outcomes stopped after the deciding window."""
     # 2: closed windows in a row without outcomes that had their time, after which an older `healthy` is not believed:
     # as many as make an incident
     return len(_without_outcomes(closed, run)) >= 2
 
 
 def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
-    """Return the newest windows of the deciding length whose outcomes had their time and did not come."""
+    """Return the newest windows of the deciding length without outcomes after their usual delay."""
     name, end = run.reading.evaluation.window.name, run.reading.evaluation.window.end
     newer = [
         reading for reading in closed if reading.evaluation.window.name == name and reading.evaluation.window.end > end
@@ -685,7 +680,7 @@ def _newest_without(closed: Sequence[Reading], run: _Run) -> Reading:
 
 
 def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
-    """Return that the newest windows show a loss, which so few of them do not prove."""
+    """Return an at-risk verdict: the newest windows show a degradation, but too few of them."""
     verdict = verdict_of(turn.reading, turn.since, alone=alone)
     second = windows_to_turn(_length(turn.reading)) == TO_TURN
     return structs.replace(
@@ -707,7 +702,7 @@ def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
 
 
 def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
-    """Return until when a healthy model was looked at; None where no window came after that."""
+    """Return the fact until when the model is known to be healthy; None if no later window exists."""
     end = run.reading.evaluation.window.end
     if run.reading.start is None or closed[-1].evaluation.window.end <= end:
         return None
@@ -715,7 +710,7 @@ def _after(closed: Sequence[Reading], run: _Run) -> Fact | None:
 
 
 def _lone(run: _Run) -> Fact | None:
-    """Return what the newest window shows where that may well be chance."""
+    """Return the fact about the newest window, which may be chance; None without one."""
     return None if run.turn is None else fact("newest_may_be_chance", shown=run.turn.reading.signs[0].fact)
 
 

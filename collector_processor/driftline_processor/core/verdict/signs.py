@@ -1,4 +1,4 @@
-"""What one window shows for or against its model: signs, each with its fact, its size and how certain it is."""
+"""Signs of one window for or against its model, each with its fact, its size and its certainty."""
 
 from __future__ import annotations
 
@@ -52,55 +52,58 @@ Reason = Literal[
 ]
 
 LONE, LONE_DAYS = 0.025, 90
-"""Windows that one kind of sign makes bad by chance in so many days, up to which one window alone is a risk: four kinds
-of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
+"""Maximum number of windows in this many days with one kind of sign by chance for a single window to be a risk; four
+kinds add up to 0.1. Measured in the rows ``verdict-quiet-*``.
+"""
 
 CHOSEN, CHOSEN_DAYS, CHOSEN_BY_CHANCE = 1.7, 30, 0.05
-"""How many times the interval of some windows a rise must be whose beginning was chosen among thirty days, and by
-chance how often: normal quantiles of .05 / 30 and of .05, two-sided, are 3.14 and 1.96, and their ratio is 1.6; see
-``docs/data/verdict.md``."""
+"""Ratio of a rise to its interval if its beginning was selected among thirty days, and its error rate. The two-sided
+normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``docs/data/verdict.md``.
+"""
 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
-"""The metrics that say whether a model is healthy, the most telling first: the first that a window compares decides."""
+"""The metrics that decide whether a model is healthy: the first one that a window compares."""
 
 TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
-"""The metrics of which a sentence tells the first that is worse, each also at a cutoff."""
+"""The metrics to report first among the worse ones, each also at a cutoff."""
 
 TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
-"""The metrics that a sentence tells where no other is worse: they follow one threshold, or the share of positives."""
+"""The metrics to report only if no other is worse: they depend on one threshold, or on the rate of positives."""
 
 _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_FIRST)} | {
     name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "brier", "roc_auc_ovr")
-"""Metrics that speak against a model even where the deciding one is better. The others follow the threshold, or how
-many positives there are: a month with fewer late flights has a worse F1, and no worse model."""
+"""Metrics that indicate a degradation even if the deciding one is better. The others depend on the threshold or on the
+rate of positives: a month with fewer late flights has a worse F1 with the same model.
+"""
 
 OF_SPREAD = ("r2",)
-"""Metrics that follow how much the outcomes of a window differ: a day of houses that are alike has a worse R², and no
-worse model. They speak where the deciding metric is worse, too; see ``docs/data/verdict.md``."""
+"""Metrics that depend on the variance of the outcomes: a day of similar houses has a worse R² with the same model. They
+count only if the deciding metric is worse; see ``docs/data/verdict.md``.
+"""
 
 _SIZES = ("moderate", "large")
-"""Sizes of drift that put a model at risk. A small one may be as certain, and is no reason to act."""
+"""Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
 
 
 class Sign(Struct, frozen=True):
-    """One thing that a window shows.
+    """One observation in a window.
 
     Attributes:
-        reason: What it is.
-        fact: What is so.
-        certainty: How certain that is.
-        metric: What ``effect`` is measured by; "" where there is none.
-        effect: Distance from what it is compared with, in the metric's unit; None where there is none.
+        reason: The kind of sign.
+        fact: The observation.
+        certainty: How certain it is.
+        metric: The metric of ``effect``; "" without one.
+        effect: Distance from the compared value, in the metric's unit; None without one.
         low: Lower end of the interval of ``effect``.
         high: Upper end of the same interval.
-        clear: Whether it needs no second window to be believed.
-        slice: The slice it is about; "" = all rows.
-        since: From when on it is so, unix nanoseconds; None = as the window says.
-        features: The features it is about.
-        part: What moved or is faulty, by which another window shows the same; "" where nothing did.
+        clear: Whether one window is enough.
+        slice: The affected slice; "" = all rows.
+        since: Start, unix nanoseconds; None = that of the window.
+        features: The affected features.
+        part: The part that drifted or is faulty, to match the sign in other windows; "" without one.
     """
 
     reason: Reason
@@ -117,10 +120,10 @@ class Sign(Struct, frozen=True):
     part: str = ""
 
     def stands_out(self, length: int) -> bool:
-        """Return True where chance shows this too rarely in 90 days for one window alone to be no news.
+        """Return True if the sign is too rare by chance in 90 days to be ignored in a single window.
 
         Args:
-            length: Nanoseconds of a window; 0 where rows have no time.
+            length: Nanoseconds of a window; 0 if rows have no time.
         """
         if self.clear or length <= 0:
             return True
@@ -132,7 +135,7 @@ class Sign(Struct, frozen=True):
 
 
 def is_clear(low: float | None, high: float | None) -> bool:
-    """Return True where an interval lies so far from zero that one window is enough.
+    """Return True if an interval is far enough from zero for one window to be enough.
 
     >>> is_clear(0.01, 0.05), is_clear(0.04, 0.08), is_clear(None, None)
     (False, True, False)
@@ -148,12 +151,12 @@ def is_clear(low: float | None, high: float | None) -> bool:
 def signs_of_loss(
     evaluation: Evaluation, concept: ConceptDrift | None = None, earlier: Sequence[ServiceLevel] = ()
 ) -> list[Sign]:
-    """Return what shows that the model is degraded, what should be acted on first at the head.
+    """Return the signs that the model is degraded, the most urgent first.
 
     Args:
         evaluation: The window.
         concept: Whether errors rose along the stream of outcomes.
-        earlier: How the service answered in windows of the same length before it.
+        earlier: Service levels of earlier windows of the same length.
     """
     signs = [*_failing_service(evaluation, earlier), *_broken_objectives(evaluation)]
     if evaluation.maturity == "mature":
@@ -165,7 +168,7 @@ def signs_of_loss(
 
 
 def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
-    """Return what shows that something moved that may matter, faults of the data first."""
+    """Return the signs of a possible degradation, data faults first."""
     return [
         *_faulty_data(evaluation),
         *_worse_decisions(evaluation),
@@ -178,7 +181,7 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
-    """Return the metric that decides whether the model is healthy, with its change; None where none was compared."""
+    """Return the metric that decides whether the model is healthy, with its change; None if none was compared."""
     changes = evaluation.realized_changes
     for name in DECIDING:
         if name in changes:
@@ -189,7 +192,7 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
 
 
 def no_loss(evaluation: Evaluation) -> Sign | None:
-    """Return what shows that the model is healthy; None where nothing does.
+    """Return the sign that the model is healthy; None without one.
 
     The deciding metric must be no worse than the baseline's; without one, every objective must be met.
     """
@@ -227,7 +230,7 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
 
 
 def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
-    """Return what the deciding metric lacks to tell; "" where nobody knows."""
+    """Return why the deciding metric is inconclusive; "" if unknown."""
     decides = deciding_change(evaluation)
     if decides is not None and decides[1].state == "inconclusive":
         return decides[1].reason
@@ -242,7 +245,7 @@ def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
 
 
 def is_worse(metric: str, change: float) -> bool:
-    """Return True where a change of a metric is for the worse.
+    """Return True if a change of a metric is for the worse.
 
     >>> is_worse("log_loss", 0.1), is_worse("roc_auc", 0.1), is_worse("actual_rate", 0.1)
     (True, False, False)
@@ -278,7 +281,7 @@ def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
 
 
 def _is_better(name: str, change: MetricChange) -> bool:
-    """Return True where the whole interval of a change is on the good side."""
+    """Return True if the whole interval of a change is on the good side."""
     bad_end = change.high if direction(name) < 0 else change.low
     return bad_end is not None and not is_worse(name, bad_end)
 
@@ -299,9 +302,9 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
-    """Yield that calls fail, where no objective of the service says what is good enough.
+    """Yield a sign for failing calls, if the service has no objective.
 
-    Calls that last longer make no model degraded: whether they last too long, only an objective says.
+    Longer calls do not degrade a model: only an objective defines what is too slow.
     """
     if any(_of_service(objective) for objective in evaluation.objectives):
         return
@@ -313,16 +316,25 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
     shown_fact = failure.fact
     certainty = fact("failures_certain", metric=failure.metric, limit=limit)
     effect = failure.measured.value - limit
-    yield Sign("service", shown_fact, certainty, failure.metric, effect, low, high, clear=is_clear(low, high))
+    yield Sign(
+        reason="service",
+        fact=shown_fact,
+        certainty=certainty,
+        metric=failure.metric,
+        effect=effect,
+        low=low,
+        high=high,
+        clear=is_clear(low, high),
+    )
 
 
 def _of_service(objective_state: ObjectiveState) -> bool:
-    """Return True for an objective of the service, which goes before all others."""
+    """Return True for an objective of the service, which precedes all others."""
     return objective_state.metric in SERVICE_METRICS
 
 
 def _beyond(objective_state: ObjectiveState) -> tuple[float | None, float | None, float | None]:
-    """Return by how much an objective's value, and its interval, lie above its limit."""
+    """Return the distance of an objective's value and interval from its limit."""
     if objective_state.value is None or objective_state.limit is None:
         return None, None, None
     ends = (None if end is None else end - objective_state.limit for end in (objective_state.low, objective_state.high))
@@ -330,7 +342,7 @@ def _beyond(objective_state: ObjectiveState) -> tuple[float | None, float | None
 
 
 def _excess(objective_state: ObjectiveState) -> float:
-    """Return by how many half lengths of its interval a value lies beyond its limit."""
+    """Return the distance of a value from its limit, in half lengths of its interval."""
     if (
         objective_state.value is None
         or objective_state.limit is None
@@ -362,7 +374,7 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield that a model says other shares than happen, beyond what its baseline is off."""
+    """Yield a sign if the predicted rate differs from the actual rate by more than in the baseline."""
     change, beside_constant = evaluation.level, evaluation.constant_comparison
     if change is None or change.state != "worse":
         return
@@ -377,7 +389,7 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
-    """Return how many positives a model predicts, and how many there are; None where that is not known."""
+    """Return the predicted and the actual rate of positives; None if unknown."""
     predicted, actual = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
     if predicted is None or actual is None or predicted.value is None or actual.value is None:
         return None
@@ -393,7 +405,7 @@ def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False)
 
 
 def _is_off(evaluation: Evaluation) -> bool:
-    """Return True where the share that a model says is off by what matters: else its level is not the news."""
+    """Return True if the predicted rate differs from the actual rate by a relevant amount."""
     mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
     if mean_score is None or actual_rate is None or mean_score.value is None or actual_rate.value is None:
         return False
@@ -401,7 +413,7 @@ def _is_off(evaluation: Evaluation) -> bool:
 
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield the metrics that are worse; where the deciding one is better, those alone that no threshold moves."""
+    """Yield the worse metrics; if the deciding metric is better, only those that no threshold affects."""
     decides = deciding_change(evaluation)
     better = decides is not None and (is_fine(*decides) or is_worse(decides[0], -decides[1].change))
     of_scores = decides is not None and decides[0] in OF_SCORES
@@ -414,7 +426,7 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield metrics of decisions that are worse where the deciding metric does not tell: is it the threshold?"""
+    """Yield worse metrics of decisions if the deciding metric is inconclusive, which may be the threshold."""
     if evaluation.maturity == "mature":
         for name in told_first(worse_metrics(evaluation)):
             if _base(name) not in OF_SPREAD:
@@ -422,7 +434,7 @@ def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def told_first(names: Iterable[str]) -> list[str]:
-    """Sort names of metrics, the one that a sentence tells first at the head."""
+    """Sort names of metrics in the order in which sentences report them."""
     return sorted(names, key=lambda name: (_ORDER_TOLD.get(_base(name), 0), _rank(name), name))
 
 
@@ -445,12 +457,12 @@ def worse_metrics(evaluation: Evaluation) -> list[str]:
 
 
 def is_fine(name: str, change: MetricChange) -> bool:
-    """Return True where a metric is surely no worse: the window would have shown it, or its interval does."""
+    """Return True if a metric is certainly no worse: the window would have shown it, or its interval does."""
     return change.state == "not_worse" or (change.state == "inconclusive" and _is_better(name, change))
 
 
 def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -> Fact:
-    """Return by how much a metric rose or fell, and to what."""
+    """Return the fact about the change of a metric."""
     change, value = evaluation.realized_changes[name], evaluation.realized.get(name)
     now = None if value is None else value.value
     return fact(
@@ -459,10 +471,10 @@ def metric_moved(name: str, evaluation: Evaluation, level: Fact | None = None) -
 
 
 def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
-    """Yield the rise of errors that began before a window ended, unless the window's own errors are no worse.
+    """Yield a rise of errors that began before the window ended, unless the window's own errors are no worse.
 
-    The detector takes rows for independent. Where days differ, it finds rises that are days; so a window whose own
-    errors do not surely confirm the rise needs a second one.
+    The detector assumes independent rows, and so detects differences between days. If the window's own errors do not
+    confirm the rise, a second window is needed.
     """
     has_drift = concept.state == "drift"
     states = {"": concept} if has_drift else concept.drifting()
@@ -496,12 +508,12 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
 
 
 def _beyond_days(evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
-    """Return False for a rise of errors that the days since it began show by chance, unless the window shows one."""
+    """Return False for a rise of errors within the variance of days, unless the window itself is worse."""
     return (errors is not None and errors.state == "worse") or _mean_beyond_days(evaluation, error_metric, errors, rise)
 
 
 def _lasts(evaluation: Evaluation, error_metric: str, errors: MetricChange, rise: ConceptDrift) -> bool:
-    """Return True where the windows before this one bear a rise out, too: one bad day is heard once."""
+    """Return True if earlier windows confirm the rise, too, so that a single bad day is reported once."""
     since = _measured_since(rise)
     began = since is not None and since < evaluation.window.start
     return began and _mean_beyond_days(evaluation, error_metric, errors, rise)
@@ -510,12 +522,11 @@ def _lasts(evaluation: Evaluation, error_metric: str, errors: MetricChange, rise
 def _mean_beyond_days(
     evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift
 ) -> bool:
-    """Return False where the mean since a rise began may be chance of days, or is what the baseline had.
+    """Return False if the mean since a rise began is within the variance of days, or at the baseline's level.
 
-    The interval of a window knows how its days differ. The mean of k such windows has one that is shorter by the root
-    of k; the detector chose the beginning, so that the rise must be :data:`CHOSEN` times as large. A window whose
-    outcomes are not in has the interval of one day, as the baseline's own tells it at most. What rose from a good
-    stretch to what the baseline had is no loss.
+    The mean of k windows has an interval that is shorter by the root of k. The detector selected the beginning, so the
+    rise must be :data:`CHOSEN` times as large. A window without outcomes uses an upper bound for one day from the
+    baseline. A rise from a good period to the baseline's level is not a degradation.
     """
     window, reference_value = evaluation.window, evaluation.reference.get(error_metric)
     since = _measured_since(rise)
@@ -533,10 +544,10 @@ def _mean_beyond_days(
 
 
 def chosen(length: int) -> float:
-    """Return how many times its interval a rise must be whose beginning was chosen among the windows of thirty days.
+    """Return the required ratio of a rise to its interval if its beginning was selected among thirty days of windows.
 
     Args:
-        length: Nanoseconds of a window; 0 where rows have no time.
+        length: Nanoseconds of a window; 0 if rows have no time.
 
     >>> [round(chosen(hours * DAY // 24), 2) for hours in (0, 168, 24, 1)]
     [1.7, 1.7, 1.7, 2.15]
@@ -546,7 +557,7 @@ def chosen(length: int) -> float:
 
 
 def _measured_since(rise: ConceptDrift) -> int | None:
-    """Return from when on ``after`` is measured: a rise that lasts may have changed its level since it began."""
+    """Return the start of the period of ``after``: the level may have changed since the rise began."""
     return rise.changes[-1].since if rise.changes else rise.since
 
 
@@ -580,12 +591,12 @@ def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
 
 
 def is_fault(finding: Finding) -> bool:
-    """Return True for critical faults of the data; values that were never seen before may be true, and are drift."""
+    """Return True for critical data faults; out-of-range and unseen values may be real and count as drift."""
     return finding.severity == "critical" and finding.check not in (OUT_OF_RANGE.name, UNSEEN.name)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield what is estimated to be worse, while outcomes do not say."""
+    """Yield metrics that are estimated to be worse, if outcomes are not available."""
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
         return
     worse = [
@@ -612,7 +623,7 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield values never seen before, and the drift of inputs; that of the most important cause first, if known."""
+    """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
     for finding in evaluation.findings:
         if finding.severity == "critical" and not is_fault(finding):
             yield _fault_sign("inputs", finding, "finding_certain")
@@ -682,7 +693,7 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def has_small_drift(evaluation: Evaluation) -> bool:
-    """Return True where something drifts, and all of that is small."""
+    """Return True if there is drift, and all of it is small."""
     columns = [*evaluation.features.values(), evaluation.score, evaluation.predicted]
     drifted = [column for column in columns if column is not None and column.state == "drift"]
     return bool(drifted) and not any(_matters(column) for column in drifted)

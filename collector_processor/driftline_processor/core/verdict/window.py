@@ -1,9 +1,4 @@
-"""The verdict of one window, and what a window says for the verdict of its model.
-
-Why a window is as it is: the first cause, as a fact and as a kind of change.
-
-What to do about a verdict: a kind of advice, with what it is about.
-"""
+"""Verdict of one window: its state, its first cause as a fact and a kind of change, and the advice."""
 
 from __future__ import annotations
 
@@ -40,25 +35,26 @@ from .signs import (
 )
 
 REACH = 1.959963984540054 + POWER
-"""The normal quantile of 0.95 and the power: standard errors between a value and its limit at which a test
-at 5 % finds it in 90 of 100 cases."""
+"""Normal quantile of 0.95 plus the power: standard errors between a value and its limit at which a test at 5 % has 90 %
+power.
+"""
 
 WORTH_FINDING = 0.05
-"""The loss of accuracy that labels should be enough to find: five points, as between versions
-(docs/data/versions.md)."""
+"""Drop of accuracy that the requested labels should detect: five points, as between versions (docs/data/versions.md).
+"""
 
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
-"""Metrics of the ranking, which no recalibration can change."""
+"""Metrics of the ranking, which recalibration does not change."""
 
 
 def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, since: int | None) -> Fact:
-    """Return what to do about a degraded model.
+    """Return the advice for a degraded model.
 
     Args:
-        evaluation: The window that decided.
-        signs: What shows the loss, the first at the head.
-        context: What is known beside windows.
-        since: From when on the model is degraded, unix nanoseconds.
+        evaluation: The deciding window.
+        signs: The signs of the degradation, the first determines the advice.
+        context: Facts in addition to the windows.
+        since: Since when the model is degraded, unix nanoseconds.
     """
     first, window = signs[0], evaluation.window
     clock = {"since": since, "timezone": context.timezone, "of_days": window.end - window.start >= DAY}
@@ -89,7 +85,7 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
 
 
 def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Fact:
-    """Return what to do about a model at risk: repair the data, or get the outcomes that tell."""
+    """Return the advice for a model at risk: repair the data, or get outcomes."""
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
         return _repair_columns(fault.features, fault.fact)
@@ -101,11 +97,11 @@ def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictConte
 
 
 def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
-    """Return what would tell whether a model is healthy, where its outcomes do not.
+    """Return the advice for an inconclusive model: how to get conclusive outcomes.
 
     Args:
         evaluation: The window.
-        context: What is known beside windows.
+        context: Facts in addition to the windows.
     """
     if not evaluation.closed:
         return fact("wait_for_end_of_window", end=evaluation.window.end, timezone=context.timezone)
@@ -132,7 +128,7 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
 def _longer_window(
     evaluation: Evaluation, context: VerdictContext, reason: str, needed: int | None = None, rows: int | None = None
 ) -> Fact:
-    """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
+    """Return how to get a longer window: wait for an open one that contains this one, else configure one."""
     window = evaluation.window
     why = {"reason": reason, "needed": needed, "rows": rows}
     longer = [
@@ -147,7 +143,7 @@ def _longer_window(
 
 
 def keep(evaluation: Evaluation) -> Fact:
-    """Return what to do about a healthy model: nothing, also where its inputs moved; faulty data is repaired."""
+    """Return the advice for a healthy model: nothing, even with drift, except to repair faulty data."""
     fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
     if fault is not None:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
@@ -161,9 +157,9 @@ def keep(evaluation: Evaluation) -> Fact:
 
 
 def labels_needed(evaluation: Evaluation) -> int | None:
-    """Return how many outcomes would tell; None where nobody can say.
+    """Return the number of outcomes needed to decide; None if unknown.
 
-    That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
+    From the objectives, else to detect a drop of accuracy by :data:`WORTH_FINDING` with 90 % power.
     """
     needed = [
         objective.needed
@@ -189,14 +185,14 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
 
 
 def _is_strange(finding: Finding) -> bool:
-    """Return True where most values of an input lie where hardly any lay: as in another unit, or of another source."""
+    """Return True if most values of an input are out of range, as in another unit or from another source."""
     # 0.5: share of an input's values out of its usual range from which on the input itself is doubted before the model
     # is
     return finding.check == OUT_OF_RANGE.name and len(finding.features) == 1 and (finding.now or 0.0) >= 0.5
 
 
 def _is_better(side_by_side: SideBySide, version: str) -> bool:
-    """Return True where a challenger is better than this version, its champion."""
+    """Return True if a challenger is better than this version as its champion."""
     return side_by_side.verdict == "better" and side_by_side.champion.name == version
 
 
@@ -210,7 +206,7 @@ def _change_version(better: SideBySide) -> Fact:
 
 
 def _only_its_level_moved(evaluation: Evaluation) -> bool:
-    """Return True where scores rank as they did, so that their level, or the threshold, is what is wrong."""
+    """Return True if the ranking of scores is unchanged, so that only their level or the threshold is off."""
     rank, was = evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc")
     if rank is None or was is None or rank.value is None or was.value is None:
         return False
@@ -233,17 +229,17 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
 
 
 OF_OUTCOMES = ("constant", "level", "worse", "errors")
-"""Signs that outcomes alone show: beside inputs that look as before, the outcomes follow from them in another way."""
+"""Signs from outcomes only: with unchanged inputs they show a concept change."""
 
 
 class FirstCause(NamedTuple):
-    """The first cause of what a window shows.
+    """The first cause of the signs of a window.
 
     Attributes:
-        fact: The cause; None where none is known.
-        kind: What kind of change it is; "" where none is known.
-        features: The features it is about; () for a slice.
-        others: Features that moved as well.
+        fact: The cause; None if unknown.
+        kind: The kind of change; "" if unknown.
+        features: The affected features; () for a slice.
+        others: Other features that drifted.
     """
 
     fact: Fact | None
@@ -252,18 +248,18 @@ class FirstCause(NamedTuple):
     others: tuple[str, ...] = ()
 
     def reason(self, kind: str) -> Fact | None:
-        """Return a fact of some kind about the cause; None where no cause is known."""
+        """Return a fact of the given kind about the cause; None if the cause is unknown."""
         return None if self.fact is None else fact(kind, cause=self.fact, others=self.others)
 
 
 def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
-    """Return the first cause: a fault of the data, else the drift that counts most, else the weakest slice.
+    """Return the first cause: a data fault, else the most important drift, else the weakest slice.
 
-    Causes of drift come in the order of :mod:`~driftline_processor.core.explain`: by importance where it is known.
+    Causes of drift are sorted by :mod:`~driftline_processor.core.explain`, by importance if known.
 
     Args:
         evaluation: The window.
-        signs: What it shows, the first of which the verdict is about.
+        signs: Its signs; the verdict is about the first.
     """
     kind = kind_of_change(evaluation, signs)
     if signs and signs[0].reason == "service":
@@ -281,7 +277,7 @@ def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
 
 
 def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Literal[""]:
-    """Return the kind of change that a window shows; "" where none is known."""
+    """Return the kind of change of a window; "" if unknown."""
     if signs and signs[0].reason == "service":
         return "service"
     if evaluation.change_kind is not None:
@@ -293,7 +289,7 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Li
 
 
 def looks_as_before(evaluation: Evaluation) -> bool:
-    """Return True where every input could be compared, none moved, and no check of the data found anything."""
+    """Return True if every input was compared without drift, and no data check has a finding."""
     if evaluation.explanation is not None and any(cause.check for cause in evaluation.explanation.causes):
         return False
     columns = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
@@ -301,7 +297,7 @@ def looks_as_before(evaluation: Evaluation) -> bool:
 
 
 def harmless_drift(evaluation: Evaluation) -> Fact | None:
-    """Return what moved in a healthy model without harm; None where nothing did."""
+    """Return the fact about harmless drift in a healthy model; None without drift."""
     if evaluation.explanation is not None and evaluation.explanation.causes:
         return first_cause(evaluation, []).reason("harmless_cause")
     if any(feature.state == "drift" for feature in evaluation.features.values()) or has_small_drift(evaluation):
@@ -312,14 +308,14 @@ def harmless_drift(evaluation: Evaluation) -> Fact | None:
 
 
 class Reading(Struct, frozen=True):
-    """What one window says of its model.
+    """The result of one window for its model.
 
     Attributes:
-        state: The state that the window shows by itself.
+        state: The state by this window alone.
         evaluation: The window.
-        signs: What shows the state, the first at the head; () where nothing does.
-        clear: Whether the state needs no second window to be believed.
-        context: What is known beside windows.
+        signs: The signs of the state, the most important first; () without any.
+        clear: Whether one window is enough.
+        context: Facts in addition to the windows.
     """
 
     state: Literal["healthy", "degraded", "at_risk", "unknown"]
@@ -330,17 +326,17 @@ class Reading(Struct, frozen=True):
 
     @property
     def decides(self) -> bool:
-        """Whether the window tells if the model is healthy."""
+        """True if the window shows whether the model is healthy."""
         return self.state in ("healthy", "degraded")
 
     @property
     def stands_out(self) -> bool:
-        """Whether chance shows a loss of this window too rarely for it to be no news by itself."""
+        """True if a sign is too rare by chance to be ignored in a single window."""
         window = self.evaluation.window
         return any(sign.stands_out(window.end - window.start) for sign in self.signs)
 
     def without(self, harmless: frozenset[str]) -> Reading:
-        """Return what the window says of a risk but for what is known to do no harm."""
+        """Return the reading of a risk without the parts that are known to be harmless."""
         if self.state != "at_risk" or not harmless:
             return self
         left = tuple(sign for sign in self.signs if not harmless & {sign.part, sign.part.partition(WHERE)[0]})
@@ -349,20 +345,20 @@ class Reading(Struct, frozen=True):
 
     @property
     def start(self) -> int | None:
-        """Start of the window, unix nanoseconds; None where rows have no time."""
+        """Start of the window, unix nanoseconds; None if rows have no time."""
         window = self.evaluation.window
         return window.start if window.end > window.start else None
 
     @property
     def of_days(self) -> bool:
-        """Whether the window is a day or longer, so that hours say nothing of it."""
+        """True if the window is a day or longer, so that times of day are omitted."""
         return self.evaluation.window.end - self.evaluation.window.start >= DAY
 
     def since(self, earliest: int | None = None) -> int | None:
-        """Return from when on the window alone shows its state.
+        """Return since when the window alone shows its state.
 
         Args:
-            earliest: From when on an older drift that lasts counts, unix nanoseconds; None = from the window's start.
+            earliest: Earliest start of an older lasting drift, unix nanoseconds; None = the window's start.
         """
         known_since = self.signs[0].since if self.signs else None
         if known_since is None or self.start is None:
@@ -373,15 +369,15 @@ class Reading(Struct, frozen=True):
 def read_window(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Reading:
-    """Read what one window says of its model.
+    """Read the state of one window.
 
-    Outcomes go before everything else: a loss makes the model degraded whatever the inputs did, and if the outcomes
-    show none, the model is healthy whatever moved. Drift and faulty data put it at risk only if no outcomes tell.
+    Outcomes have precedence: a drop makes the model degraded whatever the inputs did, and if the outcomes show none,
+    the model is healthy in spite of drift. Drift and faulty data put it at risk only if outcomes are inconclusive.
 
     Args:
         evaluation: The window.
-        context: What is known beside windows.
-        earlier: How the service answered in windows of the same length before it, see :func:`usual_service`.
+        context: Facts in addition to the windows.
+        earlier: Service levels of earlier windows of the same length, see :func:`usual_service`.
     """
     told = read_outcomes(evaluation, context, earlier)
     if told.decides:
@@ -395,12 +391,12 @@ def read_window(
 def read_outcomes(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Reading:
-    """Read whether one window shows its model healthy or degraded, and nothing of what may put it at risk.
+    """Read whether one window shows its model healthy or degraded, without signs of risk.
 
     Args:
         evaluation: The window.
-        context: What is known beside windows.
-        earlier: How the service answered in windows of the same length before it, see :func:`usual_service`.
+        context: Facts in addition to the windows.
+        earlier: Service levels of earlier windows of the same length, see :func:`usual_service`.
     """
     losses = signs_of_loss(evaluation, context.concept, earlier)
     if losses:
@@ -412,7 +408,7 @@ def read_outcomes(
 
 
 def harmless_parts(reading: Reading) -> frozenset[str]:
-    """Return what moved in a window, or was in an incident, though its outcomes show no loss."""
+    """Return the parts that drifted in a window, or were in an incident, without a degradation."""
     if reading.state != "healthy":
         return frozenset()
     parts = (one.part for one in signs_of_risk(reading.evaluation))
@@ -420,9 +416,9 @@ def harmless_parts(reading: Reading) -> frozenset[str]:
 
 
 def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, tuple[ServiceLevel, ...]]]:
-    """Return each window with the service level of those of its length before it, in which the service did not fail.
+    """Return each window with the service levels of earlier windows of its length in which the service did not fail.
 
-    A failure that lasts does not become what is usual. A window without calls needs none of it, and has none.
+    So a lasting failure does not become normal. Windows without calls have an empty tuple.
 
     Args:
         evaluations: Windows of one series, of any lengths, the oldest first.
@@ -444,12 +440,12 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
 def verdict_of_window(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Verdict:
-    """Say whether a model is healthy, by one window alone.
+    """Return the verdict of a model from one window alone.
 
     Args:
-        evaluation: The window, with everything that is known of it.
-        context: What is known beside windows.
-        earlier: How the service answered in windows of the same length before it.
+        evaluation: The complete evaluation of the window.
+        context: Facts in addition to the windows.
+        earlier: Service levels of earlier windows of the same length.
     """
     reading = read_window(evaluation, context, earlier)
     since = reading.since()
@@ -465,13 +461,13 @@ def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = N
 
 
 def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = (), *, alone: bool = False) -> Verdict:
-    """Return the verdict that follows from what a window shows.
+    """Return the verdict for a reading.
 
     Args:
-        reading: What the window shows.
-        since: From when on it is so, unix nanoseconds; None where that is not known.
-        certainty: What else is known of how certain it is.
-        alone: Whether no other window says since when it is so.
+        reading: The result of the window.
+        since: Start of the state, unix nanoseconds; None if unknown.
+        certainty: Further facts about certainty.
+        alone: Whether no other window determines ``since``.
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
     cause = first_cause(evaluation, signs)
@@ -501,7 +497,7 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
 
 
 def open_questions(evaluation: Evaluation) -> Fact | None:
-    """Return the columns whose drift stays open for want of rows or days; None where none does.
+    """Return the columns whose drift is inconclusive for lack of rows or days; None without any.
 
     Args:
         evaluation: The window.
@@ -523,7 +519,7 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
 
 
 def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
-    """Return what shows and explains a state, what to do, and how certain the window is."""
+    """Return the reasons of a state, the advice, and the certainty of the window."""
     evaluation, signs = reading.evaluation, list(reading.signs)
     if reading.state == "degraded":
         cause = first_cause(evaluation, signs)
@@ -550,7 +546,7 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
 
 
 def inconclusive(evaluation: Evaluation) -> Fact:
-    """Return why outcomes do not tell whether the model is healthy."""
+    """Return why outcomes are inconclusive."""
     if not evaluation.closed:
         return fact("window_open")
     if not evaluation.rows:

@@ -1,4 +1,4 @@
-"""Slices nobody declared in which the model is weak: found on half of the rows, confirmed on the others.
+"""Undeclared slices in which the model performs worse: found on half of the rows, confirmed on the others.
 
 May import `concept`, `intervals` and below.
 """

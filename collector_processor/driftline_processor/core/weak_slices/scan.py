@@ -1,6 +1,6 @@
-"""Scan for the slice that says most against the others: Kulldorff's statistic over cells of one or two features.
+"""Scan for the slice with the strongest evidence: Kulldorff's statistic over cells of one or two features.
 
-A feature cut into cells of about as many rows each, and the ranges and categories that a slice may consist of.
+A feature is cut into cells of about equally many rows; a slice consists of ranges of cells, or of one category.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from driftline_processor.core.evaluation import SliceCondition
 from driftline_processor.core.special_functions import xlogy
 
 FINE, COARSE = 20, 10
-"""Cells of a feature by itself, and of one of a pair: 210 ranges, and 55 times 55 of them (docs/data/constants.md)."""
+"""Cells of a single feature, and of a feature in a pair: 210 ranges, and 55 times 55 of them (docs/data/constants.md).
+"""
 
 MOST_CATEGORIES = 64
-"""Categories of a category that are looked at: those with most rows."""
+"""Maximum number of categories per feature, those with most rows."""
 
 
 Written = Callable[[], SliceCondition]
-"""Writes the condition of a choice in words."""
+"""Function that returns the condition of a choice."""
 
 
 class FeatureCells(Struct, frozen=True, eq=False):
-    """``cell``: intp (n,), that of each row. ``chosen``: float64 (choices, cells), 1 where a cell is part of a choice.
+    """The cells of a feature. ``cell``: intp (n,), cell of each row.
 
-    ``conditions``: one a choice, written when somebody asks for it: of thousands a few are told.
+    ``chosen``: float64 (choices, cells), 1 if a cell is part of a choice. ``conditions``: one per choice, created on
+    demand, since few of thousands are shown.
     """
 
     feature: str
@@ -44,11 +46,10 @@ class FeatureCells(Struct, frozen=True, eq=False):
 
 
 def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, fewest_rows: int) -> FeatureCells | None:
-    """Cut the rows of one feature; None where no choice has between ``fewest_rows`` rows and half of them.
+    """Return the cells of one feature; None if no choice has between ``fewest_rows`` rows and half of them.
 
-    ``codes``: intp (n,), the bin of each row, as :func:`driftline.panes.bins.assign` gives it. Ordered cells are
-    chosen by
-    ranges, categories, missing and invalid values one by one.
+    ``codes``: intp (n,), the bin of each row, as :func:`driftline.panes.bins.assign` returns it. Choices are ranges of
+    ordered cells, and single categories, missing and invalid values.
     """
     counts = np.bincount(codes, minlength=bins.size + 2)[: bins.size + 2].astype(np.float64)
     if isinstance(bins, CategoryBins):
@@ -64,7 +65,7 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, fewest_rows:
 
 
 def _categories(feature: str, bins: CategoryBins, counts: F64, fewest_rows: int) -> tuple[Index, F64, list[Written]]:
-    """Return a cell for each category with enough rows, and one for all others, which is no choice."""
+    """Return a cell for each category with enough rows, and one for all others, which is not a choice."""
     order = np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
     kept_categories = order[counts[order] >= fewest_rows]
     places = np.full(len(counts), len(kept_categories), np.intp)
@@ -82,7 +83,7 @@ def _category(feature: str, bins: CategoryBins, category: int) -> SliceCondition
 
 
 def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[Written]]:
-    """Every range of cells, and missing and invalid values each by themselves."""
+    """Return every range of cells, and missing and invalid values."""
     inner = counts[: bins.size]
     before = np.cumsum(inner) - inner / 2  # by its middle: a value with many rows does not pull its neighbours in
     total = max(float(inner.sum()), 1.0)
@@ -113,7 +114,7 @@ def _range(feature: str, bins: NumberBins, first: int, last: int, *, open_low: b
 
 
 def _text(bins: NumberBins, low: float | None, high: float | None, first: int, last: int) -> str:
-    """In words; a bin around one value is called by the value."""
+    """Return the range in words; a bin around one value is named by the value."""
     lowest, greatest = _value(bins, first), _value(bins, last)
     if first == last and lowest is not None:
         return f"= {lowest}"
@@ -154,8 +155,8 @@ class Candidate(Struct, frozen=True):
     Attributes:
         cuts: Cells of each feature.
         choice: Index of the choice of each feature.
-        gain: Log likelihood ratio less the log of the number of choices of one or of two features: two features must
-            explain more than one.
+        gain: Log likelihood ratio less the log of the number of choices, so that two features must explain more than
+            one.
     """
 
     cuts: tuple[FeatureCells, ...]
@@ -173,13 +174,13 @@ class Candidate(Struct, frozen=True):
 def best_slice(
     fine: Sequence[FeatureCells], coarse: Sequence[FeatureCells], rows: Mask, weight: F64, loss: F64, min_rows: int
 ) -> Candidate | None:
-    """Return the choice of one feature of ``fine``, or of two of ``coarse``, in which losses are greatest.
+    """Return the choice of one feature of ``fine``, or two of ``coarse``, with the largest statistic.
 
-    ``rows``: where to look, bool (n,). ``weight``: float64 (n,), ``loss``: float64 (n,), at least 0. At least
-    ``min_rows`` rows are in it, and at most half. None where no choice has greater losses than the rest.
+    ``rows``: rows to search, bool (n,). ``weight``: float64 (n,), ``loss``: float64 (n,), at least 0. The slice has at
+    least ``min_rows`` rows, and at most half. None if no choice has larger losses than the other rows.
 
-    The statistic is that of Kulldorff (1997, A spatial scan statistic) for sums X of N rows in all and x of n inside,
-    x log(x / e) + (X - x) log((X - x) / (X - e)) with e = X n / N, over the dispersion of the losses.
+    The statistic is that of Kulldorff (1997, A spatial scan statistic) for sums X of N rows in total and x of n inside,
+    x log(x / e) + (X - x) log((X - x) / (X - e)) with e = X n / N, divided by the dispersion of the losses.
     """
     window = _Whole(rows, weight, loss, min_rows)
     if window.dispersion <= 0:
@@ -191,7 +192,7 @@ def best_slice(
 
 
 class _Whole:
-    """All rows that are searched, and what they come to."""
+    """The searched rows with their total sums."""
 
     def __init__(self, rows: Mask, weight: F64, loss: F64, fewest_rows: int) -> None:
         self.at = np.flatnonzero(rows)
@@ -208,7 +209,7 @@ class _Whole:
         self.costly = np.flatnonzero(self.lost)
 
     def sums(self, cell: NDArray[np.intp], size: int) -> tuple[F64, F64, F64]:
-        """Rows, weight and weighted loss of each cell."""
+        """Return rows, weight and weighted loss of each cell."""
         rows = np.bincount(cell, minlength=size).astype(np.float64)
         lost = np.bincount(cell[self.costly], self.lost[self.costly], size).astype(np.float64, copy=False)
         if self.even:
@@ -216,7 +217,7 @@ class _Whole:
         return rows, np.bincount(cell, self.weight, size).astype(np.float64, copy=False), lost
 
     def ratio(self, rows: F64, weight: F64, lost: F64) -> F64:
-        """Return the log likelihood ratio of each choice; -inf for one too small or large, or better than the rest."""
+        """Return the log likelihood ratio of each choice; -inf for unusable sizes, or smaller losses than elsewhere."""
         expected = self.sum * weight / self.total
         usable = (rows >= self.least) & (rows <= self.number / 2) & (lost > expected)
         x, e = np.where(usable, lost, 0.0), np.where(usable, expected, 1.0)

@@ -1,10 +1,6 @@
 """Search for weak slices: one half of the rows finds them, the other confirms them.
 
-Two halves of the rows, by chance but always the same: whatever the order in which rows, or their outcomes, came.
-
-What of a row says how wrong the model was.
-
-Test whether rows that had no part in finding a slice say the same of it.
+The halves are pseudo-random but reproducible, whatever the order in which rows, or their outcomes, arrived.
 """
 
 from __future__ import annotations
@@ -34,13 +30,14 @@ from .scan import COARSE, FINE, Candidate, FeatureCells, best_slice
 from .scan import cut_feature as cut
 
 LEAST_STRETCHES = 3
-"""Stretches of time from which on it is looked at whether rows of one resemble each other."""
+"""Minimum number of periods to estimate the variance between them."""
 
 
 class Difference(NamedTuple):
-    """``value``, ``rest``: the weighted means inside and outside. ``p_value``: of a difference so great by chance.
+    """The comparison of a slice with the other rows.
 
-    ``effect``: how many rows, which resemble each other, count as one; at least 1.
+    ``value``, ``rest``: weighted means inside and outside. ``p_value``: one-sided. ``effect``: design effect, at least
+    1.
     """
 
     value: float
@@ -52,12 +49,12 @@ class Difference(NamedTuple):
 def difference(inside: Mask, loss: F64, weight: F64 | None, stretch: I64 | None, day: I64 | None = None) -> Difference:
     """Compare the losses inside a slice with those outside, one-sided. ``stretch``: the hour or day of each row.
 
-    Were the slice like the rest, every choice of as many rows would be as likely: of losses of 0 and 1 the p-value is
-    Fisher's exact one, of others that of a Pearson III with the exact mean, variance and skewness of the sum over all
-    choices (Mielke and Berry 2007, Permutation Methods, section 2.3). Where rows of a stretch of time resemble each
-    other, the p-value is that of a difference between stretches if that is greater. ``day``: that of each row, where
-    days are so few that nobody knows how far they differ. Then the slice must differ within them, too: a day on which
-    all goes wrong says nothing of the slice that has most of its rows on it.
+    The null hypothesis is that every choice of as many rows is equally likely: for losses of 0 and 1 the p-value is
+    Fisher's exact one, for others that of a Pearson III with the exact mean, variance and skewness of the sum over all
+    choices (Mielke and Berry 2007, Permutation Methods, section 2.3). If rows of a period are correlated, the p-value
+    includes the variance between periods. ``day``: the day of each row if there are too few days to know their
+    variance. Then the slice must also differ within days, so that a single bad day does not confirm a slice with most
+    of its rows on that day.
     """
     w = np.ones(len(loss)) if weight is None else weight
     value, rest = _mean(loss[inside], w[inside]), _mean(loss[~inside], w[~inside])
@@ -71,7 +68,7 @@ def difference(inside: Mask, loss: F64, weight: F64 | None, stretch: I64 | None,
 
 
 def fisher(hits: int, drawn: int, marked: int, rows: int) -> float:
-    """Return the chance of at least so many hits among the drawn, of ``rows`` rows with ``marked`` among them.
+    """Return the probability of at least ``hits`` hits among the drawn rows, with ``marked`` of ``rows`` rows as hits.
 
     >>> round(fisher(3, 4, 4, 8), 4)  # (16 + 1) of 70
     0.2429
@@ -85,10 +82,10 @@ def fisher(hits: int, drawn: int, marked: int, rows: int) -> float:
 
 
 def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
-    """Return the chance that so many rows, drawn from all, come to a sum at least as great.
+    """Return the probability that as many rows, drawn from all, have a sum at least as large.
 
-    ``values``: float64 (n,), whose sum is 0. ``stratum``: int64 (n,), 0 and up: where it is given, as many rows are
-    drawn from each, and the sum of each is 0.
+    ``values``: float64 (n,), whose sum is 0. ``stratum``: int64 (n,), from 0: as many rows are drawn from each, and the
+    sum of each must be 0.
 
     >>> values = np.array([-1.0, -1.0, -1.0, 3.0] * 50)
     >>> round(pearson(np.arange(200) < 100, values), 3), pearson(values > 0, values) < 1e-9
@@ -116,18 +113,18 @@ def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
 
 
 def _within(day: I64, loss: F64, w: F64) -> tuple[F64, I64]:
-    """Return the weighted loss of each row less that of its day; and the day, from 0."""
+    """Return the weighted loss of each row less the mean of its day; and the index of the day."""
     _, at = np.unique(day, return_inverse=True)
     mean = np.bincount(at, w * loss) / np.maximum(np.bincount(at, w), 1e-300)
     return w * (loss - mean[at]), at
 
 
 def _stretches(inside: Mask, loss: F64, w: F64, stretch: I64, value: float, rest: float) -> tuple[float, float]:
-    """Return the design effect of rows of one stretch of time, and its p-value; 1 and 0 without resemblance.
+    """Return the design effect of rows of one period, and its p-value; 1 and 0 without correlation.
 
-    The variance between stretches is that of a one-way analysis of variance of what slice and rest leave. A stretch
-    moves the difference by as much as it has more of the slice than of the rest. Degrees of freedom are those of
-    Satterthwaite.
+    The variance between periods is that of a one-way analysis of variance of the residuals of slice and rest. A period
+    affects the difference by the difference of its fractions of the slice and of the rest. Degrees of freedom are
+    Satterthwaite's.
     """
     _, at = np.unique(stretch, return_inverse=True)
     number = int(at.max()) + 1
@@ -165,13 +162,14 @@ def _mean(values: F64, weight: F64) -> float:
 
 
 ENOUGH_DAYS = 5
-"""Days in which a slice is put to the test, from which on they tell how far days differ. Of two or three the slice of
-one bad day was confirmed in 12 to 24 % of windows; of windows of two to four days, where hours are told apart, in 60 to
-96 %."""
+"""Minimum number of days in the confirmation half to estimate their variance. With two or three days the slice of a
+single bad day was confirmed in 12 to 24 % of windows; in windows of two to four days with hours as periods, in 60 to
+96 %.
+"""
 
 
 def stretches(time: I64) -> I64 | None:
-    """Return the day of each row, or its hour where all lie within four days: int64 (n,); None within four hours.
+    """Return the day of each row, or its hour if all lie within four days: int64 (n,); None within four hours.
 
     >>> stretches(np.array([0, 3_600 * 10**9 * 5])).tolist()
     [0, 5]
@@ -184,11 +182,9 @@ def stretches(time: I64) -> I64 | None:
 
 
 def few_days(time: I64) -> I64 | None:
-    """Return the day of each row, int64 (n,), where too few days test a slice to tell how days differ.
+    """Return the day of each row, int64 (n,), if there are too few days to estimate their variance.
 
-    None with enough days, and within one day.
-
-    ``time``: of these rows.
+    None with enough days, and within one day. ``time``: of the confirmation rows.
     """
     span = int(time.max()) - int(time.min()) if len(time) else 0
     day = time // DAY
@@ -198,11 +194,11 @@ def few_days(time: I64) -> I64 | None:
 def halves(time: I64, content: Sequence[NDArray[np.generic]]) -> Mask:
     """Return True for rows to search, bool (n,); the others confirm.
 
-    Of two days, or hours, that follow each other one is searched (:func:`stretches`): what was so on that day alone is
-    not confirmed by other rows of it. Rows within four hours are drawn one by one: a row is told by its time, int64
-    (n,), and rows of one time by their order in ``content``, columns of 8 bytes a value. So a row keeps its half when
-    others get their outcomes, and where all rows have one time the halves hold the same rows in whatever order they
-    came.
+    Of two consecutive days, or hours, one is searched (:func:`stretches`), so that a problem of one day is not
+    confirmed by other rows of that day. Rows within four hours are drawn one by one: a row is identified by its time,
+    int64 (n,), and rows of one time by their order in ``content``, columns of 8 bytes per value. So a row keeps its
+    half when others get their outcomes, and if all rows have one time the halves do not depend on the order of the
+    rows.
 
     >>> time = np.array([3, 1, 2, 3])
     >>> one, other = halves(time, [np.array([1.0, 2, 3, 4])]), halves(time[::-1], [np.array([4.0, 3, 2, 1])])
@@ -221,7 +217,7 @@ def _drawn(bits: U64) -> Mask:
 
 
 def sample_evenly(time: I64, content: Sequence[NDArray[np.generic]], most_rows: int) -> Mask:
-    """Return at most so many rows, bool (n,): all of them, or a half, a quarter ... drawn like :func:`halves`.
+    """Return at most ``most_rows`` rows, bool (n,): all of them, or a half, a quarter ... drawn as in :func:`halves`.
 
     >>> int(sample_evenly(np.arange(1_000), [], 300).sum())
     241
@@ -236,7 +232,7 @@ def sample_evenly(time: I64, content: Sequence[NDArray[np.generic]], most_rows: 
 
 
 def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
-    """Return 64 random bits of each row: uint64 (n,)."""
+    """Return 64 pseudo-random bits per row: uint64 (n,)."""
     print_of_row = np.zeros(len(time), np.uint64)
     for column in content:
         print_of_row = hash_bits(print_of_row ^ np.ascontiguousarray(column).view(np.uint64))
@@ -257,32 +253,34 @@ def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
 Mask = NDArray[np.bool_]
 
 LEAST_ROWS = 200
-"""Labelled rows of a slice, at least half of them in each half: of 200 an error rate of 15 % is known to five
-points."""
+"""Minimum labelled rows of a slice, half of them in each half: with 200 an error rate of 15 % is known to five points.
+"""
 
 LEAST_RATIO = 1.2
-"""Least factor between the mean loss of a slice and that of the rest (docs/data/constants.md)."""
+"""Minimum ratio of the mean loss of a slice to that of the other rows (docs/data/constants.md)."""
 
 ALPHA = 0.01
-"""The chance that a window in which nothing is wrong has a weak slice: docs/data/weak-slices.md."""
+"""Probability that a window without weak slices reports one: docs/data/weak-slices.md."""
 
 MOST_SLICES = 5
-"""Weak slices that are told, the worst first: each is confirmed by itself, and a reader acts on one or two."""
+"""Maximum number of weak slices, the worst first."""
 
 MOST_FEATURES = 64
-"""Features whose pairs are looked at: those that say most alone. All are looked at one by one."""
+"""Maximum number of features whose pairs are searched, those with the strongest evidence alone. Single features are all
+searched.
+"""
 
 MOST_ROWS = 200_000
-"""Rows of a window that are searched, drawn evenly where it has more: a slice of 0.1 % still has 200."""
+"""Maximum number of searched rows, sampled evenly: a slice of 0.1 % still has 200."""
 
 
 def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most_rows: int = MOST_ROWS) -> I64:
-    """Return the rows of which a loss is known, drawn evenly where there are more than ``most_rows``: int64 (m,).
+    """Return the rows with a known loss, sampled evenly to at most ``most_rows``: int64 (m,).
 
     Args:
-        losses: Those of :func:`losses_of`, float64 (n,).
-        time: When each was predicted, unix nanoseconds, int64 (n,).
-        most_rows: Rows at most.
+        losses: Result of :func:`losses_of`, float64 (n,).
+        time: Time of each prediction, unix nanoseconds, int64 (n,).
+        most_rows: Maximum number of rows.
     """
     has_loss = np.zeros(len(time), np.bool_)
     for values in losses.values():
@@ -299,15 +297,15 @@ def weak_slices(
     weight: F64 | None = None,
     time: I64 | None = None,
 ) -> WeakSearch | None:
-    """Find the slices of one or two features in which the model does worse than elsewhere; None of too few rows.
+    """Return the slices of one or two features in which the model performs worse; None with too few rows.
 
-    ``features``: the bins of each and that of every row, intp (n,). ``losses``: as of :func:`losses_of`, float64 (n,),
-    NaN where not known. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds,
-    int64 (n,), None where they have none.
+    ``features``: the bins of each and the bin of every row, intp (n,). ``losses``: as of :func:`losses_of`, float64
+    (n,), NaN if unknown. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds, int64
+    (n,), None if unknown.
 
-    The slices are chosen on one half of the rows (:func:`halves`) and put to the test on the other: in one
-    window of a hundred in which no feature says anything of the losses there is one. Rows of slices that were chosen
-    before are left out when the next is looked for; the level is divided by how many were chosen, and by the losses.
+    The slices are selected on one half of the rows (:func:`halves`) and tested on the other: a window in which no
+    feature is related to the losses has a slice with a probability of 1 %. Rows of selected slices are excluded from
+    the next search; the level is divided by the number of slices and of losses.
     """
     usable: Mask = np.zeros(0 if not losses else len(next(iter(losses.values()))), np.bool_)
     for values in losses.values():
@@ -341,7 +339,7 @@ def weak_slices(
 
 
 class _Rows:
-    """The labelled rows of a window, cut into cells; ``searched``: the half that is looked at, bool (n,)."""
+    """The labelled rows of a window, cut into cells; ``searched``: the half for the search, bool (n,)."""
 
     def __init__(
         self, codes: Mapping[str, tuple[Bins, Index]], weight: F64 | None, time: I64, searched: Mask, families: int
@@ -387,11 +385,24 @@ class _Rows:
                 )
                 >= LEAST_RATIO
             ):
-                confirmed.append((self._told(by, candidate, inside, loss, tested_rows, tested_difference, p), inside))
+                confirmed.append(
+                    (
+                        self._told(
+                            by=by,
+                            candidate=candidate,
+                            inside=inside,
+                            loss=loss,
+                            rows=tested_rows,
+                            difference=tested_difference,
+                            p=p,
+                        ),
+                        inside,
+                    )
+                )
         return confirmed
 
     def _chosen(self, loss: F64, rows: Mask) -> list[Candidate]:
-        """Return the slices with the greatest gain, each without the rows of the earlier ones."""
+        """Return the slices with the largest gain, each without the rows of the earlier ones."""
         weight = np.ones(len(loss)) if self.weight is None else self.weight
         paired = self._paired(loss, rows, weight)
         chosen: list[Candidate] = []
@@ -442,7 +453,17 @@ class _Rows:
             cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True)
         )
         number = int(np.count_nonzero(inside & np.isfinite(loss)))
-        return WeakSlice(by, conditions, number, difference.value, low, high, difference.rest, p, excess)
+        return WeakSlice(
+            by=by,
+            conditions=conditions,
+            rows=number,
+            value=difference.value,
+            low=low,
+            high=high,
+            rest=difference.rest,
+            p_value=p,
+            excess=excess,
+        )
 
 
 def _ends(value: float, limits: Interval) -> tuple[float, float]:
@@ -450,15 +471,15 @@ def _ends(value: float, limits: Interval) -> tuple[float, float]:
 
 
 def _overlap(one: Mask, other: Mask) -> bool:
-    """Return True where two slices are mostly the same rows."""
+    """Return True if two slices share most of their rows."""
     common = int(np.count_nonzero(one & other))
     return 2 * common >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
 
 
 def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[RowLoss, F64]:
-    """Return each loss of the rows: float64 (n,), NaN where it is not known; {} of a ranking.
+    """Return each loss of the rows: float64 (n,), NaN if unknown; {} for a ranking.
 
-    A classifier has its errors, 0 or 1, and where it gives probabilities the log loss; a regression the absolute error.
+    A classifier has its errors, 0 or 1, and the log loss if it returns probabilities; a regression the absolute error.
     The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> task = Task("binary", ("0", "1"), "1")

@@ -223,7 +223,7 @@ def build_from_files(
         quantiles=options.levels,
     )
     if options.names_seasons and not roles.time and not undated:
-        raise BadInput(f"{paths[0]}: seasons need a time; set its column with {option_text('time')}")
+        raise BadInput(f"{paths[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
     try:
         built = build(reading.rows, description)
     except ValueError as error:

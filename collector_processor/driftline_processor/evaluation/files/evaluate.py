@@ -156,7 +156,7 @@ def evaluate_files(
     if has_patterns(options.features):  # the baseline has the matched names
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
-        raise BadInput(f"{data[0]}: seasons need a time; set its column with {option_text('time')}")
+        raise BadInput(f"{data[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = structs.replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles

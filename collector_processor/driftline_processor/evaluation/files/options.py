@@ -25,7 +25,11 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     ] = ""
     reference_without: Annotated[
         str,
-        Option("Time from the end of the reference period to the window's end. Default: the window's length", "24h"),
+        Option(
+            "How long before the end of the window the reference period ends. Default: the length of the window, so "
+            "that it ends where the window starts",
+            "24h",
+        ),
     ] = ""
     objectives: Annotated[
         tuple[str, ...], Option("Objective of a metric, such as 'recall >= 0.8'", '"METRIC >= NUMBER"', repeated=True)
@@ -41,7 +45,10 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     ] = ()
     exact: Annotated[
         bool,
-        Option("Compute the values of drift methods from rows instead of bins; states are still computed from bins"),
+        Option(
+            "Compute the values of drift methods from rows instead of bins; whether there is drift is still decided "
+            "from bins"
+        ),
     ] = False
     classifier: Annotated[
         bool,
@@ -49,17 +56,19 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     ] = False
     importance_weighted: Annotated[
         bool,
-        Option("Also estimate the performance from the baseline rows with outcomes, weighted like the window's rows"),
+        Option(
+            "Also estimate the performance from the baseline rows with outcomes, weighted to resemble the window's rows"
+        ),
     ] = False
     mispredictions: Annotated[
-        int, Option("For each window, return this number of rows, those with the most wrong predictions", "N")
+        int, Option("For each window, return the N rows whose predictions differ most from the outcomes", "N")
     ] = 0
     curves: Annotated[
         bool, Option("Include the confusion matrix and the points of curves, such as ROC, in the JSON")
     ] = False
     config: Annotated[
         Path | None,
-        Option("driftline.yaml that configures the model; used for each option that is not given", "FILE"),
+        Option("driftline.yaml that configures the model. Options that are not given take its values", "FILE"),
     ] = None
     expect: Annotated[
         Path | None, Option("driftline.yaml with expectations: the rules that the data must satisfy", "FILE")

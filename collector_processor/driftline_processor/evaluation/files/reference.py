@@ -65,8 +65,10 @@ def baseline_of(
     ):
         if option_value not in ("", (), None, baseline_value):
             raise BadInput(f"the baseline {reference} was built with {baseline_value!r}; remove the option", name)
-    if options.threshold is not None and (not task.has_threshold or not 0 <= options.threshold <= 1):
-        raise BadInput(f"{options.threshold:g} must be a score from 0 to 1, of a binary model", "threshold")
+    if options.threshold is not None and not task.has_threshold:
+        raise BadInput("only a binary model has a threshold; remove the option", "threshold")
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise BadInput(f"{options.threshold:g} must be a number from 0 to 1", "threshold")
     _check_seasons(baseline, reference, options)
     if options.text_features:
         raise BadInput(

@@ -68,7 +68,9 @@ class CloudEvents(HttpAction):
         description="The Kafka brokers to connect to first, instead of `url`. Requires `pip install confluent-kafka`.",
         examples=['["kafka:9092"]'],
     )
-    topic: Text | None = Field(default=None, description="The topic. The key is the incident.", examples=["alerts"])
+    topic: Text | None = Field(
+        default=None, description="The Kafka topic. The incident is the key of a message.", examples=["alerts"]
+    )
     options: dict[str, Secret] = Field(
         default_factory=dict,
         description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
@@ -112,8 +114,8 @@ class CloudEvents(HttpAction):
         if "{" in url:
             yield Problem(
                 "url",
-                "contains a brace, but placeholders are not supported here; "
-                "receivers distinguish events by their attributes",
+                "contains a brace, but placeholders are not supported here; remove it (receivers distinguish events "
+                "by their attributes)",
             )
         yield from header_problems(self.headers)
         for header in self.headers:

@@ -185,7 +185,9 @@ MOST_INPUTS, MOST_PAYLOAD = 25, 10
 def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield a problem if no part of a tree contains the message's id."""
     if "{id}" not in json.dumps(tree, default=str):
-        yield Problem(key, '{id} is missing, which Driftline needs to find the run again; add message: "{id}"')
+        yield Problem(
+            key, 'the placeholder {id}, with which Driftline finds the run again, is missing; add message: "{id}"'
+        )
 
 
 def _known(reply: Reply) -> Reply:

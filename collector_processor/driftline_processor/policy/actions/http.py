@@ -19,10 +19,10 @@ from driftline_processor.policy.sources import Sources
 
 
 class Http(HttpAction):
-    """An HTTP request, with the id of the message in `Idempotency-Key`."""
+    """An HTTP request. Its header `Idempotency-Key` is the same each time the same message is sent."""
 
     url: Secret = Field(
-        description="The URL to send to, with the placeholders of `body`. Only its host is shown or logged.",
+        description="The URL to send to. It may contain the placeholders of `body`. Only its host is shown or logged.",
         examples=['"https://models.example.com/{model}/rollback"'],
     )
     method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = Field(
@@ -54,7 +54,7 @@ class Http(HttpAction):
         yield from secret_url_problems(self.url.get_secret_value())
         yield from header_problems(self.headers)
         if self.attach is not None and self.method in ("GET", "DELETE"):
-            yield Problem("attach", f"a {self.method} has no body; set method: POST")
+            yield Problem("attach", f"needs a request with a body, but {self.method} has none; set method: POST")
         for header in self.headers:
             if self.attach is not None and header.lower() == "content-type":
                 yield Problem(f"headers.{header}", "is set by Driftline, because attach sends a form; remove it")

@@ -74,14 +74,15 @@ class Jira(HttpAction):
     )
     transition: Text | None = Field(
         default=None,
-        description="The transition to run when the incident is over, or the status that it leads to.",
+        description="The transition to run when the incident is over: its name, or the name of the status to which "
+        "it leads.",
         examples=["Done"],
         json_schema_extra={"default": "the issue is not changed"},
     )
     reopen: Text | None = Field(
         default=None,
-        description="The transition to run when a new alert belongs to an issue that is done, or the status that "
-        "it leads to.",
+        description="The transition to run when a new alert belongs to an issue that is done: its name, or the name "
+        "of the status to which it leads.",
         examples=["To Do"],
         json_schema_extra={"default": "a comment is added, and the status is not changed"},
     )

@@ -31,8 +31,8 @@ class LabelQueue(HttpAction):
     )
     url: Secret | None = Field(
         default=None,
-        description="The URL to send them to instead, with the placeholders of `body` of an `http` action. Only "
-        "its host is shown or logged.",
+        description="The URL to send the predictions to, instead of `directory`. It may contain the placeholders of "
+        "`body` of an `http` action. Only its host is shown or logged.",
         examples=['"https://labels.example.com/queues/{model}"'],
     )
     headers: dict[str, Secret] = Field(

@@ -56,8 +56,8 @@ class MLflow(HttpAction):
     )
     version: TextTemplate = Field(
         default="{version}",
-        description="The version that the alias must point to: an alias that points to another version is not "
-        "moved. A value that is not a whole number is not an MLflow version, and is ignored.",
+        description="The version that the alias must point to before it is moved: an alias that points to another "
+        "version is not moved. With a value that is not a whole number, the alias is moved without this check.",
         examples=['"7"'],
     )
 

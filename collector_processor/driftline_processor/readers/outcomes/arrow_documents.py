@@ -311,7 +311,7 @@ def _check_type(kind: pa.DataType, name: str) -> None:
             waiting.append((nested_type.value_type, depth + 1))
         waiting += [(nested_type.field(place).type, depth + 1) for place in range(nested_type.num_fields)]
     raise MalformedOutcomes(
-        f"column {name[:80]!r} has too many nested types; an outcome contains values, lists and slices"
+        f"column {name[:80]!r} is nested too deeply; an outcome may contain only values, lists and slices"
     )
 
 

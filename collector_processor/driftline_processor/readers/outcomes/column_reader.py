@@ -120,7 +120,7 @@ class Rejections:
         bad: bool (n,).
         reasons: First reason of each of the first rows.
         checks: Per check, the number of rejected rows, the position of the first and its reason.
-        without_model: Number of rows rejected because no model is named.
+        without_model: Number of rows rejected because the model is missing.
     """
 
     n: int
@@ -254,7 +254,7 @@ def _read_fields(
     models = _texts(columns.get("model", nothing), "model", rejected, bare_numbers)
     models = pc.fill_null(models, model) if model else models
     rejected.without_model = int(np.count_nonzero(_is_null(models) & ~rejected.bad))
-    rejected.where(_is_null(models), "model is missing; set it in the row or as ?model=")
+    rejected.where(_is_null(models), "the model is missing; set it in the row or as ?model=")
     environments = _texts(columns.get("environment", nothing), "environment", rejected, bare_numbers)
     environments = pc.fill_null(environments, environment) if environment else environments
     retracted = _retracted(columns.get("retracted", nothing), rejected)

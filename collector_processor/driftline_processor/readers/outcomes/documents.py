@@ -74,7 +74,7 @@ def parse_json(body: bytes, model: str | None, environment: str | None) -> Parse
     outcomes = document["outcomes"]
     check_rows(len(outcomes))
     if not model and not any(isinstance(item, dict) and item.get("model") for item in outcomes):
-        raise MalformedOutcomes('no model is named; send {"model": "churn", "outcomes": […]}')
+        raise MalformedOutcomes('the model is missing; send {"model": "churn", "outcomes": […]}')
     return convert_objects(outcomes, model, environment)
 
 

@@ -121,7 +121,7 @@ class ParsedDocument(Struct):
 
     Attributes:
         more: Number of further unusable rows.
-        without_model: Number of rows that are unusable because no model is named.
+        without_model: Number of rows that are unusable because the model is missing.
     """
 
     rows: OutcomeRows

@@ -75,7 +75,8 @@ class Kafka(ReceiverKeys):
     )
     signal: Literal["logs", "traces", "metrics"] = Field(
         default="logs",
-        description="The signal of the OTLP requests; `logs` contain records and outcomes. Only for OTLP formats.",
+        description="The signal of the OTLP requests; `logs` contain predictions, baselines and outcomes. Only for "
+        "OTLP formats.",
         examples=["traces"],
         json_schema_extra={"shown": "comment"},
     )
@@ -125,7 +126,9 @@ class Kafka(ReceiverKeys):
             if option in _OURS:
                 yield Problem("options", f"'{option}' is set by Driftline; {_OURS[option]}")
         if "signal" in self.model_fields_set and not self.format.startswith("otlp_"):
-            yield Problem("signal", f"{self.format} contains outcomes; remove the key, or set format: otlp_proto")
+            yield Problem(
+                "signal", f"applies only to OTLP formats, not to {self.format}; remove it, or set format: otlp_proto"
+            )
         if self.format.startswith("otlp_") and (self.model or self.environment):
             yield Problem("model", "OTLP messages already contain the model and the environment; remove both keys")
 

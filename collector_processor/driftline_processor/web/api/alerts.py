@@ -65,7 +65,8 @@ def routes(site: Site) -> list[BaseRoute]:
             return retry_later(outage)
         if approved is None:
             raise HTTPException(
-                404, "this alert has no such action that waits for approval; GET /api/v1/alerts lists the actions"
+                404,
+                "this alert has no action of this name that waits for approval; GET /api/v1/alerts lists the actions",
             )
         return _answer(request, state.alerts, alert)
 

@@ -73,7 +73,7 @@ def fan(
     if baseline is not None and np.isfinite(baseline).all():
         values += [float(baseline[0]), float(baseline[-1])]
     scale = levels(values)
-    plot = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM, scale[0], scale[-1], evaluations)
+    plot = Plot(left=_LEFT, right=_RIGHT, top=_TOP, bottom=_BOTTOM, low=scale[0], high=scale[-1], windows=evaluations)
     y, marks = plot.y, [*plot.grid(scale), plot.chosen(chosen, 6, 8), *_hatched(plot, unread)]
     if baseline is not None and np.isfinite(baseline).all():
         for low, high, css in ((0, 4, "fan-was"), (1, 3, "fan-was")):
@@ -203,7 +203,7 @@ def missing(
         return None
     top = max([*shares, *was])
     scale = [value for value in levels([0.0, top]) if value >= 0]
-    plot = Plot(_LEFT, _RIGHT, 10.0, 70.0, 0.0, scale[-1], evaluations)
+    plot = Plot(left=_LEFT, right=_RIGHT, top=10.0, bottom=70.0, low=0.0, high=scale[-1], windows=evaluations)
     marks = plot.grid(scale[:: max(len(scale) - 1, 1)], lambda share: percent(float(share)))
     for part, css in (("missing", "line"), ("invalid", "line beside")):
         before = None if baseline is None else getattr(baseline, part)

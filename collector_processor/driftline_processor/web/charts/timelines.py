@@ -83,7 +83,17 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
     for row in shown.rows:
         height = 74.0 if not row.bars else 30.0
         ticks = row_ticks(row)
-        frames.append(Plot(left, right, top, top + height, ticks[0], ticks[-1], shown.windows))
+        frames.append(
+            Plot(
+                left=left,
+                right=right,
+                top=top,
+                bottom=top + height,
+                low=ticks[0],
+                high=ticks[-1],
+                windows=shown.windows,
+            )
+        )
         top += height + 20
     bottom = frames[-1].bottom
     chosen = None if shown.chosen is None else shown.windows[shown.chosen]
@@ -207,7 +217,7 @@ def performance(
     """
     left, right, top, bottom = 50.0, 352.0, 14.0, 118.0
     ticks = row_ticks(row)
-    frame = Plot(left, right, top, bottom, ticks[0], ticks[-1], evaluations)
+    frame = Plot(left=left, right=right, top=top, bottom=bottom, low=ticks[0], high=ticks[-1], windows=evaluations)
     marks = [frame.chosen(chosen, 8, 24, min_width=2)]
     gaps = gaps_of(evaluations, model)
     marks += gap_marks(gaps, frame, top - 8, bottom + 22)
@@ -414,7 +424,7 @@ def estimate(
             if value is not None
         ]
     )
-    plot = Plot(46.0, 352.0, 14.0, 118.0, ticks[0], ticks[-1], evaluations)
+    plot = Plot(left=46.0, right=352.0, top=14.0, bottom=118.0, low=ticks[0], high=ticks[-1], windows=evaluations)
     marks = [*plot.grid(ticks), plot.chosen(chosen, 8, 8)]
     band = []
     for places, (begin, end) in plot.columns():

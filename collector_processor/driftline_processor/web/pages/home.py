@@ -183,7 +183,15 @@ def routes(site: Site) -> list[BaseRoute]:
         if only := only_match(rows, query_params):
             return RedirectResponse(only, 303)
         where, host = site.addresses, request.url.netloc
-        home_page = page(rows, snapshot.hints, site.clock(), where, host, query_params, UNKNOWN_OUTCOMES)
+        home_page = page(
+            rows=rows,
+            hints=snapshot.hints,
+            now=site.clock(),
+            addresses=where,
+            host=host,
+            query_params=query_params,
+            unknown_outcomes=UNKNOWN_OUTCOMES,
+        )
         return site.answer(request, home_page)
 
     return [Route("/", show)]
@@ -288,7 +296,18 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     received = max(version.received for version in versions)
     telling = next((name for name in metrics if direction(name)), "")
     verdict, lost = verdict_of(versions), loss_of_model(versions)
-    return ModelRow(model, tuple(versions), verdict, rows, received, window, windows, measured, telling, lost)
+    return ModelRow(
+        model=model,
+        versions=tuple(versions),
+        verdict=verdict,
+        rows=rows,
+        received=received,
+        window=window,
+        windows=windows,
+        measured=measured,
+        metric=telling,
+        money=lost,
+    )
 
 
 class RowGroup(NamedTuple):

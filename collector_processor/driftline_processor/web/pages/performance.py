@@ -137,16 +137,16 @@ def _block(name: str, metric: MetricValue, chosen: Evaluation, was: MetricValue 
         size = size_of_change(name, moved, None, None)
         difference = f"{'−' if moved < 0 else '+'}{size}"
     return Block(
-        name,
-        titles.metric_title(name),
-        titles.metric_text(name, metric.value),
-        titles.metric_ends(name, metric.low, metric.high),
-        titles.metric_text(name, before),
-        "" if was is None else titles.metric_ends(name, was.low, was.high),
-        difference,
-        signed_ends(name, low, high),
-        _meaning(name, moved, change, chosen),
-        "" if change is None else change.state,
+        name=name,
+        title=titles.metric_title(name),
+        now=titles.metric_text(name, metric.value),
+        now_ends=titles.metric_ends(name, metric.low, metric.high),
+        was=titles.metric_text(name, before),
+        was_ends="" if was is None else titles.metric_ends(name, was.low, was.high),
+        difference=difference,
+        ends=signed_ends(name, low, high),
+        meaning=_meaning(name, moved, change, chosen),
+        state="" if change is None else change.state,
     )
 
 

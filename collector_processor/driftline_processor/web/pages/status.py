@@ -69,7 +69,15 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(_: Request) -> Page:
         counted, snapshot, process = site.state.counters(), site.state.snapshot, site.process
         problems, addresses = site.health.problems(), site.addresses
-        return page(counted, problems, snapshot.hints, snapshot.models, process, addresses, site.clock())
+        return page(
+            counted=counted,
+            problems=problems,
+            hints=snapshot.hints,
+            models=snapshot.models,
+            process=process,
+            addresses=addresses,
+            now=site.clock(),
+        )
 
     return [Route("/status", site.shows(show)), *probes(site.health)]
 

@@ -194,7 +194,13 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     score = scores_together(before.score or before.predicted, after.score or after.predicted)
     distributions = [distribution(one.score) if one.score else None for one in (before, after)]
     return SideBySide(
-        left, right, metrics, tuple(features), score, () if score is not None else tuple(distributions), instead
+        left=left,
+        right=right,
+        metrics=metrics,
+        features=tuple(features),
+        score=score,
+        scores=() if score is not None else tuple(distributions),
+        instead=instead,
     )
 
 

@@ -289,7 +289,13 @@ class _LabelledRows:
         cells = {name: cell[rows] for name, cell in self.cells.items()}
         scores, decided, actual = self.scores[rows], self.decided[rows], self.actual[rows]
         return _LabelledRows(
-            self.random_numbers[rows], scores, decided, actual, self.weight[rows], self.place[rows], cells
+            random_numbers=self.random_numbers[rows],
+            scores=scores,
+            decided=decided,
+            actual=actual,
+            weight=self.weight[rows],
+            place=self.place[rows],
+            cells=cells,
         )
 
     @classmethod
@@ -300,13 +306,13 @@ class _LabelledRows:
             if all(name in part.cells for part in parts)
         }
         return cls(
-            np.concatenate([part.random_numbers for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.decided for part in parts]),
-            np.concatenate([part.actual for part in parts]),
-            np.concatenate([part.weight for part in parts]),
-            np.concatenate([part.place for part in parts]),
-            cells,
+            random_numbers=np.concatenate([part.random_numbers for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            decided=np.concatenate([part.decided for part in parts]),
+            actual=np.concatenate([part.actual for part in parts]),
+            weight=np.concatenate([part.weight for part in parts]),
+            place=np.concatenate([part.place for part in parts]),
+            cells=cells,
         )
 
 
@@ -345,7 +351,13 @@ class EstimationGatherer:
         decided = decide(task, scores, table.predicted)
         self._row_parts.append(
             _LabelledRows(
-                random_numbers[rows], scores[rows], decided[rows], usable[1][rows], weight[rows], place[rows], cells
+                random_numbers=random_numbers[rows],
+                scores=scores[rows],
+                decided=decided[rows],
+                actual=usable[1][rows],
+                weight=weight[rows],
+                place=place[rows],
+                cells=cells,
             )
         )
         if sum(map(len, self._row_parts)) > 2 * MAX_LABELLED_ROWS:

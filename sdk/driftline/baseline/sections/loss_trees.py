@@ -83,7 +83,7 @@ class Trees:
         """Raise ``ValueError`` for trees of different shapes."""
         shape = self.feature.shape
         if len(shape) != 2 or not 1 <= shape[1] <= 8 or self.place.shape != shape or (self.feature < 0).any():
-            raise ValueError("for each tree, feature and place must be lists of the same length, from 1 to 8")
+            raise ValueError("in each tree, 'feature' and 'place' must be lists of the same length, from 1 to 8")
         if not len(self.base) or self.leaves.shape != (shape[0], 2 ** shape[1], len(self.base)):
             raise ValueError(f"leaves must be {2 ** shape[1]} lists of {len(self.base)} numbers for each tree")
 

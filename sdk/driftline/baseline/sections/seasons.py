@@ -140,7 +140,8 @@ class Seasons(Section):
             first = self.blocks[name].first
             if isinstance(columns[name], CategoryBins) != (first is not None):
                 raise ValueError(
-                    f"blocks: the entry of {name!r} must have first bins for categories, and none for numbers"
+                    f"blocks: the entry of {name!r} must list the first bin of each cell if the feature has "
+                    "categories, and must not if it has numbers"
                 )
             if first is not None:
                 check_first(first, size, name)

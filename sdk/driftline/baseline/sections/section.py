@@ -55,7 +55,8 @@ def check_first(first: Index | I64, size: int, name: str = "") -> None:
     """Raise ``ValueError`` if the first bins of cells do not ascend from 0, or are outside ``size`` bins."""
     if first.ndim != 1 or first[:1].tolist() != [0] or (np.diff(first) <= 0).any() or first[-1] >= size:
         raise ValueError(
-            f"{f'the entry of {name!r} ' if name else ''}must have first bins that start at 0 and ascend, below {size}"
+            f"{f'the entry of {name!r} ' if name else ''}must list the first bin of each cell in ascending order, "
+            f"from 0 on and below {size}"
         )
 
 

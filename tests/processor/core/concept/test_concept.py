@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,8 @@ from driftline_processor.core.concept.stream import ChangeSums
 from driftline_processor.present.concept import sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.facts import lacking
 
 BINARY = Task("binary", ("0", "1"), "1")
 
@@ -173,30 +176,33 @@ def test_a_sentence_tells_it() -> None:
     def told(*levels: tuple[int, float]) -> str:
         return sentence(feed(stream_of(), errors(1, *levels)).concept(), lambda time: f"row {time}")
 
-    drifted = "concept drift: the error rate rose from 10 % to 29.4 % since row 5001"
-    assert told((5_000, 0.1), (5_000, 0.3)) == drifted
-    assert told((5_000, 0.3), (5_000, 0.1)).startswith("concept: the error rate fell from 30.")
-    assert told((99, 0.1)) == "concept: learning, 99 outcomes so far"
-    assert told() == "concept: unknown, no outcome has come"
+    drifted = told((5_000, 0.1), (5_000, 0.3))
+    assert lacking(drifted, "concept drift", "error rate", "10 %", "29.4 %", "row 5001") == []
+    assert lacking(told((5_000, 0.3), (5_000, 0.1)), "fell", "30.") == []
+    assert lacking(told((99, 0.1)), "learning", "99 outcomes") == []
+    assert "unknown" in told()
 
 
 @pytest.mark.parametrize(
-    ("concept", "told"),
+    ("concept", "facts"),
     [
         (
             ConceptDrift("drift", since=7, before=0.0271, after=0.0187, changes=(Change(7, 9, 0.0271, 0.041),)),
-            "concept drift: the error rate rose from 2.71 % to 4.1 % since row 7, and is 1.87 % now",
+            ["drift", "2.71 %", "4.1 %", "row 7", "1.87 %"],
         ),
         (
             ConceptDrift("drift", since=7, before=0.0271, after=0.0187),
-            "concept drift: the error rate rose from 2.71 % since row 7, and is 1.87 % now",
+            ["drift", "2.71 %", "row 7", "1.87 %"],
         ),
         (
             ConceptDrift("ok", since=7, after=0.05, changes=(Change(7, 9, 0.04, 0.02),)),
-            "concept: the error rate fell from 4 % to 2 % since row 7, and is 5 % now",
+            ["fell", "4 %", "2 %", "row 7", "5 %"],
         ),
     ],
 )
-def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(concept: ConceptDrift, told: str) -> None:
-    assert sentence(concept, lambda time: f"row {time}") == told
+def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(
+    concept: ConceptDrift, facts: list[str]
+) -> None:
+    told = sentence(concept, lambda time: f"row {time}")
+    assert re.findall(r"drift|fell|row 7|[\d.]+ %", told) == facts
     assert error_rise(concept) == 0.0

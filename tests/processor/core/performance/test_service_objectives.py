@@ -69,7 +69,7 @@ def test_a_limit_has_the_unit_of_its_metric_and_reads_again(rule: str, again: st
         ("error_rate <= 101 %", "use at most 100 %"),
         ("error_rate <= 5 ms", "'5 ms' is not a fraction; use '5 %'"),
         ("availability <= 99 %", "use 'availability >= 99 %'"),
-        ("error_rate <= baseline + 0.1", "a baseline does not contain calls; use a limit, as in 'error_rate <= 0.1 %'"),
+        ("error_rate <= baseline + 0.1", "use a fixed limit, as in 'error_rate <= 0.1 %'"),
         ("precision >= 95 %", "use 0.95"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column, ModelKey
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
@@ -11,8 +12,6 @@ from driftline_processor.core.service_level.level import Calls
 from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict import verdict_of_window
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences import clause
-from driftline_processor.present.verdicts import verdict_sentence
 
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
@@ -37,7 +36,8 @@ def test_without_windows_before_only_many_failures_say_so() -> None:
     found = service_failing(window(level(1_000, 120)))
     assert found is not None
     assert found.metric == "error_rate"
-    assert clause(found.fact) == "12.0 % of 1,000 calls failed (10.1 % to 14.2 %), most of them with TimeoutError"
+    assert [found.fact.value(name) for name in ("value", "calls", "error")] == [0.12, 1_000, "TimeoutError"]
+    assert [found.fact.value(name) for name in ("low", "high")] == pytest.approx([0.101, 0.142], abs=0.001)
     assert service_failing(window(level(10, 2))) is None, "ten calls cannot tell"
 
 
@@ -94,6 +94,6 @@ def test_a_failing_service_makes_a_verdict_wrong_and_says_so() -> None:
     verdict = verdict_of_window(window(level(1_000, 120)))
     assert verdict.state == "degraded"
     assert verdict.metric == "error_rate"
-    assert "12.0 % of 1,000 calls failed" in verdict_sentence(verdict)
+    assert [verdict.reasons[0].value(name) for name in ("value", "calls")] == [0.12, 1_000]
     assert verdict.kind == "service"
     assert verdict_of_window(window(level(1_000, 0))).state == "unknown"

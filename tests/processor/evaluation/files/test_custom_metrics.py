@@ -156,7 +156,7 @@ def made(**keys):
 """
 WRONG = {
     "number = 7": "(our_metrics:own) cannot be loaded: TypeError: it is a int; use a Metric, or a function with",
-    "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; use the same name for both",
+    "made(name='other')": "cannot be loaded: ValueError: its METRIC is called 'other'; use the same name",
     "made(tasks={'binari'})": "is not used: its task 'binari' does not exist; use one or more of binary, "
     "multiclass, ranking",
     "made(tasks=set())": "is not used: it has no task; add one or more of binary, multiclass, ranking, regression",

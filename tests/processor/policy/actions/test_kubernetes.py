@@ -18,6 +18,7 @@ from driftline_processor.policy.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.facts import lacking
 from tests.support.ordered_actions import action, order
 from tests.support.recorded_requests import Asked, Service, service
 
@@ -116,7 +117,8 @@ def test_a_rollout_is_aborted_once(subresources: bool) -> None:
     cluster.subresources = subresources
     with service(cluster) as there:
         answers = sent(there, order(NAME), order(NAME), kind="Rollout")
-    assert answers == [("delivered", "Rollout churn in models is patched, generation 2")] * 2
+    assert {result for result, _ in answers} == {"delivered"}
+    assert [lacking(detail, "Rollout churn", "models", "generation 2") for _, detail in answers] == [[], []]
     assert cluster.resources[f"{ROLLOUTS}/churn"] == {
         "metadata": {"name": "churn", "generation": 2},
         "spec": {"paused": False},
@@ -142,7 +144,8 @@ def test_the_traffic_of_seldon_is_set_by_the_names_of_predictors() -> None:
     cluster = Cluster(**{f"{SELDON}/churn": resource(spec={"predictors": predictors})})
     with service(cluster) as there:
         answers = sent(there, order(NAME), order(NAME), kind="SeldonDeployment", traffic={"main": 100, "canary": 0})
-    assert answers == [("delivered", "SeldonDeployment churn in models is patched, generation 2")] * 2
+    assert {result for result, _ in answers} == {"delivered"}
+    assert [lacking(detail, "SeldonDeployment churn", "models", "generation 2") for _, detail in answers] == [[], []]
     changed = cluster.resources[f"{SELDON}/churn"]["spec"]
     assert [(one["name"], one["traffic"]) for one in changed["predictors"]] == [("canary", 0), ("main", 100)]
     jsonschema.validate({"spec": changed}, known_kinds()["SeldonDeployment"].schema)
@@ -152,7 +155,8 @@ def test_a_predictor_that_is_not_there_is_refused() -> None:
     cluster = Cluster(**{f"{SELDON}/churn": resource(spec={"predictors": [{"name": "main"}]})})
     with service(cluster) as there:
         answers = sent(there, order(NAME), kind="SeldonDeployment", traffic={"man": 100})
-    assert answers == [("refused", "there is no predictor man; there is main")]
+    assert [result for result, _ in answers] == ["refused"]
+    assert lacking(answers[0][1], " man;", "main") == []
     assert [one.method for one in there.asked] == ["GET"]
 
 
@@ -161,7 +165,8 @@ def test_any_kind_is_patched_and_the_server_says_how_addresses_name_it() -> None
     keys = {"kind": "Deployment", "api_version": "apps/v1", "patch": {"spec": {"paused": True}}}
     with service(cluster) as there:
         answers = sent(there, order(NAME), patch_type="strategic", **keys)
-    assert answers == [("delivered", "Deployment churn in models is patched, generation 2")]
+    assert [result for result, _ in answers] == ["delivered"]
+    assert lacking(answers[0][1], "Deployment churn", "models", "generation 2") == []
     assert there.lines == ["GET /apis/apps/v1", f"PATCH {DEPLOYMENTS}/churn"]
     assert there.asked[-1].headers["content-type"] == "application/strategic-merge-patch+json"
 
@@ -201,7 +206,9 @@ def test_a_name_that_is_none_of_kubernetes_is_refused_and_nothing_is_asked(name:
 def test_a_kind_that_the_server_does_not_know_is_put_off() -> None:
     with service(Cluster()) as there:
         keys: dict[str, Any] = {"kind": "Deploymnt", "api_version": "apps/v1", "patch": {"spec": {}}}
-        assert sent(there, order(NAME), **keys) == [("put_off", "apps/v1 has no kind Deploymnt")]
+        ((result, detail),) = sent(there, order(NAME), **keys)
+    assert result == "put_off"
+    assert lacking(detail, "apps/v1", "Deploymnt") == []
 
 
 @pytest.mark.parametrize(("status", "result"), [(404, "refused"), (403, "put_off"), (409, "put_off"), (422, "refused")])
@@ -216,7 +223,7 @@ def test_a_pod_finds_its_server_and_reads_its_token_each_time(tmp_path: Path, mo
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "9")
     keys: dict[str, Any] = {"kind": "Rollout", "namespace": "models", "name": "churn"}
     with action(NAME, **keys) as made:
-        assert made.send(order(NAME)).detail.startswith(f"{tmp_path}/ca.crt: the certificate cannot be used")
+        assert made.send(order(NAME)).detail.startswith(f"{tmp_path}/ca.crt: ")
     with service(Cluster(**{f"{ROLLOUTS}/churn": resource()})) as there:
         (tmp_path / "token").write_text("secret-6\n")
         file: dict[str, Any] = {"server": there.url, "token_file": str(tmp_path / "token"), **keys}

@@ -17,6 +17,7 @@ from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import RowsToLabel, Sources
 from driftline_processor.queries.label_queue import LabelBatch, LabelCandidate
 
+from tests.support.facts import lacking
 from tests.support.ordered_actions import ALERT, order
 from tests.support.recorded_requests import service
 
@@ -156,4 +157,4 @@ def test_a_dry_run_draws_nothing(tmp_path: Path) -> None:
     queue = Queue(batch("a"))
     (answer,) = sent(queue, order(NAME), directory=str(tmp_path), dry_run=True)
     assert (queue.asked, [*tmp_path.iterdir()]) == ([], [])
-    assert answer.detail == f'would send at most 100 rows of ch"urn {{state}}/eu to label to {tmp_path}, as {FILE}'
+    assert lacking(answer.detail, "100 rows", 'ch"urn {state}/eu', str(tmp_path), FILE) == []

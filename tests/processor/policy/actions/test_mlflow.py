@@ -12,6 +12,7 @@ import pytest
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
 
+from tests.support.facts import lacking
 from tests.support.ordered_actions import ALERT, FACTS, action, order
 from tests.support.recorded_requests import Asked, Service, service
 
@@ -111,7 +112,8 @@ def test_an_alias_that_points_to_another_version_than_the_alert_is_left_alone() 
     registry = Registry({"champion": 8}, ready(6, 7, 8))
     with service(registry) as there:
         answers = sent(there, order(NAME))
-    assert answers == [("delivered", "not moved: champion points to version 8, but the alert is about 7")]
+    assert [result for result, _ in answers] == ["delivered"]
+    assert lacking(answers[0][1], "not moved", "champion", "version 8", "7") == []
     assert (registry.aliases, registry.tags) == ({"champion": 8}, {})
 
 
@@ -122,7 +124,8 @@ def test_an_alias_that_somebody_moved_before_the_move_is_left_alone() -> None:
         sent(there, order(NAME))
         registry.aliases["champion"] = 8
         answers = sent(there, order(NAME))
-    assert answers == [("delivered", "not moved: champion was moved to version 8, but the alert is about 7")]
+    assert [result for result, _ in answers] == ["delivered"]
+    assert lacking(answers[0][1], "not moved", "champion", "version 8", "7") == []
     assert registry.aliases == {"champion": 8}
 
 

@@ -223,11 +223,11 @@ def nested(depth: int) -> pa.DataType:
     ("schema", "sentence"),
     [
         # reading a struct took 2^depth steps: 50 deep for ever
-        (pa.schema([("id", pa.string()), ("actual", nested(50))]), "column 'actual' has too many nested types"),
-        (pa.schema([("id", pa.string()), ("slices", nested(50))]), "column 'slices' has too many nested types"),
+        (pa.schema([("id", pa.string()), ("actual", nested(50))]), "column 'actual' is nested too deeply"),
+        (pa.schema([("id", pa.string()), ("slices", nested(50))]), "column 'slices' is nested too deeply"),
         (
             pa.schema([("id", pa.string()), ("slices", pa.struct([(f"k{i}", pa.int64()) for i in range(50_000)]))]),
-            "column 'slices' has too many nested types",
+            "column 'slices' is nested too deeply",
         ),
         (pa.schema([(f"slice.{i}", pa.int64()) for i in range(50_000)]), "there are 50,000 columns, but at most 200"),
     ],

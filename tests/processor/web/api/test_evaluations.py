@@ -15,6 +15,7 @@ from driftline_processor.present.evaluation_json import to_json
 from msgspec import structs
 from starlette.testclient import TestClient
 
+from tests.support.facts import Facts, lacking
 from tests.support.fake_view import NOW, FakeView, animals, flights, many, price
 from tests.support.paths import ROOT
 
@@ -97,37 +98,37 @@ def test_without_a_window_the_first_configured_one_is_meant(browse: Browse) -> N
 
 
 @pytest.mark.parametrize(
-    ("address", "status", "sentence"),
+    ("address", "status", "facts"),
     [
-        ("/api/v1/models/nobody/evaluations", 404, "no model 'nobody' has sent data; / lists all models"),
-        ("/api/v1/models/flihgts/evaluations", 404, "no model 'flihgts' has sent data; did you mean 'flights'?"),
+        ("/api/v1/models/nobody/evaluations", 404, ("'nobody'",)),
+        ("/api/v1/models/flihgts/evaluations", 404, ("'flihgts'", "'flights'")),
         (
             "/api/v1/models/flights/evaluations?version=summer",
             404,
-            "model 'flights' has no version 'summer'; /models/flights shows its versions and environments",
+            ("'flights'", "'summer'", "/models/flights"),
         ),
         (
             "/api/v1/models/flights/evaluations?window=3h",
             404,
-            "'3h' is not a window of this model; it has 1d, 1mo",
+            ("'3h'", "1d, 1mo"),
         ),
         (
             "/api/v1/models/flights/evaluations?limit=all",
             400,
-            "limit must be a number from 1 to 1000, as in ?limit=100",
+            ("1000", "limit=100"),
         ),
         (
             f"/api/v1/models/flights/evaluations?limit={'9' * 5_000}",
             400,
-            "limit must be a number from 1 to 1000, as in ?limit=100",
+            ("1000", "limit=100"),
         ),
-        ("/api/v1/nothing", 404, "there is nothing at /api/v1/nothing; start at /"),
+        ("/api/v1/nothing", 404, ("/api/v1/nothing",)),
     ],
 )
-def test_errors_are_sentences(browse: Browse, address: str, status: int, sentence: str) -> None:
+def test_errors_are_sentences(browse: Browse, address: str, status: int, facts: Facts) -> None:
     answer = browse(many()).get(address)
     assert answer.status_code == status
-    assert answer.json() == {"error": sentence}
+    assert lacking(answer.json()["error"], *facts) == []
 
 
 def test_version_and_environment_choose_among_models_of_one_name(browse: Browse) -> None:

@@ -14,6 +14,7 @@ from msgspec import structs
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
+from tests.support.facts import Facts, lacking
 from tests.support.fake_view import FakeView, flights, many
 from tests.support.html_page import page
 
@@ -106,17 +107,17 @@ def test_what_to_compare_with_is_chosen_from_a_list_that_keeps_the_place(browse:
 
 
 @pytest.mark.parametrize(
-    ("compare", "status", "sentence"),
+    ("compare", "status", "facts"),
     [
-        ("summer", 400, "compare must have the form version:VERSION or at:TIME"),
-        ("at:soon", 400, "compare=at: must be a time"),
-        ("version:autumn", 404, "this model has no other version &#39;autumn&#39;"),
+        ("summer", 400, ("version:VERSION", "at:TIME")),
+        ("at:soon", 400, ("compare=at:",)),
+        ("version:autumn", 404, ("&#39;autumn&#39",)),
     ],
 )
-def test_what_cannot_be_compared_is_a_sentence(browse: Browse, compare: str, status: int, sentence: str) -> None:
+def test_what_cannot_be_compared_is_a_sentence(browse: Browse, compare: str, status: int, facts: Facts) -> None:
     answer = browse(both()).get(f"{AT}&compare={compare}")
     assert answer.status_code == status
-    assert sentence in answer.text
+    assert lacking(answer.text, *facts) == []
 
 
 def test_of_a_moment_without_a_window_the_nearest_is_compared_and_said_once(browse: Browse) -> None:

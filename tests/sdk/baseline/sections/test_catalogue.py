@@ -14,6 +14,8 @@ from driftline.baseline.codec import to_json
 from driftline.baseline.sections.catalogue import Extras
 from driftline.baseline.sections.importance import Importance
 
+from tests.support.facts import Facts, in_order
+
 N = 200
 
 
@@ -38,18 +40,18 @@ def test_importance_is_given_by_name_or_in_the_order_of_the_features() -> None:
 
 
 @pytest.mark.parametrize(
-    ("importance", "message"),
+    ("importance", "facts"),
     [
-        ({"agee": 1.0}, "importance: 'agee' is not a feature; the features are age, plan, income"),
-        ([1.0], "importance has 1 numbers for 3 features"),
+        ({"agee": 1.0}, ("importance:", "'agee'", "age, plan, income")),
+        ([1.0], ("1 numbers", "3 features")),
         (
             {"age": float("nan")},
-            "importance: 'age' has the value nan; leave the feature out if its importance is unknown",
+            ("importance:", "'age'"),
         ),
     ],
 )
-def test_importance_that_fits_no_feature_is_refused(importance: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
+def test_importance_that_fits_no_feature_is_refused(importance: Any, facts: Facts) -> None:
+    with pytest.raises(ValueError, match=in_order(*facts)):
         built(importance=importance)
 
 

@@ -133,8 +133,8 @@ def test_nothing_is_learned_without_outcomes_or_of_few() -> None:
     ("change", "field"),
     [
         ({"leaves": [[[1.0]]]}, "leaves"),
-        ({"feature": [[-1]]}, "for each tree"),
-        ({"feature": [[0] * 9], "place": [[0] * 9]}, "for each tree"),
+        ({"feature": [[-1]]}, "in each tree"),
+        ({"feature": [[0] * 9], "place": [[0] * 9]}, "in each tree"),
         ({"place": [[256]]}, "place"),
         ({"base": []}, "leaves"),
     ],

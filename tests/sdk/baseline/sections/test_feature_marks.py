@@ -23,7 +23,7 @@ from driftline.inputs.dataframes import column_of, columns_of
 from driftline.inputs.pandas import Frame
 from driftline.loss_counters import UNRECORDED, UNUSABLE
 
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 from tests.support.service import Service, returns
 
 Make = Callable[[dict[str, list[Any]]], Any]
@@ -320,25 +320,25 @@ def test_an_object_in_a_frame_that_changes_later_is_no_part_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "reason"),
+    ("value", "facts", "reason"),
     [
-        (pl.LazyFrame({"x": [1.0]}), "a LazyFrame is not collected; pass a DataFrame to the function", "not_collected"),
+        (pl.LazyFrame({"x": [1.0]}), ("LazyFrame", "DataFrame"), "not_collected"),
         (
             pa.RecordBatchReader.from_batches(pa.schema([]), []),
-            "a RecordBatchReader is not supported; pass a Table to the function",
+            ("RecordBatchReader",),
             "not_collected",
         ),
-        (np.zeros((2, 2, 2)), "specify the features", "unsupported_input"),
-        (np.zeros(2, complex), "specify the features", "unsupported_input"),
-        (np.zeros(100_001), "a row has at most 100,000 features", "too_large"),
-        (dict.fromkeys(range(100_001), 0.0), "a row has at most 100,000 features", "too_large"),
-        ([0.0] * 100_001, "a row has at most 100,000 features", "too_large"),
-        (pd.Series(np.zeros(100_001)), "a row has at most 100,000 features", "too_large"),
+        (np.zeros((2, 2, 2)), ("specify the features",), "unsupported_input"),
+        (np.zeros(2, complex), ("specify the features",), "unsupported_input"),
+        (np.zeros(100_001), ("100,000 features",), "too_large"),
+        (dict.fromkeys(range(100_001), 0.0), ("100,000 features",), "too_large"),
+        ([0.0] * 100_001, ("100,000 features",), "too_large"),
+        (pd.Series(np.zeros(100_001)), ("100,000 features",), "too_large"),
     ],
     ids=["lazy", "stream", "3-D", "complex", "large array", "large dict", "large list", "large series"],
 )
 def test_an_input_that_cannot_be_recorded_is_counted_with_its_reason(
-    value: Any, said: str, reason: str, caplog: pytest.LogCaptureFixture
+    value: Any, facts: Facts, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     UNRECORDED.drain()
     service = Service()
@@ -347,7 +347,7 @@ def test_an_input_that_cannot_be_recorded_is_counted_with_its_reason(
     assert UNRECORDED.drain() == {("churn", reason): 1}
     assert service.table().features == {}
     assert len(service.table()) == 1
-    assert said in caplog.text
+    assert lacking(caplog.text, *facts) == []
 
 
 def test_a_batch_that_is_too_large_keeps_its_scores(caplog: pytest.LogCaptureFixture) -> None:

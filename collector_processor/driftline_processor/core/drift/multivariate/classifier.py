@@ -96,7 +96,9 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
     variance = (n + m + FOLDS) / (12 * n * m)
     effect = math.sqrt(max(0.0, (area - 0.5) ** 2 - variance)) if area > 0.5 else 0.0
     contributors = _contributors(design, trials, side, area, rng) if p <= ALPHA else ()
-    return JointResult(area, 0.5, area, p, effect, float(min(n, m)), contributors)
+    return JointResult(
+        value=area, was=0.5, now=area, p_value=p, effect=effect, rows=float(min(n, m)), contributors=contributors
+    )
 
 
 class Design(Struct, frozen=True, eq=False):

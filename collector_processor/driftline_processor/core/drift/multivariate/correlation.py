@@ -81,7 +81,14 @@ def measure(sides: PanePair) -> JointResult | None:
     large = float(effect[order[0]]) if certain[order[0]] else 0.0
     rows = float(np.median(fewest[at]))
     return JointResult(
-        most.value, most.was, most.now, float(adjusted.min()), large, rows, contributors, int(certain.sum())
+        value=most.value,
+        was=most.was,
+        now=most.now,
+        p_value=float(adjusted.min()),
+        effect=large,
+        rows=rows,
+        contributors=contributors,
+        changed_pairs=int(certain.sum()),
     )
 
 

@@ -205,7 +205,16 @@ def measure(sides: PanePair) -> JointResult | None:
     reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
     rows = min(reference.rows, current.rows)
-    return JointResult(shift, reference.mean, current.mean, p, effect, rows, _contributors(sides), missing=missing)
+    return JointResult(
+        value=shift,
+        was=reference.mean,
+        now=current.mean,
+        p_value=p,
+        effect=effect,
+        rows=rows,
+        contributors=_contributors(sides),
+        missing=missing,
+    )
 
 
 def held_out(errors: Errors, sides: PanePair) -> Errors:

@@ -1,4 +1,4 @@
-"""Hold what metrics of one kind share: of the confusion matrix, losses, lists, the order of scores, costs.
+"""Shared code per kind of metric: confusion matrix, losses, ranked lists, score order, costs.
 
-Imports the rooms that `core/metrics` may import.
+May import the same packages as `core/metrics`.
 """

@@ -1,4 +1,4 @@
-"""Values, intervals and estimates of metrics of the confusion matrix: shares of one class, and any smooth function."""
+"""Values, intervals and estimates from the confusion matrix: fractions of one class, and any smooth function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ F1 = ClassWeights(2.0, 1.0, 1.0)
 
 
 def f_weights(beta: float) -> ClassWeights:
-    """Return the weights of cells in the F score of a beta: recall counts beta times as much as precision.
+    """Return the weights of the cells for the F score of a beta: recall counts beta times as much as precision.
 
     Source: van Rijsbergen, Information Retrieval (1979), chapter 7.
     """
@@ -32,10 +32,10 @@ def f_weights(beta: float) -> ClassWeights:
 
 
 def value_of_cells(function: Callable[[F64], float | None]) -> Value:
-    """Return the value that a function of the cells has; it is of all rows with a decision.
+    """Return the value function for a function of the confusion matrix.
 
     Args:
-        function: Weights, float64 (k, k), actual by predicted → the value, None where it is not defined.
+        function: Weights, float64 (k, k), actual by predicted → the value, None if it is not defined.
     """
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
@@ -46,7 +46,7 @@ def value_of_cells(function: Callable[[F64], float | None]) -> Value:
 
 
 def share_of_cells(sums: PerformanceSums, hits: F64, misses: F64) -> MetricValue | None:
-    """Return the share of rows in cells that count for it; float64 (k, k) each, 0 where a cell does not count."""
+    """Return the fraction hits / (hits + misses) over the cells; float64 (k, k) each, 0 for cells that do not count."""
     if sums.confusion is None:
         return None
     counted = hits + misses
@@ -55,7 +55,7 @@ def share_of_cells(sums: PerformanceSums, hits: F64, misses: F64) -> MetricValue
 
 
 def share_by_gradient(hits: F64, misses: F64, cells: F64) -> tuple[float | None, F64]:
-    """Return a share of cells and its gradient: float64 (k, k) each."""
+    """Return a fraction over cells and its gradient: float64 (k, k) each."""
     total = float(((hits + misses) * cells).sum())
     value = ratio(float((hits * cells).sum()), total)
     share = value or 0.0
@@ -63,7 +63,7 @@ def share_by_gradient(hits: F64, misses: F64, cells: F64) -> tuple[float | None,
 
 
 def mean_over_classes(above: F64, below: F64, weight: F64) -> float | None:
-    """Return the weighted mean of quotients over the classes for which they are defined: float64 (k,) each."""
+    """Return the weighted mean of the ratios over the classes for which they are defined: float64 (k,) each."""
     defined = below > 0
     if not (weight[defined] > 0).any():
         return None
@@ -71,20 +71,20 @@ def mean_over_classes(above: F64, below: F64, weight: F64) -> float | None:
 
 
 def class_of(sums: PerformanceSums, name: Name) -> int | None:
-    """Return the code of the class that a value is of: the named or the positive one; None for a mean over classes."""
+    """Return the code of the class of a metric name, else of the positive class; None for a mean over classes."""
     if name.of is None:
         return sums.positive
     return sums.task.classes.index(name.of) if name.of in sums.task.classes else None
 
 
 def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Value, IntervalOfValue]:
-    """Return value and interval of a share of one class: of the positive one, of a named one, or the mean of many.
+    """Return value and interval of a fraction for one class: the positive one, a named one, or the mean over all.
 
-    The plain mean is over the classes for which the share is defined, ``_micro`` over all decisions, ``_weighted`` by
-    the rows of each class.
+    The plain mean is over the classes for which the fraction is defined, ``_micro`` is over all decisions,
+    ``_weighted`` weights each class by its rows.
 
     Args:
-        weights_of: The name of the metric → what counts for the share, None where the name lacks its number.
+        weights_of: The name of the metric → the weights of the cells, None if the name lacks its number.
     """
 
     def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
@@ -123,20 +123,20 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
 
 
 def accuracy_interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the interval of the share of decisions that are right."""
+    """Return the interval of the fraction of correct decisions."""
     right = np.eye(len(sums.task.classes))
     ratio = sums.ratio(right, 1 - right)
     return None if ratio is None else sums.share_interval(ratio)
 
 
 def share_of_class(sums: PerformanceSums, weights: ClassWeights, code: int) -> IntervalAndRows | None:
-    """Return the interval of a share of one class; None where no decision is known."""
+    """Return the interval of a fraction for one class; None if no decision is known."""
     ratio = sums.ratio(*weights.cells(len(sums.task.classes), code))
     return None if ratio is None else sums.share_interval(ratio)
 
 
 def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndRows | None:
-    """Return the interval of the plain mean of a share over classes, which share rows."""
+    """Return the interval of the unweighted mean of a fraction over classes, with the covariance of shared rows."""
     table = sums.table
     if table is None:
         return None
@@ -153,12 +153,12 @@ def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndR
 
 
 def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float = 1.0) -> IntervalAndRows | None:
-    """Return the interval of the plain mean of shares from the interval of each (MOVER); None of none.
+    """Return the interval of the unweighted mean of fractions from their intervals (MOVER); None without intervals.
 
     Args:
         sums: The sums of a window.
-        ratios: The shares.
-        inflated: The variance of the mean as a multiple of that of independent shares.
+        ratios: The fractions.
+        inflated: The variance of the mean as a multiple of that of independent fractions.
     """
     values_and_intervals = [(ratio.value, sums.share_interval(ratio)) for ratio in ratios]
     values = [value for value, _ in values_and_intervals if value is not None]
@@ -167,9 +167,9 @@ def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float =
 
 
 def interval_from_gradient(metric: Metric, sums: PerformanceSums, value: float) -> IntervalAndRows | None:
-    """Return the interval of a metric of the confusion matrix by its gradient, on the logit scale of its range.
+    """Return the interval of a confusion-matrix metric by its gradient, on the logit scale of its range.
 
-    A metric without a greatest value has Student's interval of the value itself.
+    A metric without an upper bound gets Student's interval of the value itself.
     """
     if sums.table is None or metric.gradient is None:
         return None
@@ -181,7 +181,7 @@ def interval_from_gradient(metric: Metric, sums: PerformanceSums, value: float) 
 
 
 def logit_between(lowest: float, greatest: float) -> Form:
-    """Return the form of an interval that stays between two values.
+    """Return the interval form for a value between two bounds.
 
     >>> low, high, _ = logit_between(-1.0, 1.0)(0.8, 0.04**2, 0.95, np.inf)
     >>> round(low, 3), round(high, 3)
@@ -198,5 +198,5 @@ def logit_between(lowest: float, greatest: float) -> Form:
 
 
 def estimated_share(weights: ClassWeights, decisions: tuple[int, ...], cls: int = 1) -> Estimation:
-    """Return the estimation of a share of one class, 1 = the positive one, from an expected confusion."""
+    """Return the estimation of a fraction for one class, 1 = the positive one, from an expected confusion matrix."""
     return Estimation(lambda cells: share_by_gradient(*weights.cells(2, cls), cells), decisions=decisions)

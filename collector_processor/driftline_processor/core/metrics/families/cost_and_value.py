@@ -1,10 +1,10 @@
-"""The matrix of costs, and the interval of a mean cost from the exact limits of how many rows have each cost.
+"""Cost matrix, and the interval of a mean cost from exact limits of the number of rows per cost.
 
-A fraud that was let through costs 500 and is one row in two hundred: of a day without one, a mean and its variance say
-that nothing ever costs anything. The exact limit of a share that was never seen says how many of them there may be.
+Rare costs dominate: a missed fraud costs 500 and occurs once in two hundred rows. The mean and variance of a day
+without fraud would exclude any cost; the exact limit of an unobserved fraction does not.
 
 Source: Zou, Huang and Zhang, "A note on confidence interval estimation for a linear function of binomial proportions"
-(2009), with the correlation of shares of the same rows.
+(2009), with the correlation of fractions of the same rows.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from driftline_processor.core.outcomes.sums import effective, ratio
 EVERY_TASK = frozenset(KINDS)
 
 Costs = Mapping[str, Mapping[str, float]]
-"""Actual class → predicted class → cost of one such row; what is not named costs nothing."""
+"""Actual class → predicted class → cost of one such row; missing entries cost 0."""
 
 
 def cost_matrix(costs: Costs, task: Task) -> F64:
-    """Return the cost of a row of each cell: float64 (k, k), by actual and predicted class.
+    """Return the cost of a row per cell: float64 (k, k), actual by predicted class.
 
     >>> cost_matrix({"1": {"0": 500.0}}, Task("binary", ("0", "1"), "1")).tolist()
     [[0.0, 0.0], [500.0, 0.0]]
@@ -46,7 +46,7 @@ def cost_matrix(costs: Costs, task: Task) -> F64:
 
 
 def unknown_classes(costs: Costs, task: Task) -> tuple[str, ...]:
-    """Return the classes of a matrix that the task does not know; with one of them there is no cost.
+    """Return the classes of a cost matrix that the task lacks; if there is one, the cost is not computed.
 
     >>> unknown_classes({"fraud": {"ok": 500.0}}, Task("binary", ("0", "1"), "1"))
     ('fraud', 'ok')
@@ -60,7 +60,7 @@ Exact = Callable[[WeightSums, WeightSums], Interval]
 
 
 def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, float]:
-    """Return the ends of the interval of the mean cost of a row; ``costs``: float64 (k, k), of each cell of the table.
+    """Return the limits of the mean cost per row; ``costs``: float64 (k, k), the cost of each cell.
 
     Of costs that no row had, the one that could matter most is reckoned with: they are few together, too.
 
@@ -95,14 +95,17 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
 
 
 def _reach(moved: F64, share: F64, alike: F64, side: int) -> float:
-    """Return how far all move the mean, and the one that moves it most to this side of those that were never seen."""
+    """Return the distance from the mean to one limit.
+
+    Observed costs enter by their covariance, plus the one unobserved cost that matters most.
+    """
     unseen = max(0.0, float((side * moved[share == 0]).max(initial=0.0)))
     reachable = np.where(share > 0, moved, 0.0)
     return sqrt(max(0.0, float(reachable @ alike @ reachable)) + unseen**2)
 
 
 def _correlation(share: F64, squares: F64) -> F64:
-    """Return how shares of the same rows go together; ``squares``: float64 (g,), Σw² of each. 0 of those never seen."""
+    """Return the correlation of fractions of the same rows; ``squares``: float64 (g,), Σw² each. 0 if unobserved."""
     covariance = np.diag(squares) - np.outer(share, squares) - np.outer(squares, share)
     covariance += np.outer(share, share) * squares.sum()
     deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))
@@ -112,9 +115,9 @@ def _correlation(share: F64, squares: F64) -> F64:
 
 
 def cost_of_decisions(*, total: bool) -> tuple[Value, IntervalOfValue]:
-    """Return value and interval of the cost of the rows with a decision: of all together, else of one on average.
+    """Return value and interval of the cost of the rows with a decision: the total, or the mean per row.
 
-    Both are exact: they are made from the number of rows in cells of each cost.
+    Both are exact, since they use the number of rows per cost.
     """
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
@@ -127,11 +130,11 @@ def cost_of_decisions(*, total: bool) -> tuple[Value, IntervalOfValue]:
 
 
 def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | None:
-    """Return the interval of what decisions cost, by how many rows are in cells of each cost.
+    """Return the interval of the cost of decisions, from the number of rows per cost.
 
     Args:
         sums: The sums of a window.
-        total: Whether of all rows together, else of one row on average.
+        total: True for the total, False for the mean per row.
     """
     table = sums.table
     if table is None:
@@ -146,7 +149,7 @@ def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | No
 
 
 def value_of_outcomes(*, total: bool) -> tuple[Value, IntervalOfValue]:
-    """Return value and interval of what outcomes were worth: of all together, else of one on average."""
+    """Return value and interval of the monetary value of outcomes: the total, or the mean per outcome."""
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
         mean, held = sums.means.get("value"), sums.pane.parts.get("value")

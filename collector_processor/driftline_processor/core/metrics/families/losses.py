@@ -21,7 +21,7 @@ def mean_of_loss(loss: str, form: Form = positive) -> tuple[Value, IntervalOfVal
 
     Args:
         loss: The name of the loss.
-        form: What the interval of the mean becomes: of a loss that is never below 0, of its logarithm.
+        form: The form of the interval; the default, for losses of at least 0, uses the logarithm.
     """
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
@@ -32,7 +32,7 @@ def mean_of_loss(loss: str, form: Form = positive) -> tuple[Value, IntervalOfVal
 
 
 def mean_of_scores(positives: F64, negatives: F64, of_positive: F64, of_negative: F64) -> Slopes | None:
-    """Return the expected mean of a loss of positives and of negatives by bin of the score: float64 (bins,) each."""
+    """Return the expected mean loss from the losses of positives and negatives per score bin: float64 (bins,) each."""
     total = float(positives.sum()) + float(negatives.sum())
     if total <= 0:
         return None
@@ -41,13 +41,13 @@ def mean_of_scores(positives: F64, negatives: F64, of_positive: F64, of_negative
 
 
 NOT_RARE = (0.0, 50.0)
-"""Value of :attr:`Estimation.fewest` for a mean over all rows, which needs no rare class."""
+"""Value of :attr:`Estimation.fewest` for a mean over all rows, which does not need rows of a rare class."""
 
 
 def estimated_mean(losses_of: LossesOfScore) -> Estimation:
     """Return the estimation of a mean loss from scores.
 
     Args:
-        losses_of: Scores, float64 (bins,) → the loss of a positive and of a negative with each.
+        losses_of: Scores, float64 (bins,) → the loss of a positive and of a negative at each score.
     """
     return Estimation(of_scores=lambda p, q, score: mean_of_scores(p, q, *losses_of(score)), fewest=NOT_RARE)

@@ -16,13 +16,13 @@ RANKING = frozenset({"ranking"})
 
 
 def value_over_lists(sums: PerformanceSums, name: Name) -> MetricValue | None:
-    """Return the weighted mean over the lists of which it is defined; None of a cutoff that is not kept."""
+    """Return the weighted mean over the lists for which it is defined; None for a cutoff that is not stored."""
     mean = sums.lists.get(_key(name))
     return None if mean is None else MetricValue(ratio(mean.total, mean.weight), mean.lists, "panes")
 
 
 def interval_over_lists(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the interval of a mean over lists that is at most 1: rare bad lists are few, too."""
+    """Return the interval of a mean over lists that is at most 1, if hits and misses both suffice."""
     own, found = sums.lists.get(_key(name)), _mean(sums, _key(name))
     if own is None or found is None:
         return None
@@ -31,7 +31,7 @@ def interval_over_lists(sums: PerformanceSums, name: Name, _value: float) -> Int
 
 
 def share_interval_of_lists(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
-    """Return the interval of a share of lists: each counts or does not."""
+    """Return the interval of a fraction of lists, where each list is a hit or a miss."""
     own, found = sums.lists.get(_key(name)), _mean(sums, _key(name))
     if own is None or found is None:
         return None
@@ -57,7 +57,7 @@ def _mean_of_lists(sums: PerformanceSums, key: str) -> LossMean | None:
 
 
 def for_rankings_too(of_classes: tuple[Value, IntervalOfValue]) -> tuple[Value, IntervalOfValue]:
-    """Return value and interval of a metric that classes and ranked lists have by one name, as precision is."""
+    """Return value and interval of a metric that classes and ranked lists share under one name, such as precision."""
     value_of, interval_of = of_classes
 
     def value(sums: PerformanceSums, name: Name) -> MetricValue | None:

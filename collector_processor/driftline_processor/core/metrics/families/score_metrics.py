@@ -1,4 +1,4 @@
-"""Values and intervals of metrics of the order of scores: areas under curves, gain, lift."""
+"""Values and intervals of metrics of the score order: areas under curves, gain, lift."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHARE_OF_ROWS = Argument("a share of the rows", 0.1, lambda at: 0 < at <= 1)
 
 
 def value_of_order(function: Callable[[ScoreOrder], BoundedValue]) -> Value:
-    """Return the value that a function of the order of scores has, with its bound."""
+    """Return the value function for a function of the score order, with its error bound."""
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
         if sums.order is None:
@@ -34,7 +34,7 @@ def value_of_order(function: Callable[[ScoreOrder], BoundedValue]) -> Value:
 
 
 def value_of_gain(sums: PerformanceSums, name: Name, times: float) -> MetricValue | None:
-    """Return ``times`` the share of positives among the share ``name.at`` of rows that score highest."""
+    """Return ``times`` the fraction of positives in the top ``name.at`` of the rows by score."""
     if name.at is None or not 0 < name.at <= 1 or sums.order is None:
         return None
     gain = sums.order.gain(name.at)
@@ -43,7 +43,7 @@ def value_of_gain(sums: PerformanceSums, name: Name, times: float) -> MetricValu
 
 
 def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> IntervalAndRows | None:
-    """Return the interval of the same; of all rows, ``at`` = 1, there is none."""
+    """Return the interval of :func:`value_of_gain`; None at ``at`` = 1, all rows."""
     curve = sums.curve()
     if curve is None or at is None or at >= 1:
         return None
@@ -59,7 +59,7 @@ def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> I
 
 
 def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool) -> IntervalAndRows | None:
-    """Return the interval of an area under the ROC curve, or of that of precision over recall (``of_precision``)."""
+    """Return the interval of the area under the ROC curve, or under the precision-recall curve (``of_precision``)."""
     curve = sums.curve()
     if curve is None:
         return None

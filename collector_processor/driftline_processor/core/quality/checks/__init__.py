@@ -1,1 +1,1 @@
-"""One data-quality check a file, each with a ``CHECK``."""
+"""Data-quality checks, one per file, each with a constant ``CHECK``."""

@@ -1,4 +1,4 @@
-"""Constant: a feature that had many values has one."""
+"""Constant: a feature with many values before has only one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from driftline_processor.core.quality.share_test import LEAST, effect
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Find features of which all values of the window lie in one bin, where the baseline's did not.
+    """Find features whose values in the window all lie in one bin, while the baseline's did not.
 
     From panes. A category, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
-    says which; of other numbers it is exact to a bin, a hundredth of the baseline's rows, and the finding says between
-    which two values they lie. The p-value is exact: the chance that all rows of a window fall into one bin, Σ pᵐ.
+    names it. Other numbers are known to a bin of 1 % of the baseline's rows, and the finding names its two edges. The
+    p-value is exact: the probability that all rows of a window fall into one bin, Σ pᵐ.
     """
     table = look.table
     looked_at = (table.now.usable > 0) & (table.was.usable > 0)
@@ -51,7 +51,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
 
 
 def _value(pair: FeaturePair, place: int) -> dict[str, Any]:
-    """Return the one value of a window, or the two between which all lie; {} if anything may lie there."""
+    """Return the value of the bin, or its two edges; {} for bins with an open range."""
     if isinstance(pair.bins, CategoryBins):
         return {"category": pair.bins.categories[place]}
     edges = pair.bins.edges

@@ -1,4 +1,4 @@
-"""Duplicates: whole rows that repeat another row of the window."""
+"""Duplicates: complete rows that repeat another row of the window."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from driftline_processor.core.quality.feature_sums import CheckInput
 from driftline_processor.core.quality.share_test import LEAST, effect, more_often
 
 MOST = 0.1
-"""Share of the baseline's rows that repeat, beyond which repeating is what such rows do by themselves, and says
-nothing."""
+"""Fraction of repeated rows in the baseline above which the check is skipped: repeats are normal for such data."""
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of rows whose features all equal those of an earlier row.
+    """Compare the fraction of rows whose features all equal those of an earlier row.
 
-    From rows, of which each that has all features leaves a fingerprint of 64 bits: two of a million rows that differ
-    pass for equal once in 37 million windows. Of more rows more are equal by chance: the baseline's repeats are brought
-    to the window's size in proportion to the pairs, which is too many rather than too few. Where the baseline repeats
-    more than a tenth of its rows by itself (few features of few values), or where less than a tenth of the window's
-    rows have all features, nothing is judged.
+    From 64-bit fingerprints of the rows with all features: a false match occurs once in 37 million windows of a million
+    rows. More rows have more repeats by chance, so the baseline's repeats are scaled by the number of pairs, which
+    overestimates them. The check is skipped if the baseline repeats more than a tenth of its rows (few features with
+    few values), or if less than a tenth of the window's rows have all features.
     """
     repeats, reference = look.repeats, look.baseline.extras.repeats
     # 0.1: share of the rows that must have all their values: of fewer nobody knows whether the others repeat

@@ -1,4 +1,4 @@
-"""Missing: a feature has no value in another share of the rows than before."""
+"""Missing values: a feature lacks values in another fraction of the rows than before."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePai
 from driftline_processor.core.quality.share_test import LEAST, effect, may_matter, more_often, shares_of
 
 UNKNOWN = "unknown:"
-"""Before the name of a feature that the baseline does not know, in the names of parts."""
+"""Prefix of part names for features that the baseline lacks."""
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of missing values: more of them, or far fewer (somebody fills them in).
+    """Compare the fraction of missing values: more of them, or far fewer (imputed upstream).
 
-    From panes, exactly. Both ways, so a p-value counts twice. Where a key says which rows belong together, the design
-    effect of being missing is estimated from their groups: a customer may lack a value in all of its rows.
+    From panes, exactly. The test is two-sided. If a key defines groups of rows, the design effect is estimated from
+    these groups: a customer may lack a value in all of its rows.
     """
     was, now = (shares_of(suspicion.missing, suspicion.rows) for suspicion in (look.table.was, look.table.now))
     suspect = look.table.where(may_matter(was, now, both=True))
@@ -53,7 +53,7 @@ def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
 
 
 def similar_feature(name: str, unknown: Sequence[str]) -> str:
-    """Return the new feature whose name is nearest to a missing one; "" if none is near.
+    """Return the new feature with the name nearest to a missing feature; "" if none is near.
 
     >>> similar_feature("age", ["age_years"])
     'age_years'
@@ -62,12 +62,12 @@ def similar_feature(name: str, unknown: Sequence[str]) -> str:
 
 
 def unknown_features(pane: Pane) -> list[str]:
-    """Return the names of features that rows had and that the baseline does not know."""
+    """Return the names of features in the window that the baseline lacks."""
     return [part.removeprefix(UNKNOWN) for part in sorted(pane.parts) if part.startswith(UNKNOWN)]
 
 
 def _design(pair: FeaturePair, look: CheckInput) -> Design:
-    """Return the design effect of missing values: by days whose shares differ, or by clusters, whichever is greater."""
+    """Return the design effect of missing values: from days or from clusters, whichever is larger."""
     by_days = Design(look.shares.missing.get(f"feature:{pair.name}", 1.0))
     groups = look.missing_by_group(pair.name)
     if groups is None:

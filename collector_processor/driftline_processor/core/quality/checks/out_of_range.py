@@ -1,6 +1,6 @@
-"""Out of range: numbers beyond where nearly all of the baseline lay.
+"""Out of range: numbers outside the range of nearly all baseline values.
 
-Values that no sampling explains, however few they are: infinities where there was none, and values far beyond.
+New infinities and values far outside are found however few they are.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from driftline_processor.core.quality.feature_sums import CERTAIN, MARGIN, Check
 from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
 
 ONE_END = 0.9
-"""Part of the values outside that lies at one end for a sentence to name that end alone."""
+"""Fraction of the values outside the range at one end above which the finding names that end only."""
 
 FAR = 1e6
-"""Multiple of the baseline's largest value, by magnitude, beyond which a value is far."""
+"""Multiple of the baseline's largest magnitude above which a value is far."""
 
 _BOUNDS = octave_bounds()
 _NEAREST = np.concatenate([-_BOUNDS[: len(_BOUNDS) // 2], [0.0], _BOUNDS[len(_BOUNDS) // 2 :]])
-"""The magnitude that every value of an entry of ``tails:NAME`` has at least: float64 (TAILS,)."""
+"""The minimum magnitude of a value in each entry of ``tails:NAME``: float64 (TAILS,)."""
 
 
 def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
-    """Suspect a number with infinities, of which the baseline had none, or with values far beyond its largest.
+    """Return a suspicion for new infinities, or for values far above the baseline's maximum; else None.
 
-    No chance makes an infinity of finite values. That a window of m rows has a value F times the largest of n rows
-    is m / (m + n F) likely where tails are Cauchy's, whose mean is infinite, and less where they are lighter. How far
-    values lie is told up to 2^63: of a baseline that comes within a millionth of that, nothing is.
+    Chance cannot make an infinity from finite values. A window of m rows has a value F times the maximum of n rows with
+    probability m / (m + n F) if the tails are Cauchy, with an infinite mean, and less often if they are lighter.
+    Magnitudes are known up to 2^63, so a baseline within a factor of a million of that has no far values.
     """
     infinite = pair.now.infinite if _had_no_infinity(pair) else 0.0
     beyond, times = _beyond(pair)
@@ -57,12 +57,12 @@ def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
 
 
 def _had_no_infinity(pair: FeaturePair) -> bool:
-    """Return True where the baseline had none: one from before kinds were told has invalid values of any kind."""
+    """Return True if the baseline had no infinity; one without kinds of invalid values must have no invalid value."""
     return pair.was.usable > 0 and (pair.was.infinite == 0 if pair.was.kinds is not None else pair.was.invalid == 0)
 
 
 def _beyond(pair: FeaturePair) -> tuple[float, float]:
-    """Return the weight of values far beyond the baseline, and the farthest as a multiple of the baseline's largest."""
+    """Return the weight of far values, and the largest as a multiple of the baseline's maximum."""
     if pair.least is None or pair.greatest is None or pair.now.tails is None:
         return 0.0, 1.0
     largest = max(abs(pair.least), abs(pair.greatest))
@@ -73,11 +73,11 @@ def _beyond(pair: FeaturePair) -> tuple[float, float]:
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of values beyond the outer edges of the bins, infinities among them.
+    """Compare the fraction of values outside the outer edges of the bins, infinities included.
 
-    From panes, exactly. The edges are the 0.1 % and the 99.9 % quantile of the baseline, or its least and greatest
-    where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
-    others are told however few they are. Where most values lie beyond, it is a finding however much days differ.
+    From panes, exactly. The edges are the 0.1 % and the 99.9 % quantile of the baseline, or its minimum and maximum if
+    it has few values, so a single outlier in the baseline does not widen the range. Infinities and far values are found
+    however few they are. If most values lie outside, it is a finding whatever the variance between days.
     """
     table = look.table
     looked_at = table.number & (np.diff(table.now.start, append=len(table.now.counts)) > 1)
@@ -92,7 +92,7 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _may_be_far(known: FeatureTable) -> Mask:
-    """Return False where no value is far beyond the baseline."""
+    """Return False for features without a far value."""
     found = np.zeros(len(known.pairs), np.bool_)
     tails = [(index, pair, pair.now.tails) for index, pair in enumerate(known.pairs) if pair.now.tails is not None]
     if tails:
@@ -103,10 +103,10 @@ def _may_be_far(known: FeatureTable) -> Mask:
 
 
 def _by_own_design(pair: FeaturePair, look: CheckInput) -> FeaturePair:
-    """Return a pair whose rows count by how far shares out of range differ, by days or clusters; as values elsewhere.
+    """Return the pair with the design effect of the fractions out of range, by days or by clusters.
 
-    Days whose levels differ have nearly the same shares beyond the edges, so far more of their rows count. What a day
-    far away may have beyond by its level alone counts as the baseline's.
+    Days with different levels have nearly the same fractions outside the edges, so far more of their rows are
+    effective. The fraction that a far day may have outside by its level alone counts as the baseline's.
     """
     by_days = look.shares.outside.get(f"feature:{pair.name}")
     if by_days is None:

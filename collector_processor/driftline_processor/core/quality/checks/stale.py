@@ -1,4 +1,4 @@
-"""Stale: rows repeat those of the window before."""
+"""Stale: rows repeat those of the previous window."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from driftline_processor.core.quality.feature_sums import CheckInput
 from driftline_processor.core.quality.share_test import more_often
 
 LEAST = 0.1
-"""Share of the rows, beyond what is expected, from which on they are told of."""
+"""Fraction of the rows, above the expected fraction, from which on repeats are a finding."""
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of rows whose features all equal those of a row of the window before with the expected one.
+    """Compare the fraction of rows that equal a row of the previous window with the expected fraction.
 
-    From rows, by the same fingerprints as the check for duplicates. Shares that repeat are no sign of a stale feed:
-    what is planned, flights or deliveries, has nearly the same shares every day. Whole rows do not repeat.
+    From the same fingerprints as the check for duplicates. Repeated distributions do not show a stale feed: planned
+    data, such as flights, has nearly the same distribution every day.
 
-    What is expected comes from how often the baseline repeats its own rows, in proportion to the pairs of rows. Nothing
-    is judged where that is much, nor where rows have always repeated (the same customers are scored every night): the
-    baseline must hold several stretches of time, or the window before must not have repeated the one before it.
+    The expected fraction comes from the baseline's own repeats, scaled by the number of pairs of rows. The check is
+    skipped if that fraction is large, or if rows have always repeated (the same customers are scored every night): the
+    baseline must hold several periods, or the previous window must not have repeated the one before it.
     """
     usual_repeats, repeats = look.baseline.extras.repeats, look.recurrences
     if usual_repeats is None or not repeats or repeats[0] is None:
@@ -42,12 +42,12 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _expected(repeats: Repeats, recurrence: Recurrence) -> float:
-    """Return the share of rows that equal one of the window before by chance: pairs are as equal as in the baseline."""
+    """Return the fraction of rows that equal a row of the previous window by chance, from the baseline's pairs."""
     return min(1.0, 2 * (repeats.rows - repeats.distinct) / repeats.rows * recurrence.before / repeats.rows)
 
 
 def _is_news(look: CheckInput, repeats: Repeats) -> bool:
-    """Return True where rows used not to repeat from one stretch of time to the next."""
+    """Return True if rows did not repeat from one period to the next before."""
     blocks = look.baseline.extras.blocks
     if blocks is not None and len(blocks.starts) > 2:
         return True

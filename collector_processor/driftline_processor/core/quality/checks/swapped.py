@@ -1,4 +1,4 @@
-"""Swapped columns: two features stand in each other's place."""
+"""Swapped columns: the values of two features are exchanged."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from driftline_processor.core.quality.feature_sums import (
 from driftline_processor.core.quality.share_test import more_often
 
 LEAST_SHARE = 0.05
-"""Share of the rows that must be swapped; fewer would be a minor finding, and no two columns that changed places."""
+"""Minimum fraction of swapped rows; fewer would be a minor finding."""
 
 ALIKE, MOST_UNLIKE = 0.1, 0.3
-"""Greatest difference of the two shares of a swap: the first number, or the difference by chance where rows are few,
-but at most the second. Chance moves a share by a third of its move of a distribution, over the distance of the two
-distributions. With the first number alone, 18 % of swaps were reported as two features that drift (days of 500 rows,
-100 effective rows).
+"""Maximum difference of the two estimated fractions of a swap: the first number, or the difference by chance if rows
+are few, but at most the second. Chance changes a fraction by a third of the noise of a distribution, divided by the
+distance of the two distributions. With the first number alone, 18 % of swaps were reported as two features that
+drift (days of 500 rows, 100 effective rows).
 """
 
 MOST = 40
-"""Features that changed most, of which all 780 pairs are tried."""
+"""Number of features, those that changed most, of which all 780 pairs are tried."""
 
 _NUMBER = KINDS.index("number")
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Find pairs of features that each look like a mixture of themselves and of the other, by the same share.
+    """Find pairs of features that each look like a mixture of themselves and the other, in the same proportion.
 
-    From panes. Numbers by their distribution functions; categorical features by the categories that belong to the
-    other one; a number and a categorical feature by categories where numbers belong, and numbers where categories
-    belong. Only features that changed beyond chance are tried; two that look alike are not told apart.
+    From panes. Numbers are compared by their distribution functions; categorical features by the categories that belong
+    to the other; a number and a categorical feature by the values of the other kind. Only features that changed
+    significantly are tried; two features with similar distributions cannot be distinguished.
     """
     pairs = list(look.pairs.values())
     places = {name: index for index, name in enumerate(look.baseline.bins.features)}
@@ -66,7 +66,7 @@ def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
 
 
 def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture) -> float:
-    """Return the greatest distance of two estimates of one swap's share."""
+    """Return the maximum difference of two estimates of the fraction of one swap."""
     return min(MOST_UNLIKE, max(ALIKE, (a.noise / mixture.apart + b.noise / other.apart) / 3))
 
 
@@ -77,7 +77,7 @@ def _good(fit: Mixture, chance: float) -> bool:
 
 
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
-    """Pairs of which at least one is a category."""
+    """Yield findings for pairs with at least one categorical feature."""
     strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
     counted = any(
         first_strayed is not None
@@ -99,17 +99,17 @@ def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Sus
 
 
 class _Strayed(NamedTuple):
-    """The share of a feature's values that belong to another, and how likely chance does as much."""
+    """The fraction of a feature's values that belong to another feature, with its p-value."""
 
     share: float = 0.0
     p: float = 1.0
 
 
 def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, counted: bool) -> _Strayed:
-    """Return the part of a feature that belongs to the other, beyond that in the baseline.
+    """Return the fraction of a feature that belongs to the other, above that in the baseline.
 
-    ``counted``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much
-    of it as the other one: two columns of the same cities, of which each keeps only some.
+    ``counted``: the baseline contains these counts. The result is empty if the baseline itself contains nearly as much
+    of the other feature, such as two columns of the same cities.
     """
     now = _strange(pair.now, feature_pair, places)
     if now <= 0 or pair.was.with_value <= 0:

@@ -13,10 +13,10 @@ _WRITTEN, _TEXT, _NUMBER = KINDS.index("number_in_text"), KINDS.index("text"), K
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of values that have another type than the feature.
+    """Compare the fraction of values whose type differs from that of the feature.
 
-    From panes, exactly. Of a number: texts, "12" among them, which a service sent as a text; infinities are numbers. Of
-    a category: numbers. A boolean is a number, 0 or 1.
+    From panes, exactly. For a number: texts, including "12" sent as a text; infinities are numbers. For a category:
+    numbers. A boolean is a number, 0 or 1.
     """
     table = look.table
     looked_at = table.number | table.has_categories
@@ -30,7 +30,7 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _strange(sums: Sums, number: bool) -> float:
-    """Weight of the values of another type."""
+    """Return the weight of the values of another type."""
     if number:
         return sums.invalid - sums.infinite
     return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])

@@ -1,4 +1,4 @@
-"""Unit change: a column times 10, 100, 1,000, a million, or what units of time differ by; or divided by that."""
+"""Unit change: a column multiplied or divided by 10, 100, 1,000, a million, or a ratio of time units."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from driftline_processor.core.quality.feature_sums import (
 FACTORS = (10.0, 100.0, 1000.0, 1e6, 0.1, 0.01, 0.001, 1e-6)
 
 OF_TIME = tuple(factor for times in (12, 24, 60, 3_600, 86_400) for factor in (float(times), 1.0 / times))
-"""What units of time differ by: months, hours, minutes and seconds of a year, a day, an hour.
+"""Ratios of time units: months per year, hours per day, minutes and seconds per hour and so on.
 
-Such a factor is looked for in all values alone. A mixture with one of so many factors would explain a heavier tail:
-of 132 features to the power 1.2, 9 (docs/data/data-quality.md has none).
+They are tried for all values only. Mixtures with these factors would explain heavier tails: 9 of 132 features to the
+power 1.2 (docs/data/data-quality.md has none).
 """
 
 ALL_FACTORS = FACTORS + OF_TIME
 
 APART = 0.3, 0.5
-"""Least distance of the baseline in another unit from the baseline (KS, values other than zero): where nearly all
-values changed, and where some changed. Beyond the second a smooth drift cannot look like a mixture.
+"""Minimum KS distance between the baseline and the baseline in another unit (values other than zero): if nearly all
+values changed, and if some changed. Above the second, a smooth drift cannot look like a mixture.
 """
 
 
@@ -39,11 +39,11 @@ class _Fit(NamedTuple):
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Find numbers whose distribution is a mixture of the baseline's and of the baseline's times a factor.
+    """Find numbers whose distribution is a mixture of the baseline and of the baseline times a factor.
 
-    From panes: over the bins, and over powers of two beyond them. A finding needs a KS distance from the baseline that
-    is no chance, and a mixture that leaves no more of it than chance and the grid explain. Zeros say nothing of a unit.
-    A natural change by exactly such a factor cannot be told from a change of unit: hence the question mark.
+    From panes: over the bins, and over powers of two outside them. A finding needs a significant KS distance from the
+    baseline, and a mixture that leaves no more of it than chance and the grid explain. Zeros are ignored. A real change
+    by exactly such a factor cannot be distinguished from a change of unit: hence the question mark.
     """
     suspicions = [suspicion for changed in look.changed if (suspicion := _of(changed)) is not None]
     return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
@@ -76,7 +76,7 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
 
 
 def _divided(points: F64, factor: float) -> F64:
-    """Points in the baseline's unit; what is not zero stays on its side of it."""
+    """Return the points in the baseline's unit; nonzero points keep their sign."""
     with np.errstate(over="ignore"):  # near the largest float: there is nothing beyond
         divided = points / factor
     return np.where((divided == 0) & (points != 0), np.copysign(np.nextafter(0.0, 1.0), points), divided)
@@ -96,7 +96,7 @@ def _good(fit: _Fit, chance: float, not_zero: float) -> bool:
 
 
 def _at_zero(was: DistributionFunction) -> float:
-    """Return the share of values that are exactly zero; 0 where the baseline has no bin for zero."""
+    """Return the fraction of values that are exactly zero; 0 if the baseline has no bin for zero."""
     if not (was.points == 0.0).any():
         return 0.0
     below, through = was.at(np.array([0.0, np.nextafter(0.0, 1.0)]))

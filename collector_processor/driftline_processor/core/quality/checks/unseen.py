@@ -1,4 +1,4 @@
-"""Unseen: values that the baseline never had, or hardly ever."""
+"""Unseen values: values that the baseline never or hardly ever had."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from driftline_processor.core.quality.share_test import CaseShare, may_matter, s
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Compare the share of categories that are none of the baseline's, and of numbers between the few values it had.
+    """Compare the fraction of unknown categories, and of numbers between the few values of the baseline.
 
-    From panes, exactly. A category is known when the baseline had it in at least 10 rows. What the baseline does not
-    know was chosen for being rare in it, so its share there is too low: of categories by those that it had just often
-    enough, of a number with few values by the values that it had once only.
+    From panes, exactly. A category is known if the baseline had it in at least 10 rows. Unknown values were selected
+    for being rare in the baseline, so their fraction there is too low. It is corrected: for categories by those with
+    barely enough rows, for a number with few values by the values that occurred once.
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
     """
