@@ -144,7 +144,7 @@ class MemoryCeiling:
         """
         if needed > self.work:
             raise NeedsMoreMemory(needed, self.work)
-        # 4 << 20: bytes of work that is not counted: a body of 170 kB in JSON
+        # 4 << 20: maximum bytes of work that is not counted, such as a JSON body of 170 kB
         if needed <= 4 << 20:
             yield
             return
@@ -153,8 +153,8 @@ class MemoryCeiling:
             while self._working and (self._working + needed > self.work or self.pressed):
                 if (left := end - self._clock()) <= 0:
                     raise Overloaded
-                # 0.1: seconds from one look of who waits for memory to the next
-                self._changed.wait(min(left, 0.1))  # memory may come back with nobody to tell of it
+                # 0.1: seconds between checks while waiting for memory
+                self._changed.wait(min(left, 0.1))  # memory may be freed without a notification
             self._working += needed
         try:
             yield

@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# pyarrow is imported by those who use it: whoever only reads the configuration does without.
+# pyarrow is imported on use, because reading the configuration does not need it.
 
 _M_TRIM_THRESHOLD, _M_ARENA_MAX = -1, -8
 """Option numbers of glibc's ``mallopt``."""

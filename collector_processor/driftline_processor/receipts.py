@@ -32,7 +32,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 """The headers of a request without headers."""
 
 
-class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what a sender is told
+class Overloaded(Exception):  # noqa: N818 - a state of the receiver that senders see
     """The queue is full; the sender should retry after ``retry_after`` seconds (at most 2)."""
 
     def __init__(self, retry_after: float = 1.0) -> None:

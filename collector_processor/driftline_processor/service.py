@@ -105,7 +105,7 @@ class Service:
     def start(self) -> None:
         """Start everything; after ConfigError, PortInUse or StorageError nothing keeps running."""
         try:
-            self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
+            self._bind()  # first, because a port in use is the most likely error
             self._state = state = State(self.config, self.health, self._clock, ceiling=self._ceiling)
             self._forward(state)
             self._notify(state)
@@ -246,8 +246,7 @@ class Service:
         if self._state is not None:
             yield partial(self._state.finish, deadline.share(EVALUATING))
         if self._couriers is not None:
-            # 3.0: seconds of the end in which messages that wait are sent; those that are not are sent after the next
-            # start
+            # 3.0: maximum seconds for sending waiting messages; the rest are sent after the next start
             yield partial(self._couriers.stop, min(3.0, forwarding.left))
             if self._state is not None:
                 yield self._state.note_deliveries
@@ -278,7 +277,7 @@ class Service:
         return RECEIVING * self.config.shutdown.timeout.total_seconds()
 
     @property
-    def _telling(self) -> list[str]:
+    def _notification_lines(self) -> list[str]:
         """Return lines about the recipients of notifications, without addresses."""
         policies, channels = self.config.watched_policies, self.config.all_channels
         if not policies:
@@ -297,7 +296,7 @@ class Service:
             if self.config.storage.in_memory
             else f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
-            *self._telling,
+            *self._notification_lines,
             *(f"warning: {one}" for one in self.config.warnings()),
         ]
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]
@@ -318,7 +317,7 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)  # what fails is said once, and without an address
+    logging.getLogger("sqlalchemy").setLevel(logging.CRITICAL)  # errors are logged once, without an address
     raise_most_files()
     keep_memory_small()
     with _private_files(), _Signals() as signals:
@@ -371,7 +370,7 @@ class _Signals:
     """Handles SIGTERM, SIGINT and SIGHUP within a ``with`` block."""
 
     def __init__(self) -> None:
-        self._arrived: SimpleQueue[int] = SimpleQueue()  # a handler may put into it while the main thread waits for it
+        self._arrived: SimpleQueue[int] = SimpleQueue()  # a signal handler may put into it while the main thread waits
         self._ending = False
         self._before: dict[int, Any] = {}
 
@@ -382,7 +381,7 @@ class _Signals:
     def __enter__(self) -> _Signals:
         handlers: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            handlers[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
+            handlers[signal.SIGHUP] = self._hang_up  # unless `nohup` ignores it
         self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 

@@ -131,7 +131,7 @@ def names_of(metric: Metric, kind: str) -> Iterator[str]:
         number = 2.0 if metric.argument.valid(2.0) else metric.argument.example
     for base in metric.bases_for(kind):
         name = base if number is None else name_with_number(base, number)
-        if not (task.has_class_scores and base == "roc_auc"):  # of many classes it is of each, or roc_auc_ovr
+        if not (task.has_class_scores and base == "roc_auc"):  # multiclass has one value per class, or roc_auc_ovr
             yield name
         if task.has_class_scores and metric.of_class and base == metric.name:
             yield f"{name}[b]"
@@ -288,7 +288,7 @@ def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
 def direction_problems(metric: Metric, kind: str) -> Iterator[str]:
     """Yield better predictions with a value that is worse by its direction."""
     if TASKS[kind].ranks_items or metric.unit == "value":
-        return  # lists are drawn without a model, and what a row is worth has nothing to do with its prediction
+        return  # lists are drawn without a model, and values do not depend on predictions
     worse, better = (draw_rows(kind, 500, 4, right).of(metric) for right in (0.2, 0.9))
     for name, value in better.items():
         before = worse[name].value

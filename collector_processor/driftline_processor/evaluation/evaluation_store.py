@@ -233,11 +233,11 @@ class EvaluationStore:
         self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
         self._unstored: dict[WindowKey, LazyEvaluation] = {}
         self._written: list[tuple[LazyEvaluation, int]] = []
-        self._held: OrderedDict[WindowKey, tuple[WindowDetails, int]] = OrderedDict()
+        self._cached_details: OrderedDict[WindowKey, tuple[WindowDetails, int]] = OrderedDict()
         self._held_bytes, self._typical = 0, HEAD
         self._summarized: OrderedDict[WindowKey, WindowDetails] = OrderedDict()
         self._summaries = 0
-        self._asked: tuple[int, str] | None = None
+        self._last_series: tuple[int, str] | None = None
         self._current: dict[int, _CurrentDictionary] = {}
         self._dictionaries = Dictionaries()
         self._restated = clock()
@@ -303,17 +303,17 @@ class EvaluationStore:
         windows = dict(sorted({**neighbours, **arrived}.items()))
         starts, changed = list(windows), dict[int, Evaluation]()
         before: Evaluation | None = None
-        moved = False
+        is_changed = False
         for index in range(bisect_left(starts, min(arrived)), len(starts)):
             start = starts[index]
-            if not moved and start not in arrived:
-                continue  # what it continues from is as it was
+            if not is_changed and start not in arrived:
+                continue  # neither the window nor the one before it changed
             evaluation, shown_evaluation = windows[start], neighbours.get(start)
-            if not moved:
+            if not is_changed:
                 before = recall_lasting(evaluation, [windows[earlier] for earlier in starts[:index]])
             before = followed = follow(evaluation, before)
-            moved = shown_evaluation is None or not _goes_on(shown_evaluation, followed, exactly=moved)
-            if moved or start in arrived:
+            is_changed = shown_evaluation is None or not _goes_on(shown_evaluation, followed, exactly=is_changed)
+            if is_changed or start in arrived:
                 windows[start] = changed[start] = followed
         return changed
 
@@ -364,7 +364,7 @@ class EvaluationStore:
         fresh: dict[int, Evaluation] = {}
         for start, evaluation in changed.items():
             place = WindowKey(series, name, start)
-            fresh[start] = lazy_evaluation = self._made(place, evaluation)
+            fresh[start] = lazy_evaluation = self._lazy_evaluation(place, evaluation)
             opened = self._open.setdefault(series, {})
             if evaluation.closed:
                 self._unstored[place] = lazy_evaluation
@@ -382,7 +382,7 @@ class EvaluationStore:
             all_evaluations = {**evaluations, **fresh}
             if newest is None or len(fresh) != 1 or next(iter(fresh)) < newest:
                 all_evaluations = dict(sorted(all_evaluations.items()))
-            limit = self._kept()
+            limit = self._limit_per_name()
             for start in list(all_evaluations)[: max(len(all_evaluations) - limit, 0)]:
                 del all_evaluations[start]
                 self._cut.add((series, name))
@@ -392,11 +392,11 @@ class EvaluationStore:
                 self._open.get(series, {}).pop((name, start), None)
             self._history[series] = {**history, name: all_evaluations}
 
-    def _kept(self) -> int:
+    def _limit_per_name(self) -> int:
         """Return how many windows per name are in memory: fewer if there are many names."""
         return min(KEPT, max(LEAST_KEPT, int(self._share * (MEMORY - FOR_DETAILS)) // (HEAD * max(self._names, 1))))
 
-    def _made(self, place: WindowKey, evaluation: Evaluation) -> LazyEvaluation:
+    def _lazy_evaluation(self, place: WindowKey, evaluation: Evaluation) -> LazyEvaluation:
         """Return an evaluation that is not stored yet, as readers see it."""
         details = WindowDetails(self, place, 0, {name: getattr(evaluation, name) for name in DETAILS})
         return LazyEvaluation(**{name: getattr(evaluation, name) for name in _HEAD_FIELDS}, **_UNSET, details=details)
@@ -413,7 +413,7 @@ class EvaluationStore:
         self.settle()
         self._let_go()
         now = self._clock()
-        stored_at = max(now, self._last + 1)  # the newest evaluation of a window counts: no two at one time
+        stored_at = max(now, self._last + 1)  # unique times, because the newest evaluation of a window counts
         everything = not patient or now - self._restated >= RESTATED_EVERY or self.crowded
         due = list(self._unstored)
         if not everything:
@@ -476,7 +476,7 @@ class EvaluationStore:
             stored_digest, before = self._stored.pop(place, (b"", stored_at))
             details.stored_at = before if stored_digest == encoded_details.digest else stored_at
             self._written.append((encoded_details.evaluation, OF_ENCODED * len(encoded_details.raw)))
-            if place.start in self._known(place):
+            if place.start in self._evaluations_of(place):
                 self._stored[place] = encoded_details.digest, details.stored_at
 
     @property
@@ -510,9 +510,9 @@ class EvaluationStore:
                 self._typical = max(size, 1)
 
     def _is_newest(self, place: WindowKey) -> bool:
-        return next(reversed(self._known(place)), None) == place.start
+        return next(reversed(self._evaluations_of(place)), None) == place.start
 
-    def _known(self, place: WindowKey) -> dict[int, Evaluation]:
+    def _evaluations_of(self, place: WindowKey) -> dict[int, Evaluation]:
         """Return the evaluations in memory of a window's series and name."""
         return self._history.get(place.series, {}).get(place.name, {})
 
@@ -522,25 +522,27 @@ class EvaluationStore:
         if not self._is_known(details):
             return
         self._drop(place)
-        self._held[place] = details, size
+        self._cached_details[place] = details, size
         self._held_bytes += size
-        for oldest_place in list(self._held)[: len(self._held) - 1] if self._held_bytes > FOR_DETAILS else ():
+        for oldest_place in (
+            list(self._cached_details)[: len(self._cached_details) - 1] if self._held_bytes > FOR_DETAILS else ()
+        ):
             if self._is_newest(oldest_place):
-                self._held.move_to_end(oldest_place)
+                self._cached_details.move_to_end(oldest_place)
             else:
-                self._held[oldest_place][0].values = None
+                self._cached_details[oldest_place][0].values = None
                 self._drop(oldest_place)
             if self._held_bytes <= FOR_DETAILS:
                 break
 
     def _is_known(self, details: WindowDetails) -> bool:
         """Return True if the details belong to a window that readers see."""
-        evaluation = self._known(details.place).get(details.place.start)
+        evaluation = self._evaluations_of(details.place).get(details.place.start)
         return isinstance(evaluation, LazyEvaluation) and evaluation.details is details
 
     def _drop(self, place: WindowKey) -> None:
         """Subtract the details of a window from the memory in use."""
-        _, size = self._held.pop(place, (None, 0))
+        _, size = self._cached_details.pop(place, (None, 0))
         self._held_bytes -= size
 
     def read_details(self, evaluation: LazyEvaluation) -> dict[str, Any]:
@@ -590,8 +592,8 @@ class EvaluationStore:
         A page that draws sixty windows reads them one after the other.
         """
         place = details.place
-        previous_series, self._asked = self._asked, place[:2]
-        known_places = self._known(place)
+        previous_series, self._last_series = self._last_series, place[:2]
+        known_places = self._evaluations_of(place)
         if previous_series != place[:2] or not self._is_known(details):
             return {}
         starts = list(known_places)
@@ -602,7 +604,7 @@ class EvaluationStore:
             for place_start in around
             if isinstance(place_start, LazyEvaluation)
             and place_start.details.stored_at
-            and place_start.details.place not in self._held
+            and place_start.details.place not in self._cached_details
         }
 
     def forget_slice(self, series: int, slice: str) -> I64:
@@ -633,8 +635,8 @@ class EvaluationStore:
                 ]:
                     del arrived[start]
                     removed_places.add(WindowKey(number, name, start))
-            for place in [place for place in self._held if place.series == series]:
-                self._held_bytes -= self._held.pop(place)[1]
+            for place in [place for place in self._cached_details if place.series == series]:
+                self._held_bytes -= self._cached_details.pop(place)[1]
             for place in [place for place in self._summarized if place.series == series]:
                 self._forget_summary(place)
             for place in [place for place in self._stored if place.series == series]:
@@ -653,7 +655,7 @@ class EvaluationStore:
         with self._lock, self._connection.beside() as connection:
             if series in self._history:
                 return self._history[series]
-            limit = self._kept()
+            limit = self._limit_per_name()
             rows = read(connection, _OF_SERIES, series, limit).to_pylist()
             evaluation_history: EvaluationHistory = {}
             for row, values in self._dictionaries.read(connection, rows, decode_head):
@@ -778,8 +780,8 @@ def _goes_on(before: Evaluation, after: Evaluation, *, exactly: bool) -> bool:
         exactly: True if the windows before them differ, so that cumulative sums may differ too.
     """
     facts = [(either.closed, either.baseline_version, either.incident, either.objectives) for either in (before, after)]
-    alike = same_lasting(before.lasting, after.lasting) if exactly else before.lasting == after.lasting
-    return facts[0] == facts[1] and alike and drifting(before) == drifting(after)
+    is_same_lasting = same_lasting(before.lasting, after.lasting) if exactly else before.lasting == after.lasting
+    return facts[0] == facts[1] and is_same_lasting and drifting(before) == drifting(after)
 
 
 def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple[int, I64]:

@@ -211,7 +211,7 @@ class Evaluator:
         """
         self.collect()
         if self._evaluations.crowded:
-            self._evaluations.write(patient=False)  # storing has failed before, and what waits must not pile up
+            self._evaluations.write(patient=False)  # a write failed before, and memory is limited
         window_count = 0
         while window_count < AT_ONCE and not ended():
             first = self.waiting.next(self._clock())
@@ -235,7 +235,7 @@ class Evaluator:
             evaluations = self._judge(windows)
         except Exception as error:
             if is_of_all(error):
-                raise  # all of them go on waiting
+                raise  # all of them stay in the queue
             if len(windows) > 1:
                 _log.debug("windows could not be evaluated together and are evaluated one by one: %r", error)
                 for series_window in windows:
@@ -244,7 +244,7 @@ class Evaluator:
             if is_of_memory(error):
                 self._put_off(*windows[0], error)
                 return
-            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
+            # One failing window must not stop the others; it is retried when it changes again.
             series, window = windows[0]
             model = self._series.by_number()[series].key.model
             _log.exception("window %s of %s at %d could not be evaluated", window.name, model, window.start)
@@ -430,7 +430,7 @@ class Evaluator:
             for evaluation in reversed(evaluations.values()):
                 window = evaluation.window
                 if window.start <= touched[0]:
-                    break  # what a window is compared with lies before it, and the windows before it are older
+                    break  # the reference lies before the window, so earlier windows are not affected
                 stretches = rolling.stretches(window, settings.timezone)
                 ends = np.searchsorted(touched, [stretches[0].start, stretches[-1].end])
                 if ends[0] < ends[1]:

@@ -62,7 +62,7 @@ def judge_together(
     """
     evaluations, batch, held_bytes = list[Evaluation](), list[AskedWindow](), 0
     for source, settings in sources:
-        batch.append(_asked(source, settings, say))
+        batch.append(_inputs_of(source, settings, say))
         held_bytes += _bytes_of(batch[-1])
         if held_bytes > MOST_BYTES:
             evaluations += judge_windows(batch)
@@ -80,7 +80,7 @@ def _bytes_of(asked_window: AskedWindow) -> int:
     return sum(sums.nbytes for pane in panes for sums in pane.parts.values())
 
 
-def _asked(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWindow:
+def _inputs_of(source: WindowSource, settings: ModelSettings, say: Say) -> AskedWindow:
     """Return the inputs of a window's evaluation: its sums, its reference and its context."""
     pane, baseline = source.pane, source.baseline
     aligned: Reference | None = None

@@ -39,7 +39,7 @@ class OutcomeDelays:
     def learn(self, joined: int, idle: bool) -> None:
         """Learn again after enough new outcomes. ``joined``: the sequence number of the last joined outcome."""
         more = joined - self._joined
-        # 50: learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done
+        # 50: learn again after 2 % more outcomes, or when idle
         if more > 0 and (idle or more >= self._joined // 50):
             self._joined = joined
             self._learned = self._read(self._series)

@@ -100,16 +100,16 @@ class StoredOutcomes:
         """Return the sums per step by part, and the steps with sums."""
         if not steps:
             return {}
-        how = step_query(steps)
+        step_sql = step_query(steps)
         folds = Condition("(fold = '' OR fold = ?)", (performance_fold(series.task),))
         stretch = (series.number, steps[0].start, steps[-1].end)
         within = folds.also(Condition("series = ? AND pane >= ? AND pane < ?", stretch))
         rows = read(
             self._connection,
-            f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM sums {how.join} GROUP BY ALL",
-            *how.parameters,
+            f"SELECT {step_sql.step} AS step, part, idx, fsum(value) AS value FROM sums {step_sql.join} GROUP BY ALL",
+            *step_sql.parameters,
             sums=read_sums(self._connection, within, wanted=is_needed),
-            **how.tables,
+            **step_sql.tables,
         )
         step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
         part = rows.column("part").combine_chunks().dictionary_encode()
@@ -235,8 +235,8 @@ class StoreSource(Struct, eq=False, dict=True):
     def evaluated(self) -> Evaluation | None:
         """The earlier evaluation, if only outcomes arrived since and the reference is the same; else None."""
         earlier = self.earlier
-        alike = earlier is not None and (earlier.closed, earlier.rows) == (self.closed, self.pane.rows)
-        return earlier if alike else None
+        is_same = earlier is not None and (earlier.closed, earlier.rows) == (self.closed, self.pane.rows)
+        return earlier if is_same else None
 
     @property
     def empty(self) -> bool:

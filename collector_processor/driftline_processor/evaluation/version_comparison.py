@@ -128,7 +128,7 @@ class VersionWatch(Struct):
     connection: Connection
     register: SeriesRegister
     _shown: dict[tuple[str, str], tuple[SideBySide, ...]] = field(default_factory=dict)
-    _seen: tuple[int, ...] = ()
+    _last_state: tuple[int, ...] = ()
 
     def step(self) -> bool:
         """Update the comparisons; return False if there is nothing new."""
@@ -137,7 +137,7 @@ class VersionWatch(Struct):
             number(self.connection, f"SELECT count(*) FROM {table}") or 0 for table in ("predictions", "joined")
         ]
         state = (*row_counts, len(list(self.register)), *(mark(self.connection, name) for name in marks))
-        if state == self._seen:
+        if state == self._last_state:
             return False
         periods = version_periods(self.connection, self.register)
         comparisons = {}
@@ -145,10 +145,10 @@ class VersionWatch(Struct):
             key = versions[0].key
             try:
                 comparisons[key.environment, key.model] = tuple(self._compared(versions, periods))
-            except Exception:  # of one model, whatever it is: the others are compared
+            except Exception:  # an error of one model must not stop the others
                 _log.exception("the versions of %s could not be compared", key.model)
                 comparisons[key.environment, key.model] = self.of(key)
-        self._shown, self._seen = comparisons, state
+        self._shown, self._last_state = comparisons, state
         return True
 
     def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
@@ -159,7 +159,7 @@ class VersionWatch(Struct):
         settings = self.register.settings(versions[0].key.model)
         source = StoredVersions(self.connection, versions, [periods[series.number] for series in versions])
         metric_names = settings.performance.asked
-        # 20: versions that are compared with the champion, those that predicted last
+        # 20: maximum number of compared versions, the most recent ones
         return compare_versions(source, settings.versions.named, settings.timezone, metric_names, 20)
 
 

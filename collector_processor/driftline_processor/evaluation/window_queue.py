@@ -332,7 +332,7 @@ class WaitingWindows:
         ``closing``: it closes now and does not rest. ``gained``: its new rows and outcomes, None for other changes.
         """
         if self._due and self._due[0][0] <= now:
-            self._wake(now)  # so that lines are in the order in which windows became due
+            self._wake(now)  # keeps the queues in the order in which windows became due
         place = _Place(series, window.name, window.start)
         live = self._is_live(series, window, now)
         kind: Kind = "past" if not live else "closing" if closing and _is_recent(window, now) else "live"
@@ -469,7 +469,7 @@ class WaitingWindows:
     def begin_round(self, reached: PaneProgress) -> None:
         """Start a round with the position in the tables from which the following windows come."""
         if not len(self):
-            self._reached.clear()  # of rounds that are over only the newest counts
+            self._reached.clear()  # only the newest finished round counts
         self._round += 1
         self._reached[self._round] = reached
 
@@ -542,7 +542,7 @@ class WaitingWindows:
             return Backfill()
         self._past_since = self._past_since or now
         if len(self._marks) > 1 and (now == self._marks[-1][0] or now - self._marks[-2][0] < SECOND):
-            self._marks.pop()  # a mark a second is enough
+            self._marks.pop()  # one mark per second suffices
         self._marks.append((now, self._judged))
         while len(self._marks) > 2 and self._marks[1][0] <= now - RATE_OVER:
             self._marks.popleft()
@@ -638,7 +638,7 @@ class WaitingWindows:
         """Return the window that is most overdue relative to its deadline; for closing ones the longest waiting."""
 
         def urgency(line: _Line) -> tuple[float, int]:
-            waited = max(0, now - (line.first or now)) + SECOND  # of those that came together the short ones first
+            waited = max(0, now - (line.first or now)) + SECOND  # short windows first among equally old ones
             return (waited if kind == "closing" else waited / line.deadline), -line.deadline
 
         line = max((line for line in self._lines.values() if line.kind == kind and line.entries), key=urgency)

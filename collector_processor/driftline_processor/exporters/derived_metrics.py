@@ -257,7 +257,7 @@ def _objectives(evaluations: Sequence[Evaluation], model: dict[str, str], window
             a.DRIFTLINE_OBJECTIVE_RULE: rule,
             **window,
         }
-        if objective.slice:  # over a key that itself, since another of its slices may be the worst next time
+        if objective.slice:  # for a key, because another of its slices may be the worst next time
             attributes[a.DRIFTLINE_PERFORMANCE_SLICE] = (
                 objective.slice.partition("=")[0] if objective.slices else objective.slice
             )
@@ -356,7 +356,9 @@ def metrics_request(
         resource.resource.attributes.extend(_key_values(((a.SERVICE_INSTANCE_ID, instance),)))
     scope = resource.scope_metrics.add(schema_url=SCHEMA_URL)
     scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION
-    how = otlp.AGGREGATION_TEMPORALITY_DELTA if temporality == "delta" else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    aggregation = (
+        otlp.AGGREGATION_TEMPORALITY_DELTA if temporality == "delta" else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    )
     metrics_by_name: dict[str, otlp.Metric] = {}
     for point in measured:
         metric = metrics_by_name.get(point.metric)
@@ -366,7 +368,7 @@ def metrics_request(
             )
         stamp = {"time_unix_nano": now, "attributes": _key_values(point.attributes)}
         if point.buckets is not None:
-            metric.histogram.aggregation_temporality = how
+            metric.histogram.aggregation_temporality = aggregation
             counts = [round(count) for count in point.buckets]
             metric.histogram.data_points.add(
                 **stamp,
@@ -377,7 +379,7 @@ def metrics_request(
                 explicit_bounds=DURATION_BOUNDS,
             )
         elif counts_up(point):
-            metric.sum.aggregation_temporality = how
+            metric.sum.aggregation_temporality = aggregation
             metric.sum.is_monotonic = True
             made_of = metric.sum.data_points.add(**stamp, start_time_unix_nano=start, as_double=point.value)
             for exemplar in point.exemplars:
@@ -440,7 +442,7 @@ class DerivedMetrics:
 
     def send(self) -> None:
         """Send the current values."""
-        striking = {} if self._worst is None else self._worst.take()  # before what is counted, so that it counts them
+        striking = {} if self._worst is None else self._worst.take()  # before the counters, so that they include them
         current_points, now = points(self._source), self._clock()
         ended_points = ended(current_points, self._last)
         bodies: dict[Temporality, bytes] = {}

@@ -93,7 +93,7 @@ class Destination:
         self._most_joined, self._sent_ahead = max_request, -1
         self._stopping = threading.Event()
         self._sent = -GATHER
-        self._said: set[str] = set()
+        self._logged_kinds: set[str] = set()
         self._thread = threading.Thread(target=self._run, name=f"driftline-{self.name}", daemon=True)
 
     def start(self) -> None:
@@ -142,19 +142,19 @@ class Destination:
             except Exception:
                 _log.exception("%s: a %s request could not be sent", self.name, parcel[0])
                 if len(parcel[2]) > 1:
-                    waiting.extendleft(reversed(_apart(parcel, 1)))
+                    waiting.extendleft(reversed(_split_parcel(parcel, 1)))
                 else:
                     self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, parcel[0])
                 continue
             if not delivered:
-                return False  # the cursor stays before them
+                return False  # the cursor stays in front of them
         self._reader.move(stored_requests.following)
         self._sent = self._clock()
         return True
 
     def _together(self, stored: Iterable[Stored]) -> list[Parcel]:
         """Merge requests, in the order of their first arrival."""
-        alike: dict[tuple[Signal, Headers], list[list[bytes]]] = {}
+        bodies_by_key: dict[tuple[Signal, Headers], list[list[bytes]]] = {}
         sizes: dict[tuple[Signal, Headers], int] = {}
         order: list[Parcel] = []
         for position, entry in ((stored_entry.position, stored_entry.entry) for stored_entry in stored):
@@ -162,11 +162,11 @@ class Destination:
             if not body or position == self._sent_ahead:
                 continue
             key = entry.signal, self._travelling(entry)
-            if key not in alike or sizes[key] + len(body) > self._most_joined:
-                alike.setdefault(key, []).append([])
+            if key not in bodies_by_key or sizes[key] + len(body) > self._most_joined:
+                bodies_by_key.setdefault(key, []).append([])
                 sizes[key] = 0
-                order.append((*key, alike[key][-1]))
-            alike[key][-1].append(body)
+                order.append((*key, bodies_by_key[key][-1]))
+            bodies_by_key[key][-1].append(body)
             sizes[key] += len(body)
         return order
 
@@ -180,9 +180,9 @@ class Destination:
             return b""
         if entry.to:
             return entry.body if entry.to == self.name else b""
-        return self._wanted(entry.signal, entry.body) if self.forwards(entry.signal) else b""
+        return self._forwarded_part(entry.signal, entry.body) if self.forwards(entry.signal) else b""
 
-    def _wanted(self, signal: Signal, body: bytes) -> bytes:
+    def _forwarded_part(self, signal: Signal, body: bytes) -> bytes:
         logs, records = "logs" in self.forward, "records" in self.forward
         return body if signal != "logs" or logs == records else keep_logs(body, is_own=records)
 
@@ -205,11 +205,11 @@ class Destination:
                 if len(piece) >= self._most_joined:
                     self._most_joined = min(self._max_request, 2 * self._most_joined)
             elif joined:
-                # One of the requests may be to blame, or their size; the others should not suffer for it.
+                # One of the requests, or their size, may be the cause; the others are sent separately.
                 put_off = answer.result == "retryable"
                 if put_off:
                     self._most_joined = max(_LEAST_JOINED, len(piece) // 2)
-                waiting.extendleft(reversed(_apart(parcel, len(bodies) // 2 if put_off else 1)))
+                waiting.extendleft(reversed(_split_parcel(parcel, len(bodies) // 2 if put_off else 1)))
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS, signal)
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); logged once, counted from now on")
@@ -249,8 +249,8 @@ class Destination:
         while True:
             answer = self._exporter.export(signal, body, headers)
             if answer.result != "retryable":
-                if answer.result == "success" and "unreachable" in self._said:
-                    self._said.discard("unreachable")
+                if answer.result == "success" and "unreachable" in self._logged_kinds:
+                    self._logged_kinds.discard("unreachable")
                     _log.info("%s: reachable again", self.name)
                 return answer
             if answer.kind == CLOSED:
@@ -273,7 +273,7 @@ class Destination:
                 if joined:
                     return answer
                 if takes_another():
-                    return self._exporter.export(signal, body, headers)  # it may have come back in between
+                    return self._exporter.export(signal, body, headers)  # the destination may have recovered meanwhile
                 put_off_since = self._clock()
             if answer.retry_after is None:
                 wait = next(pauses) * random.uniform(0.5, 1.0)
@@ -291,12 +291,12 @@ class Destination:
         self._counters.add(name, 1, labels)
 
     def _say(self, kind: str, message: str) -> None:
-        if kind not in self._said:
-            self._said.add(kind)
+        if kind not in self._logged_kinds:
+            self._logged_kinds.add(kind)
             _log.warning("%s: %s", self.name, message)
 
 
-def _apart(parcel: Parcel, limit: int) -> list[Parcel]:
+def _split_parcel(parcel: Parcel, limit: int) -> list[Parcel]:
     """Return parcels of ``limit`` requests each."""
     signal, headers, bodies = parcel
     return [(signal, headers, bodies[index : index + limit]) for index in range(0, len(bodies), limit)]

@@ -69,7 +69,7 @@ def model_attributes(key: ModelKey) -> dict[str, str]:
     {'ml.model.name': 'churn', 'ml.model.version': '7'}
     """
     attributes = {a.ML_MODEL_NAME: key.model, a.ML_MODEL_VERSION: key.version}
-    if key.environment:  # without it, two environments of one model would be one series twice
+    if key.environment:  # otherwise two environments of one model would share a series
         attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = key.environment
     return attributes
 

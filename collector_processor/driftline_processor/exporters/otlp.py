@@ -171,7 +171,7 @@ def success(body: bytes) -> ExportResult:
     try:
         partial = ExportLogsServiceResponse.FromString(body).partial_success
     except DecodeError:
-        return ExportResult("success")  # a 2xx with a body of its own making
+        return ExportResult("success")  # a 2xx with a non-standard body
     if partial.rejected_log_records or partial.error_message:
         message = f"{partial.rejected_log_records} rejected: {partial.error_message}"
         return ExportResult("success", "partial success", message)

@@ -149,7 +149,7 @@ def _spans(rows: JoinedRows, links: Links) -> Iterator[Span]:
     if key.version:
         model.append(_text(a.ML_MODEL_VERSION, key.version))
     for row in range(len(rows)):
-        arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the truth may come first
+        arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the outcome may arrive first
         trace_id, parent = rows.trace_id[row], rows.span_id[row]
         outcome_fields = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row], float(rows.weight[row]))
         more = (rows.value[row], rows.item[row], rows.slices[row])

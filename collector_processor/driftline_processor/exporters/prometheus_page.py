@@ -43,7 +43,7 @@ def scrape(request: Request, source: MetricSource, striking: Striking | None = N
         The page, with the content type of its format.
     """
     openmetrics = OPENMETRICS in request.headers.get("accept", "").lower()
-    exemplars = striking() if openmetrics and striking is not None else {}  # before the points, so that they count them
+    exemplars = striking() if openmetrics and striking is not None else {}  # first, so that counters include them
     text = exposition(attach_exemplars(points(source), exemplars), openmetrics=openmetrics)
     kind = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
     return Response(text, headers={"Content-Type": kind, "Vary": "Accept"})

@@ -175,12 +175,12 @@ class Admission:
         with self._checking(body):
             began = self._monotonic()
             self._decoding.check(signal, body)
-            with self._registering:  # what its own bytes cost says nothing about others
+            with self._registering:  # the time for its own bytes is not waiting time
                 request.since += self._monotonic() - began
         passage = self.passing.wanted(signal, body)
         analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
-            raise StorageOutage(outage)  # the same disk, which has no room for a log that nobody reads
+            raise StorageOutage(outage)  # the log is on the same disk, and would not be read
         if not analysed and not passage.body:
             storing = _done(0)
         elif passage.body and passage.body != body and analysed:

@@ -131,7 +131,7 @@ class Analysis:
                     began = time.thread_time()
                     self._step()
                     self._seconds = block_seconds(time.thread_time() - began)
-            except StorageOutage:  # that was said once; the requests stay in the log
+            except StorageOutage:  # already logged; the requests stay in the log
                 self._stopping.wait(_AGAIN)
             except Exception:
                 _log.exception("accepted requests could not be analysed; driftline will retry")
@@ -144,8 +144,7 @@ class Analysis:
             needed = [stored for stored in stored_requests.stored if stored.entry.readers & FOR_ANALYSIS]
             following = stored_requests.following
             for index, stored in enumerate(needed):
-                # 60 * 10**9: nanoseconds between the first and the last request of a block: all of it counts as
-                # received at its end
+                # 60 * 10**9: maximum nanoseconds within a block, whose requests all count as received at its end
                 if abs(stored.entry.received - needed[0].entry.received) > 60 * 10**9:
                     needed, following = needed[:index], stored.position
                     break

@@ -152,9 +152,9 @@ class Balances:
         self._add(series, pane, sums)
 
     def _add(self, series: int, pane: int, sums: _Pane) -> None:
-        # 3_600 * 10**9: nanoseconds by which a sender's clock may be ahead
+        # 3_600 * 10**9: maximum nanoseconds by which a sender's clock may be ahead
         if not self._now - LONGEST - 2 * PANE <= pane <= self._now + (3_600 * 10**9):
-            return  # a clock that is an hour off has no place in the balance, nor in memory
+            return  # rows of a wrong clock are left out of the balance
         panes = self._panes.setdefault(series, {})
         panes[pane] = panes.get(pane, _Pane()) + sums
 
@@ -176,11 +176,11 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
         if sums.torn or (end - pane > SHORTEST and counted >= ENOUGH):
             break
         rows, counted = rows + sums.made, counted + sums.counted
-        if sums.counted:  # what lies before the first count was not counted, but may have arrived
+        if sums.counted:  # rows before the first count may have arrived without being counted
             first = panes.get(pane - PANE, _Pane()).doubt
             balance = Balance(rows, counted, pane, end, first + last)
-    # 0.05: greatest share of predictions that may lie on the other side of an edge. After the first half minute of a
-    # busy service it is most of them, after ten minutes a twentieth at worst.
+    # 0.05: maximum fraction of predictions that may lie on the other side of an edge. In a busy service it is most of
+    # them after half a minute, and at most a twentieth after ten minutes.
     return balance if balance is not None and balance.doubt <= 0.05 * balance.counted else None
 
 

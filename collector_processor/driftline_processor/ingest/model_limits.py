@@ -85,10 +85,10 @@ class ModelLimits:
         ):
             versions_of_model = versions.setdefault(model, {})
             versions_of_model[version] = max(received, versions_of_model.get(version, 0))
-        self._versions = versions  # all at once: a scrape meanwhile must not find that nobody has a place
+        self._versions = versions  # replaced at once, because a concurrent scrape must not see it empty
         for model in versions:
             self._free_places(model, now, self._limits.versions)
-        self._others = sum(name not in self._models for name in self._versions)
+        self._unconfigured = sum(name not in self._models for name in self._versions)
         self._rows = Counter[str]()
 
     def count(self) -> None:
@@ -159,7 +159,7 @@ class ModelLimits:
         return "; ".join(sentences) or None
 
     def _has_room(self, model: str) -> bool:
-        return model in self._models or self._others < self._limits.models
+        return model in self._models or self._unconfigured < self._limits.models
 
     def _admit_model(self, model: str, rows: int) -> bool:
         if model not in self._versions:
@@ -167,14 +167,14 @@ class ModelLimits:
                 self._count("models", model, rows)
                 return False
             self._versions[model] = {}
-            self._others += model not in self._models
+            self._unconfigured += model not in self._models
         return True
 
     def _version(self, model: str, version: str, rows: int, now: int) -> str:
         versions = self._versions[model]
-        if version not in versions and version not in self._named(model):
+        if version not in versions and version not in self._configured_versions(model):
             self._free_places(model, now, self._limits.versions - 1)
-            if self._taken(model) >= self._limits.versions:
+            if self._place_count(model) >= self._limits.versions:
                 self._count("versions", f"{model} {version}", rows)
                 version = OTHER
         versions[version] = now
@@ -184,15 +184,15 @@ class ModelLimits:
         """Free the places of versions that were idle for a day, longest first, until ``limit`` versions remain."""
         versions = self._versions[model]
         for version in sorted(versions, key=versions.__getitem__):
-            if self._taken(model) <= limit or now - versions[version] < IDLE:
+            if self._place_count(model) <= limit or now - versions[version] < IDLE:
                 return
-            if version != OTHER and version not in self._named(model):
+            if version != OTHER and version not in self._configured_versions(model):
                 del versions[version]
 
-    def _taken(self, model: str) -> int:
-        return len(self._versions[model].keys() - {OTHER, *self._named(model)})
+    def _place_count(self, model: str) -> int:
+        return len(self._versions[model].keys() - {OTHER, *self._configured_versions(model)})
 
-    def _named(self, model: str) -> tuple[str, ...]:
+    def _configured_versions(self, model: str) -> tuple[str, ...]:
         """Return the versions in the configuration."""
         if model not in self._models:
             return ()

@@ -313,7 +313,7 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
     """Assign counted predictions, and rows from distributions, to the panes in which they were made."""
     sums_by_pane: dict[tuple[int, int], dict[str, float]] = {}
     for increase in increases:
-        if increase.point.foreign:  # nobody counts its predictions beside their distributions
+        if increase.point.foreign:  # mapped metrics have no count of predictions
             continue
         name, counts = increase.point.feature, increase.point.metric == m.ML_PREDICTIONS
         if increase.histogram is None:
@@ -327,7 +327,7 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
             values = sums_by_pane.setdefault((increase.since, increase.until), {})
             values[name] = values.get(name, 0.0) + count(increase.histogram)
     for (since, until), values in sums_by_pane.items():
-        if "" in values:  # durations are of all rows, features of those that no full buffer dropped
+        if "" in values:  # durations cover all rows, features only those that a full buffer did not drop
             panes, shares = places(since, until)
             rows = max((n for name, n in values.items() if name), default=values[""])
             balances.made(series, panes, share_out(np.array([rows]), shares)[:, 0])
@@ -380,7 +380,7 @@ class _Gathered:
         bins = _DURATIONS if unit == 1 else NumberBins(np.nextafter(np.array(DURATION_BOUNDS) * unit, np.inf))
         buckets, _ = spread(increase.histogram, bins, np.ones(bins.size))
         total = increase.histogram.total / unit
-        if not total >= 0:  # a sender that gives no sum: the buckets' upper bounds are within a factor of 2.5
+        if not total >= 0:  # without a sum, upper bounds of the buckets are within a factor of 2.5
             total = float(buckets @ np.append(DURATION_BOUNDS, DURATION_BOUNDS[-1]))
         durations = np.append(buckets, total)
         self._add("", "duration", durations)
@@ -431,7 +431,7 @@ class _Gathered:
         if bins is None:
             return
         sums = np.zeros(bins.size + 2)
-        if isinstance(bins, CategoryBins):  # numbers where the baseline has categories: which of them is not known
+        if isinstance(bins, CategoryBins):  # numbers cannot be assigned to the baseline's categories
             sums[bins.size - 1] = guessed = count(histogram)
         else:
             reference = baseline.pane.parts.get(part, np.ones(bins.size))[: bins.size]

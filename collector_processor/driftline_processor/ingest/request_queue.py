@@ -28,7 +28,7 @@ QUEUE_BYTES = 64 << 20
 """Maximum bytes of waiting requests; beyond it senders have to retry."""
 
 _TOGETHER_BYTES = 16 << 20
-_ROW_BYTES = 64  # an outcome that came over HTTP, roughly
+_ROW_BYTES = 64  # approximate bytes of an outcome over HTTP
 
 _Waiting = tuple[Request, int, "Future[Receipt]"]
 
@@ -198,7 +198,7 @@ class RequestQueue:
         """Commit requests together, or each separately if that fails."""
         try:
             receipts = self._intake.take([request for request, _, _ in waiting])
-        except StorageOutage as outage:  # that was said once; their senders come again
+        except StorageOutage as outage:  # already logged; the senders retry
             for _, _, future in waiting:
                 future.set_exception(StorageOutage(str(outage)))
             return

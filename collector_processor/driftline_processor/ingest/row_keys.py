@@ -104,7 +104,7 @@ class RowKeys:
                 self._lacking.add(series)
             else:
                 self._bytes += segment.add(np.sort(keys[rows]))
-                self._segments[series, hour] = segment  # the last of all is the one that was asked for last
+                self._segments[series, hour] = segment  # moves it to the end, as the most recently used
         while self._bytes > self._most:
             self._forget(next(iter(self._segments)))
 

@@ -119,7 +119,7 @@ class Watermark:
             return
         advanced = self.at(now)
         self._times = np.concatenate([self._times, times[-ROWS:]])[-ROWS:]
-        rank = (len(self._times) - 1) * 99 // 100  # of two neighbours the lower: what closes late loses nothing
+        rank = (len(self._times) - 1) * 99 // 100  # the lower neighbour, because closing late loses nothing
         percentile = int(np.partition(self._times, rank)[rank])
         self.value = max(advanced, min(percentile, now + AHEAD))
         self.received = now
@@ -214,7 +214,7 @@ class Arrivals:
         pane, arrival_panes = now - now % PANE, self._panes.setdefault(series, [])
         if not arrival_panes or arrival_panes[-1] != pane:
             arrival_panes.append(pane)
-            if arrival_panes[0] < now - KEPT - DAY:  # a day's worth at a time
+            if arrival_panes[0] < now - KEPT - DAY:  # removed once a day
                 self._panes[series] = [arrival_pane for arrival_pane in arrival_panes if arrival_pane >= now - KEPT]
 
     def of(self, series: Iterable[int]) -> I64:
@@ -308,7 +308,7 @@ class Intake:
         self.baselines = Baselines(self._connection, configured)
         self.slices = SliceValues(self._connection)
         self.training_runs = TrainingRuns(self._connection)
-        self._kept = KeptFeatures(self._connection)
+        self._kept_features = KeptFeatures(self._connection)
         self.limits = ModelLimits(limits, models, counters)
         self._load()
 
@@ -382,7 +382,7 @@ class Intake:
             self.baselines.load(self._connection)
             self.slices.load(self._connection)
             self.training_runs.load(self._connection)
-            self._kept.load(self._connection)
+            self._kept_features.load(self._connection)
             self._load()
             raise
         self.business.take(work.business, work.readings)
@@ -420,7 +420,7 @@ class Intake:
                     self.baselines.receive(self._connection, baseline, work.now, source)
                 else:
                     rejected[REASON] += 1
-            except Exception:  # whatever a sender writes there must not fail its request for ever
+            except Exception:  # invalid content must not make its request fail for ever
                 rejected["bad_baseline"] += 1
         for table, batch in zip(request.predictions, request.batches, strict=True):
             if batch and self._batch_seen(table, batch, work):
@@ -530,7 +530,7 @@ class Intake:
                 numbers=numbers,
             )
         )
-        self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
+        self._kept_features.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
         work.kept += len(table)
         work.touched.append((series.number, panes_of(table)))
@@ -565,7 +565,7 @@ class Intake:
         in_force = self.baselines.in_force(key)
         task = self.series.said(key)
         if not task.kind:
-            decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # which no metric says
+            decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # metrics have no threshold
             task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
         rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_by_points(points))
         series = self.series.of(rowless, in_force.task if in_force else None)
@@ -578,7 +578,7 @@ class Intake:
             work.changes, series, increases, in_force.baseline if in_force else None, known_errors
         )
         self.baselines.learn_points(self._connection, series, increases, work.now)
-        # the rows of distributions are taken to be spread evenly over their panes
+        # rows from distributions are assumed to be spread evenly over their panes
         work.touched.append((series.number, np.repeat(added.panes, 1 + added.rows // max(1, len(added.panes)))))
         self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)
         if added.rows:
@@ -644,7 +644,7 @@ class Intake:
         self.series.write(connection)
         self.slices.write(connection)
         self.training_runs.write(connection)
-        self._kept.write(connection)
+        self._kept_features.write(connection)
         if work.rows:
             insert(connection, "predictions", pa.concat_tables(work.rows))
         if work.outcomes:

@@ -74,7 +74,7 @@ class ConceptWatch:
                 continue
             try:
                 stream = Stream.from_json(json.loads(row["state"]))
-            except Exception as error:  # it begins anew
+            except Exception as error:  # the stream restarts
                 self._connection.unreadable.add("concept", row, error)
             else:
                 self._streams.setdefault(row["series"], {})[row["slice"]] = stream
@@ -175,12 +175,12 @@ class ConceptWatch:
         return self._series.settings(model).concept.enabled
 
     def _log(self, key: ModelKey, slice_label: str, change: Change) -> None:
-        how = "rose" if change.after > change.before else "fell"
+        direction = "rose" if change.after > change.before else "fell"
         _log.warning(
             "concept drift: the errors of %s%s %s from %.4g to %.4g, in predictions since %s",
             " ".join(filter(None, (key.model, key.version, key.environment))),
             f" where {slice_label}" if slice_label else "",
-            how,
+            direction,
             change.before,
             change.after,
             iso_time(change.since),
@@ -212,7 +212,7 @@ def forget_losses(connection: Connection, series: I64, times: I64) -> None:
             removed_times = set(times[series == row["series"]].tolist())
             stays = [loss for loss in state["waiting"] if loss[1] not in removed_times]
         except (ValueError, TypeError, KeyError, IndexError):
-            continue  # it cannot be read, and begins anew
+            continue  # unreadable, so the stream restarts
         if len(stays) < len(state["waiting"]):
             text = json.dumps({**state, "waiting": stays}, separators=(",", ":"))
             changed = "UPDATE concept SET state = ? WHERE series = ? AND slice = ?"

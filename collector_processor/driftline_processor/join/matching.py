@@ -154,7 +154,7 @@ def find_predictions(connection: Connection, all_series: Sequence[Series], table
     hit = position[matches[has]]
     late = (prediction_times <= 0) & (
         time[hit] > candidate_times
-    )  # the prediction is: an earlier one may have been there
+    )  # the prediction is late, and an earlier one may have expired
     late[late] = has_predecessor(connection, prediction[hit[late]], family_of_group[late, 1] < 0)
     expired = sorted_distinct(outcome[late])
     return OutcomePairs(
@@ -228,7 +228,7 @@ MOST = 400_000
 _COLUMNS = "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time"
 _ASKED = f"SELECT {_COLUMNS} FROM outcomes t"
 
-# Outcomes from before that a new prediction may take: those that waited, and those known since a day before it.
+# Earlier outcomes that a new prediction may take over: pending ones, and those from a day before it on.
 _TAKEN = """
 WITH fresh AS (
     SELECT s.model, p.id, p.time FROM predictions p JOIN models s USING (series)
@@ -293,8 +293,8 @@ class Matches(Struct):
         if not is_lost.any():
             return outcome[:0]
         candidates = pa.table({"outcome": outcome[is_lost], "prediction": prediction[is_lost]})
-        left = candidates.join(matched_pairs, ["outcome", "prediction"], join_type="left anti")
-        return sorted_distinct(integers_of(left, "outcome"))
+        lost_pairs = candidates.join(matched_pairs, ["outcome", "prediction"], join_type="left anti")
+        return sorted_distinct(integers_of(lost_pairs, "outcome"))
 
     def telling(self) -> list[int]:
         """Return the series with outcomes that have a weight, a value, or slices."""
@@ -357,7 +357,7 @@ def match_waiting_outcomes(
     outcome_rows = read(
         connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", join_progress.outcomes, reached.outcomes
     )
-    taken_rows = _taken(connection, join_progress, reached)
+    taken_rows = _earlier_outcomes(connection, join_progress, reached)
     outcome_rows = pa.concat_tables([outcome_rows, _asked_again(connection, taken_rows)])
     if not len(outcome_rows):
         return None
@@ -366,8 +366,7 @@ def match_waiting_outcomes(
     telling = set() if telling is None else telling
     model = {series.number: series.key.model for series in all_series}
     telling |= {model[number] for number in matches.telling()}
-    # what outcomes that have left their predictions leave to these, and what a word keeps of those before it, is told
-    # by all outcomes of their ids
+    # Predictions that lost an outcome, and outcomes that inherit fields, need all outcomes of their ids.
     spoken_of = matches.spoken_of([number for number, name in model.items() if name in telling])
     more = [_asked_again(connection, matches.lost())["id"], spoken_of]
     if any(len(ids) for ids in more):
@@ -483,7 +482,7 @@ def _arrived(connection: Connection, table: str, seq: int) -> int:
     return number(connection, f"SELECT max(received) FROM {table} WHERE seq = ?", seq) or 0
 
 
-def _taken(connection: Connection, join_progress: JoinProgress, reached: JoinProgress) -> I64:
+def _earlier_outcomes(connection: Connection, join_progress: JoinProgress, reached: JoinProgress) -> I64:
     """Return earlier outcomes that the new predictions may take over, by sequence number."""
     bounds = (join_progress.predictions, reached.predictions)
     of_new = "SELECT min(time) AS first, max(time) AS last FROM predictions WHERE seq > ? AND seq <= ? AND id <> ''"

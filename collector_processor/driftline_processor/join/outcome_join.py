@@ -281,13 +281,13 @@ class Join:
 
     def _watch(self, heard_rows: pa.Table, verdict: OutcomeChanges, withdrawn: pa.Table) -> None:
         """Pass first outcomes to concept drift, and count later corrections."""
-        by_number = self._series.by_number()  # classes may have been learned just now
+        by_number = self._series.by_number()  # read again, because classes may have been learned above
         for number, series_rows in _by_series(heard_rows):
             self._concept.feed(by_number[number], series_rows)
         rows = verdict.rows
         counted, prediction = integers_of(rows, "outcome"), integers_of(rows, "prediction")
         late = filter_rows(heard_rows, ~is_among(integers_of(heard_rows, "outcome"), counted)).sort_by("prediction")
-        of_late = integers_of(late, "prediction")  # something else, or nothing, counts of them at the end of this step
+        of_late = integers_of(late, "prediction")  # their outcome changes or is retracted within this step
         now = filter_rows(rows, is_among(prediction, of_late)).sort_by("prediction")
         same = is_among(of_late, integers_of(now, "prediction"))
         same[same] = equal_outcomes(self._connection, filter_rows(late, same), now)

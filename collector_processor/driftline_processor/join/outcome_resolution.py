@@ -72,7 +72,7 @@ def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Col
     weight = histories.source_of(flags_of(words, "weighted"))
     value = np.where(_of_series(words, rankings), row_index, histories.source_of(_valid(words, "value")))
     columns = {
-        # of one prediction, so what it weighs by itself is the same
+        # outcomes of one prediction have the same weight of their own
         "weight": pa.array(numbers_of(words, "weight")[np.where(weight < 0, row_index, weight)]),
         "weighted": pa.array(weight >= 0),
         "value": words["value"].take(pa.array(value, mask=value < 0)),
@@ -284,7 +284,7 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     held_rows = matches.held.sort_by("prediction")
     of_held, of_gone = integers_of(held_rows, "prediction"), integers_of(matches.withdrawn, "prediction")
     words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
-    for rows in (held_rows, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
+    for rows in (held_rows, matches.withdrawn):  # unless all outcomes are matched again, the previous one takes part
         part_rows = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
         words.append(_words(part_rows, np.full(len(part_rows), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
@@ -329,7 +329,7 @@ def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
     counted = counted[~is_among(prediction[counted], known_predictions)]
     counted = counted[
         ~is_among(outcome[counted], integers_of(matches.held, "outcome"))
-    ]  # it was, of another prediction
+    ]  # its previous row belonged to another prediction
     return take_table_rows(usable, row[counted])
 
 
@@ -339,7 +339,7 @@ def equal_outcomes(connection: Connection, rows: pa.Table, before: pa.Table) -> 
     for name, nothing in _MEANT:
         equal = pc.equal(pc.fill_null(rows[name], nothing), pc.fill_null(before[name], nothing))
         same &= equal.to_numpy() & pc.equal(pc.is_null(rows[name]), pc.is_null(before[name])).to_numpy()
-    for name in ("relevance", "missed"):  # of rankings
+    for name in ("relevance", "missed"):  # for rankings
         if rows[name].null_count < len(rows) or before[name].null_count < len(rows):
             same &= _equal_lists(rows[name], before[name])
     if rows["slices"].null_count < len(rows) or before["slices"].null_count < len(rows):
@@ -393,11 +393,11 @@ class UsableOutcomes:
         """
         connection = self._connection
         rankings = [series.number for series in self._series if series.task.ranks_items]
-        usable = filter_rows(matched, self._told(matched, join_progress, refused))
+        usable = filter_rows(matched, self._usable_mask(matched, join_progress, refused))
         usable = self._weighted(carry_outcomes_forward(connection, usable, rankings), join_progress, refused)
         return merge_rankings(connection, usable, rankings)
 
-    def _told(self, rows: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> Mask:
+    def _usable_mask(self, rows: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> Mask:
         """Return which rows have a usable actual value or a retraction; the others are counted."""
         retracted = flags_of(rows, "retracted")
         usable = np.ones(len(rows), dtype=bool)

@@ -93,7 +93,7 @@ def recompute_sliced(
     recomputed_until = np.iinfo(np.int64).min
     for row in stored.to_pylist():
         start, end = row["pane"], row["stop"]
-        if start < recomputed_until:  # an hour of a day that is stored as one, too
+        if start < recomputed_until:  # also an hour within a stored day
             continue
         recomputed_until = end
         connection.execute(

@@ -27,7 +27,7 @@ from .outcome_sums import all_rows_kept, joined_stretches, stored_stretches
 PAIR: Final = "pair:"
 """Prefix of the folds of pairs; the number of the other series follows."""
 
-# The outcome of a request is told to each version apart, and may have come twice: its id and time say that it is one.
+# The outcome of a request is joined with each version and may be repeated; equal ids and times mean one outcome.
 _SAME = "o.request = m.request AND o.outcome_time = m.outcome_time"
 
 _TOUCHING = f"""
@@ -68,13 +68,13 @@ class Pairs:
     def __init__(self, connection: Connection, series: SeriesRegister) -> None:
         self._connection, self._series = connection, series
         self._siblings: pa.Table | None = None
-        self._known = 0
+        self._series_count = 0
 
     def siblings(self) -> pa.Table | None:
         """Return pairs of series that are versions of one model in one environment, both ways; None without any."""
         everything = list(self._series)
-        if len(everything) != self._known:
-            self._known = len(everything)
+        if len(everything) != self._series_count:
+            self._series_count = len(everything)
             of_model: dict[tuple[str, str], list[int]] = {}
             for series in everything:
                 of_model.setdefault((series.key.environment, series.key.model), []).append(series.number)
@@ -150,14 +150,14 @@ class Pairs:
         time = integers_of(rows, "time")
         panes, group = np.unique(time - time % PANE, return_inverse=True)
         first_answers, second_answers = (
-            _told(series, rows, side) for series, side in zip(both_series, ("first", "second"), strict=True)
+            _answers_of(series, rows, side) for series, side in zip(both_series, ("first", "second"), strict=True)
         )
         weight = numbers_of(rows, "weight")
         sums = fold_requests(first_answers, second_answers, actual_of(rows), weight, group.astype(np.int64), len(panes))
         changes.add_sparse(first, pair_fold(second), panes, sums)
 
 
-def _told(series: Series, rows: pa.Table, side: str) -> VersionAnswers:
+def _answers_of(series: Series, rows: pa.Table, side: str) -> VersionAnswers:
     side_rows = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
     return VersionAnswers(series.task, *scores_and_classes_of(series.task, side_rows))
 
@@ -166,8 +166,8 @@ def _less(pairs: pa.Table | None, other_pairs: pa.Table | None) -> pa.Table | No
     """Return the pairs that are not among others; None without any."""
     if pairs is None or other_pairs is None:
         return pairs
-    left = pairs.join(other_pairs.select(["first", "second"]), ["first", "second"], join_type="left anti")
-    return left if len(left) else None
+    remaining = pairs.join(other_pairs.select(["first", "second"]), ["first", "second"], join_type="left anti")
+    return remaining if len(remaining) else None
 
 
 def _by_pair(pairs: pa.Table | None) -> Iterator[tuple[tuple[int, int], pa.Table]]:

@@ -157,7 +157,7 @@ def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Fou
             offset = begin
             continue
         entry = _entry(view, offset, size, salt)
-        if entry is None:  # its head is sound, as far as it can be seen: only this entry is lost if one follows
+        if entry is None:  # its head looks valid, so only this entry is lost if another one follows it
             follows = offset + size == end or _size(view, offset + size) is not None
             begin = offset + size if follows else (_next_entry(buffer, view, offset + 1, salt, True) or end)
             entries_found.damaged += begin - offset

@@ -223,7 +223,7 @@ class RequestLog:
         self._stopping = False
         self._refusing: str | None = None
         self.outage: str | None = None
-        self._said = -_SAID_EVERY
+        self._logged_at = -_SAID_EVERY
         self._quiet = False
         self._written = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="driftline-log", daemon=True)
@@ -232,7 +232,7 @@ class RequestLog:
         self._end = max(last, at_least)
         self._cursors = Cursors(folder / "cursors")
 
-    # -- those who read -----------------------------------------------------------------------------------------------
+    # -- readers ------------------------------------------------------------------------------------------------------
 
     def reader(self, name: str, position: int | None = None, on_full: OnFull = "refuse") -> Reader:
         """Add a reader, before :meth:`start`.
@@ -253,7 +253,7 @@ class RequestLog:
 
     def keep_cursor(self, reader: Reader) -> None:
         """Write the cursor of a reader; it is optional for a reader that stores its own position."""
-        with suppress(OSError):  # it reads a little again after the next start
+        with suppress(OSError):  # a few entries are read again after the next start
             self._cursors.save(reader.name, reader.position)
 
     @property
@@ -329,7 +329,7 @@ class RequestLog:
         self._counters.add(metrics.DRIFTLINE_LOG_DAMAGED, size)
         _log.warning("log: %s: %s bytes of requests are lost; the other requests are kept", why, f"{size:,}")
 
-    # -- those who write ----------------------------------------------------------------------------------------------
+    # -- the writer ---------------------------------------------------------------------------------------------------
 
     def append(self, entry: Entry, waited: float = 0.0) -> Future[int]:
         """Append a request; the future resolves with its position when it is on disk.
@@ -417,7 +417,7 @@ class RequestLog:
                     self._pace.give_up()
                 self._refuse([future for _, future in group], f"a request could not be written ({error})")
                 self._refuse(letting_go, f"old files of the log could not be removed ({error})")
-                # 0.1: seconds from a turn of the writer that failed to the next
+                # 0.1: seconds until the writer retries after an error
                 time.sleep(0.1)
 
     def _next(self) -> tuple[list[tuple[Entry, Future[int]]], list[Future[None]]]:
@@ -512,7 +512,7 @@ class RequestLog:
         if self._writing < 0 or self._segments[-1].size >= self._limits.segment:
             self._seal()
             if self._segments and not self._segments[-1].size:
-                self._segments.pop()  # the new one has its name
+                self._segments.pop()  # the new file has the same name
             segment, self._writing = create(self._folder, self._end)
             self._segments.append(segment)
         return self._segments[-1]
@@ -520,7 +520,7 @@ class RequestLog:
     def _seal(self) -> None:
         writing, self._writing = self._writing, -1
         if writing >= 0:
-            with suppress(OSError):  # the disk may say only now that it failed; what was acknowledged was synced
+            with suppress(OSError):  # a disk error may surface only here; acknowledged requests were synced
                 os.close(writing)
 
     def _fail(self, error: Exception, group: list[tuple[Entry, Future[int]]]) -> None:
@@ -536,9 +536,9 @@ class RequestLog:
             _log.error("the log could not be written", exc_info=error)
         self.outage = f"storage.directory: {self._folder} cannot be written ({reason}"
         if new:
-            self._quiet = time.monotonic() - self._said < _SAID_EVERY
+            self._quiet = time.monotonic() - self._logged_at < _SAID_EVERY
         if new and not self._quiet:
-            self._said = time.monotonic()
+            self._logged_at = time.monotonic()
             _log.error("driftline: %s", self.outage)
         with self._changed:
             self._pace.give_up()
@@ -589,7 +589,7 @@ class RequestLog:
             self._segments.pop()
             segment.path.unlink(missing_ok=True)
 
-    # -- what goes ----------------------------------------------------------------------------------------------------
+    # -- deletion -----------------------------------------------------------------------------------------------------
 
     def _tidy(self) -> None:
         """Delete files that every reader has read or that exceed the limits; update whether there is room."""
@@ -616,7 +616,7 @@ class RequestLog:
             return False
         if self.size > self._limits.size:
             return True
-        oldest = self._segments[1].find(self._segments[1].first, 1, self._end).stored  # all before it are older
+        oldest = self._segments[1].find(self._segments[1].first, 1, self._end).stored  # all earlier entries are older
         return bool(oldest) and self._clock() - oldest[0].entry.received > self._limits.age * 1e9
 
     def _drop(self, reader: Reader, following: int) -> None:

@@ -23,7 +23,7 @@ _READ = 4 << 20
 """Bytes per read when a whole file is checked."""
 
 
-class UnknownFormat(Exception):  # noqa: N818 - what a newer version wrote is no error of the file
+class UnknownFormat(Exception):  # noqa: N818 - a file of a newer version is not faulty
     """A file of the log was written by a later version."""
 
 
@@ -89,7 +89,7 @@ class Segment:
                 entries_found.following = end
             if entries_found.following > position or whole:
                 return entries_found
-            most *= 4  # the first entry is larger than what was read
+            most *= 4  # the first entry is larger than the buffer
 
     def close(self) -> None:
         """Release the file; it is closed after its last reader has finished."""

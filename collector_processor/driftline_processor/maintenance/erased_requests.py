@@ -84,7 +84,7 @@ def _baselines(request: Request) -> Iterator[ModelKey]:
             content = json.loads(text)
             yield ModelKey(str(content["model"]), str(content.get("version", "")), "")
         except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # it is no baseline, and nothing keeps it
+            continue  # not a baseline, and not stored anywhere
 
 
 def erase_requests(log: RequestLog, decoding: Decoding, rows: ErasedRows) -> int:

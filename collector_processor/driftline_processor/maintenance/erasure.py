@@ -250,8 +250,8 @@ def erase(
             for series, series_rows in whole_stretches
         ]
         pairs.follow(paired, None, np.empty(0, np.int64), changes)
-        stays = _stays(lost, whole_stretches)
-        counted = filter_rows(erased_rows, ~is_among(integers_of(erased_rows, "seq"), stays))
+        remaining = _remaining_in_sums(lost, whole_stretches)
+        counted = filter_rows(erased_rows, ~is_among(integers_of(erased_rows, "seq"), remaining))
         for series in register:
             series_rows = filter_rows(counted, integers_of(counted, "series") == series.number)
             if len(series_rows):
@@ -283,7 +283,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
     Caches of the state must be read again. Outcomes belong to all versions of a model, so those of single versions
     stay but no longer count.
     """
-    of_versions, of_model = _named(order)
+    of_versions, of_model = _conditions(order)
     with transaction(connection):
         for deleted, found, (where, parameters) in (
             ("gone_series", "SELECT series FROM models", of_versions),
@@ -323,7 +323,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
 
 def is_known(connection: Connection, order: ErasureOrder) -> bool:
     """Return True if :func:`forget_model` would delete anything."""
-    of_versions, of_model = _named(order)
+    of_versions, of_model = _conditions(order)
     places = (
         ("models", of_versions),
         ("baselines", of_versions),
@@ -336,7 +336,7 @@ def is_known(connection: Connection, order: ErasureOrder) -> bool:
     )
 
 
-def _named(order: ErasureOrder) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
+def _conditions(order: ErasureOrder) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
     """Return the conditions, with parameters, of rows with a version, and of rows of all versions."""
     where, parameters = "model = $model", dict[str, object](model=order.model)
     if order.environment is not None:
@@ -385,13 +385,13 @@ def _delete(connection: Connection, table: str, condition: str) -> int:
     return int(connection.execute(f"DELETE FROM {table} WHERE {condition}").fetchall()[0][0])
 
 
-def _stays(lost: pa.Table, serieseses: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
+def _remaining_in_sums(lost: pa.Table, serieseses: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
     """Return the predictions whose outcome stays in the sums and still counts there."""
-    stays, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
+    remaining, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
     for series, stretches in serieseses:
         for start, end in stretches:
-            stays &= (integers_of(lost, "series") != series.number) | (time < start) | (time >= end)
-    return integers_of(lost, "prediction")[stays]
+            remaining &= (integers_of(lost, "series") != series.number) | (time < start) | (time >= end)
+    return integers_of(lost, "prediction")[remaining]
 
 
 def _stretches(

@@ -51,7 +51,7 @@ class Sizing:
     ) -> None:
         """Create it from the maximum bytes, the lock of other writers, and the function that rewrites the file."""
         self._connection, self._most, self._resting, self._rewrite = connection, most, resting, rewrite
-        self._said = False
+        self._is_logged = False
 
     def step(self, expire: Callable[[int], object]) -> None:
         """Expire rows until the rest fits.
@@ -63,11 +63,11 @@ class Sizing:
             used, total = self.measured()
             if used <= self._most:
                 break
-            # 0.9: rows go until this share of the size is used: not a few of them at every tidying
+            # 0.9: rows are deleted down to this fraction of the size, so that not every tidying deletes a few
             until = self._cut(1 - 0.9 * self._most / used)
             if until is None:
-                if not self._said:
-                    self._said = True
+                if not self._is_logged:
+                    self._is_logged = True
                     _log.warning(
                         "storage.max_size: aggregates and settings alone need %d MB and are never deleted; "
                         "use a larger value",
@@ -82,7 +82,7 @@ class Sizing:
     def measured(self) -> tuple[int, int]:
         """Return the used bytes of the file, and its size."""
         with self._resting():
-            self._connection.execute("CHECKPOINT")  # before it, deleted blocks are not free, and new ones in the log
+            self._connection.execute("CHECKPOINT")  # frees deleted blocks and merges the log
         sizes = "SELECT block_size, total_blocks, used_blocks FROM pragma_database_size()"
         (row,) = read(self._connection, f"{sizes} WHERE database_name = current_database()").to_pylist()
         return row["used_blocks"] * row["block_size"], row["total_blocks"] * row["block_size"]
@@ -94,7 +94,7 @@ class Sizing:
         if first is None:
             return None
         cut = number(self._connection, f"SELECT approx_quantile(received, {share:.6f}::FLOAT) FROM {rows}")
-        # Rows of one arrival go together, at least those that came first.
+        # Rows of one arrival time are deleted together, at least the first ones.
         return max(cut or 0, first + 1)
 
 
@@ -138,7 +138,7 @@ class Upkeep:
             forget_old_uploads(self._connection, now)
             forget_old_offsets(self._connection)
             forget_old_positions(self._connection)
-        if self._written is None:  # not when opening: it reads all panes once
+        if self._written is None:  # not at the start, because it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)
         for series_number, panes in self._touched.take_written().items():
@@ -178,7 +178,7 @@ class Upkeep:
             self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
             for table in ("joined", "retractions", "kept", "successors"):
                 self._connection.execute(f"DELETE FROM {table} WHERE prediction <= ?", [last or 0])
-            if last_expired is not None:  # one that came before its prediction stays as long as it counts
+            if last_expired is not None:  # an outcome that arrived before its prediction stays while it counts
                 counts = " UNION ALL ".join(
                     f"SELECT outcome FROM {table} WHERE outcome <= ?" for table in ("joined", "retractions")
                 )

@@ -1,4 +1,4 @@
-"""The role of each column: as the options say, else as the baseline knows, else by its name."""
+"""The role of each column: from the options, else from the baseline, else from its name."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, p
     >>> match_patterns(["id", "features.age", "features.plan"], ["features.*"], "features", "log.jsonl")
     ('features.age', 'features.plan')
     """
-    found: dict[str, None] = {}
+    matched: dict[str, None] = {}
     for pattern in patterns:
         matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
         if not matches:
             raise BadInput(f"{path}: no column '{pattern}' ({option_text(option)}); {near(pattern, tuple(names))}")
-        found |= dict.fromkeys(matches)
-    return tuple(found)
+        matched |= dict.fromkeys(matches)
+    return tuple(matched)
 
 
 def has_patterns(names: Sequence[str]) -> bool:

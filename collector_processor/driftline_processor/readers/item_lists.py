@@ -67,7 +67,7 @@ def relevance_statements(
             item_codes[kept_rows],
             sets,
         )
-    # a list says that nothing else was relevant, and then of each of its items how much it was
+    # a list implies that no other item was relevant, followed by the relevance of each item
     list_rows = np.flatnonzero(is_retracted | valid_of(array))
     entry_rows, listed, gains = _entries(array)
     order = np.argsort(np.concatenate([list_rows, entry_rows]), kind="stable")

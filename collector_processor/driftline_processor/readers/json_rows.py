@@ -150,9 +150,9 @@ def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns 
     if not pc.any(pc.match_substring_regex(column, _OBJECT)).as_py():
         return None, False
     objects = [object_in(value.strip()) if value else None for value in column.to_pylist()]
-    inner_text = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
+    inner_text = {path.removeprefix(f"{name}.") for path in text if path.startswith(f"{name}.")}
     inner_columns = columns_of(objects, inner_text)
-    is_whole = sum(one is not None for one in objects) == len(column) - column.null_count
+    is_whole = sum(item is not None for item in objects) == len(column) - column.null_count
     return (inner_columns if inner_columns.arrays else None), is_whole
 
 
@@ -386,10 +386,10 @@ class JsonList(NamedTuple):
 
     def parse(self, text: Collection[str]) -> ParsedLines:
         """Return the objects as columns."""
-        found = parse_lines(self.lines, 1, text)
-        bad = found.lines.bad + self.cut
-        return found._replace(
-            lines=UnreadableLines(bad, found.lines.first or (self.objects + 1 if self.cut else 0), "object")
+        parsed_lines = parse_lines(self.lines, 1, text)
+        bad = parsed_lines.lines.bad + self.cut
+        return parsed_lines._replace(
+            lines=UnreadableLines(bad, parsed_lines.lines.first or (self.objects + 1 if self.cut else 0), "object")
         )
 
 
@@ -434,10 +434,10 @@ def _after_space(text: str, start: int) -> int:
 
 def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLines:
     """Parse whole lines of NDJSON; ``first``: number of the first line; ``text``: columns whose texts are not times."""
-    if shape_of(data).depth > MAX_DEPTH:  # which would end the process in Arrow
+    if shape_of(data).depth > MAX_DEPTH:  # which would crash Arrow
         return _line_by_line(data, first, text)
     try:
-        data.decode()  # Arrow does not look, and reading such a text fails later
+        data.decode()  # Arrow does not check, and reading such a text fails later
         table, mixed = flattened(_parse(data, []), text)
         times = [f.name for f in table.schema if f.name in text and pa.types.is_timestamp(f.type)]
         if times:

@@ -70,10 +70,10 @@ def read_table(value: object, name: str) -> MemoryRows:
         if library == "pandas":
             table, mixed = _pandas_columns(value)
         else:
-            found = _arrow_table(value)
-            if found is None:
+            arrow_table = _arrow_table(value)
+            if arrow_table is None:
                 raise BadInput(f"{name}: {_no_table(value)}")
-            table = found
+            table = arrow_table
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise BadInput(f"{name}: cannot be read as a table: {str(error).strip().splitlines()[0]}") from error
     if not table.num_columns:
@@ -108,7 +108,7 @@ def _from_stream(value: Any) -> pa.Table:
         for name in getattr(value, "columns", ()):
             try:
                 pa.table(value.select([name]))
-            except Exception as error:  # whatever the library raises about its own column
+            except Exception as error:  # any error of the library about its column
                 raise ValueError(f"column {str(name)!r}: {error}; cast the column, or leave it out") from error
         raise
 

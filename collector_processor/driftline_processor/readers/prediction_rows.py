@@ -84,17 +84,17 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStor
     latency, error, cluster = Reading(roles.latency, True), Reading(roles.error, False), Reading(roles.cluster, None)
     slices = {name: Reading(name, False) for name in roles.slices}
     plain = [predicted, actual, latency, error, *slices.values(), *(Reading(name, True) for name in scores)]
-    for one in plain:
-        _check_plain(source, one.name)
+    for reading in plain:
+        _check_plain(source, reading.name)
     with readable(source.path):
-        read = gather_columns(source, {one for one in (*plain, cluster) if one.name}, store)
+        read = gather_columns(source, {reading for reading in (*plain, cluster) if reading.name}, store)
         return FileRows(
             source,
             scores=_scores(source, {name: read[Reading(name, True)] for name in scores}, say, store),
             predicted=read.get(predicted),
             actual=read.get(actual),
             cluster=read.get(cluster),
-            slices={name: read[one] for name, one in slices.items()},
+            slices={name: read[reading] for name, reading in slices.items()},
             duration=_durations(source, roles.latency, read[latency], say) if roles.latency else None,
             errors=_errors(source, read[error]) if roles.error else None,
         )
@@ -272,7 +272,7 @@ def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
         say(f"{source.path}: {name}: read as milliseconds")
         return values / 1_000
     finite_values = values[np.isfinite(values)]
-    # 60.0: seconds; calls that take so long by half are rather milliseconds
+    # 60.0: seconds; a larger median means that the unit is probably milliseconds
     if len(finite_values) and (middle := float(np.median(finite_values))) > 60.0:
         say(
             f"{source.path}: {name}: read as seconds, with a median of {middle:.4g}; "

@@ -181,8 +181,8 @@ def gather_columns(source: Source, readings: Collection[Reading], store: RowStor
         }
     gathered = {reading: GatheredColumn(source.rows, store) for reading in readings}
     for start, batch in numbered_batches(source, {reading.name for reading in readings}):
-        for one, gathering in gathered.items():
-            gathering.add(start, _classes(one, column(batch.column(one.name), one.number or False)))
+        for reading, gathering in gathered.items():
+            gathering.add(start, _classes(reading, column(batch.column(reading.name), reading.number or False)))
         store.release()
     give_back_tables()
     columns = {reading: gathering.column() for reading, gathering in gathered.items()}

@@ -54,7 +54,7 @@ def download_artifact(path: Path) -> Path:
             folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except BadInput:
         raise
-    except Exception as error:  # whatever its store raises: a network, a permission, a name
+    except Exception as error:  # errors of its store: network, permission, name
         raise BadInput(f"{address}: MLflow cannot read it: {str(error).strip().splitlines()[0]}") from error
     if folder.is_dir():
         files = sorted(file.name for file in folder.iterdir())
@@ -246,18 +246,18 @@ class FilteredSource:
     def __init__(self, source: Source, names: Collection[str]) -> None:
         self.path, self.schema, self.by_looks = source.path, source.schema, source.by_looks
         self._source = source
-        self._kept = [_any_value(batch) for batch in source.batches(names)]
-        self.rows = sum(int(mask.sum()) for mask in self._kept)
+        self._masks = [_any_value(batch) for batch in source.batches(names)]
+        self.rows = sum(int(mask.sum()) for mask in self._masks)
         self.left_out = source.rows - self.rows
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
         """Yield the named columns of these rows."""
-        for mask, batch in zip(self._kept, self._source.batches(names), strict=True):
+        for mask, batch in zip(self._masks, self._source.batches(names), strict=True):
             yield batch.filter(mask_of(mask)) if batch.num_columns else no_columns(int(mask.sum()))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one whole column."""
-        mask = np.concatenate(self._kept) if self._kept else np.zeros(0, np.bool_)
+        mask = np.concatenate(self._masks) if self._masks else np.zeros(0, np.bool_)
         return self._source.column(name).filter(mask_of(mask))
 
 
@@ -289,7 +289,7 @@ class ParquetSource:
         with readable(self.path):
             if columns:
                 yield from self._file.iter_batches(BATCH, columns=columns)
-            else:  # Parquet without columns yields nothing; the rows are still there
+            else:  # Parquet yields no batches without columns
                 for start in range(0, self.rows, BATCH):
                     yield no_columns(min(BATCH, self.rows - start))
 

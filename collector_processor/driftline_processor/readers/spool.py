@@ -38,7 +38,7 @@ class Spool:
     def __init__(self, most: int | None = None) -> None:
         """Create a spool; ``most``: bytes in memory, by default :data:`MOST_IN_MEMORY`."""
         self._most = MOST_IN_MEMORY if most is None else most
-        self._held: list[pa.RecordBatch] = []
+        self._in_memory: list[pa.RecordBatch] = []
         self._stored: list[_StoredBatch] = []
         self._bytes = self.rows = 0
         self._file: IO[bytes] | None = None
@@ -47,7 +47,7 @@ class Spool:
         """Add the next rows."""
         self.rows += batch.num_rows
         self._bytes += batch.nbytes
-        self._held.append(batch)
+        self._in_memory.append(batch)
         if self._bytes > self._most:
             self._store_held()
 
@@ -56,7 +56,7 @@ class Spool:
         for stored in self._stored:
             stored_columns = {name: self._read(stored.places[name]) for name in stored.places if name in names}
             yield pa.RecordBatch.from_pydict(stored_columns) if stored_columns else no_columns(stored.rows)
-        for batch in self._held:
+        for batch in self._in_memory:
             columns = [name for name in batch.schema.names if name in names]
             yield batch.select(columns) if columns else no_columns(batch.num_rows)
 
@@ -66,11 +66,11 @@ class Spool:
             if self._file is None:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool
                 weakref.finalize(self, self._file.close)
-            while self._held:
-                batch = self._held[0]
+            while self._in_memory:
+                batch = self._in_memory[0]
                 places = {name: self._write(batch.column(index)) for index, name in enumerate(batch.schema.names)}
                 self._stored.append(_StoredBatch(batch.num_rows, places))
-                del self._held[0]
+                del self._in_memory[0]
         except OSError:
             self._most = 1 << 62
 

@@ -104,7 +104,7 @@ def _texts(array: pa.ChunkedArray) -> Times:
         if len(row_indices):
             texts = pc.replace_substring(
                 one_array(array.take(positions(row_indices))), ",", "."
-            )  # as logging writes fractions
+            )  # fractions as `logging` writes them
             read = _cast(texts, kind)
             readable[row_indices] = valid_of(read)
             values[row_indices] = values_of(read.cast(pa.int64()), 0)

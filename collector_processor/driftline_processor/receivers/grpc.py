@@ -29,10 +29,10 @@ _THREADS = 64
 """Each thread waits for one transaction; requests that wait together share the next one."""
 
 _CONNECTIONS = (
-    ("grpc.max_concurrent_streams", 100),  # of one connection; what a client sends beyond them waits there
+    ("grpc.max_concurrent_streams", 100),  # per connection; further calls wait in the client
     ("grpc.server_handshake_timeout_ms", 20_000),
     ("grpc.max_connection_idle_ms", 600_000),
-    # A peer that is gone without a word (a pulled plug) is noticed; peers may ask as often themselves.
+    # Detects peers that disappeared without closing (a pulled plug); peers may ping equally often.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -68,7 +68,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
             handlers=[self],
             options=[
                 ("grpc.max_receive_message_length", MAX_REQUEST),
-                # Linux would share the port with another process, and each would get some of the requests.
+                # Otherwise Linux would share the port with another process, and each would get some of the requests.
                 ("grpc.so_reuseport", 0),
                 *_CONNECTIONS,
             ],
@@ -136,7 +136,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         except Overloaded as overloaded:
             _refuse(context, overloaded)
         except Exception:
-            # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
+            # Nothing was acknowledged, and exporters retry UNAVAILABLE.
             _log.exception("a %s request could not be stored", signal)
             _refuse(context, Overloaded(), "the request could not be stored; see the log of driftline")
         finally:
@@ -201,7 +201,7 @@ class PendingMessages:
     def __init__(self, memory: RequestMemory, clock: Callable[[], float] = time.monotonic) -> None:
         self._memory = memory
         self._clock = clock
-        # Without locks: threads that wait for each other's cost a request as much as all else that is done here.
+        # Without locks, because lock contention doubles the cost of a request here.
         self._awaited: dict[_Arrival, None] = {}
         self._places: SimpleQueue[None] = SimpleQueue()
         for _ in range(max(1, min(self.MOST_QUICK, memory.limit // 2 // MAX_REQUEST))):
@@ -232,7 +232,7 @@ class PendingMessages:
 
     def arrived(self, arrival: _Arrival) -> None:
         """Stop waiting for a message."""
-        self._awaited.pop(arrival, None)  # before its holding is looked at: see _hold
+        self._awaited.pop(arrival, None)  # before the check of its holding, see _hold
         self._leave_place(arrival)
         if arrival.holding is not None:
             arrival.holding.close()
@@ -254,14 +254,14 @@ class PendingMessages:
             if len(slow) < self.MOST_SLOW and self._hold(arrival):
                 slow.append(arrival)
             elif slow and now - slow[0].began >= self.LEAST:
-                cancelled.append(slow.pop(0))  # its room is for the next look
+                cancelled.append(slow.pop(0))  # its memory is free at the next call
             else:
                 cancelled.append(arrival)
         for arrival in cancelled:
             arrival.cancel()
 
     def _hold(self, arrival: _Arrival) -> bool:
-        if not self._memory.has_room(MAX_REQUEST):  # which of the messages makes room is for look() to say
+        if not self._memory.has_room(MAX_REQUEST):  # look() decides which message is cancelled
             return False
         holding = self._memory.open(arrival.cancel)
         try:
@@ -269,13 +269,13 @@ class PendingMessages:
         except (Overloaded, ExceedsRequestMemory):
             return False
         arrival.holding = holding
-        if arrival not in self._awaited:  # it has come meanwhile, and may not have seen that it holds room
+        if arrival not in self._awaited:  # it arrived meanwhile, possibly before it had a holding
             holding.close()
         self._leave_place(arrival)
         return True
 
     def _leave_place(self, arrival: _Arrival) -> None:
-        with suppress(IndexError):  # whoever takes the place away gives it back, and only one does
+        with suppress(IndexError):  # only the thread that removes the place returns it
             self._places.put(arrival.place.pop())
 
     def _watch(self) -> None:

@@ -132,7 +132,7 @@ class _JsonLanes(NamedTuple):
 
     def of(self, body: Body) -> ThreadPoolExecutor:
         """Return the threads of a body."""
-        # 10: bytes of JSON in a byte of a packed body, roughly; whoever packs more delays others in JSON
+        # 10: typical compression ratio of JSON; a higher ratio delays other JSON requests
         expected = len(body.data) * (10 if body.packed else 1)
         return self.small if expected <= _SMALL_JSON else self.large
 
@@ -154,7 +154,7 @@ class _Export:
             loop = asyncio.get_running_loop()
             if kind == PROTOBUF and body.small:
                 future = self._take(scope, body, kind, time.monotonic())
-            else:  # unpacked and decoded here, one request could hold up all others
+            else:  # decompressing and decoding here could delay all other requests
                 lane = self._lanes.of(body) if kind == JSON else None
                 future = await loop.run_in_executor(lane, self._take, scope, body, kind, time.monotonic())
             if self._calls is None or self._calls.loop is not loop:
@@ -171,17 +171,17 @@ class _Export:
             return otlp_refusal(scope, 400, "the sender disconnected")
         except Overloaded as overloaded:
             return _come_again(request, str(overloaded), overloaded)
-        except asyncio.CancelledError:  # what is still on its way when the grace of a stop is over
+        except asyncio.CancelledError:  # still running when the grace period of a stop ends
             return _come_again(request, "driftline is stopping", Overloaded())
         except Exception:
-            # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
+            # Nothing was acknowledged, and exporters retry 503.
             _log.exception("a %s request could not be stored", self._signal)
             sentence = "the request could not be stored; see the log of driftline"
             return _come_again(request, sentence, Overloaded())
 
     def _take(self, scope: Scope, body: Body, kind: str, received: float) -> Future[Receipt]:
         """Submit a request. Thread-safe."""
-        waited = time.monotonic() - received  # for a thread: what its own bytes cost says nothing about others
+        waited = time.monotonic() - received  # for a thread; the time for its own bytes is not waiting time
         refuse_late(waited)
         data = body.unpacked()
         protobuf = data

@@ -88,7 +88,7 @@ def routes(
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
 
     async def post_outcomes(request: Request) -> Response:
-        # None is no default: a page of another site may post without a content type, but not with one of these.
+        # No default, because a page of another site may post without a content type, but not with one of these.
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in _FORMATS:
             return _error(415, f"content type {kind[:80]!r} is not supported; use {', '.join(_FORMATS)}")
@@ -126,7 +126,7 @@ def routes(
                 return _answer(Receipt(), parsed)
         try:
             if part is None or submit_part is None:
-                # Without a time and said again later, an outcome is news (1, then 0, then 1 again), and no resend.
+                # A repeated outcome without a time is a new outcome (1, then 0, then 1 again), not a resend.
                 digest = read.digest if read.timed else xxhash.xxh3_128_digest(read.digest + now.to_bytes(8, "little"))
                 future = submit(tables, digest)
             else:
@@ -135,7 +135,7 @@ def routes(
         except Overloaded as overloaded:
             return retry_later(overloaded)
         except Exception:
-            # Nothing was acknowledged, so the sender keeps it: 503 is what senders retry.
+            # Nothing was acknowledged, and senders retry 503.
             _log.exception("outcomes could not be stored")
             return retry_later(Overloaded(), "the outcomes could not be stored; see the log of driftline")
         if part is None:
@@ -220,7 +220,7 @@ def _count(counters: Counters, parsed: ParsedDocument) -> None:
 
 def _answer(receipt: Receipt, parsed: ParsedDocument, more: Mapping[str, object] = NOTHING_MORE) -> Response:
     rejected: list[dict[str, object]] = [{"index": index, "reason": reason} for index, reason in parsed.rejected]
-    # What the state refuses (an outcome for an expired prediction) it counts by reason, not by row.
+    # Rejections by the state (an outcome for an expired prediction) are counted by reason, not listed by row.
     rejected += [
         {"index": None, "reason": reason, "rows": rows} for reason, rows in sorted(receipt.rejected.items()) if rows
     ]

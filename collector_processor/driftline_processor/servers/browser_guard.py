@@ -88,13 +88,13 @@ class BrowserGuard:
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
         self._rules = rules
-        self._named: set[str] = set()
+        self._logged: set[str] = set()
         self._answered: dict[str, re.Match[str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on allowed requests."""
         if scope["type"] != "http":
-            return  # there are no web sockets
+            return  # web sockets are not used
         headers = Headers(scope=scope)
         try:
             host = self._check_host(scope, headers)
@@ -168,8 +168,8 @@ class BrowserGuard:
 
     def _say_once(self, sentence: str) -> None:
         """Log each kind of rejection once, up to a maximum number."""
-        if sentence not in self._named and len(self._named) < _MOST_NAMED:
-            self._named.add(sentence)
+        if sentence not in self._logged and len(self._logged) < _MOST_NAMED:
+            self._logged.add(sentence)
             _log.warning("a request was rejected: %s", sentence)
 
 

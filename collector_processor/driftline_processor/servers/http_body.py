@@ -59,8 +59,8 @@ class Body(Struct, frozen=True):
     def small(self) -> bool:
         """Return True if it may be checked in the event loop."""
         # 1 << 16: bytes of a request that is checked in the event loop: 0.1 ms, which is what a thread for it would
-        # cost. The memory for its check is never waited for. A packed one is never small: a thousand times as much may
-        # come out of it.
+        # cost. It never waits for memory. A compressed body is never small, because it may expand a thousand
+        # times.
         return not self.packed and len(self.data) <= 1 << 16
 
     def unpacked(self) -> bytes:
@@ -100,7 +100,7 @@ def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None])
         offset = _unpack_member(view, offset, body, encoding, limit, hold)
         members += 1
         if not any(view[offset : offset + _BLOCK]) and not any(view[offset:]):
-            break  # what fills up the last block of a tape or a disk
+            break  # padding of the last block of a tape or disk
     return bytes(body)
 
 
@@ -114,7 +114,7 @@ def _unpack_member(
         if not block:
             raise MalformedBody(f"the {encoding} stream is truncated")
         try:
-            # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
+            # A kilobyte can decompress to megabytes, so the output is limited.
             unpacked = member.decompress(block, limit + 1 - len(body))
         except zlib.error as error:
             raise MalformedBody(f"the {encoding} stream is damaged: {error}") from None

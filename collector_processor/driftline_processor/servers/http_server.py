@@ -125,7 +125,7 @@ class Connections:
         self._most = most
         self._open: set[Connection] = set()
         self._closing: set[Connection] = set()
-        self._said: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -172,7 +172,7 @@ class Connections:
 
     def _most_silent(self) -> Connection | None:
         now = self.clock()
-        # 1.0: seconds of silence in which a connection keeps its place whoever comes
+        # 1.0: seconds of inactivity before a connection may be replaced
         silent = [
             connection for connection in self._open if connection.waits != "answer" and now - connection.heard >= 1.0
         ]
@@ -194,9 +194,9 @@ class Connections:
 
     def _say(self, kind: str, sentence: str) -> None:
         now = self.clock()
-        # 60.0: seconds between two log lines about connections that are not accepted
-        if kind not in self._said or now - self._said[kind] >= 60.0:
-            self._said[kind] = now
+        # 60.0: seconds between log lines about rejected connections
+        if kind not in self._logged_at or now - self._logged_at[kind] >= 60.0:
+            self._logged_at[kind] = now
             _log.warning(sentence)
 
 
@@ -209,7 +209,7 @@ class Connection(HttpToolsProtocol):
         self.heard = connections.clock()
         self._connections = connections
         self._since = self.heard
-        self._came = 0
+        self._body_bytes = 0
         self._head = 0
         self._unread = 0
         self._ends = False
@@ -219,9 +219,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to serve a connection."""
         super().connection_made(transport)
-        # asyncio does so only for sockets that name their protocol. An answer is two writes, head and body, and the
+        # asyncio does so only for sockets with a named protocol. An answer is two writes, head and body, and the
         # second would wait until the first is confirmed: 40 ms.
-        with suppress(OSError):  # it was closed meanwhile
+        with suppress(OSError):  # already closed
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._connections.admit(self):
             self.end(503)
@@ -240,8 +240,8 @@ class Connection(HttpToolsProtocol):
             self._wait_for("head")
         self._ends = False
         super().data_received(data)
-        if self.waits == "head" and not self._ends:  # else most of what came may be the body before it
-            self._unread += len(data)  # the parser holds a header until the whole of it is there
+        if self.waits == "head" and not self._ends:  # else most of the data may be the previous body
+            self._unread += len(data)  # the parser buffers an incomplete header
         if self._head > MOST_HEAD or self._unread > MOST_HEAD:
             self.end(431)
 
@@ -273,7 +273,7 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Add a part of the request's body."""
         if self._head <= MOST_HEAD:
-            self._came += len(body)
+            self._body_bytes += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -315,8 +315,8 @@ class Connection(HttpToolsProtocol):
         if self.waits == "next":
             return now - self._since >= deadlines.idle
         if self.waits == "body" and now - self._since >= deadlines.body:
-            # Where reading is paused, the processor keeps the client waiting, and not the other way round.
-            slow = self._came < LEAST_BODY and not self.flow.read_paused
+            # If reading is paused, the processor is the slow side.
+            slow = self._body_bytes < LEAST_BODY and not self.flow.read_paused
             self._wait_for("body")
             return slow
         return False
@@ -348,7 +348,7 @@ class Connection(HttpToolsProtocol):
     def _wait_for(self, waits: Waits) -> None:
         self.waits = waits
         self._since = self._connections.clock()
-        self._came = 0
+        self._body_bytes = 0
 
 
 def _answer(status: str, sentence: str, more: str = "") -> bytes:
@@ -528,13 +528,13 @@ class BoundedBodies:
 
         try:
             await self._app(scope, count, answer)
-        except ClientDisconnect:  # nobody is left to be answered
+        except ClientDisconnect:  # the client has disconnected
             pass
         finally:
             holding.close()
 
     async def _refuse(self, reason: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-        # The connection stays: a sender reads the answer when all is sent, and what still comes is held nowhere.
+        # The connection stays open, because a sender reads the answer at the end; further bytes are discarded.
         if isinstance(reason, ExceedsRequestMemory):
             sentence = (
                 f"the request is larger than {self._memory.largest // 2**20} MiB, the limit for one request "

@@ -27,12 +27,12 @@ class LoopCalls:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._left: deque[Callable[[], object]] = deque()
+        self._calls: deque[Callable[[], object]] = deque()
         self._woken = False
 
     def leave(self, call: Callable[[], object]) -> None:
         """Call a function in the loop; does nothing if the loop has ended."""
-        self._left.append(call)
+        self._calls.append(call)
         if not self._woken:
             self._woken = True
             with suppress(RuntimeError):
@@ -52,10 +52,10 @@ class LoopCalls:
         return future.result(0)
 
     def _run(self) -> None:
-        self._woken = False  # before the first is taken, so that none is left behind
-        while self._left:
+        self._woken = False  # before the first call is taken, so that none is missed
+        while self._calls:
             try:
-                self._left.popleft()()
+                self._calls.popleft()()
             except Exception:
                 _log.exception("a response could not be sent")
 

@@ -19,7 +19,7 @@ class PortInUse(Exception):  # noqa: N818 - what the message says
 
     def __init__(self, address: Address, key: str, reason: str) -> None:
         self.address = address
-        if _taken(address):
+        if _is_in_use(address):
             holder = _HOLDERS.get(address.port, " by another program")
             free = f"{address.host}:{address.port + 10000 if address.port < 55536 else 0}"
             message = (
@@ -45,7 +45,7 @@ def bind(address: Address, key: str) -> list[socket.socket]:
                 listener = _listen(address.host, port, family)
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL and (sockets or family != families[-1]):
-                    continue  # localhost has an IPv6 address by name, on a machine without IPv6
+                    continue  # localhost resolves to IPv6 on a machine without IPv6
                 raise
             sockets.append(listener)
             port = port or listener.getsockname()[1]
@@ -73,7 +73,7 @@ def _families(host: str) -> list[socket.AddressFamily]:
     return list(dict.fromkeys(family for family, *_ in addresses))
 
 
-def _taken(address: Address) -> bool:
+def _is_in_use(address: Address) -> bool:
     try:
         bound = _listen(address.host, address.port, _families(address.host)[0])
     except OSError as error:

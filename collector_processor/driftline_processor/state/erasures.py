@@ -94,7 +94,7 @@ class Erasures:
         except BaseException:
             intake.slices.load(parts.connection)
             raise
-        # What follows from the commit comes first: reading again may fail, and then the next attempt does it.
+        # Consequences of the commit come first; if reading again fails, the next attempt does it.
         intake.touched.touch(erased.touched + parts.evaluator.forget_deleted(erased.named), joined=1)
         parts.upkeep.expired.update(erased.series)
         intake.baselines.load(parts.connection)

@@ -203,7 +203,7 @@ class State:
             self._store.recover()
             return True
 
-    # What readers ask of it
+    # Reading
 
     @property
     def snapshot(self) -> StateSnapshot:
@@ -245,7 +245,7 @@ class State:
         """Call ``listener`` with each verdict whose state changed, when it is on disk."""
         self._changed.append(listener)
 
-    # What is submitted to it
+    # Submission
 
     def submit(
         self,
@@ -305,7 +305,7 @@ class State:
             self._erasures.add(order)
             return self._carry_out_orders()
 
-    # How it lives
+    # Life cycle
 
     def start(self) -> None:
         """Start all threads."""
@@ -323,7 +323,7 @@ class State:
                 self._finish_orders()
         except StorageOutage as outage:
             raise StorageError(str(outage)) from outage
-        except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
+        except (DatabaseError, StorageError) as error:  # no room for a copy of the file; the next tidying retries
             reason = str(error).splitlines()[0]
             _log.warning("driftline: a deletion is not finished (%s); driftline retries every ten minutes", reason)
         self._queue.start()
@@ -462,7 +462,7 @@ class State:
         """
         if not self._caught_up:
             idle = not self._joining and not self._pressed() and self.parts.evaluator.idle
-            # 60.0: seconds after a start from which on policies are looked at, however many windows still wait
+            # 60.0: seconds after a start from which policies are evaluated even if windows still wait
             self._caught_up = idle or time.monotonic() - self._read_at > 60.0
         return self._caught_up
 
@@ -473,7 +473,7 @@ class State:
         try:
             parts.upkeep.step()
         finally:
-            parts.evaluator.forget_tidied()  # what was rolled up before an error stays rolled up
+            parts.evaluator.forget_tidied()  # the roll-up before an error is permanent
         parts.join.recount()
         parts.policies.tidy()
 
@@ -484,7 +484,7 @@ class State:
                 self._carry_out_orders()
 
     def _carry_out_orders(self) -> ErasureResult:
-        self._analysis.catch_up()  # what was accepted before is in the tables then
+        self._analysis.catch_up()  # stores all requests accepted before
         return self._erasures.carry_out()
 
     @contextmanager

@@ -104,7 +104,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
             "time": table.time,
             "prediction_time": table.prediction_time,
             "weight": number_array(table.weight, n),
-            "item": _given(table.item, n),
+            "item": _nullable_texts(table.item, n),
             "value": number_array(table.value, n),
             "retracted": pa.nulls(n, pa.bool_()) if table.retracted is None else pa.array(table.retracted),
             "slices": slices_array(table.slices, n),
@@ -114,7 +114,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
     )
 
 
-def _given(text: Text | None, n: int) -> pa.Array:
+def _nullable_texts(text: Text | None, n: int) -> pa.Array:
     """Texts, null where empty."""
     if text is None:
         return pa.nulls(n, pa.string())
@@ -308,17 +308,17 @@ def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
         table,
         time=table.time[rows],
         id=take_text(table.id, rows),
-        scores=_taken(table.scores, rows),
+        scores=_take_optional(table.scores, rows),
         predicted=None if table.predicted is None else take_rows(table.predicted, rows),
         items=None if table.items is None else ranked_items.take_items(table.items, rows),
-        duration=_taken(table.duration, rows),
+        duration=_take_optional(table.duration, rows),
         errors=None if table.errors is None else take_rows(table.errors, rows),
-        weight=_taken(table.weight, rows),
-        trace_id=_taken(table.trace_id, rows),
-        span_id=_taken(table.span_id, rows),
+        weight=_take_optional(table.weight, rows),
+        trace_id=_take_optional(table.trace_id, rows),
+        span_id=_take_optional(table.span_id, rows),
         features={name: take_rows(column, rows) for name, column in table.features.items()},
         slices={name: take_rows(column, rows) for name, column in table.slices.items()},
-        observed=_taken(table.observed, rows),
+        observed=_take_optional(table.observed, rows),
     )
 
 
@@ -332,8 +332,8 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
         prediction_time=table.prediction_time[rows],
         weight=table.weight[rows],
         item=None if table.item is None else take_text(table.item, rows),
-        value=_taken(table.value, rows),
-        retracted=_taken(table.retracted, rows),
+        value=_take_optional(table.value, rows),
+        retracted=_take_optional(table.retracted, rows),
         slices={name: take_rows(column, rows) for name, column in table.slices.items()},
     )
 
@@ -443,8 +443,8 @@ def _filled(column: Column | None, n: int) -> Column:
 
 def _joined(arrays: Sequence[_Array | None]) -> _Array | None:
     present_arrays = [array for array in arrays if array is not None]
-    return np.concatenate(present_arrays) if present_arrays else None  # type: ignore[return-value]  # of one dtype
+    return np.concatenate(present_arrays) if present_arrays else None  # type: ignore[return-value]  # equal dtypes
 
 
-def _taken(values: _Array | None, rows: Rows) -> _Array | None:
+def _take_optional(values: _Array | None, rows: Rows) -> _Array | None:
     return None if values is None else values[rows]  # type: ignore[return-value]  # indexing keeps the dtype

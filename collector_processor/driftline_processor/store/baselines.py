@@ -42,15 +42,15 @@ class LearningPoints:
         """Read the numbers of collected rows."""
         query = "SELECT series, sum(rows) AS rows, count(*) AS parts FROM learning_points GROUP BY series"
         rows = read(connection, query).to_pylist()
-        self._kept = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in rows}
+        self._collected = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in rows}
 
     def learned(self, series: int) -> int:
         """Return the number of collected rows of a series."""
-        return int(self._kept.get(series, (0.0, 0))[0])
+        return int(self._collected.get(series, (0.0, 0))[0])
 
     def forget(self, connection: Connection, series: int) -> None:
         """Delete the collected metrics of a series that has a baseline."""
-        if self._kept.pop(series, None) is not None:
+        if self._collected.pop(series, None) is not None:
             connection.execute("DELETE FROM learning_points WHERE series = ?", [series])
 
     def learn(self, connection: Connection, series: Series, increases: Iterable[Increase]) -> Baseline | None:
@@ -58,7 +58,7 @@ class LearningPoints:
 
         Errors of the baseline are raised; learning starts again after them.
         """
-        rows, parts = self._kept.get(series.number, (0.0, 0))
+        rows, parts = self._collected.get(series.number, (0.0, 0))
         new = [increase for increase in increases if increase.point.foreign]
         kept_rows = [
             row
@@ -69,7 +69,7 @@ class LearningPoints:
             return None
         insert(connection, "learning_points", pa.Table.from_pylist(kept_rows, _SCHEMA))
         rows, parts = rows + sum(row["rows"] for row in kept_rows), parts + len(kept_rows)
-        self._kept[series.number] = rows, parts
+        self._collected[series.number] = rows, parts
         if rows < NEEDED_OF_POINTS and parts < MOST_PARTS:
             return None
         try:
@@ -196,7 +196,7 @@ class Baselines:
         learning: dict[int, int] = {
             row["series"]: row["rows"] for row in read(connection, stored_baselines).to_pylist()
         }
-        # All at once, and what is looked up last first: other threads read on meanwhile.
+        # Other threads read meanwhile, so fields are set in the reverse order of their use.
         self._by_digest, self._by_fold = by_digest, by_fold
         self._sent, self._provisional, self._learning = sent, provisional, learning
         self._points = LearningPoints(connection)
@@ -300,7 +300,7 @@ class Baselines:
         for part, columns in parts.items():
             try:
                 columns_by_name = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
-            except Exception:  # nobody can tell whose rows they are, so the part goes as a whole
+            except Exception:  # its rows are unknown, so the whole part is deleted
                 columns_by_name = {}
             sequence_column = columns_by_name.get(_SEQ)
             stays = (
@@ -370,7 +370,7 @@ class Baselines:
             _check_readable(baseline)
         except DatabaseError:
             raise  # the transaction has failed, not the baseline
-        except Exception as error:  # rows that were acknowledged must not fail the ones that come after them
+        except Exception as error:  # acknowledged rows must not make later ones fail
             if series.key not in self._unlearned:
                 self._unlearned.add(series.key)
                 version_name = f"{series.key.model} {series.key.version}".rstrip()
@@ -463,12 +463,12 @@ def _table(series: Series, n: int, columns: Mapping[str, Value]) -> PredictionTa
         scores=None if scores is None else np.asarray(scores, dtype=np.float64).reshape(n, -1),
         predicted=None if predicted is None else _column(predicted),
         weight=None if weight is None else np.asarray(weight, dtype=np.float64),
-        features=_named(columns, _FEATURE),
-        slices=_named(columns, _SLICE),
+        features=_columns_with(columns, _FEATURE),
+        slices=_columns_with(columns, _SLICE),
     )
 
 
-def _named(columns: Mapping[str, Value], prefix: str) -> dict[str, Column]:
+def _columns_with(columns: Mapping[str, Value], prefix: str) -> dict[str, Column]:
     return {name.removeprefix(prefix): _column(value) for name, value in columns.items() if name.startswith(prefix)}
 
 

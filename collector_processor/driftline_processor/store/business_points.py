@@ -101,13 +101,13 @@ class BusinessPoints:
 
     def spacing(self, name: str) -> int:
         """Return the typical time between two points of a series, in nanoseconds; 0 for fewer than two."""
-        return self._one(self._declared[name]).spacing
+        return self._series_of(self._declared[name]).spacing
 
     def changed(self, points: Sequence[BusinessPoint]) -> list[BusinessPoint]:
         """Return the points that differ from the stored ones."""
         changed_points: list[BusinessPoint] = []
         for start in range(0, len(points), _TOGETHER):
-            with self._lock:  # not for long: what comes in waits for it
+            with self._lock:  # hold it briefly, because ingestion waits for it
                 points_read = points[start : start + _TOGETHER]
                 changed_points += [
                     changed_point
@@ -146,9 +146,9 @@ class BusinessPoints:
 
     def of(self, model: str) -> tuple[BusinessSeries, ...]:
         """Return the series of a model; unchanged series are the same objects."""
-        return tuple(self._one(keys) for keys in self._declared.values() if keys.model == model)
+        return tuple(self._series_of(keys) for keys in self._declared.values() if keys.model == model)
 
-    def _one(self, keys: BusinessKeys) -> BusinessSeries:
+    def _series_of(self, keys: BusinessKeys) -> BusinessSeries:
         with self._lock:
             business_series = self._series.get(keys.name)
             if business_series is None:

@@ -75,17 +75,17 @@ class BusinessStreams:
                 self._began[name] = now
                 connection.execute("INSERT INTO meta VALUES (?, ?)", [began, now])
         self._last: dict[_Place, _Last] = {}
-        self._heard: dict[_Place, tuple[int, int]] = {}
+        self._exports: dict[_Place, tuple[int, int]] = {}
         """Series and process → time of the last export and of the one before."""
         self._changed: set[_Place] = set()
-        self._gone: set[_Place] = set()
+        self._removed: set[_Place] = set()
         if declared:
             stored_streams = read(connection, f"SELECT {', '.join(_COLUMNS.names[1:])} FROM business_streams")
             for row in stored_streams.to_pylist():
                 place = row.pop("name"), row.pop("stream")
                 if place[0] in declared:
                     self._remember(place, _Last(**row))
-            self._heard = {process: (latest, 0) for process, (latest, _) in self._heard.items()}
+            self._exports = {process: (latest, 0) for process, (latest, _) in self._exports.items()}
 
     def take(self, point: CumulativePoint, now: int) -> BusinessPoint | str | None:
         """Return the increase of a point, a reason for rejecting it, or None for a starting point.
@@ -103,7 +103,7 @@ class BusinessStreams:
             return "too_many_streams"
         if last is not None and point.time <= last.time:
             return "point_seen"
-        before = self._heard_before(point)
+        before = self._previous_export(point)
         self._remember(place, _Last(point.process, point.time, now, point.total, point.counted))
         self._changed.add(place)
         listened = point.begin >= max(self._began[point.name] - PANE, self._forgotten, 1)
@@ -112,17 +112,17 @@ class BusinessStreams:
         total, counted = (0.0, None) if last is None else (last.total, last.counted)
         return added_since(point, total, counted, self._declared[point.name].aggregation)
 
-    def _heard_before(self, point: CumulativePoint) -> int:
+    def _previous_export(self, point: CumulativePoint) -> int:
         """Return the time of the process's last export before this point's, 0 without any."""
-        latest, before = self._heard.get((point.name, point.process), (0, 0))
+        latest, before = self._exports.get((point.name, point.process), (0, 0))
         return latest if latest < point.time else before
 
     def _remember(self, place: _Place, last: _Last) -> None:
         self._last[place] = last
         process = place[0], last.process
-        latest, _ = self._heard.get(process, (0, 0))
+        latest, _ = self._exports.get(process, (0, 0))
         if last.time > latest:
-            self._heard[process] = (last.time, latest)
+            self._exports[process] = (last.time, latest)
 
     def _has_place(self, now: int) -> bool:
         """Return True if there is room for another stream, after removing inactive streams at most once per period."""
@@ -130,16 +130,16 @@ class BusinessStreams:
             self._swept = now
             for place in [place for place, last in self._last.items() if last.received < now - SILENT]:
                 self._forgotten = max(self._forgotten, self._last.pop(place).time)
-                self._gone.add(place)
+                self._removed.add(place)
             alive = {(name, last.process) for (name, _), last in self._last.items()}
-            self._heard = {process: ends for process, ends in self._heard.items() if process in alive}
+            self._exports = {process: ends for process, ends in self._exports.items() if process in alive}
         return len(self._last) < self._most
 
     def write(self, connection: Connection) -> None:
         """Store the points of :meth:`take` in the current transaction."""
-        changed, gone_streams = [stream for stream in self._changed if stream in self._last], self._gone
+        changed, gone_streams = [stream for stream in self._changed if stream in self._last], self._removed
         places = [*self._changed, *gone_streams]
-        self._changed, self._gone = set(), set()
+        self._changed, self._removed = set(), set()
         if not places:
             return
         columns = {

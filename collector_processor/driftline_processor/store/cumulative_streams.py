@@ -102,7 +102,7 @@ class Streams:
         its own start if that was observed; else its first point is only the starting point.
         """
         last = self._last.get(point.stream)
-        if last is not None and point.end <= last.end:  # of a delta that came out of order something may be new
+        if last is not None and point.end <= last.end:  # a delta that is out of order may still be new
             is_repeated = (point.begin, point.end) == (last.begin, last.end)
             if is_repeated or not point.delta:
                 return None
@@ -132,7 +132,7 @@ class Streams:
         if last is not None:
             try:
                 counted = unpack(last.counts, point.histogram)
-            except Exception as error:  # what is new cannot be told: counting starts here
+            except Exception as error:  # the increase is unknown, so counting starts here
                 self._unreadable.add("streams", {"series": last.series, "name": point.metric}, error)
                 return Increase(point, None, last.end, point.end)
             grown = increase(point.histogram, counted)
@@ -185,7 +185,7 @@ class Streams:
     def _bound(self, connection: Connection) -> None:
         """Remove the longest inactive streams, and note their end so that none is counted twice if it returns."""
         if len(self._last) > self._most:
-            too_many = len(self._last) - self._most + self._most // 20  # some more, so that it is seldom done
+            too_many = len(self._last) - self._most + self._most // 20  # 5 % more, so that this is rare
             oldest = sorted(self._last, key=lambda stream: self._last[stream].received)[:too_many]
             self._forgotten = max(self._forgotten, *(self._last[stream].end for stream in oldest))
             _raise_mark(connection, _FORGOTTEN, self._forgotten)

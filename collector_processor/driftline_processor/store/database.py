@@ -47,7 +47,7 @@ class UnreadableRows:
     """
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
         self._counted: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -67,12 +67,12 @@ class UnreadableRows:
         """Note an unreadable row; it is logged once."""
         row_text = ", ".join(f"{name} {row[name]}" for name in _TOLD if row.get(name) not in (None, ""))
         with self._lock:
-            if (table, row_text) in self._known:
+            if (table, row_text) in self._logged:
                 return
-            self._known.add((table, row_text))
+            self._logged.add((table, row_text))
             self._counted[table] += 1
             counted = self._counted[table]
-        # 20: rows of one table that have a line of the log each; the rest are only counted
+        # 20: maximum number of logged rows per table; the rest are only counted
         if counted <= 20:
             reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
             _log.warning("storage: a row of %s (%s) cannot be read and is ignored: %s", table, row_text, reason)
@@ -241,7 +241,7 @@ class Store:
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
         self._swapping = False
-        self._said, self._since, self._told = -_SAID_EVERY, 0.0, False
+        self._logged_at, self._since, self._is_logged = -_SAID_EVERY, 0.0, False
         self.outage: str | None = None
         """Reason why the file cannot be used until :meth:`reopen`; None normally."""
         self.gap: str | None = None
@@ -298,7 +298,7 @@ class Store:
 
     def _acknowledged_in_file(self) -> int | None:
         """Return the time of the last request in the file without its log; None if it cannot be read."""
-        copy_path = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
+        copy_path = self.path.with_name("driftline.duckdb.alone")  # a copy with another name has no log
         try:
             copy_path.unlink(missing_ok=True)
             copy_path.hardlink_to(self.path)
@@ -346,9 +346,9 @@ class Store:
                         f"{version}; this version reads {SCHEMA_VERSION}); use another directory, or run that version"
                     )
             else:
-                root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
+                root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
-                set_mark(root, "schema", SCHEMA_VERSION)  # a file that was cut fails at its first write
+                set_mark(root, "schema", SCHEMA_VERSION)  # a truncated file fails at its first write
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if file_exists:
                 self._look_for_gap()
@@ -405,14 +405,14 @@ class Store:
         if self.outage is not None:
             return
         self.outage = _outage(self.path.parent, str(error))
-        self._since, self._told = time.monotonic(), False
+        self._since, self._is_logged = time.monotonic(), False
         self._tell()
 
     def _tell(self) -> None:
         """Log an outage once; soon after another one only if it lasts."""
         now = time.monotonic()
-        if not self._told and now - self._said >= _SAID_EVERY:
-            self._said, self._told = now, True
+        if not self._is_logged and now - self._logged_at >= _SAID_EVERY:
+            self._logged_at, self._is_logged = now, True
             _log.error("driftline: %s", self.outage)
 
     def reopen(self) -> None:
@@ -426,13 +426,13 @@ class Store:
             for handle in self._handles:
                 handle.connection.close()
             self._handles.clear()
-            with suppress(duckdb.Error):  # closing writes the log into the file, where it can
+            with suppress(duckdb.Error):  # closing merges the log if possible
                 self._root.close()
         try:
             self._drop_fresh()
             self._check_room()
             self._root = self._opened()
-            self._root.execute("CHECKPOINT")  # a file that takes the whole log can be written again
+            self._root.execute("CHECKPOINT")  # if the whole log fits, the file is writable again
         except (duckdb.Error, OSError) as error:
             self.outage = _outage(self.path.parent, str(error))
             self._tell()
@@ -441,7 +441,7 @@ class Store:
     def recover(self) -> None:
         """End an outage, after all users have new connections from :meth:`reopen`."""
         self.outage = None
-        if self._told:
+        if self._is_logged:
             lasted = time.monotonic() - self._since
             _log.warning(
                 "driftline: storage.directory: writing to %s works again, after %.0f s", self.path.parent, lasted
@@ -492,7 +492,7 @@ class Store:
         with self._gate:
             connections = [self._root, *(handle.connection for handle in self._handles)]
         for connection in connections:
-            with suppress(duckdb.Error):  # it was closed meanwhile
+            with suppress(duckdb.Error):  # already closed
                 connection.interrupt()
 
     def close(self) -> None:
@@ -522,7 +522,7 @@ class Store:
                 self._root.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO fresh")
                 self._root.execute("CHECKPOINT fresh")
         except BaseException:
-            self._drop_fresh()  # half a copy must not keep the disk full
+            self._drop_fresh()  # a partial copy must not fill the disk
             raise
         with self._gate:
             self._swapping = True
@@ -541,7 +541,7 @@ class Store:
     def _exchange(self, fresh: Path) -> None:
         for handle in self._handles:
             handle.connection.close()
-        self._root.execute("CHECKPOINT")  # with nothing left to write, closing removes the log
+        self._root.execute("CHECKPOINT")  # after this, closing removes the log
         self._root.close()
         try:
             log = self.path.with_name(f"{self.path.name}.wal")
@@ -652,7 +652,7 @@ def _ends_use(error: duckdb.Error) -> bool:
     if isinstance(error, duckdb.FatalException):
         return True
     if re.search(r'duckdb_temp|driftline\.fresh\.duckdb|database "fresh"', text):
-        return False  # a large query, or a copy, found no room beside the file, which itself is well
+        return False  # a query or a copy ran out of temporary space; the file is intact
     if "has been invalidated" in text or _FAULT_OF_THE_DISK.search(text) is not None:
         return True
     return isinstance(error, duckdb.IOException) and _DAMAGE.search(text) is not None
@@ -698,7 +698,7 @@ def keep_private(directory: Path) -> None:
     entries = list(directory.iterdir())
     own_entries = [entry for entry in entries if entry.name.startswith(_OWN) and not entry.is_symlink()]
     for entry in [directory, *own_entries] if len(own_entries) == len(entries) else own_entries:
-        with suppress(FileNotFoundError):  # DuckDB has removed a log since
+        with suppress(FileNotFoundError):  # DuckDB removed a log meanwhile
             mode, private = stat.S_IMODE(entry.stat().st_mode), 0o700 if entry.is_dir() else 0o600
             if mode != private:
                 try:
@@ -734,7 +734,7 @@ def transaction(connection: Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(duckdb.Error):  # a file that is lost has no transaction to end; what was raised first says why
+        with suppress(duckdb.Error):  # a lost file has no transaction; the first error has the reason
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
@@ -746,7 +746,7 @@ def insert(connection: Connection, table: str, rows: pa.Table) -> None:
     A large table is split in two. DuckDB reads a single table with several threads and merges their pieces, which
     costs 50 % more.
     """
-    # 4_096: rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms
+    # 4_096: minimum number of rows for two tables, because the second one costs 0.2 ms
     if rows.num_rows >= 4_096 and rows.num_columns > 1:
         left, right = rows.select(rows.column_names[:-1]), rows.select(rows.column_names[-1:])
         query = "SELECT * FROM left_side POSITIONAL JOIN right_side"
@@ -757,7 +757,7 @@ def insert(connection: Connection, table: str, rows: pa.Table) -> None:
 
 def read(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
     """Run a query and return all rows; it may refer to the given Arrow ``tables``."""
-    with _named(connection, tables):
+    with _registered(connection, tables):
         return connection.sql(query, params=list(parameters)).to_arrow_table()
 
 
@@ -769,12 +769,12 @@ def read_batches(connection: Connection, query: str, rows: int, *parameters: obj
 
 def run(connection: Connection, statement: str, *parameters: object, **tables: pa.Table) -> None:
     """Run a statement without result; it may refer to the given Arrow ``tables``."""
-    with _named(connection, tables):
+    with _registered(connection, tables):
         connection.execute(statement, list(parameters))
 
 
 @contextmanager
-def _named(connection: Connection, tables: Mapping[str, pa.Table]) -> Iterator[None]:
+def _registered(connection: Connection, tables: Mapping[str, pa.Table]) -> Iterator[None]:
     for name, table in tables.items():
         connection.register(name, table)
     try:

@@ -133,7 +133,7 @@ class KeptFeatures:
             if known_day is None or known_day.rows >= 2 * limit:
                 known_day = self._days[series, start] = _read_day(connection, series, start, limit)
             day_rows = np.flatnonzero((day == start) & (rank <= np.uint64(known_day.below)))
-            if len(day_rows) > limit:  # the others have enough before them here alone
+            if len(day_rows) > limit:  # the others exceed the limit within this batch
                 day_rows = day_rows[np.argpartition(rank[day_rows], limit)[:limit]]
             known_day.rows += len(day_rows)
             within[day_rows] = True

@@ -84,7 +84,7 @@ class Unit(Struct, frozen=True, eq=False):
     @property
     def size(self) -> int:
         """Return its approximate size in bytes."""
-        # 12: bytes of a place and its sum
+        # 12: bytes of a position and its sum
         return _OF_A_UNIT + 12 * sum(len(entries.place) for entries in self.of.values())
 
 
@@ -286,7 +286,7 @@ class PaneMemory:
     def steps(self, series: Series, steps: Sequence[Window], is_needed: Callable[[str], bool]) -> list[dict[str, Pane]]:
         """Sum the panes of each step: fold → Pane, for the folds that are ``is_needed``."""
         panes_by_step = [dict[str, Pane]() for _ in steps]
-        for layout, of_each in self._asked(series, steps, is_needed):
+        for layout, of_each in self._entries_by_fold(series, steps, is_needed):
             for step_panes, entries in zip(panes_by_step, of_each, strict=True):
                 if entries:
                     step_panes[layout.name] = layout.pane(entries)
@@ -295,7 +295,7 @@ class PaneMemory:
     def blocks(self, series: Series, steps: Sequence[Window], is_needed: Callable[[str], bool]) -> dict[str, BlockSums]:
         """Sum the panes of each step, without zeros: fold → its sums by step."""
         blocks_by_part = {}
-        for layout, of_each in self._asked(series, steps, is_needed):
+        for layout, of_each in self._entries_by_fold(series, steps, is_needed):
             sums = [layout.entries(entries) if entries else _NONE for entries in of_each]
             if any(len(entries.place) for entries in sums):
                 blocks_by_part[layout.name] = BlockSums(len(steps), layout.parts(sums))
@@ -393,7 +393,7 @@ class PaneMemory:
             self._trim()
             return [row for row in pane_weights if row[2]]
 
-    def _asked(
+    def _entries_by_fold(
         self, series: Series, steps: Sequence[Window], is_needed: Callable[[str], bool]
     ) -> list[tuple[Layout, list[list[Entries]]]]:
         """Return the entries of each step, fold by fold."""
@@ -557,9 +557,9 @@ class PaneMemory:
         if not len(rows):
             return {}
         memory = self._series[series]
-        of_names = [self._told(series, fold, parts) for fold, parts in rows.names]
-        told = rows.runs([parts for _, parts in of_names])
-        start, width = (np.repeat(column, rows.counts) for column in told.T)
+        of_names = [self._fold_and_places(series, fold, parts) for fold, parts in rows.names]
+        runs = rows.runs([parts for _, parts in of_names])
+        start, width = (np.repeat(column, rows.counts) for column in runs.T)
         if (wider := rows.index >= width).any():
             self._widen(series, rows, wider)
         place = (start + rows.index).astype(np.int32)
@@ -577,15 +577,15 @@ class PaneMemory:
             entries_by_layout = {}
             for fold_index, fold_entries in sorted(folds.items()):
                 entries = fold_entries[0] if len(fold_entries) == 1 else _together(fold_entries)
-                # 4_096: entries of one pane and fold from which on those of one place are added up: of a pane that is
-                # written each second
+                # 4_096: entries of one pane and fold above which equal positions are added up, because a pane may be
+                # written every second
                 entries_by_layout[fold_index] = (
                     memory.layouts[fold_index].entries([entries]) if len(entries.place) > 4_096 else entries
                 )
             units[pane] = Unit(entries_by_layout, dict.fromkeys(entries_by_layout, 1), spans[pane])
         return units
 
-    def _told(self, series: int, fold: str, parts: Sequence[str]) -> tuple[int, I64]:
+    def _fold_and_places(self, series: int, fold: str, parts: Sequence[str]) -> tuple[int, I64]:
         """Return the number of a fold, and position and width of its parts: int64 (parts, 2).
 
         New parts get their positions.

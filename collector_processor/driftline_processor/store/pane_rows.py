@@ -76,7 +76,7 @@ def encode_panes(
         value: The sums, float64 (n,).
     """
     key = (fold * len(panes) + pane) * len(parts) + part
-    order = np.argsort(key, kind="stable")  # nearly in order already
+    order = np.argsort(key, kind="stable")  # fast, because it is nearly sorted
     key = key[order]
     first = np.flatnonzero(np.diff(key, prepend=-1))
     lengths = np.diff(first, append=len(key))

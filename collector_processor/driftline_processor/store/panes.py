@@ -385,14 +385,14 @@ def step_query(steps: Sequence[Window]) -> StepQuery:
     count = np.diff(ends, prepend=start) // unit
     if len(steps) == count.sum():
         return StepQuery("(pane - ?) // ?", "", (start, unit), {})
-    # the clocks change: DuckDB finds equal keys quickly, and ranges slowly
+    # steps of unequal length (clock change): an equality join is fast in DuckDB, a range join slow
     times = pa.table({"unit": np.arange(count.sum()), "step": np.repeat(np.arange(len(steps)), count)})
     return StepQuery("steps.step", "JOIN steps ON (pane - ?) // ? = unit", (start, unit), {"steps": times})
 
 
 def order_by_code(code: I64, codes: int) -> tuple[I64, I64]:
     """Return the order of rows by code, and the edges of each code in it from 0 on: int64 (codes + 1,)."""
-    small = code.astype(np.int16) if codes <= np.iinfo(np.int16).max else code  # of few values, without comparing them
+    small = code.astype(np.int16) if codes <= np.iinfo(np.int16).max else code  # radix sort for int16
     order = np.argsort(small, kind="stable")
     return order, np.searchsorted(code, range(codes + 1), sorter=order)
 
@@ -411,18 +411,18 @@ class StoredSteps:
     def __init__(self, connection: Connection, table: str = PANES) -> None:
         """Create an empty cache; ``table``: the table of panes."""
         self._connection, self._table = connection, table
-        self._kept: OrderedDict[int, dict[_Step, dict[str, F64]]] = OrderedDict()
+        self._cached: OrderedDict[int, dict[_Step, dict[str, F64]]] = OrderedDict()
 
     def clear(self) -> None:
         """Clear the cache."""
-        self._kept.clear()
+        self._cached.clear()
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Drop the steps that contain changed panes, by start."""
-        starts, kept = np.sort(np.fromiter(panes, np.int64, len(panes))), self._kept.get(series, {})
-        for key in [*kept]:
+        starts, cached = np.sort(np.fromiter(panes, np.int64, len(panes))), self._cached.get(series, {})
+        for key in [*cached]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
-                del kept[key]
+                del cached[key]
 
     def until(
         self, series: int, baseline: Baseline, window: Window, timezone: str, parts: Collection[str], fold: str = ""
@@ -434,22 +434,22 @@ class StoredSteps:
         cells = cells_of_parts(baseline, parts)
         steps, over = steps_of(window, timezone), fold or baseline.fold
         keys: list[_Step] = [(series, over, step.start, step.end) for step in steps]
-        kept = self._kept.setdefault(series, {})
-        self._kept.move_to_end(series)
-        lacking = [key for key in keys if any(part not in kept.get(key, {}) for part in cells)]
+        cached = self._cached.setdefault(series, {})
+        self._cached.move_to_end(series)
+        lacking = [key for key in keys if any(part not in cached.get(key, {}) for part in cells)]
         if lacking and cells:
-            self._read(kept, lacking, cells)
-        counts = {part: np.stack([kept[key][part] for key in keys]) for part in cells}
-        while len(kept) > 1_000:
-            del kept[next(iter(kept))]
-        # 10_000: steps in memory, a hundred bytes for each feature that drifted: 184 of 50 models
-        while sum(map(len, self._kept.values())) > 10_000:
-            self._kept.popitem(last=False)
+            self._read(cached, lacking, cells)
+        counts = {part: np.stack([cached[key][part] for key in keys]) for part in cells}
+        while len(cached) > 1_000:
+            del cached[next(iter(cached))]
+        # 10_000: maximum number of steps in memory, 100 bytes per drifting feature; 184 of 50 models
+        while sum(map(len, self._cached.values())) > 10_000:
+            self._cached.popitem(last=False)
         starts, ends = (np.array([key[side] for key in keys], np.int64) for side in (2, 3))
         return steps_with_rows(starts, ends, counts, cells)
 
     def _read(
-        self, kept: dict[_Step, dict[str, F64]], keys: Sequence[_Step], cells: dict[str, np.typing.NDArray[np.int64]]
+        self, cached: dict[_Step, dict[str, F64]], keys: Sequence[_Step], cells: dict[str, np.typing.NDArray[np.int64]]
     ) -> None:
         series, fold, start, _ = keys[0]
         steps = pa.table(
@@ -476,7 +476,7 @@ class StoredSteps:
             place=place,
         )
         for key in keys:
-            counted = kept.setdefault(key, {})
+            counted = cached.setdefault(key, {})
             counted |= {part: np.zeros(int(cell.max()) + 1) for part, cell in cells.items()}
         for row in rows.to_pylist():
-            kept[keys[row["step"]]][row["part"]][row["cell"]] = row["value"]
+            cached[keys[row["step"]]][row["part"]][row["cell"]] = row["value"]

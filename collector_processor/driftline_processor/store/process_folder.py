@@ -56,7 +56,7 @@ class ProcessFolder:
 def _remove_abandoned(base: Path, prefix: str) -> None:
     """Remove the folders of ended processes, whose locks are free."""
     for folder in base.glob(f"{prefix}*"):
-        with suppress(OSError):  # it is of another user, or is being made or removed
+        with suppress(OSError):  # owned by another user, or being created or removed
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
             try:
                 if _try_lock(lock):

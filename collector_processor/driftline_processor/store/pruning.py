@@ -131,7 +131,7 @@ class IdLookup:
 
     def __init__(self, connection: Connection, ids: pa.Array) -> None:
         self._connection, self._ids = connection, ids
-        times, begins = _made(ids)
+        times, begins = _id_times(ids)
         timed, untimed = np.flatnonzero(times >= 0), np.flatnonzero(times < 0)
         anywhere = Condition("true", ())
         self._kinds: list[_Kind] = []
@@ -161,8 +161,8 @@ class IdLookup:
         tables = []
         for rows, since, spans, of_hours in self._kinds:
             where = condition.also(since)
-            # 4: ids of at most this part of all hours that are kept are looked for by their texts, too: to unpack those
-            # of an hour costs as much as the numbers of four
+            # 4: texts of ids are compared too if the ids are of at most a quarter of all hours, because decompressing
+            # the texts of one hour costs as much as the numbers of four
             if of_hours * 4 <= hours:
                 where = where.also(spans)
             lookup_rows = pa.table({"which": rows, "request": numbers_of_ids(self._ids.take(pa.array(rows)))})
@@ -213,7 +213,7 @@ def _text(begin: np.uint64) -> str:
     return int(begin).to_bytes(_DIGITS).decode()
 
 
-def _made(ids: pa.Array) -> tuple[I64, NDArray[np.uint64]]:
+def _id_times(ids: pa.Array) -> tuple[I64, NDArray[np.uint64]]:
     """Return the time in ids: the number at the start of a UUIDv7, -1 for others, and its form."""
     data, offsets = bytes_of(ids)
     times, begins = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.uint64)

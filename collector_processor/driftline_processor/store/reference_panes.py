@@ -127,7 +127,7 @@ class KeptStretches:
 
 
 def _bytes_of(pane: Pane) -> int:
-    # 200: bytes of a part beside its sums: an array and its place in a dictionary
+    # 200: bytes of overhead per part: an array and its dictionary entry
     return sum(sums.nbytes + 200 for sums in pane.parts.values())
 
 
@@ -177,13 +177,13 @@ def read_counted(
     performance = performance_fold(series.task)
     query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
     counted = read(connection, query, *over).column("pane").to_numpy()
-    # which stretch a pane is in is found here: a join by inequality takes ten times as long as all the rest
+    # search here, because a join by inequality in DuckDB takes ten times as long as all the rest
     ends = np.array([end for _, end in stretches], np.int64)
     place = pa.table({"pane": counted, "stretch": np.searchsorted(ends, counted, side="right")})
     folds = (like.fold, performance, "") if outcomes else (like.fold, "")
 
     def wanted(fold: str, part: str) -> bool:
-        # how late outcomes came says nothing of the model
+        # the delay of outcomes is not a property of the model
         return part in _PLAIN if not fold else fold == like.fold or part != DELAY
 
     condition = f"series = ? AND pane >= ? AND pane < ? AND fold IN ({', '.join('?' * len(folds))})"

@@ -64,7 +64,7 @@ class SeriesRegister:
             try:
                 task_fields = json.loads(row["task"])
                 sent, before, declared = _task(task_fields["sent"]), _task(task_fields["task"]), task_fields["declared"]
-            except Exception as error:  # its rows still count; what it predicts is learned anew
+            except Exception as error:  # its rows still count, and its task is learned again
                 connection.unreadable.add("series", row, error)
                 sent, before, declared = Task(), Task(), False
             # The configuration may have changed since.

@@ -50,7 +50,7 @@ def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
     starts: dict[int, int] = {}
     start = end = 0
     for pane in sorted(panes):
-        if not start <= pane < end:  # each hour is looked up once
+        if not start <= pane < end:  # one look-up per hour
             hour = window_of("1h", pane, timezone)
             start, end = hour.start, hour.end
         starts[pane] = start
@@ -76,15 +76,15 @@ class SliceValues:
             place = (row["series"], row["key"])
             values_by_key[place] = tuple(dict.fromkeys((*values_by_key.get(place, ()), row["value"])))
         with self._lock:
-            self._known, self._new = values_by_key, list[tuple[int, str, str]]()
+            self._values, self._new = values_by_key, list[tuple[int, str, str]]()
 
     def of(self, series: int, key: str) -> tuple[str, ...]:
         """Return the values of a key in the order in which they were learned."""
-        return self._known.get((series, key), ())
+        return self._values.get((series, key), ())
 
     def keys(self, series: int) -> tuple[str, ...]:
         """Return the keys with at least one value."""
-        return tuple(sorted(key for number, key in self._known if number == series))
+        return tuple(sorted(key for number, key in self._values if number == series))
 
     def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> None:
         """Add the values of more rows; the caller stores new ones with :meth:`write`."""
@@ -95,7 +95,7 @@ class SliceValues:
             before = self.of(series, key)
             first = before if slices is None else tuple(dict.fromkeys((*before, *slices.values(key))))
             values = values_of(column, first)
-            self._known[series, key] = values
+            self._values[series, key] = values
             self._new += [(series, key, value) for value in values[len(before) :]]
 
     def write(self, connection: Connection) -> None:

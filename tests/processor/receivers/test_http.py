@@ -403,7 +403,7 @@ def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
 def test_the_likely_holder_of_a_well_known_port_is_named(
     port: int, holder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("driftline_processor.servers.ports._taken", lambda _: True)
+    monkeypatch.setattr("driftline_processor.servers.ports._is_in_use", lambda _: True)
     message = str(PortInUse(Address("127.0.0.1", port), "some.key", "taken"))
     assert lacking(message, f"127.0.0.1:{port}", f"{holder}") == []
     assert lacking(message, "some.key", f"'127.0.0.1:{port + 10000}'") == []

@@ -41,7 +41,7 @@ def detect_concept_drift(
     if read.heard is None and all(rows.actual is None for rows in read.rows):
         return NO_OUTCOME
     streams = ModelStreams(kind, reference_loss(baseline), level=level_of_errors(baseline))
-    streams.stream(WHOLE)  # also where no outcome can be used
+    streams.stream(WHOLE)  # even without any usable outcome
     firsts = [_of_rows(rows) for rows in read.rows] if read.heard is None else read.heard
     first_outcomes = _Firsts(read.rows, firsts, task, slices)
     streams.stream(WHOLE).corrected += sum(first.corrected for first in first_outcomes.firsts)
@@ -62,7 +62,7 @@ class _Firsts(Struct, frozen=True):
 
     def in_order(self, store: RowStore) -> Iterator[I64]:
         """Yield the positions of rows with an outcome, in its order of arrival: int64 (n,) per chunk."""
-        came_rows = [_came(*pair) for pair in self._both()]
+        came_rows = [_usable_rows(*pair) for pair in self._both()]
         keys = [_key(*pair) for pair in self._both()]
         starts = self._starts.tolist()
         if all(mask is None for mask in came_rows) and _in_sequence(keys):
@@ -129,7 +129,7 @@ class _Firsts(Struct, frozen=True):
         yield from zip(self.reads, self.firsts, strict=True)
 
 
-def _came(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:
+def _usable_rows(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:
     """Return which rows have an outcome and a prediction time: bool (n,); None if all have."""
     if first.place is None:
         return read.usable

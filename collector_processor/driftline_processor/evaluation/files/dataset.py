@@ -74,7 +74,7 @@ def read_dataset(
     _report_texts(sources, baseline, say)
     features = features_of_files(sources, baseline)
     patterns = options.features if has_patterns(options.features) else ()
-    if patterns:  # of the baseline's features: which it has was chosen when it was built
+    if patterns:  # the features were chosen when the baseline was built
         options = replace(options, features=())
         names = {name for source in sources for name in source.schema.names}
         if chosen := [name for name in features if name in names]:

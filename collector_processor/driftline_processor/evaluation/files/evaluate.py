@@ -133,27 +133,27 @@ def evaluate_files(
         assert declared.rolling is not None
         baseline = baseline_of_first_period(data, declared.rolling, options, say, progress)
     else:
-        # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
+        # with a rolling reference, the earlier rows define the seasons, not the baseline
         reference_options = options if declared.rolling is None else structs.replace(options, seasonality="")
         baseline = baseline_of(reference, data[0], reference_options, say, progress)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
-        baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
+        baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as for the rows
     if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
-        # the reference rows had it; the truth of these may come later, or apart
+        # only the reference rows need it; outcomes of the data may come from another file
         options = structs.replace(options, actual="")
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(options, declared, baseline, say)
     performance = settings.performance
     column_baseline = baseline
-    if inputs.settings is not None and not options.slices:  # as in a service: no slices but those that are named
+    if inputs.settings is not None and not options.slices:  # as in a service, only named slices
         column_baseline = replace(
             baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"}
         )
     progress(0, 0, "Reading rows")
     inputs = inputs._replace(data=data)
     read = read_dataset(inputs, column_baseline, options, say, performance)
-    if has_patterns(options.features):  # the baseline has the names that they match
+    if has_patterns(options.features):  # the baseline has the matched names
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: seasonality needs the time of each row; set the column with {option_text('time')}")
@@ -266,7 +266,7 @@ def _judge_windows(
         windows=windows,
         folds=folded,
         newest=newest_rows(read.rows, groups, len(windows)),
-        # a window of rows ends with its newest row, which is never old
+        # a window of rows ends with its newest row
         until=None if windows[0].name else time.time_ns(),
         steps=counts,
         slices=slices,

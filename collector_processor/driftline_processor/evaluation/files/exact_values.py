@@ -42,10 +42,10 @@ def exact_values(rows: RowComparison) -> None:
     """Add exact drift values to evaluations, for every method that has another value over rows than over counts."""
     reference, baseline = reference_rows_path(rows.reference, "exact"), rows.baseline
     evaluations, groups = rows.evaluations, rows.groups
-    reference_values: _Kept | _Plain
+    reference_values: _SavedRows | _Plain
     rules: Mapping[str, Rule | None] = {}
     if holds_kept_rows(reference):
-        reference_values, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
+        reference_values, rules = _SavedRows(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
         source = open_source(reference, text_columns(baseline, rows.options), rows.say, rows.options.number_format)
         reference_values = _Plain(source, baseline, rows.options, rows.say)
@@ -85,7 +85,7 @@ class _Plain(Struct, frozen=True):
         return shape_scores(read_rows(self.source, roles, task, self.say), task).scores
 
 
-class _Kept(Struct, frozen=True):
+class _SavedRows(Struct, frozen=True):
     """A reference of rows saved with a baseline, filtered by its privacy rules."""
 
     rows: PredictionTable

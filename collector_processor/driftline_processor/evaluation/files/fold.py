@@ -185,7 +185,7 @@ def fold_rows(
     steps = counts.steps
     seasons = baseline.extras.seasons
     seasonality = None if seasons is None else seasons.seasonality
-    if past is not None and past.seasons is not None:  # whether the rows before repeat is known later
+    if past is not None and past.seasons is not None:  # the seasons of the earlier rows are found later
         seasonality = Seasonality("hour_of_week", past.seasons.timezone)
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
     rules = _BatchFold(baseline, expect, len(steps.owner), repeating, read.roles.cluster, seasonality)

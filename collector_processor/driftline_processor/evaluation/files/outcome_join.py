@@ -141,7 +141,7 @@ class _Unused(Struct):
             )
 
 
-def _others(n: int, places: Places) -> Places:
+def _complement(n: int, places: Places) -> Places:
     """Return the numbers below n that are not in ``places``."""
     mask = np.ones(n, np.bool_)
     mask[places] = False
@@ -194,7 +194,7 @@ def join_outcomes(
         partition = outcomes if is_whole else outcomes.take(outcome_places, store)
         row, outcome = _pairs(partition, rows.take(row_places, store))
         resolved = resolve_rows(partition, row, outcome, len(row_places), sampled)
-        unused.add(partition, outcome_places, _others(len(outcome_places), outcome), resolved)
+        unused.add(partition, outcome_places, _complement(len(outcome_places), outcome), resolved)
         changed = row_places[_corrected(partition, resolved)]
         corrected += np.bincount(np.searchsorted(ends, changed, side="right"), minlength=len(reads))
         counts = np.where(np.append(partition.retracted, False)[resolved.latest], -1, resolved.latest)
@@ -358,7 +358,7 @@ def _by_time(
     named_time = np.zeros(len(outcome_time), np.int64) if prediction_time is None else prediction_time
     when = np.where(
         outcome_time > 0, outcome_time, np.iinfo(np.int64).max
-    )  # who says no time means what was predicted last
+    )  # an outcome without a time belongs to the last prediction
     matches = match_outcomes(code, time, outcome_code, when, named_time)
     matched = np.flatnonzero(matches >= 0)
     return matches[matched], matched
@@ -417,7 +417,7 @@ def join_rankings(
     rows, n, unused = _Ids.of(reads, name, store), len(outcomes.number), _Unused()
     row, outcome = _pairs(outcomes, rows)
     resolved = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
-    unused.add(outcomes, np.arange(n), _others(n, outcome), resolved)
+    unused.add(outcomes, np.arange(n), _complement(n, outcome), resolved)
     unused.tell(outcomes, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []

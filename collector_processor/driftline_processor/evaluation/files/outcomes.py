@@ -225,7 +225,7 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
     """Report actual values that the model cannot predict; they count as missing."""
     for read in reads:
-        actual = read.actual if not task.ranks_items else None  # of a ranking it is what was clicked
+        actual = read.actual if not task.ranks_items else None  # for a ranking it is whether anything was clicked
         if actual is None:
             continue
         parts = chunks_of(len(read))

@@ -63,7 +63,7 @@ class RollingReference(Struct):
         stretches = self.stretches[window]
         edges = (stretches[0].start, stretches[-1].end)
         key = (*edges, baseline.digest)
-        if key not in self._compared:  # all hours of a day have the same
+        if key not in self._compared:  # all hours of a day share it
             panes = [self._stretch(stretch.start, stretch.end) for stretch in stretches]
             slices = partial(self._slices, *edges)
             reference = rolling_reference(baseline, self.rolling, stretches, panes, slices)

@@ -35,7 +35,7 @@ class WeakSliceRows:
         """Create the search over the ``chosen`` rows, int64 (m,), ascending, and their ``losses``."""
         rows = labelled_windows.rows
         outside = [part.start + np.flatnonzero(labelled_windows.group[part] < 0) for part in chunks_of(len(rows))]
-        self._at = chosen - np.searchsorted(np.concatenate(outside), chosen)  # rows of no window are not folded
+        self._at = chosen - np.searchsorted(np.concatenate(outside), chosen)  # rows outside all windows are not folded
         self._window = labelled_windows.group[chosen]
         self._time = None if rows.time is None else rows.time[chosen]
         self._weight = None if rows.weight is None else rows.weight[chosen]
@@ -68,7 +68,7 @@ class WeakSliceRows:
             if column is None or (column.numbers is None and column.codes is None):
                 continue
             codes = self._codes.get(name)
-            if codes is None:  # missing where a batch has no such feature; of two threads one is the first
+            if codes is None:  # missing if a batch lacks the feature; thread-safe by setdefault
                 codes = self._codes.setdefault(name, np.full(len(self._at), bins.size, np.uint16))
             codes[first:last] = assign(bins, take_rows(column, rows))
 

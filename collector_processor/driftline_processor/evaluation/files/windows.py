@@ -44,7 +44,7 @@ def cut_rows(
     store = RowStore() if store is None else store
     *lengths, n = np.cumsum([len(read) for read in reads]).tolist()
     is_whole = all(read.usable is None for read in reads)
-    keep = np.broadcast_to(np.True_, n)  # no memory, however many rows there are; as the groups of one window
+    keep = np.broadcast_to(np.True_, n)  # needs no memory, like the groups of one window
     if not is_whole:
         keep = np.concatenate([np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads])
     times = [read.time for read in reads if read.time is not None]
@@ -177,7 +177,7 @@ def cut_steps(
             key[part] = number[key[part]]
             store.release()
     present = np.flatnonzero(is_present)
-    after = 2 * edges[-1] - edges[-2]  # where what is in no stretch would end
+    after = 2 * edges[-1] - edges[-2]  # the end for rows outside all intervals
     return WindowSteps(edges, np.append(edges[1:], after), present // width, present % width, keys)
 
 

@@ -56,7 +56,7 @@ class OtlpGrpcExporter:
     """OTLP over gRPC with raw bytes."""
 
     def __init__(self, exporter: OtlpGrpc) -> None:
-        import grpc  # for those alone who have such a destination
+        import grpc  # only needed for such a destination
 
         from driftline_processor.otlp.protocol import METHODS
 
@@ -86,7 +86,7 @@ class OtlpGrpcExporter:
             answer = self._calls[signal](body, timeout=self._timeout, metadata=metadata, compression=self._compression)
         except grpc.RpcError as error:
             return _grpc_failure(error)
-        except ValueError as error:  # the channel is closed, or a header that travels is none
+        except ValueError as error:  # the channel is closed, or a forwarded header is invalid
             return not_sent(error, self._closed)
         return success(answer)
 

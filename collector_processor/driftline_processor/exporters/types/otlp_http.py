@@ -51,7 +51,7 @@ class OtlpHttpExporter:
     """OTLP over HTTP in protobuf."""
 
     def __init__(self, exporter: OtlpHttp) -> None:
-        import httpx  # for those alone who have such a destination
+        import httpx  # only needed for such a destination
 
         from driftline_processor.otlp.protocol import PROTOBUF
 
@@ -77,7 +77,7 @@ class OtlpHttpExporter:
             response = self._client.post(
                 f"{self._base}/v1/{signal}", content=content, headers={**headers, **self._headers}
             )
-        except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # no header, or the client is closed
+        except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # invalid header or closed client
             return not_sent(error, self._closed)
         except httpx.TransportError as error:
             return ExportResult("retryable", type(error).__name__, str(error), unreachable=True)

@@ -304,7 +304,7 @@ def _check_type(kind: pa.DataType, name: str) -> None:
         if not waiting:
             return
         nested_type, depth = waiting.pop()
-        # 4: types within each other; the deepest that is read is a dictionary in a struct or a list
+        # 4: maximum nesting of types; the deepest supported is a dictionary in a struct or a list
         if depth > 4:
             break
         if pa.types.is_dictionary(nested_type):
@@ -367,7 +367,7 @@ def plain_table(table: pa.Table) -> pa.Table:
     """
     table = table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
     kinds = [_plain(column.type, column.name) for column in table.schema]
-    # What is beyond 64 bits of a time is none: it is negative then, and the row alone is rejected.
+    # A time beyond 64 bits becomes negative, so that only its row is rejected.
     columns = [
         column.cast(kind, safe=False) if kind else column for column, kind in zip(table.columns, kinds, strict=True)
     ]

@@ -283,12 +283,12 @@ def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool)
     if pc.any(empty).as_py():
         texts = pc.if_else(empty, pa.scalar(None, pa.string()), texts)
     long = pc.greater(pc.utf8_length(texts), MAX_TEXT)
-    if name == "actual":  # what was relevant in a ranking, as JSON
+    if name == "actual":  # relevance in a ranking, as JSON
         listed = pc.match_substring_regex(texts, r"^[\[{]")
         long = pc.if_else(listed, pc.greater(pc.utf8_length(texts), MOST_TEXT), long)
     rejected.where(_mask(long), too_long(name))
     if bare_numbers and name in ("id", "item"):
-        # A whole column of 17.0 is a column of whole numbers that passed through floats on its way to the file.
+        # A column in which all values are like 17.0 has integers that were converted to floats.
         known_texts = texts.drop_null()
         if len(known_texts) and pc.all(pc.match_substring_regex(known_texts, r"^-?[0-9]+\.0$")).as_py():
             texts = pc.utf8_slice_codeunits(texts, 0, -2)
@@ -373,10 +373,10 @@ def _slices_of_objects(outcomes: Sequence[Mapping[str, object]], rejected: Rejec
 
 def _slices(columns: Mapping[str, Any], rejected: Rejections) -> dict[str, pa.StringArray]:
     """Return the fields of ``slices`` and the columns ``slice.NAME``, as canonical texts."""
-    given = columns.get("slices", pa.nulls(0))
+    slices_column = columns.get("slices", pa.nulls(0))
     slice_columns = {}
-    if pa.types.is_struct(given.type):
-        slice_columns = {field.name: pc.struct_field(given, field.name) for field in given.type}
+    if pa.types.is_struct(slices_column.type):
+        slice_columns = {field.name: pc.struct_field(slices_column, field.name) for field in slices_column.type}
     slice_columns |= {name.removeprefix(SLICE): values for name, values in columns.items() if name.startswith(SLICE)}
     slices = {name: _canonical(values) for name, values in slice_columns.items()}
     for name, texts in slices.items():
@@ -390,7 +390,7 @@ def _canonical(column: pa.Array) -> pa.StringArray:
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), pa.string())
     if pa.types.is_int64(column.type):
-        return column.cast(pa.string())  # a double has no room for the last digits of many an id
+        return column.cast(pa.string())  # a double loses the last digits of long ids
     if not pa.types.is_string(column.type):
         return category_array(class_column(Column(numbers=_floats(column))), len(column))
     encoded = column.dictionary_encode()

@@ -86,7 +86,7 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
     parts: list[ParsedDocument] = []
     rows = begin = 0
     while begin < len(body):
-        # In blocks, so that one odd line sends only its block the slow way.
+        # In blocks, so that one unusual line affects only its block.
         end = body.find(b"\n", begin + NDJSON_BLOCK) + 1 or len(body)
         block = body[begin:end]
         parsed = _block_by_columns(block, model, environment)
@@ -112,8 +112,8 @@ def check_rows(rows: int) -> None:
 
 def _block_by_columns(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
     """Read lines with one type per column; None if types differ or Arrow must not read them."""
-    longest_begin = block.rfind(b"\n", 0, -1) + 1  # a block ends with the first line beyond its size
-    # 8: objects and lists within each other that are read a column at a time; an outcome has three
+    longest_begin = block.rfind(b"\n", 0, -1) + 1  # the last line of a block may exceed its size
+    # 8: maximum nesting that is read column by column; an outcome has three levels
     if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > 8:
         return None
     if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
@@ -122,7 +122,7 @@ def _block_by_columns(block: bytes, model: str | None, environment: str | None) 
         table = pa.json.read_json(pa.BufferReader(block), pa.json.ReadOptions(block_size=len(block) + 1))
         return None if misfit_reason(table) else convert_columns(table, model, environment)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
-        return None  # or a line or a key holds what is no UTF-8, which is seen when it is made a text
+        return None  # or a line or key has invalid UTF-8, which is detected on conversion
 
 
 def _lines(block: bytes) -> Iterator[object]:

@@ -44,7 +44,7 @@ def outcome_tables(
                 key = (names[0] or model, names[1] or environment)
                 slices = {name for outcome in outcomes if isinstance(outcome, dict) for name in slices_in(outcome)}
                 batch = newest.get(key)
-                # messages share columns, and not their bounds
+                # messages share columns, but each has its own limits
                 if batch is None or len(batch.slices | slices) > MAX_SLICES:
                     batch = newest[key] = _Batch(*key)
                     batches.append(batch)

@@ -158,7 +158,7 @@ class KafkaReceiver:
         self._counters, self._clock = around.counters, around.clock
         self._intake: Intake
         self._stopping = threading.Event()
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
         self._consumer: Any = None
         self._thread = threading.Thread(target=self._run, name=f"driftline-{key}", daemon=True)
         self.line = f"topics of Kafka: {', '.join(settings.topics)}"
@@ -169,7 +169,7 @@ class KafkaReceiver:
         self._consumer = self._connect(
             {
                 "queued.max.messages.kbytes": 32_768,
-                "max.poll.interval.ms": 600_000,  # so long a state may be busy before the group gives up on us
+                "max.poll.interval.ms": 600_000,  # the group removes a consumer that is busy for longer
                 "client.id": "driftline",
                 **{name: secret.get_secret_value() for name, secret in settings.options.items()},
                 "bootstrap.servers": ",".join(settings.brokers),
@@ -220,7 +220,7 @@ class KafkaReceiver:
                     if message.error() is not None:
                         self._say(str(message.error()))
                 if messages:
-                    self._said.clear()
+                    self._logged.clear()
                     self._take(messages)
             except Exception:
                 _log.exception("%s: messages could not be read; Driftline will retry", self._key)
@@ -231,7 +231,7 @@ class KafkaReceiver:
         pauses = doubling_pauses(1.0, _LONGEST_WAIT)
         while not self._stored(messages):
             if self._stopping.is_set():
-                return  # it is polled again at the next start
+                return  # polled again after the next start
             if not self._well():
                 self._say("the storage accepts nothing; waiting")
                 self._stopping.wait(next(pauses))
@@ -281,7 +281,7 @@ class KafkaReceiver:
                 receipts.append(self._patiently(submit))
             except Malformed:
                 malformed += 1
-        self._offer(_request(offsets=self._offsets(messages))).result()  # of the malformed, too
+        self._offer(_request(offsets=self._offsets(messages))).result()  # including those of malformed messages
         for future in receipts:
             future.result()
         self._count(Counter({_bad_message(): malformed}))
@@ -314,7 +314,7 @@ class KafkaReceiver:
         try:
             offsets = [_partition(offset) for offset in self._offsets(messages)]
             self._consumer.commit(offsets=offsets, asynchronous=True)
-        except Exception as error:  # the state knows how far it has come
+        except Exception as error:  # the state has the offsets anyway
             self._say(f"the offsets could not be committed: {error}")
 
     def _count(self, rejected: Mapping[str, int]) -> None:
@@ -324,8 +324,8 @@ class KafkaReceiver:
 
     def _say(self, sentence: str) -> None:
         """Log once until messages arrive again, because an unavailable broker is reported every second."""
-        if sentence not in self._said:
-            self._said.add(sentence)
+        if sentence not in self._logged:
+            self._logged.add(sentence)
             _log.warning("%s: %s", self._key, sentence)
 
 
@@ -340,7 +340,7 @@ def _bad_message() -> str:
 
 
 def _request(**parts: Any) -> Request:
-    from driftline_processor.ingest.transaction import Request  # which brings the database
+    from driftline_processor.ingest.transaction import Request  # which imports the database
 
     return Request(os.urandom(16), **parts)
 
