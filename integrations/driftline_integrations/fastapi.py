@@ -73,7 +73,7 @@ def mapped_routes(router: Router) -> MappedRoutes:
 
     def served() -> Iterator[ServedRoute]:
         yield from served_routes(router.routes)
-        if router.default != router.not_found:  # somebody's own answer to whatever has no route
+        if router.default != router.not_found:  # a custom handler for unmatched paths
             yield ServedRoute(None, "", opaque=True)
 
     return MappedRoutes(served, paths_meet)
@@ -99,7 +99,7 @@ def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRou
         if within:
             yield from served_routes(within, prefix + (path or ""))
         elif hasattr(route, "endpoint") and path is not None:
-            if hasattr(route, "methods"):  # else it is for websockets
+            if hasattr(route, "methods"):  # otherwise a websocket route
                 yield ServedRoute(
                     None if route_context.methods is None else frozenset(route_context.methods), prefix + path
                 )
@@ -258,7 +258,7 @@ class InstrumentedApp:
                 return await self._next(scope, receive, send)
             try:
                 await self._next(scope, receive if tee.request_body is None else tee.receive, tee.send)
-            except HTTPException as error:  # of the router, which has no such route, or of a class of endpoints
+            except HTTPException as error:  # from the router without such a route, or from an endpoint class
                 tee.refuse(error.status_code)
                 raise
             except BaseException as error:
@@ -347,7 +347,7 @@ class _Applications:
         self._hook.leave()
         for app in list(_sites):
             uninstrument(app)
-        _leave_class()  # the last application may be gone without having been let go
+        _leave_class()  # the last application may have been garbage collected
 
 
 class FastAPIInstrumentor(ProcessInstrumentor):

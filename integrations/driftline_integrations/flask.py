@@ -180,7 +180,7 @@ class InstrumentedApp:
         if plan is None:
             self.mapped.look()
             return None
-        headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request is not kept
+        headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request object is not kept
         request_parts = RequestParts(
             headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current()
         )
@@ -276,7 +276,7 @@ def _take_body(visit: RequestPrediction, request: Any) -> None:
             visit.route.go_without("request_too_large")
         else:
             visit.take_body(_body_of(request))
-    except HTTPException:  # the view meets it when it reads: too large for the application, or a client that left
+    except HTTPException:  # the view gets the same error when it reads: body too large, or client disconnected
         visit.route.go_without("request_not_read")
     except Exception as fault:
         FAULTS.swallow("request", fault)

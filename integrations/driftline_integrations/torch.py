@@ -183,7 +183,7 @@ def uninstrument(module: torch.nn.Module) -> None:
     Args:
         module: Module that was passed to :func:`instrument`, or a copy.
     """
-    if "_driftline_plain" in vars(type(module)):  # not where somebody has made another class of ours since
+    if "_driftline_plain" in vars(type(module)):  # unless other code has subclassed ours since
         module.__class__ = type(module)._driftline_plain
     compiled = vars(module).get("_compiled_call_impl")
     if isinstance(compiled, CompiledCall):
@@ -243,7 +243,7 @@ class Hooks:
         if _has_torch_forward(module):
             try:
                 module.__class__ = _hooked_class(type(module))
-            except TypeError as fault:  # a metaclass that wants more, or a class that allows no other
+            except TypeError as fault:  # a metaclass with more arguments, or a final class
                 FAULTS.swallow("torch", fault)
             compiled = vars(module).get("_compiled_call_impl")
             if compiled is not None:
@@ -364,7 +364,7 @@ def _hooked_class(plain: Any) -> Any:
             return reduced
         make, arguments, *rest = reduced
         arguments = tuple(plain if argument is kind else argument for argument in arguments)
-        if make is vars(copyreg)["__newobj__"]:  # pickle compares the class that it makes with that of the object
+        if make is vars(copyreg)["__newobj__"]:  # pickle compares this class with the object's class
             make = plain.__new__
         return (plain if make is kind else make, arguments, *rest)
 
@@ -377,7 +377,7 @@ def _hooked_class(plain: Any) -> Any:
         copied.__setstate__(copy.deepcopy(state, memo))
         return copied
 
-    # The compiler keeps what it has compiled with the code object, and eight versions of each: one for every class.
+    # The compiler caches eight versions per code object, so each class has its own.
     forward.__code__ = forward.__code__.replace(co_name="forward")
     attributes = {
         "forward": functools.wraps(plain.forward)(forward),

@@ -68,7 +68,7 @@ class DeclaredNetworks:
         self._imports.active = False
         while self._hooks:
             self._hooks.pop().leave()
-        hooks = sys.modules.get("driftline_integrations.torch")  # nobody has hooks where nobody has imported it
+        hooks = sys.modules.get("driftline_integrations.torch")  # without the import, there are no hooks
         if hooks is not None:
             hooks.uninstrument_all()
 

@@ -113,7 +113,7 @@ def _categories(data: Any) -> dict[int, Any]:
         return {}
     try:
         table = data.get_categories(export_to_arrow=True).to_arrow()
-    except ImportError:  # pyarrow is not there
+    except ImportError:  # pyarrow is not installed
         return {}
     except Exception as fault:  # an experimental call, says XGBoost
         FAULTS.swallow("categories", fault)

@@ -55,7 +55,7 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-    if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real one; the placeholder of the API has no end
+    if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real provider; the API's placeholder has no shutdown
         return
     if _grpc("METRICS", target):
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
@@ -125,7 +125,7 @@ class FallbackHandler(logging.StreamHandler[Any]):
             record: Record to write.
         """
         if not logging.root.handlers:
-            self.stream = sys.stderr  # as it is now: a test runner has closed the one that was there at first
+            self.stream = sys.stderr  # the current stream: a test runner may have closed an earlier one
             super().emit(record)
 
 
@@ -178,7 +178,7 @@ def configure(
             continue
         try:
             set_up(resource, target)
-        except Exception as error:  # an exporter that cannot be made; the service starts all the same
+        except Exception as error:  # the exporter cannot be created; the service must start anyway
             logger.warning("driftline: %s are not sent: %s: %s", signal, type(error).__name__, error)
 
 

@@ -155,7 +155,7 @@ def read_declarations() -> Declarations:
 
 def _load(path: str) -> Declarations:
     try:
-        show_log_lines()  # nobody calls configure() here, and how a route was read is what its author needs to see
+        show_log_lines()  # configure() is not called here, but authors need the lines that describe how a route is read
         contents = contents_of(path)
         for mistake in contents.mistakes:
             logger.error("driftline: %s: %s", path, mistake)
@@ -197,7 +197,7 @@ def contents_of(path: str) -> Declarations:
         try:
             if not own_mistakes:
                 declared_models.append(_declared(name, table, path))
-        except Exception as error:  # what the model says of its arguments together
+        except Exception as error:  # errors of the model about combinations of arguments
             own_mistakes.append(Mistake(f"models.{name}: {error}"))
         if own_mistakes:
             mistakes += own_mistakes
@@ -251,7 +251,7 @@ def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
             sound[argument] = value
     if sound.get("capture", "features") not in _CAPTURES:
         yield Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {sound['capture']!r}")
-    if not table.get("task") and "baseline" not in table and "routes" in table:  # an estimator knows its task
+    if not table.get("task") and "baseline" not in table and "routes" in table:  # the estimator provides the task
         yield Mistake(
             f"{key}.task: is missing; use 'binary', 'multiclass', 'regression' or 'ranking', or set a baseline"
         )
@@ -280,7 +280,7 @@ def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, 
     if "quantiles" in sound:
         checks.append(lambda: quantile_levels("regression", sound["quantiles"]))
     class_arguments: dict[str, Any] = {key: sound[key] for key in _CLASSES if key in sound}
-    if "baseline" in table or len(class_arguments) < sum(key in table for key in _CLASSES):  # nobody knows the classes
+    if "baseline" in table or len(class_arguments) < sum(key in table for key in _CLASSES):  # the classes are unknown
         class_arguments = {"classes": ("0", "1")}
     if sound.get("task"):
         checks.append(lambda: resolve_task(sound["task"], **class_arguments))
@@ -288,7 +288,7 @@ def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, 
     for check in checks:
         try:
             check()
-        except Exception as error:  # whatever a file may hold
+        except Exception as error:  # the file can contain any value
             yield Mistake(f"{key}: {error}")
 
 

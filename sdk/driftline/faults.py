@@ -114,5 +114,5 @@ def retry_in_halves(rows: Sequence[T], make: Callable[[Sequence[T]], Result], st
             failures += 1
             if len(part) > 1 and failures < MOST_FAILURES:
                 middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]  # the first half is next: rows stay in order
+                waiting += [part[middle:], part[:middle]]  # the first half is processed next, so rows stay in order
     return results

@@ -223,7 +223,7 @@ def _listed_truth(actual: object, hash_id: Callable[[str], str] | None) -> Any:
     try:
         relevant = relevant_text(actual, hash_id)
     except ValueError:
-        return describe(actual).text  # which is no class and no number: the receiver refuses it
+        return describe(actual).text  # neither a class nor a number: the receiver refuses it
     return clean_value(actual) if relevant is None else relevant
 
 

@@ -75,7 +75,7 @@ def is_library_module(module: str) -> bool:
 
 
 def _learn(name: str) -> bool:
-    if len(_inside) >= _MOST_NAMES:  # modules whose names change with every call
+    if len(_inside) >= _MOST_NAMES:  # bound for module names that change with every call
         _inside.clear()
     inside = _inside[name] = name == WRAPPER or (is_library_module(name) and name not in _THOROUGHFARE)
     return inside

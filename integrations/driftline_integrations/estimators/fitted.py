@@ -117,7 +117,7 @@ def _kind(estimator: Any) -> str:
     kind = ""
     try:
         kind = str((tags() if tags is not None else None).estimator_type or "")  # type: ignore[union-attr]
-    except Exception:  # no tags: an older scikit-learn, or somebody's own class
+    except Exception:  # no tags: an older scikit-learn, or a user's class
         kind = str(getattr(estimator, "_estimator_type", "") or "")
     if kind in ("classifier", "regressor", "outlier_detector", "clusterer"):
         return kind

@@ -100,7 +100,7 @@ class LibraryInstrumentation:
                 original.__get__(None, kind)(**kwargs)
             try:
                 wrap_estimator_methods(kind, family, self._name)
-            except Exception as fault:  # somebody defines a class
+            except Exception as fault:  # user code defines a class
                 FAULTS.swallow("instrument", fault)
 
         setattr(root, _INIT_SUBCLASS, classmethod(born))

@@ -40,7 +40,7 @@ class ImportHooks:
             try:
                 if self.active:
                     hook(module)
-            except Exception as fault:  # somebody imports it: a version of the library that we do not know
+            except Exception as fault:  # in a user's import: may be an unknown version of the library
                 FAULTS.swallow("instrument", fault)
 
         return guarded
@@ -84,7 +84,7 @@ class ConstructorHook:
             try:
                 if self._active:
                     self._callback(instance)
-            except Exception as fault:  # it is somebody's constructor
+            except Exception as fault:  # in a user's constructor: must not raise
                 FAULTS.swallow("instrument", fault)
 
         return wrapped

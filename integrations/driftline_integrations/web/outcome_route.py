@@ -50,7 +50,7 @@ def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, by
     if only their classes are wrong, and 400 otherwise.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind != "application/json":  # a page of another site may post without one, but not with this one
+    if kind != "application/json":  # a page of another site can post without this content type, but not with it
         return 415, _answer({"error": f"content type {kind[:80]!r} is not supported; send application/json"})
     if len(body) > OUTCOME_BYTES:
         return 413, _answer({"error": f"the request is larger than {OUTCOME_BYTES >> 20} MiB; send it in parts"})

@@ -63,7 +63,7 @@ def parse_json(body: bytes) -> Any:
     if _fast_parse is not json.loads:
         try:
             return _fast_parse(body)
-        except Exception:  # it refuses what Python takes: UTF-16, lone surrogates, 500 levels
+        except Exception:  # it refuses some JSON that Python accepts: UTF-16, lone surrogates, 500 levels
             pass
     return json.loads(body)
 
@@ -172,7 +172,7 @@ class RoutePlan:
         try:
             row = parse_json(body)
             return id_text(row.get(name)) if row.__class__ is dict else None
-        except Exception:  # no JSON
+        except Exception:  # not JSON
             return None
 
     def read_features(self, request_parts: RequestParts) -> Any:
@@ -246,12 +246,12 @@ class RequestContents:
         if body is not None:
             try:
                 parts.body = parse_json(body)
-            except Exception:  # no JSON, nested too deep, or in no encoding
+            except Exception:  # not JSON, nested too deep, or invalid encoding
                 route.go_without("request_not_json")
                 return
         try:
             features: Any = None
-            if body is not None or not route.reads_body:  # why there is none is counted
+            if body is not None or not route.reads_body:  # the reason is counted
                 try:
                     features = route.read_features(parts)
                 except MissingValue:

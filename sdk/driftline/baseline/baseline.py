@@ -445,7 +445,7 @@ def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
     for name, bins in baseline.bins.features.items():
         rule = rules[name]
         counts = parts.pop(f"feature:{name}", np.zeros(bins.size + 2))
-        parts.pop(f"elsewhere:{name}", None)  # it counts by the place of a feature, and some are not there any more
+        parts.pop(f"elsewhere:{name}", None)  # its indices are positions of features, some of which were removed
         if rule is not None:
             parts.pop(f"embedding:{name}", None)
             for part in PREFIXES:
@@ -502,6 +502,6 @@ def _applied_rules(
     rule_of = {name: kind for name, kind in before.items() if name in features}
     for name in features:
         rule = rules[name]
-        if rule is not None and rule is not COMMON_VALUES:  # which changes no row
+        if rule is not None and rule is not COMMON_VALUES:  # does not change rows
             rule_of[name] = HASHED if isinstance(rule, Hash) else ROUNDED
     return AppliedRules(rule_of) if rule_of else None

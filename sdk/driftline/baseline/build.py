@@ -151,7 +151,7 @@ def fold_all(
     ``sample``: some of the rows, from which the sections are configured.
     """
     stretches = TimeGrid.of(sample.time)
-    # two of each stretch, the second its short one; the last are no stretch: rows without a time
+    # two per block, the second for its short interval; the last for rows without a block
     folded = [Pane() for _ in range(1 if stretches is None else 2 * stretches.count + 2)]
     gatherers = {name: begin(ReferenceSetup(sample, bins, seasonality)) for name, begin in GATHERERS.items()}
     sliced = SlicesGatherer(sample)

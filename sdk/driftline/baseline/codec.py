@@ -60,7 +60,7 @@ def to_json(value: object) -> Any:
 
 def _array_json(array: NDArray[Any]) -> Any:
     filled = np.flatnonzero(array)
-    # 10: numbers that are as long as the names of the three fields
+    # 10: numbers as long as the names of the three fields
     if 2 * (len(filled) + 10) < array.size or (not array.size and array.ndim > 1):
         return _sparse_json(array.shape, filled, array.ravel()[filled])
     if array.dtype.kind == "f" and (array == np.rint(array)).all() and (np.abs(array) < 2.0**53).all():

@@ -73,7 +73,7 @@ def parse(kind: type[T], text: str, where: str) -> T:
     """Read and check the JSON of a document. Raises ``ValueError`` as ``where: key: rule; fix``."""
     try:
         root = json.loads(text)
-        if _ESCAPED.search(text):  # UTF-8 cannot hold half a pair, and neither can what lists the names
+        if _ESCAPED.search(text):  # a lone surrogate is invalid in UTF-8, and in displayed names
             root = json.loads(json.dumps(root, ensure_ascii=False).encode("utf-8", "replace"))
     except ValueError as error:
         raise ValueError(f"{where}: this is not JSON ({error}): the file is cut off or edited; {_REBUILD}") from None
@@ -122,7 +122,7 @@ def _check_task(task: Task) -> None:
     if task.kind and task.kind not in KINDS:
         *first, last = KINDS
         raise ValueError(f"task.kind: is {task.kind!r}, not {', '.join(first)} or {last}")
-    # Of a model that only spans describe, the positive class may not be known, and one class may not have been seen.
+    # A model known only from spans may lack its positive class, or a class without rows.
     classes = task.classes
     if task.has_threshold and (len(classes) > 2 or (len(classes) == 2 and task.positive_class not in ("", *classes))):
         raise ValueError(

@@ -113,7 +113,7 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
     set_of_row = np.full(len(gains), -1, np.int32)
     sets: list[Relevant] = []
     if actual.codes is not None and actual.categories:
-        places = np.full(len(actual.categories) + 1, -1, np.int32)  # the last is where code -1 lands
+        places = np.full(len(actual.categories) + 1, -1, np.int32)  # code -1 reads the last entry
         for code in np.unique(actual.codes[actual.codes >= 0]).tolist():
             relevant = read_relevant(actual.categories[code])
             if relevant is not None:
@@ -141,7 +141,7 @@ def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None 
     is_whole_list, place = about < 0, np.arange(len(statements.row))
     replaces = is_whole_list & (statements.retracted | (statements.relevant >= 0) | (statements.gain <= 0))
     since = np.full(n, -1, np.int64)
-    since[statements.row[replaces]] = place[replaces]  # of equal rows numpy keeps the last
+    since[statements.row[replaces]] = place[replaces]  # numpy keeps the last of equal rows
     last = since[since >= 0]
     has_statement, somewhere = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     has_statement[statements.row[last]] = ~statements.retracted[last]
@@ -245,13 +245,13 @@ def _placed(
     """Assign gains to the ranks of their items; gains of items that are not in the list are missed gains."""
     rows, items, gains = statements
     n, item_codes = len(lists), np.zeros(0, np.int32) if lists.ids.codes is None else lists.ids.codes
-    is_stated_item = np.zeros(width + 1, np.bool_)  # the last is where code -1 lands
+    is_stated_item = np.zeros(width + 1, np.bool_)  # code -1 reads the last entry
     is_stated_item[items] = True
     positions = np.flatnonzero(is_stated_item[item_codes]) if len(items) else np.zeros(0, np.intp)
     at_row = np.searchsorted(lists.offsets, positions, side="right") - 1
     keys, first = np.unique(
         at_row * width + item_codes[positions], return_index=True
-    )  # an item stands where it stands first
+    )  # a repeated item counts at its first rank
     key = rows * width + items
     where = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
     is_ranked = keys[where] == key if len(keys) else np.zeros(len(key), np.bool_)

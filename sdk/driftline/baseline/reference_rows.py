@@ -144,7 +144,7 @@ class Sample:
         if self.most is None:
             self._parts.append((np.empty(0), rows))
             return
-        # each row draws a number, and those with the least ones stay: whoever lost once cannot come back
+        # each row has a random number, and rows with the smallest numbers are kept: dropped rows cannot return
         random_numbers = self._random.random(rows.rows)
         chosen = np.flatnonzero(random_numbers < self._limit)
         self._parts.append((random_numbers[chosen], rows if len(chosen) == rows.rows else rows.take(chosen)))

@@ -185,7 +185,7 @@ class PredictionBatch:
         task, scores = self.identity.task, self.scores
         if scores is None:
             raise TypeError("no scores")
-        if task.ranks_items:  # of items that nobody named
+        if task.ranks_items:  # rankings without items
             return a.ML_PREDICTION_SCORE, scores[:, 0]
         return self.identity.score_attribute, scores if task.has_several_scores else scores[:, 0]
 
@@ -269,7 +269,7 @@ def _cut(values: Any, cut: slice) -> Any:
     numbers = None if values.numbers is None else values.numbers[cut]
     if codes is None:
         return Column(numbers)
-    used, codes_now = np.unique(codes, return_inverse=True)  # a part names only the categories that it uses
+    used, codes_now = np.unique(codes, return_inverse=True)  # a part contains only the categories that it uses
     categories = tuple(values.categories[code] for code in used.tolist() if code >= 0)
     shift = 1 if len(used) and used[0] < 0 else 0
     return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), categories)

@@ -80,7 +80,7 @@ class BoundedBuffer(Generic[T]):
                 self._dropped += rows
                 dropped.append(item)
         if self._tell is not None:
-            for item in dropped:  # without the lock: a span may end with it, and an exporter predict
+            for item in dropped:  # without the lock, because ending a span may call an exporter that predicts
                 self._tell(item)
 
     def _take(self) -> tuple[T, int]:
@@ -89,7 +89,7 @@ class BoundedBuffer(Generic[T]):
         cost, rows = self._measure(item)
         self._bytes -= cost
         self._rows -= rows
-        if not self._items:  # two threads may have lost an addition between them: begin anew
+        if not self._items:  # reset, because a race of two threads may have lost an addition
             self._bytes = self._rows = 0
         return item, rows
 
@@ -98,7 +98,7 @@ class BoundedBuffer(Generic[T]):
         with self._lock:
             take = self._items.popleft
             drained = [take() for _ in range(len(self._items))]
-            left = [self._measure(item) for item in list(self._items)]  # what came meanwhile: little, or nothing
+            left = [self._measure(item) for item in list(self._items)]  # entries since then: few, or none
             self._bytes, self._rows = sum(cost for cost, _ in left), sum(rows for _, rows in left)
             return drained
 
@@ -131,11 +131,11 @@ BufferedRow = tuple[
     tuple[Any, ...] | None,  # values
     int,  # time, unix nanoseconds
     int,  # duration, nanoseconds
-    str | None,  # id; None where one is to be made
-    Any,  # score: a float, or one per class, or a ranking; None where there is none
-    str,  # the class that was decided for, "" where none was said
+    str | None,  # id; None if it must be generated
+    Any,  # score: a float, one per class, or a ranking; None without a score
+    str,  # predicted class, "" if none was given
     dict[str, Any] | None,  # slices
-    str,  # error type, "" where the call returned
+    str,  # error type, "" if the call returned
     SpanContext,
 ]
 """A completed row, as a tuple: an object of twenty fields costs 2 µs per call in memory, a tuple 0.3 µs."""

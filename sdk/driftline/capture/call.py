@@ -56,7 +56,7 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
             exchange.admit(prediction)
         prediction.span = span = plan.start_span(plan.span_name, start_time=now)
         if current:
-            if span is not trace.INVALID_SPAN:  # else no span is current, as none was before
+            if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
                 prediction.span_token = context.attach(set_span_in_context(span))
             prediction.open_token = OPEN.set(prediction)
     except Exception as fault:
@@ -79,7 +79,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
         FAULTS.swallow("end", fault)
         return
     try:
-        if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
+        if prediction.fills is not None:  # inside an open prediction of the same model, nothing is counted twice
             take_result(prediction, result)
             if not prediction.fills.closed:  # an iteration may outlive the call that it began in
                 fill(prediction.fills, prediction)

@@ -190,7 +190,7 @@ class CallPlan:
         first = {a.ML_OPERATION_NAME: "predict"}
         result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}
         brief = {name: record[name] for name in names if name in record}
-        if self.identity.capture == "none":  # its rows are counted in distributions, whatever becomes of records
+        if self.identity.capture == "none":  # its rows are counted in distributions, independently of records
             silent = {**first, **brief, a.DRIFTLINE_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
             return silent, silent
         return (

@@ -120,7 +120,7 @@ def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> N
     """Close a prediction now and read it later. Its span ends later, with the current time. Never raises."""
     elapsed = elapsed_of(prediction)
     try:
-        if prediction.fills is not None:  # the prediction around it is about to ask for what this one knows
+        if prediction.fills is not None:  # the outer prediction needs its values now
             end(prediction, deferred_reading.read(), None)
             return
         prediction.closed = True
@@ -129,7 +129,7 @@ def end_deferred(prediction: Prediction, deferred_reading: DeferredReading) -> N
         prediction.deferred_reading = deferred_reading
         let_go(prediction)
         if not prediction.plan.pipeline.append(prediction, deferred_reading.cost, 1):
-            read_deferred(prediction)  # no thread will, and the span must end
+            read_deferred(prediction)  # no thread will read it, and the span must end
     except Exception as fault:
         FAULTS.swallow("end", fault)
 

@@ -47,14 +47,12 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
     before = position - 1
     shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
     score_type, readers = plan.score_type, row_result.readers(plan.identity.task)
-    asked_at = ask_again_at = (
-        0  # unix nanoseconds: a tracer that made no span is asked again when the clock is not between them
-    )
+    asked_at = ask_again_at = 0  # unix nanoseconds between which a tracer that created no span is not checked again
     kind_of, number, text, integer, flag = type, float, str, int, bool  # a builtin is looked up: 0.1 µs in a row of 20
     longest, far = TEXT_LIMIT, 2**63
 
     @functools.wraps(function)
-    def predict(first: Any = ABSENT, /, *rest: Any, **named: Any) -> Any:  # one argument, handed on as one: 40 ns less
+    def predict(first: Any = ABSENT, /, *rest: Any, **named: Any) -> Any:  # one argument, passed on as one: 40 ns less
         nonlocal asked_at, ask_again_at
         row = first
         if position or first is ABSENT:
@@ -67,7 +65,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                 values = shape.take(row) if len(row) == shape.width else None
             except KeyError:
                 values = None
-            if values is None:  # other names than the last row's
+            if values is None:  # its names differ from the last row's
                 if len(row) > MOST_VALUES:
                     return any_call(_all(first, rest), named)
                 names, values = tuple(row), tuple(row.values())
@@ -121,14 +119,14 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                 end(_taken_over(draft, span, span_token, open_token, started), result, None)
                 return result
             score, decided = answer
-        if len(draft) > _DRAFTED:  # somebody asked for it
+        if len(draft) > _DRAFTED:  # code requested the prediction
             prediction = _taken_over(draft, span, span_token, open_token, started)
             if prediction.is_assigned:
                 end(prediction, result, None)
                 return result
             prediction.closed = True
             id = prediction._id
-        draft.clear()  # and so it is over: what was open before it was nothing, which is what an empty one says
+        draft.clear()  # empty = over: there was no open prediction before it
         try:
             context = INVALID_SPAN_CONTEXT
             if span is not None and span_token is not None:
@@ -138,7 +136,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                     if id is None:
                         id = IDS.uuid7(began)
                     span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
-                elif not context.trace_flags & SAMPLED:  # of no use to anybody; to keep it costs 0.15 µs
+                elif not context.trace_flags & SAMPLED:  # unused, and keeping it costs 0.15 µs
                     context = INVALID_SPAN_CONTEXT
             cost = shape.cost + extra
             append((plan, shape, values, began, elapsed, id, score, decided, None, "", context), cost, 1)
@@ -245,7 +243,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
                 values = shape.take(row) if len(row) == shape.width else None
             except KeyError:
                 values = None
-            if values is None:  # other names than the last row's
+            if values is None:  # its names differ from the last row's
                 names, values = tuple(row), tuple(row.values())
                 shape = plan.newest = shapes.get(names) or plan.shape_of(names)
             values = clean(values)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4 * 2**20
 """Bytes kept of the values of one iteration, 58,000 floats. A longer iteration, such as a download, is unread."""
-_PER_VALUE = 48  # bytes that a value costs in a list beside its own, about
-_PER_OBJECT = 4096  # what an object is taken to hold that only a selector can read
+_PER_VALUE = 48  # approximate overhead per value in a list, bytes
+_PER_OBJECT = 4096  # assumed bytes of an object that only a selector can read
 
 
 def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +59,7 @@ def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable
                 except BaseException as thrown:  # GeneratorExit too: close() is that, thrown
                     step, sent = iterator.throw, thrown
         except BaseException as error:
-            step = sent = None  # an exception that its own traceback holds would wait for the garbage collector
+            step = sent = None  # breaks a reference cycle of the exception and its traceback
             steps.close(ABSENT, error)
             raise
         steps.close(result, None)
@@ -129,7 +129,7 @@ class RecordedIteration:
     def enter(self) -> None:
         """Make the prediction and its span the current ones, for one step. Never raises."""
         try:
-            if self._prediction.closed or self._prediction.fills is not None:  # what it fills in is current already
+            if self._prediction.closed or self._prediction.fills is not None:  # the outer prediction is already current
                 return
             if self._context is None:
                 self._context = set_span_in_context(self._prediction.span)

@@ -329,7 +329,7 @@ def drafted(draft: Draft) -> Prediction | None:
             plan, shape, values, time, id = draft
             prediction = Prediction(plan, None)
             prediction.shape, prediction.values, prediction.time, prediction._id = shape, values, time, id
-            draft.append(prediction)  # one step: of two threads that ask at once both get the first
+            draft.append(prediction)  # atomic: two concurrent threads get the same object
         asked_for: Prediction = draft[_MATERIALIZED - 1]
     except (IndexError, ValueError):
         return None

@@ -90,7 +90,7 @@ def unknown_attributes(plan: CallPlan) -> dict[str, Any]:
 
 def _remove_missing(attributes: dict[str, Any], shape: RowSchema, values: tuple[Any, ...]) -> None:
     for key, value in zip(shape.keys, values, strict=True):
-        if value is None or value.__class__ in LARGE:  # documents and vectors ride on no span
+        if value is None or value.__class__ in LARGE:  # documents and vectors are not put on spans
             del attributes[key]
 
 

@@ -45,7 +45,7 @@ def callable_like(target: Any, call: Callable[..., Any]) -> Any:
     >>> scorer({}), scorer.threshold, isinstance(scorer, Scorer)
     (0.25, 0.5, True)
     """
-    import wrapt  # which loads asyncio, and few services decorate anything but functions
+    import wrapt  # imports asyncio, which most services do not need
 
     attributes: dict[str, Any] = {"__call__": staticmethod(call), "__reduce_ex__": _reduce, "__copy__": _copy}
     attributes["__deepcopy__"] = _deepcopy
@@ -158,7 +158,7 @@ def read_signature(function: Callable[..., Any], selectors: Selectors) -> Inputs
     argument = next((p for p in parameters if p.name == chosen), None)
     slice_getters = {n: getters[n] for n in slice_names if n in getters}
     as_given = callable(chosen)
-    if as_given:  # it seldom hands on what is no feature
+    if as_given:  # its arguments are rarely anything but features
         id_getter = id_getter or (_field_getter(id, first_argument) if isinstance(id, str) else None)
         time_getter = time_getter or (_field_getter(time, first_argument) if isinstance(time, str) else None)
         slice_getters = {n: slice_getters.get(n) or _field_getter(n, first_argument) for n in slice_names}

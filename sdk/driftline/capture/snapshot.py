@@ -96,7 +96,7 @@ def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any,
         values = shape.take(row) if len(row) == shape.width else None
     except KeyError:
         values = None
-    if values is None:  # other names than the last row's
+    if values is None:  # its names differ from the last row's
         shape = plan.newest = plan.shape_of(tuple(row))
         values = tuple(row.values())
     values = clean(values)
@@ -143,7 +143,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
     """Take the snapshot of the returned value, and of the assigned score and class."""
     plan = prediction.plan
     if result is not ABSENT:
-        # what was set in code is all that is read
+        # only values set in code are read
         set_in_code = prediction.is_assigned and (prediction.scored or prediction.decided)
         if plan.first_result is None:
             score_or_class = prediction.score if prediction.scored else prediction.predicted
@@ -241,7 +241,7 @@ def read_output(prediction: Prediction) -> Output:
     """Read the result of a prediction of n rows, and note whether its scores had one column per class."""
     try:
         output = _read_output(prediction)
-    except Exception as fault:  # such as an int of more digits than Python writes; its row is recorded all the same
+    except Exception as fault:  # such as an int with too many digits for Python to write; its row is recorded anyway
         FAULTS.swallow("result", fault)
         return Output(unread=Unread("a result that cannot be read"))
     prediction.plan.by_class |= output.by_class

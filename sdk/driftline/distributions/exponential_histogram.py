@@ -163,7 +163,7 @@ class ExponentialBuckets:
         if values.min() > 0:
             self._add(1, values, np.log2(values))
             return
-        values = np.sort(values)  # by vector instructions: half of what two masks cost
+        values = np.sort(values)  # vectorised: half the cost of two masks
         first, last = np.searchsorted(values, 0.0, side="left"), np.searchsorted(values, 0.0, side="right")
         negative, positive = values[:first], values[last:]
         self.zeros += int(last - first)
@@ -243,7 +243,7 @@ class ExponentialBuckets:
         for crowded in bucket_index[counts >= max(ENOUGH / 2, CROWDED * len(newest))].tolist():
             crowd = np.unique(newest[index == crowded])
             if len(crowd) < 2 or len(self.fine) == MOST_PARTS:
-                continue  # one value again and again hides nothing
+                continue  # a single repeated value hides no shift
             low, middle, high = np.quantile(crowd, (0.05, 0.5, 0.95)).tolist()
             finer = min(FINEST_PART, int(np.floor(np.log2(2.0**31 / (abs(middle) + 1)))))
             if high > low:

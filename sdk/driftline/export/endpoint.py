@@ -106,7 +106,7 @@ def _check(url: str, where: str) -> None:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
             return
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         pass
     raise ValueError(f"{where}: {url!r} is not the URL of a receiver; use a URL such as 'http://localhost:4318'")
 

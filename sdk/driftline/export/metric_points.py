@@ -54,7 +54,7 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
         base[a.ML_MODEL_VERSION] = identity.version
     resource = resource_attributes(identity)
     instance = instance_of(identity)
-    if instance and instance != resource[a.SERVICE_INSTANCE_ID]:  # a fork whose resource names its parent: as counts do
+    if instance and instance != resource[a.SERVICE_INSTANCE_ID]:  # a fork has its parent's resource, as for counts
         base[a.SERVICE_INSTANCE_ID] = instance
     points = _Points(base, stream.start, time, temporality)
     rows = points.of_rows(distributions, identity.task.kind, exact=identity.capture != "none")

@@ -69,7 +69,7 @@ class Reporter:
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # one report at a time
-        self._stop = threading.Event()  # of the thread that runs now; the next has one of its own
+        self._stop = threading.Event()  # event of the current thread; the next thread gets its own
         self._thread: threading.Thread | None = None
 
     def add(self, block: PredictionBatch) -> None:
@@ -121,7 +121,7 @@ class Reporter:
         thread, self._thread = self._thread, None
         self._stop.set()
         if not self._lock.acquire(timeout=max(0.0, timeout)):
-            return False  # a report is under way; the next row starts another thread, which waits for it
+            return False  # a report is running; the next row starts another thread, which waits for it
         if thread is not None and thread is not threading.current_thread():
             thread.join(threads.ENDING_SECONDS)
         self._resume = thread is not None
@@ -212,7 +212,7 @@ class Reporter:
             reason = "nothing listens at this address"
         elif delivery.state == "unsupported":
             reason = f"it does not accept OTLP metrics ({delivery.reason})"
-        if FAULTS.once(f"{delivery.state} {name}"):  # one line with the records, where both go to one place
+        if FAULTS.once(f"{delivery.state} {name}"):  # one line for both if records have the same destination
             logger.warning(
                 "driftline: distributions could not be sent to %s: %s; they are still collected "
                 "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT sets the address, DRIFTLINE_DISTRIBUTIONS=false turns them off)",

@@ -100,7 +100,7 @@ class Pipeline:
         )
         self._announced: set[tuple[str, str]] = set()
         self._closed = False
-        self._unsupported = 0  # answers in a row that logs are not taken
+        self._unsupported = 0  # consecutive answers that logs are not supported
         self._begin()
 
     def _begin(self) -> None:
@@ -181,9 +181,9 @@ class Pipeline:
         lost = self._queue.rows + self._rows.rows
         if lost and (self.recording or self._unsupported):
             logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
-        for entry in self._rows.drain():  # another flush did not end in time: no span may wait for ever
+        for entry in self._rows.drain():  # another flush did not end in time; spans must end anyway
             _let_go(entry)
-        self._rows.forget()  # so that a second shutdown, at the end of the process, neither waits nor says so again
+        self._rows.forget()  # so that the second shutdown at exit neither waits nor logs again
         self._queue.forget()
         if self._channel is not None:
             self._channel.close()
@@ -214,7 +214,7 @@ class Pipeline:
         if not self._lock.acquire(timeout=max(0.0, timeout)):
             self._go_on()
             return False
-        if self._resting and thread is not None:  # it is at nothing now, and needs only the processor to end
+        if self._resting and thread is not None:  # the thread is idle, and only needs CPU time to end
             thread.join(threads.ENDING_SECONDS)
         self._held = self._reporter is not None and self._reporter.hold(max(0.0, deadline - time.monotonic()))
         return True
@@ -240,7 +240,7 @@ class Pipeline:
         self._lock.release()
         self._open_channel, self._reporter, self.recording = lambda: channel, reporter, True
         self._clear()
-        self._due = NEVER  # so nothing rouses a thread
+        self._due = NEVER  # so that nothing wakes a thread
         self._use_bins()
 
         def put_back() -> None:
@@ -291,7 +291,7 @@ class Pipeline:
 
     def _run(self) -> None:
         with threads.hold_lock(self._lock, self._must_end) as acquired:
-            if acquired:  # while the interpreter ends, some imports and all thread pools are refused
+            if acquired:  # at interpreter exit, some imports and all thread pools fail
                 self._open()
                 resource.own_attributes()
         while not self._should_stop():
@@ -338,12 +338,12 @@ class Pipeline:
         try:
             unannounced = [self._baselines[key] for key in self._baselines if key not in self._announced]
             baselines = [(identity, baseline.to_json()) for identity, baseline in unannounced]
-            from .records import frames  # loads all that turns calls into columns, which no call needs
+            from .records import frames  # imported here because calls do not need the conversion
 
             for frame in frames(predictions, events, baselines, counted=self._count):
                 if self.recording or (self._unsupported and not frame.predictions):
                     self._queue.append(frame, len(frame.body), frame.rows)
-                elif self._unsupported:  # their spans say that no record holds them
+                elif self._unsupported:  # their spans have recorded=false
                     self._lose(frame.rows, "unsupported")
             self._announced.update(self._baselines)
             self._count_lost()
@@ -363,7 +363,7 @@ class Pipeline:
         """Count the predictions of a block, and their distributions."""
         try:
             count(block.identity, block.counts())
-        except Exception as error:  # a meter of the application's
+        except Exception as error:  # the application's meter can raise
             FAULTS.swallow("counts", error)
         if self._reporter is not None:
             self._reporter.add(block)
@@ -444,21 +444,21 @@ class Pipeline:
     def _stop_recording(self) -> None:
         """Mark spans as unrecorded until the receiver supports logs; outcomes stay in the queue."""
         if self._unsupported == 0:
-            self._convert()  # spans of those rows say that a record holds them
+            self._convert()  # spans of those rows have recorded=true
             self.recording = False
         self._unsupported += 1
 
     def _go_on_recording(self) -> None:
         """Record again after the receiver starts to support logs."""
         if self._unsupported:
-            self._convert()  # spans of those rows say that no record holds them
+            self._convert()  # spans of those rows have recorded=false
             self._unsupported, self.recording = 0, True
             if FAULTS.once(f"supported {self._name()}"):
                 logger.info("driftline: %s accepts OTLP logs now; predictions are recorded again", self._name())
 
     def _heed(self, frame: ExportRequest, delivery: Delivery) -> None:
         """Handle a receiver's answer to an accepted request; rejected records must not be sent again."""
-        if delivery.rejected:  # so many log records: of predictions one holds all rows, of outcomes each holds one
+        if delivery.rejected:  # number of log records: one for all predictions, one per outcome
             lost = frame.rows if frame.predictions else min(delivery.rejected, frame.rows)
             self._lose(lost, "rejected")
             self._warn(
@@ -473,7 +473,7 @@ class Pipeline:
         self._missing += rows
         try:
             count_dropped(rows, reason)
-        except Exception as error:  # a meter of the application's
+        except Exception as error:  # the application's meter can raise
             FAULTS.swallow("counts", error)
 
     def _warn(self, kind: str, line: str) -> None:

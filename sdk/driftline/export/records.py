@@ -66,13 +66,13 @@ def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]
     attributes[a.DRIFTLINE_BATCH_ID] = IDS.uuid7(_now())
     attributes[a.ML_PREDICTION_COUNT] = n
     attributes[a.DRIFTLINE_PREDICTION_COLUMNS] = column_codec.encode(block.wire_columns())
-    # Event time may be last year's in a replay; the processor balances rows against counts by when both were made.
+    # In a replay, event time can be a year old; the processor compares rows with counts by the time of recording.
     record = log_record(events.DRIFTLINE_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
     frame = _frame(identity, [record], n, predictions=True)
     if len(frame.body) <= MOST_BYTES:
         return [frame]
     if n > 1:
-        parts = -(-len(frame.body) // int(0.9 * MOST_BYTES))  # at least two; rows are not all equally long
+        parts = -(-len(frame.body) // int(0.9 * MOST_BYTES))  # at least two parts; rows differ in length
         step = -(-n // parts)
         parted = [_batches(block, range(start, min(start + step, n))) for start in range(0, n, step)]
         return [frame for frames in parted for frame in frames]

@@ -130,7 +130,7 @@ def load(endpoint: Endpoint) -> None:
     module, package = ("grpc", "grpcio") if endpoint.protocol == "grpc" else ("requests", "requests")
     try:
         importlib.import_module(module)
-    except Exception as error:  # also a wheel of another machine, which raises whatever it likes
+    except Exception as error:  # a wheel for another machine can raise anything
         raise ChannelError(
             f"{endpoint.base} requires the package {package!r}, but importing this package raises "
             f"{type(error).__name__}: {error}; run 'pip install {package}'"
@@ -139,7 +139,7 @@ def load(endpoint: Endpoint) -> None:
 
 def warn_unopened(signal: Signal, error: Exception) -> None:
     """Log once that a channel cannot be opened, and why. Call it in the ``except`` block."""
-    if not isinstance(error, ChannelError | ValueError):  # those two come from settings or a bad install
+    if not isinstance(error, ChannelError | ValueError):  # expected causes: settings or a broken installation
         FAULTS.swallow("channel", error)
     elif FAULTS.once(f"unopened {signal}"):
         consequence = "predictions and outcomes are not recorded" if signal == "logs" else "distributions are not sent"
@@ -185,10 +185,10 @@ class HttpChannel:
             return Delivery("refused", str(error)), b""
         except requests.exceptions.ConnectionError as error:
             return Delivery("unreachable", type(error).__name__), b""
-        except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text holds the header: often a key
+        except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text contains the header, often a key
             where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
             return Delivery("refused", f"{type(error).__name__} in {where}"), b""
-        except Exception as error:  # a wrong URL or certificate: no use in trying again
+        except Exception as error:  # a wrong URL or certificate: a retry cannot succeed
             return Delivery("refused", f"{type(error).__name__}: {error}"), b""
         status = response.status_code
         if 200 <= status < 300:
@@ -257,9 +257,9 @@ class GrpcChannel:
             answer = export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
         except grpc.RpcError as error:
             return _grpc_failure(error)
-        except OSError as error:  # a certificate that is not there
+        except OSError as error:  # a missing certificate
             return Delivery("refused", f"{type(error).__name__}: {error}")
-        except Exception as error:  # its text may hold a header: often a key
+        except Exception as error:  # its text can contain a header, often a key
             return Delivery("refused", type(error).__name__)
         return _taken(answer)
 
@@ -298,7 +298,7 @@ def _taken(answer: bytes) -> Delivery:
         from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
         partial = ExportLogsServiceResponse.FromString(answer).partial_success
-    except Exception:  # not OTLP's: a page, or JSON
+    except Exception:  # not OTLP: an HTML page, or JSON
         return Delivery("delivered")
     rejected = max(0, partial.rejected_log_records)
     message = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])

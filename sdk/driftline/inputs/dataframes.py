@@ -87,7 +87,7 @@ def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str,
         return [(str(name), values) for name, values in frame.items()]
     read = reader_for(frame.__class__)(frame)
     if not isinstance(read, Batch):
-        if hasattr(frame, "columns"):  # of a library that is not known here
+        if hasattr(frame, "columns"):  # of an unknown library
             return [(str(name), frame[name]) for name in frame.columns]
         raise ValueError(
             f"X is {_described(frame)}; "

@@ -18,7 +18,7 @@ from .values import Columns, column_of_clean, column_of_values
 if TYPE_CHECKING:
     from .batch import Reader
 
-_CELL = 32  # bytes that one value of a row costs in a tuple, about
+_CELL = 32  # approximate bytes per value in a tuple
 _ROW = 64
 _NOTHING: Row = ((), ())
 
@@ -89,7 +89,7 @@ def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
             element_keys = tuple(element)
             names = names if element_keys == names else element_keys  # one tuple per key set, not one per row
             rows.append((names, clean(tuple(element.values()))))
-        except Exception as fault:  # the other rows are sound
+        except Exception as fault:  # the other rows are valid
             rows.append(_no_row(fault))
     return rows
 

@@ -156,7 +156,7 @@ def series_column(series: Any) -> NDArray[Any] | Column:
         return by_code(np.asarray(categorical.codes, np.int32), categorical.categories.tolist())
     if kind in "fiub":  # pandas' nullable numbers: Int64, Float64, boolean
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    if kind in "mM":  # times of a zone are kept in UTC
+    if kind in "mM":  # times with a time zone are stored in UTC
         return seconds_of(np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")))
     missing = np.asarray(series.isna(), np.bool_)
     values = series.astype(object).tolist()

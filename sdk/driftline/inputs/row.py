@@ -123,7 +123,7 @@ def clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return sendable(str(value)[:TEXT_LIMIT])
     if isinstance(value, int):  # an IntEnum, too
-        integer = int.__pos__(value)  # a range finds an int at once, and looks for anything else one by one
+        integer = int.__pos__(value)  # `in range` is immediate for an int, but iterates for other types
         return integer if integer in _INT64 else number(integer)
     if isinstance(value, float):
         return float(value)
@@ -138,7 +138,7 @@ def clean_value(value: Any) -> Any:
             return number(value)
         except (TypeError, ValueError):
             pass
-    if value.__class__.__name__ != "NAType":  # what pandas has for None
+    if value.__class__.__name__ != "NAType":  # pandas.NA
         UNUSABLE.add(UNSUPPORTED_VALUE)
     return None
 

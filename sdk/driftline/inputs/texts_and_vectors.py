@@ -128,7 +128,7 @@ def vector_of(value: Any) -> Any:
         if len(value) > LONGEST_VECTOR:
             return Vector(len(value))
         try:
-            numbers: Any = np.frombuffer(array("f", value), np.float32)  # 8 µs for 768; takes nothing but numbers
+            numbers: Any = np.frombuffer(array("f", value), np.float32)  # 8 µs for 768; accepts only numbers
         except (TypeError, ValueError, OverflowError):
             return None
     else:
@@ -141,7 +141,7 @@ def vector_of(value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
-    if hasattr(value, "detach"):  # a tensor; one on a device would have to be waited for
+    if hasattr(value, "detach"):  # a tensor; reading one on a device would wait
         value = value.detach()
         if getattr(getattr(value, "device", None), "type", "cpu") != "cpu":
             return None
@@ -149,7 +149,7 @@ def _copied(value: Any) -> Any:
     kind = getattr(getattr(value, "dtype", None), "kind", "")
     if kind not in ("f", "i", "u", "b") or not isinstance(value, np.ndarray):
         return None
-    with np.errstate(over="ignore"):  # beyond float32 is infinite
+    with np.errstate(over="ignore"):  # values beyond float32 become infinite
         return np.array(value, np.float32)
 
 

@@ -56,12 +56,12 @@ def _few_characters(values: list[Any]) -> bool:
 
     A single text can still be too long. It is found when categories are read, as for the texts of Arrow.
     """
-    samples = (values[0], values[len(values) // 2], values[-1])  # to join documents would copy them
+    samples = (values[0], values[len(values) // 2], values[-1])  # joining documents would copy them
     if not all(value.__class__ is str and len(value) <= TEXT_LIMIT for value in samples):
         return False
     try:
         return len("".join(values)) <= _VALUE_BYTES * len(values)
-    except TypeError:  # one is no text
+    except TypeError:  # one is not a text
         return False
 
 
@@ -155,7 +155,7 @@ def column_of_array(values: NDArray[Any]) -> NDArray[Any] | Column:
     """
     if isinstance(values, np.ma.MaskedArray):
         return _masked(values)
-    values = np.asarray(values)  # of an np.matrix every part has two dimensions
+    values = np.asarray(values)  # slices of an np.matrix have two dimensions
     kind = values.dtype.kind
     if values.ndim == 2 and kind in "fiub" and 1 < values.shape[1] <= LONGEST_VECTOR:
         return vector_column(values)

@@ -26,7 +26,7 @@ MOST_READ = 20_000
 TOPICS = 64
 """Buckets of topic words: too few to guess a word from, enough for a change of topics to be visible."""
 
-_WIDTH = 3  # bytes of a hash: some unknown word passes for one of 2,000 known ones once in 8,000
+_WIDTH = 3  # bytes of a hash: an unknown word matches one of 2,000 known words with a probability of 1 / 8,000
 _RARER_FOLLOW = b"\0" * _WIDTH
 _WORD = re.compile(
     r"[^\s\d_!-/:-@\[-`{-~\x00-\x1f\x7f-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\u0964\u0965\u2000-\u206f"

@@ -65,7 +65,7 @@ class WebRequest(Prediction):
 
     def __init__(self, given: str = "") -> None:
         self.exchange = self
-        # the route of an application that this one is mounted in
+        # a route of the application in which this one is mounted
         self.outer = open_prediction() if OPEN.get() else None
         self.answer_id = ""
         self.opening: RequestPrediction | None = None
@@ -86,7 +86,7 @@ class WebRequest(Prediction):
             OPEN.reset(token)
         except Exception as fault:
             FAULTS.swallow("exchange", fault)
-        self.exchange = self.outer = None  # it pointed at itself, and would wait for the garbage collector
+        self.exchange = self.outer = None  # a reference cycle would wait for the garbage collector
 
     def admit(self, prediction: Prediction) -> None:
         """Offer the id to a new prediction."""
@@ -115,7 +115,7 @@ class WebRequest(Prediction):
         batch, id_field = first.batch, first.plan.inputs.id_field
         if batch is not None and id_field and id_field in (batch.names() or ()):
             return ""
-        return header_id(first.id) if first.identified else first.id  # what is made here is fit for a header
+        return header_id(first.id) if first.identified else first.id  # generated ids are valid in a header
 
 
 PATIENCE = 100_000_000
@@ -223,7 +223,7 @@ class RequestPrediction:
         try:
             late = UnmadePrediction((reader, cost, self.time, elapsed, self.id, self.span, request, response))
             if not self.plan.pipeline.append(late, cost, 1):
-                read_unmade(late)  # no thread will, and the span must end
+                read_unmade(late)  # no thread will read it, and the span must end
         except Exception as fault:
             FAULTS.swallow("end", fault)
 

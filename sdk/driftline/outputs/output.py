@@ -163,7 +163,7 @@ def _as_array(stored: Any) -> NDArray[Any] | Column:
         if kinds <= {float} or len(kinds) > 1:
             values = column_of_values([value.item() if isinstance(value, np.generic) else value for value in stored])
             if isinstance(values, Column) and values.numbers is not None and kinds & _FLOATS:
-                return values.numbers  # a text among scores is no class
+                return values.numbers  # a text among scores is not a class
             return values
         return np.array(stored) if issubclass(kinds.pop(), np.generic) else column_of_values(stored)
     if isinstance(stored, str):

@@ -69,7 +69,7 @@ def _plain(value: Any, depth: int, limit: int) -> Any:
 def _key(key: Any) -> Any:
     if type(key) is str or type(key) is int:
         return key
-    return clean_value(key) if isinstance(key, str | int | np.generic) else key  # what only says that it is a text, too
+    return clean_value(key) if isinstance(key, str | int | np.generic) else key  # also str subclasses
 
 
 def _columns(value: Any) -> dict[str, Any] | None:

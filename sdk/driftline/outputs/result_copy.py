@@ -21,7 +21,7 @@ from driftline.tables.table import Column
 from .output import Unread, describe
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
-_CELL = 32  # bytes that a value of a list takes, about
+_CELL = 32  # approximate bytes per value of a list
 _KEEPERS: dict[type, Callable[[Any], Any]] = {}
 
 
@@ -145,7 +145,7 @@ def _sequence(result: list[Any]) -> Any:
     elements = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
     if any(value.__class__ is Unread for value in elements):
         return _described(result)
-    if all(isinstance(value, _AT_ONCE) for value in elements):  # they were Decimals, or such
+    if all(isinstance(value, _AT_ONCE) for value in elements):  # Decimals, for example
         return elements
     try:
         rows = np.array(elements)

@@ -217,7 +217,7 @@ def _assign_numbers(bins: NumberBins, column: Column) -> Index:
     values = column.numbers
     index = search(bins.edges, values)
     finite = np.isfinite(values)
-    if not finite.all():  # NaN and infinities are in some bin; only tables that have some pay for moving them
+    if not finite.all():  # NaN and infinities have a wrong bin; only columns with such values pay for the correction
         index[~finite] = np.where(np.isnan(values[~finite]), bins.size, bins.size + 1)
         if column.codes is not None:
             index[~finite & (column.codes >= 0)] = bins.size + 1
@@ -281,12 +281,12 @@ def number_bins(values: F64) -> NumberBins:
         return NumberBins(np.empty(0))
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     distinct = ordered[starts]
-    # 50: up to so many distinct values each has a bin of its own
+    # 50: maximum number of distinct values with one bin each
     if len(distinct) <= 50:
         return NumberBins(_edges(*_around(distinct, np.arange(len(distinct)))))
     counts = np.diff(np.append(starts, len(ordered)))
     low, high = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))
-    # halved, because between two values near the largest float the difference overflows
+    # halved, because the difference of two values near the largest float overflows
     quantiles = np.quantile(ordered / 2, QUANTILES) * 2
     index = np.searchsorted(low, quantiles, side="right") - 1
     inside = (index >= 0) & (quantiles < np.append(high, -np.inf)[index])
@@ -351,7 +351,7 @@ def _around(distinct: F64, chosen: Index) -> tuple[F64, F64]:
     values = distinct[chosen]
     reach = np.abs(values) * TOLERANCE
     middle = np.concatenate([[-np.inf], distinct[:-1] / 2 + distinct[1:] / 2, [np.inf]])
-    with np.errstate(over="ignore"):  # beyond the largest float there is nothing to count, and no edge
+    with np.errstate(over="ignore"):  # no value and no edge can exceed the largest float
         low = np.minimum(np.maximum(values - reach, middle[chosen]), values)
         high = np.maximum(np.minimum(values + reach, middle[chosen + 1]), np.nextafter(values, np.inf))
     return low, high

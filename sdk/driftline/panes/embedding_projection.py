@@ -68,7 +68,7 @@ class Projection:
         if len(finite) < 2:
             return None
         random = np.random.default_rng(_SEED)
-        # 2_000: pairs of vectors of which the median distance is taken
+        # 2_000: pairs of vectors for the median distance
         first, second = random.integers(0, len(finite), (2, 2_000))
         distances = np.linalg.norm(finite[first].astype(np.float64) - finite[second], axis=1)
         median = float(np.median(distances[distances > 0])) if (distances > 0).any() else 1.0
@@ -78,7 +78,7 @@ class Projection:
         features -= features.mean(axis=0)
         variances, directions = np.linalg.eigh(product(features.T, features) / (len(features) - 1))
         spectrum = tuple(float(f"{variance:.6g}") for variance in variances[::-1] if variance > 1e-9)
-        # a direction and its opposite are one axis: the largest number of it decides, or equal rows gave other text
+        # the largest entry determines the sign of an axis, so that equal rows give equal JSON
         turned = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(WIDTH)])
         axes = turned[:, ::-1].T[: min(AXES, len(spectrum))]
         return cls(

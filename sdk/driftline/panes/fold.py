@@ -111,7 +111,7 @@ class GroupCounts:
         self.parts: dict[str, F64] = {}
         self._group = np.where(
             group < 0, groups, group
-        )  # a group more, which is dropped, costs less than choosing rows
+        )  # an additional group, which is dropped, costs less than selecting rows
 
     def add(self, part: str, index: Index, width: int, weight: F64 | None, rows: Index | None = None) -> None:
         """Count rows by entry of a part, int64 (n,) below ``width``; ``rows``: positions of the rows, None = all."""
@@ -164,7 +164,7 @@ def fold_by(
     panes = [Pane({name: sums[position].copy() for name, sums in folded.of_all.items()}) for position in range(groups)]
     for name, (positions, part) in folded.of_some.items():
         for position, sums in zip(positions.tolist(), part, strict=True):
-            if sums.any():  # rows of no weight leave nothing
+            if sums.any():  # rows without weight are left out
                 panes[position].parts[name] = sums
     return panes
 
@@ -204,7 +204,7 @@ def fold_parts(
 
     def stray(unbinned_part: UnbinnedPart) -> tuple[Index, F64]:
         group_indices, local = np.zeros(1, dtype=np.intp), unbinned_part.entries
-        if group is not None:  # only the groups it is in: most are quiet, and its parts are wide
+        if group is not None:  # only groups with such rows: most have none, and the parts are wide
             group_indices, local = np.unique(group[unbinned_part.rows], return_inverse=True)
             local = local * unbinned_part.width + unbinned_part.entries
         weighed = _counts(local, _at(weight, unbinned_part.rows), len(group_indices) * unbinned_part.width)
@@ -269,7 +269,7 @@ def fold_parts(
 
 
 def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
-    # 1e9: seconds; a longer duration was measured by a broken clock
+    # 1e9: seconds; a longer duration is a clock error
     usable = np.flatnonzero((seconds >= 0) & (seconds <= 1e9))
     values, weights = seconds[usable], _at(weight, usable)
     bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
@@ -279,7 +279,7 @@ def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64
 
 
 def _counts(index: Index | I64, weight: F64 | None, size: int) -> F64:
-    # of no rows at all bincount makes whole numbers, whatever the weights
+    # without rows, bincount returns integers, also with weights
     return np.bincount(index, weight, minlength=size).astype(np.float64, copy=False)
 
 

@@ -302,7 +302,7 @@ def _fold_classes(task: Task, labelled: LabelledRows, rows: _Rows) -> dict[str, 
         return parts
     if task.has_class_scores and scores.shape[1] == classes:
         usable = is_labelled & task.are_probabilities(scores)
-        all_usable = bool(usable.all())  # choosing all of fifty columns would cost more than what follows
+        all_usable = bool(usable.all())  # selecting all of fifty columns would dominate the cost
         parts |= _many(scores if all_usable else scores[usable], truth[usable], rows.where(usable))
     elif task.positive is not None and scores.shape[1] == 1:
         usable = is_labelled & task.are_probabilities(scores)

@@ -138,7 +138,7 @@ def normal_scores(counts: F64) -> I16:
     reached = np.concatenate([[0.0], np.cumsum(counts)]) / n
     scores_at_bins = [_NORMAL.inv_cdf(min(max(share, 0.5 / n), 1 - 0.5 / n)) for share in reached.tolist()]
     density = np.where((reached > 0) & (reached < 1), np.exp(-np.square(scores_at_bins) / 2) / np.sqrt(2 * np.pi), 0.0)
-    # an empty bin lies where it begins and ends
+    # an empty bin has the score of its edge
     scores = np.divide(
         density[:-1] - density[1:], np.diff(reached), out=np.array(scores_at_bins[:-1]), where=counts > 0
     )
@@ -198,7 +198,7 @@ def principal(moments: F64, count: int | None = None) -> F64:
     values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
     if count is None:
         explained = np.cumsum(values) / values.sum()
-        # 0.65: the share of the variance that the components hold: what NannyML takes
+        # 0.65: fraction of the variance that the components explain, as in NannyML
         count = min(int(np.searchsorted(explained, 0.65, side="right")) + 1, len(values) - 1)
     first = vectors[:, :count].T
     signs = np.sign(first[np.arange(count), np.argmax(np.abs(first), axis=1)])

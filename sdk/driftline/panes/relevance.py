@@ -38,7 +38,7 @@ PREFIX = "ranking@"
 GREATEST_GAIN = 1e12
 
 CLICKS = 2
-_HEAD = 6  # n, Σw, Σw² of all lists, then of those of which something is relevant
+_HEAD = 6  # n, Σw, Σw² of all lists, then of lists with a relevant item
 WIDTH = _HEAD + 3 * (len(OF_ALL) + len(OF_RELEVANT))
 
 
@@ -167,14 +167,14 @@ def fold_relevance(
     def total(positions: NDArray[np.intp], values: F64 | None) -> F64:
         if group is None:
             return np.array([len(positions) if values is None else values.sum()], np.float64)
-        # of no rows at all bincount makes whole numbers
+        # without rows, bincount returns integers
         return np.bincount(group[positions], values, minlength=groups).astype(np.float64, copy=False)
 
     known_clicks = ~np.isnan(relevance.clicked)
     parts = {"outcomes": counted(known_clicks), "clicks": counted(known_clicks & (relevance.clicked > 0))[:, 1:]}
     ranked = known_clicks & relevance.ranked
     places = _places(relevance, ranked)
-    lists = places.lists  # those of which something is relevant
+    lists = places.lists  # lists with a relevant item
     w = None if weight is None else weight[lists]
     is_some = np.zeros(len(relevance), np.bool_)
     is_some[lists] = True

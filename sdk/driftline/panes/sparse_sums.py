@@ -48,7 +48,7 @@ def cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) ->
     >>> found.group.tolist(), found.index.tolist(), found.value.tolist()
     ([0, 2], [1, 0], [2.0, 1.0])
     """
-    # 1 << 22: cells that are counted in one dense vector, 32 MB
+    # 1 << 22: maximum cells of a dense vector, 32 MB
     at_once = max(1, (1 << 22) // max(1, width))
     if groups <= at_once or len(group) == 0:
         return _cells(group, cell, weight, groups, width)
@@ -66,7 +66,7 @@ def _cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -
     first = int(group[0]) if len(group) else 0
     key = (group - first) * width + cell
     size = groups * width
-    # 32: a dense vector is quicker than sorting while it has no more cells than so many for each row
+    # 32: maximum cells per row for which a dense vector is faster than sorting
     if size <= 32 * len(key) or size <= 1_024:
         sums = np.bincount(key, weight, minlength=size)
         filled = np.flatnonzero(sums)

@@ -97,7 +97,7 @@ def unbinned_parts(
     parts = {}
     last = column_bins.size - 1
     if last and (counts[0] or counts[last]) and column.numbers is not None:
-        # as unsigned, bin 0 less 1 is the greatest: one comparison finds both ends
+        # unsigned, so 0 - 1 is the maximum: one comparison finds both ends
         rows = np.flatnonzero((index - 1).view(np.uintp) >= last - 1)
         rows = rows[index[rows] <= last]
         parts[f"tails:{name}"] = UnbinnedPart(TAILS, rows, octave(column.numbers[rows]))
@@ -111,7 +111,7 @@ def _of_invalid(name: str, bins: Mapping[str, Bins], column: Column, rows: Index
         return {f"kinds:{name}": UnbinnedPart(len(KINDS), rows, np.full(len(rows), _INFINITE))}
     codes = column.codes[rows]
     kinds = [_NUMBER_IN_TEXT if _is_number(category) else _TEXT for category in column.categories]
-    entries = np.array([*kinds, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last
+    entries = np.array([*kinds, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last entry
     return {f"kinds:{name}": UnbinnedPart(len(KINDS), rows, entries)} | _elsewhere(name, bins, column, rows[codes >= 0])
 
 

@@ -137,7 +137,7 @@ class Privacy:
         try:
             return self._rules[name]
         except KeyError:
-            if len(self._rules) >= _MOST_NAMES:  # names that change with every call are values in disguise
+            if len(self._rules) >= _MOST_NAMES:  # names that change with every call would fill the cache
                 self._rules.clear()
             rule_of_name = self._rules[name] = self._find(name)
             return rule_of_name

@@ -74,7 +74,7 @@ def class_column(column: Column) -> Column:
     index: dict[str, int] = {}
     codes: I32 | None = None
     if column.codes is not None:
-        lookup = np.full(len(column.categories) + 1, -1, dtype=np.int32)  # the last entry is where code -1 lands
+        lookup = np.full(len(column.categories) + 1, -1, dtype=np.int32)  # code -1 reads the last entry
         for code, category in enumerate(column.categories):
             text = class_text(category)
             if text:

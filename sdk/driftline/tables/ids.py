@@ -76,6 +76,4 @@ def id_text(value: Any) -> str:
             return str(int(value))
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()[:LONGEST_ID]
-    return sendable(
-        str(getattr(value, "as_id", value)).strip()[:LONGEST_ID]
-    )  # a text that was taken for a document has one
+    return sendable(str(getattr(value, "as_id", value)).strip()[:LONGEST_ID])  # a Document has it

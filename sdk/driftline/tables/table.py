@@ -251,7 +251,7 @@ def used_categories(column: Column) -> Column:
     used = np.unique(column.codes[column.codes >= 0])
     if len(used) == len(column.categories):
         return column
-    place = np.full(len(column.categories) + 1, -1, np.int32)  # the last is where code -1 lands
+    place = np.full(len(column.categories) + 1, -1, np.int32)  # code -1 reads the last entry
     place[used] = np.arange(len(used))
     categories = tuple(column.categories[code] for code in used.tolist())
     return Column(column.numbers, place[column.codes], categories, column.vectors)

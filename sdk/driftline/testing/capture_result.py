@@ -61,7 +61,7 @@ class Capture:
     @property
     def spans(self) -> list[ReadableSpan]:
         """Sampled spans of the whole program, in the order of their ends."""
-        self._flush()  # what a web integration recorded ends with that
+        self._flush()  # spans of web integrations end during the flush
         return list(self._sink.spans)
 
     @property

@@ -63,7 +63,7 @@ def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Cap
             if not isinstance(pipeline, pipelines.Pipeline):
                 return
             reporter = Reporter(lambda: captured._metrics, clock=captured.clock.nanoseconds)
-            reporter.close()  # it reports when it is asked to, and has no thread
+            reporter.close()  # reports only on request, without a thread
             stack.callback(pipeline.divert(captured._records, reporter, HOLD_SECONDS))
             diverted[pipeline] = None
 
@@ -109,7 +109,7 @@ def _take_spans(stack: ExitStack, captured: Capture) -> None:
 
 def _take_counts(stack: ExitStack, captured: Capture) -> None:
     meters = MeterProvider([captured._reader], Resource({}), shutdown_on_exit=False)
-    meters._disabled = False  # OTEL_SDK_DISABLED is about what leaves
+    meters._disabled = False  # OTEL_SDK_DISABLED only concerns exports
     stack.callback(counters.redirect_counts(meters))
     for counter in (UNRECORDED, UNUSABLE):
         stack.callback(vars(counter).update, dict(vars(counter)))

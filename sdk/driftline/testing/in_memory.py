@@ -103,7 +103,7 @@ def provider_of(sink: Sink) -> TracerProvider:
     """Return a provider whose spans are all sampled, have sequential ids, and end in ``sink``."""
     resource = Resource(own_attributes())
     provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=Numbers())
-    provider._disabled = False  # OTEL_SDK_DISABLED is about what leaves
+    provider._disabled = False  # OTEL_SDK_DISABLED only concerns exports
     provider.add_span_processor(sink)
     return provider
 

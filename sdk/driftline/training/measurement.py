@@ -120,7 +120,7 @@ class GpuWatch:
         try:
             nvml.nvmlInit()
             self._handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
-        except Exception:  # no driver, or no permission: there is nothing to watch
+        except Exception:  # no driver, or no permission
             self._nvml = None
             return
         self._millijoules_at_start = {
@@ -138,7 +138,7 @@ class GpuWatch:
                     nvmlDeviceGetComputeRunningProcess.pid
                     for nvmlDeviceGetComputeRunningProcess in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
                 }
-            except Exception:  # this GPU does not tell
+            except Exception:  # this GPU does not support it
                 continue
             if running & process_ids:
                 self._used.add(index)
@@ -198,13 +198,13 @@ class Measurement:
     def close(self) -> Measured:
         """Stop, and return the measured values."""
         self._stop_event.set()
-        self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # it reads a few files; it must not be at them with us
+        self._thread.join(5 * SECONDS_BETWEEN_LOOKS)  # wait for the thread, which may be reading the same files
         self._look()
         end = cpu_seconds_of_tree()
         cpu = None if end is None or self._began is None else max(0.0, end - self._began)
         mark = high_water_mark()
         if mark is not None and (self._high_water is None or mark > self._high_water):
-            self._peak = max(self._peak, mark)  # between two looks, to the byte: it was reached during the run
+            self._peak = max(self._peak, mark)  # the maximum between two samples, if it was reached during the run
         count, kind, gpu_energy = self._gpus.close()
         joules = {"gpu": gpu_energy, "cpu": self._energy.joules}
         known_joules = {source: value for source, value in joules.items() if value is not None}
@@ -276,7 +276,7 @@ def _statuses() -> Iterable[tuple[int, list[bytes]]]:
         if folder.name.isdigit():
             try:
                 text = Path(folder.path, "stat").read_bytes()
-            except OSError:  # it is over
+            except OSError:  # the process has ended
                 continue
             yield int(folder.name), text.rpartition(b")")[2].split()
 

@@ -172,7 +172,7 @@ def _document(where: str) -> Mapping[str, Any]:
         document = json.loads(text) if path.suffix == ".json" else _yaml(text, where)
     except UnusablePriceSheet:
         raise
-    except Exception as error:  # a parser of YAML raises what it likes
+    except Exception as error:  # a YAML parser can raise anything
         raise UnusablePriceSheet(f"{where}: is not valid JSON or YAML: {type(error).__name__}") from error
     if not isinstance(document, Mapping):
         raise UnusablePriceSheet(f"{where}: is not a mapping; use keys such as 'cpu_hour: 0.03'")

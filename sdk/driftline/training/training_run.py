@@ -125,9 +125,9 @@ class TrainingRun:
         if self._in_span is not None:
             try:
                 self._in_span.__exit__(None, None, None)
-            except Exception as fault:  # ended in another context than it began in
+            except Exception as fault:  # the run ended in another context
                 FAULTS.swallow("training run", fault)
-        if self._process != os.getpid():  # a child that was forked within the run, and left it
+        if self._process != os.getpid():  # a child process that was forked within the run
             return
         try:
             self._end(error)
@@ -205,7 +205,7 @@ class TrainingRun:
                     self._span.set_status(Status(StatusCode.ERROR, attributes[a.ERROR_TYPE]))
             self._span.end(end)
             _count(identity, attributes)
-        except Exception as fault:  # a provider of the application's
+        except Exception as fault:  # the application's provider can raise
             FAULTS.swallow("training run", fault)
         if self._pipeline is not None:
             self._pipeline.append(TrainingRecord(identity, end, attributes), TrainingRecord.size, 1)

@@ -45,7 +45,7 @@ class IsotonicSteps:
         >>> steps.first.tolist(), steps.rate.round(3).tolist()
         ([0, 2100], [0.222, 0.75])
         """
-        # 30: rows of either kind: with fewer, what a score means is not known
+        # 30: minimum rows of either class for a calibration
         if min(negative.sum(), positive.sum()) < 30:
             return None
         weights = negative + positive
@@ -140,7 +140,7 @@ def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
     weights = negative + positive
     filled = np.flatnonzero(weights > 0)
     reached = np.cumsum(weights[filled])
-    # 512: places of scores with equal numbers of rows
+    # 512: groups of scores with equal numbers of rows
     place_of = ((reached - weights[filled] / 2) * (512 / reached[-1])).astype(np.int64)
     _, first, group = np.unique(place_of, return_index=True, return_inverse=True)
     weight, hits = (np.bincount(group, counts[filled]).astype(np.float64, copy=False) for counts in (weights, positive))

@@ -137,9 +137,7 @@ def _values(over: Bins, counts: F64) -> tuple[F64, F64] | None:
         rank = (np.cumsum(usable) - usable / 2) / usable.sum()
         indicators = np.zeros((len(total), 2))
         indicators[: over.size] = np.column_stack([rank, np.abs(2 * rank - 1)])
-        indicators[over.size :] = (
-            usable @ indicators[: over.size] / usable.sum()
-        )  # where a value lacks, nothing is told
+        indicators[over.size :] = usable @ indicators[: over.size] / usable.sum()  # a missing value has no rank
     missing = np.zeros((len(total), 1))
     missing[over.size :] = 1.0
     every = np.hstack([indicators, missing])
@@ -181,7 +179,7 @@ def _cycle_chances(time: F64, values: F64, weight: F64, cycles: int) -> F64:
         weight: float64 (t,), weight of each deviation.
         cycles: Number of cycles that the times cover.
     """
-    step = float(np.diff(np.unique(time)).min(initial=1.0))  # where clocks are set back an hour comes twice
+    step = float(np.diff(np.unique(time)).min(initial=1.0))  # when clocks are set back, an hour is repeated
     resolution = 1 / (float(time.max() - time.min()) + step)
     middle = time - time.mean()
     level = np.column_stack([np.ones_like(middle), middle / max(float(np.abs(middle).max()), 1e-300)])
@@ -203,7 +201,7 @@ def _cycle_chances(time: F64, values: F64, weight: F64, cycles: int) -> F64:
         if len(powers) < 3:
             break
         neighbours = np.mean(powers[1:], axis=0)
-        # of what does not vary at all, rounding must not be told from a cycle
+        # rounding errors of a constant series must not look like a cycle
         ratio = powers[0] / np.maximum(neighbours, 1e-12 * np.maximum(total_square, 1e-300))
         k = len(powers) - 1
         smallest_chance = np.minimum(smallest_chance, np.where(total_square > 1e-20, (1 + ratio / k) ** -k, 1.0))

@@ -183,7 +183,7 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
         block = slice(start, start + size)
         into = total[block]
         present_values = np.zeros(len(into), dtype=np.intp)
-        if numbers:  # all at once: of few rows what counts is how often numpy is asked
+        if numbers:  # all columns at once: for few rows, the number of numpy calls dominates
             values = np.stack([column[block] for _, column in numbers])
             is_given = ~np.isnan(values)
             present_values += np.count_nonzero(is_given, axis=0)

@@ -124,7 +124,7 @@ def _mark_numbers(name: str, values: F64) -> str:
     if len(finite) < FEWEST_TEXTS or len(finite) < 0.5 * len(values):
         return ""
     smallest, greatest = float(finite.min()), float(finite.max())
-    with np.errstate(over="ignore"):  # two values near the largest float: no clock ticks so
+    with np.errstate(over="ignore"):  # overflow of two values near the largest float: not a clock
         steps = np.diff(finite)
     grows = bool((steps >= 0).all()) and greatest > smallest
     if any(_YEAR_2000 * unit <= smallest and greatest < _YEAR_2100 * unit for unit in _UNITS) and len(finite) >= 2:

@@ -124,7 +124,7 @@ def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees,
     grown = _boosted(places, residual, is_known, is_held_out, rng)
     predictions = np.full((n, k), np.nan)
     predictions[is_held_out] = _trees(grown, base, deviations).predict(np.ascontiguousarray(places[:, is_held_out]))
-    if grown:  # there is something to learn, and a fifth more rows to learn it from
+    if grown:  # train again, with the held-out rows
         grown = _boosted(places, residual, is_known, np.zeros(n, np.bool_), rng)
     return _trees(grown, base, deviations), predictions
 
@@ -194,7 +194,7 @@ def _grow(
         if best <= 0:
             if level == 0:
                 return None
-            from_on[level] = 255  # nobody: a level that tells nothing apart
+            from_on[level] = 255  # no row: a level without effect
         leaf |= (places[questions[level]] >= from_on[level]).astype(np.int64) << level
     values = np.empty((2**DEPTH, k))
     for index in range(k):

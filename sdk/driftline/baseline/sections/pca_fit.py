@@ -97,7 +97,7 @@ def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> P
             places = normal_scores(fold_counts) if np.count_nonzero(fold_counts) > 1 else space.places[name]
             moved[row] = at_places(places, bin_index[fold::FOLDS]) / UNIT
         gained += float((distances(rest, moved) - errors[fold::FOLDS]).sum())
-    # 20_000: rows: a factor is then known to 3 %
+    # 20_000: rows, for a standard error of 3 % of a factor
     sampled = points[:, :: -(-n // 20_000)]
     return PcaFit(n, round(gained / n, 6), factors(sampled) if len(points) <= MOST_PAIRED else None)
 

@@ -200,7 +200,7 @@ class ScoreByFeatureGatherer:
 
 def _means(total: F64, weight: F64) -> F64:
     mean = np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0)
-    # six digits, here and not when it is written, so that a baseline says the same before and after
+    # six digits, rounded here so that a baseline is the same before and after writing
     return np.array([float(f"{value:.6g}") for value in mean.tolist()])
 
 

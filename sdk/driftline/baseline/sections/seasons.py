@@ -360,7 +360,7 @@ class SeasonCounts:
         else:
             deviation = ranks - np.outer(rows, of_all / max(total, 1e-300))
         share = of_all / max(total, 1e-300)
-        # The mean of a season holds the block itself, so the block lies closer to it than to others: by its share.
+        # The mean of a season includes the block itself, so the block is closer to it, by its fraction of the rows.
         season = self._blocks.mixed[name].sum(axis=0)
         own_share = np.divide(mixed**2, season, out=np.zeros_like(mixed), where=season > 0).sum(axis=1)
         left = 1 - np.divide(own_share, rows, out=np.zeros(len(rows)), where=rows > 0)
@@ -421,7 +421,7 @@ class SeasonsGatherer:
             if halves is not None and counts.rough[name].any():
                 usable = inside & (index < over.size)
                 counts.add_values(name, halves[usable], season[usable], index[usable], weight[usable])
-        for name in columns.keys() - present:  # a column that these rows lack is missing in each
+        for name in columns.keys() - present:  # a column that these rows lack is missing in every row
             size = columns[name].size
             lacking = np.full(len(table), size, dtype=np.intp)
             counts.add_all(name, _by_season(season, lacking, weight, seasons, size + 2))

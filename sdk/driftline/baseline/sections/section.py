@@ -84,6 +84,6 @@ def rounded(values: F64, digits: int = 7) -> F64:
     numbers = values.astype(np.float64).ravel()
     fractions = np.flatnonzero(
         (numbers != np.trunc(numbers)) | (np.abs(numbers) >= 10.0**digits)
-    )  # most are counts, and stay
+    )  # most values are counts, which do not change
     numbers[fractions] = [float(f"{number:.{digits}g}") for number in numbers[fractions].tolist()]
     return numbers.reshape(values.shape)

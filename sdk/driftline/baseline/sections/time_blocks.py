@@ -104,10 +104,10 @@ class TimeGrid:
             return None
         low, high = int(timed.min()), int(timed.max())
         inner = np.sort(timed)[[int(0.001 * (len(timed) - 1)), int(np.ceil(0.999 * (len(timed) - 1)))]].tolist()
-        # 4.0: factor of the range of the middle 99.8 % of times beyond which times are strays
+        # 4.0: times farther away than this multiple of the range of the middle 99.8 % are outliers
         if len(timed) > 1_000 and high - low > 4.0 * (inner[1] - inner[0]):
             low, high = inner
-        length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day differ, and that is no news
+        length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day normally differ
         begin = _quietest_hour(timed) if length == _DAY else 0
         while _floor(high, length, begin) - _floor(low, length, begin) >= MOST_BLOCKS * length:
             length = next((longer for longer in LENGTHS if longer > length), 2 * length)
@@ -161,7 +161,7 @@ def _floor(time: int, length: int, begin: int) -> int:
 def _quietest_hour(times: I64) -> int:
     """Return the start of days, nanoseconds after midnight UTC."""
     rows = np.bincount(times // _HOUR % 24, minlength=24)
-    cut_rows = np.minimum(rows, np.roll(rows, 1))  # what is cut in two where a day begins with that hour
+    cut_rows = np.minimum(rows, np.roll(rows, 1))  # rows that are divided if a day begins at that hour
     hour = int(cut_rows.argmin())
     return hour * _HOUR if 2 * cut_rows[hour] < cut_rows[0] else 0
 
