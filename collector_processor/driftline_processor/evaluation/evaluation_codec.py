@@ -93,7 +93,6 @@ def encode_evaluation(evaluation: Evaluation) -> bytes:
 
 
 def _parts(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return head and details."""
     head = {name: value for name, value in values.items() if name not in DETAILS}
     return head, {name: values[name] for name in DETAILS}
 

@@ -432,7 +432,6 @@ class EvaluationStore:
         self._note_stored(encoded, stored_at)
 
     def _encoded(self, place: WindowKey) -> _Encoded:
-        """Encode a window."""
         evaluation = self._unstored[place]
         raw = encode_evaluation(evaluation)
         return _Encoded(place, evaluation, raw, digest_of(raw))

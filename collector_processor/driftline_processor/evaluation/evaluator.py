@@ -394,7 +394,6 @@ class Evaluator:
         ripe.note_delay(delay)
 
     def _settings_of(self, model: str) -> ModelSettings:
-        """Return the settings for the windows of a model."""
         if model not in self._settings:
             self._settings[model] = settings_of(self._series.settings(model))
         return self._settings[model]

@@ -378,7 +378,6 @@ class WaitingWindows:
         )
 
     def _rest(self, place: _Place, entry: _Entry, resting: dict[_Place, _Entry]) -> None:
-        """Let a window rest until it is due."""
         self._enter(place, entry)
         resting[place] = entry
         heapq.heappush(self._due, (entry.due, place))
@@ -681,7 +680,6 @@ class WaitingWindows:
             self._chunk = 0
 
     def _backlog_of(self, series: int) -> Backlog:
-        """Return the current backlog of a series."""
         windows = resting = past = 0
         since: list[int] = []
         late: list[int] = []

@@ -297,7 +297,6 @@ class Destination:
 
 
 def _split_parcel(parcel: Parcel, limit: int) -> list[Parcel]:
-    """Return parcels of ``limit`` requests each."""
     signal, headers, bodies = parcel
     return [(signal, headers, bodies[index : index + limit]) for index in range(0, len(bodies), limit)]
 

@@ -162,7 +162,6 @@ class Admission:
     def _resolve(
         self, key: tuple[Signal, bytes, Headers], answer: Future[Receipt], error: BaseException | None
     ) -> None:
-        """Answer all senders of a request."""
         with self._registering:
             del self._unanswered[key]
         if error is None:

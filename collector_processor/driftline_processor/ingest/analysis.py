@@ -138,7 +138,6 @@ class Analysis:
                 self._stopping.wait(_AGAIN)
 
     def _step(self) -> None:
-        """Store one block."""
         with self._stepping:
             stored_requests = self._request_log.read(self._reader.position, _MOST_BYTES)
             needed = [stored for stored in stored_requests.stored if stored.entry.readers & FOR_ANALYSIS]

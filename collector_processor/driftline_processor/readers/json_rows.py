@@ -135,7 +135,6 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    """Return the first column of each name."""
     names = dict[str, int]()
     for index, name in enumerate(table.schema.names):
         names.setdefault(name, index)
@@ -321,7 +320,6 @@ class JsonSource:
     _no_rows = "there are no rows"
 
     def _blocks(self, path: Path) -> Iterator[ParsedLines]:
-        """Yield the rows, a block at a time."""
         raise NotImplementedError
 
 

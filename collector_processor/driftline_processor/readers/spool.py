@@ -61,7 +61,6 @@ class Spool:
             yield batch.select(columns) if columns else no_columns(batch.num_rows)
 
     def _store_held(self) -> None:
-        """Move the batches in memory to the file."""
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool

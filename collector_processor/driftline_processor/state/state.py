@@ -162,7 +162,6 @@ class State:
         return open_intake(self._store, self._config, self._baselines, self.health.counters, self._clock)
 
     def _read_parts(self, intake: Intake) -> None:
-        """Create all parts from the file."""
         self.parts = Parts.open(
             intake,
             SharedParts(

@@ -115,7 +115,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
 
 
 def _nullable_texts(text: Text | None, n: int) -> pa.Array:
-    """Texts, null where empty."""
+    """Return texts with null for empty ones."""
     if text is None:
         return pa.nulls(n, pa.string())
     texts = text_array(text)

@@ -90,7 +90,6 @@ _SCHEMA = pa.schema(
 
 
 def _row(series: Series, increase: Increase, histogram: Histogram) -> dict[str, Any]:
-    """Return a row of the store."""
     point, part, category = increase.point, f"feature:{increase.point.feature}", None
     if point.metric == m.DRIFTLINE_PREDICTION_SCORE:
         part = "score"

@@ -571,12 +571,10 @@ class Store:
 
     @property
     def _room(self) -> Path:
-        """Path of the file of :meth:`_check_room`."""
         return self.path.with_name("driftline.room")
 
     @property
     def _fresh(self) -> Path:
-        """Path of the file of :meth:`rewrite`."""
         return self.path.with_name("driftline.fresh.duckdb").absolute()
 
     def released(self, handle: _Handle) -> None:
