@@ -106,7 +106,7 @@ class OwnDistance(NamedTuple):
     """Distance of k columns of w windows from the reference, compared with its own windows: float64 (w, k) each.
 
     Attributes:
-        p: p-value of no larger distance among the reference's own windows; 1 if nothing is known of the column.
+        p: Probability of at least this distance among the reference's own windows; 1 if it is unknown.
         freedom: Degrees of freedom of the level's standard deviation, or of that of the least certain cell.
         deviation: That standard deviation over windows of this length, in standard deviations of the reference's rows.
         known: ``deviation`` with an infinite number of reference blocks.
@@ -708,7 +708,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
             )
         return self._some[parts]
 
-    def judge(
+    def compare(
         self, column_subset: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
     ) -> OwnDistance:
         """Return the distance of columns of w windows from the reference, compared with own windows of the same length.

@@ -459,7 +459,7 @@ class _Columns(Struct, eq=False):
         design: Design effect of clusters; ``freedom``: degrees of freedom of its estimate.
         worth: Design effect of clusters or time blocks.
         timed: True if the reference's own windows contain the column.
-        own_p: p-value of no larger distance among the reference's own windows; NaN if it is unknown.
+        own_p: Probability of at least this distance among the reference's own windows; NaN if it is unknown.
         days: float64 (4, N), degrees of freedom and deviation of the level of own windows, its deviation with
             infinitely many blocks, and its part of a test's level; NaN if they are unknown.
         alike: float64 (2, N), number of own windows with at least this distance, and number of all; NaN if not
@@ -648,7 +648,7 @@ class _Columns(Struct, eq=False):
         embedded = np.array([column in self.vectors for column in first.tolist()], np.bool_)
         categories = ~self.number[first] & ~embedded
         was, now, new = subset.cells(self.reference[at], self.current[at], self.size[first], categories)
-        comparison = own_windows.judge(subset, was, now, new, self.design[at], lengths)
+        comparison = own_windows.compare(subset, was, now, new, self.design[at], lengths)
         self.worth[at] = comparison.design_effect
         self.timed[at] = ~embedded
         # blocks contain the norms of an embedding's vectors, which show how correlated its rows are
