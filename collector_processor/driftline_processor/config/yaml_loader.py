@@ -122,7 +122,7 @@ def parse_yaml(text: str, environ: Mapping[str, str], problems: list[Problem], f
 
 
 def masked(problem: Problem, filled: Filled) -> Problem:
-    """Return a problem with the names of environment variables where it shows what they hold.
+    """Return a problem with the names of environment variables in place of their values.
 
     A piece of six characters counts as shown, too; then the sentence says only which variable to look at.
 
