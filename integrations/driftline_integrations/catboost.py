@@ -1,4 +1,4 @@
-"""CatBoost, whose estimators follow scikit-learn's conventions without deriving from it."""
+"""CatBoost, whose estimators follow scikit-learn's conventions without its base classes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
 
 def _look(estimator: Any) -> FittedEstimator | None:
-    """Describe an estimator; ``objective`` is the type of prediction that it makes unless told."""
+    """Describe an estimator; ``objective`` is its default type of prediction."""
     from driftline_integrations.estimators.fitted import look
 
     fitted = look(estimator) if estimator.is_fitted() else None
@@ -54,7 +54,7 @@ def _look(estimator: Any) -> FittedEstimator | None:
 
 
 def _mark(estimator: Any) -> object:
-    """Return the classes: a fit replaces no object that could be told from the one before."""
+    """Return the classes, because a new fit does not replace any object of the estimator."""
     classes = estimator.classes_ if estimator.is_fitted() else None
     return () if classes is None else tuple(map(str, classes))
 
@@ -81,7 +81,7 @@ def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments
 
 
 def _rows(data: Any) -> Any:
-    """Return the rows; of a ``Pool`` those of numbers only, since it does not give texts and categories back."""
+    """Return the rows; for a ``Pool`` only if all are numbers, because it does not return texts and categories."""
     from catboost import Pool
 
     from driftline_integrations.estimators.samples import rows_of, rows_of_matrix
@@ -97,7 +97,7 @@ _CATBOOST = LibraryInstrumentation("catboost", [("catboost.core", "CatBoost", ca
 
 
 class CatBoostInstrumentor(ProcessInstrumentor):
-    """Record the predictions of every CatBoost model of the process, named as by ``SklearnInstrumentor``."""
+    """Record the predictions of every CatBoost model of the process, with names as in ``SklearnInstrumentor``."""
 
     library = _CATBOOST
     dependencies = ("catboost >= 1.2.5",)

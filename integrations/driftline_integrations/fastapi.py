@@ -1,11 +1,9 @@
-"""FastAPI and Starlette: record what routes predict, and pass prediction ids in and out; the handlers stay unchanged.
+"""FastAPI and Starlette: record predictions of routes, and pass prediction ids in and out; handlers do not change.
 
-Two layers of plain ASGI. The outer one, where a request enters the application, knows its prediction id and puts it on
-the response, also on that of an error that no handler took. The inner one stands around the router, inside every
-middleware: so the span of the web request is the parent of the prediction's in whatever order things were instrumented,
-and the response is read before anything compresses it.
-
-Starlette and FastAPI applications: their classes, and the routes that they have, those that are mounted included.
+Two layers of plain ASGI. The outer layer, where a request enters the application, puts the prediction id on the
+response, also for an unhandled error. The inner layer is around the router, inside every middleware: so the span of the
+web request is the parent of the prediction's span in any order of instrumentation, and the response is read before
+compression.
 """
 
 from __future__ import annotations
@@ -58,7 +56,7 @@ _FILES = frozenset(("GET", "HEAD"))
 
 
 def application_classes() -> list[type[Starlette]]:
-    """Return the classes whose ``__init__`` makes applications; FastAPI's does not call Starlette's."""
+    """Return the classes whose ``__init__`` creates applications; FastAPI's does not call Starlette's."""
     try:
         from fastapi.applications import FastAPI
     except ImportError:
@@ -82,7 +80,7 @@ def mapped_routes(router: Router) -> MappedRoutes:
 
 
 def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRoute]:
-    """Yield the routes that an application serves. A mounted object without routes may serve any path.
+    """Yield the routes that an application serves. A mounted object without routes can serve any path.
 
     Args:
         routes: Routes of a router.
@@ -112,7 +110,7 @@ def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRou
 
 
 def paths_meet(mapped: str, served: ServedRoute) -> bool:
-    """Return True where one request can have both a mapped and a served path; True in doubt.
+    """Return True if one request can match both a mapped and a served path; True in doubt.
 
     Args:
         mapped: Path in the options of :func:`instrument`.
@@ -157,13 +155,13 @@ def instrument(
         app: FastAPI or Starlette application.
         routes: Sources of features, id, score and class by route, such as "POST /models/{name}/predict": a
             :class:`Route`, or its fields as a mapping. Paths are those of a client, with prefixes and mounts.
-        outcomes: Path of a route that takes outcomes, "" for none.
+        outcomes: Path of a route that accepts outcomes; "" for none.
 
     Returns:
         The application itself.
 
     Raises:
-        TypeError: ``app`` is no FastAPI or Starlette application.
+        TypeError: ``app`` is not a FastAPI or Starlette application.
         ValueError: A route is not valid; the message names the fix.
 
     >>> import driftline
@@ -183,10 +181,10 @@ def instrument(
 
 
 def uninstrument(app: Starlette) -> None:
-    """Stop recording an application. Layers that others added since stay.
+    """Stop recording an application. Layers that other libraries added later stay.
 
     Args:
-        app: Application that :func:`instrument` was given.
+        app: Application that was passed to :func:`instrument`.
     """
     site = app.__dict__.pop("_driftline", None)
     if site is not None:
@@ -197,7 +195,7 @@ def uninstrument(app: Starlette) -> None:
 
 
 class InstrumentedApp:
-    """An application that Driftline records: its routes that predict, and those that take outcomes."""
+    """An application that Driftline records: its routes that predict, and those that accept outcomes."""
 
     def __init__(self, app: Starlette) -> None:
         self._router = app.router
@@ -211,7 +209,7 @@ class InstrumentedApp:
         self._mapped = mapped_routes(app.router)
 
     def add(self, plan: RoutePlan) -> None:
-        """Record predictions of one more route; one that is there is replaced."""
+        """Record the predictions of a route; an existing plan of the route is replaced."""
         self._mapped.add(plan)
         if "{" in plan.path:
             pattern, _, convertors = compile_path(plan.path)
@@ -223,14 +221,14 @@ class InstrumentedApp:
             self._exact[plan.method, plan.path] = plan
 
     def close(self) -> None:
-        """Take the inner layer out; where another one stands around it by now, it lets everything through."""
+        """Remove the inner layer; if another layer now wraps it, it passes everything through."""
         self._active = False
         self._mapped.close()
         if self._router.middleware_stack is self._layers:
             self._router.middleware_stack = self._next  # type: ignore[assignment]
 
     async def inner(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Do what the router does, and record it where the route predicts."""
+        """Call the router, and record a prediction if the route predicts."""
         if scope["type"] != "http" or not self._active:
             return await self._next(scope, receive, send)
         model: Model | None = None
@@ -275,7 +273,7 @@ class InstrumentedApp:
                 context.detach(token)
 
     def _find(self, method: str, path: str) -> tuple[RoutePlan, Mapping[str, Any]] | None:
-        """Return the template that a request is for, and the parameters of its path."""
+        """Return the plan of a request's route template, and the parameters of its path."""
         for route_method, pattern, convertors, plan in self._templates:
             if route_method == method and (match := pattern.match(path)):
                 return plan, {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
@@ -292,10 +290,10 @@ def _site_of(app: Starlette) -> InstrumentedApp:
 
 
 def _enter_class() -> None:
-    """Let requests of instrumented applications pass the outer layer.
+    """Wrap the class method through which requests of instrumented applications pass.
 
-    Nothing else is outside of Starlette's own handling of errors: OpenTelemetry's instrumentation takes the stack of
-    middlewares apart and expects to find that handling outermost.
+    No other place is outside of Starlette's error handling: OpenTelemetry's instrumentation takes the stack of
+    middlewares apart and expects the error handling outermost.
     """
     global _plain_call
     if _plain_call is not None:
@@ -331,13 +329,13 @@ def _leave_class() -> None:
 
 
 def _instrument_made(app: Starlette) -> None:
-    """Instrument an application that was just made."""
+    """Instrument a new application."""
     _site_of(app)
     instrument_as_declared(app, instrument)
 
 
 class _Applications:
-    """The applications that are made from now on."""
+    """The applications that are created from now on."""
 
     def __init__(self) -> None:
         self._hook = ConstructorHook(_instrument_made)
@@ -353,7 +351,7 @@ class _Applications:
 
 
 class FastAPIInstrumentor(ProcessInstrumentor):
-    """Record every FastAPI and Starlette application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
+    """Record FastAPI and Starlette applications created from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
 
     ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
     """

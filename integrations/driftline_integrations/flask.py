@@ -1,8 +1,8 @@
-"""Flask: predictions of routes, with the views unchanged, and prediction ids in and out.
+"""Flask: record the predictions of routes, and pass prediction ids in and out; views are unchanged.
 
-Three methods of the application are wrapped on the instance: the handling of a request (the id that it came with), the
-dispatch to the view, which comes after every ``before_request`` function, so that the span of the web request is the
-parent whatever was instrumented first, and the processing of a response (the id that goes out, also with an error).
+Three methods of the application are wrapped on the instance: the handling of a request (its given id), the dispatch to
+the view, which is after every ``before_request`` function, so that the span of the web request is the parent in any
+order of instrumentation, and the processing of a response (its id, also for an error).
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def instrument(
         routes: Sources of features, id, score and class by route, such as "POST /models/<name>/predict": a
             :class:`Route`, or its fields as a mapping. Paths are those of Flask's rules, with the prefix of their
             blueprint; "{name}" equals "<name>".
-        outcomes: Path of a route that takes outcomes, "" for none.
+        outcomes: Path of a route that accepts outcomes; "" for none.
 
     Returns:
         The application itself.
 
     Raises:
-        TypeError: ``app`` is no Flask application.
+        TypeError: ``app`` is not a Flask application.
         ValueError: A route is not valid; the message names the fix.
 
     >>> import driftline
@@ -87,10 +87,10 @@ def instrument(
 
 
 def uninstrument(app: Flask) -> None:
-    """Stop recording an application. Layers that others added since stay.
+    """Stop recording an application. Layers that other libraries added later stay.
 
     Args:
-        app: Application that :func:`instrument` was given.
+        app: Application that was passed to :func:`instrument`.
     """
     site = app.extensions.pop(_EXTENSION, None)
     if site is not None:
@@ -99,7 +99,7 @@ def uninstrument(app: Flask) -> None:
 
 
 def _untyped_path(path: str) -> str:
-    """Return a path whose parameters have no type, in either notation.
+    """Return a path whose parameters have no type, from either notation.
 
     >>> _untyped_path("/models/<int:name>/predict"), _untyped_path("/models/{name}/predict")
     ('/models/{name}/predict', '/models/{name}/predict')
@@ -108,7 +108,7 @@ def _untyped_path(path: str) -> str:
 
 
 class InstrumentedApp:
-    """An application that Driftline records: its routes that predict, and those that take outcomes."""
+    """An application that Driftline records: its routes that predict, and those that accept outcomes."""
 
     def __init__(self, app: Flask) -> None:
         rules = app.url_map
@@ -122,13 +122,13 @@ class InstrumentedApp:
 
     def _around(self, method: Callable[..., Any], layer: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            """Pass on what Flask passes, which is not the same in all its versions."""
+            """Pass on Flask's arguments, which differ between its versions."""
             return layer(partial(method, *args, **kwargs), args) if self._active else method(*args, **kwargs)
 
         return call
 
     def close(self, app: Flask) -> None:
-        """Take the layers out; where another one stands around one by now, it lets everything through."""
+        """Remove the layers; a layer that another one now wraps passes everything through."""
         self._active = False
         self.mapped.close()
         for name, layer in self._layers.items():
@@ -136,7 +136,7 @@ class InstrumentedApp:
                 del app.__dict__[name]
 
     def _full_dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
-        """Take the id that the request came with, and end a prediction whose view raised."""
+        """Read the id of the request, and end a prediction whose view raised."""
         try:
             request = _request()
             exchange = request.environ[_EXCHANGE] = WebRequest(request.headers.get(HEADER, ""))
@@ -156,7 +156,7 @@ class InstrumentedApp:
             exchange.leave(token)
 
     def _dispatch_request(self, method: Callable[[], Any], _: tuple[Any, ...]) -> Any:
-        """Do what the view does, and record it where the route predicts."""
+        """Call the view, and record a prediction if the route predicts."""
         request = _request()
         model: Model | None = None
         visit: RequestPrediction | None = None
@@ -175,7 +175,7 @@ class InstrumentedApp:
                 context.detach(token)
 
     def _visit(self, request: Any) -> RequestPrediction | None:
-        """Open a prediction where the route predicts, and read the body for it."""
+        """Open a prediction if the route predicts, and read the request's body for it."""
         plan = self._plan_of(request)
         if plan is None:
             self.mapped.look()
@@ -208,23 +208,23 @@ class InstrumentedApp:
 
 
 def _served_routes(rules: Map) -> Iterator[ServedRoute]:
-    """Yield the routes that an application has."""
+    """Yield the routes of an application."""
     for rule in rules.iter_rules():
         yield ServedRoute(None if rule.methods is None else frozenset(rule.methods), rule.rule)
 
 
 def _paths_meet(mapped: str, served: ServedRoute) -> bool:
-    """Return True where a mapped path is that of a rule."""
+    """Return True if a mapped path is the path of a rule."""
     return _untyped_path(mapped) == _untyped_path(served.path)
 
 
 def _request() -> Any:
-    """Return the request itself, not the proxy that stands for it."""
+    """Return the request itself, not its proxy."""
     return flask.request._get_current_object()  # type: ignore[attr-defined]
 
 
 def _record_view(method: Callable[[], Any], visit: RequestPrediction, request: Any) -> Any:
-    """Handle a request as the view does, and record it as a prediction."""
+    """Call the view, and record its request as a prediction."""
     if visit.route.reads_body:
         _take_body(visit, request)
     try:
@@ -240,7 +240,7 @@ def _record_view(method: Callable[[], Any], visit: RequestPrediction, request: A
 
 
 def _fail(visit: RequestPrediction, request: Any, error: BaseException) -> None:
-    """End a prediction whose view raised; not yet where a handler of errors may make a response of it."""
+    """End a prediction whose view raised; later, if an error handler may return a response for the error."""
     try:
         if isinstance(error, HTTPException) and error.code is not None:
             visit.refuse(error.code)
@@ -251,7 +251,7 @@ def _fail(visit: RequestPrediction, request: Any, error: BaseException) -> None:
 
 
 def _end(request: Any, response: Any, error: BaseException | None) -> None:
-    """End a prediction whose view raised what an error handler has, or has not, made a response of."""
+    """End a prediction whose view raised, after the error handlers."""
     try:
         visit = request.environ.pop(_VISIT, None)
         if visit is None:
@@ -266,7 +266,7 @@ def _end(request: Any, response: Any, error: BaseException | None) -> None:
 
 
 def _take_body(visit: RequestPrediction, request: Any) -> None:
-    """Read a JSON body of a known size, and leave it to the view as if nobody had."""
+    """Read a JSON body of a known size, so that the view can still read it."""
     try:
         if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
             visit.route.go_without("request_not_json")
@@ -290,7 +290,7 @@ def _body_of(request: Any) -> bytes:
 
 
 def _answer(visit: RequestPrediction, result: Any) -> None:
-    """Close a prediction with what the view returned: a response, JSON that will be one, or a tuple that begins so."""
+    """Close a prediction with the view's result: a response, a value for JSON, or a tuple that begins with either."""
     status = 200
     try:
         if isinstance(result, tuple) and result:
@@ -313,7 +313,7 @@ def _answer(visit: RequestPrediction, result: Any) -> None:
 
 
 def _status(status: Any) -> int:
-    """Return the status in a tuple that a view returned: a number, or "404 Not Found"; 200 for headers."""
+    """Return the status in a view's tuple: a number, or "404 Not Found"; 200 if the element is headers."""
     if isinstance(status, int):
         return int(status)
     first = status.partition(" ")[0] if isinstance(status, str) else ""
@@ -346,13 +346,13 @@ def _site_of(app: Flask) -> InstrumentedApp:
 
 
 def _instrument_made(app: Flask) -> None:
-    """Instrument an application that was just made."""
+    """Instrument a new application."""
     _site_of(app)
     instrument_as_declared(app, instrument)
 
 
 class _Applications:
-    """The applications that are made from now on."""
+    """The applications that are created from now on."""
 
     def __init__(self) -> None:
         self._hook = ConstructorHook(_instrument_made)
@@ -367,7 +367,7 @@ class _Applications:
 
 
 class FlaskInstrumentor(ProcessInstrumentor):
-    """Record every Flask application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
+    """Record every Flask application created from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
 
     ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
     """

@@ -19,7 +19,7 @@ E = TypeVar("E")
 
 
 def booster_family() -> EstimatorFamily:
-    """Return the conventions of a ``Booster``: its objective tells the form of its answers."""
+    """Return the conventions of a ``Booster``: its objective determines the form of its results."""
     from driftline_integrations.estimators.conventions import EstimatorFamily
 
     return EstimatorFamily(_look, _reading, _rows)
@@ -28,8 +28,8 @@ def booster_family() -> EstimatorFamily:
 def instrument(model: Model, estimator: E, **options: Any) -> E:
     """Record the predictions of an ``LGBMClassifier``, an ``LGBMRegressor`` or a ``Booster``.
 
-    A booster has numbers for classes. The i-th number is the i-th class of the model, where the model has classes. The
-    positive class is the second.
+    The classes of a booster are numbers. If the model has classes, number i is the class at index i. The positive class
+    is the second.
 
     Args:
         model: Model that the predictions belong to.
@@ -47,7 +47,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
 
 def _look(booster: Any) -> FittedEstimator | None:
-    """Describe a booster by the description of its first tree: 60 µs, once."""
+    """Describe a booster from its dumped first tree: 60 µs, once."""
     from driftline_integrations.estimators.fitted import fitted_booster
 
     description = booster.dump_model(num_iteration=1)
@@ -71,7 +71,7 @@ def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments
 
 
 def _rows(data: Any) -> Any:
-    """Return the rows; there are none where the booster reads a file itself."""
+    """Return the rows; ``ABSENT`` if the booster reads a file itself."""
     from driftline.capture.absent import ABSENT
 
     from driftline_integrations.estimators.samples import rows_of
@@ -85,7 +85,7 @@ _LIGHTGBM = LibraryInstrumentation(
 
 
 class LightGBMInstrumentor(ProcessInstrumentor):
-    """Record the predictions of every LightGBM model of the process, named as by ``SklearnInstrumentor``."""
+    """Record the predictions of every LightGBM model of the process, with names as in ``SklearnInstrumentor``."""
 
     library = _LIGHTGBM
     dependencies = ("lightgbm >= 4.3",)

@@ -39,14 +39,14 @@ def instrument(
 ) -> P:
     """Record the predictions of a loaded ``mlflow.pyfunc`` model.
 
-    A scikit-learn model tells its own task and classes, and that ``predict`` returns classes. For any other model give
-    the task: ``Model(task=...)``.
+    For a scikit-learn model, task and classes come from the estimator, and results of ``predict`` are read as classes.
+    For any other model, set the task: ``Model(task=...)``.
 
     Args:
         model: Model that the predictions belong to.
         loaded: Result of ``mlflow.pyfunc.load_model``.
-        id: Column of the input that is the id, and no feature.
-        time: Column of the input that is the prediction's time, and no feature.
+        id: Column of the input that is the id, and not a feature.
+        time: Column of the input that is the prediction's time, and not a feature.
         score: Field or column of the result that is the score, or a function of the result.
         predicted: Field or column of the result that is the predicted class or value, or a function of the result.
         span_features: Put the features of one row on sampled spans. Default: the model's setting.
@@ -55,7 +55,7 @@ def instrument(
         The loaded model itself.
 
     Raises:
-        TypeError: ``loaded`` is no pyfunc model, or the task is unknown.
+        TypeError: ``loaded`` is not a pyfunc model, or the task is unknown.
         ValueError: Model and estimator contradict each other.
     """
     if not hasattr(loaded, "metadata") or not hasattr(loaded, "predict"):
@@ -71,8 +71,7 @@ def instrument(
 def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None) -> str:
     """Log a baseline as an artifact of a run.
 
-    ``driftline evaluate --baseline`` and ``driftline baseline show``, ``diff`` and ``push`` take the address for a
-    file.
+    ``driftline evaluate --baseline`` and ``driftline baseline show``, ``diff`` and ``push`` accept the URI as a file.
 
     Args:
         baseline: Baseline to log.
@@ -80,7 +79,7 @@ def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.js
         run_id: Id of the run. Default: the active run.
 
     Returns:
-        Address of the artifact.
+        URI of the artifact.
 
     Raises:
         ValueError: ``run_id`` is None and no run is active.
@@ -100,7 +99,7 @@ def uninstrument(loaded: Any) -> None:
     """Stop recording a model.
 
     Args:
-        loaded: Model that :func:`instrument` was given.
+        loaded: Model that was passed to :func:`instrument`.
     """
     _PYFUNC.forget(loaded)
 
@@ -125,7 +124,7 @@ def _logged_name(loaded: Any) -> str:
 
 
 def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
-    """Return the recorder of a model. Its own task is completed from scikit-learn's."""
+    """Return the recording plan of a model, with the task completed from scikit-learn's estimator."""
     fitted = _estimator(loaded)
     if fitted is not None:
         model = model.completed(fitted.task, fitted.classes or None, fitted.positive)
@@ -149,14 +148,14 @@ def _features(data: Any, params: Any = None) -> Any:  # noqa: ARG001 - params sa
 
 
 def _reading(fitted: FittedEstimator, loaded: Any, model: Model) -> Callable[..., tuple[Any, Any]] | None:
-    """Return the reader of a scikit-learn estimator's results: classes are classes there, whatever their dtype."""
+    """Return the reader of a scikit-learn estimator's results, whose classes are classes in any dtype."""
     asks = str(loaded.metadata.flavors.get("python_function", {}).get("predict_fn", "predict"))
     reading, task = READINGS.get(conventional_reading(fitted, asks, {})), model._identity.task
     return None if reading is None else lambda result, *_, **__: reading(result, fitted, task)
 
 
 def _estimator(loaded: Any) -> FittedEstimator | None:
-    """Describe the scikit-learn estimator in a model; None where it is of another kind."""
+    """Describe the scikit-learn estimator in a model; None for other flavours."""
     try:
         raw = loaded.get_raw_model()
     except (AttributeError, NotImplementedError):  # before MLflow 2.15, and flavours that have none

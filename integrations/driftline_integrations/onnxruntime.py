@@ -2,7 +2,7 @@
 
 ``session = churn.instrument(session)`` records one session. :class:`ONNXRuntimeInstrumentor`, which
 ``opentelemetry-instrument`` finds, records every session of the process whose model is declared. Only ``run`` is
-recorded: ``run_with_iobinding`` keeps its values on the device, so decorate the function that calls it.
+recorded: values of ``run_with_iobinding`` stay on the device, so decorate the function that calls it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def instrument(
     Args:
         model: Model that the predictions belong to.
         session: ``onnxruntime.InferenceSession``.
-        features: Function of the inputs, given as keyword arguments. Default: a single input holds the rows; several
+        features: Function of the inputs, given as keyword arguments. Default: a single input contains the rows; several
             inputs of one column each are the columns.
         feature_names: Names of the columns of a single input.
         score: Name of the output that is the score, or a function of the outputs by name. Default: "probabilities" or
@@ -57,7 +57,7 @@ def instrument(
         The session itself.
 
     Raises:
-        TypeError: ``session`` is no session, or the model has no task.
+        TypeError: ``session`` is not a session, or the model has no task.
     """
     if not hasattr(session, "get_outputs") or not hasattr(session, "run"):
         raise TypeError(
@@ -73,7 +73,7 @@ def uninstrument(session: Any) -> None:
     """Stop recording a session.
 
     Args:
-        session: Session that :func:`instrument` was given.
+        session: Session that was passed to :func:`instrument`.
     """
     _SESSIONS.forget(session)
 
@@ -152,7 +152,7 @@ def rows_of_feed(feed: Mapping[str, Any]) -> Any:
 
 
 def read_outputs(outputs: Mapping[str, Any], task: Task) -> tuple[Any, Any]:
-    """Return the score and the predicted class among the outputs of a graph, ``ABSENT`` for a missing one.
+    """Return the score and the predicted class among the outputs of a graph; ``ABSENT`` if missing.
 
     Args:
         outputs: Each output, by name.
@@ -176,7 +176,7 @@ def _whole(values: Any) -> bool:
 
 
 def _by_class(values: Any, task: Task) -> Any:
-    """Return scores (n, k) in the order of the model's classes; a ZipMap names the class of each."""
+    """Return scores (n, k) in the order of the model's classes; a ZipMap's output names the class of each score."""
     if not isinstance(values, list) or not values or not isinstance(values[0], Mapping):
         return values
     order = {class_text(key): key for key in values[0]}
@@ -193,8 +193,8 @@ _SESSIONS = LibraryMethod(
 class ONNXRuntimeInstrumentor(ProcessInstrumentor):
     """Record the predictions of every session whose model is declared.
 
-    A graph does not tell its task. ``[models.NAME]`` in the file of ``DRIFTLINE_CONFIG`` does; NAME is the name of the
-    graph, or ``DRIFTLINE_MODEL_NAME``.
+    A graph does not contain its task. ``[models.NAME]`` in the file of ``DRIFTLINE_CONFIG`` declares it; NAME is the
+    name of the graph, or ``DRIFTLINE_MODEL_NAME``.
     """
 
     library = _SESSIONS

@@ -66,8 +66,8 @@ def instrument(
 class SklearnInstrumentor(ProcessInstrumentor):
     """Record the predictions of every scikit-learn estimator of the process.
 
-    The name of a model is ``DRIFTLINE_MODEL_NAME``, else the class of the estimator: for a pipeline that of the last
-    step, for a search that of the best estimator. The version is ``DRIFTLINE_MODEL_VERSION``.
+    The name of a model is ``DRIFTLINE_MODEL_NAME``, else the class name of the estimator (of a pipeline: of its last
+    step; of a search: of its best estimator). The version is ``DRIFTLINE_MODEL_VERSION``.
     """
 
     library = _SKLEARN

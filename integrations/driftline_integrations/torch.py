@@ -1,16 +1,16 @@
 """PyTorch: predictions of a network, on the CPU or a GPU, by hooks on its root module.
 
-``net = churn.instrument(net)`` puts two hooks on the module: one takes a snapshot of the input, one of the result.
-PyTorch keeps hooks through ``eval``, ``to``, ``compile`` and ``copy.deepcopy``. ``state_dict`` never holds them, and a
-module that is saved whole loads where Driftline is not installed. A module whose ``forward`` is PyTorch's own, such as
-a ``Sequential``, also gets a class of its own, since the compiler would trace its hooks away.
+``net = churn.instrument(net)`` adds two hooks to the module: one takes a snapshot of the input, one of the result.
+PyTorch keeps hooks through ``eval``, ``to``, ``compile`` and ``copy.deepcopy``. ``state_dict`` does not contain them,
+and a module that is saved as a whole can be loaded without Driftline. A module whose ``forward`` is PyTorch's own, such
+as a ``Sequential``, also gets a subclass, because the compiler would otherwise remove its hooks.
 
 ``torch.jit`` modules, ``torch.export`` programs and a direct ``net.forward(x)`` have no hooks: decorate the function
 that calls them instead.
 
 The host queues work on a GPU and returns before the work is done. Reading a value would wait for all of it, and the
-host's clock measures only the queueing. So tensors are copied behind the caller's work, timed by events of the GPU, and
-read when they have arrived.
+host's clock measures only the queueing. So tensors are copied after the caller's work, timed by events of the GPU, and
+read when the copies have arrived.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class DeviceCopies:
-    """Copies of one call on its GPU: tensors on their way to the host, and two events that time the stream."""
+    """Copies of one call on its GPU: tensors that are copied to the host, and two events that time the stream."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -59,15 +59,15 @@ class DeviceCopies:
 
     @classmethod
     def of(cls, values: tuple[Any, ...]) -> DeviceCopies | None:
-        """Begin on the GPU of the first tensor that is on one; None where none is."""
+        """Start on the GPU of the first tensor that is on a GPU; None if there is none."""
         return next((cls(value.device) for value in values if isinstance(value, torch.Tensor) and value.is_cuda), None)
 
     def stop(self) -> None:
-        """Note that the work ends here."""
+        """Record the end of the work."""
         self._end.record(torch.cuda.current_stream(self.device))
 
     def fetch(self, name: str, value: Any) -> None:
-        """Queue the copy of a tensor into pinned memory; keep anything else as it is."""
+        """Queue the copy of a tensor into pinned memory; keep any other value unchanged."""
         if isinstance(value, torch.Tensor) and value.is_cuda:
             copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
             copy.copy_(value.detach(), non_blocking=True)
@@ -79,7 +79,7 @@ class DeviceCopies:
         self.copies[name] = value
 
     def wait(self) -> int:
-        """Wait for the device; return how long the work took there, in nanoseconds."""
+        """Wait for the device; return the duration of the work there, in nanoseconds."""
         for event in self._copy_events:
             event.synchronize()
         self._end.synchronize()
@@ -87,7 +87,7 @@ class DeviceCopies:
 
 
 class DevicePrediction:
-    """A prediction whose values are still on a GPU, read in the background; see ``driftline.capture.deferred``."""
+    """A prediction whose values are on a GPU, read on the background thread; see ``driftline.capture.deferred``."""
 
     def __init__(self, recorder: Recorder, prediction: Prediction, device: DeviceCopies) -> None:
         self.cost = device.cost
@@ -96,7 +96,7 @@ class DevicePrediction:
         self._device = device
 
     def read(self) -> Any:
-        """Wait for the device, add the features and what was selected, and return the result."""
+        """Wait for the device, add the features and the selected values, and return the result."""
         prediction, copies = self._prediction, self._device.copies
         prediction.elapsed = self._device.wait()
         self._recorder.add(prediction, features=copies.get("features", ABSENT))
@@ -109,7 +109,7 @@ Select = Callable[..., Any]
 M = TypeVar("M", bound=torch.nn.Module)
 
 MOST_COLUMNS = 1024
-"""A matrix with more columns is a spectrum or an embedding, and no row of features."""
+"""A matrix with more columns is a spectrum or an embedding, not rows of features."""
 
 
 def instrument(
@@ -123,17 +123,17 @@ def instrument(
 ) -> M:
     """Record the predictions of a network in evaluation mode.
 
-    On a GPU the call never waits for the device: features and scores are copied behind the caller's work, and read when
-    they have arrived. The duration is the device's. Inside an open prediction of the same model nothing is recorded
-    twice.
+    On a GPU, the call never waits for the device: features and scores are copied after the caller's work, and read when
+    the copies have arrived. The duration is the device's. Inside an open prediction of the same model, nothing is
+    recorded twice.
 
     Args:
         model: Model that the predictions belong to.
         module: ``torch.nn.Module``.
         features: Name of an argument of ``forward``, or a function of its arguments, such as
-            ``lambda images: {"brightness": images.mean((1, 2, 3))}``. Default: the first argument, where it is a matrix
-            of at most 1,024 floating-point columns, or one row of it. Of any other argument only the number of rows is
-            recorded.
+            ``lambda images: {"brightness": images.mean((1, 2, 3))}``. Default: the first argument, if it is a matrix
+            of at most 1,024 floating-point columns, or one row of it. For any other argument, only the number of rows
+            is recorded.
         score: Field of the result, or a function of it. A score is a probability, and most networks return logits:
             ``score=lambda logits: logits.softmax(-1)``. The function runs on the device, without gradients.
         predicted: Field of the result that is the predicted class or value, or a function of the result.
@@ -170,7 +170,7 @@ def instrument(
 
 
 def _exported(module: torch.nn.Module) -> bool:
-    """Return True for the module of an exported program: always in training mode, it never runs the hooks.
+    """Return True for the module of an exported program, which is always in training mode and never runs hooks.
 
     torch replaces ``eval`` on such a module by a function that raises (``torch.export.ExportedProgram.module``).
     """
@@ -181,7 +181,7 @@ def uninstrument(module: torch.nn.Module) -> None:
     """Remove the hooks of a module, or of a copy of a module.
 
     Args:
-        module: Module that :func:`instrument` was given, or a copy.
+        module: Module that was passed to :func:`instrument`, or a copy.
     """
     if "_driftline_plain" in vars(type(module)):  # not where somebody has made another class of ours since
         module.__class__ = type(module)._driftline_plain
@@ -201,11 +201,11 @@ def uninstrument_all() -> None:
 
 @dataclass(slots=True)
 class _Call:
-    """A call that runs.
+    """A running call.
 
     Attributes:
-        frame: Where.
-        handled: The error that was being handled when it began.
+        frame: Frame of the call.
+        handled: The exception that was being handled when it began.
     """
 
     prediction: Prediction
@@ -235,7 +235,7 @@ class Hooks:
         self._module: weakref.ref[torch.nn.Module] | None = None
 
     def attach(self, module: torch.nn.Module) -> None:
-        """Put both on a module: ours comes first before ``forward``, and after it in any case."""
+        """Add both hooks to a module: ours runs first before ``forward``, and always after it, also if it raises."""
         self._module = weakref.ref(module)
         _attached.add(self)
         module.register_forward_pre_hook(Hook(_run, self._before), prepend=True, with_kwargs=True)
@@ -250,7 +250,7 @@ class Hooks:
                 module._compiled_call_impl = CompiledCall(self, module, compiled)
 
     def close(self) -> None:
-        """Take both off the module, and do nothing any more on its copies."""
+        """Remove both hooks from the module; on its copies, they do nothing."""
         self._active = False
         module = None if self._module is None else self._module()
         if module is not None:
@@ -291,7 +291,7 @@ class Hooks:
             self._leave_to(call.device, call.prediction, result)
 
     def _leave_to(self, device: DeviceCopies, prediction: Prediction, result: Any) -> None:
-        """Let the background thread read what the device will have."""
+        """Let the background thread read the values from the device."""
         device.stop()
         selectors = {name: select for name, select in self._select.items() if select is not None}
         try:
@@ -303,7 +303,7 @@ class Hooks:
         self._recorder.close_later(prediction, DevicePrediction(self._recorder, prediction, device))
 
     def _close_what_was_left(self, frame: FrameType | None) -> None:
-        """Close the predictions of calls that run no more: after Ctrl-C PyTorch calls no hook."""
+        """Close the predictions of calls that no longer run: after Ctrl-C, PyTorch does not call the hook."""
         calls = self._calls.get()
         if not calls:
             return
@@ -318,7 +318,7 @@ class Hooks:
 
 
 class CompiledCall:
-    """The call of a module that was compiled in place before it got hooks, which the compiler would trace away.
+    """The call of a module that was compiled in place before it got hooks, which the compiler would remove.
 
     Attributes:
         compiled: Function that PyTorch calls in place of the module.
@@ -339,17 +339,17 @@ class CompiledCall:
 
 
 def _has_torch_forward(module: torch.nn.Module) -> bool:
-    """Return True where ``forward`` is PyTorch's own, and not on the object itself, as that of a compiled module is."""
+    """Return True if ``forward`` is PyTorch's own, and not set on the object, as for a compiled module."""
     code = getattr(getattr(type(module), "forward", None), "__code__", None)
     return code is not None and "forward" not in vars(module) and code.co_filename.startswith(_TORCH)
 
 
 def _hooked_class(plain: Any) -> Any:
-    """Return the class of all instrumented modules of one class: the plain one, with a ``forward`` that calls its own.
+    """Return the subclass for instrumented modules of a class: it has a ``forward`` that calls the original.
 
-    PyTorch's compiler starts at ``forward`` and leaves hooks to Python, but for a ``forward`` that is PyTorch's own it
-    starts at the caller, and traces the hooks as of a part of a larger network. PyTorch itself gives modules a class of
-    their own in ``parametrize`` and ``fully_shard``. Pickles name the plain class, and deep copies keep this one.
+    PyTorch's compiler normally starts at ``forward`` and leaves hooks to Python. For a ``forward`` that is PyTorch's
+    own, it starts at the caller, and traces the hooks as part of a larger network. PyTorch itself subclasses modules in
+    ``parametrize`` and ``fully_shard``. Pickles name the original class, and deep copies keep the subclass.
     """
     for subclass in plain.__subclasses__():  # one for all, so that modules of one structure share what is compiled
         if vars(subclass).get("_driftline_plain") is plain:
@@ -398,7 +398,7 @@ _attached: weakref.WeakSet[Hooks] = weakref.WeakSet()
 
 
 def _call_of(frame: FrameType | None) -> FrameType | None:
-    """Return the frame of the module's call, which lasts as long as the prediction does."""
+    """Return the frame of the module's call, which lasts as long as the prediction."""
     while frame is not None and frame.f_code.co_filename != torch.nn.modules.module.__file__:
         frame = frame.f_back
     return frame
@@ -407,20 +407,20 @@ def _call_of(frame: FrameType | None) -> FrameType | None:
 class Hook(functools.partial[None]):
     """One hook, ``Hook(_run, function)``; copies of a module share it.
 
-    A partial, because PyTorch's compiler traces the ``__call__`` of any other object, and breaks its graph there.
+    A partial, because PyTorch's compiler traces the ``__call__`` of any other object, which breaks its graph.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Hook:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as a method that takes anything and does nothing: the module loads where Driftline is not."""
+        """Pickle as a method that accepts anything and does nothing: the module loads without Driftline."""
         return getattr, (nullcontext(), "__exit__")
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def _run(function: Callable[..., None], *arguments: Any) -> None:
-    """Run a hook. It never raises, and is out of the way while somebody exports, traces or captures a graph."""
+    """Run a hook. Never raises, and does nothing during export, tracing and graph capture."""
     try:
         looked_at = torch.compiler.is_compiling() or torch.jit.is_tracing()
         if not looked_at and not (torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()):
@@ -431,7 +431,7 @@ def _run(function: Callable[..., None], *arguments: Any) -> None:
 
 @torch.compiler.substitute_in_graph(_run, skip_signature_check=True)  # type: ignore[untyped-decorator]
 def _nothing(function: Callable[..., None], *arguments: Any) -> None:  # noqa: ARG001
-    """Stand for a hook in the graph of a larger network: it is no root there."""
+    """Replace a hook in the graph of a larger network, where the module is not the root."""
     return
 
 
@@ -458,7 +458,7 @@ def _features_of(module: torch.nn.Module, selector: Selector | None) -> Callable
 
 
 def as_rows(value: Any) -> Any:
-    """Return the features to record: rows of numbers as they are; for any other tensor its number of rows.
+    """Return the features to record: rows of numbers unchanged; for any other tensor, its number of rows.
 
     Args:
         value: First argument of ``forward``.

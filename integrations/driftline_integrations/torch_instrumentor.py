@@ -1,8 +1,7 @@
 """Record the PyTorch networks whose class ``DRIFTLINE_CONFIG`` declares, without importing PyTorch.
 
-``opentelemetry-instrument`` loads every instrumentor that is installed, in every program that it starts. To import
-PyTorch here would cost each program seconds. With a PyTorch that is too old, the error would end the instrumentation
-of everything else.
+``opentelemetry-instrument`` loads every installed instrumentor in every program that it starts. Importing PyTorch here
+would cost each program seconds, and an error of an old PyTorch would end all other instrumentation.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class DeclaredNetworks:
         self._imports = ImportHooks()
 
     def instrument(self) -> None:
-        """Wait for the modules of the classes that the file declares now."""
+        """Wait for the modules of the classes that the file currently declares."""
         classes = [
             (with_providers(declaration.model), *declaration.estimator.rpartition("."))
             for declaration in declared()
@@ -47,7 +46,7 @@ class DeclaredNetworks:
         self._imports.await_all()
 
     def _attend(self, model: Model, name: str, module: Any) -> None:
-        """Instrument every object of one class, now that its module is imported."""
+        """Instrument every object of one class after the import of its module."""
         kind = getattr(module, name, None)
         network = getattr(sys.modules.get("torch.nn"), "Module", None)  # where nobody has it, this is no network
         if network is None or not (isinstance(kind, type) and issubclass(kind, network)):
@@ -65,7 +64,7 @@ class DeclaredNetworks:
         self._hooks.append(hook)
 
     def uninstrument(self) -> None:
-        """Put the classes back as they were, where nobody else has changed them since."""
+        """Restore the classes, unless other code has changed them since."""
         self._imports.active = False
         while self._hooks:
             self._hooks.pop().leave()
@@ -82,9 +81,9 @@ def _instrument(model: Model, kind: type, network: Any) -> None:
 class TorchInstrumentor(ProcessInstrumentor):
     """Record the networks that the file in ``DRIFTLINE_CONFIG`` declares by class.
 
-    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task records every object of that class made or
-    unpickled from then on. A network does not tell its task, so undeclared networks are not recorded. The class returns
-    probabilities, or values.
+    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task records every object of that class created
+    or unpickled from then on. A network does not contain its task, so undeclared networks are not recorded. The class
+    must return probabilities or values.
     """
 
     library = DeclaredNetworks()

@@ -23,7 +23,7 @@ E = TypeVar("E")
 
 
 def booster_family() -> EstimatorFamily:
-    """Return the conventions of a ``Booster``: its objective tells the form of its answers."""
+    """Return the conventions of a ``Booster``: its objective determines the form of its results."""
     from driftline_integrations.estimators.conventions import EstimatorFamily
 
     return EstimatorFamily(_look, _reading, _rows)
@@ -32,8 +32,8 @@ def booster_family() -> EstimatorFamily:
 def instrument(model: Model, estimator: E, **options: Any) -> E:
     """Record the predictions of an ``XGBClassifier``, an ``XGBRegressor`` or a ``Booster``.
 
-    A booster has numbers for classes. The i-th number is the i-th class of the model, where the model has classes. The
-    positive class is the second.
+    The classes of a booster are numbers. If the model has classes, number i is the class at index i. The positive class
+    is the second.
 
     Args:
         model: Model that the predictions belong to.
@@ -51,7 +51,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
 
 def _look(booster: Any) -> FittedEstimator | None:
-    """Describe a booster by its own configuration: 50 µs, once."""
+    """Describe a booster from its own configuration: 50 µs, once."""
     from driftline_integrations.estimators.fitted import fitted_booster
 
     names = None if booster.feature_names is None else tuple(map(str, booster.feature_names))
@@ -105,9 +105,9 @@ def _read(data: Any) -> Any:
 
 
 def _categories(data: Any) -> dict[int, Any]:
-    """Return what the codes of a matrix stand for, where it knows it: as of XGBoost 3.1, and by way of pyarrow.
+    """Return the categories of the codes of a matrix, if it has them: since XGBoost 3.1, and through pyarrow.
 
-    Each matrix counts its own: 0 is "pro" in one that holds nothing else, so codes alone mean little.
+    Each matrix has its own codes: 0 is "pro" in a matrix with no other category.
     """
     if "c" not in (data.feature_types or ()) or not hasattr(data, "get_categories"):
         return {}
@@ -127,6 +127,6 @@ _XGBOOST = LibraryInstrumentation(
 
 
 class XGBoostInstrumentor(ProcessInstrumentor):
-    """Record the predictions of every XGBoost model of the process, named as by ``SklearnInstrumentor``."""
+    """Record the predictions of every XGBoost model of the process, with names as in ``SklearnInstrumentor``."""
 
     library = _XGBOOST

@@ -13,12 +13,12 @@ def text_array(text: Text) -> pa.StringArray:
 
 
 def category_array(column: Column | None, n: int) -> pa.Array:
-    """Return the texts of a column, null if a row has none."""
+    """Return the texts of a column, null for missing values."""
     if column is None or column.codes is None:
         return pa.nulls(n, pa.string())
     return pa.array(column.categories, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))
 
 
 def number_array(numbers: F64 | None, n: int) -> pa.Array:
-    """Return numbers, null where NaN."""
+    """Return numbers, null for NaN."""
     return pa.nulls(n, pa.float64()) if numbers is None else pa.array(numbers, mask=np.isnan(numbers))

@@ -1,8 +1,8 @@
-"""Business series: what the company counts, such as conversion or revenue, in the windows of a model, by event time.
+"""Business series, such as conversion or revenue, in the windows of a model, by event time.
 
-A point belongs to the window that holds its time. One that is sent again for the same time and attributes replaces the
-one before, so revised values change past windows. A window knows its value once the series has gone past its end:
-half of a day's revenue is no fall.
+A point belongs to the window that contains its time. A point with the same time and attributes replaces the earlier
+one, so revised values change past windows. A window has a value only once the series has passed its end: half of a
+day's revenue is not a drop.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from .windows.window import Window
 Aggregation = Literal["mean", "sum", "last"]
 
 MOST_POINTS: Final = 200_000
-"""Points of one series that are kept: of one a minute those of four months. The oldest go first."""
+"""Maximum points per series, the newest ones: four months with one point per minute."""
 
 PREFIX: Final = "business "
-"""What the name of a series begins with in a condition."""
+"""Prefix of series names in a condition."""
 
 
 class BusinessPoint(NamedTuple):
     """One point of a series.
 
     Attributes:
-        name: Of the series.
-        stream: 16 bytes, the same for points of the same attributes.
+        name: Name of the series.
+        stream: 16 bytes, equal for points with equal attributes.
         time: Unix nanoseconds.
-        value: What was counted or measured.
-        weight: How many things the value is the mean of; 1 of a plain number.
+        value: The count or measurement.
+        weight: Number of things that the value is the mean of; 1 for a plain number.
     """
 
     name: str
@@ -45,16 +45,16 @@ class BusinessPoint(NamedTuple):
 
 
 class CumulativePoint(NamedTuple):
-    """One point of a stream that counts everything since its beginning.
+    """One point of a cumulative stream.
 
     Attributes:
-        name: Of the series.
-        process: 16 bytes, the same for points of one process, scope and beginning, which come together.
-        stream: 16 bytes, the same for points of one process, scope and beginning that have the same attributes.
+        name: Name of the series.
+        process: 16 bytes, equal for points of one process, scope and start, which arrive together.
+        stream: 16 bytes, equal for points of one process, scope and start with equal attributes.
         begin: Unix nanoseconds; 0 if unknown.
-        time: Unix nanoseconds, the end of what is counted.
-        total: The sum of everything that was counted.
-        counted: How many things the total is the sum of; None of a plain sum.
+        time: Unix nanoseconds, the end of the counted period.
+        total: The sum since ``begin``.
+        counted: Number of values in the total; None for a plain sum.
     """
 
     name: str
@@ -67,14 +67,14 @@ class CumulativePoint(NamedTuple):
 
 
 class BusinessKeys(NamedTuple):
-    """What the configuration says of a series.
+    """The configuration of a series.
 
     Attributes:
-        name: Of the series.
-        model: Name of the model beside which it stands.
-        unit: Its unit, as UCUM has it; "" = not known.
-        aggregation: What of the points of a window stands for it.
-        source: Where its points come from, in words; "" = not known.
+        name: Name of the series.
+        model: Name of the model.
+        unit: Its unit (UCUM); "" = unknown.
+        aggregation: Aggregation of the points in a window.
+        source: Description of the source of its points; "" = unknown.
     """
 
     name: str
@@ -85,12 +85,12 @@ class BusinessKeys(NamedTuple):
 
 
 class BusinessReading(NamedTuple):
-    """How far the query of a series has been read.
+    """The read position of a series' query.
 
     Attributes:
-        name: Of the series.
-        query: 8 bytes that tell the query from another one, with which the streams of its points begin.
-        until: Unix nanoseconds, the latest time of a row that was taken; 0 of none.
+        name: Name of the series.
+        query: 8 bytes that identify the query and prefix the streams of its points.
+        until: Latest time of a row that was read, unix nanoseconds; 0 without any.
     """
 
     name: str
@@ -101,15 +101,15 @@ class BusinessReading(NamedTuple):
 def added_since(
     point: CumulativePoint, total: float, counted: float | None, aggregation: Aggregation
 ) -> BusinessPoint | None:
-    """Return what a cumulative point adds to the point before it; None if that is no value.
+    """Return the increase of a cumulative point since the previous point; None if it has no value.
 
-    A sum that fell has been reset, and so has a histogram of which the count fell: all that it counts is new.
+    A sum that fell was reset, and so was a histogram whose count fell: the whole total is new.
 
     Args:
         point: The newer point.
-        total: Of the point before, 0 of none.
-        counted: Of the point before, 0 or None of none.
-        aggregation: What of the points of a window stands for it: nothing counted is a sum of 0, and has no mean.
+        total: Total of the previous point, 0 without one.
+        counted: Count of the previous point, 0 or None without one.
+        aggregation: Aggregation in a window: without new counts the sum is 0, and there is no mean.
 
     >>> point = CumulativePoint("revenue", b"", b"", 1, 9, 30.0)
     >>> added_since(point, 20.0, None, "sum").value, added_since(point, 40.0, None, "sum").value
@@ -129,14 +129,14 @@ def added_since(
 
 
 class BusinessSeries(Struct, frozen=True, eq=False):
-    """The points of a series, in the order of time.
+    """The points of a series, sorted by time.
 
     Attributes:
-        keys: What the configuration says of it.
+        keys: Its configuration.
         time: int64 (n,), unix nanoseconds, ascending.
         value: float64 (n,).
         weight: float64 (n,), above 0.
-        spacing: The usual time between two points, nanoseconds; 0 of fewer than two.
+        spacing: Median time between points, nanoseconds; 0 with fewer than two.
     """
 
     keys: BusinessKeys
@@ -157,7 +157,7 @@ class BusinessSeries(Struct, frozen=True, eq=False):
     def value_in(self, window: Window) -> float | None:
         """Return the value of a window.
 
-        None if no point lies in it, where more of them may come, and where the sum is beyond what a number holds.
+        None without points in it, if more may arrive, or if the sum is not finite.
 
         >>> keys = BusinessKeys("conversion", "shop", "1", "mean")
         >>> points = [BusinessPoint("conversion", b"", hour, hour / 10) for hour in (0, 1, 2, 3)]
@@ -181,7 +181,7 @@ class BusinessSeries(Struct, frozen=True, eq=False):
 
 
 def values_in(series: Sequence[BusinessSeries], window: Window) -> dict[str, float]:
-    """Return the known values of a window, by the name of the series."""
+    """Return the known values in a window, by the name of the series."""
     return {
         business_series.keys.name: value
         for business_series in series

@@ -1,15 +1,14 @@
-"""The one kind of change that a window's evidence supports most, with its evidence and what data cannot tell.
+"""The kind of change with the strongest evidence in a window, and its limits.
 
-In this order, since each makes the next ones moot:
+In this order, since each precludes the next ones:
 
-1. *service*: an objective on failed calls or latency is broken, or calls fail that no service is built for;
-2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large part of the rows is
-   missing, stale, repeated or unseen; beside it *service* once more: part of the calls get one answer, whatever the
-   inputs, which did not move (:func:`default_answers`);
-3. with outcomes, *label shift* or *concept change*: scores no longer mean what they meant
-   (:func:`outcome_evidence`);
-4. *label shift* without outcomes: scores and features moved as a new share of positives moves them;
-5. *covariate shift*: inputs or the score drift, and what is known of outcomes is as estimated.
+1. *service*: an objective on failed calls or latency is broken, or the error rate is too high for any service;
+2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large fraction of the rows is
+   missing, stale, repeated or unseen; also *service*, if a fraction of the calls gets one answer while no input drifted
+   (:func:`default_answers`);
+3. with outcomes, *label shift* or *concept change*: the meaning of the scores changed (:func:`outcome_evidence`);
+4. *label shift* without outcomes: scores and features shifted as by a new rate of positives;
+5. *covariate shift*: inputs or the score drift, and the known outcomes are as estimated.
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ from driftline_processor.core.service_level.failing import FAILING, service_fail
 
 
 class DefaultAnswers(NamedTuple):
-    """The part of the calls that are answered with one value, and the share of the window's rows with such a score."""
+    """The fraction of calls that are answered with one value, and the fraction of the window's rows with that score."""
 
     part: float
     share: float
 
 
 def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
-    """Return the part of the calls that got one value, from a twentieth on; None if scores lie otherwise.
+    """Return the fraction of calls that got one value, if at least a twentieth; None for other distributions.
 
     Args:
         pane: Pane of the window.
-        baseline: Baseline over whose bins its rows were counted.
+        baseline: Baseline with the bins of the pane.
     """
     from driftline_processor.core.special_functions import chdtrc, ndtri
 
@@ -78,25 +77,26 @@ def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
 
 
 CELLS = 10
-"""Cells of scores, of equal weight in the reference: deciles, as for a number
-(:mod:`~driftline_processor.core.drift.coarse_bins`)."""
+"""Cells of scores with equal weight in the reference: deciles, as for a number
+(:mod:`~driftline_processor.core.drift.coarse_bins`).
+"""
 
 FEWEST_LABELLED = 100.0
-"""(Effective) labelled rows of a window, with 30 of either class, from which on they are tested."""
+"""Minimum (effective) labelled rows of a window for the tests."""
 
 FEWEST_OF_CLASS = 30.0
-"""(Effective) labelled rows of either class: of so many a fraction is about normal."""
+"""Minimum (effective) labelled rows of either class, for a nearly normal fraction."""
 
 
 class OutcomeEvidence(NamedTuple):
     """The tests of a window's outcomes.
 
     Attributes:
-        meaning: P-value, while each score comes true as often as in the reference.
-        expected: Fraction of positives that the scores let one expect.
-        observed: Fraction of positives among the labelled rows.
-        classes_hold: Whether the scores of each class lie as they lay, and the scores of all rows moved as the new
-            share of positives moves them.
+        meaning: P-value that each score has the same rate of positives as in the reference.
+        expected: Rate of positives expected from the scores.
+        observed: Rate of positives among the labelled rows.
+        classes_hold: Whether the scores within each class are unchanged, and the scores of all rows shifted as by the
+            new rate of positives.
     """
 
     meaning: float
@@ -112,7 +112,7 @@ def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) 
         pane: Pane of the window, with its outcomes.
         rates: Rates of positives by score in the reference.
         reference: Pane of the reference, with its outcomes.
-        between: Variance of the realized share of positives beside its estimate, between periods.
+        between: Variance of the realized minus the estimated rate of positives between periods.
     """
     sides, was = _sides(pane), _sides(reference)
     if sides is None or was is None:
@@ -145,7 +145,7 @@ def _cells(rows: F64, many: int = CELLS) -> I64:
 
 
 def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[float, int, float]:
-    """Return chi-square, its degrees of freedom and the p-value of the fraction of positives by score."""
+    """Return chi-square, its degrees of freedom and the p-value of the rate of positives by score."""
     from driftline_processor.core.special_functions import chdtrc
 
     again = rates.again
@@ -176,7 +176,7 @@ class _ClassesMoved(NamedTuple):
 
 
 def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMoved:
-    """Compare the scores of each class with those in the reference: two chi-square tests of two samples, in one."""
+    """Compare the scores within each class with the reference: two two-sample chi-square tests, combined."""
     from driftline_processor.core.special_functions import chdtrc
 
     q, freedom = 0.0, 0
@@ -193,7 +193,7 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMove
 
 
 def _scores_followed(labelled: F64, rates: Rates, observed: float, between: float) -> bool:
-    """Return True if the scores moved as far as the observed share of positives says, and beyond chance."""
+    """Return True if the scores shifted significantly, and as far as the observed rate of positives implies."""
     from driftline_processor.core.special_functions import ndtri
 
     shift = prior_shift(labelled, rates, between)
@@ -205,7 +205,7 @@ def _scores_followed(labelled: F64, rates: Rates, observed: float, between: floa
 
 
 STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
-"""Checks whose findings are faults however few rows they concern."""
+"""Checks whose findings are faults at any severity."""
 
 GROSS = {
     "missing": ("major", "critical"),
@@ -213,18 +213,19 @@ GROSS = {
     "duplicates": ("major", "critical"),
     "unseen": ("critical",),
 }
-"""Checks whose findings are faults from some severity on. What lies out of range, or is seldom unseen, moved inputs."""
+"""Check → severities at which its findings are faults. Out-of-range and less severe unseen values are shifted inputs.
+"""
 
 
 def kind_of_change(
     evaluation: Evaluation, pane: Pane | None = None, baseline: Baseline | None = None, task: Task | None = None
 ) -> KindOfChange | None:
-    """Return the kind of change that an evaluated window shows; None if it shows none.
+    """Return the kind of change of a window; None without a change.
 
     Args:
-        evaluation: The window, evaluated but for this.
-        pane: Pane of the window; None if the sums are not known.
-        baseline: Baseline from whose outcomes estimates are learned.
+        evaluation: The window, complete except for this.
+        pane: Pane of the window; None if the sums are unknown.
+        baseline: Baseline whose outcomes estimates are learned from.
         task: Task of the model.
     """
     broken = [
@@ -263,7 +264,7 @@ def _of_service(metric: str) -> bool:
 
 
 def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | None:
-    """Return which part of the calls got one answer while no input moved; None if none did."""
+    """Return the fact that a fraction of the calls got one answer while no input drifted; None otherwise."""
     if not evaluation.features or any(
         feature.state in ("drift", "within_normal_variation") for feature in evaluation.features.values()
     ):
@@ -281,7 +282,7 @@ def _tested(pane: Pane, meaning: Meaning, baseline: Baseline) -> OutcomeEvidence
 
 
 def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
-    """Return which inputs and scores drift; () where none does."""
+    """Return the facts about drifting inputs and scores; () without any."""
     drifted = [name for name, feature in evaluation.features.items() if feature.state == "drift"]
     moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
     outputs = [
@@ -292,7 +293,7 @@ def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
 
 
 def _by_outcomes(tested: OutcomeEvidence, moved: tuple[Fact, ...]) -> KindOfChange | None:
-    """Return the kind that the outcomes of a binary model's window show."""
+    """Return the kind of change by the outcomes of a binary model."""
     rates = fact("positive_rate", observed=tested.observed, expected=tested.expected)
     if tested.meaning <= LEVEL:
         if tested.classes_hold:
@@ -304,7 +305,7 @@ def _by_outcomes(tested: OutcomeEvidence, moved: tuple[Fact, ...]) -> KindOfChan
 
 
 def _off(evaluation: Evaluation) -> Fact | None:
-    """Return by which metric errors differ from what was estimated, or from the baseline's while no input moved."""
+    """Return the metric whose errors differ from the estimate, or from the baseline's without drift."""
     if evaluation.maturity != "mature":
         return None
     if any(_holds(evaluation, name) for name in evaluation.weighted):
@@ -328,7 +329,7 @@ def _off(evaluation: Evaluation) -> Fact | None:
 
 
 def _holds(evaluation: Evaluation, metric: str) -> bool:
-    """Return True if the importance-weighted estimate of a metric holds the realized value, beside drift."""
+    """Return True if inputs drift and the importance-weighted estimate of a metric contains the realized value."""
     weighted, real = evaluation.weighted[metric], evaluation.realized.get(metric)
     if weighted.low is None or weighted.high is None or real is None or real.value is None:
         return False

@@ -1,6 +1,6 @@
-"""Facts: what is so, as a kind and its values. A fact holds no English: ``present.sentences`` has the words.
+"""Facts: a kind and its values, without English; ``present.sentences`` has the words.
 
-Code decides by kinds and values alone, so another wording, or another language, changes nothing but the words.
+Code decides by kinds and values only, so other wording or another language changes the words only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from msgspec.structs import force_setattr
 
 
 class Fact(Struct, frozen=True):
-    """Something that is so.
+    """A statement as data.
 
     Attributes:
-        kind: What it is, in snake_case; ``present.sentences`` has a maker of sentences for each kind.
+        kind: In snake_case; ``present.sentences`` has a maker of sentences for each kind.
         values: Numbers, names of columns and metrics, times and other facts, by name.
     """
 
@@ -24,13 +24,13 @@ class Fact(Struct, frozen=True):
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Hold tuples in place of lists, as which stored tuples are read."""
+        """Replace lists by tuples, since stored tuples are read as lists."""
         if any(isinstance(value, list) for value in self.values.values()):
             values = {name: tuple(value) if isinstance(value, list) else value for name, value in self.values.items()}
             force_setattr(self, "values", values)
 
     def value(self, name: str) -> Any:
-        """Return a value by its name; None if the fact has none of that name."""
+        """Return a value by its name; None if it is missing."""
         return self.values.get(name)
 
 
@@ -44,7 +44,7 @@ def fact(kind: str, **values: Any) -> Fact:
 
 
 def facts_within(fact: Fact | None) -> Iterator[Fact]:
-    """Yield a fact and the facts that are values of it.
+    """Yield a fact and the facts among its values, recursively.
 
     >>> [one.kind for one in facts_within(fact("likely_cause", cause=fact("cause")))]
     ['likely_cause', 'cause']
@@ -60,7 +60,7 @@ _ONE, _SEVERAL = ("column", "signal_column"), ("features", "columns", "names", "
 
 
 def columns_of(fact: Fact | None) -> Iterator[str]:
-    """Yield the names of the columns that a fact is about.
+    """Yield the names of the columns in a fact.
 
     >>> list(columns_of(fact("repair_columns", columns=("age",), fault=fact("finding", features=("age", "plan")))))
     ['age', 'age', 'plan']

@@ -1,6 +1,6 @@
 """Histograms of metrics: the difference of two cumulative ones, and their counts over a baseline's bins.
 
-A sum is a histogram of one bucket. Counts are float64, exact up to 2^53.
+A sum is a histogram with one bucket. Counts are float64, exact up to 2^53.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from msgspec.structs import replace
 
 
 class Explicit(Struct, frozen=True, eq=False):
-    """A histogram with bounds.
+    """A histogram with explicit bounds.
 
     ``counts``, float64 (k + 1,), are those of ``(bounds[i - 1], bounds[i]]``; ``bounds`` are float64 (k,), ascending.
 
     Attributes:
         total: The sum of the values, NaN if unknown.
-        low: The least and the greatest, where known.
-        high: The least and the greatest, where known.
+        low: The minimum, -inf if unknown.
+        high: The maximum, inf if unknown.
     """
 
     bounds: F64
@@ -59,12 +59,12 @@ class Exponential(Struct, frozen=True, eq=False):
 Histogram = Explicit | Exponential
 
 WIDEST = 4_096
-"""Buckets of one point: more than any SDK sends (160 by default), and few enough to hold and to spread."""
+"""Maximum buckets of one point, more than any SDK sends (160 by default)."""
 
 MOST_IN_TWO = 0.9
-"""A larger share of the values in two buckets across several bins: one outlier, or values that differ in the
-eighth digit, leave an exponential histogram of 160 buckets with one or two that hold something, and a shift by a
-standard deviation is not seen when the bound between them lies in a tail.
+"""Maximum fraction of the values in two buckets that span several bins. A single outlier, or values that differ in the
+eighth digit, leave an exponential histogram of 160 buckets with one or two filled ones, and a shift by a standard
+deviation is not detected if the bound between them lies in a tail.
 """
 
 EMPTY = Buckets(0, np.empty(0))
@@ -83,7 +83,7 @@ def count(histogram: Histogram) -> float:
 
 
 def increase(now: Histogram, before: Histogram) -> Histogram | None:
-    """Return the counts between two cumulative histograms of one stream; None if a count fell: a reset.
+    """Return the counts between two cumulative histograms of one stream; None if a count fell, after a reset.
 
     >>> increase(one(5.0), one(3.0)).counts, increase(one(1.0), one(3.0))
     (array([2.]), None)
@@ -105,7 +105,7 @@ def increase(now: Histogram, before: Histogram) -> Histogram | None:
 
 
 def _coarser(buckets: Buckets, by: int) -> Buckets:
-    """Return the buckets at a lower scale: 2^by neighbours become one."""
+    """Return the buckets at a lower scale, merging 2^by neighbours."""
     if by == 0 or not len(buckets.counts):
         return buckets
     index = (buckets.offset + np.arange(len(buckets.counts))) >> min(by, 62)
@@ -127,13 +127,13 @@ def _less(now: Buckets, before: Buckets) -> Buckets | None:
 
 
 def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64, float]:
-    """Return the counts over a baseline's bins, float64 (size,), and how many of them are a guess of where they lie.
+    """Return the counts over a baseline's bins, float64 (size,), and how many of them are guesses.
 
-    A bucket that lies within one bin goes there, so buckets on the bins' own edges are exact. One that reaches over
-    several is shared out as the ``reference`` rows (float64 (size,)) lie in it, in proportion to the part of a bin that
-    it covers: no drift is seen where there may be none, and no Kolmogorov-Smirnov distance is off by more than the
-    share of the rows in one bucket. Where one such bucket holds more than half of the values, or two more than
-    :data:`MOST_IN_TWO`, these are the guess: whatever they are, they would look like the baseline.
+    A bucket within one bin is counted there, so buckets on the bins' own edges are exact. A bucket that spans several
+    is divided like the ``reference`` rows (float64 (size,)) in it, in proportion to the covered part of each bin: this
+    shows no false drift, and the error of a Kolmogorov-Smirnov distance is at most the fraction of the rows in one
+    bucket. If one such bucket has more than half of the values, or two have more than :data:`MOST_IN_TWO`, these are
+    the guesses, since they would look like the baseline in any case.
 
     >>> spread(Explicit(np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0])), NumberBins(np.array([1.0, 2.0])), np.ones(3))
     (array([2., 2., 2.]), 4.0)
@@ -161,7 +161,7 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
 
 
 def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
-    """Return the part of each bin ``begin`` to ``end`` that a bucket covers: 1 for inner and open ones."""
+    """Return the fraction of each bin ``begin`` to ``end`` that a bucket covers: 1 for inner and open ones."""
     left = np.concatenate([[-np.inf], edges])[begin:end]
     right = np.append(edges, np.inf)[begin:end]
     share = np.ones(end - begin)
@@ -182,7 +182,7 @@ def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
 
 
 def cells(histogram: Histogram) -> tuple[F64, F64, F64]:
-    """Return the buckets that hold something as ``(low, high]`` and their counts, cut to least and greatest."""
+    """Return the filled buckets as ``(low, high]`` with their counts, clipped to minimum and maximum."""
     if isinstance(histogram, Explicit):
         low = np.concatenate([[-np.inf], histogram.bounds])
         high = np.append(histogram.bounds, np.inf)
@@ -208,7 +208,7 @@ def _edges(buckets: Buckets, base: float) -> F64:
 
 
 def pack(histogram: Histogram) -> bytes:
-    """Return the counts and the sum as bytes: what has to be known of the last point of a stream."""
+    """Return the counts and the sum as bytes, the state needed from the last point of a stream."""
     if isinstance(histogram, Explicit):
         return np.concatenate([[histogram.total], histogram.counts]).tobytes()
     positive, negative = histogram.positive, histogram.negative
@@ -217,7 +217,7 @@ def pack(histogram: Histogram) -> bytes:
 
 
 def unpack(packed: bytes, like: Histogram) -> Histogram:
-    """Read what :func:`pack` wrote; ``like``: a later point of the same stream.
+    """Return the histogram from the result of :func:`pack`; ``like``: a later point of the same stream.
 
     >>> unpack(pack(one(3.0)), one(5.0)).counts
     array([3.])
@@ -238,7 +238,7 @@ def unpack(packed: bytes, like: Histogram) -> Histogram:
 
 
 def dump(histogram: Histogram) -> bytes:
-    """Return all of a histogram as bytes, for :func:`parse`."""
+    """Return the whole histogram as bytes, for :func:`parse`."""
     if isinstance(histogram, Explicit):
         head = [0.0, histogram.low, histogram.high, len(histogram.bounds)]
         return np.concatenate([head, histogram.bounds]).tobytes() + pack(histogram)
@@ -246,7 +246,7 @@ def dump(histogram: Histogram) -> bytes:
 
 
 def parse(dumped: bytes) -> Histogram:
-    """Read what :func:`dump` wrote.
+    """Return the histogram from the result of :func:`dump`.
 
     >>> parse(dump(one(3.0))).counts
     array([3.])

@@ -1,4 +1,4 @@
-"""The settings by which the windows of one model are evaluated: live and in files the same."""
+"""The settings for evaluating the windows of one model, the same live and for files."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .versions import VersionNames
 
 
 class ModelSettings(Struct, frozen=True):
-    """Settings that judge the windows of one model.
+    """Settings for evaluating the windows of one model.
 
     Attributes:
         windows: The names of the windows, such as ``"1d"``; () = all rows are one window.
-        timezone: The clock by which days begin, an IANA name.
+        timezone: Time zone in which days begin, an IANA name.
         rolling: The past that windows are compared with; None = the rows of the baseline.
-        seasons: The seasons by which rows are told apart, or those by which the reference repeats; None = by none.
+        seasons: The seasons of the rows, or those of the reference; None = no seasons.
         slices: The keys by whose values drift is evaluated.
-        min_effect: Feature → the least effect that counts as drift.
+        min_effect: Feature → the minimum effect that counts as drift.
         choices: The drift methods of the features.
-        multivariate: The methods that compare all features together; None = all.
+        multivariate: The multivariate methods; None = all.
         expectations: The expectations of the model's data.
-        concept: Whether concept drift is looked for.
-        performance: What the owner asks of the performance.
-        outcome_delay: How long outcomes may take; None = as learned.
+        concept: Whether concept drift is tested.
+        performance: Settings of performance.
+        outcome_delay: Usual delay of outcomes; None = as learned.
         versions: The champion, and the roles of the other versions.
     """
 
@@ -51,4 +51,4 @@ class ModelSettings(Struct, frozen=True):
 
 
 DEFAULTS = ModelSettings()
-"""The settings of a model of which nobody said anything."""
+"""The default settings."""

@@ -1,4 +1,4 @@
-"""Suggest the names that an unknown name could have meant."""
+"""Suggest valid names for an unknown one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def near(name: str, names: Sequence[str], most: int = 12) -> str:
-    """Return the ``names`` that ``name`` may mean: the nearest, or else ``most`` of all.
+    """Return the suggestion for ``name``: the nearest of ``names``, or else ``most`` of all.
 
     >>> near("scores", ("score", "temp"))
     "did you mean 'score'?"
@@ -24,7 +24,7 @@ def near(name: str, names: Sequence[str], most: int = 12) -> str:
 
 
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
-    """Return the ``names`` that share all words with ``name``, then those of nearly the same letters.
+    """Return the ``names`` that share all words with ``name``, then those with similar letters.
 
     >>> nearest("Age", ["age_years", "income", "page"]), nearest("f1_score", ["mean_score", "f1"])
     (['age_years', 'page'], ['f1', 'mean_score'])
@@ -47,7 +47,7 @@ def _share(words: set[str], others: set[str]) -> bool:
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Join names for a sentence, and count those beyond ``most``.
+    """Join names for a sentence, with the number of those beyond ``most``.
 
     >>> listed(("a", "b", "c"), most=2)
     'a, b and 1 more'

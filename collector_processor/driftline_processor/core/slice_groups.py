@@ -1,4 +1,4 @@
-"""Group rows by the value of a slice key and by step of time: the same groups in the store and for files."""
+"""Group rows by the value of a slice key and by time step: the same groups in the store and for files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from driftline.tables.table import I64, Column
 
 
 class SliceGroups(NamedTuple):
-    """The groups of one key: each is one slice in one step of time, and has rows.
+    """The groups of one key: each is one slice in one time step, and has rows.
 
     Attributes:
         group: Group of each row, int64 (n,), -1 = the row has no value of the key.
-        slice: Slice of each group, int64 (g,), its place among the names of the key.
-        step: Step of time of each group, int64 (g,).
+        slice: Slice of each group, int64 (g,), its index among the names of the key.
+        step: Time step of each group, int64 (g,).
     """
 
     group: I64
@@ -25,7 +25,7 @@ class SliceGroups(NamedTuple):
     step: I64
 
     def counts(self) -> GroupCounts:
-        """Return the counts of each group's rows, to fill while all rows are folded."""
+        """Return the counter of each group's rows, filled while all rows are folded."""
         return GroupCounts(self.group, len(self.slice))
 
 
@@ -34,8 +34,8 @@ class SliceKey(NamedTuple):
 
     Attributes:
         key: The key.
-        values: Names of the slices, such as the values of the key that are told apart and ``other``.
-        place: Place of each row's slice in ``values``, int64 (n,), -1 = in none.
+        values: Names of the slices, such as values of the key, and ``other``.
+        place: Index of each row's slice in ``values``, int64 (n,), -1 = none.
     """
 
     key: str
@@ -44,7 +44,7 @@ class SliceKey(NamedTuple):
 
     @classmethod
     def of(cls, key: str, column: Column | None, values: Sequence[str], n: int) -> SliceKey:
-        """Find the slice of each of n rows; ``values``: those that are told apart."""
+        """Return the slice of each of n rows; ``values``: the values with a slice of their own."""
         return cls(key, (*values, OTHER), places_of(column, values, n))
 
     @property
@@ -53,7 +53,7 @@ class SliceKey(NamedTuple):
         return [slice_name(self.key, value) for value in self.values]
 
     def by_step(self, step: I64) -> SliceGroups:
-        """Group the rows by slice and step of time.
+        """Group the rows by slice and time step.
 
         Args:
             step: Step of each row, int64 (n,), from 0.

@@ -1,8 +1,4 @@
-"""The special functions of scipy, loaded with the first call of one of them: a start needs none.
-
-``scipy.special`` takes longer to import than numpy, nearly all of it for other array libraries and for documentation.
-The functions are compiled in one of its modules, which loads in a tenth of the time, and are the same objects there.
-"""
+"""The special functions of scipy, loaded at the first call, since their import takes as long as numpy's."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from typing import Any, Final
 
 
 class SpecialFunction:
-    """A function of ``scipy.special`` by its name, scalar or element by element.
+    """A function of ``scipy.special`` by its name, for scalars and arrays.
 
     ``compiled``: its name among the compiled functions, if that is another.
 
@@ -34,7 +30,7 @@ class SpecialFunction:
         self._function: Any = None
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        """Return what scipy's function does."""
+        """Return the result of scipy's function."""
         if self._function is None:
             self._function = getattr(_compiled(), self.compiled, None) or getattr(import_module(_PACKAGE), self.name)
         return self._function(*arguments, **options)

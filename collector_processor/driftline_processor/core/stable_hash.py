@@ -1,4 +1,4 @@
-"""Hashes that stand for random numbers: a row draws the same one whenever, and in whatever order, it comes."""
+"""Hashes in place of random numbers: a row always gets the same one, in any order of rows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 _STEP: Final = np.uint64(0x9E3779B97F4A7C15)
-"""The golden ratio in 64 bits, SplitMix64's own increment."""
+"""The golden ratio in 64 bits, SplitMix64's increment."""
 
 _ODD: Final = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-"""SplitMix64's own factors (Stafford's variant 13)."""
+"""SplitMix64's factors (Stafford's variant 13)."""
 
 _SHIFT: Final = np.uint64(30), np.uint64(27), np.uint64(31)
 """Bits of SplitMix64's three shifts (Stafford's variant 13)."""
 
 
 def hash_bits(bits: U64) -> U64:
-    """Return 64 bits as if drawn for each number: uint64 (n,); different ones for different numbers.
+    """Return 64 pseudo-random bits per number: uint64 (n,); distinct for distinct numbers.
 
     SplitMix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
 
@@ -37,9 +37,9 @@ def hash_bits(bits: U64) -> U64:
 
 
 def hash_numbers(numbers: I64 | U64, salt: int = 0) -> U64:
-    """Return the same of whole numbers, int64 or uint64 (n,).
+    """Return 64 pseudo-random bits per integer, int64 or uint64 (n,).
 
-    ``salt``: what they are drawn for, so that other draws say nothing.
+    ``salt``: separates independent draws.
 
     >>> bool((hash_numbers(np.arange(9)) == hash_numbers(np.arange(9), 1)).any())
     False
@@ -48,13 +48,13 @@ def hash_numbers(numbers: I64 | U64, salt: int = 0) -> U64:
 
 
 def hash_texts(data: U8, offsets: I64, key: int = 0) -> U64:
-    """Return 64 bits as if drawn for each text, the same for ever: uint64 (n,).
+    """Return 64 pseudo-random bits per text, stable over releases: uint64 (n,).
 
     Args:
-        data: uint8, all texts after each other in UTF-8.
-        offsets: int64 (n + 1,), where each begins, and the end.
-        key: 64 secret bits, 0 = none. Nobody who does not know them can write two texts of one number: a second round
-            of mixing hides what a difference between two words becomes.
+        data: uint8, all texts concatenated in UTF-8.
+        offsets: int64 (n + 1,), the start of each, and the end.
+        key: 64 secret bits, 0 = none. Without them collisions cannot be constructed: a second round of mixing hides the
+            difference between two words.
 
     >>> hash_texts(np.frombuffer(b"abab", np.uint8), np.array([0, 2, 4])).tolist()
     [8569939193919485869, 8569939193919485869]
@@ -72,16 +72,16 @@ def hash_texts(data: U8, offsets: I64, key: int = 0) -> U64:
 
 
 def numbers_of_ids(ids: pa.Array | pa.ChunkedArray, key: int = 0) -> U64:
-    """Return a number of each id, the same for ever: uint64 (n,). It is found ten times as quickly as the text.
+    """Return a stable number per id: uint64 (n,). Lookups are ten times as fast as by text.
 
-    Two ids may have one number, by chance one pair of 2^64. Without a key, see :func:`hash_texts`, such pairs can be
-    made: compare the texts too.
+    Two ids have the same number with a probability of 2^-64. Without a key, see :func:`hash_texts`, such pairs can be
+    constructed, so compare the texts too.
     """
     return hash_texts(*bytes_of(ids), key)
 
 
 def bytes_of(ids: pa.Array | pa.ChunkedArray) -> tuple[U8, I64]:
-    """Return the bytes of texts, none null, after each other, and where each begins, and the end: int64 (n + 1,)."""
+    """Return the concatenated bytes of texts without nulls, with the start of each and the end: int64 (n + 1,)."""
     texts = ids.cast(pa.large_binary())
     texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     if not len(texts):

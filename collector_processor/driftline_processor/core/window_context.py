@@ -1,4 +1,4 @@
-"""The context of a window beside its sums: outcomes by block, facts of rows, slices, the time before."""
+"""The context of a window in addition to its sums: outcomes by block, facts of rows, slices, earlier time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .evaluation import MetricValue
 
 
 class SliceContext(NamedTuple):
-    """The rows of one slice of a window, and the time before them."""
+    """The rows of one slice of a window, and the earlier time."""
 
     pane: Pane
     time_before: TimeBefore = no_time_before
@@ -29,9 +29,9 @@ class WindowContext(Struct, frozen=True):
     Attributes:
         outcomes: The outcomes by block of time and by slice.
         realized: The performance from single rows; None if it is computed from the sums of the window.
-        facts: Facts of rows that sums do not hold.
-        recurrences: How often rows repeat those of the window before, and how often those repeat the ones before.
-        time_before: Answers what the time up to the window's end looked like, where something drifts.
+        facts: Facts of rows that sums do not contain.
+        recurrences: Repeats of rows of the previous window, and of that window of its predecessor.
+        time_before: Function that returns the histograms of the time up to the window's end, if columns drift.
         slices: The rows of each slice by ``key=value``, over the same bins.
     """
 
@@ -44,4 +44,4 @@ class WindowContext(Struct, frozen=True):
 
 
 NO_CONTEXT = WindowContext()
-"""Nothing is known beside the sums of the window."""
+"""Empty context."""

@@ -1,1 +1,1 @@
-"""Airflow 2.10 and later: ask a running processor from a DAG. A module for each kind of part, as providers have."""
+"""Airflow 2.10 and later: query a running processor from a DAG. One module per kind of component, as in providers."""

@@ -1,4 +1,4 @@
-"""What a sensor waits for, asked of what a processor says of a model. No Airflow, no network."""
+"""Conditions of a sensor, evaluated on a processor's answer about a model. No Airflow, no network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ STATES = ("healthy", "degraded", "at_risk", "unknown", "no_data", "lagging")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """All that must hold of a model at once; what is None is not asked.
+    """Conditions on a model, all of which must hold; None = not checked.
 
     Attributes:
-        states: States of the verdict, of which one must be its.
-        drift_fraction: Least share of features that drift in the newest closed window.
-        coverage: Least share of the predictions of the newest closed window whose outcome is known.
-        outcomes: Least number of outcomes of that window.
+        states: Accepted states of the verdict.
+        drift_fraction: Minimum fraction of features with drift in the newest closed window.
+        coverage: Minimum fraction of predictions of the newest closed window with a known outcome.
+        outcomes: Minimum number of outcomes of that window.
         window: Length of that window, "" = the longest.
     """
 
@@ -36,7 +36,7 @@ class Condition:
         outcomes: int | None,
         window: str,
     ) -> Condition:
-        """Return a condition. Raises ``ValueError`` where a state is none, or nothing is asked."""
+        """Return a condition. Raises ``ValueError`` for an unknown state, or if nothing is checked."""
         state_names = (states,) if isinstance(states, str) else tuple(states)
         if unknown := [state for state in state_names if state not in STATES]:
             raise ValueError(f"{unknown[0]!r} is not a state of a verdict; the states are {', '.join(STATES)}")
@@ -45,11 +45,11 @@ class Condition:
         return cls(state_names, drift_fraction, coverage, outcomes, window)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the condition as a trigger travels; ``Condition(**document)`` is it again."""
+        """Return the condition as JSON for a trigger; ``Condition(**document)`` restores it."""
         return {**asdict(self), "states": list(self.states)}
 
     def holds(self, model: Mapping[str, Any]) -> tuple[bool, str]:
-        """Return whether the condition holds, and what was found.
+        """Return whether the condition holds, and a description of the values.
 
         Args:
             model: The answer of ``GET /api/v1/models/{name}``.
@@ -79,7 +79,7 @@ class Condition:
 
 
 def newest_window(model: Mapping[str, Any], length: str = "") -> Mapping[str, Any] | None:
-    """Return the newest closed window of the versions in use; None where none is closed.
+    """Return the newest closed window of the versions in use; None if no window is closed.
 
     Args:
         model: The answer of ``GET /api/v1/models/{name}``.
@@ -100,5 +100,5 @@ def newest_window(model: Mapping[str, Any], length: str = "") -> Mapping[str, An
 
 
 def _backwards(time: str) -> str:
-    """Return a text by which an earlier time is greater: of windows that end together the longest counts."""
+    """Return a text that sorts times in reverse: of windows with the same end, the longest is used."""
     return "".join(chr(0x10FFF - ord(character)) for character in time)

@@ -12,19 +12,21 @@ from .versions import AirflowException, BaseHook
 
 DEFAULT_PORT = 8780
 SECONDS = 30.0
-"""Seconds that one answer may take."""
+"""Timeout of one request in seconds."""
 
 
 class DriftlineError(AirflowException):  # type: ignore[misc]
-    """A processor does not answer, or refuses; the text says what helps."""
+    """A processor does not answer, or refuses a request; the text names the fix."""
 
 
 class UnknownModelError(DriftlineError):
-    """A processor has not seen the model; the text names the nearest one that it has."""
+    """A processor does not have the model; the text names the most similar model."""
 
 
 class DriftlineHook(BaseHook):  # type: ignore[misc]
-    """Asks a running processor. The connection has host and port of its pages; its password is sent as a bearer token.
+    """Queries a running processor.
+
+    The connection has host and port of its pages; its password is sent as a bearer token.
 
     Args:
         driftline_conn_id: Id of the connection.
@@ -41,7 +43,7 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Say which fields of a connection mean something."""
+        """Return the visible fields of a connection."""
         return {
             "hidden_fields": ["login", "extra"],
             "relabeling": {"password": "Token", "schema": "Scheme"},
@@ -60,15 +62,15 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
         return host.rstrip("/"), headers
 
     def model(self, name: str) -> dict[str, Any]:
-        """Return what is known of a model: its verdict, versions and newest windows."""
+        """Return a model's verdict, versions and newest windows."""
         return self._get(model_path(name))
 
     def retraining(self, name: str, terms: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """Return whether retraining pays; ``terms``: such as ``{"value": 0.5, "horizon": "30d"}``."""
+        """Return whether retraining pays off; ``terms``: for example ``{"value": 0.5, "horizon": "30d"}``."""
         return self._get(f"{model_path(name)}/retraining", terms)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether a processor answers, and what it says."""
+        """Return whether a processor answers, and its answer."""
         try:
             return True, f"{self._get('/api/v1/models', {'limit': 1})['total']} models exist"
         except Exception as error:
@@ -84,7 +86,7 @@ class DriftlineHook(BaseHook):  # type: ignore[misc]
 
 
 async def fetch_model(client: httpx.AsyncClient, address: str, headers: Mapping[str, str], name: str) -> dict[str, Any]:
-    """Return what is known of a model, without holding up the triggerer."""
+    """Return a model's verdict, versions and newest windows, without blocking the triggerer."""
     try:
         response = await client.get(address + model_path(name), headers=dict(headers), timeout=SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -93,7 +95,7 @@ async def fetch_model(client: httpx.AsyncClient, address: str, headers: Mapping[
 
 
 def model_path(name: str) -> str:
-    """Return the address of a model, whatever its name holds."""
+    """Return the path of a model in the API, with its name escaped."""
     return f"/api/v1/models/{quote(name, safe='')}"
 
 

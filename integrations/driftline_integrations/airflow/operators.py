@@ -1,4 +1,4 @@
-"""Operators that fail, skip or branch by a verdict, by files, or by whether retraining pays."""
+"""Operators that fail, skip or branch depending on a verdict, on files, or on whether retraining pays off."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .hook import DriftlineHook
 from .versions import AirflowException, AirflowFailException, AirflowSkipException, BaseBranchOperator, BaseOperator
 
 CROSSED = 3
-"""Exit code of ``driftline evaluate`` where a condition of ``--fail-on`` is true."""
+"""Exit code of ``driftline evaluate`` if a condition of ``--fail-on`` is true."""
 
 ANSWERS = ("retrain", "wait", "inconclusive")
 
 
 class VerdictOperator(BaseOperator):  # type: ignore[misc]
-    """Asks a processor whether a model is still healthy; fails or skips by the answer, and returns it.
+    """Gets the verdict of a model from a processor; fails or skips depending on its state, and returns it.
 
     Args:
         model: Name of the model.
-        fail_on: States of the verdict that fail the task, without another try.
+        fail_on: States of the verdict that fail the task, without a retry.
         skip_on: States that skip it.
         driftline_conn_id: Id of the connection.
-        **kwargs: Those of Airflow's operators.
+        **kwargs: Arguments of Airflow's operators.
     """
 
     template_fields: Sequence[str] = ("model",)
@@ -59,16 +59,16 @@ class VerdictOperator(BaseOperator):  # type: ignore[misc]
 
 
 class EvaluateOperator(BaseOperator):  # type: ignore[misc]
-    """Runs ``driftline evaluate`` over files, and returns its verdict; fails or skips where a condition is true.
+    """Runs ``driftline evaluate`` over files, and returns its verdict; fails or skips if a condition is true.
 
     Args:
         data: Files of rows.
         baseline: A built baseline, or rows to compare with.
         fail_on: Conditions such as ``drift.fraction > 0.3``.
-        skip: Skip the task where a condition is true, instead of failing it.
+        skip: Skip the task if a condition is true, instead of failing it.
         options: Further options of the command, such as ``["--outcomes", "outcomes.csv"]``.
-        command: The command, of an environment of its own where Airflow's has no ``driftline[processor]``.
-        **kwargs: Those of Airflow's operators.
+        command: The command, from another environment if Airflow's does not have ``driftline[processor]``.
+        **kwargs: Arguments of Airflow's operators.
     """
 
     template_fields: Sequence[str] = ("data", "baseline", "options")
@@ -122,16 +122,16 @@ class EvaluateOperator(BaseOperator):  # type: ignore[misc]
 
 
 class RetrainBranchOperator(BaseBranchOperator):  # type: ignore[misc]
-    """Goes on with other tasks where retraining pays, than where it does not, or nobody can tell.
+    """Continues with different tasks if retraining pays off, if it does not, or if the result is inconclusive.
 
     Args:
         model: Name of the model.
-        retrain: Tasks to go on with where retraining pays.
-        wait: Tasks for where it does not; none skips all that follows.
-        inconclusive: Tasks for where nobody can tell yet.
-        terms: What is said of money and time: ``value``, ``cost``, ``currency``, ``horizon``, ``metric``.
+        retrain: Tasks to continue with if retraining pays off.
+        wait: Tasks to continue with if it does not; () skips all downstream tasks.
+        inconclusive: Tasks to continue with if the result is inconclusive.
+        terms: Terms of the calculation: ``value``, ``cost``, ``currency``, ``horizon``, ``metric``.
         driftline_conn_id: Id of the connection.
-        **kwargs: Those of Airflow's operators.
+        **kwargs: Arguments of Airflow's operators.
     """
 
     template_fields: Sequence[str] = ("model", "terms")
@@ -153,7 +153,7 @@ class RetrainBranchOperator(BaseBranchOperator):  # type: ignore[misc]
         self.tasks = dict(zip(ANSWERS, map(_listed, (retrain, wait, inconclusive)), strict=True))
 
     def choose_branch(self, context: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """Return the tasks to go on with."""
+        """Return the tasks to continue with."""
         answer = DriftlineHook(self.driftline_conn_id).retraining(self.model, self.terms)
         for line in (answer["sentence"], *answer["reasons"]):
             self.log.info("%s", line)

@@ -1,4 +1,4 @@
-"""What Airflow asks of a provider (its entry point ``apache_airflow_provider``)."""
+"""The metadata of the Airflow provider (entry point ``apache_airflow_provider``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HOME = "driftline_integrations.airflow"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the name of the provider and its type of connection."""
+    """Return the name of the provider and its connection type."""
     return {
         "package-name": "driftline",
         "name": "Driftline",

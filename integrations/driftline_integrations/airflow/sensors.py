@@ -1,4 +1,4 @@
-"""A sensor that waits until something holds of a model."""
+"""A sensor that waits for a condition on a model."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from .versions import AirflowException, BaseSensorOperator
 
 
 class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
-    """Waits until the verdict, the drift or the outcomes of a model are as asked: all of it at once.
+    """Waits until conditions on the verdict, the drift and the outcomes of a model all hold.
 
-    A processor that does not answer is asked again until the sensor's time-out. A model that nobody has seen fails the
-    task at once, with the nearest name.
+    If a processor does not answer, the sensor retries until its timeout. If the processor does not have the model, the
+    task fails immediately, with the most similar name.
 
     Args:
         model: Name of the model.
         states: States of the verdict to wait for, such as "degraded" or ("healthy", "at_risk").
-        drift_fraction: Least share of features that drift in the newest closed window.
-        coverage: Least share of that window's predictions whose outcome is known.
-        outcomes: Least number of outcomes of that window.
+        drift_fraction: Minimum fraction of features with drift in the newest closed window.
+        coverage: Minimum fraction of that window's predictions with a known outcome.
+        outcomes: Minimum number of outcomes of that window.
         window: Length of that window, such as "1d". Default: the longest.
-        wait_for_model: Wait for a model that nobody has seen yet, too.
+        wait_for_model: Also wait for a model that the processor does not have yet.
         driftline_conn_id: Id of the connection.
         deferrable: Wait in the triggerer, without a worker.
-        **kwargs: Those of Airflow's sensors: ``poke_interval``, ``timeout``, ``soft_fail``.
+        **kwargs: Arguments of Airflow's sensors: ``poke_interval``, ``timeout``, ``soft_fail``.
 
     Raises:
-        ValueError: A state is none, or there is nothing to wait for.
+        ValueError: A state is unknown, or there is no condition.
     """
 
     template_fields: Sequence[str] = ("model",)
@@ -57,7 +57,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
         self.condition = Condition.read(states, drift_fraction, coverage, outcomes, window).to_json()
 
     def execute(self, context: Mapping[str, Any]) -> Any:
-        """Look once; wait in the triggerer where that is asked and nothing holds yet."""
+        """Check once; if the condition does not hold and ``deferrable`` is set, wait in the triggerer."""
         if not self.deferrable:
             return super().execute(context)
         if not self.poke(context):
@@ -88,7 +88,7 @@ class VerdictSensor(BaseSensorOperator):  # type: ignore[misc]
         return is_met
 
     def end_waiting(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: ARG002
-        """Return the verdict that the trigger found; fail where nobody knows the model."""
+        """Return the verdict of the trigger's event; fail if the processor does not have the model."""
         if event["state"] != "held":
             raise AirflowException(event["message"])
         self.log.info("%s: %s", self.model, event["message"])

@@ -1,4 +1,4 @@
-"""The trigger of a sensor that is deferred: it looks from the triggerer, and holds no worker."""
+"""The trigger of a deferred sensor: it checks from the triggerer, without a worker."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .versions import BaseTrigger, TriggerEvent
 
 
 class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
-    """Fires once a condition holds of a model, or once nobody knows the model.
+    """Fires when a condition on a model holds, or when the processor does not have the model.
 
-    A processor that does not answer is asked again: the time-out of the sensor ends that.
+    If a processor does not answer, the trigger retries until the sensor's timeout.
 
     Args:
         model: Name of the model.
-        condition: The condition, as :meth:`.conditions.Condition.to_json` writes it.
+        condition: The condition, as :meth:`.conditions.Condition.to_json` returns it.
         driftline_conn_id: Id of the connection.
-        poke_interval: Seconds between two looks.
-        wait_for_model: Whether to wait for a model that nobody has seen yet, too.
+        poke_interval: Seconds between two checks.
+        wait_for_model: Whether to also wait for a model that the processor does not have yet.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class VerdictTrigger(BaseTrigger):  # type: ignore[misc]
         self.poke_interval, self.wait_for_model = poke_interval, wait_for_model
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and the arguments by which the triggerer makes it again."""
+        """Return the class and the arguments from which the triggerer recreates the trigger."""
         names = ("model", "condition", "driftline_conn_id", "poke_interval", "wait_for_model")
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the condition holds."""
+        """Check until the condition holds."""
         condition = Condition(**{**self.condition, "states": tuple(self.condition["states"])})
         address, headers = await sync_to_async(DriftlineHook(self.driftline_conn_id).address)()
         async with httpx.AsyncClient() as client:

@@ -1,4 +1,4 @@
-"""The parts of Airflow that are built on, where each version has them: 3.x in its SDK, 2.10 and 2.11 elsewhere."""
+"""Names of Airflow that moved between versions: in its SDK since 3.0, in other modules in 2.10 and 2.11."""
 
 from __future__ import annotations
 

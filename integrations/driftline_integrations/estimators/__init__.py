@@ -1,1 +1,1 @@
-"""Estimators, boosters and sessions: their shared parts. Imports instrumentation and the SDK; no framework."""
+"""Shared code for estimators, boosters and sessions. Imports instrumentation and the SDK; no framework."""

@@ -1,18 +1,14 @@
 """Calls of estimators: which are predictions of a service, of which model, and how they are recorded.
 
-Estimators that are watched: which ones, by which model, and what one of their calls leaves behind.
+An estimator is recorded because code named it (``model.instrument(estimator)``) or because its library is instrumented.
+Named estimators are kept by identity with a weak reference, and nothing is written on them: pickles, copies and clones
+are unchanged, and are not recorded until they are named too.
 
-An estimator is watched because somebody named it (``model.instrument(estimator)``) or because its library is
-instrumented as a whole. Named ones are remembered by identity and by a weak reference: nothing is written on them, so
-that a pickle, a copy or a clone is as plain as the class, and is not watched until somebody names it.
-
-Who asks: a service, or a library that asks its own estimators on the way.
-
-A prediction is a call that comes from outside: no frame above it belongs to a library of estimators or explanations,
-or to a call that is recorded already. What scikit-learn does inside ``fit``, cross-validation, a search, ``score``,
-a scorer, ``permutation_importance``, a pipeline or a forest has its own frames above it, in its worker threads and
-processes as well, where a context variable would be lost; and in functions that were imported before us, which
-wrapping would miss. A frame costs 55 ns, and a call from inside ends at the first.
+A call is a prediction if it comes from outside: no frame above it belongs to a library of estimators or explanations,
+or to a recorded call. Calls of scikit-learn inside ``fit``, cross-validation, a search, ``score``, a scorer,
+``permutation_importance``, a pipeline or a forest have scikit-learn's frames above them, also in worker threads and
+processes, where a context variable would be lost, and in functions that were imported before us, which wrapping would
+miss. A frame costs 55 ns, and for a call from inside the first frame suffices.
 """
 
 from __future__ import annotations
@@ -48,18 +44,20 @@ if TYPE_CHECKING:
 
 
 _LIBRARIES = frozenset(("sklearn", "xgboost", "lightgbm", "catboost", "imblearn", "shap", "lime"))
-"""Top-level packages that call estimators on the way; the last two ask about rows that nobody sent, to explain one."""
+"""Top-level packages that call estimators internally; shap and lime predict rows that were not requested, to explain
+one.
+"""
 _THOROUGHFARE = frozenset(("sklearn.utils.parallel", "sklearn.utils._available_if"))
-"""Modules that only pass on a call of whoever uses them, such as a batch job with scikit-learn's own ``delayed``."""
+"""Modules that only pass a caller's call on, such as a batch job with scikit-learn's own ``delayed``."""
 WRAPPER = "driftline_integrations.instrumentation.methods"
-"""The module of the wrappers: its frame means that an estimator is being asked, or fitted, already."""
+"""Module of the wrappers: its frame means that another recorded call or a fit is running."""
 
 _inside: dict[str, bool] = {}
 _MOST_NAMES = 10_000
 
 
 def is_service_call(frame: FrameType | None) -> bool:
-    """Return True where a call whose caller is ``frame`` is one of a service."""
+    """Return True if a call with the caller ``frame`` is a prediction of a service."""
     while frame is not None:
         name = frame.f_globals.get("__name__")
         inside = _inside.get(name) if name.__class__ is str else False
@@ -72,7 +70,7 @@ def is_service_call(frame: FrameType | None) -> bool:
 
 
 def is_library_module(module: str) -> bool:
-    """Return True where a module belongs to one of the libraries that call estimators on the way."""
+    """Return True if a module belongs to one of the libraries that call estimators internally."""
     return module.partition(".")[0] in _LIBRARIES
 
 
@@ -85,15 +83,15 @@ def _learn(name: str) -> bool:
 
 PREDICTING = ("predict", "predict_proba", "predict_log_proba", "decision_function", "inplace_predict")
 TRAINING = ("fit", "partial_fit", "fit_predict", "fit_transform", "score")
-"""Wrapped only where the class is none of a library's: a library's own frames say that it is at work."""
+"""Wrapped only for classes outside these libraries: calls of the libraries are recognised by their frames."""
 
 
 @dataclass
 class OpenPrediction:
-    """A prediction under way.
+    """A running prediction.
 
     Attributes:
-        reading: What the result is, a key of ``READINGS``.
+        reading: Kind of the result, a key of ``READINGS``.
     """
 
     recorder: Recorder
@@ -102,9 +100,9 @@ class OpenPrediction:
     reading: str
 
     def answer(self, result: Any) -> Any:
-        """Take what was returned, and return what the recorder is to be told of it.
+        """Convert the result of the call to the result for the recorder.
 
-        The task is that of the prediction which this one fills in, if it does.
+        If the prediction completes an outer one, the task is that of the outer prediction.
         """
         prediction = self.prediction
         task = (prediction.fills or prediction).plan.identity.task
@@ -123,14 +121,14 @@ class OpenPrediction:
 
 
 class WatchedEstimator:
-    """One estimator and the model by whose name its predictions are recorded.
+    """One estimator and the model that records its predictions.
 
-    ``options``: of its recorders.
+    ``options``: options of its recorders.
 
     Args:
-        library: Through whose integration somebody named it, "" where nobody did.
-        joins: Whether, inside an open prediction of any model, it only fills in what that one lacks.
-        only: The methods whose calls are predictions.
+        library: Library of the integration that named it, "" if no code named it.
+        joins: Whether it only completes an open prediction of any model.
+        only: Methods whose calls are predictions.
     """
 
     def __init__(
@@ -155,7 +153,7 @@ class WatchedEstimator:
         self._recorders: dict[str, tuple[Recorder, tuple[str, ...]]] = {}
 
     def learn(self, estimator: Any) -> FittedEstimator | None:
-        """Look at the estimator, once per fit. Raises what ``look`` and ``Model.completed`` raise."""
+        """Describe the estimator, once per fit. Raises what ``look`` and ``Model.completed`` raise."""
         mark = self.family.mark(estimator)
         if self._fitted is None or not (mark is self._mark or (isinstance(mark, tuple) and mark == self._mark)):
             self._recorders, self._fitted, self._mark = {}, None, mark
@@ -170,7 +168,7 @@ class WatchedEstimator:
     def ask(
         self, method: str, estimator: Any, bound: Callable[..., Any], args: tuple[Any, ...], kwargs: CallArguments
     ) -> OpenPrediction | None:
-        """Open a prediction; None where the call is none."""
+        """Open a prediction; None if the call is not a prediction."""
         try:
             fitted = self.learn(estimator)
         except (TypeError, ValueError) as error:
@@ -193,7 +191,7 @@ class WatchedEstimator:
     def _recorder(
         self, method: str, estimator: Any, bound: Callable[..., Any], fitted: FittedEstimator
     ) -> tuple[Recorder, tuple[str, ...]]:
-        """Make the recorder of a method, and look up the names of its parameters, once per fit."""
+        """Create the recorder of a method, and look up the names of its parameters, once per fit."""
         from driftline.integration.recorder import Recorder
 
         name = f"{type(estimator).__name__}.{method}"
@@ -204,12 +202,12 @@ class WatchedEstimator:
 
 _watched = IdentityMap[WatchedEstimator]()
 _owners: dict[str, str] = {}
-"""By library, who wants methods wrapped for the estimators that somebody named through it."""
+"""Library → owner of the wrapped methods for estimators that were named through it."""
 _answered: ContextVar[tuple[int, weakref.ref[Any], set[str]] | None] = ContextVar("driftline_answered", default=None)
 
 
 def watch(estimator: Any, watched: WatchedEstimator) -> None:
-    """Watch an estimator for somebody who named it through a library's integration.
+    """Record an estimator that was named through a library's integration.
 
     Raises what ``sklearn.instrument`` raises.
     """
@@ -228,7 +226,7 @@ def watch(estimator: Any, watched: WatchedEstimator) -> None:
 
 
 def uninstrument(estimator: Any) -> None:
-    """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
+    """Stop recording an estimator; after the last one, the original methods of its class are restored."""
     watched = _watched.get(estimator)
     _watched.forget(estimator)
     if watched is not None and not any(
@@ -238,7 +236,7 @@ def uninstrument(estimator: Any) -> None:
 
 
 def forget_library(library: str) -> None:
-    """Record nothing any more of what was named through a library's integration; look anew at what nobody named."""
+    """Stop recording estimators named through a library's integration, and drop the descriptions of unnamed ones."""
     _watched.drop(lambda watched: watched.library in (library, ""))
     _restore(library)
 
@@ -250,7 +248,7 @@ def _restore(library: str) -> None:
 
 
 def wrap_estimator_methods(kind: type, family: EstimatorFamily, owner: str) -> None:
-    """Wrap the methods that objects of a class have."""
+    """Wrap the methods of a class, own and inherited."""
     around = partial(record_call, family)
     methods.wrap_inherited_methods(kind, PREDICTING, around, owner)
     for base in kind.__mro__[:-1]:
@@ -266,7 +264,7 @@ def record_call(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
-    """Call a wrapped method, and record it where it is a prediction."""
+    """Call a wrapped method, and record it if it is a prediction."""
     open_prediction = None
     try:
         watched = _watched_by(family, method, estimator, sys._getframe(2))
@@ -293,7 +291,7 @@ def record_call(
 def _watched_by(
     family: EstimatorFamily, method: WrappedMethod, estimator: Any, caller: FrameType
 ) -> WatchedEstimator | None:
-    """Return who watches this call: for a named estimator, or where the library is instrumented; None from inside."""
+    """Return the watched estimator of a call: a named one, or any if the library is instrumented; None from inside."""
     watched = _watched.get(estimator)
     if watched is None and (method.owners <= {*_owners.values()} or method.name not in PREDICTING):
         return None
@@ -308,7 +306,7 @@ def _watched_by(
 
 
 def _watch_unnamed(family: EstimatorFamily, estimator: Any) -> WatchedEstimator:
-    """Watch an estimator that nobody has named; one that the file withholds, in none of its methods."""
+    """Record an estimator that no code named; if the file skips it, none of its methods is recorded."""
     from driftline.model import Model
 
     try:
@@ -321,10 +319,10 @@ def _watch_unnamed(family: EstimatorFamily, estimator: Any) -> WatchedEstimator:
 
 
 def _answered_already(method: str, estimator: Any, samples: Any) -> bool:
-    """Return True where another method of the estimator has just answered for the very same object.
+    """Return True if another method of the estimator has just been called with the same object.
 
-    A service that asks for probabilities and then for the decision makes one prediction. The same method asked again
-    is another one: the object may be a buffer that was filled anew.
+    A service that calls ``predict_proba`` and then ``predict`` makes one prediction. A second call of the same method
+    is another prediction: the object may be a buffer with new values.
     """
     last = _answered.get()
     if last is not None and last[0] == id(estimator) and last[1]() is samples and method not in last[2]:

@@ -1,7 +1,4 @@
-"""Conventions of estimators: how they are called and what their results mean.
-
-What a result says: a score, a predicted class, or neither.
-"""
+"""Conventions of estimators: how they are called, and whether a result is a score, a class or neither."""
 
 from __future__ import annotations
 
@@ -35,17 +32,17 @@ _CONVENTIONS = {
 
 
 def asks_for_explanation(call_arguments: CallArguments) -> bool:
-    """Return True where a call asks why, for leaves or contributions, and not what."""
+    """Return True if a call requests leaves or contributions instead of predictions."""
     return any(call_arguments.get(flag) for flag in _EXPLANATIONS)
 
 
 def asks_for_margins(call_arguments: CallArguments) -> bool:
-    """Return True where a call asks for what stands before the link function: logits, logs."""
+    """Return True if a call requests values before the link function: logits, logs."""
     return any(call_arguments.get(flag) for flag in _MARGINS)
 
 
 def conventional_reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:
-    """Return the reading of a method's result, a key of ``READINGS``; "" where it predicts nothing."""
+    """Return the kind of a method's result, a key of ``READINGS``; "" if it is not a prediction."""
     if asks_for_explanation(call_arguments):
         return ""
     if asks_for_margins(call_arguments):
@@ -58,10 +55,11 @@ class EstimatorFamily:
     """The estimators of one library.
 
     Attributes:
-        look: Describes a fitted one.
-        reading: Says what a call's result is, a key of ``READINGS`` or "".
-        rows: Turns the samples into what the SDK records, ``ABSENT`` where nothing can be.
-        mark: Gives what is another after another fit, by identity, or a tuple by its value.
+        look: Describes a fitted estimator.
+        reading: Returns the kind of a call's result, a key of ``READINGS`` or "".
+        rows: Converts the samples for the SDK; ``ABSENT`` if they cannot be recorded.
+        mark: Returns a value that changes with each fit: an object, compared by identity, or a tuple, compared by
+            value.
     """
 
     look: Callable[[Any], FittedEstimator | None] = look
@@ -74,7 +72,7 @@ CONVENTIONAL = EstimatorFamily()
 
 
 ScoreAndClass = tuple[Any, Any]
-"""A score and a predicted class, each ``ABSENT`` where a result says none."""
+"""A score and a predicted class, each ``ABSENT`` if a result does not have it."""
 
 
 def in_class_order(result: Any, fitted: FittedEstimator, task: Task) -> Any:
@@ -92,7 +90,7 @@ def _class(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:
 
 
 def _probability(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:
-    """Nothing is said to a task of other classes: a function may be decorated by a model that was told none."""
+    """Return the probabilities; ``ABSENT`` if the task has other classes, as that of a decorated function may have."""
     return (in_class_order(result, fitted, task) if fitted.suits(task) else ABSENT), ABSENT
 
 
@@ -101,12 +99,12 @@ def _log_probability(result: Any, fitted: FittedEstimator, task: Task) -> ScoreA
 
 
 def _second_probability(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:  # noqa: ARG001
-    """Return the probability of class 1, as boosters give it."""
+    """Return the score from the probability of class 1, as boosters return it."""
     return (result if task.positive_class == task.classes[1] else 1.0 - np.asarray(result)), ABSENT
 
 
 def _margin(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:
-    """Return the class of a margin, by its sign or by the greatest of one per class: a margin is no probability."""
+    """Return the class of a margin, by its sign or by the greatest margin: a margin is not a probability."""
     margins, classes = np.asarray(result), np.array(task.classes if fitted.coded else fitted.classes)
     if fitted.kind == "outlier_detector":
         return ABSENT, np.where(margins < 0, -1, 1)
@@ -120,12 +118,12 @@ def _margin(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:
 
 
 def _value(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:  # noqa: ARG001 - every reading has this signature
-    """Return a value per row; the first of a tuple that holds a deviation, too."""
+    """Return a value per row; the first element of a tuple that also contains a deviation."""
     return result[0] if isinstance(result, tuple) and result else result, ABSENT
 
 
 def single_result(score_and_class: ScoreAndClass, task: Task) -> float | str | None:
-    """Return one row as a plain score, or a plain class: read at once, where an array costs 15 µs.
+    """Return one row as a plain score or class, which is read immediately; an array costs 15 µs.
 
     >>> single_result((np.array([[0.75, 0.25]]), ABSENT), Task("binary", ("0", "1"), "1"))
     0.25
@@ -148,4 +146,4 @@ READINGS: dict[str, Callable[[Any, FittedEstimator, Task], ScoreAndClass]] = {
     "margin": _margin,
     "value": _value,
 }
-"""By what a result is: a class per row, a probability per class, and so on."""
+"""Kind of a result (a class per row, a probability per class, ...) → its reader."""

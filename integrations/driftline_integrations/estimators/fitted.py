@@ -19,11 +19,11 @@ class FittedEstimator:
 
     Attributes:
         kind: "classifier", "regressor", "outlier_detector" or "clusterer".
-        classes: In the order of the columns of ``predict_proba``.
-        positive: That whose probability a binary score is.
-        names: Of its features, where it was fitted on named ones.
-        coded: True where its classes are only numbers from 0 on, which stand for those of the model in their order.
-        objective: What it was trained for, where the meaning of a result depends on that.
+        classes: Classes in the order of the columns of ``predict_proba``.
+        positive: Class whose probability is a binary score.
+        names: Names of its features, if it was fitted on named ones.
+        coded: True if its classes are only numbers from 0 on, which represent the classes of the model in their order.
+        objective: Training objective, if the meaning of a result depends on it.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class FittedEstimator:
         return tuple(map(class_text, self.classes))
 
     def suits(self, task: Task) -> bool:
-        """Return True where what this predicts can be read as an answer to that task."""
+        """Return True if the predictions can be read as predictions of this task."""
         if self.task != task.kind:
             return False
         if self.coded:
@@ -49,13 +49,13 @@ class FittedEstimator:
 
 
 def fitted_booster(task: str, classes: int, names: tuple[str, ...] | None, objective: str) -> FittedEstimator:
-    """Describe a booster of gradient-boosted trees, which has numbers for classes.
+    """Describe a booster of gradient-boosted trees, whose classes are numbers.
 
     Args:
-        task: What it predicts.
-        classes: The number of its classes; 0 for a regression.
-        names: Of its features, where it was fitted on named ones.
-        objective: What it was trained for.
+        task: Task of the booster.
+        classes: Number of its classes; 0 for a regression.
+        names: Names of its features, if it was fitted on named ones.
+        objective: Training objective.
     """
     if not classes:
         return FittedEstimator("regressor", task, names=names, objective=objective)
@@ -65,8 +65,8 @@ def fitted_booster(task: str, classes: int, names: tuple[str, ...] | None, objec
 def look(estimator: Any) -> FittedEstimator | None:
     """Describe an estimator that follows scikit-learn's conventions; None while it is not fitted.
 
-    The positive class of two is the last one, scikit-learn's own, and of an outlier detector the outlier, -1.
-    Raises ``TypeError`` for one that predicts several targets at once.
+    The positive class of two classes is the last one, as in scikit-learn; for an outlier detector, it is the outlier,
+    -1. Raises ``TypeError`` for an estimator with several targets.
     """
     kind = _kind(estimator)
     names = _names(estimator)
@@ -92,7 +92,7 @@ def look(estimator: Any) -> FittedEstimator | None:
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the estimator that decides: the last step of a pipeline, the best one of a search."""
+    """Return the estimator that predicts: the last step of a pipeline, the best estimator of a search."""
     for _ in range(_MOST_STEPS):
         attributes = getattr(estimator, "__dict__", {})
         steps, best = attributes.get("steps"), attributes.get("best_estimator_")
@@ -106,13 +106,13 @@ def last_step(estimator: Any) -> Any:
 
 
 def mark(estimator: Any) -> object:
-    """Return an object that another fit replaces, so that what was learned of the old one is forgotten."""
+    """Return an object that a new fit replaces, so that the old description can be dropped."""
     attributes = getattr(last_step(estimator), "__dict__", {})
     return next((attributes[name] for name in ("_Booster", "_classes", "classes_") if name in attributes), None)
 
 
 def _kind(estimator: Any) -> str:
-    """Return the kind of an estimator by scikit-learn's tags; by its attributes without tags."""
+    """Return the kind of an estimator by scikit-learn's tags, else by its attributes."""
     tags = getattr(estimator, "__sklearn_tags__", None)
     kind = ""
     try:
@@ -125,7 +125,7 @@ def _kind(estimator: Any) -> str:
 
 
 def _fitted_attribute(estimator: Any, name: str) -> Any:
-    """Return an attribute that only fitting makes; what it raises before that is as good as absent."""
+    """Return an attribute that only a fit creates; None if it is missing or raises."""
     try:
         return getattr(estimator, name, None)
     except Exception:

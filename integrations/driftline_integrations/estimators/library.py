@@ -1,6 +1,6 @@
-"""A library as a whole: every class that is derived from its base classes, now or later.
+"""Instrumentation of a whole library: every class derived from its base classes, now or later.
 
-Nothing is imported: a library that is imported already is wrapped at once, another one when somebody imports it.
+Nothing is imported: a library that is already imported is wrapped immediately, any other library when it is imported.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class LibraryInstrumentation:
         return estimator
 
     def _family_of(self, estimator: object) -> EstimatorFamily:
-        """Return the family of an estimator's base class, the first for one that only follows the conventions."""
+        """Return the family of an estimator's base class; the first one for an estimator without a base class."""
         for home, kind, family in self._roots:
             root = getattr(sys.modules.get(home), kind, None)
             if isinstance(root, type) and isinstance(estimator, root):
@@ -64,11 +64,11 @@ class LibraryInstrumentation:
         return self._roots[0][2]()
 
     def instrument(self) -> None:
-        """Record what every estimator of the library predicts."""
+        """Record the predictions of every estimator of the library."""
         self._imports.await_all()
 
     def uninstrument(self) -> None:
-        """Put every attribute back, and record nothing any more, not even what somebody named through this library."""
+        """Restore every attribute, and stop recording, also of estimators named through this library."""
         from driftline_integrations.instrumentation.methods import restore_methods
 
         from .calls import forget_library
@@ -108,7 +108,7 @@ class LibraryInstrumentation:
 
 
 def _subclasses(root: type) -> Iterator[type]:
-    """Yield a class and all that derive from it, each once."""
+    """Yield a class and all its subclasses, each once."""
     subclasses, waiting = {root}, [root]
     while waiting:
         kind = waiting.pop()
@@ -119,7 +119,7 @@ def _subclasses(root: type) -> Iterator[type]:
 
 
 def sklearn_family() -> EstimatorFamily:
-    """Return the family of all that follows scikit-learn's conventions; numpy loads with it."""
+    """Return the family of scikit-learn's conventions; imports numpy."""
     from .conventions import CONVENTIONAL
 
     return CONVENTIONAL
@@ -129,7 +129,7 @@ def uninstrument(estimator: Any) -> None:
     """Stop recording an estimator.
 
     Args:
-        estimator: Estimator that ``instrument`` was given.
+        estimator: Estimator that was passed to ``instrument``.
     """
     from . import calls
 

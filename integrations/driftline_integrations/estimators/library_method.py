@@ -1,7 +1,7 @@
 """One method of a library's class, such as ``InferenceSession.run``: recorded for named objects, or for all.
 
-Nothing is written on an object. Its class has another method while somebody wants it (``methods``), which looks up by
-identity whether this one is recorded, and where.
+Nothing is written on an object. Its class has a wrapped method while needed (``methods``), which looks up the recording
+plan of an object by identity.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from .model_names import ModelLeftOut
 
 @dataclass(frozen=True)
 class RecordingPlan:
-    """The plan that says where an object's predictions are recorded and how they are read.
+    """How an object's predictions are recorded.
 
     Attributes:
-        features: Takes the call's arguments and gives what is recorded.
-        read: Takes the result and the call's arguments and gives the score and the predicted class, each ``ABSENT`` for
-            none; without it the recorder reads the result itself, or what ``result`` makes of it, for selectors to
-            choose from.
+        features: Returns the features from the call's arguments.
+        read: Returns the score and the predicted class, each ``ABSENT`` if missing, from the result and the call's
+            arguments. Without it, the recorder reads the result, or the output of ``result``, to which selectors apply.
     """
 
     recorder: Recorder
@@ -43,12 +42,12 @@ class LibraryMethod:
     """One method of a library's class.
 
     Args:
-        library: Its name.
-        home: Module, class and method.
-        kind: Module, class and method.
-        method: Module, class and method.
-        unnamed: Gives the place of an object that nobody named; it raises ``ValueError`` or ``TypeError`` where it
-            cannot be recorded.
+        library: Name of the library.
+        home: Module of the class.
+        kind: Name of the class.
+        method: Name of the method.
+        unnamed: Returns the plan of an object that no code named; raises ``ValueError`` or ``TypeError`` if it cannot
+            be recorded.
     """
 
     def __init__(
@@ -62,22 +61,22 @@ class LibraryMethod:
         self._unnamed_places = IdentityMap[RecordingPlan | None]()
 
     def name(self, target: Any, place: RecordingPlan) -> None:
-        """Record what an object predicts from now on."""
+        """Record the predictions of an object from now on."""
         self._places.set(target, place)
         methods.wrap_inherited_methods(type(target), (self._method,), self._call, self._named_owner)
 
     def forget(self, target: Any) -> None:
-        """Record nothing of an object any more, unless all are."""
+        """Stop recording a named object; it is still recorded if all objects are."""
         self._places.forget(target)
         if not self._places:
             methods.restore_methods(self._named_owner)
 
     def instrument(self) -> None:
-        """Record what every object predicts; a library that is not imported yet is waited for."""
+        """Record the predictions of every object, as soon as the library is imported."""
         self._imports.await_all()
 
     def uninstrument(self) -> None:
-        """Record nothing any more, not even what somebody named."""
+        """Stop recording, also of named objects."""
         self._imports.active = False
         self._unnamed_places.clear()
         self._places.clear()

@@ -1,4 +1,4 @@
-"""The model of an object that no code names: by the environment, by the configuration file, else by its own name."""
+"""The model of an object that no code names: from the environment, the configuration file, else from its class name."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from .fitted import last_step
 
 
 class ModelLeftOut(ValueError):  # noqa: N818 - what becomes of it, not an error of the program
-    """A model that the file leaves out for its mistakes, so nobody records it. The text says why."""
+    """A model that the file skips for its mistakes, so it is not recorded. The text has the reason."""
 
 
 def model_of(estimator: Any) -> Model:
-    """Return the model of an estimator that nobody has named.
+    """Return the model of an estimator that no code has named.
 
-    ``DRIFTLINE_MODEL_NAME`` and ``DRIFTLINE_MODEL_VERSION`` name it, and the file's model of that name says the rest;
-    else the model in the file whose ``estimator`` is the class of the estimator, or of the step that decides; else the
-    only one in the file without ``estimator`` and ``routes``; else it is called by the name of that class.
+    ``DRIFTLINE_MODEL_NAME`` and ``DRIFTLINE_MODEL_VERSION`` name it, with other arguments from the file's model of that
+    name; else it is the model in the file whose ``estimator`` is the class of the estimator, or of its last step; else
+    the only model in the file without ``estimator`` and ``routes``; else its name is the name of that class.
 
-    Raises :class:`ModelLeftOut` where it may be a model that the file leaves out for its mistakes: one of that name or
-    ``estimator``, or one without ``estimator``.
+    Raises :class:`ModelLeftOut` if the file skips a model of that name or ``estimator``, or one without ``estimator``.
     """
     name = read("DRIFTLINE_MODEL_NAME")
     if name:
@@ -46,7 +45,7 @@ def model_of(estimator: Any) -> Model:
 
 
 def declared_model(name: str) -> Model | None:
-    """Return the file's model of a name, None for none. Raises :class:`ModelLeftOut` where the file leaves it out."""
+    """Return the file's model of a name; None if there is none. Raises :class:`ModelLeftOut` if the file skips it."""
     file = read_declarations()
     for declaration in file.declared:
         if declaration.model.name == name:
@@ -58,7 +57,7 @@ def declared_model(name: str) -> Model | None:
 
 
 def _class(name: str) -> type | tuple[()]:
-    """Return the class of a dotted name, public as people import it; nothing where nobody has imported its module."""
+    """Return the class of a dotted name under its public path; () if its module is not imported."""
     module, _, attribute = name.rpartition(".")
     kind = getattr(sys.modules.get(module), attribute, ())
     return kind if isinstance(kind, type) else ()

@@ -1,4 +1,4 @@
-"""The samples that an estimator is given: n rows, as arrays, data frames, texts or the matrices of boosters."""
+"""The samples of an estimator's call: n rows, as arrays, data frames, texts or the matrices of boosters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from driftline.inputs.values import Columns
 from driftline.tables.table import F64
 
 DOCUMENT = "text"
-"""The name of the only feature where samples are texts, as a vectorizer takes them."""
+"""Name of the only feature if samples are texts, as for a vectorizer."""
 
 
 def rows_of(samples: Any) -> Any:
-    """Return the samples to record: a row for one sample, else the samples as they are.
+    """Return the samples to record: a row for one sample, else the samples unchanged.
 
     >>> rows_of(np.array([[1.0, 2.0]]))
     array([1., 2.])
@@ -49,11 +49,11 @@ def _documents(texts: Any) -> Any:
 
 
 MOST_CELLS = 4_000_000
-"""Cells to read back at most, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
+"""Maximum cells to read back, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
 
 
 Categories = Mapping[int, Any]
-"""By the place of a feature, what its codes stand for: a pyarrow array."""
+"""Index of a feature → its categories, a pyarrow array."""
 
 
 def _none() -> Categories:
@@ -64,9 +64,9 @@ class Matrix(Batch):
     """n rows of m features.
 
     Args:
-        names: Of the features.
-        read: Returns them, float64 (n, m), NaN where missing.
-        categories: Returns what the codes among them stand for, as far as the matrix knows it.
+        names: Names of the features.
+        read: Returns the rows, float64 (n, m), NaN if missing.
+        categories: Returns the categories of codes in the rows, as far as the matrix has them.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Matrix(Batch):
         self._categories = categories
 
     def names(self) -> tuple[str, ...] | None:
-        """Return the names that the matrix was filled with."""
+        """Return the given names."""
         return self._names
 
     def width(self) -> int:
@@ -93,11 +93,11 @@ class Matrix(Batch):
         return self._width
 
     def snapshot(self) -> Batch:
-        """Return itself: nobody can change what a matrix was filled with."""
+        """Return the batch itself: the matrix is immutable."""
         return self
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
-        """Read the rows; no features where they are too many."""
+        """Read the rows; no features if there are too many cells."""
         if not 0 < self.count * self._width <= MOST_CELLS:
             return {}
         values, categories = self._read(), self._categories()
@@ -109,10 +109,10 @@ class Matrix(Batch):
 
 
 def category_column(codes: F64, categories: Any) -> Any:
-    """Return a column of categories as anybody else's is read.
+    """Return codes and their categories as a column.
 
     Args:
-        codes: NaN where missing.
+        codes: NaN if missing.
         categories: Pyarrow array.
 
     >>> import pyarrow
@@ -127,7 +127,7 @@ def category_column(codes: F64, categories: Any) -> Any:
 
 
 def same_matrix(value: Any) -> Any:
-    """Return the batch itself, which is a snapshot already."""
+    """Return the batch itself, which is already a snapshot."""
     return value
 
 
@@ -159,7 +159,7 @@ def _category(code: float, categories: Any) -> Any:
 
 
 def dense_rows(csr: Any) -> F64:
-    """Return a scipy CSR matrix (n, m) as rows; what is not stored is missing, and not 0.
+    """Return a scipy CSR matrix (n, m) as rows; values that are not stored are missing, not 0.
 
     >>> from scipy.sparse import csr_matrix
     >>> dense_rows(csr_matrix(([1.5, 0.0], ([0, 1], [0, 1])), shape=(2, 2))).tolist()

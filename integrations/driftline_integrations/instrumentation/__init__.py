@@ -1,1 +1,1 @@
-"""Instrumentors, wrapped methods and hooks of a library. Imports the SDK and no other room."""
+"""Instrumentors, wrapped methods and hooks of a library. Imports only the SDK."""

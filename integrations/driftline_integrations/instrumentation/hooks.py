@@ -1,6 +1,6 @@
-"""Hooks that run when a module is imported, or when a class makes an object.
+"""Hooks that run when a module is imported, or when a class creates an object.
 
-Nothing is imported here. wrapt's import hooks cannot be removed, so each asks whether it is still wanted.
+Nothing is imported here. wrapt's import hooks cannot be removed, so each checks whether it is still active.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import wrapt
 from driftline.faults import FAULTS
 
 Hook = tuple[str, Callable[[Any], None]]
-"""A module's name, and what is called with the module."""
+"""A module's name, and the function that is called with the module."""
 
 
 class ImportHooks:
-    """Some hooks. ``active``: whether they do anything."""
+    """A set of import hooks. ``active``: whether they do anything."""
 
     def __init__(self, *hooks: Hook) -> None:
         self.active = False
@@ -26,7 +26,7 @@ class ImportHooks:
         self._waiting = False
 
     def await_all(self) -> None:
-        """Call each hook: now where its module is imported already, else when somebody imports it."""
+        """Call each hook: now if its module is imported, else when it is imported."""
         self.active = True
         for home, hook in self._hooks:
             if not self._waiting:
@@ -47,44 +47,44 @@ class ImportHooks:
 
 
 class ConstructorHook:
-    """Wraps the methods by which some classes make their objects.
+    """Wraps the methods by which some classes create their objects.
 
     Args:
-        told: Called with each that one of them made.
-        births: Those methods; ``__setstate__`` is where an object comes from that is unpickled.
+        callback: Called with each created object.
+        constructors: Names of those methods; ``__setstate__`` creates unpickled objects.
     """
 
-    def __init__(self, callback: Callable[[Any], None], births: Iterable[str] = ("__init__",)) -> None:
+    def __init__(self, callback: Callable[[Any], None], constructors: Iterable[str] = ("__init__",)) -> None:
         self._callback = callback
-        self._births = tuple(births)
+        self._constructors = tuple(constructors)
         self._wrapped: list[tuple[type, str, Any, Any]] = []
         self._active = False
 
     def attend(self, owners: Iterable[type]) -> None:
-        """Tell of every object that these classes make."""
+        """Wrap the methods of these classes."""
         self._active = True
         for owner in owners:
-            for birth in self._births:
-                born = self._born(getattr(owner, birth))
-                self._wrapped.append((owner, birth, owner.__dict__.get(birth), born))
-                setattr(owner, birth, born)
+            for constructor in self._constructors:
+                wrapped = self._wrap(getattr(owner, constructor))
+                self._wrapped.append((owner, constructor, owner.__dict__.get(constructor), wrapped))
+                setattr(owner, constructor, wrapped)
 
     def leave(self) -> None:
-        """Put the classes back as they were; what somebody else has wrapped since stays, and tells nobody."""
+        """Restore the classes; methods that another library has wrapped since stay, and do nothing."""
         self._active = False
         while self._wrapped:
-            owner, birth, plain, born = self._wrapped.pop()
-            if owner.__dict__.get(birth) is born:
-                delattr(owner, birth) if plain is None else setattr(owner, birth, plain)
+            owner, constructor, plain, wrapped = self._wrapped.pop()
+            if owner.__dict__.get(constructor) is wrapped:
+                delattr(owner, constructor) if plain is None else setattr(owner, constructor, plain)
 
-    def _born(self, birth: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(birth)
-        def born(instance: Any, /, *args: Any, **kwargs: Any) -> None:
-            birth(instance, *args, **kwargs)
+    def _wrap(self, constructor: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(constructor)
+        def wrapped(instance: Any, /, *args: Any, **kwargs: Any) -> None:
+            constructor(instance, *args, **kwargs)
             try:
                 if self._active:
                     self._callback(instance)
             except Exception as fault:  # it is somebody's constructor
                 FAULTS.swallow("instrument", fault)
 
-        return born
+        return wrapped

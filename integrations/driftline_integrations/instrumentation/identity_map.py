@@ -1,4 +1,4 @@
-"""Values by the identity of somebody's object, without a mark on the object."""
+"""Values by the identity of an object, without a mark on the object."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class IdentityMap(Generic[V]):
-    """Values by the identity of an object, since some cannot be hashed; forgotten with the object.
+    """Values by the identity of an object, because some objects cannot be hashed; removed together with the object.
 
     >>> watched, estimator = IdentityMap[str](), {0.5}
     >>> watched.set(estimator, "churn")
@@ -31,17 +31,17 @@ class IdentityMap(Generic[V]):
         return id(target) in self._entries
 
     def set(self, target: Any, value: V) -> None:
-        """Remember a value. Raises ``TypeError`` where the object cannot be referred to weakly."""
+        """Set the value of an object. Raises ``TypeError`` if the object does not allow weak references."""
         key, entries = id(target), self._entries
         entries[key] = ref(target, lambda _: entries.pop(key, None)), value
 
     def get(self, target: Any) -> V | None:
-        """Return the value of an object, None where there is none."""
+        """Return the value of an object; None if there is none."""
         entry = self._entries.get(id(target))
         return None if entry is None else entry[1]
 
     def forget(self, target: Any) -> None:
-        """Know nothing of an object any more."""
+        """Remove an object."""
         self._entries.pop(id(target), None)
 
     def values(self) -> list[V]:
@@ -49,11 +49,11 @@ class IdentityMap(Generic[V]):
         return [value for _, value in list(self._entries.values())]
 
     def drop(self, unwanted: Callable[[V], bool]) -> None:
-        """Forget every object whose value is not wanted any more."""
+        """Remove every object whose value is ``unwanted``."""
         for key, (_, value) in list(self._entries.items()):
             if unwanted(value):
                 self._entries.pop(key, None)
 
     def clear(self) -> None:
-        """Know nothing of any."""
+        """Remove all objects."""
         self._entries.clear()

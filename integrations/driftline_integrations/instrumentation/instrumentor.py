@@ -1,10 +1,10 @@
-"""OpenTelemetry's ``BaseInstrumentor``, or its stand-in, and the providers that ``instrument()`` was given.
+"""OpenTelemetry's ``BaseInstrumentor``, or its replacement, and the providers that were passed to ``instrument()``.
 
-Only a program that instruments the whole process needs ``opentelemetry-instrumentation``. ``churn.instrument(app)``
-does not, so a service that has FastAPI and Driftline works as it is.
+Only a program that instruments the whole process requires ``opentelemetry-instrumentation``. ``churn.instrument(app)``
+does not, so a service with FastAPI and Driftline needs nothing else.
 
-``FlaskInstrumentor().instrument(tracer_provider=, meter_provider=)`` replaces the global providers for models that no
-code makes. A process that passes providers to several instrumentors passes the same, so the last ones count for all.
+``FlaskInstrumentor().instrument(tracer_provider=, meter_provider=)`` replaces the global providers for models that are
+not made in code. A process passes the same providers to all its instrumentors, so the last ones apply to all.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ _providers: dict[str, dict[str, Any]] = {}
 
 
 class Recordable(Protocol):
-    """What an instrumentor records while it is active, such as the estimators of a library."""
+    """The objects that an instrumentor records while it is active, such as the estimators of a library."""
 
     def instrument(self) -> None:
         """Record from now on."""
 
     def uninstrument(self) -> None:
-        """Record nothing any more, and put every attribute back."""
+        """Stop recording, and restore every attribute."""
 
 
 class ProcessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """An instrumentor of a whole process, as ``opentelemetry-instrument`` finds it by its entry point.
+    """An instrumentor of a whole process, which ``opentelemetry-instrument`` finds by its entry point.
 
     Attributes:
-        library: What it records.
-        dependencies: Packages that must be installed; none where several packages bring the same module.
+        library: The instrumented library.
+        dependencies: Packages that must be installed; () if several packages provide the same module.
     """
 
     library: ClassVar[Recordable]
@@ -84,7 +84,7 @@ class ProcessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 def with_providers(model: Model) -> Model:
-    """Return a model that no code has made, with the providers that an instrumentor was given; else as it is."""
+    """Return a model that was not made in code, with the providers that were passed to an instrumentor, if any."""
     if not _providers:
         return model
     providers = list(_providers.values())[-1]

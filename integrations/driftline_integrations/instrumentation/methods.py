@@ -1,8 +1,8 @@
-"""Methods of classes, wrapped where they are defined and put back exactly.
+"""Wrap methods of classes, and restore them exactly.
 
-The objects stay what they are: their type, their attributes, what is pickled, copied, cloned, printed. Only the class
-attribute is another descriptor while somebody wants it, and it gives a class what it gave before: a function with the
-same name and signature, and no attribute at all where ``available_if`` says that there is none.
+Objects do not change: type, attributes, pickles, copies, clones and repr are the same. Only the class attribute is
+another descriptor while needed, and the class shows the same as before: a function with the same name and signature,
+and no attribute if ``available_if`` says that there is none.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 Around = Callable[["WrappedMethod", Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
-"""Replacement of a method: ``(method, object, the plain bound method, args, kwargs) -> result``."""
+"""Replacement of a method: ``(method, object, original bound method, args, kwargs) -> result``."""
 
 
 class WrappedMethod:
-    """The descriptor in the place of a method.
+    """The descriptor that replaces a method.
 
-    ``owners``: who wants it wrapped; the last one that leaves puts it back.
+    ``owners``: the owners that need it; the last one restores the original.
 
     Args:
-        original: What stood there.
+        original: The original attribute.
     """
 
     def __init__(self, name: str, original: Any, around: Around) -> None:
@@ -42,7 +42,7 @@ class WrappedMethod:
         self.conditional = not inspect.isfunction(original)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Bind as a function does; raise ``AttributeError`` where the original does."""
+        """Bind as a function does; raise ``AttributeError`` if the original does."""
         if instance is None:
             return self.function
         if self.conditional:
@@ -50,7 +50,7 @@ class WrappedMethod:
         return MethodType(self.function, instance)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the original, for a class that is pickled by its value: the pickle loads where we are not."""
+        """Pickle as the original, for a class that is pickled by value: the pickle loads without Driftline."""
         return operator.getitem, ((self.original,), 0)
 
 
@@ -58,7 +58,7 @@ _wrapped: WeakKeyDictionary[type, dict[str, WrappedMethod]] = WeakKeyDictionary(
 
 
 def wrap_methods(kind: type, names: Iterable[str], around: Around, owner: str) -> None:
-    """Wrap methods that the class itself defines, each once however many owners want it."""
+    """Wrap methods that the class itself defines, once for all owners."""
     for name in names:
         original = kind.__dict__.get(name)
         if isinstance(original, WrappedMethod):
@@ -71,7 +71,7 @@ def wrap_methods(kind: type, names: Iterable[str], around: Around, owner: str) -
 
 
 def wrap_inherited_methods(kind: type, names: Iterable[str], around: Around, owner: str) -> None:
-    """Wrap the methods that objects of a class have, in whichever class of its line they are defined first."""
+    """Wrap the methods of a class, in the base class that defines each of them."""
     for name in names:
         for base in kind.__mro__:
             if name in base.__dict__:
@@ -80,7 +80,7 @@ def wrap_inherited_methods(kind: type, names: Iterable[str], around: Around, own
 
 
 def restore_methods(owner: str) -> None:
-    """Put back what nobody else wants wrapped. What somebody has wrapped around ours meanwhile stays, and is passed."""
+    """Restore the methods without another owner. A method that other code has wrapped since passes calls through."""
     for kind, methods in list(_wrapped.items()):
         for name, method in list(methods.items()):
             method.owners.discard(owner)

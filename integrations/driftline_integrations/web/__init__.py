@@ -1,1 +1,1 @@
-"""Routes, requests and responses that FastAPI and Flask share. Imports instrumentation and the SDK; no framework."""
+"""Routes, requests and responses, shared by FastAPI and Flask. Imports instrumentation and the SDK; no framework."""

@@ -1,4 +1,4 @@
-"""Web applications: the trace of a request, declared routes, a warning for missing routes."""
+"""Web applications: the trace of a request, declared routes, and a warning about missing routes."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 FIELDS: dict[TextMapPropagator, frozenset[bytes]] = {}
-"""The headers that say which trace a request belongs to, in small letters, of the propagator that was last asked."""
+"""Names of the trace headers of the current propagator, in lower case."""
 
 
 def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
-    """Make the trace current that a request belongs to, where nothing else does: no web instrumentation is there.
+    """Make the trace of a request current if there is no other web instrumentation.
 
-    Return what ``context.detach`` wants, None where there is nothing to detach.
+    Returns the token for ``context.detach``; None if there is nothing to detach.
 
     Args:
-        header: The value of a header by its lower-case name, "" for none.
+        header: Returns the value of a header by its lower-case name, "" for none.
     """
     try:
         carrier = {name: text for name in _fields() if (text := header(name))}
@@ -47,7 +47,7 @@ def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
 
 
 def _fields() -> Iterable[str]:
-    """Return the names of those headers; worked out once per propagator."""
+    """Return the names of the trace headers, computed once per propagator."""
     propagator = propagate.get_global_textmap()
     if propagator not in FIELDS:
         FIELDS.clear()
@@ -56,9 +56,9 @@ def _fields() -> Iterable[str]:
 
 
 def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
-    """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares, log mistakes, never raise.
+    """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares. Logs mistakes, never raises.
 
-    A model whose routes have mistakes is left out, as any other with a mistake is.
+    A model whose routes have mistakes is skipped, as for any other mistake.
     """
     file = read_declarations()
     for declaration in file.declared:
@@ -77,11 +77,11 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
-    """A route that an application has.
+    """A route of an application.
 
     Attributes:
-        methods: None for all of them.
-        opaque: Anything may be beneath ``path``, since what is mounted there does not say.
+        methods: HTTP methods; None for all.
+        opaque: True if any path below ``path`` may exist, because the mounted object does not list its routes.
     """
 
     methods: frozenset[str] | None
@@ -90,11 +90,11 @@ class ServedRoute:
 
 
 class MappedRoutes:
-    """The mapped routes of one application, and those that it has.
+    """The mapped routes of one application, compared with its served routes.
 
     Args:
-        served: Gives the routes that it has.
-        meets: True where a request can be for a mapped path and for one of them.
+        served: Returns the routes of the application.
+        meets: Returns True if a request can match a mapped path and a served route.
     """
 
     def __init__(self, served: Callable[[], Iterable[ServedRoute]], meets: Callable[[str, ServedRoute], bool]) -> None:
@@ -105,19 +105,19 @@ class MappedRoutes:
         _applications.add(self)
 
     def add(self, plan: RoutePlan) -> None:
-        """Remember a mapped route; the next occasion is one to look again."""
+        """Add a mapped route; the next check includes it."""
         self._plans[plan.method, plan.path] = plan
         plan.refused = self.look
         self._is_checked = False
 
     def close(self) -> None:
-        """Speak for no mapped route any more."""
+        """Remove the mapped routes from the check."""
         _applications.discard(self)
 
     def look(self) -> None:
-        """Warn of mapped routes that no application has, each once per process. Never raises.
+        """Warn about mapped routes that no application has, once each per process. Never raises.
 
-        The file maps its routes on every application that is made, so one that has a route speaks for all.
+        The file maps its routes on every application, so it suffices that one application has the route.
         """
         if self._is_checked:
             return
@@ -130,7 +130,7 @@ class MappedRoutes:
             FAULTS.swallow("routes", fault)
 
     def _has(self, plan: RoutePlan) -> bool:
-        """Return True where the route is mapped here, and there."""
+        """Return True if this application maps and serves the route."""
         plan_at_path = self._plans.get((plan.method, plan.path))
         if plan_at_path is None or plan_at_path.model.name != plan.model.name:
             return False

@@ -1,7 +1,7 @@
-"""The two layers of plain ASGI around an application, as what one request is on its way through them.
+"""The two layers of plain ASGI around an application, for one request.
 
-``Passage``: the outer one, where a request enters; it puts the prediction's id on the response. ``Tee``: the inner one,
-around the router, of a route that predicts; it copies bodies on their way, as far as they are read.
+``Passage``: the outer layer, where a request enters; it puts the prediction's id on the response. ``Tee``: the inner
+layer, around the router, for a route that predicts; it copies bodies as they pass, if they are read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _JSON = b"application/json"
 
 
 class Passage(WebRequest):
-    """A request on its way in, and its response on its way out, with the id of its prediction."""
+    """The outer layer of a request: adds the id of its prediction to the response."""
 
     __slots__ = ("onward",)
 
@@ -43,7 +43,7 @@ class Passage(WebRequest):
     """Destination of the response."""
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Pass a part of the response on; its start with the id, if it has one and says none itself."""
+        """Send a part of the response; add the id to its start if there is one and the response has none."""
         if message["type"] == "http.response.start":
             try:
                 text = self.answer_id or self.answer()
@@ -55,7 +55,7 @@ class Passage(WebRequest):
 
 
 class Tee(RequestPrediction):
-    """Copies bodies on their way between server and application, as far as they are read. No step raises."""
+    """Copies bodies between server and application, if they are read. No step raises."""
 
     __slots__ = ("_receive", "_response_body", "_send", "request_body", "status")
 
@@ -91,7 +91,7 @@ class Tee(RequestPrediction):
         return message
 
     def send(self, message: Message) -> Awaitable[None]:
-        """Pass a part of the response on, and copy it; its last one closes the prediction."""
+        """Send a part of the response, and copy it; the last part closes the prediction."""
         if not self.closed:
             try:
                 if message["type"] == "http.response.start":
@@ -114,7 +114,7 @@ class Tee(RequestPrediction):
 
 
 def _readable(route: RoutePlan, headers: Headers, direction: str) -> bool:
-    """Return True where a body is JSON of a size that is read; count it where it is not."""
+    """Return True if a body is JSON within the size limit; otherwise count it."""
     kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
     if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
         route.go_without(f"{direction}_not_json")
@@ -132,7 +132,7 @@ def header_text(headers: Headers, name: str) -> str:
 
 
 def request_parts(route: RoutePlan, headers: Headers, path: Mapping[str, Any], scope: Scope) -> RequestParts | None:
-    """Return what is read of a request later besides its body, None for nothing: a second's requests wait for it."""
+    """Return the parts of a request, besides its body, that are read later; None if there are none."""
     if not route.reads_more:
         return None
     wanted_headers = {name: header_text(headers, name) for name in route.headers}
@@ -145,7 +145,7 @@ def request_parts(route: RoutePlan, headers: Headers, path: Mapping[str, Any], s
 
 
 def path_within(path: str, root: str) -> str:
-    """Return the path within this application; that of a mounted one begins with where it is mounted."""
+    """Return the path within this application, without the path of its mount."""
     root = root.rstrip("/")
     return path[len(root) :] or "/" if f"{path}/".startswith(f"{root}/") else path
 

@@ -1,4 +1,4 @@
-"""An optional route of the service that takes outcomes: ``POST`` one or a list, and learn what became of them."""
+"""An optional route of the service that accepts outcomes: ``POST`` one or a list, answered with the result of each."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from driftline import Model
 
 OUTCOME_BYTES = 1 << 20
-"""About ten thousand outcomes; a job that has more uses ``Model.outcomes``."""
+"""Maximum bytes of a request, about ten thousand outcomes; for more, use ``Model.outcomes``."""
 SHOWN_REJECTIONS = 100
 
 
 class OutcomeRoutes:
-    """The paths of one application that take outcomes, each of one model."""
+    """The paths of one application that accept outcomes, each for one model."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
 
     def add(self, model: Model, path: str) -> None:
-        """Take a model's outcomes at a path. Raises ``ValueError`` for what is no path, or one that is taken."""
+        """Accept a model's outcomes at a path. Raises ``ValueError`` for an invalid or used path."""
         if not path.startswith("/"):
             raise ValueError(f"outcomes: {path!r} is not a path; use a path such as '/outcomes'")
         mapped_model = self._models.get(path, model)
@@ -38,16 +38,16 @@ class OutcomeRoutes:
         self._models[path] = model
 
     def model_at(self, method: str, path: str) -> Model | None:
-        """Return the model whose outcomes a request brings, None where it is no such request."""
+        """Return the model whose outcomes a request contains; None for other requests."""
         return self._models.get(path) if method == "POST" and self._models else None
 
 
 def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, bytes]:
     """Record the outcomes of a request; return the status and the JSON body of the answer.
 
-    ``body``: ``{"id": ..., "actual": ..., "time"?, "prediction_time"?, "weight"?}`` or a list of those. The answer says
-    how many were accepted, and what is wrong with each of the others. Where none could be used the status is 422 if
-    nothing but their classes is wrong, which the model does not have, and 400 else.
+    ``body``: ``{"id": ..., "actual": ..., "time"?, "prediction_time"?, "weight"?}`` or a list of these. The answer has
+    the number of accepted outcomes, and the mistake in each of the others. If no outcome is accepted, the status is 422
+    if only their classes are wrong, and 400 otherwise.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind != "application/json":  # a page of another site may post without one, but not with this one
@@ -74,7 +74,7 @@ def take_outcomes(model: Model, body: bytes, content_type: str) -> tuple[int, by
 
 
 def _take(model: Model, row: Any) -> tuple[str, bool]:
-    """Record one outcome; return what is wrong with it, "" where nothing is, and whether that is its class alone."""
+    """Record one outcome; return its mistake, "" if there is none, and whether only its class is wrong."""
     try:
         reason = buffer_outcome(
             model._identity, model._pipeline, model._declared_classes(), **_fields(row), refuse=True

@@ -22,7 +22,7 @@ _NOT_FOUND = (404, 405)
 
 
 def is_json(content_type: str) -> bool:
-    """Return True where a content type is JSON: ``application/json``, or anything that ends in ``+json``.
+    """Return True if a content type is JSON: ``application/json``, or a type that ends in ``+json``.
 
     >>> is_json("application/json; charset=utf-8"), is_json("application/problem+json"), is_json("text/html")
     (True, True, False)
@@ -36,11 +36,11 @@ def is_json(content_type: str) -> bool:
 class RequestPrediction(Opening):
     """A prediction that opens with a request and closes with its response.
 
-    A response below 500 that is no success, such as a 422 of the validation or a 404, is no prediction: unless a model
-    ran inside, or the response says the route's score or class.
+    A response below 500 that is not a success, such as a 422 of the validation or a 404, is not a prediction, unless a
+    model ran inside, or the response contains the route's score or class.
 
     Args:
-        given: What is read of the request besides its body, None for nothing.
+        request_parts: Parts of the request, besides its body, that are read; None if there are none.
     """
 
     __slots__ = ("_body", "_contents", "_request_parts", "route")
@@ -53,7 +53,7 @@ class RequestPrediction(Opening):
         self.open(route.plan)
 
     def make(self) -> Prediction | None:
-        """Return the prediction, with what the request says where that is read before the response."""
+        """Return the prediction, with the values of the request if it is read before the response."""
         contents = self._make_contents()
         if contents is None:
             return self.prediction
@@ -62,7 +62,7 @@ class RequestPrediction(Opening):
         return contents.prediction
 
     def _make_contents(self) -> RequestContents | None:
-        """Return what the prediction will be told; None where it is over and was never made."""
+        """Return the contents of the request for the prediction; None if it is over and was never created."""
         contents = self._contents
         if contents is None and not self.closed and (prediction := super().make()) is not None:
             contents = self._contents = RequestContents(self.route, prediction, self._request_parts)
@@ -70,7 +70,7 @@ class RequestPrediction(Opening):
         return contents
 
     def take_body(self, body: bytes) -> None:
-        """Take the whole body of the request; it is read now where somebody may ask for an id that is in it."""
+        """Set the body of the request; it is read now if the code may use an id that it contains."""
         self._body = body
         if self.prediction is not None and (contents := self._make_contents()) is not None:
             contents.body = body
@@ -78,7 +78,7 @@ class RequestPrediction(Opening):
                 contents.read_request()
 
     def start_answer(self, status: int) -> None:
-        """Decide whether the answer names the prediction: not where there is none, or where its body says the id."""
+        """Decide whether the response has the prediction's id: not without a prediction, or if the body has an id."""
         route = self.route
         if self.prediction is None and 200 <= status < 300:
             if route.named_at_once:
@@ -99,7 +99,7 @@ class RequestPrediction(Opening):
             prediction.exchange.forget(prediction)
 
     def answer(self, status: int, response: Any) -> None:
-        """Close it with the response: its bytes, what its JSON says, or an ``Unread``."""
+        """Close the prediction with the response: its bytes, its parsed JSON, or an ``Unread``."""
         if self.closed:
             return
         try:
@@ -138,7 +138,7 @@ class RequestPrediction(Opening):
         return any(select(response).__class__ is not Unread for select in self.route.selects)
 
     def fail(self, error: BaseException) -> None:
-        """Close it with what the application raised."""
+        """Close the prediction with the exception of the application."""
         if self.closed:
             return
         contents = None
@@ -153,7 +153,7 @@ class RequestPrediction(Opening):
             self.route.recorder.close(contents.prediction, error=error)
 
     def refuse(self, status: int) -> None:
-        """Close it with a status that was raised: what answers so stands around the route, and its body is not seen."""
+        """Close the prediction with a status that was raised; the response is made outside the route and not seen."""
         try:
             self.start_answer(status)
         except Exception as fault:

@@ -1,7 +1,7 @@
 """The plan by which requests and responses of one route are read for one model.
 
-The plan is made once, so a request costs a few lookups. JSON bodies are parsed on the background thread, where they are
-half of what a recorded request costs.
+The plan is created once, so a request costs a few lookups. JSON bodies are parsed on the background thread, which is
+half of the cost of a recorded request.
 """
 
 from __future__ import annotations
@@ -69,18 +69,18 @@ def parse_json(body: bytes) -> Any:
 
 
 Request = bytes | tuple[RequestParts, bytes | None] | None
-"""Waiting parts of a request: its body, None where it is not read, and its other parts."""
+"""A buffered request: its body, None if it is not read, and its other parts."""
 UNREAD = Unread("a response that cannot be read: it is not JSON, too large or incomplete")
 _EMPTY = Unread("a response without a body")
 _NO_JSON = Unread("a response that is not JSON")
 
 
 class RoutePlan:
-    """One route of one model: how its requests and responses are read, worked out once.
+    """One route of one model: how its requests and responses are read, computed once.
 
-    ``plan``: what its predictions are recorded by. ``reads_more``: whether anything besides the body is read.
-    ``named_at_once``: whether the answer names its prediction by an id that is made up. ``digits``: a length of fewer
-    is below the limit. ``refused``: called where nothing was found at the route.
+    ``plan``: call plan of its predictions. ``reads_more``: whether anything besides the body is read.
+    ``named_at_once``: whether the response has a generated id. ``digits``: a Content-Length with fewer digits is below
+    the limit. ``refused``: called for a 404 at the route.
     """
 
     def __init__(self, model: Model, method: str, path: str, route: Route) -> None:
@@ -100,7 +100,7 @@ class RoutePlan:
             self.id = None
         self.id_from_response = self.id is not None and self.id.kind == "response"
         self.early = bool(route.id) and not self.id_from_response
-        """True where the request is read before its response, which carries the request's id."""
+        """True if the request is read before its response, which contains the request's id."""
         self.slices = tuple((name, parse_source(text, "slices", path)) for name, text in route.slices.items())
         self.headers = tuple(source.parts[0] for source in self._sources() if source.kind == "header")
         self.reads_baggage = any(source.kind == "baggage" for source in self._sources())
@@ -129,7 +129,7 @@ class RoutePlan:
         self._plain = self._in_body and not self.reads_more and not self.slices
 
     def go_without(self, reason: str) -> None:
-        """Count a prediction that goes on without its features, or its result, by the reason."""
+        """Count a prediction that is recorded without its features, or its result, by the reason."""
         UNRECORDED.add((self.model.name, reason))
 
     def _sources(self) -> Iterable[Source]:
@@ -139,7 +139,7 @@ class RoutePlan:
             yield self.id
 
     def plain(self, request: Request, response: bytes) -> Plain | None:
-        """Return what most requests and responses say: one object in, a number out, and perhaps a class."""
+        """Read the most common form: one object as request, a number and possibly a class as response; else None."""
         if not self._plain or not isinstance(request, bytes):
             return None
         features = take_row(self.plan, parse_json(request))
@@ -165,7 +165,7 @@ class RoutePlan:
         return contents
 
     def id_in(self, body: bytes | None) -> str | None:
-        """Return the id that a field of the body says, "" for none; None where it takes a closer look."""
+        """Return the id in a field of the body, "" for none; None if it requires the general reader."""
         name = self.plan.inputs.id_field
         if not self._in_body or not name or body is None:
             return None
@@ -176,7 +176,7 @@ class RoutePlan:
             return None
 
     def read_features(self, request_parts: RequestParts) -> Any:
-        """Return one row or a batch; of several sources, the row that they make together."""
+        """Return one row or a batch; for several sources, their merged row."""
         if len(self.features) == 1:
             return _as_row(self.features[0], read_source(self.features[0], request_parts))
         row: dict[str, Any] = {}
@@ -190,7 +190,7 @@ class RoutePlan:
         return row
 
     def read_slices(self, request_parts: RequestParts, features: Any) -> dict[str, Any] | None:
-        """Return the slices that were asked for and are there; of a batch, one value per row where rows have them."""
+        """Return the requested slices that exist; for a batch, one value per row if rows have them."""
         slices: dict[str, Any] = {}
         for name, source in self.slices:
             try:
@@ -209,7 +209,7 @@ class RoutePlan:
         return slices or None
 
     def read_id(self, request_parts: RequestParts) -> Any:
-        """Return the id that the request says outside its features, ``ABSENT`` for none."""
+        """Return the id of the request outside its features; ``ABSENT`` for none."""
         if self.id is None or self.id_from_response:
             return ABSENT
         try:
@@ -221,8 +221,8 @@ class RoutePlan:
 class RequestContents:
     """The contents of a request to a route and of its response, for one prediction; each is read once.
 
-    ``body``: of the request, None where it is not read. ``response``: its bytes, what its JSON says, or an ``Unread``.
-    ``cost``: bytes that both hold until they are read.
+    ``body``: body of the request, None if it is not read. ``response``: its bytes, its parsed JSON, or an ``Unread``.
+    ``cost``: approximate size of both in bytes until they are read.
     """
 
     __slots__ = ("_is_read", "body", "cost", "prediction", "request_parts", "response", "route")
@@ -237,7 +237,7 @@ class RequestContents:
         self._is_read = False
 
     def read_request(self) -> None:
-        """Give the prediction what the request says: features, id, slices."""
+        """Set features, id and slices of the prediction from the request."""
         if self._is_read:
             return
         self._is_read = True
@@ -262,7 +262,7 @@ class RequestContents:
             FAULTS.swallow("request", fault)
 
     def read(self) -> Any:
-        """Read what is not read yet, and return what the response says, or an ``Unread``."""
+        """Read the remaining parts, and return the parsed response, or an ``Unread``."""
         self.read_request()
         response, route = self.response, self.route
         if response.__class__ is bytes:
@@ -285,7 +285,7 @@ def _parse_response(body: bytes) -> Any:
 
 
 def _value_at(document: Any, parts: tuple[str, ...]) -> Any:
-    """Return the value at the end of a path through objects; raises where the path breaks."""
+    """Return the value at the end of a path through objects; raises if the path does not exist."""
     for part in parts:
         document = document[part]
     return document
@@ -297,7 +297,7 @@ def _as_row(source: Source, value: Any) -> Any:
 
 
 def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -> list[RoutePlan]:
-    """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for one that cannot be."""
+    """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for an invalid route."""
     if routes and not model._identity.task.kind:
         raise ValueError(
             f"routes: driftline.Model({model.name!r}) has no task; "

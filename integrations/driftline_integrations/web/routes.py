@@ -1,6 +1,6 @@
-"""Routes that predict: the places of features, id, score and class in a request and its response.
+"""Routes that predict: the sources of features, id, score and class in a request and its response.
 
-Code and the TOML file share the declarative ``Route``. ``route_plan.py`` turns it into a plan for one model.
+Code and the TOML file share the declarative ``Route``. ``route_plan.py`` converts it to a plan for one model.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 SLICE_LENGTH = 64
-"""Characters kept of a header's or a baggage entry's value: a client writes it, and a slice has few values."""
+"""Maximum characters of a header or baggage value: clients set it, and a slice has few values."""
 _BODY_BYTES = 1 << 20
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"))
 _REQUEST = ("body", "path", "query", "header", "baggage")
 FIELDS = ("", "body", "path", "query")
-"""Sources whose values have names that privacy rules know."""
+"""Sources whose values have names to which privacy rules apply."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "features": ("body", "path", "query"),
     "id": (*_REQUEST, "response"),
@@ -44,13 +44,13 @@ class Route:
             parameters); "path:rooms" (one parameter). Several sources are merged into one row.
         id: Field of the features (for a batch: of each row), or "header:x-order", "path:order", "query:order",
             "body:meta.id" or "response:id".
-        score: Path in the JSON response, such as "result.probability". Without ``score`` and ``predicted`` the response
-            itself is read. A list on the way means one value per row.
+        score: Path in the JSON response, such as "result.probability". Without ``score`` and ``predicted``, the
+            response itself is read. A list on the path means one value per row.
         predicted: Path in the JSON response, as for ``score``.
         slices: Field of the features, or "header:x-region", "baggage:tier", "query:channel", by name of the slice.
-            Privacy rules for the field and for the name hold.
+            Privacy rules for the field and for the name apply.
         span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``.
-        limit: Bytes; larger requests and responses are not read.
+        limit: Maximum bytes; larger requests and responses are not read.
     """
 
     features: str | Sequence[str] = "body"
@@ -74,7 +74,7 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
-    """Return a route from a mapping, as TOML and keyword arguments give it.
+    """Return a route from a mapping, as in TOML and keyword arguments.
 
     Args:
         given: Route, or its fields as a mapping.
@@ -134,7 +134,7 @@ class Source:
 
     Attributes:
         kind: "" for a field of the features.
-        parts: The way to it from there.
+        parts: Path within the source.
     """
 
     kind: str
@@ -142,7 +142,7 @@ class Source:
 
 
 def parse_source(text: str, argument: str, key: str) -> Source:
-    """Read ``kind:a.b``. Raises ``ValueError`` with the fix for a kind that ``argument`` cannot come from.
+    """Read ``kind:a.b``. Raises ``ValueError``, with the fix, for a kind that ``argument`` does not support.
 
     >>> parse_source("header:x-region", "slices", "slices.region")
     Source(kind='header', parts=('x-region',))
@@ -175,7 +175,7 @@ def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
 
 
 class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
-    """The mistakes in routes: every mistake, ``mistakes``, each a sentence with the key, the rule and the fix."""
+    """The mistakes in routes: ``mistakes`` has a sentence for each, with the key, the rule and the fix."""
 
     def __init__(self, mistakes: Sequence[str]) -> None:
         super().__init__("; ".join(mistakes))
@@ -183,11 +183,11 @@ class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
 
 
 class MissingValue(LookupError):  # noqa: N818 - what a place is, not an error of the program
-    """A way that leads nowhere. ``args``: what stands there instead, in words, and its keys."""
+    """A path does not exist. ``args``: description of the value that was found instead, and its keys."""
 
 
 def follow_path(value: Any, parts: Sequence[str]) -> Any:
-    """Follow names through JSON; a list on the way is followed in each of its elements, unless the name is a number.
+    """Follow names through JSON; for a list, in each of its elements, unless the name is a number.
 
     >>> follow_path({"results": [{"p": 0.2}, {"p": 0.9}]}, ("results", "p"))
     [0.2, 0.9]
@@ -208,7 +208,7 @@ def follow_path(value: Any, parts: Sequence[str]) -> Any:
 
 
 def response_selector(source: Source | None) -> Callable[[Any], Any] | None:
-    """Return the function that finds a value in a JSON response, or says what it found instead."""
+    """Return the function that finds a value in a JSON response, or describes what it found instead."""
     if source is None:
         return None
     parts = source.parts
@@ -226,10 +226,10 @@ def response_selector(source: Source | None) -> Callable[[Any], Any] | None:
 
 @dataclass(slots=True)
 class RequestParts:
-    """A request, as far as it is read.
+    """The parts of a request that are read.
 
     Attributes:
-        header: The value of a header by its lower-case name, "" for none.
+        header: Returns the value of a header by its lower-case name, "" for none.
     """
 
     header: Callable[[str], str]
@@ -241,7 +241,7 @@ class RequestParts:
 
 
 def parse_parameter(text: Any) -> Any:
-    """Return a parameter of a path or query: a number where it reads as one in JSON, so "02134" stays a text.
+    """Return a parameter of a path or query: a number if it is one in JSON, so "02134" stays a text.
 
     >>> parse_parameter("17.5"), parse_parameter("02134"), parse_parameter("true")
     (17.5, '02134', True)
@@ -254,7 +254,7 @@ def parse_parameter(text: Any) -> Any:
 
 
 def read_source(source: Source, request_parts: RequestParts) -> Any:
-    """Return the value at a place of a request; raises ``MissingValue`` for nothing."""
+    """Return the value of a source in a request; raises ``MissingValue`` if it does not exist."""
     kind, parts = source.kind, source.parts
     if kind == "body":
         return follow_path(request_parts.body, parts) if parts else request_parts.body

@@ -46,7 +46,7 @@ class ModelDistributions:
 
     Args:
         bins: The baseline's bins, if there is one.
-        most: Maximum number of counted features, within the budget ``room``.
+        limit: Maximum number of counted features, within the budget ``room``.
     """
 
     def __init__(self, bins: ModelBins, limit: int, room: FeatureBudget) -> None:

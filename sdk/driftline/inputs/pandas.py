@@ -44,7 +44,7 @@ _ROOM = 64
 
 
 class Frame(Batch):
-    """A DataFrame: a row per prediction, a column per feature. ``kept``: columns of objects, by position."""
+    """A DataFrame: a row per prediction, a column per feature."""
 
     def __init__(self, frame: Any, categories: list[Any] | None = None) -> None:
         self.frame = frame

@@ -41,7 +41,10 @@ def test_a_function_takes_numbers_and_arrays() -> None:
         (point.DEVIATIONS, special.ndtri((1 + CONFIDENCE) / 2)),
         (objective_states.POWER, special.ndtri(objective_states._TELLS)),
         (window.REACH, special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(objective_states._TELLS)),
-        (importance_weighting._WIDE, special.stdtrit(importance_weighting.GROUPS - 1, (1 + CONFIDENCE) / 2)),
+        (
+            importance_weighting._STUDENT_QUANTILE,
+            special.stdtrit(importance_weighting.GROUPS - 1, (1 + CONFIDENCE) / 2),
+        ),
     ],
 )
 def test_a_quantile_that_is_written_down_is_that_of_scipy(constant: float, quantile: float) -> None:

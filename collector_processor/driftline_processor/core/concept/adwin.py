@@ -124,8 +124,8 @@ class Adwin:
         harmonic = 1 / (older - (SHORTEST - 1)) + 1 / (newer - (SHORTEST - 1))
         confidence = np.log(2 * np.log(n) / DELTA)
         bound = np.sqrt(harmonic * (2 * spread / n * confidence)) + 2 / 3 * confidence * harmonic
-        found: Flags = np.any(usable & (differences > bound), axis=0)
-        return found
+        differs: Flags = np.any(usable & (differences > bound), axis=0)
+        return differs
 
     def state(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""

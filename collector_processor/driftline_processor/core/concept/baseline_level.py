@@ -84,12 +84,12 @@ class Bet(Struct):
         checks = np.arange((-self.n - 1) % EVERY, len(values), EVERY)
         n = (self.n + 1 + checks).astype(np.float64)
         span = np.maximum(last[checks], self.last) - np.minimum(first[checks], self.first)
-        alike = 1 + level.days * n / np.maximum(1.0, span / _DAY)
+        design_effect = 1 + level.days * n / np.maximum(1.0, span / _DAY)
         excess = total[checks] - level.most * n
         squared = squares[checks] - 2 * level.most * total[checks] + level.most**2 * n
         below = np.full(len(checks), level.most - level.least_value)
         rises = np.flatnonzero(
-            (excess > 0) & (betting_evidence(excess / alike, squared / alike, below) > -log(BY_LUCK))
+            (excess > 0) & (betting_evidence(excess / design_effect, squared / design_effect, below) > -log(BY_LUCK))
         )
         end = int(checks[rises[0]]) if len(rises) else len(values) - 1
         self.n, self.total, self.squares = self.n + end + 1, float(total[end]), float(squares[end])

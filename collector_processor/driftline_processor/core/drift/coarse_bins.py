@@ -110,9 +110,9 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
     has_own_rows = own_rows(reference, others)
     wide = np.maximum(1.0, np.ceil(np.sqrt(fewest_rows) / 2))
     near = categories & (reference >= fewest_rows[:, np.newaxis]) & (reference < (fewest_rows + wide)[:, np.newaxis])
-    many = np.where(has_own_rows, np.count_nonzero(near, axis=1), 0)
+    count = np.where(has_own_rows, np.count_nonzero(near, axis=1), 0)
     missed_per_category = fewest_rows / wide
-    return many * missed_per_category, np.sqrt(2 * many) * missed_per_category
+    return count * missed_per_category, np.sqrt(2 * count) * missed_per_category
 
 
 def own_rows(reference: F64, others: I64) -> Mask:
@@ -248,9 +248,9 @@ def parts(reference: F64, cells: F64 | float = CELLS) -> I64:
     """
     total = np.cumsum(reference, axis=-1)
     middle: F64 = (total - reference / 2) / total[..., -1:]
-    many = np.asarray(cells)[..., np.newaxis]
+    part_count = np.asarray(cells)[..., np.newaxis]
     # rounded, so that the cell of a middle of 0.3 does not depend on the order of additions
-    cell: I64 = np.minimum(np.floor(np.round(middle * many, 9)), many - 1).astype(np.int64)
+    cell: I64 = np.minimum(np.floor(np.round(middle * part_count, 9)), part_count - 1).astype(np.int64)
     return cell
 
 
@@ -288,8 +288,8 @@ def pool_but(apart: Mask, reference: F64, current: F64) -> I64:
     """
     cells = pool(np.where(apart, 0.0, reference), np.where(apart, 0.0, current))
     last = np.where(apart, -1, cells).max(axis=-1, keepdims=True)
-    own: I64 = np.where(apart, last + np.cumsum(apart, axis=-1), cells)
-    return own
+    own_cells: I64 = np.where(apart, last + np.cumsum(apart, axis=-1), cells)
+    return own_cells
 
 
 def unexpected(

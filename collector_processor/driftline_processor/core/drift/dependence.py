@@ -59,9 +59,9 @@ def of_clusters(window: F64, reference: F64 | None, n: float, *, ordered: bool) 
     within = np.diag(share) - np.outer(share, share)
     varied_before, freedom_before = varied * (m / n), freedom
     if reference is not None:
-        found, known, _, rows = _robust(reference)
-        if found is not None:
-            varied_before, freedom_before = found * (rows / n), known
+        reference_covariance, reference_freedom, _, rows = _robust(reference)
+        if reference_covariance is not None:
+            varied_before, freedom_before = reference_covariance * (rows / n), reference_freedom
     base = 1 / n + 1 / m
     now, before = float(np.trace(varied)), float(np.trace(varied_before))
     joint = (now + before) ** 2 / (now**2 / freedom + before**2 / freedom_before) if now + before > 0 else math.inf
@@ -120,8 +120,8 @@ def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:
     if len(rows) < 2:
         return None, 0.0, np.zeros(groups.shape[1]), total
     share = groups.sum(axis=0) / total
-    apart = groups - np.outer(rows, share)
-    covariance: F64 = apart.T @ apart / total**2 * len(rows) / (len(rows) - 1)
+    deviations = groups - np.outer(rows, share)
+    covariance: F64 = deviations.T @ deviations / total**2 * len(rows) / (len(rows) - 1)
     return covariance, max(1.0, total**2 / float((rows**2).sum()) - 1), share, total
 
 
@@ -133,19 +133,19 @@ def _design(share: F64, own: F64, estimated: F64, base: float, freedom: float, *
     """
     if ordered:  # the distribution functions' greatest variance decides; it is 1/4 for independent rows
         steps = np.tril(np.ones(own.shape))[:-1]
-        more, known = (np.einsum("ij,jk,ik->i", steps, one, steps) for one in (own, estimated))
+        more, estimated_below = (np.einsum("ij,jk,ik->i", steps, covariance, steps) for covariance in (own, estimated))
         below = np.cumsum(share)[:-1]
         varies = below * (1 - below) * base + np.maximum(more, 0.0)
         at = int(varies.argmax())
-        effect, spread, part = 4 * float(varies[at]) / base, float(varies[at]), float(known[at])
+        effect, spread, part = 4 * float(varies[at]) / base, float(varies[at]), float(estimated_below[at])
     else:  # a sum of squares: a direction with a greater variance has a greater weight
-        kept = share > 0
-        if kept.sum() < 2:  # a single value has no variance
+        filled = share > 0
+        if filled.sum() < 2:  # a single value has no variance
             return Design()
-        scale = 1 / np.sqrt(np.outer(share[kept], share[kept])) / base
-        times = 1 + np.maximum(np.linalg.eigvalsh(own[np.ix_(kept, kept)] * scale)[1:], 0.0)
+        scale = 1 / np.sqrt(np.outer(share[filled], share[filled])) / base
+        times = 1 + np.maximum(np.linalg.eigvalsh(own[np.ix_(filled, filled)] * scale)[1:], 0.0)
         effect, spread = float((times**2).sum() / times.sum()), float(times.max())
-        part = float(np.linalg.eigvalsh(estimated[np.ix_(kept, kept)] * scale)[-1])
+        part = float(np.linalg.eigvalsh(estimated[np.ix_(filled, filled)] * scale)[-1])
     if effect <= 1:
         return Design()
     return Design(effect, freedom * (spread / part) ** 2 if part > 0 else math.inf)

@@ -89,11 +89,11 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
     """
     total = counts.sum(axis=1, keepdims=True)
     now = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
-    found: list[Cells | None] = [None] * len(drawings)
+    drawn_cells: list[Cells | None] = [None] * len(drawings)
 
     def fill(at: list[int], drawn: list[Cells]) -> None:
-        for place, one in zip(at, drawn, strict=True):
-            found[place] = one
+        for place, cells_of_column in zip(at, drawn, strict=True):
+            drawn_cells[place] = cells_of_column
 
     if widths := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, EqualWidths)}:
         fill(list(widths), EqualWidths.draw(list(widths.values()), now[list(widths)]))
@@ -103,7 +103,7 @@ def draw(drawings: Sequence[Drawing], counts: F64) -> list[Cells]:
         fill(list(categories), FrequentCategories.draw(list(categories.values()), now[list(categories)]))
     if values := {index: drawing for index, drawing in enumerate(drawings) if isinstance(drawing, DistinctValues)}:
         fill(list(values), DistinctValues.draw(list(values.values()), now[list(values)]))
-    return [one for one in found if one is not None]
+    return [cells_of_column for cells_of_column in drawn_cells if cells_of_column is not None]
 
 
 class EqualWidths(Struct, frozen=True, eq=False):
@@ -183,9 +183,11 @@ class DistinctValues(Struct, frozen=True, eq=False):
 
     def _cells(self, now: F64) -> Cells:
         shown_counts = now[self.atoms]
-        rest = float(now.sum() - shown_counts.sum())
-        if rest > NOTHING:
-            return Cells((*self.categories, "other values"), np.append(self.was, 0.0), np.append(shown_counts, rest))
+        remainder = float(now.sum() - shown_counts.sum())
+        if remainder > NOTHING:
+            return Cells(
+                (*self.categories, "other values"), np.append(self.was, 0.0), np.append(shown_counts, remainder)
+            )
         return Cells(self.categories, self.was, shown_counts)
 
 

@@ -29,26 +29,26 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
     """
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else drifting(previous)
-    now = dict(_all(current))
-    quiet = {name for name, column in now.items() if column.state in ("ok", "within_normal_variation")}
-    quiet |= {name for name in before if name not in now and _quiet(name, current)}
-    found: dict[str, int] = {}
+    columns_now = dict(_all_columns(current))
+    without_drift = {name for name, column in columns_now.items() if column.state in ("ok", "within_normal_variation")}
+    without_drift |= {name for name in before if name not in columns_now and _quiet(name, current)}
+    incident_columns: dict[str, int] = {}
     for name in before:
-        there = name in now or (WHERE in name and (not current.closed or _slice(name) in current.slices))
-        if there and (name not in quiet or name in drifted_before or not current.closed):
-            found[name] = before[name]
-    for name, column in now.items():
-        if name not in found and column.state == "drift" and current.closed:
+        is_known = name in columns_now or (WHERE in name and (not current.closed or _slice(name) in current.slices))
+        if is_known and (name not in without_drift or name in drifted_before or not current.closed):
+            incident_columns[name] = before[name]
+    for name, column in columns_now.items():
+        if name not in incident_columns and column.state == "drift" and current.closed:
             if previous is not None and previous.closed and name in drifted_before:
-                found[name] = previous.window.start
-            elif _beyond_doubt(column):
-                found[name] = current.window.start
-    return found
+                incident_columns[name] = previous.window.start
+            elif _is_immediate(column):
+                incident_columns[name] = current.window.start
+    return incident_columns
 
 
 def drifting(evaluation: Evaluation) -> set[str]:
     """Return the columns that drift in a window, including those of slices; an incident continues from these."""
-    return {name for name, drift in _all(evaluation) if drift.state == "drift"}
+    return {name for name, drift in _all_columns(evaluation) if drift.state == "drift"}
 
 
 def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
@@ -60,11 +60,11 @@ def columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
             yield part, column
 
 
-def _all(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
+def _all_columns(evaluation: Evaluation) -> Iterator[tuple[str, ColumnDrift]]:
     """Yield the drift of all rows, then the drift in slices."""
     yield from columns(evaluation)
-    for name, found in evaluation.slices.items():
-        for column in found.drifted():
+    for name, slice_drift in evaluation.slices.items():
+        for column in slice_drift.drifted():
             yield f"{_part(column)}{WHERE}{name}", column
 
 
@@ -74,14 +74,14 @@ def _slice(name: str) -> str:
 
 def _quiet(name: str, evaluation: Evaluation) -> bool:
     """Return True if a column without drift was evaluated in a slice; an evaluation stores only the drift of slices."""
-    found = evaluation.slices.get(_slice(name)) if WHERE in name else None
-    return found is not None and found.state in ("ok", "within_normal_variation", "drift")
+    slice_drift = evaluation.slices.get(_slice(name)) if WHERE in name else None
+    return slice_drift is not None and slice_drift.state in ("ok", "within_normal_variation", "drift")
 
 
 def _part(column: ColumnDrift) -> str:
     return f"feature:{column.name}" if column.column == "feature" else column.column
 
 
-def _beyond_doubt(column: ColumnDrift) -> bool:
+def _is_immediate(column: ColumnDrift) -> bool:
     p = column.methods[column.decided_by].p_value
     return p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE

@@ -151,10 +151,10 @@ def score_functions(baseline: Baseline, span: int) -> Scores:
 
 def _score_functions(baseline: Baseline, span: int) -> Scores:
     blocks = baseline.extras.blocks
-    step, many = span, 1
+    step, blocks_per_step = span, 1
     if blocks is not None:
-        many = max(1, round(span / blocks.length))
-        step = many * blocks.length
+        blocks_per_step = max(1, round(span / blocks.length))
+        step = blocks_per_step * blocks.length
     parts, place, value, column, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
     unit, facts, measures, size, reason = list[float](), list[F64](), list[str](), 0, dict[str, str]()
     for reference in references(baseline):
@@ -166,7 +166,7 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
             continue
         counts = cells.coarsen(reference.counts)
         for measure, scale, scores in _of_column(reference, counts, cells.first):
-            window_scores = _own(cells.counts, blocks.rows, scores, many)
+            window_scores = _own(cells.counts, blocks.rows, scores, blocks_per_step)
             if window_scores is None:
                 reason[reference.part] = "too_few_days"
                 break
@@ -254,9 +254,19 @@ def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | No
 def own_facts(means: F64, rows: F64) -> F64:
     """Return the facts of the reference's own periods, from their mean scores and rows: float64 (7,)."""
     between = max(0.0, float(means.var(ddof=1)) - float((1 / rows).mean()))
-    moved = means / np.sqrt(between + 1 / rows)
-    products = float(moved[1:] @ moved[:-1])
-    return np.array([len(moved), moved.sum(), moved @ moved, products, moved[0], moved[-1], between])
+    standardised = means / np.sqrt(between + 1 / rows)
+    products = float(standardised[1:] @ standardised[:-1])
+    return np.array(
+        [
+            len(standardised),
+            standardised.sum(),
+            standardised @ standardised,
+            products,
+            standardised[0],
+            standardised[-1],
+            between,
+        ]
+    )
 
 
 def lasting_sums(pane: Pane, baseline: Baseline, span: int, *, varies: bool = False) -> LastingDrift | None:
@@ -405,15 +415,15 @@ def take_step(memory: F64, facts: F64) -> None:
     ready = memory[:, ROWS] >= LEAST_ROWS
     rows = np.where(ready, memory[:, ROWS], 1.0)
     shift = memory[:, TOTAL] / rows
-    moved = shift / np.sqrt(facts[:, BETWEEN] + 1 / rows)
+    standardised = shift / np.sqrt(facts[:, BETWEEN] + 1 / rows)
     new = memory[:, RECENT + COUNT] == 0
     memory[:, LINK] = np.where(ready & new, memory[:, LIFE + LAST], memory[:, LINK])
     for chain, shifts in ((LIFE, LIFE_SHIFT), (RECENT, RECENT_SHIFT)):
         is_empty = memory[:, chain + COUNT] == 0
-        products = np.where(is_empty, 0.0, moved * memory[:, chain + LAST])
-        memory[:, chain + FIRST] = np.where(ready & is_empty, moved, memory[:, chain + FIRST])
-        memory[:, chain + LAST] = np.where(ready, moved, memory[:, chain + LAST])
-        added = np.stack([np.ones(len(rows)), moved, moved**2, products], axis=1)
+        products = np.where(is_empty, 0.0, standardised * memory[:, chain + LAST])
+        memory[:, chain + FIRST] = np.where(ready & is_empty, standardised, memory[:, chain + FIRST])
+        memory[:, chain + LAST] = np.where(ready, standardised, memory[:, chain + LAST])
+        added = np.stack([np.ones(len(rows)), standardised, standardised**2, products], axis=1)
         memory[:, chain : chain + 4] += ready[:, np.newaxis] * added
         memory[:, shifts] += ready * shift
     memory[ready, TOTAL] = memory[ready, ROWS] = 0.0
@@ -462,9 +472,9 @@ def _shift(chain: F64, before: F64, linked: F64) -> F64:
 
 def _likelihoods(facts: F64, life: F64, shifts: Sequence[F64]) -> tuple[F64, F64]:
     """Return the log-likelihoods without a shift, and with each of k shifts: float64 (g, 1, s) and (g, k, s)."""
-    null, moved = _null(facts[:, : LAST + 1]) + _null(life), np.stack(shifts, axis=1)
+    null, shifted_sums = _null(facts[:, : LAST + 1]) + _null(life), np.stack(shifts, axis=1)
     shape = len(KEEPS), len(shifts), len(facts)
-    flat = moved.reshape(len(moved), -1)
+    flat = shifted_sums.reshape(len(shifted_sums), -1)
     mean, product, square = _COLUMN @ null[:2], _PRODUCT @ null[2:5], _SQUARE @ null[5:]
     centre = product / mean
     squares = np.maximum(square - centre * product, TINY)
@@ -497,8 +507,8 @@ def is_back(memory: F64, facts: F64) -> Flags:
     epoch, zeros = memory[:, RECENT : RECENT + 6], np.zeros(len(facts))
     quiet, shifted = _likelihoods(facts, epoch, [_shift(epoch, zeros, zeros)])
     weight = _WEIGHT[:, np.newaxis]
-    found: Flags = (np.logaddexp.reduce(shifted + weight, axis=0) < np.logaddexp.reduce(quiet + weight, axis=0))[0]
-    return found
+    agrees: Flags = (np.logaddexp.reduce(shifted + weight, axis=0) < np.logaddexp.reduce(quiet + weight, axis=0))[0]
+    return agrees
 
 
 def _update_columns(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrift:
@@ -515,12 +525,12 @@ def _update_columns(now: LastingDrift, functions: ScoreFunctions, end: int) -> L
     evidence = np.where(is_recent, newest, life)
     count = np.where(is_recent, memory[:, RECENT + COUNT], memory[:, LIFE + COUNT])
     shift = np.where(is_recent, memory[:, RECENT_SHIFT], memory[:, LIFE_SHIFT]) / np.maximum(count, 1.0)
-    measures, shifts, sure = list[str](), list[float](), list[tuple[int, int, float]]()
+    measures, shifts, details = list[str](), list[float](), list[tuple[int, int, float]]()
     lasting_by_part, anew = dict(now.found), dict(now.anew)
     for index, (part, functions_of_part) in enumerate(groups.items()):
         best = functions_of_part.start + int(evidence[functions_of_part].argmax())
         steps_and_evidence = int(count[best]), int(is_recent[best]), round(float(evidence[best]), 2)
-        moved = float(f"{shift[best] * functions.unit[best]:.3g}")
+        shift_of_part = float(f"{shift[best] * functions.unit[best]:.3g}")
         measure = functions.measures[best]
         if part in lasting_by_part and agrees[functions_of_part].all():  # the epoch agrees with the reference
             memory[functions_of_part, LIFE:RECENT] = 0.0
@@ -529,19 +539,19 @@ def _update_columns(now: LastingDrift, functions: ScoreFunctions, end: int) -> L
         elif part in lasting_by_part:
             same = now.measures[index] == measure
             steps_and_evidence = now.steps[index], now.recent[index], now.evidence[index]
-            measure, moved = now.measures[index], moved if same and count[best] else now.shifts[index]
+            measure, shift_of_part = now.measures[index], shift_of_part if same and count[best] else now.shifts[index]
         elif evidence[best] >= -log(ALPHA):
             lasting_by_part[part] = (now.began[1] if is_recent[best] else anew.get(part, now.began[0]), end)
         measures.append(measure)
-        shifts.append(moved)
-        sure.append(steps_and_evidence)
+        shifts.append(shift_of_part)
+        details.append(steps_and_evidence)
     now = replace(
         now,
         measures=tuple(measures),
         shifts=tuple(shifts),
-        steps=tuple(steps for steps, _, _ in sure),
-        recent=tuple(recent for _, recent, _ in sure),
-        evidence=tuple(steps_and_evidence for _, _, steps_and_evidence in sure),
+        steps=tuple(steps for steps, _, _ in details),
+        recent=tuple(recent for _, recent, _ in details),
+        evidence=tuple(steps_and_evidence for _, _, steps_and_evidence in details),
         found=lasting_by_part,
         anew=anew,
     )

@@ -45,8 +45,8 @@ class Choice(Struct, frozen=True):
 def _fitting(deciding: tuple[str, ...], shown: tuple[str, ...], kind: Kind) -> tuple[str, ...]:
     """Return the methods that compare a kind, the deciding one first."""
     fit = [name for name in deciding if kind in METHODS[name].kinds]
-    beside = (name for name in shown if kind in METHODS[name].kinds)
-    return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
+    additional = (name for name in shown if kind in METHODS[name].kinds)
+    return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *additional)))
 
 
 class Choices(Struct, frozen=True):
@@ -85,8 +85,8 @@ one of anderson_darling, chi2, cramer_von_mises, domain_classifier, ks, mean_shi
     """
     for name in names:
         if name not in METHODS:
-            known = DECIDING if deciding else tuple(METHODS)
-            raise ValueError(f"'{name}' is not a drift method; use one of {', '.join(known)}")
+            usable = DECIDING if deciding else tuple(METHODS)
+            raise ValueError(f"'{name}' is not a drift method; use one of {', '.join(usable)}")
         if deciding and name not in DECIDING:
             fix = f"put it under methods, or use one of {', '.join(DECIDING)}"
             raise ValueError(f"'{name}' has no p-value, so it cannot decide whether there is drift; {fix}")
@@ -137,6 +137,9 @@ def misfits(choices: Choices, baseline: Baseline) -> Iterator[Misfit]:
         choice = choices.features.get(reference.name) if reference.column == "feature" else None
         if choice is None or reference.rows == 0 or reference.bins.size == 1:
             continue
-        for name, deciding in (*((one, True) for one in choice.deciding), *((one, False) for one in choice.shown)):
+        for name, deciding in (
+            *((method, True) for method in choice.deciding),
+            *((method, False) for method in choice.shown),
+        ):
             if reference.kind not in METHODS[name].kinds:
                 yield Misfit(reference.name, name, deciding, reference.kind)

@@ -44,22 +44,22 @@ def drift_together(
     the methods to compute from sums, None for all. ``least``: the minimum effect of any method. State *drift* =
     Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's minimum.
     """
-    found: dict[str, JointResult] = {}
+    results: dict[str, JointResult] = {}
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
         fitted = baseline.extras.pca_fit or PcaFit(0, 0.0)
         clustered = any(name.startswith(PREFIX) for name in pane.parts)
-        alike = products_design_effect(space, features, 0.0 if clustered else blocks)
-        sides = PanePair(space, baseline.pane, pane, fitted, alike, _KNOWN.setdefault(baseline, {}))
+        design_effects = products_design_effect(space, features, 0.0 if clustered else blocks)
+        sides = PanePair(space, baseline.pane, pane, fitted, design_effects, _KNOWN.setdefault(baseline, {}))
         for name, method in JOINT.items():
-            asked = wanted is None or name in wanted
-            if asked and method.measure is not None and (result := method.measure(sides)) is not None:
-                found[name] = result
-    found |= from_rows or {}
-    enough = {name: result for name, result in found.items() if result.rows >= MIN_ROWS and not result.missing}
+            requested = wanted is None or name in wanted
+            if requested and method.measure is not None and (result := method.measure(sides)) is not None:
+                results[name] = result
+    results |= from_rows or {}
+    enough = {name: result for name, result in results.items() if result.rows >= MIN_ROWS and not result.missing}
     adjusted = benjamini_hochberg(np.array([result.p_value for result in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
-    return {name: _decided(name, result, p_values.get(name), least) for name, result in found.items()}
+    return {name: _decided(name, result, p_values.get(name), least) for name, result in results.items()}
 
 
 def products_design_effect(space: Space, features: Mapping[str, ColumnDrift], blocks: float) -> F64:
@@ -76,9 +76,13 @@ def products_design_effect(space: Space, features: Mapping[str, ColumnDrift], bl
         blocks: Factor from variance between blocks to design effect, see :func:`~.normal_variation.rows_of_a_block`; 0
             = rows are correlated by clusters.
     """
-    alone = np.array([features[name].design_effect if name in features else 1.0 for name in space.names])
-    alike: F64 = np.maximum(alone[:, np.newaxis], alone)
-    return alike if blocks <= 0 else np.minimum(alike, 1 + np.outer(alone - 1, alone - 1) / blocks)
+    single_effects = np.array([features[name].design_effect if name in features else 1.0 for name in space.names])
+    design_effects: F64 = np.maximum(single_effects[:, np.newaxis], single_effects)
+    return (
+        design_effects
+        if blocks <= 0
+        else np.minimum(design_effects, 1 + np.outer(single_effects - 1, single_effects - 1) / blocks)
+    )
 
 
 def joint_design_effect(space: Space, features: Mapping[str, ColumnDrift]) -> float:

@@ -280,8 +280,8 @@ def mean_variance(keeps: F64, length: float) -> F64:
     >>> mean_variance(np.array([0.0, 0.5]), 2.0).tolist()
     [0.5, 0.75]
     """
-    found: F64 = (1 + keeps) / (1 - keeps) / length - 2 * keeps * (1 - keeps**length) / (length * (1 - keeps)) ** 2
-    return found
+    variance: F64 = (1 + keeps) / (1 - keeps) / length - 2 * keeps * (1 - keeps**length) / (length * (1 - keeps)) ** 2
+    return variance
 
 
 def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
@@ -361,8 +361,8 @@ def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
         signal: float64 (g, k, f), autocorrelated part of the variance for each autocorrelation; the rest is sampling
             error.
     """
-    blocks, many = len(series), signal[0].size
-    flat, chance_free = series.reshape(blocks, many), signal.reshape(len(KEPT), many)
+    blocks, series_count = len(series), signal[0].size
+    flat, chance_free = series.reshape(blocks, series_count), signal.reshape(len(KEPT), series_count)
     chance = 1 - chance_free
     ahead, ones, varies = (
         np.zeros_like(chance_free),
@@ -416,11 +416,11 @@ def share_weights(fit: F64, others: float) -> F64:
         -1, len(KEPT)
     )  # float64 (hypotheses, g)
     log_likely = np.log(same @ likely.T)
-    rest = (log_likely.sum(axis=1, keepdims=True) - log_likely) * (others / max(1, k - 1)) + np.log(
+    log_posterior = (log_likely.sum(axis=1, keepdims=True) - log_likely) * (others / max(1, k - 1)) + np.log(
         np.tile(BELIEVED, len(ALONE))
     )[:, np.newaxis]
-    believed = np.exp(rest - rest.max(axis=0)).T @ same
-    weights: F64 = likely * believed
+    prior = np.exp(log_posterior - log_posterior.max(axis=0)).T @ same
+    weights: F64 = likely * prior
     weights /= weights.sum(axis=1, keepdims=True)
     return weights
 
@@ -681,8 +681,8 @@ class OwnWindows(Struct, frozen=True, eq=False):
 
     def _heavy(self, length: float) -> F64:
         """Return 1 / f for a Student's t with f degrees of freedom and equally heavy tails: kurtosis 6 / (f - 4)."""
-        found: F64 = 1 / (4 + 6 / np.maximum(self.tails / max(1.0, length), 1e-9))
-        return found
+        inverse_freedom: F64 = 1 / (4 + 6 / np.maximum(self.tails / max(1.0, length), 1e-9))
+        return inverse_freedom
 
     def _own(self, length: float) -> F64:
         """Return the reference's own windows of this length: float64 (w, k, c), effective rows."""
@@ -690,8 +690,8 @@ class OwnWindows(Struct, frozen=True, eq=False):
             return self.short_counts
         group = (self.place - self.place[0]) // max(1, round(length))
         _, group_starts, size = np.unique(group, return_index=True, return_counts=True)
-        own: F64 = np.add.reduceat(self.counts, group_starts, axis=0)[2 * size > max(1, round(length))]
-        return own
+        windows: F64 = np.add.reduceat(self.counts, group_starts, axis=0)[2 * size > max(1, round(length))]
+        return windows
 
     def some(self, parts: tuple[str, ...]) -> ColumnSubset:
         """Return a subset of the columns; cached.
@@ -721,13 +721,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
             worth: float64 (w, k), design effect of clusters.
             lengths: Length of each window in blocks.
         """
-        at, picked, usual = column_subset.at, column_subset.functions, [self.of_length(length) for length in lengths]
+        at, picked, own_lengths = (
+            column_subset.at,
+            column_subset.functions,
+            [self.of_length(length) for length in lengths],
+        )
         n, m = reference.sum(axis=-1), current.sum(axis=-1) + new
         scores = picked.scores(np.stack([reference, current]), np.stack([np.zeros(new.shape), new]))
         # the window's cells exclude rows with new categories, which have a score function of their own
         rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[..., np.newaxis]
         window, mean, chance, freedom, heavy, bias, signal = (
-            _of_windows([getattr(one, name) for one in usual], at)
+            _of_windows([getattr(own_length, name) for own_length in own_lengths], at)
             for name in ("window", "mean", "chance", "freedom", "heavy", "apart", "signal")
         )
         estimated = window + mean
@@ -743,11 +747,11 @@ class OwnWindows(Struct, frozen=True, eq=False):
         p = np.minimum(1.0, p.min(axis=-1))
         column = np.where(picked.weight[:, LEVEL] > 0, LEVEL, _least_sure(picked.weight, variance))[..., np.newaxis]
         own_variance, own_rows, own_freedom, own_signal, part = (
-            np.take_along_axis(np.broadcast_to(one, variance.shape), column, axis=-1)[..., 0]
-            for one in (variance, rows, freedom, signal, picked.weight)
+            np.take_along_axis(np.broadcast_to(field_value, variance.shape), column, axis=-1)[..., 0]
+            for field_value in (variance, rows, freedom, signal, picked.weight)
         )
         excess = _size(reference, current, new)
-        sizes = [one.own[:, at] if len(one.own) else np.zeros((1, len(at))) for one in usual]
+        sizes = [own_length.own[:, at] if len(own_length.own) else np.zeros((1, len(at))) for own_length in own_lengths]
         return OwnDistance(
             p=p,
             freedom=own_freedom,
@@ -756,7 +760,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
             part=part,
             design_effect=worth * np.maximum(1.0, own_variance / own_rows),
             alike=np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
-            windows=np.array([len(one.own) for one in usual], np.int64),
+            windows=np.array([len(own_length.own) for own_length in own_lengths], np.int64),
             least=np.stack([siz[0] for siz in sizes]),
             greatest=np.stack([siz[-1] for siz in sizes]),
         )
@@ -764,7 +768,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
 
 def _of_windows(known: Sequence[F64], at: I64) -> F64:
     """Return one field of the lengths of w windows for some columns: float64 (w or 1, k, f)."""
-    if all(one is known[0] for one in known):
+    if all(values is known[0] for values in known):
         return known[0][at][np.newaxis]
     return np.stack(known)[:, at]
 
@@ -821,11 +825,11 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
     if shares is None:
         shares = _SHARES[blocks] = _shares_of(windows, blocks)
     of_baseline = float(windows.counts.sum(axis=(0, 2)).max(initial=0.0))
-    usual = windows.of_length(windows.length(rows, of_baseline, span))
+    own_length = windows.of_length(windows.length(rows, of_baseline, span))
     # 3.0: standard deviations within which the level of a day without drift is; one day in 400 is farther away. Without
     # this term, 2 % of the windows without drift had a finding if the variance of days was a tenth of that of rows,
     # since fractions out of range grow exponentially with the level.
-    days = 3.0 * np.sqrt(usual.signal[shares.at, LEVEL] + usual.mean[shares.at, LEVEL])
+    days = 3.0 * np.sqrt(own_length.signal[shares.at, LEVEL] + own_length.mean[shares.at, LEVEL])
     level = ndtr(days - shares.edge) + ndtr(-days - shares.edge)
     missing, outside = (
         shares_of_blocks.designs(windows, rows, span) for shares_of_blocks in (shares.missing, shares.outside)
@@ -855,7 +859,8 @@ class _SharesOfBlocks(NamedTuple):
         if not self.parts:
             return {}
         log_ratio = np.log(
-            _apart(own_windows, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance
+            _difference_variance(own_windows, rows, self.held, span, self.many)
+            / series_factors(KEPT, self.many).variance
         )
         between = self.signal * np.exp(log_ratio @ self.weights)
         design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
@@ -910,12 +915,12 @@ def _share_of_blocks(own_windows: OwnWindows, known: Mapping[str, tuple[F64, F64
     return _SharesOfBlocks(tuple(known), signal, weights, float(rows.sum(axis=0).max()), float(len(rows)))
 
 
-def _apart(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
+def _difference_variance(own_windows: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
     """Return the variance of a window less the reference, relative to a block's, per autocorrelation: float64 (g,)."""
     length = own_windows.length(rows, of_baseline, span)
     window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
-    apart: F64 = window + series_factors(KEPT, many).mean
-    return apart
+    variance: F64 = window + series_factors(KEPT, many).mean
+    return variance
 
 
 def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: int) -> float:
@@ -930,9 +935,9 @@ def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: i
     windows = own_windows(baseline)
     if windows is None or rows <= 0 or of_baseline <= 0:
         return 0.0
-    log_ratio = np.log(_apart(windows, rows, of_baseline, span, float(len(windows.counts)))) @ windows.weights.mean(
-        axis=1
-    )
+    log_ratio = np.log(
+        _difference_variance(windows, rows, of_baseline, span, float(len(windows.counts)))
+    ) @ windows.weights.mean(axis=1)
     return float(np.exp(log_ratio)) / (1 / rows + 1 / of_baseline)
 
 
@@ -1003,14 +1008,18 @@ def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
     """
     tails = np.zeros(functions.weight.shape)
     trusted = trust > 0
-    many = trusted.sum(axis=0).astype(np.float64)[:, np.newaxis]
-    second, fourth = ((trusted[..., np.newaxis] * apart**power).sum(axis=0) / np.maximum(many, 1.0) for power in (2, 4))
+    block_count = trusted.sum(axis=0).astype(np.float64)[:, np.newaxis]
+    second, fourth = (
+        (trusted[..., np.newaxis] * apart**power).sum(axis=0) / np.maximum(block_count, 1.0) for power in (2, 4)
+    )
     excess = np.divide(fourth, second**2, out=np.full_like(second, 3.0), where=second > 0) - 3
-    few = many < 4
-    unbiased = (many - 1) / np.maximum((many - 2) * (many - 3), 1.0) * ((many + 1) * excess + 6)
+    few = block_count < 4
+    unbiased = (
+        (block_count - 1) / np.maximum((block_count - 2) * (block_count - 3), 1.0) * ((block_count + 1) * excess + 6)
+    )
     unbiased = np.where(few, 0.0, unbiased)
     for kind in _kinds(functions):
-        observations = float((kind * many).sum())
+        observations = float((kind * block_count).sum())
         tails[kind] = max(0.0, float(unbiased[kind].mean()) - BY_CHANCE * float(np.sqrt(24 / max(observations, 1.0))))
     return tails
 
@@ -1057,8 +1066,8 @@ def _picked(functions: ScoreFunctions, at: I64) -> ScoreFunctions:
 def _least_sure(weight: F64, variance: F64) -> I64:
     """Return the cell that requires the greatest distance to exceed normal variation: int64 (..., k)."""
     cells = np.where(weight[:, CELLS:-1] > 0, variance[..., CELLS:-1], -1.0)
-    found: I64 = CELLS + cells.argmax(axis=-1)
-    return np.where(cells.max(axis=-1) > 0, found, weight.shape[1] - 1)
+    least_certain: I64 = CELLS + cells.argmax(axis=-1)
+    return np.where(cells.max(axis=-1) > 0, least_certain, weight.shape[1] - 1)
 
 
 def _size(reference: F64, current: F64, new: F64 | None = None) -> F64:

@@ -55,8 +55,8 @@ class NumberShape(Struct, frozen=True, eq=False):
         at, part = self._places(levels)
         low = np.where(np.isfinite(self.low), self.low, self.high)[at]
         high = np.where(np.isfinite(self.high), self.high, self.low)[at]
-        found: F64 = low * (1 - part) + high * part
-        return found
+        values: F64 = low * (1 - part) + high * part
+        return values
 
     def open_ends(self, levels: tuple[float, ...] = LEVELS) -> I64:
         """Return which quantiles are in an open end: int64 (levels,); 1 = lower bound, -1 = upper bound, 0 = neither.
@@ -120,10 +120,10 @@ def shape_of(
     high = np.concatenate([under[1], edges[1:], over[1]])
     weight = np.concatenate([under[2], own[1:-1], over[2]])
     order = np.lexsort((high, low))
-    some = order[weight[order] > 0]
+    filled = order[weight[order] > 0]
     total = max(float(own.sum()), np.finfo(np.float64).tiny)
     below, above = float(own[0]) / total, float(own[-1]) / total
-    return NumberShape(low[some], high[some], weight[some], below, above, (float(edges[0]), float(edges[-1])))
+    return NumberShape(low[filled], high[filled], weight[filled], below, above, (float(edges[0]), float(edges[-1])))
 
 
 def _end_outermost(near: F64, far: F64, weight: F64, extreme: float, side: int) -> None:
@@ -144,17 +144,17 @@ def _beyond(low: F64, high: F64, counts: F64, rows: float, cut: np.typing.NDArra
     ``cut``: intervals that the edge cuts or that are on its other side. The first of them may contain rows of both ends
     of the bins, and gets the rows that its side still lacks.
     """
-    there = (high > low) & (counts > 0)
-    whole, part = there & ~cut, there & cut
-    known = np.where(whole, counts, 0.0)
-    rest = rows - float(known.sum())
-    if rest > 0 and part.any():
-        known = known + np.where(part, np.minimum(counts, rest), 0.0)
-        rest = rows - float(known.sum())
-    if known.sum() > 0 and rest < 0:
-        known = known * (rows / float(known.sum()))
-    left = max(rest, 0.0)
-    return low.copy(), high.copy(), np.append(known, left)
+    exists = (high > low) & (counts > 0)
+    whole, part = exists & ~cut, exists & cut
+    assigned = np.where(whole, counts, 0.0)
+    lacking = rows - float(assigned.sum())
+    if lacking > 0 and part.any():
+        assigned = assigned + np.where(part, np.minimum(counts, lacking), 0.0)
+        lacking = rows - float(assigned.sum())
+    if assigned.sum() > 0 and lacking < 0:
+        assigned = assigned * (rows / float(assigned.sum()))
+    remaining = max(lacking, 0.0)
+    return low.copy(), high.copy(), np.append(assigned, remaining)
 
 
 _BETWEEN = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")

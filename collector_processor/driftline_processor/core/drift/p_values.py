@@ -344,8 +344,8 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: in
     firsts, choices = _choices(totals[:walked], share, drawn_rows)
     for index, (rows, first, chosen) in enumerate(zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True)):
         chosen = np.trim_zeros(chosen, "b")
-        rest = np.arange(first, first + len(chosen), dtype=np.float64)
-        steps = np.minimum(cell(rows - rest, rest) * (grid / value), top)
+        row_counts = np.arange(first, first + len(chosen), dtype=np.float64)
+        steps = np.minimum(cell(rows - row_counts, row_counts) * (grid / value), top)
         if index + 1 == len(totals):  # the last cell contains exactly the remaining rows
             left = _completed(np.array([drawn_rows]), total, total, drawn_rows)
             needed = drawn_rows - low - first - np.arange(len(so_far))
@@ -426,8 +426,8 @@ def _reaching(so_far: F64, row: I64, chosen: F64, steps: F64, at: I64) -> F64:
     beyond = np.hstack([so_far[:, ::-1].cumsum(axis=1)[:, ::-1], np.zeros((height, 1))])
     down = steps.astype(np.int64)
     lower, upper = beyond[row, top - down[at]], beyond[row, np.maximum(top - down - 1, 0)[at]]
-    found: F64 = chosen[at] * ((down + 1 - steps)[at] * lower + (steps - down)[at] * upper)
-    return found
+    likelihood: F64 = chosen[at] * ((down + 1 - steps)[at] * lower + (steps - down)[at] * upper)
+    return likelihood
 
 
 def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, unit: float, grid: int) -> F64:
@@ -460,8 +460,8 @@ FACTORIALS = 65_536
 
 @lru_cache(maxsize=1)
 def _log_factorials() -> F64:
-    found: F64 = gammaln(np.arange(FACTORIALS) + 1.0)
-    return found
+    logarithms: F64 = gammaln(np.arange(FACTORIALS) + 1.0)
+    return logarithms
 
 
 def _log_factorial(whole: F64 | I64 | int) -> F64:
@@ -573,8 +573,8 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     # 0.5 there
     far = np.abs(root) > 1e-4
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = np.where(far, root + np.log(curved / np.where(far, root, 1.0)) / np.where(far, root, 1.0), 0.0)
-    p = np.where(far, ndtr(-moved), 0.5)
+        corrected_root = np.where(far, root + np.log(curved / np.where(far, root, 1.0)) / np.where(far, root, 1.0), 0.0)
+    p = np.where(far, ndtr(-corrected_root), 0.5)
     return np.where(usable, np.clip(p, 0.0, 1.0), np.where(x > 0, 0.0, 1.0))
 
 

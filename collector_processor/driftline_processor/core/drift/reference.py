@@ -96,15 +96,19 @@ class ReferenceTable(Struct, frozen=True, eq=False):
             return np.zeros((0, width + 2))
         if width not in self._places:
             first = (np.arange(len(self.size)) * (width + 2)).tolist()
-            each = [np.arange(size + 2) + np.where(np.arange(size + 2) < size, 0, width - size) for size in self.size]
-            self._places[width] = np.concatenate([start + one for start, one in zip(first, each, strict=True)])
+            positions = [
+                np.arange(size + 2) + np.where(np.arange(size + 2) < size, 0, width - size) for size in self.size
+            ]
+            self._places[width] = np.concatenate(
+                [start + places for start, places in zip(first, positions, strict=True)]
+            )
         parts = [pane.parts.get(column.part) for column in self.columns]
-        known = [
+        counts = [
             np.zeros(size + 2) if part is None else part for part, size in zip(parts, self.size.tolist(), strict=True)
         ]
-        found = np.zeros(len(self.size) * (width + 2))
-        found[self._places[width]] = np.concatenate(known)
-        return found.reshape(len(self.size), width + 2)
+        flat_counts = np.zeros(len(self.size) * (width + 2))
+        flat_counts[self._places[width]] = np.concatenate(counts)
+        return flat_counts.reshape(len(self.size), width + 2)
 
 
 _CACHE: WeakKeyDictionary[Baseline, ReferenceTable] = WeakKeyDictionary()

@@ -76,7 +76,7 @@ class SamplePairs(Struct, frozen=True, eq=False):
         width = int(self.size[at].max())
         reference, current = self.reference[at, :width], self.current[at, :width]
         if at[0] in self.vectors:
-            vectors = [self.vectors[one] for one in at.tolist()]
+            vectors = [self.vectors[column] for column in at.tolist()]
             edges, sums = self.edges[at, : width - 1], _sums(vectors, reference, current)
             return Counts(reference, current, edges, sums=sums, certain=self.certain[at])
         if self.number[at[0]]:
@@ -108,7 +108,7 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
         wanted: Names of the methods of each pair, the deciding one first.
     """
     k = len(wanted)
-    found = Measures({}, np.full(k, np.nan), np.full(k, np.nan), np.zeros(k))
+    measures = Measures({}, np.full(k, np.nan), np.full(k, np.nan), np.zeros(k))
     values: dict[str, F64] = {}
     embedded = np.zeros(k, np.bool_)
     embedded[list(pairs.vectors)] = True
@@ -117,28 +117,28 @@ def measure(pairs: SamplePairs, wanted: Sequence[Sequence[str]]) -> Measures:
         if not len(at):
             continue
         counts = pairs.counts(at)
-        chosen = [wanted[one] for one in at.tolist()]
-        found.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
-        every = set(chosen)  # thousands of columns have only a few choices
-        for name in dict.fromkeys(name for one in every for name in one):
-            measured, asked = METHODS[name].counts(counts), np.array([name in one for one in chosen])
-            values.setdefault(name, np.full(k, np.nan))[at[asked]] = measured.value[asked]
-            decides = np.array([name == one[0] for one in chosen])
+        chosen = [wanted[column] for column in at.tolist()]
+        measures.excess[at] = psi_excess(counts) if counts.sums is None else mmd_as_psi(counts)
+        distinct = set(chosen)  # thousands of columns have only a few choices
+        for name in dict.fromkeys(name for names in distinct for name in names):
+            measured, requested = METHODS[name].counts(counts), np.array([name in names for names in chosen])
+            values.setdefault(name, np.full(k, np.nan))[at[requested]] = measured.value[requested]
+            decides = np.array([name == names[0] for names in chosen])
             if decides.any():
-                _decide(found, METHODS[name], measured, at, decides, pairs)
-    return Measures(values, found.p_value, found.effect, found.excess)
+                _decide(measures, METHODS[name], measured, at, decides, pairs)
+    return Measures(values, measures.p_value, measures.effect, measures.excess)
 
 
 def _decide(measures: Measures, method: Method, measured: Measured, at: I64, decides: Mask, pairs: SamplePairs) -> None:
     """Fill in effect and p-value of the columns for which ``method`` decides."""
-    own = at[decides]
+    columns = at[decides]
     if measured.effect is not None:
-        measures.effect[own] = measured.effect[decides]
+        measures.effect[columns] = measured.effect[decides]
     if method.p_value is not None:
-        for one in own.tolist():  # the limit law depends on the ties of a single column
-            measures.p_value[one] = method.p_value(pairs.counts(np.array([one])))[0]
+        for column in columns.tolist():  # the limit law depends on the ties of a single column
+            measures.p_value[column] = method.p_value(pairs.counts(np.array([column])))[0]
     elif measured.p_value is not None:
-        measures.p_value[own] = measured.p_value[decides]
+        measures.p_value[columns] = measured.p_value[decides]
 
 
 def _sums(vectors: Sequence[tuple[Vectors, F64]], reference: F64, current: F64) -> Sums:
@@ -599,13 +599,13 @@ class _Columns(Struct, eq=False):
             state=[],
             reason=[],
         )
-        columns_of_samples._look_at_clusters()
+        columns_of_samples._estimate_design_effects()
         for start, sample in zip(starts, samples, strict=True):
             for place, column in enumerate(sample.table.columns if sample.swings else ()):
                 columns_of_samples.swing[start + place] = sample.swings.get(column.part, 0.0)
         return columns_of_samples
 
-    def _look_at_clusters(self) -> None:
+    def _estimate_design_effects(self) -> None:
         """Compute the design effects of columns with clusters."""
         for start, sample in zip(self.starts, self.samples, strict=True):
             if not any(part.startswith(PREFIX) for part in sample.pane.parts):
@@ -622,20 +622,20 @@ class _Columns(Struct, eq=False):
 
     def compare_with_own_windows(self) -> None:
         """Compare all columns with their baseline's own windows of the same length."""
-        alike: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
+        groups: dict[tuple[int, tuple[str, ...], bytes], list[tuple[_Sample, OwnWindows, I64]]] = {}
         for start, end, sample in zip(self.starts, self.ends, self.samples, strict=True):
             windows = own_windows(sample.baseline)
             if windows is None:
                 continue
             paired = (start + np.flatnonzero(self.paired[start:end])).tolist()
-            asked_columns = [columns for columns in paired if self.columns[columns].part in windows.parts]
-            if asked_columns:
-                parts = tuple(self.columns[columns].part for columns in asked_columns)
-                number = self.number[asked_columns].tobytes()  # a number with two values in a slice is a category
-                alike.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(asked_columns)))
-        for (_, parts, _), some in alike.items():
+            known_columns = [columns for columns in paired if self.columns[columns].part in windows.parts]
+            if known_columns:
+                parts = tuple(self.columns[columns].part for columns in known_columns)
+                number = self.number[known_columns].tobytes()  # a number with two values in a slice is a category
+                groups.setdefault((id(windows), parts, number), []).append((sample, windows, np.array(known_columns)))
+        for (_, parts, _), group in groups.items():
             self._compare_with(
-                some[0][1], parts, [sample for sample, *_ in some], np.stack([columns for *_, columns in some])
+                group[0][1], parts, [sample for sample, *_ in group], np.stack([columns for *_, columns in group])
             )
 
     def _compare_with(
@@ -720,26 +720,26 @@ class _Columns(Struct, eq=False):
         if not len(judged_columns):
             return
         level = ALPHA / np.bincount(family[judged_columns])[family[judged_columns]]
-        by_rows = self._see(judged_columns, level)
-        self._judge(judged_columns, level, by_rows)
+        by_rows = self._set_detectable_changes(judged_columns, level)
+        self._set_states(judged_columns, level, by_rows)
         for column_index in np.flatnonzero(self.swing > 0).tolist():
             if (
                 self.state[column_index] == "drift"
                 and not np.isnan(self.p[column_index])
-                and self._may_swing(column_index)
+                and self._may_be_cycle(column_index)
             ):
                 self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_days"
             if not np.isnan(self.detectable_change[column_index]):
                 self.detectable_change[column_index] = max(
-                    float(self.detectable_change[column_index]), self._swing_at_most(column_index)
+                    float(self.detectable_change[column_index]), self._swing_limit(column_index)
                 )
 
-    def _see(self, at: I64, level: F64) -> F64:
+    def _set_detectable_changes(self, at: I64, level: F64) -> F64:
         """Compute the smallest shifts that would have been drift, each alone in its family; return those by rows alone.
 
         ``level``: level of a single test, that of the family divided by its size.
         """
-        by_rows = self._seen_by_rows(at, level)
+        by_rows = self._detectable_by_rows(at, level)
         freedom, deviation, _, part = self.days[:, at]
         beyond = -stdtrit(np.minimum(freedom, MOST_FREEDOM), level * part / 2) * deviation
         has_deviation = ~np.isnan(deviation)
@@ -749,7 +749,7 @@ class _Columns(Struct, eq=False):
         self.detectable_change[at] = np.where(np.isfinite(visible) & ~embedded, visible, np.nan)
         return by_rows
 
-    def _seen_by_rows(self, at: I64, level: F64) -> F64:
+    def _detectable_by_rows(self, at: I64, level: F64) -> F64:
         """Return the smallest shifts that are significant by rows alone, at a level, and large enough to count.
 
         The shift is that of a normal feature with this distance (numbers) or with this PSI (categories).
@@ -765,7 +765,7 @@ class _Columns(Struct, eq=False):
         of_categories = tails * np.sqrt(chdtri(np.maximum(2, filled) - 1, level) * worth)
         return np.maximum(np.where(self.number[at], of_number, of_categories), self.least_shift[at])
 
-    def _judge(self, at: I64, level: F64, by_rows: F64) -> None:
+    def _set_states(self, at: I64, level: F64, by_rows: F64) -> None:
         """Fill in state and reason of columns whose p-values are corrected.
 
         As a shift grows, the state goes from ``ok`` to ``inconclusive``, ``within_normal_variation`` and ``drift``,
@@ -804,14 +804,14 @@ class _Columns(Struct, eq=False):
                 self.state[column] = "inconclusive"
                 self.reason[column] = "too_few_rows" if by_rows[place] > least_shift[place] else "too_few_days"
 
-    def _may_swing(self, column: int) -> bool:
+    def _may_be_cycle(self, column: int) -> bool:
         """Return True if an unknown cycle may explain the difference."""
         if float(self.current[column, self.outer[column]].sum()) >= OUTSIDE * float(self.current[column].sum()):
             return False
         effect = float(self.effect[column])
-        return math.isnan(effect) or shift_of(effect, self.methods[column][0]) < self._swing_at_most(column)
+        return math.isnan(effect) or shift_of(effect, self.methods[column][0]) < self._swing_limit(column)
 
-    def _swing_at_most(self, column: int) -> float:
+    def _swing_limit(self, column: int) -> float:
         """Return the possible shift of a column by an unknown cycle, plus the 99 % quantile of its sampling error.
 
         The standard error is that of a median, where the distance between two distributions is greatest.

@@ -197,14 +197,16 @@ def swings(baseline: Baseline) -> dict[str, float]:
         usable = weight * kish >= 50
         if not usable.any():  # chance only increases their distances
             usable = weight > 0
-        found = {}
-        for name, over in block_columns(baseline.bins).items():
+        distances = {}
+        for name, bins_of_part in block_columns(baseline.bins).items():
             now = baseline.pane.parts.get(name)
             if now is None or name not in seasons.by_part:
                 continue
-            each = (seasons.by_part[name][:, : over.size] * kish[:, np.newaxis])[usable]
-            found[name] = _farthest(now[: over.size], each, categories=isinstance(over, CategoryBins))
-        _SWINGS[baseline] = found
+            season_counts = (seasons.by_part[name][:, : bins_of_part.size] * kish[:, np.newaxis])[usable]
+            distances[name] = _farthest(
+                now[: bins_of_part.size], season_counts, categories=isinstance(bins_of_part, CategoryBins)
+            )
+        _SWINGS[baseline] = distances
     return _SWINGS[baseline]
 
 

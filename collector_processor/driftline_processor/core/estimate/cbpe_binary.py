@@ -65,8 +65,8 @@ def rates_of(pane: Pane) -> Rates | None:
 
 def weight_per_row(pane: Pane, part: str) -> float:
     """Return Σw² / Σw of ``rows`` or ``outcomes``, the weight of one independent row (Kish); 1 without rows."""
-    known = pane.parts.get(part)
-    return 1.0 if known is None or known[1] <= 0 else float(known[2] / known[1])
+    sums = pane.parts.get(part)
+    return 1.0 if sums is None or sums[1] <= 0 else float(sums[2] / sums[1])
 
 
 LEAST_ALIKE = 0.2
@@ -113,10 +113,10 @@ def grid_of(pane: Pane, task: Task) -> F64 | None:
     positive = task.positive
     if positive is None or len(task.classes) != 2:
         return None
-    found = [pane.parts.get(f"{GRID}{name}") for name in (1 - positive, positive, OTHER)]
-    if all(one is None for one in found):
+    parts = [pane.parts.get(f"{GRID}{name}") for name in (1 - positive, positive, OTHER)]
+    if all(part is None for part in parts):
         return None
-    return np.stack([np.zeros(SCORE_BINS) if one is None else one for one in found])
+    return np.stack([np.zeros(SCORE_BINS) if part is None else part for part in parts])
 
 
 def cut_of(grid: F64, usual: int) -> int:
@@ -175,8 +175,8 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     rate = rates.again.smooth[rates.again.place]
     sure = _points(grid, rate, rates.again, weight_per_row)
     held = _held(grid)
-    found = _metrics(grid[:, held], rates.rate[held], score_centers()[held])
-    values = {name: metric.value for name, metric in found.items()}
+    metrics = _metrics(grid[:, held], rates.rate[held], score_centers()[held])
+    values = {name: metric.value for name, metric in metrics.items()}
     rows = grid / weight_per_row
     rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
     unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
@@ -239,29 +239,31 @@ def _points(
     held, of_bins = _held(grid), np.zeros(grid.shape[1])
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]
     varies = weight_per_row * grid * rate * (1 - rate)
-    found = {}
+    points = {}
     for name, (value, of_positive, of_negative) in _metrics(grid, rate, score).items():
         if value is None:
-            found[name] = Point(None)
+            points[name] = Point(None)
             continue
         slope = np.broadcast_to(of_positive - of_negative, grid.shape)
         row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
         chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
         of_bins[held] = (grid * slope).sum(axis=0)
         learned, bias = resampled_calibration.off_by(of_bins)
-        found[name] = Point(value, chance, learned, mix, bias)
-    return found
+        points[name] = Point(value, chance, learned, mix, bias)
+    return points
 
 
 def _estimation(metric: str) -> Estimation:
-    found = metric_of(metric)
-    return Estimation() if found is None or found.estimate is None else found.estimate
+    definition = metric_of(metric)
+    return Estimation() if definition is None or definition.estimate is None else definition.estimate
 
 
 def _of_decisions(cells: F64) -> dict[str, tuple[float | None, F64]]:
     """Return the metrics of a confusion with their gradients: float64 (2, 2), actual by predicted, negative first."""
-    known = ((name, metric.estimate) for name, metric in METRICS.items() if metric.estimate is not None)
-    return {name: one.of_decisions(cells) for name, one in known if one.of_decisions is not None}
+    estimated = ((name, metric.estimate) for name, metric in METRICS.items() if metric.estimate is not None)
+    return {
+        name: estimation.of_decisions(cells) for name, estimation in estimated if estimation.of_decisions is not None
+    }
 
 
 def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
@@ -275,10 +277,10 @@ def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
 
 def _scored(p: F64, q: F64, score: F64) -> dict[str, _EstimatedValue]:
     """Return metrics of the scores, independent of decisions, from positives, negatives and score of each bin."""
-    found = {}
+    values = {}
     for name, metric in METRICS.items():
         if metric.estimate is not None and metric.estimate.of_scores is not None:
             slopes = metric.estimate.of_scores(p, q, score)
             if slopes is not None:
-                found[name] = _EstimatedValue(*slopes)
-    return found
+                values[name] = _EstimatedValue(*slopes)
+    return values

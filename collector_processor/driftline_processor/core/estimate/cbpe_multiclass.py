@@ -20,10 +20,10 @@ def expected(pane: Pane, classes: int) -> dict[str, Point]:
 
     Macro metrics are means over the classes for which they are defined.
     """
-    found = of_sums(pane.parts.get(CLASSES), classes)
-    if found and (area := _area(pane, classes)) is not None:
-        found["roc_auc_ovr"] = area
-    return found
+    points = of_sums(pane.parts.get(CLASSES), classes)
+    if points and (area := _area(pane, classes)) is not None:
+        points["roc_auc_ovr"] = area
+    return points
 
 
 def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
@@ -36,14 +36,14 @@ def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
     square = classes**2
     confusion, variance = (sums[2 + at * square : 2 + (at + 1) * square].reshape(classes, classes) for at in (0, 1))
     total, (loss, loss_variance, brier, brier_variance) = float(sums[0]), sums[-4:].tolist()
-    found = decided(confusion, variance)
+    points = decided(confusion, variance)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = confusion / confusion.sum(axis=0)
     whole = decided(confusion, np.nan_to_num(confusion * (1 - shares)) * float(sums[1]) / total)
-    found = {name: _mixed(one, whole[name]) for name, one in found.items()}
-    found["log_loss"] = Point(loss / total, loss_variance / total**2)
-    found["brier"] = Point(brier / total, brier_variance / total**2)
-    return found
+    points = {name: _mixed(point, whole[name]) for name, point in points.items()}
+    points["log_loss"] = Point(loss / total, loss_variance / total**2)
+    points["brier"] = Point(brier / total, brier_variance / total**2)
+    return points
 
 
 def _mixed(point: Point, whole: Point) -> Point:
@@ -58,18 +58,18 @@ def decided(confusion: F64, variance: F64) -> dict[str, Point]:
     >>> found["accuracy"].value, found["precision"].value, found["f1"].value
     (0.8, 0.8, 0.8)
     """
-    hits, actual, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    total, one = confusion.sum(), np.eye(len(confusion))
+    hits, actual, decisions = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    total, identity = confusion.sum(), np.eye(len(confusion))
     with np.errstate(divide="ignore", invalid="ignore"):
-        precision, recall, f1 = hits / said, hits / actual, 2 * hits / (said + actual)
-        of_precision = one / said
-        of_recall = (one - recall[:, np.newaxis]) / actual[:, np.newaxis]
-        of_f1 = 2 * one / (said + actual) - (f1 / (said + actual))[:, np.newaxis]
+        precision, recall, f1 = hits / decisions, hits / actual, 2 * hits / (decisions + actual)
+        of_precision = identity / decisions
+        of_recall = (identity - recall[:, np.newaxis]) / actual[:, np.newaxis]
+        of_f1 = 2 * identity / (decisions + actual) - (f1 / (decisions + actual))[:, np.newaxis]
     return {
         "accuracy": Point(float(hits.sum() / total), float(variance.diagonal().sum() / total**2)),
-        "precision": _macro(precision, of_precision, said > 0, variance),
+        "precision": _macro(precision, of_precision, decisions > 0, variance),
         "recall": _macro(recall, of_recall, actual > 0, variance),
-        "f1": _macro(f1, of_f1, said + actual > 0, variance),
+        "f1": _macro(f1, of_f1, decisions + actual > 0, variance),
     }
 
 
@@ -79,10 +79,10 @@ def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dty
     A row has only one class, so the cells of a decision are not independent. Twice the variance of independent cells
     about the best constant is an upper limit, and exact for two classes.
     """
-    many = int(np.count_nonzero(defined))
-    if not many:
+    class_count = int(np.count_nonzero(defined))
+    if not class_count:
         return Point(None)
-    slope = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) / many
+    slope = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) / class_count
     all_of = variance.sum(axis=0)
     middle = np.divide((slope * variance).sum(axis=0), all_of, out=np.zeros_like(all_of), where=all_of > 0)
     return Point(float(values[defined].mean()), 2 * float((variance * (slope - middle) ** 2).sum()))
@@ -101,8 +101,12 @@ def _area(pane: Pane, classes: int) -> Point | None:
         if positives <= 0 or negatives <= 0:
             return None
         area = float(p @ (np.cumsum(q) - q / 2)) / (positives * negatives)
-        one, two = area / (2 - area), 2 * area**2 / (1 + area)
-        variance = area * (1 - area) + max(positives - 1, 0) * (one - area**2) + max(negatives - 1, 0) * (two - area**2)
+        both_above, both_below = area / (2 - area), 2 * area**2 / (1 + area)
+        variance = (
+            area * (1 - area)
+            + max(positives - 1, 0) * (both_above - area**2)
+            + max(negatives - 1, 0) * (both_below - area**2)
+        )
         areas.append(area)
         variances.append(max(variance, 0.0) / (positives * negatives))
     return Point(float(np.mean(areas)), float(np.sum(variances)) / classes**2)

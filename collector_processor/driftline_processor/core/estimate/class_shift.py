@@ -64,9 +64,9 @@ def explain_class_shift(pane: Pane, baseline: Baseline, between: float = 0.0) ->
     of_class, total = table.sum(axis=1), float(table.sum())
     if rows <= 0 or not (of_class > 0).all():
         return None
-    usual = table.sum(axis=0) / total
-    filled = usual > 0
-    chi_square = float(((decision_shares - usual)[filled] ** 2 / usual[filled]).sum()) / (
+    expected_shares = table.sum(axis=0) / total
+    filled = expected_shares > 0
+    chi_square = float(((decision_shares - expected_shares)[filled] ** 2 / expected_shares[filled]).sum()) / (
         1 / rows + 1 / total + between
     )
     p_value = float(chdtrc(max(1, int(filled.sum()) - 1), chi_square))

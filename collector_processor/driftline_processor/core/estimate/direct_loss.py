@@ -39,13 +39,13 @@ def of_sums(sums: F64, spread: F64) -> dict[str, Point]:
     # variance of the rows' expected losses, Σ w² (l - mean)², approximating Σ w² l by its value with equal weights
     rows = total**2 / float(sums[1])
     mixes = np.maximum(squares - np.square(means) / rows, 0.0).tolist()
-    found = {
+    points = {
         name: Point(mean, variance, 0.0, mix)
         for name, mean, variance, mix in zip(NAMES, means, variances, mixes, strict=True)
     }
-    squared = found["rmse"]
+    squared = points["rmse"]
     assert squared.value is not None
     root = math.sqrt(max(squared.value, 0.0))
     scale = 1 / (4 * squared.value) if root > 0 else 0.0
-    found["rmse"] = Point(root, squared.chance * scale, 0.0, squared.mix * scale)
-    return found
+    points["rmse"] = Point(root, squared.chance * scale, 0.0, squared.mix * scale)
+    return points

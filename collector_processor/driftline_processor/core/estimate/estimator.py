@@ -83,7 +83,7 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     if target is None or means is None or losses is None:
         return None
     mean, variance = target
-    whole = ScalarOutcome(lambda one: one.outcome, variance, 1.0, 1.0)
+    whole = ScalarOutcome(lambda means_of_part: means_of_part.outcome, variance, 1.0, 1.0)
     move = move_of(pane, baseline, "score", means, whole)
     # 0.01: minimum fraction of the target's variance that predictions must explain; with less, a move of 0.1 standard
     # deviations of the predictions would imply one of a standard deviation of the target
@@ -94,7 +94,9 @@ def explain_target_shift(pane: Pane, baseline: Baseline, between: float = 0.0) -
     if p_value > POSSIBLE:
         return None
     shift, wide = move.carried / move.due, DEVIATIONS * deviation / move.due
-    features = feature_shifts(pane, baseline, ScalarOutcome(lambda one: one.outcome, variance, move.due, shift))
+    features = feature_shifts(
+        pane, baseline, ScalarOutcome(lambda means_of_part: means_of_part.outcome, variance, move.due, shift)
+    )
     explains, by = explanation(features, p_value)
     now = mean + shift
     moved = LabelShift(
@@ -121,8 +123,8 @@ def target_sums(pane: Pane) -> tuple[float, float, float] | None:
 
 
 def _target(baseline: Baseline) -> tuple[float, float] | None:
-    found = target_sums(baseline.pane)
-    return None if found is None or found[2] <= 0 else (found[1], found[2])
+    sums = target_sums(baseline.pane)
+    return None if sums is None or sums[2] <= 0 else (sums[1], sums[2])
 
 
 OutcomeShift = PriorShift | ClassShift | TargetShift
@@ -377,10 +379,10 @@ class ReferenceLearning(Struct, eq=False):
                 of_errors.append(per_row[0] / stretch.rows)
         differ = stretch_variance(values, chance)
         off = estimate_error_variance(errors, of_errors) if errors else differ
-        many = round(off.stretches * self.length / max(self.lasting, 1))
+        days = round(off.stretches * self.length / max(self.lasting, 1))
         # one degree of freedom for their mean, which was learned
-        beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
-        return differ, StretchVariance(beyond, many)
+        beyond = off.variance * days / (days - 1) if errors and days > 1 else off.variance
+        return differ, StretchVariance(beyond, days)
 
     def estimated_rows(self, pane: Pane) -> int:
         """Return the rows of a pane in its sums for estimates."""
@@ -439,7 +441,9 @@ class _BinaryLearning(ReferenceLearning):
         per_row = self.per_row(self._usual_cut).get(name)
         differ = NO_STRETCHES if per_row is None else self.differ(self._usual_cut, name, per_row)[0]
         between = differ.over(_span / self.length if self.length else 1.0)
-        return explain_shift(window, _pane, _baseline, self.rates, between * _few(differ) if between > 0 else between)
+        return explain_shift(
+            window, _pane, _baseline, self.rates, between * _few_periods_factor(differ) if between > 0 else between
+        )
 
     def labelled(
         self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: OutcomeShift | None = None
@@ -598,7 +602,7 @@ def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -
         task: Task of the model.
         span: Length of the window in nanoseconds; 0 if unknown.
     """
-    return learn_reference(baseline).label_shift(pane, baseline, span) if _alike(task, baseline.task) else None
+    return learn_reference(baseline).label_shift(pane, baseline, span) if _same_task(task, baseline.task) else None
 
 
 class Meaning(NamedTuple):
@@ -623,21 +627,21 @@ def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Mean
         span: Length of the window in nanoseconds; 0 if unknown.
     """
     learning = learn_reference(baseline)
-    if learning.rates is None or learning.rows < FEWEST or not _alike(task, baseline.task):
+    if learning.rates is None or learning.rows < FEWEST or not _same_task(task, baseline.task):
         return None
     cut = learning.cut(pane)
     per_row = learning.per_row(cut).get("actual_rate")
     off = NO_STRETCHES if per_row is None else learning.differ(cut, "actual_rate", per_row)[1]
     between = off.over(span / learning.lasting if learning.lasting else 1.0)
-    return Meaning(learning.rates, between * _few(off) if between > 0 else between)
+    return Meaning(learning.rates, between * _few_periods_factor(off) if between > 0 else between)
 
 
-def _few(stretch_variance: StretchVariance) -> float:
+def _few_periods_factor(stretch_variance: StretchVariance) -> float:
     """Return the factor of a variance estimated from few periods: the squared ratio of Student's t to the normal."""
     return (_tail(stretch_variance.stretches, DEVIATIONS) / DEVIATIONS) ** 2
 
 
-def _alike(task: Task, other_task: Task) -> bool:
+def _same_task(task: Task, other_task: Task) -> bool:
     return (task.kind, task.classes, task.positive_class) == (
         other_task.kind,
         other_task.classes,
@@ -661,7 +665,7 @@ def estimate_metrics(
     new fraction of positives. Unless inputs alone explain the scores, an interval contains the results of both
     explanations.
     """
-    if not _alike(task, baseline.task):
+    if not _same_task(task, baseline.task):
         return {}
     learning = learn_reference(baseline)
     rows = learning.estimated_rows(pane)
@@ -671,18 +675,18 @@ def estimate_metrics(
     if shift is None or shift[0].explains == "inputs":
         return estimates
     labels = _estimates(learning, pane, rows, span, realized or {}, shift[1])
-    combined = {name: _with_both(estimates[name], label) for name, label in labels.items()}
+    combined = {name: _merge_intervals(estimates[name], label) for name, label in labels.items()}
     if shift[0].explains == "labels":
-        combined = {name: _with_both(label, estimates[name]) for name, label in labels.items()}
+        combined = {name: _merge_intervals(label, estimates[name]) for name, label in labels.items()}
     if shift[0].p_value > LEVEL:
         return estimates | combined
     return {
-        name: combined[name] if name in combined else _unknown_beside_shift(estimate)
+        name: combined[name] if name in combined else _without_interval(estimate)
         for name, estimate in estimates.items()
     }
 
 
-def _unknown_beside_shift(estimate: Estimate) -> Estimate:
+def _without_interval(estimate: Estimate) -> Estimate:
     """Return an estimate without an interval, since the metric after a shift of outcomes is unknown."""
     return structs.replace(estimate, low=None, high=None, reason=estimate.reason or "label_shift")
 
@@ -698,11 +702,13 @@ def _estimates(
     """Return the estimates of a window; ``prior``: shift of outcomes."""
     points, cut = reference_learning.points(pane, prior)
     labelled = reference_learning.labelled(pane, points, rows, prior) if realized else {}
-    builder = _Made(reference_learning, cut, rows, span, reference_learning.method if prior is None else "label_shift")
+    builder = _EstimateBuilder(
+        reference_learning, cut, rows, span, reference_learning.method if prior is None else "label_shift"
+    )
     return {name: builder.estimate(name, point, realized.get(name), labelled) for name, point in points.items()}
 
 
-def _with_both(estimate: Estimate, other_estimate: Estimate) -> Estimate:
+def _merge_intervals(estimate: Estimate, other_estimate: Estimate) -> Estimate:
     """Return an estimate with an interval that contains those of both explanations; without one if either has none."""
     reason = estimate.reason or other_estimate.reason
     if estimate.low is None or estimate.high is None or other_estimate.low is None or other_estimate.high is None:
@@ -712,7 +718,7 @@ def _with_both(estimate: Estimate, other_estimate: Estimate) -> Estimate:
     )
 
 
-class _Made:
+class _EstimateBuilder:
     """The inputs that all estimates of a window share."""
 
     def __init__(self, learned: ReferenceLearning, cut: int, rows: int, span: int, method: EstimateMethod) -> None:
@@ -757,11 +763,13 @@ class _Made:
             lower, upper = max(lowest, value - width), min(highest, value + width)
             alert = not lower <= point.value <= upper
         estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
-        judgement = _judged(labelled.get(name), realized, time)
+        judgement = _label_error(labelled.get(name), realized, time)
         return Estimate(*estimates, "panes", self._method, value, *judgement, reason=point.reason)
 
 
-def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:
+def _label_error(
+    labelled: Point | None, realized: MetricValue | None, time: float
+) -> tuple[float | None, float | None]:
     """Return the difference of labelled rows from their expectation, and its standard error."""
     if labelled is None or labelled.value is None or realized is None:
         return None, None

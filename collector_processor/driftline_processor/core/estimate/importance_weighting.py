@@ -33,7 +33,7 @@ GROUPS = 20
 known variance, and each group costs one more step of the regression.
 """
 
-_WIDE = 2.0930240544083087
+_STUDENT_QUANTILE = 2.0930240544083087
 """The 0.975 quantile of Student's t with GROUPS - 1 degrees of freedom, instead of the normal one."""
 
 _NONE: tuple[float | None, float | None] = (None, None)
@@ -94,20 +94,20 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Rati
         held_out = np.flatnonzero(fold[:n] == index)
         odds[:, held_out] = np.clip(fitted[:, 1:] @ columns[held_out].T + fitted[:, :1], -_MOST_ODDS, _MOST_ODDS)
         chosen = fold == index
-        place[chosen] = score_bin(_chance(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
+        place[chosen] = score_bin(_probability(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
     raw = np.exp(odds)
     raw *= n / raw.sum(axis=1, keepdims=True)
     z = np.concatenate([reference.z, current.z])
-    places = [place, *(score_bin(_chance(in_training)) for in_training in z.T)]
-    return Ratios(raw[0], raw[1:], min(_alike(place, n) for place in places))
+    places = [place, *(score_bin(_probability(in_training)) for in_training in z.T)]
+    return Ratios(raw[0], raw[1:], min(_comparable_rows(place, n) for place in places))
 
 
-def _alike(place: I64, n: int) -> float:
+def _comparable_rows(place: I64, n: int) -> float:
     sides = (np.bincount(cells, minlength=SCORE_BINS).astype(np.float64) for cells in (place[:n], place[n:]))
     return counterparts(*sides)
 
 
-def _chance(line: F64) -> F64:
+def _probability(line: F64) -> F64:
     return np.asarray(expit(line), np.float64)
 
 
@@ -130,7 +130,7 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
         return float(side @ line - np.logaddexp(0, line).sum() - ridge @ of**2 / 2)
 
     for _ in range(_STEPS):
-        p = _chance(x @ coefficients)
+        p = _probability(x @ coefficients)
         weight = np.maximum(p * (1 - p), 1e-6)
         information = (x * weight[:, np.newaxis]).T @ x
         step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * coefficients)
@@ -140,7 +140,7 @@ def _logistic(columns: F64, side: F64, group: I64) -> F64:
         coefficients += step
         if np.abs(step).max() < 1e-6:
             break
-    wrong = x * (side - _chance(x @ coefficients))[:, np.newaxis]
+    wrong = x * (side - _probability(x @ coefficients))[:, np.newaxis]
     of_group = np.stack([wrong[group == index].sum(axis=0) for index in range(GROUPS)])
     fewer = information * ((GROUPS - 1) / GROUPS) + np.diag(ridge)
     return np.vstack([coefficients, coefficients - np.linalg.solve(fewer, of_group.T).T])
@@ -181,7 +181,11 @@ def estimate_by_weights(
         beyond = beside.get(name)
         lower, upper = (None, None) if beyond is None else (beyond.lower_bound, beyond.upper_bound)
         alert = None if unlike or lower is None or upper is None else not lower <= value <= upper
-        ends = _NONE if unlike else (max(lowest, value - _WIDE * error), min(highest, value + _WIDE * error))
+        ends = (
+            _NONE
+            if unlike
+            else (max(lowest, value - _STUDENT_QUANTILE * error), min(highest, value + _STUDENT_QUANTILE * error))
+        )
         reference = None if beyond is None else beyond.reference
         estimate_fields = (value, *ends, error, lower, upper, alert, rows)
         why: EstimateReason | None = "not_comparable" if unlike else None
@@ -196,12 +200,12 @@ def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | N
 
 
 def _values(task: Task, labelled: LabelledRows, weights: F64, at: Index) -> dict[str, float]:
-    known = estimated_names()
-    found = from_rows(
+    names = estimated_names()
+    metrics = from_rows(
         task,
         None if labelled.scores is None else labelled.scores[at],
         None if labelled.predicted is None else take_rows(labelled.predicted, at),
         take_rows(labelled.actual, at),
         weights[at],
     )
-    return {name: one.value for name, one in found.items() if name in known and one.value is not None}
+    return {name: metric.value for name, metric in metrics.items() if name in names and metric.value is not None}

@@ -180,8 +180,8 @@ def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
     from driftline_processor.core.special_functions import ndtri
 
     resampled_rates = rates.again
-    many = len(shift.drawn)
-    normal_draws = ndtri((np.arange(1, many + 1) * _GOLDEN) % 1)
+    draws = len(shift.drawn)
+    normal_draws = ndtri((np.arange(1, draws + 1) * _GOLDEN) % 1)
     drawn_shifts = shift.drawn + math.sqrt(shift.sampling) * normal_draws / normal_draws.std()
     smooth = remixed(resampled_rates.smooth, shift.prior, shift.shift)
     curves = np.clip(resampled_rates.smooth + resampled_rates.off, 0.0, 1.0)
@@ -219,17 +219,17 @@ def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
     window_rows, was = (_by_place(resampled_rates, rows) for rows in (window, rates.rows))
     n, total = window_rows.sum(), was.sum()
     middle = (np.cumsum(was) - was / 2) / total
-    many = int(max(3, min(CELLS, n // EXPECTED, total // EXPECTED)))
-    cell = np.minimum((middle * many).astype(np.int64), many - 1)
+    cell_count = int(max(3, min(CELLS, n // EXPECTED, total // EXPECTED)))
+    cell = np.minimum((middle * cell_count).astype(np.int64), cell_count - 1)
     slope = (resampled_rates.smooth - shift.prior) / (shift.prior * (1 - shift.prior))
     window_cells, was_cells = (
-        np.bincount(cell, rows_of_sample, minlength=many).astype(np.float64, copy=False)
+        np.bincount(cell, rows_of_sample, minlength=cell_count).astype(np.float64, copy=False)
         for rows_of_sample in (window_rows, was)
     )
-    mixed = np.bincount(cell, was * np.maximum(1 + shift.shift * slope, 0.0), minlength=many)
+    mixed = np.bincount(cell, was * np.maximum(1 + shift.shift * slope, 0.0), minlength=cell_count)
     mixed *= total / max(float(mixed.sum()), 1e-12)
     left, unmixed_distance = (_distance(window_cells, shares / total, n, total) for shares in (mixed, was_cells))
-    freedom = many - 2
+    freedom = cell_count - 2
     beyond = max(0.0, left - freedom) / max(unmixed_distance - freedom, 1e-12) if unmixed_distance > freedom else 0.0
     return ScoreFit(float(chdtrc(max(freedom, 1), left)), min(1.0, beyond))
 
@@ -422,15 +422,19 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
     from driftline_processor.core.special_functions import chdtrc, ndtri
 
     beyond = -float(ndtri(LEVEL / max(len(features), 1)))
-    carrying = sorted(features, key=lambda one: -abs(one.carried - one.due))
-    refuting = [one for one in carrying if abs(one.off) > beyond and abs(one.carried - one.due) > MATERIAL]
+    carrying = sorted(features, key=lambda feature: -abs(feature.carried - feature.due))
+    refuting = [
+        feature for feature in carrying if abs(feature.off) > beyond and abs(feature.carried - feature.due) > MATERIAL
+    ]
     if refuting:
-        return "inputs", tuple(one.name for one in refuting if one.carried > one.due) or (refuting[0].name,)
+        return "inputs", tuple(feature.name for feature in refuting if feature.carried > feature.due) or (
+            refuting[0].name,
+        )
     if fit.p_value < LEVEL and fit.left > MATERIAL:
         return "inputs", ()
     alone = [feature for feature in features if feature.carried > 1 - MATERIAL]
-    shown = [feature.name for feature in sorted(features, key=lambda one: -one.moved) if feature.moved > beyond]
+    shown = [feature.name for feature in sorted(features, key=lambda feature: -feature.moved) if feature.moved > beyond]
     together = float(chdtrc(len(features), sum(feature.off**2 for feature in features))) if features else 1.0
     if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
-        return "either", tuple(one.name for one in alone)
+        return "either", tuple(feature.name for feature in alone)
     return "labels", tuple(shown)

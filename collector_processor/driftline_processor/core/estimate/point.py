@@ -42,5 +42,5 @@ def limits(metric: str) -> tuple[float, float]:
     >>> limits("accuracy"), limits("mae")
     ((0.0, 1.0), (0.0, inf))
     """
-    found = metric_of(metric)
-    return (0.0, float("inf")) if found is None else (found.least, found.greatest)
+    metric_definition = metric_of(metric)
+    return (0.0, float("inf")) if metric_definition is None else (metric_definition.least, metric_definition.greatest)

@@ -54,32 +54,34 @@ def estimated_changes(estimated: Mapping[str, Estimate]) -> dict[str, MetricChan
     >>> found.state, round(found.change, 2), round(found.low, 2), round(found.high, 2)
     ('worse', -0.06, -0.08, -0.04)
     """
-    known = {
-        name: (one, one.value - one.reference)
-        for name, one in estimated.items()
-        if direction(name) and one.value is not None and one.reference is not None
+    comparable = {
+        name: (estimate, estimate.value - estimate.reference)
+        for name, estimate in estimated.items()
+        if direction(name) and estimate.value is not None and estimate.reference is not None
     }
-    quiet = {name: sd for name, (one, _) in known.items() if (sd := _quiet_deviation(one)) > 0}
-    worse = {name: -direction(name) * change for name, (_, change) in known.items()}
-    p_values = benjamini_hochberg(np.array([float(ndtr(-worse[name] / sd)) for name, sd in quiet.items()] or [1.0]))
-    p_of = dict(zip(quiet, p_values.tolist(), strict=False))
-    found = {}
-    for name, (one, change) in known.items():
-        if name not in quiet or one.low is None or one.high is None:
-            found[name] = MetricChange("inconclusive", change)
+    deviations = {name: sd for name, (estimate, _) in comparable.items() if (sd := _quiet_deviation(estimate)) > 0}
+    worse = {name: -direction(name) * change for name, (_, change) in comparable.items()}
+    p_values = benjamini_hochberg(
+        np.array([float(ndtr(-worse[name] / sd)) for name, sd in deviations.items()] or [1.0])
+    )
+    p_of = dict(zip(deviations, p_values.tolist(), strict=False))
+    changes = {}
+    for name, (estimate, change) in comparable.items():
+        if name not in deviations or estimate.low is None or estimate.high is None:
+            changes[name] = MetricChange("inconclusive", change)
             continue
-        low, high = one.low - (one.reference or 0.0), one.high - (one.reference or 0.0)
+        low, high = estimate.low - (estimate.reference or 0.0), estimate.high - (estimate.reference or 0.0)
         least_bad, most_bad = (low, high) if direction(name) < 0 else (-high, -low)
-        error = error_of(name, one.reference or 0.0)
-        deviation = max(quiet[name], (most_bad - least_bad) / 2 / DEVIATIONS)
-        shows = (normal_quantile(1 - 2 * LEVEL / len(quiet)) + POWER) * deviation
+        error = error_of(name, estimate.reference or 0.0)
+        deviation = max(deviations[name], (most_bad - least_bad) / 2 / DEVIATIONS)
+        shows = (normal_quantile(1 - 2 * LEVEL / len(deviations)) + POWER) * deviation
         state: BaselineComparison = "inconclusive"
         if p_of[name] <= LEVEL and least_bad > 0 and worse[name] >= LEAST * error:
             state = "worse"
         elif max(shows, LEAST * error) <= MATTERS * error:
             state = "not_worse"
-        found[name] = MetricChange(state, change, low, high, p_of[name], max(shows, LEAST * error))
-    return found
+        changes[name] = MetricChange(state, change, low, high, p_of[name], max(shows, LEAST * error))
+    return changes
 
 
 def _quiet_deviation(estimate: Estimate) -> float:
@@ -109,14 +111,14 @@ def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> lis
 
     Records are not stored, because a late label changes the records of all later windows.
     """
-    known: deque[dict[str, Estimate]] = deque(maxlen=LAST)
-    found = []
+    checked: deque[dict[str, Estimate]] = deque(maxlen=LAST)
+    recorded = []
     for index, evaluation in enumerate(evaluations):
         if judged(evaluation):
-            known.append(evaluation.estimated)
+            checked.append(evaluation.estimated)
         if index >= first:
-            found.append(_recorded(evaluation, known) if evaluation.estimated else evaluation)
-    return found
+            recorded.append(_recorded(evaluation, checked) if evaluation.estimated else evaluation)
+    return recorded
 
 
 def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) -> Evaluation:
@@ -131,7 +133,9 @@ def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) ->
 
 def judged(evaluation: Evaluation) -> bool:
     """Return True if the outcomes of a window check its estimates."""
-    return evaluation.maturity == "mature" and any(one.error is not None for one in evaluation.estimated.values())
+    return evaluation.maturity == "mature" and any(
+        estimate.error is not None for estimate in evaluation.estimated.values()
+    )
 
 
 def record(metric: str, earlier: Sequence[Estimate], reference: float | None = None) -> TrackRecord:

@@ -119,7 +119,7 @@ class DaySpread(NamedTuple):
     @property
     def shown(self) -> float:
         """Cochran's Q, corrected to independent days."""
-        return self.squares / _seen(self.kept, self.freedom)
+        return self.squares / _visible_part(self.kept, self.freedom)
 
     @property
     def between(self) -> float:
@@ -145,23 +145,26 @@ class DaySpread(NamedTuple):
         neighbours = self.neighbours.and_those(day_spread.neighbours)
         kept_share, weight = neighbours.kept, self._weight_beside(day_spread, neighbours.kept)
         freedom = weight * self.freedom + day_spread.freedom
-        squares_per_day = weight * self.squares / _seen(kept_share, self.freedom) + day_spread.squares / _seen(
-            kept_share, day_spread.freedom
-        )
+        squares_per_day = weight * self.squares / _visible_part(
+            kept_share, self.freedom
+        ) + day_spread.squares / _visible_part(kept_share, day_spread.freedom)
         return DaySpread(
-            squares_per_day * _seen(kept_share, freedom), freedom, weight * self.rows + day_spread.rows, neighbours
+            squares_per_day * _visible_part(kept_share, freedom),
+            freedom,
+            weight * self.rows + day_spread.rows,
+            neighbours,
         )
 
     def _weight_beside(self, day_spread: DaySpread, kept_share: float) -> float:
         """Return the weight of a baseline's days when pooled with those of a window, 0 to 1."""
         counting = (1 - kept_share**2) / (1 + kept_share**2)
         own_squares, other_squares = (
-            self.squares / _seen(kept_share, self.freedom),
-            day_spread.squares / _seen(kept_share, day_spread.freedom),
+            self.squares / _visible_part(kept_share, self.freedom),
+            day_spread.squares / _visible_part(kept_share, day_spread.freedom),
         )
         beyond = max(0.0, own_squares - self.freedom) / self.rows
-        usual = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
-        more = other_squares / day_spread.freedom / usual
+        expected_ratio = max(1.0, 1 + beyond * day_spread.rows / day_spread.freedom)
+        more = other_squares / day_spread.freedom / expected_ratio
         # 5.0: minimum degrees of freedom of a window and its baseline together. With four, intervals of two to four
         # days are 5 % longer; with six, the coverage for five days with twice the standard deviation is 1 point lower
         least_weight = max(0.0, 5.0 - day_spread.freedom) / self.freedom
@@ -180,12 +183,12 @@ def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
         rows: Effective rows of all days.
     """
     filled = expected > 0
-    expected_rows, moved = expected[filled], influence[filled]
+    expected_rows, influences = expected[filled], influence[filled]
     if len(expected_rows) < 2 or rows <= 0:
         return None
     share = expected_rows / expected_rows.sum()
-    squares = float((moved**2 / expected_rows).sum())
-    return DaySpread(squares, len(expected_rows) - 1, rows * (1 - float(share @ share)), _neighbours(moved))
+    squares = float((influences**2 / expected_rows).sum())
+    return DaySpread(squares, len(expected_rows) - 1, rows * (1 - float(share @ share)), _neighbours(influences))
 
 
 def _neighbours(influence: F64) -> Neighbours:
@@ -196,12 +199,12 @@ def _neighbours(influence: F64) -> Neighbours:
     return Neighbours(n * float(influence[1:] @ influence[:-1]) / squares + 1, n - 3)
 
 
-def _seen(kept_share: float, freedom: float) -> float:
+def _visible_part(kept_share: float, freedom: float) -> float:
     """Return the part of the variance of autocorrelated days that remains relative to their own mean."""
-    return 1 - (_longer(kept_share, freedom + 1) - 1) / freedom
+    return 1 - (_mean_variance_factor(kept_share, freedom + 1) - 1) / freedom
 
 
-def _longer(kept_share: float, days: float) -> float:
+def _mean_variance_factor(kept_share: float, days: float) -> float:
     """Return the variance of the mean of consecutive days, relative to that of independent ones."""
     if kept_share <= 0 or days <= 1:
         return 1.0
@@ -237,7 +240,7 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
         min(MOST_HIDDEN, 1 + 1 / (beyond * rows_per_freedom)) if beyond > 0 else MOST_HIDDEN
     )  # sampling error of rows lowers the estimate
     kept_share = min(MOST_KEPT, day_spread.kept * hidden)
-    rows_per_day = rows * squares * _longer(kept_share, 1 / squares)
+    rows_per_day = rows * squares * _mean_variance_factor(kept_share, 1 / squares)
     varies = 1 + beyond * rows_per_day
     design_freedom = max(
         1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.shown * rows_per_day)) ** 2

@@ -234,15 +234,17 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], task: Task, name: str) -> L
     sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
     if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
         return None
-    own = [block for block in blocks if len(block.parts.get("losses", ())) > place]
-    by_block = np.array([(one.parts["losses"][0], one.parts["losses"][place]) for one in own]).reshape(-1, 2)
-    squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
+    known_blocks = [block for block in blocks if len(block.parts.get("losses", ())) > place]
+    by_block = np.array([(block.parts["losses"][0], block.parts["losses"][place]) for block in known_blocks]).reshape(
+        -1, 2
+    )
+    squares = np.array([block.parts["spread"][0] if "spread" in block.parts else 0.0 for block in known_blocks])
     first, second = spread[2 * place - 1], spread[2 * place]
-    found = loss_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
-    if "absolute_error" in task.losses and found is not None:  # the same errors for every loss
+    mean = loss_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
+    if "absolute_error" in task.losses and mean is not None:  # the same errors for every loss
         size = task.losses.index("absolute_error")
-        return found._replace(telling=effective(sums[size], spread[2 * size]))
-    return found
+        return mean._replace(telling=effective(sums[size], spread[2 * size]))
+    return mean
 
 
 class LossMean(NamedTuple):
@@ -279,10 +281,10 @@ def loss_mean(
         return None
     mean = float(total / weight)
     rows = effective(weight, of_weight)
-    apart = second - 2 * mean * first + mean**2 * of_weight
+    centred = second - 2 * mean * first + mean**2 * of_weight
     # 1e-10: relative rounding error of a centred sum of squares; it is up to 1e-11 for ten million equal losses
-    varies = apart / weight**2 if apart > 1e-10 * second else 0.0
+    varies = centred / weight**2 if centred > 1e-10 * second else 0.0
     varies *= rows / (rows - 1) if rows > 1 else 1.0
     influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight
-    moved = Influence(varies, influence, varies * block_squares / of_weight)
-    return LossMean(mean, rows, moved, effective(size, second))
+    block_influence = Influence(varies, influence, varies * block_squares / of_weight)
+    return LossMean(mean, rows, block_influence, effective(size, second))

@@ -93,14 +93,14 @@ def _squares(pane: Pane, names: tuple[str, str]) -> dict[str, F64]:
 
     For older panes without it, Σw is scaled by the ratio of Σw² to Σw of all scored rows, from ``spread``.
     """
-    known = {name: pane.parts[name] for name in names if name in pane.parts}
-    beyond = {name: excess for name in known if (excess := pane.parts.get(excess_of(name))) is not None}
-    known |= {name: known[name] + excess for name, excess in beyond.items()}
-    spread, total = pane.parts.get("spread"), sum(float(one.sum()) for one in known.values())
+    squares = {name: pane.parts[name] for name in names if name in pane.parts}
+    beyond = {name: excess for name in squares if (excess := pane.parts.get(excess_of(name))) is not None}
+    squares |= {name: squares[name] + excess for name, excess in beyond.items()}
+    spread, total = pane.parts.get("spread"), sum(float(sums.sum()) for sums in squares.values())
     more = float(spread[0]) / total if spread is not None and len(spread) and total > 0 and spread[0] > 0 else 1.0
     if more != 1.0:
-        known = {name: one * more for name, one in known.items()}
-    return known | {name: np.maximum(known[name], 0.0) for name in beyond}
+        squares = {name: sums * more for name, sums in squares.items()}
+    return squares | {name: np.maximum(squares[name], 0.0) for name in beyond}
 
 
 def with_one_more(curves: Sequence[ScoreCurve], more: float) -> Form:
@@ -181,8 +181,8 @@ def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, flo
     sides, squares = (inside, 1 - inside), [side.squares for side in curve]
     hits, misses = (WeightSums(float(side @ p), float(side @ squares[1]), more) for side in sides)
     fewer = min(float(side @ rows) ** 2 / float(side @ (squares[0] + squares[1])) for side in sides)
-    alike = share_variance(hits, misses)
-    design = moved.variance / alike if alike > 0 and moved.variance > 0 else 1.0
+    binomial_variance = share_variance(hits, misses)
+    design = moved.variance / binomial_variance if binomial_variance > 0 and moved.variance > 0 else 1.0
     return Ratio(hits.spread(design), misses.spread(design), moved), fewer
 
 
@@ -192,13 +192,15 @@ def top_k_ratio(pane: Pane, blocks: Sequence[Pane], k: int) -> Ratio | None:
     if sums is None:
         return None
     excess = pane.parts.get("ranks_excess", np.zeros(len(sums)))
-    squares, each = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
+    squares, mean_weight = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
     sides = (slice(None, k), slice(k, None))
-    hits, misses = (WeightSums(float(sums[side].sum()), float(squares[side].sum()), each) for side in sides)
+    hits, misses = (WeightSums(float(sums[side].sum()), float(squares[side].sum()), mean_weight) for side in sides)
     total = hits.weight + misses.weight
-    own = [block for block in blocks if "ranks" in block.parts]
-    by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)
-    lasting = np.array([(one.parts["ranks"] + one.parts.get("ranks_excess", 0.0)).sum() for one in own])
+    known_blocks = [block for block in blocks if "ranks" in block.parts]
+    by_block = np.array(
+        [(block.parts["ranks"].sum(), block.parts["ranks"][:k].sum()) for block in known_blocks]
+    ).reshape(-1, 2)
+    lasting = np.array([(block.parts["ranks"] + block.parts.get("ranks_excess", 0.0)).sum() for block in known_blocks])
     varies = share_variance(hits, misses)
     influence = (by_block[:, 1] - hits.weight / total * by_block[:, 0]) / total
     return Ratio(hits, misses, Influence(varies, influence, varies * lasting / squares.sum()))

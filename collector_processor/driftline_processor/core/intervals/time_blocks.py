@@ -111,24 +111,24 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     >>> round(found.effect, 1), round(found.freedom)
     (16.8, 19)
     """
-    held = expected > 0
-    there, total = expected[held], float(expected.sum())
-    if len(there) < 2 or (blocks := total**2 / float((there**2).sum())) < fewest:
+    filled = expected > 0
+    expected_rows, total = expected[filled], float(expected.sum())
+    if len(expected_rows) < 2 or (blocks := total**2 / float((expected_rows**2).sum())) < fewest:
         return None
-    moved = influence[held]
+    influences = influence[filled]
     # 0.2: p-value above which blocks count as independent. It is far from 0.01 because a missed effect makes an
     # interval too short, and a false one only a tenth too long. At 0.05, a design effect of 2 over ten days would be
     # missed in one of three cases.
-    unsure = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), 0.2)
-    if float(chdtrc(len(there) - 1, float((moved**2 / there).sum()))) > unsure:
+    threshold = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), 0.2)
+    if float(chdtrc(len(expected_rows) - 1, float((influences**2 / expected_rows).sum()))) > threshold:
         return None
     if blocks < FEWEST:
-        hidden, freedom = _of_few(there / total)
+        hidden, freedom = _of_few(expected_rows / total)
         # 1.2: degrees of freedom of two days, for a coverage of 92 to 95 %; a coverage of 95 % would take 1.5 times the
         # length
-        return Design(float((moved**2).sum()) / hidden / total, max(1.2, freedom))
-    effect = float((moved**2).sum()) * blocks / (blocks - 1) / total
-    longer = lasting(moved)
+        return Design(float((influences**2).sum()) / hidden / total, max(1.2, freedom))
+    effect = float((influences**2).sum()) * blocks / (blocks - 1) / total
+    longer = lasting(influences)
     return Design(effect * longer, max(2.0, blocks / longer - 1))
 
 
@@ -146,14 +146,14 @@ class RowsAsOne(NamedTuple):
         if not self.ways:
             return 1.0
         normal = normal_quantile(confidence)
-        found = [way.effect * (student_quantile(confidence, way.freedom) / normal) ** 2 for way in self.ways]
-        return max(1.0, min(found))
+        effects = [way.effect * (student_quantile(confidence, way.freedom) / normal) ** 2 for way in self.ways]
+        return max(1.0, min(effects))
 
 
 def rows_as_one(influence: F64, expected: F64, fewest: float) -> RowsAsOne:
     """Return the design effect of a fraction's rows by its own blocks; the arguments are those of :func:`design`."""
-    found = design(influence, expected, fewest)
-    return RowsAsOne() if found is None else RowsAsOne((found,))
+    by_blocks = design(influence, expected, fewest)
+    return RowsAsOne() if by_blocks is None else RowsAsOne((by_blocks,))
 
 
 def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: float) -> float:
@@ -200,9 +200,9 @@ def lasting(influence: F64) -> float:
     (19.0, 1.0)
     """
     n, squares = len(influence), float(influence @ influence)
-    alike = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
+    correlation = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
     # 0.5: standard errors up to which an autocorrelation is ignored
-    if alike * n**0.5 <= 0.5:
+    if correlation * n**0.5 <= 0.5:
         return 1.0
-    kept = min(MOST_KEPT, alike + (1 + 3 * alike) / n)
-    return (1 + kept) / (1 - kept)
+    corrected = min(MOST_KEPT, correlation + (1 + 3 * correlation) / n)
+    return (1 + corrected) / (1 - corrected)

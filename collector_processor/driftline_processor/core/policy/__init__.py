@@ -1,7 +1,7 @@
-"""Policies: what must hold of a model before somebody is told, and since when it does, read from its windows.
+"""Policies: conditions on a model's windows that trigger notifications, and since when they hold.
 
-Pure functions over evaluations: a replay of old windows comes to what was told when they were new.
-May import every other room of core.
+Pure functions over evaluations: a replay of old windows gives the same result as the live evaluation. May import every
+other package of core.
 """
 
 from .condition import (

@@ -1,28 +1,28 @@
-"""Conditions: what must hold in a window, as people write it in ``driftline.yaml``.
+"""Conditions on a window, as written in ``driftline.yaml``.
 
 =====================================================  =================================================================
 written                                                 holds in a window
 =====================================================  =================================================================
-``accuracy < 85 %``                                     whose accuracy is less; ``<=``, ``>`` and ``>=`` alike
-``latency_p99 > 200ms in country=NL``                   of whose rows of the slice that is so
+``accuracy < 85 %``                                     with a lower accuracy; likewise ``<=``, ``>`` and ``>=``
+``latency_p99 > 200ms in country=NL``                   with a higher latency in this slice
 ``roc_auc < baseline - 0.02``                           that is worse than the baseline by more
-``estimated roc_auc < 0.95 * baseline``                 whose estimate is, without any outcome
+``estimated roc_auc < 0.95 * baseline``                 with a lower estimate, without any outcome
 ``accuracy < average of 7 - 1 deviation``               below the mean of the seven windows before, less their deviation
 ``predictions < 0.5 * last week``                       with less than half of the window a week before
-``psi of age > 0.2``, ``missing of age > 5 %``          by a method of drift, or by the fraction of missing values
-``verdict is degraded or no_data``                       at whose end the verdict on the model was one of these
-``features drift``, ``3 features drift``                in which so many features drift; ``score drifts``
+``psi of age > 0.2``, ``missing of age > 5 %``          by a drift method, or by the fraction of missing values
+``verdict is degraded or no_data``                      at whose end the verdict on the model is one of these
+``features drift``, ``3 features drift``                with at least this many drifting features; ``score drifts``
 ``objective broken``, ``objective 'RULE' broken``       that breaks an objective of the model
-``business conversion < 0.9 * last week``               in which a series of the business is less
-``equal_opportunity_difference of gender > 10 %``       whose groups are surely further apart, by a measure of fairness
-``no data``                                             after which no prediction comes: ``verdict is no_data``
-``outcomes late``                                       whose outcomes break the model's agreement on labels
-``data faulty``                                         whose data show a grave fault
+``business conversion < 0.9 * last week``               in which a business series is lower
+``equal_opportunity_difference of gender > 10 %``       whose groups differ significantly more, by a measure of fairness
+``no data``                                             after which no prediction arrives: ``verdict is no_data``
+``outcomes late``                                       whose outcomes break the SLA on labels
+``data faulty``                                         with a major or critical data-quality finding
 ``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
-                                                        of an objective is spent so many times too fast
+                                                        of an objective is spent this many times too fast
 =====================================================  =================================================================
 
-A window that cannot tell neither begins nor ends anything.
+An inconclusive window neither begins nor ends a firing.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ from .signals import Signal, Value, read_signal
 
 STATES: Final[tuple[VerdictState, ...]] = get_args(VerdictState)
 WEEK: Final = 7 * DAY
-"""Nanoseconds from a window to the same one a week later; clocks that change make it an hour more or less."""
+"""Nanoseconds from a window to the same one a week later, give or take an hour at clock changes."""
 FEWEST_EARLIER: Final = 3
-"""Windows before, of which the value must be known, that make a moving average: two say nothing of their deviation."""
+"""Minimum number of earlier windows with a known value for a moving average and its deviation."""
 
 LARGEST: Final = 1e18
-"""The largest number of a condition: counts are of 64 bits, and what is beyond float64 would be infinite."""
+"""Maximum number in a condition."""
 
 Sign = Literal["<", "<=", ">", ">="]
 
@@ -96,15 +96,15 @@ _SENTENCES = (
     *("features drift", "feature drifts", "score drifts", "class drifts", "objective broken", "outcomes late"),
     *("data faulty", "no data", *(f"verdict is {state}" for state in STATES)),
 )
-"""The conditions that compare nothing, as they are written most: what is misspelt may mean one of them."""
+"""Conditions without a comparison, for suggestions about misspelt ones."""
 
 
 class Judged(Struct, frozen=True):
-    """What a condition says of one window.
+    """The result of a condition in one window.
 
     Attributes:
-        holds: Whether it holds; None if the window cannot tell.
-        facts: What was found.
+        holds: Whether it holds; None if inconclusive.
+        facts: The facts behind it.
     """
 
     holds: bool | None
@@ -115,12 +115,12 @@ UNTOLD: Final = Judged(None)
 
 
 class Finding(NamedTuple):
-    """What a condition is evaluated by at one window.
+    """The inputs of a condition at one window.
 
     Attributes:
         windows: Closed windows of one length of a model, the oldest first.
-        at: Which of them is evaluated.
-        verdict_at: Returns the verdict on the model, as it is known now, at the end of a window.
+        at: Index of the evaluated window.
+        verdict_at: Returns the verdict on the model, as known now, at the end of a window.
         others: The closed windows of each other length, the oldest first.
     """
 
@@ -131,32 +131,32 @@ class Finding(NamedTuple):
 
     @property
     def evaluation(self) -> Evaluation:
-        """The window that is evaluated."""
+        """The evaluated window."""
         return self.windows[self.at]
 
 
 class Condition(Protocol):
-    """What must hold in a window."""
+    """A condition on a window."""
 
     @property
     def written(self) -> str:
-        """The condition as one writes it."""
+        """The condition in its written form."""
 
     def judge(self, finding: Finding) -> Judged:
-        """Say whether it holds in a window."""
+        """Return whether it holds in a window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a signal is compared with.
+    """The limit of a comparison.
 
     Attributes:
-        of: ``""``: with a number; else with the baseline, the same window a week before, or the mean of earlier ones.
-        number: The limit itself, or what is added to what it is compared with.
-        factor: What that is multiplied by first.
-        windows: Of a moving average, how many windows before it is over.
-        deviations: How many standard deviations of these are added.
-        written: As its user wrote it.
+        of: ``""`` for a number; else the baseline, the same window a week before, or the mean of earlier windows.
+        number: The limit itself, or the number that is added to the base.
+        factor: Factor of the base.
+        windows: Number of windows of a moving average.
+        deviations: Number of standard deviations of these that are added.
+        written: As written by the user.
     """
 
     of: Literal["", "baseline", "last week", "average"] = ""
@@ -167,7 +167,7 @@ class Limit:
     written: str = field(default="", compare=False)
 
     def value(self, signal: Signal, finding: Finding) -> float | None:
-        """Return the limit at a window; None if what it is relative to is not known."""
+        """Return the limit at a window; None if its base is unknown."""
         if not self.of:
             return self.number
         deviation = 0.0
@@ -214,7 +214,7 @@ class Comparison(Struct, frozen=True):
         return measured.high if self.sign.startswith("<") else measured.low
 
     def _unknown(self, measured: Value | None, evaluation: Evaluation) -> Fact:
-        """Return what is not known."""
+        """Return the fact about the unknown side."""
         signal = {"signal": self.signal.name, "slice": self.signal.slice}
         if measured is None:
             waits = self.signal.of_outcomes and evaluation.maturity != "mature"
@@ -239,13 +239,13 @@ class Comparison(Struct, frozen=True):
 
 
 def _earlier(signal: Signal, finding: Finding, windows: int) -> list[float]:
-    """Return the known values of the windows before."""
+    """Return the known values of the previous windows."""
     before = finding.windows[max(0, finding.at - windows) : finding.at]
     return [read.value for evaluation in before if (read := signal.read(evaluation)) is not None]
 
 
 def _week_before(signal: Signal, finding: Finding) -> float | None:
-    """Return the value of the window that a week before was in its place; an hour of clock changes is allowed for."""
+    """Return the value of the window a week before, with a tolerance of an hour for clock changes."""
     start = finding.evaluation.window.start - WEEK
     for window in reversed(finding.windows[: finding.at]):
         if abs(window.window.start - start) <= DAY // 24:
@@ -263,17 +263,17 @@ class VerdictIs(Struct, frozen=True):
     states: tuple[VerdictState, ...]
 
     def judge(self, finding: Finding) -> Judged:
-        """Ask for the verdict at the end of the window."""
+        """Compare the verdict at the end of the window."""
         verdict = finding.verdict_at(finding.evaluation)
         return Judged(verdict.state in self.states, (fact("verdict", verdict=verdict),))
 
 
 class Drifts(Struct, frozen=True):
-    """So many features drift, or the score or the predicted class does.
+    """At least ``count`` features drift, or the score or the predicted class does.
 
     Attributes:
         column: ``features``, ``score`` or ``class``.
-        count: How many features must.
+        count: Minimum number of features.
     """
 
     written: str
@@ -299,7 +299,7 @@ class Drifts(Struct, frozen=True):
         return Judged(False, (fact("no_more_drift"),))
 
     def measured(self, evaluation: Evaluation) -> tuple[Fact, ...]:
-        """Return the numbers behind it: of what drifts, else of what moved most; () where nothing was measured."""
+        """Return the statistics of the drifting columns, else of the one with the largest effect; () without any."""
         columns = [*evaluation.features.values()]
         if self.column != "features":
             output = evaluation.score if self.column == "score" else evaluation.predicted
@@ -329,13 +329,13 @@ def _statistics(column: ColumnDrift) -> Fact:
 
 
 class ObjectiveBroken(Struct, frozen=True):
-    """An objective of the model is broken; ``rule``: which one, "" for any."""
+    """An objective of the model is broken; ``rule``: the objective, "" for any."""
 
     written: str
     rule: str = ""
 
     def judge(self, finding: Finding) -> Judged:
-        """Look at the objectives of the window."""
+        """Check the objectives of the window."""
         objectives = [
             objective for objective in finding.evaluation.objectives if not self.rule or objective.rule == self.rule
         ]
@@ -350,16 +350,15 @@ class ObjectiveBroken(Struct, frozen=True):
 
 
 class GroupsApart(Struct, frozen=True):
-    """Groups of people are surely further apart, or nearer, than a limit.
+    """Groups of people differ by significantly more, or less, than a limit.
 
-    The whole interval must say it. That of one window holds together with those of all others of thirty days, and so
-    do those of all pairs of groups: of groups that keep to the limit a false alarm is told in at most one month of
-    twenty, where the model's confidence is 95 %. An interval that reaches across the limit tells nothing, neither that
-    groups are treated alike.
+    The whole interval must lie beyond the limit. The intervals are corrected over all windows of thirty days and all
+    pairs of groups: if groups are within the limit, there is a false alarm in at most one month in twenty at a
+    confidence of 95 %. An interval that contains the limit is inconclusive.
 
     Attributes:
         measure: A key of :data:`~driftline_processor.core.fairness.criteria.MEASURES`.
-        attribute: What tells the groups apart.
+        attribute: The attribute that defines the groups.
         limit: Difference or ratio, a fraction.
     """
 
@@ -410,7 +409,7 @@ class GroupsApart(Struct, frozen=True):
 
 
 def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str, float, str] | None:
-    """Return the rate of a criterion that differs most, with its least and greatest value and their groups."""
+    """Return the rate of a criterion that differs most, with its minimum and maximum and their groups."""
     differences: list[tuple[float, tuple[str, float, str, float, str]]] = []
     for rate in CRITERIA[criterion]:
         values = {group.value: group.rates[rate].value for group in fairness.groups if rate in group.rates}
@@ -423,12 +422,12 @@ def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str
 
 
 class OutcomesLate(Struct, frozen=True):
-    """Outcomes break the model's agreement on how late they may be."""
+    """Outcomes break the SLA on their arrival."""
 
     written: str = "outcomes late"
 
     def judge(self, finding: Finding) -> Judged:
-        """Look at the agreement on the labels of the window."""
+        """Check the SLA on the labels of the window."""
         sla = finding.evaluation.label_sla
         if sla is None or sla.state == "inconclusive":
             return Judged(None, (fact("outcome_agreement_unknown"),))
@@ -436,25 +435,25 @@ class OutcomesLate(Struct, frozen=True):
 
 
 class DataFaulty(Struct, frozen=True):
-    """The data of the window show a grave fault."""
+    """The data of the window have a major or critical finding."""
 
     written: str = "data faulty"
 
     def judge(self, finding: Finding) -> Judged:
-        """Look at the faults of the window's data."""
+        """Check the data-quality findings of the window."""
         grave = [one for one in finding.evaluation.findings if one.severity != "minor"]
         shown_fact = structs.replace(grave[0].fact, kind="named_finding") if grave else fact("no_grave_fault")
         return Judged(bool(grave), (shown_fact,))
 
 
 class BurnRate(Struct, frozen=True):
-    """The error budget of an objective is spent so many times too fast, in a short window and in a long one.
+    """The error budget of an objective is spent ``factor`` times too fast, in a short window and in a long one.
 
     Source: Beyer et al., The Site Reliability Workbook, 2018, chapter 5, "Alerting on SLOs".
 
     Attributes:
-        factor: How many times.
-        short: Name of the shorter window, whose end is evaluated.
+        factor: Ratio to the sustainable rate.
+        short: Name of the shorter window, which is evaluated at its end.
         long: Name of the longer one.
     """
 
@@ -466,7 +465,7 @@ class BurnRate(Struct, frozen=True):
     long: str
 
     def judge(self, finding: Finding) -> Judged:
-        """Compare the rate at which the budget is spent in both windows."""
+        """Compare the burn rate in both windows."""
         end = finding.evaluation.window.end
         longer = [evaluation for evaluation in finding.others.get(self.long, ()) if evaluation.window.end <= end]
         rates = [self._rate(evaluation) for evaluation in (finding.evaluation, *longer[-1:])]
@@ -490,7 +489,7 @@ class BurnRate(Struct, frozen=True):
 
 
 def error_budget(objective: Objective) -> float | None:
-    """Return the fraction that may fail an objective; None if it leaves no budget.
+    """Return the fraction that may fail an objective; None if it has no budget.
 
     >>> error_budget(read_objective("precision >= 0.95")), error_budget(read_objective("mae <= 3"))
     (0.05, None)
@@ -502,13 +501,13 @@ def error_budget(objective: Objective) -> float | None:
 
 
 class AllOf(Struct, frozen=True):
-    """All of some conditions hold; none of them may be unknown."""
+    """All of some conditions hold; none of them may be inconclusive."""
 
     parts: tuple[Condition, ...]
 
     @property
     def written(self) -> str:
-        """The condition as one writes it."""
+        """The condition in its written form."""
         return " and ".join(part.written for part in self.parts)
 
     def judge(self, finding: Finding) -> Judged:
@@ -528,7 +527,7 @@ class AnyOf(Struct, frozen=True):
 
     @property
     def written(self) -> str:
-        """The condition as one writes it."""
+        """The condition in its written form."""
         return " or ".join(part.written for part in self.parts)
 
     def judge(self, finding: Finding) -> Judged:
@@ -542,7 +541,7 @@ class AnyOf(Struct, frozen=True):
 
 
 def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
-    """Return all facts of some judgements, each of them once."""
+    """Return all facts of some results, without duplicates."""
     facts: list[Fact] = []
     for part_fact in chain.from_iterable(judged.facts for judged in judged):
         if part_fact not in facts:
@@ -551,13 +550,13 @@ def _facts(judged: Iterable[Judged]) -> tuple[Fact, ...]:
 
 
 class PartJudged(Struct, frozen=True):
-    """What one sentence of a condition said of a window.
+    """The result of one part of a condition in a window.
 
     Attributes:
-        written: The sentence as one writes it.
-        holds: Whether it holds; None if the window cannot tell.
-        facts: What was found.
-        measured: The numbers behind it, where the facts do not have them; () elsewhere.
+        written: The part in its written form.
+        holds: Whether it holds; None if inconclusive.
+        facts: The facts behind it.
+        measured: Statistics that the facts lack; () without any.
     """
 
     written: str
@@ -567,7 +566,7 @@ class PartJudged(Struct, frozen=True):
 
 
 def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
-    """Evaluate each sentence of a condition by itself in one window."""
+    """Evaluate each part of a condition by itself in one window."""
     parts = []
     for leaf in leaves(condition):
         leaf_judged = leaf.judge(finding)
@@ -577,7 +576,7 @@ def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
 
 
 def leaves(condition: Condition) -> Iterator[Condition]:
-    """Yield the conditions that a condition is put together of, itself if it is not."""
+    """Yield the parts of a combined condition, or the condition itself."""
     if not isinstance(condition, AllOf | AnyOf):
         yield condition
         return
@@ -586,7 +585,7 @@ def leaves(condition: Condition) -> Iterator[Condition]:
 
 
 def burnt_over(condition: Condition) -> str:
-    """Return the shorter window of the first burn rate of a condition; "" where it has none.
+    """Return the shorter window of the first burn rate in a condition; "" without one.
 
     >>> burnt_over(read_condition("burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"))
     '1h'
@@ -595,7 +594,7 @@ def burnt_over(condition: Condition) -> str:
 
 
 def settled(comparison: Comparison) -> str:
-    """Return why a comparison with a number holds in no window, or in every one; "" where windows decide.
+    """Return why a comparison with a number never or always holds; "" if it depends on the window.
 
     >>> settled(read_condition("predictions < 1"))
     "never holds: a window exists only after its first prediction; use 'no data'"
@@ -620,14 +619,14 @@ def settled(comparison: Comparison) -> str:
 
 
 def read_condition(text: str, *, significant: bool = False) -> Condition:
-    """Read a condition as one writes it.
+    """Parse a condition.
 
     Args:
         text: One of the forms of the table above.
-        significant: Whether comparisons ask for the whole interval beyond the limit.
+        significant: Whether comparisons need the whole interval beyond the limit.
 
     Raises:
-        ValueError: It is none; the message names the rule and the nearest right name.
+        ValueError: It is invalid; the message names the rule and the nearest valid name.
 
     >>> read_condition("accuracy < 85 %").limit.number
     0.85
@@ -660,7 +659,7 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
 
 
 def _number(text: str) -> float:
-    """Return a number. Raises ``ValueError`` for what nothing measured is beyond."""
+    """Return a number. Raises ``ValueError`` above :data:`LARGEST`."""
     number = float(text)
     if number > LARGEST:
         raise ValueError(f"'{text:.40}' is too large; use at most {LARGEST:g}")
@@ -785,4 +784,4 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[str, re.Match[str]], Condit
     (_GROUPS, _read_groups),
     (_UNFAIR, _read_unfair),
 )
-"""The forms that are no plain comparison, each with what reads it."""
+"""The forms other than plain comparisons, each with its parser."""

@@ -1,4 +1,4 @@
-"""When a condition fired, and until when, over the windows of a model in the order of event time."""
+"""Firings of a condition over the windows of a model in event time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .condition import Condition, Finding, Judged
 
 
 class Patience(Struct, frozen=True):
-    """How many windows in a row it takes, and how long it is waited whether it begins again.
+    """Consecutive windows to fire and to resolve, and the cool-down.
 
     Attributes:
-        fire: In which a condition holds before it fires.
-        resolve: In which it does not, before it is over.
-        cool_down: Nanoseconds of event time from the end of the first of these to the end of the last: with any, one
-            window without it between two with it ends nothing.
+        fire: Number of windows in which a condition holds before it fires.
+        resolve: Number of windows in which it does not before it is resolved.
+        cool_down: Minimum nanoseconds of event time between the ends of the first and the last of these; if above 0, a
+            single window without it does not resolve it.
     """
 
     fire: int = 1
@@ -31,21 +31,21 @@ class Patience(Struct, frozen=True):
     cool_down: int = 0
 
     def is_over(self, quiet: Sequence[Evaluation], end: int) -> bool:
-        """Return True if it is over after some windows without it, at the end of the newest window."""
+        """Return True if it is resolved by the windows without it, at the end of the newest window."""
         return len(quiet) >= self.resolve and end - quiet[0].window.end >= self.cool_down
 
 
 class Firing(Struct, frozen=True):
-    """A time in which a condition held.
+    """A period in which a condition held.
 
     Attributes:
         since: Start of the first window in which it held, unix nanoseconds.
-        fired: End of the window at which that was long enough.
-        until: Start of the first window without it, once that was long enough; None while it lasts.
+        fired: End of the window at which it fired.
+        until: Start of the first window without it, once it is resolved; None before.
         window: Name of the length of the windows.
         start: Start of the newest window in which it held.
-        facts: What was found in that window.
-        state: The state of the verdict, of a condition that asks for nothing else; else "".
+        facts: The facts of that window.
+        state: The state of the verdict, for a condition on verdicts only; else "".
     """
 
     since: int | None
@@ -58,12 +58,12 @@ class Firing(Struct, frozen=True):
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """What it is about, for code that decides: names of signals and checks, kinds of facts, ``column:NAME``."""
+        """Its subjects for code: names of signals and checks, kinds of facts, ``column:NAME``."""
         return tuple(dict.fromkeys(chain.from_iterable(map(subjects_of, self.facts))))
 
 
 def subjects_of(fact: Fact) -> Iterator[str]:
-    """Yield what a fact is about.
+    """Yield the subjects of a fact.
 
     >>> list(subjects_of(fact("signal_compared", signal="coverage"))), list(subjects_of(fact("no_grave_fault")))
     (['coverage'], ['no_grave_fault'])
@@ -76,21 +76,22 @@ def subjects_of(fact: Fact) -> Iterator[str]:
 
 
 StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "over"]
-"""What follows from one window: nothing, since it cannot tell; nothing, since the condition does not hold; it holds, in
-too few windows in a row; that was enough; it goes on; it holds no more, for too short; that was enough, too."""
+"""The effect of one window: inconclusive; the condition does not hold; it holds in too few consecutive windows; it
+fires; it continues; it does not hold, but is not yet resolved; it is resolved.
+"""
 
 
 class Step(Struct, frozen=True):
-    """What a condition said of one window, and what followed from that.
+    """The result of a condition in one window, and its effect.
 
     Attributes:
-        at: Which window.
-        evaluated: What the condition said.
-        resolved: What the condition said that ends it; None if that was not asked.
-        outcome: What followed.
-        count: Windows in a row in which it held before it fired, or did not before it was over.
-        needed: How many of these are asked for.
-        firing: What fires at the end of the window, or has ended there; None if nothing does.
+        at: Index of the window.
+        judged: The result of the condition.
+        resolved: The result of the resolving condition; None if it was not evaluated.
+        outcome: The effect.
+        count: Consecutive windows in which it held before it fired, or did not before it was resolved.
+        needed: Required number of these.
+        firing: The open firing at the end of the window, or the one that ended there; None without one.
     """
 
     at: int
@@ -110,15 +111,15 @@ def firings(
     others: Mapping[str, Sequence[Evaluation]],
     resolve: Condition | None = None,
 ) -> list[Firing]:
-    """Return when a condition fired, the oldest first; the last one may last.
+    """Return the firings of a condition, the oldest first; the last one may be open.
 
     Args:
         windows: Closed windows of one length, the oldest first.
-        condition: What must hold.
-        patience: In how many windows in a row.
+        condition: The condition.
+        patience: Consecutive windows to fire and to resolve.
         verdict_at: Returns the verdict on the model at the end of a window.
         others: Closed windows of each length.
-        resolve: What must hold before it is over; None = that the condition does not.
+        resolve: The condition that resolves it; None = the condition does not hold.
     """
     past_firings: list[Firing] = []
     open_firing: Firing | None = None
@@ -138,7 +139,7 @@ def steps(
     others: Mapping[str, Sequence[Evaluation]],
     resolve: Condition | None = None,
 ) -> Iterator[Step]:
-    """Yield what a condition said of each window, and what followed; the arguments are those of :func:`firings`."""
+    """Yield the result of a condition in each window, and its effect; the arguments are those of :func:`firings`."""
     row: list[Evaluation] = []
     quiet: list[Evaluation] = []
     open_firing: Firing | None = None
@@ -207,15 +208,15 @@ def verdict_steps(
     verdict_at: Callable[[Evaluation], Verdict],
     shown: int,
 ) -> list[Step]:
-    """Return what the verdict at the end of each of the newest windows was to a policy that asks for its states.
+    """Return the steps of a policy on verdict states for the newest windows.
 
-    What fires is told by the verdict of now, see :func:`verdict_firings`: no step has a firing.
+    No step has a firing, since the current verdict decides, see :func:`verdict_firings`.
 
     Args:
-        states: The states, each with the number of windows in a row at whose end it must hold.
+        states: The states, each with its required number of consecutive windows.
         windows: Closed windows of one length, the oldest first.
         verdict_at: Returns the verdict at the end of a window.
-        shown: How many windows, at most.
+        shown: Maximum number of windows.
     """
     steps: list[Step] = []
     count, before = 0, ""
@@ -253,14 +254,14 @@ def verdict_firings(
     verdict_at: Callable[[Evaluation], Verdict],
     now: int,
 ) -> list[Firing]:
-    """Return when the verdict on a model was one of some states, the oldest first; the last one may last.
+    """Return the firings of a policy on verdict states, the oldest first; the last one may be open.
 
-    Windows of the past show when the model was degraded. The other states are shown only while they last.
+    Past degradations follow from stored windows. The other states are known only while they last.
 
     Args:
-        states: The states, each with the number of windows in a row at whose end it must hold.
-        verdict: What holds now; None if nobody can say.
-        spans: When the model was healthy and degraded.
+        states: The states, each with its required number of consecutive windows.
+        verdict: The current verdict; None if unknown.
+        spans: Periods in which the model was healthy and degraded.
         windows: Closed windows of each length, the oldest first.
         verdict_at: Returns the verdict at the end of a window.
         now: The model's clock, unix nanoseconds.
@@ -303,7 +304,7 @@ def verdict_firings(
 
 
 def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
-    """Return the length of the windows that decided a verdict, and these; "" and none where no window did."""
+    """Return the name and the windows of the length that decided a verdict; "" and () without one."""
     for name, window in windows.items():
         if any(
             (evaluation.window.start, evaluation.window.end) == (verdict.window_start, verdict.window_end)

@@ -1,4 +1,4 @@
-"""Replays: when a rule would have fired over old windows, and how often it fires although nothing is wrong."""
+"""Replays: when a rule would have fired over old windows, and its rate of false alarms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .firing import Firing
 from .rule import Rule, WindowHistory
 
 MONTH: Final = 30
-"""Days of a month, in which false alarms are counted."""
+"""Days per month, the unit of false-alarm rates."""
 
 
 class Rate(NamedTuple):
@@ -31,16 +31,16 @@ class Rate(NamedTuple):
 
 
 class QuietTime(Struct, frozen=True):
-    """What a rule did in windows in which nothing was wrong.
+    """The results of a rule in windows without a degradation.
 
     Attributes:
-        windows: Quiet windows in which it could tell whether it holds.
-        untold: Quiet windows in which it could not.
-        days: The time of the former, in days.
-        held: In how many of these it held.
-        fired: How often it fired in them.
-        circular: Whether it asks for nothing but the verdict, by which windows are called quiet.
-        why: What was found in the newest window without drift in which it could not tell; () where nothing was.
+        windows: Conclusive windows without a degradation.
+        untold: Inconclusive windows without a degradation.
+        days: Duration of the former, in days.
+        held: Number of these in which the condition held.
+        fired: Number of firings in them.
+        circular: Whether the rule depends on the verdict only, which also selects these windows.
+        why: Facts of the newest inconclusive window; () without any.
     """
 
     windows: int = 0
@@ -53,7 +53,7 @@ class QuietTime(Struct, frozen=True):
 
     @property
     def share(self) -> Rate | None:
-        """The fraction of window without drifts in which it held, with its exact interval; None if there are none."""
+        """The fraction of windows without a degradation in which it held, with its exact interval; None without any."""
         if not self.windows or self.circular:
             return None
         missed = self.windows - self.held
@@ -64,7 +64,7 @@ class QuietTime(Struct, frozen=True):
 
     @property
     def a_month(self) -> Rate | None:
-        """False alarms in thirty days, with their exact Poisson interval; None if nothing tells of them.
+        """False alarms per thirty days, with their exact Poisson interval; None if unknown.
 
         Source: Garwood, Fiducial limits for the Poisson distribution, Biometrika 28, 1936.
 
@@ -80,12 +80,12 @@ class QuietTime(Struct, frozen=True):
 
 
 class Replay(Struct, frozen=True):
-    """What a rule would have done.
+    """The result of a replay.
 
     Attributes:
-        windows: Those in which it was evaluated, the oldest first.
-        firings: When it fired, the oldest first; the last one may last.
-        quiet: What it did in windows in which nothing was wrong.
+        windows: The evaluated windows, the oldest first.
+        firings: The firings, the oldest first; the last one may be open.
+        quiet: Results in windows without a degradation.
     """
 
     windows: Sequence[Evaluation]
@@ -99,7 +99,7 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
     Args:
         rule: The rule.
         history: The windows.
-        all_quiet: Whether somebody knows that nothing was wrong in any of them.
+        all_quiet: Whether it is known that none of them had a degradation.
     """
     windows, found = rule.judged_in(history), rule.replay(history)
     wrong = [] if all_quiet else [span for span in history.spans() if span.verdict.state == "degraded"]
@@ -126,9 +126,9 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
 
 
 def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str) -> bool:
-    """Return True if the outcomes of a window are known, and nothing was wrong with the model in it.
+    """Return True if the outcomes of a window are known, and the model was not degraded in it.
 
-    A window alone that looks worse is quiet: chance makes some of these. One that chance makes too rarely is none.
+    A single worse window counts as without a degradation, unless it is too rare by chance.
     """
     if evaluation.maturity != "mature" or not evaluation.outcome_rows or evaluation.incident:
         return False
@@ -143,7 +143,7 @@ def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str)
 
 
 def _in_quiet(firing: Firing, windows: Sequence[Evaluation], quiet: Sequence[bool]) -> bool:
-    """Return True if all windows from the first in which a condition held until it fired were quiet."""
+    """Return True if all windows from the first in which a condition held until it fired had no degradation."""
     since = firing.fired if firing.since is None else min(firing.since, firing.fired)
     of_it = [
         calm

@@ -25,16 +25,16 @@ from .condition import Condition, VerdictIs, burnt_over
 from .firing import Firing, Patience, Step, firings, steps, verdict_firings, verdict_steps
 
 MOST_WINDOWS: Final = 400
-"""Windows of one length, the newest ones, in which a condition is looked for: a year of days."""
+"""Maximum number of windows per length, the newest ones: a year of days."""
 
 
 class WindowHistory(Struct, frozen=True):
     """The closed windows of a version of a model.
 
     Attributes:
-        windows: Name of a length → the windows of it, the oldest first.
-        timezone: The model's.
-        read: Reads a window; one that remembers what it has read is quicker.
+        windows: Name of a length → its windows, the oldest first.
+        timezone: Time zone of the model.
+        read: Reads a window; pass a cached version for speed.
     """
 
     windows: Mapping[str, Sequence[Evaluation]]
@@ -42,7 +42,7 @@ class WindowHistory(Struct, frozen=True):
     read: Callable[[Evaluation, VerdictContext], Reading] = read_window
 
     def verdict_at(self, evaluation: Evaluation) -> Verdict:
-        """Return the verdict on the model at the end of a window, by what is known of all windows up to it now."""
+        """Return the verdict on the model at the end of a window, from the current state of all windows up to it."""
         end = evaluation.window.end
         before = [
             window_evaluation
@@ -52,7 +52,7 @@ class WindowHistory(Struct, frozen=True):
         return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.read)
 
     def spans(self) -> list[StateSpan]:
-        """Return when the model was healthy and degraded, of each length the oldest first."""
+        """Return the periods in which the model was healthy and degraded, for each length the oldest first."""
         return state_spans(chain(*self.windows.values()), self.timezone)
 
     def until(self, end: int) -> WindowHistory:
@@ -68,11 +68,10 @@ class Rule(Struct, frozen=True):
     """A condition with its patience.
 
     Attributes:
-        condition: What must hold.
-        patience: In how many windows in a row.
-        resolve: What must hold before it is over; None = that the condition does not.
-        window: Name of the length of the windows in which it is evaluated; "" = the shorter one of a burn rate, else
-            the longest.
+        condition: The condition.
+        patience: Consecutive windows to fire and to resolve.
+        resolve: The condition that resolves it; None = the condition does not hold.
+        window: Name of the length of the windows; "" = the shorter one of a burn rate, else the longest.
     """
 
     condition: Condition
@@ -82,7 +81,7 @@ class Rule(Struct, frozen=True):
 
     @property
     def states(self) -> Mapping[VerdictState, int]:
-        """The states of the verdict that it asks for, each with the windows in a row; {} where it asks for more."""
+        """The verdict states of the condition, each with its number of consecutive windows; {} for other conditions."""
         if not isinstance(self.condition, VerdictIs):
             return {}
         rows = self.patience.fire
@@ -95,11 +94,11 @@ class Rule(Struct, frozen=True):
         return history.windows.get(name, ())[-MOST_WINDOWS:]
 
     def firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
-        """Return when it fired, the oldest first; the last one may last.
+        """Return its firings, the oldest first; the last one may be open.
 
         Args:
             history: The windows.
-            verdict: The verdict that holds now; None if nobody can say.
+            verdict: The current verdict; None if unknown.
             now: The model's clock, unix nanoseconds.
         """
         if self.states:
@@ -110,11 +109,11 @@ class Rule(Struct, frozen=True):
         return firings(*arguments)
 
     def steps(self, history: WindowHistory, shown: int) -> list[Step]:
-        """Return what the condition said of the newest windows, and what followed from each, the oldest first.
+        """Return the results for the newest windows, with their effects, the oldest first.
 
         Args:
             history: The windows.
-            shown: How many windows, at most.
+            shown: Maximum number of windows.
         """
         windows = self.judged_in(history)
         if self.states:
@@ -123,10 +122,9 @@ class Rule(Struct, frozen=True):
         return [*steps(*arguments)][-shown:]
 
     def replay(self, history: WindowHistory) -> list[Firing]:
-        """Return when it would have fired had somebody looked at the end of each window, the oldest first.
+        """Return the firings as of an evaluation at the end of each window, the oldest first.
 
-        A verdict that asks for no outcome leaves no trace in windows once it is over, so it is asked for anew at the
-        end of each.
+        Verdicts without outcomes leave no trace in later windows, so the verdict is recomputed at the end of each.
         """
         if not self.states:
             return self.firings(history, None, 0)
@@ -148,18 +146,18 @@ class Rule(Struct, frozen=True):
 
 
 def _goes_on(firing: Firing, newer: Firing) -> Firing:
-    """Return a firing that lasts, with what is found now; it keeps when it began, and the gravest state it had."""
+    """Return a continuing firing with the newest facts; it keeps its start, and its most severe state."""
     graver = newer.state and firing.state and rank_state(newer.state) < rank_state(firing.state)
     state = newer.state if graver else firing.state
     return replace(firing, window=newer.window, start=newer.start, facts=newer.facts, state=state)
 
 
 def _inconclusive(firing: Firing, verdict: Verdict) -> bool:
-    """Return True if nobody can say that a model is healthy again."""
+    """Return True if it is unknown whether a degraded model is healthy again."""
     return firing.state == "degraded" and verdict.state == "unknown"
 
 
 def _over(firing: Firing, verdict: Verdict, end: int) -> int:
-    """Return from when on it was over: the start of the state that came, where that is after it fired."""
+    """Return the end of a firing: the start of the new state, if that is after it fired."""
     began = verdict.since
     return began if began is not None and firing.fired <= began <= end else end

@@ -1,4 +1,4 @@
-"""The numbers of a window that conditions compare: how each is written, what it reads, and its unit."""
+"""Signals: the numbers of a window that conditions compare, with their syntax and units."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RAT
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 ESTIMATED: Final = "estimated "
-"""What a metric begins with that is estimated without outcomes."""
+"""Prefix of metrics that are estimated without outcomes."""
 
 OF_WINDOW: Final = ("predictions", "coverage", "drift_fraction", "weighted_drift_fraction")
-"""Signals of a window as a whole: how many predictions it holds, the fraction of them whose outcome is known, and the
-fraction of its features that drift, each counted once or by its importance."""
+"""Signals of a window as a whole: number of predictions, fraction with a known outcome, and fraction of drifting
+features, unweighted or weighted by importance.
+"""
 
 _OF_COLUMN = re.compile(r"(?P<what>[a-z_0-9]+) of (?P<column>\S.*)")
 _POSITIVE: Final = ("nats", "squared probability")
-"""Units of metrics that are never below nothing; a loss of the column may be, as a bias is."""
+"""Units of metrics that are at least 0; a metric in the unit of the target may be negative, such as the bias."""
 _FRACTIONS = ("coverage", "drift_fraction", "weighted_drift_fraction", "missing")
 
 
 class Value(NamedTuple):
-    """What a signal is in a window, with the interval of it where one is known."""
+    """The value of a signal in a window, with its interval if known."""
 
     value: float
     low: float | None = None
@@ -42,8 +43,8 @@ class Signal(Struct, frozen=True):
     """A number of every window.
 
     Attributes:
-        name: As one writes it: ``accuracy``, ``estimated roc_auc``, ``latency_p99``, ``psi of age``, ``coverage``.
-        slice: The slice that it is of, ``key=value``; "" = all rows.
+        name: As written: ``accuracy``, ``estimated roc_auc``, ``latency_p99``, ``psi of age``, ``coverage``.
+        slice: The slice, ``key=value``; "" = all rows.
     """
 
     name: str
@@ -51,12 +52,12 @@ class Signal(Struct, frozen=True):
 
     @property
     def column(self) -> str:
-        """The column that it is of; "" if it is of no column."""
+        """The column of the signal; "" without one."""
         match = _OF_COLUMN.fullmatch(self.name)
         return "" if match is None else match["column"]
 
     def read(self, evaluation: Evaluation) -> Value | None:
-        """Return the value in a window; None if the window cannot say, or its outcomes have not had their time."""
+        """Return the value in a window; None if it is unknown, or if outcomes are pending."""
         if self.name in OF_WINDOW:
             return _of_window(self.name, evaluation)
         if self.is_business:
@@ -77,12 +78,12 @@ class Signal(Struct, frozen=True):
         return _measured(self._metrics(evaluation).get(self.name))
 
     def reference(self, evaluation: Evaluation) -> float | None:
-        """Return the value of the baseline; None if it has none."""
+        """Return the value of the baseline; None if unknown."""
         known = evaluation.reference.get(self.name.removeprefix(ESTIMATED))
         return None if known is None else known.value
 
     def read_limit(self, number: float, unit: str) -> float:
-        """Return a limit in the base unit of the signal; ``ValueError`` says which unit it has.
+        """Return a limit in the base unit of the signal; ``ValueError`` for another unit.
 
         >>> Signal("accuracy").read_limit(85, "%"), Signal("latency_p99").read_limit(200, "ms")
         (0.85, 0.2)
@@ -102,12 +103,12 @@ class Signal(Struct, frozen=True):
 
     @property
     def is_business(self) -> bool:
-        """Whether it is a business series, of which no baseline knows anything."""
+        """True for a business series, which baselines do not contain."""
         return self.name.startswith(PREFIX)
 
     @property
     def is_fraction(self) -> bool:
-        """Whether it lies between 0 and 1, so that people may write it in percent."""
+        """True if it lies between 0 and 1, so that it can be written in percent."""
         if self.name in (ERROR_RATE, AVAILABILITY) or self.name.partition(" of ")[0] in _FRACTIONS:
             return True
         metric = metric_named(self.name.removeprefix(ESTIMATED))
@@ -115,7 +116,7 @@ class Signal(Struct, frozen=True):
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
-        """What no window is below, and what none is above; None if nothing bounds it."""
+        """Minimum and maximum in any window; None if unbounded."""
         if self.name == "predictions":
             return 1.0, None
         of_drift = " of " in self.name
@@ -127,7 +128,7 @@ class Signal(Struct, frozen=True):
 
     @property
     def _unit(self) -> str:
-        """The unit of a metric, as metrics name it; "" where it is no metric."""
+        """The unit of a metric; "" for other signals."""
         if self.name in OF_WINDOW:
             return "fraction" if self.is_fraction else "rows"
         if self.is_business or " of " in self.name:
@@ -137,13 +138,13 @@ class Signal(Struct, frozen=True):
 
     @property
     def feature(self) -> str:
-        """The feature that it is of, as of ``psi of age``; "" where it is of none."""
+        """The feature of the signal, such as ``psi of age``; "" without one."""
         match = _OF_COLUMN.fullmatch(self.name)
         return "" if match is None or match["column"] in ("score", "class") else match["column"]
 
     @property
     def of_outcomes(self) -> bool:
-        """Whether only outcomes tell it."""
+        """True if it needs outcomes."""
         known = self.name in OF_WINDOW or self.name in SERVICE_METRICS or " of " in self.name or self.is_business
         return not known and not self.name.startswith(ESTIMATED)
 
@@ -155,7 +156,7 @@ class Signal(Struct, frozen=True):
 
 
 def read_signal(name: str, slice: str = "") -> Signal:
-    """Return the signal of a name. Raises ``ValueError`` with the nearest right names.
+    """Return the signal with a name. Raises ``ValueError`` with the nearest valid names.
 
     >>> read_signal("acuracy")
     Traceback (most recent call last):

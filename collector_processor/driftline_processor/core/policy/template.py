@@ -1,7 +1,7 @@
-"""Placeholders such as ``{model}`` in what an action sends: the facts of its message alone, and no code.
+"""Placeholders such as ``{model}`` in the payload of an action: the facts of its message only, and no code.
 
-A template is text, or a tree of mappings and lists with text in it. A placeholder is a bare name: there is no way to
-an attribute, an item or the environment. A fact is never read as a template, so a hostile name of a model stays a text.
+A template is a text, or a tree of mappings and lists with texts. A placeholder is a bare name, without access to
+attributes, items or the environment. Facts are never parsed as templates, so a malicious model name remains a text.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ FACTS: Final = (
 """Names of the facts of a message; ``id`` is its key."""
 
 LINKS: Final = ("page", "report", "trace", "runbook")
-"""Names of what a message may link to; "" where it does not."""
+"""Names of the links of a message; "" if it has none."""
 
 DEEPEST: Final = 20
-"""Mappings and lists within each other."""
+"""Maximum nesting of mappings and lists."""
 
 
 def check_template(template: object, depth: int = 0) -> None:
     """Check a template.
 
     Raises:
-        ValueError: A placeholder is none of a message's facts, or asks for more than its name.
+        ValueError: A placeholder is not a fact of a message, or is not a bare name.
     """
     if depth > DEEPEST:
         raise ValueError(f"the template is nested deeper than {DEEPEST} mappings and lists; use fewer levels")
@@ -71,12 +71,12 @@ def check_template(template: object, depth: int = 0) -> None:
 
 
 def fill_text(template: str, facts: Mapping[str, Any], quoted: Callable[[str], str] = str) -> str:
-    """Return a text with facts in the place of its placeholders; a fact that is null is an empty text.
+    """Return a text with placeholders replaced by facts; null becomes an empty text.
 
     Args:
-        template: Checked.
-        facts: As :func:`facts_for_templates` makes them.
-        quoted: Makes a fact fit into the text, as in a URL.
+        template: A checked template.
+        facts: Result of :func:`facts_for_templates`.
+        quoted: Quotes a fact for the text, such as a URL.
 
     >>> fill_text("{model} is {state}; {{braces}}", {"model": "churn", "state": "degraded"})
     'churn is degraded; {braces}'
@@ -91,9 +91,9 @@ def fill_text(template: str, facts: Mapping[str, Any], quoted: Callable[[str], s
 
 
 def fill_tree(template: Any, facts: Mapping[str, Any]) -> Any:
-    """Return a tree with facts in the place of placeholders.
+    """Return a tree with placeholders replaced by facts.
 
-    A text that is one placeholder alone becomes the fact itself, with its type; keys of mappings stay as they are.
+    A text with one placeholder only becomes the fact itself, with its type; keys of mappings are not changed.
 
     >>> fill_tree({"tier": "{tier}", "about": ["{model}!"]}, {"tier": 1, "model": 'a "b"'})
     {'tier': 1, 'about': ['a "b"!']}
@@ -109,11 +109,11 @@ def fill_tree(template: Any, facts: Mapping[str, Any]) -> Any:
 
 
 def facts_for_templates(message: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a message by the names that templates call them.
+    """Return the facts of a message by their template names.
 
     Args:
         message: Id of the message.
-        facts: What it says in parts.
+        facts: Its structured content.
     """
     links = facts.get("links", {})
     named: dict[str, Any] = {name: facts.get(name) for name in FACTS}

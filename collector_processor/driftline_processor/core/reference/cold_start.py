@@ -93,8 +93,10 @@ def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequen
     if stretches is None:
         return _with_note(_blockless(baseline), learned, end)
     first = int(stretches.place(np.array([period.first + learned // 2]))[0])
-    own = {name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)}
-    with_own = [merge([pane, Pane(own)]) if index == first else pane for index, pane in enumerate(panes)]
+    own_parts = {
+        name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)
+    }
+    with_own = [merge([pane, Pane(own_parts)]) if index == first else pane for index, pane in enumerate(panes)]
     held = sum(pane.rows > 0 for index, pane in enumerate(panes) if index != first) * stretches.length
     blocks = TimeBlocks.folded(stretches, with_own, baseline.bins)
     last = min(stretches.start + stretches.count * stretches.length, period.first + SETTLED)

@@ -62,21 +62,21 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
     at = _decided_by(sides, task.threshold, own.threshold)
     if at == own.threshold or (at is not None and _decided_at(baseline, at)):
         return Reference(baseline)
-    known = _CACHE.setdefault(baseline, {})
-    if at not in known:
-        known[at] = _at(baseline, at, replace(own, threshold=task.threshold))
-    return known[at]
+    aligned = _CACHE.setdefault(baseline, {})
+    if at not in aligned:
+        aligned[at] = _at(baseline, at, replace(own, threshold=task.threshold))
+    return aligned[at]
 
 
 def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
     """Return the baseline decided at a threshold of the task, or without decisions (None)."""
-    scores, known, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
+    scores, estimation, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
     steps = None if scores is None else IsotonicSteps.of(*scores)
     rates = None if steps is None else steps.rates()
     extras = replace(baseline.extras, slice_outcomes=None)  # decisions of slices are not kept by score
-    if known is not None and known.blocks is not None:
-        panes = [_redecided(pane, threshold, task, rates) for pane in known.blocks.panes]
-        extras = replace(extras, estimation=replace(known, blocks=replace(known.blocks, panes=panes)))
+    if estimation is not None and estimation.blocks is not None:
+        panes = [_redecided(pane, threshold, task, rates) for pane in estimation.blocks.panes]
+        extras = replace(extras, estimation=replace(estimation, blocks=replace(estimation.blocks, panes=panes)))
     if sliced is not None:
         of = {
             key: {value: _redecided(pane, None, task) for value, pane in panes.items()}
@@ -84,14 +84,14 @@ def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
         }
         extras = replace(extras, slices=Slices(of))
     pane = _redecided(baseline.pane, threshold, task)
-    found = derive_baseline(
+    derived = derive_baseline(
         baseline, pane, extras, replace(task, threshold=task.threshold if threshold is None else threshold)
     )
     own = baseline.task.threshold
     if "confusion" not in pane.parts:
         of_rows = {"threshold": task.threshold, "decided_there": threshold is not None}
-        return Reference(found, (fact("baseline_without_decisions", baseline_threshold=own, **of_rows),))
-    return Reference(found, (fact("baseline_decided_again", threshold=threshold, baseline_threshold=own),))
+        return Reference(derived, (fact("baseline_without_decisions", baseline_threshold=own, **of_rows),))
+    return Reference(derived, (fact("baseline_decided_again", threshold=threshold, baseline_threshold=own),))
 
 
 def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | None = None) -> Pane:
@@ -127,19 +127,23 @@ def _decided_by(sides: tuple[F64, F64], threshold: float, other: float) -> float
     If no row is between them, negative decisions in the lower threshold's own bin show that the higher one was used.
     """
     both = (threshold, other)
-    found = [one for one, its in zip(both, both[::-1], strict=True) if _follows(sides, one, its)]
-    if len(found) == len(both) and sides[0][_cut(min(both))] > 0:
+    matching = [
+        candidate
+        for candidate, alternative in zip(both, both[::-1], strict=True)
+        if _follows(sides, candidate, alternative)
+    ]
+    if len(matching) == len(both) and sides[0][_cut(min(both))] > 0:
         return max(both)
-    return next(iter(found), None)
+    return next(iter(matching), None)
 
 
 def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
     """Return True if decisions match a threshold; within its own bin, both decisions are possible."""
     cut, end = _cut(threshold), _cut(other)
-    off = np.concatenate([sides[1][:cut], [0], sides[0][cut + 1 :]])
+    contradicting = np.concatenate([sides[1][:cut], [0], sides[0][cut + 1 :]])
     between = slice(cut + 1, end + 1) if cut < end else slice(end, cut)
-    told = off[between].sum() <= STRAY * sum(side[between].sum() for side in sides)
-    return bool(told and off.sum() <= STRAY * min(side.sum() for side in sides))
+    matches = contradicting[between].sum() <= STRAY * sum(side[between].sum() for side in sides)
+    return bool(matches and contradicting.sum() <= STRAY * min(side.sum() for side in sides))
 
 
 def _decided_at(baseline: Baseline, threshold: float) -> bool:
@@ -147,9 +151,11 @@ def _decided_at(baseline: Baseline, threshold: float) -> bool:
     counts, scores, task = baseline.pane.parts.get("confusion"), _scores(baseline.pane), baseline.task
     if counts is None or scores is None or not np.isclose(counts.sum(), sum(side.sum() for side in scores), rtol=1e-6):
         return False
-    there = _confusion(scores, threshold, task)
-    off, apart = (np.abs(one - there).sum() for one in (counts, _confusion(scores, task.threshold, task)))
-    return bool(off <= STRAY * apart)
+    expected = _confusion(scores, threshold, task)
+    difference, own_difference = (
+        np.abs(decisions - expected).sum() for decisions in (counts, _confusion(scores, task.threshold, task))
+    )
+    return bool(difference <= STRAY * own_difference)
 
 
 def _scores(pane: Pane) -> tuple[F64, F64] | None:

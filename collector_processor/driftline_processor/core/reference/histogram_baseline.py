@@ -55,8 +55,8 @@ def baseline_from_histograms(
         elif part != "class" or (task.classes and task.may_have_classes):
             frequent = sorted((-n, category) for category, n in counted.items() if category and n >= RARE)
             chosen = [category for _, category in frequent if len(category) <= LONGEST_CATEGORY][:MOST_CATEGORIES]
-            known = CategoryBins(task.classes if part == "class" else tuple(chosen))
-            bins[part], parts[part] = known, _category_counts(known, counted)
+            category_bins = CategoryBins(task.classes if part == "class" else tuple(chosen))
+            bins[part], parts[part] = category_bins, _category_counts(category_bins, counted)
     features = {part.removeprefix("feature:"): own for part, own in bins.items() if part.startswith("feature:")}
     classes = bins.get("class")
     over = ModelBins(features, bins.get("score"), classes if isinstance(classes, CategoryBins) else None)
@@ -81,13 +81,15 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
     >>> edges_of([Explicit(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, 0.0]))])
     array([1., 2., 3.])
     """
-    held = [histogram for histogram in histograms if len(cells(histogram)[2])]
-    if not held:
+    nonempty = [histogram for histogram in histograms if len(cells(histogram)[2])]
+    if not nonempty:
         return np.empty(0)
-    low, high = min(one.low for one in held), max(one.high for one in held)
+    low, high = min(histogram.low for histogram in nonempty), max(histogram.high for histogram in nonempty)
     if low == high:
-        return anonymous_number_bins(np.full(int(sum(cells(one)[2].sum() for one in held)), low)).edges
-    narrow, wide = (_summed(kind) for kind in (held, [replace(one, low=-np.inf, high=np.inf) for one in held]))
+        return anonymous_number_bins(np.full(int(sum(cells(histogram)[2].sum() for histogram in nonempty)), low)).edges
+    narrow, wide = (
+        _summed(kind) for kind in (nonempty, [replace(histogram, low=-np.inf, high=np.inf) for histogram in nonempty])
+    )
     left, right, counts = narrow
     of_many = np.sort(counts[right > np.nextafter(left, np.inf)])[::-1]
     if len(of_many) and (of_many[0] > counts.sum() / 2 or of_many[:2].sum() > MOST_IN_TWO * counts.sum()):

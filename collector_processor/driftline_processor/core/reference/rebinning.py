@@ -49,9 +49,9 @@ def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
         if same and f"embedding:{name}" in baseline.pane.parts:  # sums of other random features are not comparable
             parts[f"embedding:{name}"] = baseline.pane.parts[f"embedding:{name}"]
     for part in ("score", "class"):
-        ours, its = (block_columns(one.bins).get(part) for one in (like, baseline))
-        if ours is not None and its is not None and part in like.pane.parts and part in baseline.pane.parts:
-            counts = _counts(ours, like.pane.parts[part], its, baseline.pane.parts[part], None)
+        own_bins, other_bins = (block_columns(side.bins).get(part) for side in (like, baseline))
+        if own_bins is not None and other_bins is not None and part in like.pane.parts and part in baseline.pane.parts:
+            counts = _counts(own_bins, like.pane.parts[part], other_bins, baseline.pane.parts[part], None)
             if counts is not None:
                 parts[part] = counts
     return Pane(parts)

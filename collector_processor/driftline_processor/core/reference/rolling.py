@@ -72,8 +72,8 @@ class Rolling(Struct, frozen=True):
         unit = "1d" if length >= 7 * DAY else next(u for u in (*_SHORT, "1d") if length <= MOST_BLOCKS * _length(u))
         end = window_of(unit, until, timezone).start
         start = before(end, self.last, timezone)
-        inside = takewhile(lambda one: one.end > start, windows_back(unit, end, timezone))
-        return [Window(unit, max(one.start, start), one.end) for one in inside][::-1]
+        inside = takewhile(lambda period: period.end > start, windows_back(unit, end, timezone))
+        return [Window(unit, max(period.start, start), period.end) for period in inside][::-1]
 
 
 def rolling_reference(
@@ -95,8 +95,10 @@ def rolling_reference(
     held = sum(pane.rows > 0 for pane in panes)
     needed = min(LEAST_STRETCHES, -(-len(stretches) // 2))
     if whole.rows < LEAST_ROWS or held < needed:
-        found = {"rows": int(whole.rows), "periods": held, "of": len(stretches), "unit": stretches[0].name}
-        return Reference(baseline, (fact("last_rows_too_few", last=rolling.last, without=rolling.without, **found),))
+        counted_rows = {"rows": int(whole.rows), "periods": held, "of": len(stretches), "unit": stretches[0].name}
+        return Reference(
+            baseline, (fact("last_rows_too_few", last=rolling.last, without=rolling.without, **counted_rows),)
+        )
     right = widths(baseline.task)
     counted = {name for name in whole.parts if name not in right and name.partition(":")[0] not in _NOTES}
     parts = {name: values for name, values in baseline.pane.parts.items() if name in right}

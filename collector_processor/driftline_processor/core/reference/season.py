@@ -84,14 +84,14 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
         return Reference(baseline, (fact("seasons_seen_once", season=kind),))
     if mix is None or not mix.any():
         return Reference(baseline)
-    kept = _KEPT.setdefault(baseline, {})
+    cached = _KEPT.setdefault(baseline, {})
     key = (mix / mix.sum()).round(12).tobytes()
-    if key not in kept:
+    if key not in cached:
         # 400: limit of cached references per baseline: more than one for each hour of two weeks
-        if len(kept) >= (400 if baseline.extras.slices is None else MOST_SLICED):
-            del kept[next(iter(kept))]
-        kept[key] = _derived(baseline, seasons, mix)
-    return kept[key]
+        if len(cached) >= (400 if baseline.extras.slices is None else MOST_SLICED):
+            del cached[next(iter(cached))]
+        cached[key] = _derived(baseline, seasons, mix)
+    return cached[key]
 
 
 def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length: int) -> Reference:
@@ -106,21 +106,21 @@ def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length
     baseline, mix = reference.baseline, pane.parts.get(PART)
     seasons = baseline.extras.seasons
     if isinstance(asked, Seasonality):
-        found = seasonal_reference(baseline, asked.kind, pane)
+        seasonal_result = seasonal_reference(baseline, asked.kind, pane)
     elif seasons is None:
-        found = Reference(baseline, () if reference.notes else _unknown_repeats(baseline, length))
+        seasonal_result = Reference(baseline, () if reference.notes else _unknown_repeats(baseline, length))
     elif mix is None or (needed := _needed_mix(seasons, mix, length)) is None:
         return reference
     else:
         pane.parts[PART] = needed
-        found = seasonal_reference(baseline, seasons.seasonality.kind, pane)
-        if found.baseline is not baseline:
+        seasonal_result = seasonal_reference(baseline, seasons.seasonality.kind, pane)
+        if seasonal_result.baseline is not baseline:
             kind = seasons.seasonality.kind
             season: Kind = "weekday" if length >= WHOLE * DAY and kind == "hour_of_week" else kind
-            same = fact("same_season", **{**found.notes[0].values, "season": season, "repeats": kind})
-            found = found._replace(notes=(same,))
-    seasonal = found.baseline is not baseline
-    return Reference(found.baseline, reference.notes + found.notes, reference.shift, seasonal)
+            same = fact("same_season", **{**seasonal_result.notes[0].values, "season": season, "repeats": kind})
+            seasonal_result = seasonal_result._replace(notes=(same,))
+    seasonal = seasonal_result.baseline is not baseline
+    return Reference(seasonal_result.baseline, reference.notes + seasonal_result.notes, reference.shift, seasonal)
 
 
 def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
@@ -186,10 +186,10 @@ def season_borders(since: int, until: int, seasonality: Seasonality, blocks: Tim
     """Return the borders between seasons, and between blocks, with both ends: int64 (b,), unix nanoseconds."""
     quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
     season = seasonality.of(quarters)
-    found = quarters[1:][np.diff(season) != 0]
+    borders = quarters[1:][np.diff(season) != 0]
     if blocks is not None:
-        found = np.concatenate([found, blocks.start + np.arange(blocks.count + 1) * blocks.length])
-    inside = found[(found > since) & (found < until)]
+        borders = np.concatenate([borders, blocks.start + np.arange(blocks.count + 1) * blocks.length])
+    inside = borders[(borders > since) & (borders < until)]
     return np.concatenate([[since], np.unique(inside), [until]])
 
 
@@ -226,7 +226,9 @@ def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
         if rows[season] < POOLED:
             thin += 1
             wider = (seasons.seasonality.around(season, radius) for radius in range(1, len(rows)))
-            pool = next(some for some in wider if rows[some].sum() >= POOLED or len(some) == len(rows))
+            pool = next(
+                neighbours for neighbours in wider if rows[neighbours].sum() >= POOLED or len(neighbours) == len(rows)
+            )
         part[pool] += mix[season] * weight[pool] / weight[pool].sum()
     part /= part.sum()
     counted = part > 0
@@ -234,28 +236,28 @@ def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
 
 
 def _derived(baseline: Baseline, seasons: Seasons, mix: F64) -> Reference:
-    found = season_mix(seasons, mix)
-    if found is None:
+    season_weights = season_mix(seasons, mix)
+    if season_weights is None:
         return Reference(baseline, (fact("no_row_with_time"),))
     weight = seasons.rows[:, 1]
-    each = np.divide(found.part * found.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
+    scale = np.divide(season_weights.part * season_weights.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
     whole = baseline.pane.parts
     parts = {name: sums for name, sums in whole.items() if name not in _TOGETHER}
-    parts |= {name: _summed(name, each @ sums) for name, sums in seasons.by_part.items() if name in whole}
+    parts |= {name: _summed(name, scale @ sums) for name, sums in seasons.by_part.items() if name in whole}
     total = float(whole["rows"][1])
     for name in parts:
         if name.startswith(_SCALED) and total > 0 and _part_of(name) in seasons.by_part:
-            parts[name] = parts[name] * (found.rows / total)
-    parts["rows"] = np.full(3, found.rows)
+            parts[name] = parts[name] * (season_weights.rows / total)
+    parts["rows"] = np.full(3, season_weights.rows)
     slices = baseline.extras.slices
     extras = replace(
         baseline.extras,
         blocks=_blocks(baseline, seasons, parts),
-        slices=None if slices is None else slices_at(slices, baseline, seasons, parts, found.rows),
+        slices=None if slices is None else slices_at(slices, baseline, seasons, parts, season_weights.rows),
     )
     derived = replace(baseline, pane=Pane(parts), extras=extras)
     vars(derived)["fold"] = baseline.fold  # the same bins, so it need not be computed again
-    note = fact("same_season", season=seasons.seasonality.kind, thin=found.thin, repeats=None)
+    note = fact("same_season", season=seasons.seasonality.kind, thin=season_weights.thin, repeats=None)
     return Reference(derived, (note,))
 
 
@@ -278,19 +280,19 @@ def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mappi
     timed = seasons.rows.sum(axis=0)
     scale = rows / max(float(timed[1]) * _effective(timed), 1e-300)
     of: dict[str, dict[str, Pane]] = {key: {} for key in slices.by_key}
-    moved: dict[tuple[str, str], dict[str, F64]] = {}
+    moved_parts: dict[tuple[str, str], dict[str, F64]] = {}
     for at, pane in panes.items():
-        moved[at] = {name: sums * kish[at] for name, sums in pane.parts.items()}
-        moved[at]["rows"] = np.full(3, float(pane.parts["rows"][1]) * kish[at] * scale)
+        moved_parts[at] = {name: sums * kish[at] for name, sums in pane.parts.items()}
+        moved_parts[at]["rows"] = np.full(3, float(pane.parts["rows"][1]) * kish[at] * scale)
     for name, over in block_columns(baseline.bins).items():
-        having = [at for at, own in moved.items() if name in own]
-        if name not in seasons.by_part or name not in whole or not having:
+        slices_with_part = [at for at, own in moved_parts.items() if name in own]
+        if name not in seasons.by_part or name not in whole or not slices_with_part:
             continue
-        counts = np.stack([moved[at][name] for at in having]) * scale
+        counts = np.stack([moved_parts[at][name] for at in slices_with_part]) * scale
         shifted = _carried(counts, whole[name], parts[name], None if isinstance(over, CategoryBins) else over.size)
-        for at, one in zip(having, shifted, strict=True):
-            moved[at][name] = one
-    for (key, value), own in moved.items():
+        for at, moved_counts in zip(slices_with_part, shifted, strict=True):
+            moved_parts[at][name] = moved_counts
+    for (key, value), own in moved_parts.items():
         of[key][value] = Pane(own)
     return Slices(of)
 
@@ -310,21 +312,21 @@ def _carried(counts: F64, then: F64, now: F64, ranked: int | None) -> F64:
     """
     total, share = counts.sum(axis=1, keepdims=True), now / max(float(now.sum()), 1e-300)
     was = then / max(float(then.sum()), 1e-300)
-    found = counts * np.divide(share, was, out=np.ones_like(was), where=was > 0)
+    moved = counts * np.divide(share, was, out=np.ones_like(was), where=was > 0)
     if ranked is not None and was[:ranked].sum() > 0 and share[:ranked].sum() > 0:
         usable = counts[:, :ranked].sum(axis=1, keepdims=True)
-        left = found[:, :ranked].sum(axis=1, keepdims=True)
+        left = moved[:, :ranked].sum(axis=1, keepdims=True)
         by_rank = counts[:, :ranked] @ _by_rank(was[:ranked], share[:ranked])
         # the number of usable values follows the fractions of all rows; their positions follow the ranks
-        found[:, :ranked] = by_rank * np.divide(left, usable, out=np.zeros_like(left), where=usable > 0)
-    after = found.sum(axis=1, keepdims=True)
-    return np.where(after > 0, found * np.divide(total, after, out=np.zeros_like(after), where=after > 0), counts)
+        moved[:, :ranked] = by_rank * np.divide(left, usable, out=np.zeros_like(left), where=usable > 0)
+    after = moved.sum(axis=1, keepdims=True)
+    return np.where(after > 0, moved * np.divide(total, after, out=np.zeros_like(after), where=after > 0), counts)
 
 
 def _part_of(name: str) -> str:
     """Return the part with the values that a part of :data:`_SCALED` also counts."""
-    kind, _, rest = name.partition(":")
-    return rest if kind == "clusters" else f"feature:{rest}"
+    kind, _, suffix = name.partition(":")
+    return suffix if kind == "clusters" else f"feature:{suffix}"
 
 
 def _summed(name: str, sums: F64) -> F64:
@@ -365,10 +367,10 @@ def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
     """Map a column's blocks to cells of the reference: numbers by rank, categories by their deviations."""
     share = reference / reference.sum()
     if block.first is not None:
-        usual = np.add.reduceat(share, block.first)
+        expected = np.add.reduceat(share, block.first)
         rows, own = block.counts.sum(axis=1), block.counts.sum(axis=0)
-        apart = block.counts - np.outer(rows, own / own.sum())
-        return BlockCounts(block.first, np.maximum(np.outer(rows, usual) + apart, 0.0))
+        deviations = block.counts - np.outer(rows, own / own.sum())
+        return BlockCounts(block.first, np.maximum(np.outer(rows, expected) + deviations, 0.0))
     first = BlockCounts.of(reference[np.newaxis], len(reference)).first
     edges = np.append((np.cumsum(share) - share)[first], 1.0)
     ranks = np.arange(RANKS + 1) / RANKS
@@ -397,16 +399,16 @@ def remove_season(time_before: TimeBefore, baseline: Baseline, mix: F64 | None) 
 def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) -> TimeSteps:
     over, of = block_columns(baseline.bins), dict(steps.of)
     mixes = [_mix_between(seasons, *ends) for ends in zip(steps.starts.tolist(), steps.ends.tolist(), strict=True)]
-    weights = [season_mix(seasons, one) for one in (mix, *mixes)]
-    each = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)
+    weights = [season_mix(seasons, mix_of_step) for mix_of_step in (mix, *mixes)]
+    per_weight = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)
     for name in steps.of.keys() & seasons.by_part.keys():
-        shares = coarsen(seasons.by_part[name] * each[:, np.newaxis], steps.cells[name])  # (seasons, cells)
-        usual = [None if weight is None else weight.part @ shares for weight in weights]
-        now = usual[0]
+        shares = coarsen(seasons.by_part[name] * per_weight[:, np.newaxis], steps.cells[name])  # (seasons, cells)
+        expected = [None if weight is None else weight.part @ shares for weight in weights]
+        now = expected[0]
         if now is None:
             continue
         move = _shifted if isinstance(over[name], CategoryBins) else _ranked
-        both = zip(of[name], usual[1:], strict=True)
+        both = zip(of[name], expected[1:], strict=True)
         of[name] = np.stack([counts if then is None else move(counts, then, now) for counts, then in both])
     return TimeSteps(steps.starts, steps.ends, of, steps.cells)
 

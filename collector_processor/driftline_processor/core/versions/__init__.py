@@ -1,4 +1,4 @@
-"""Versions side by side: whether a challenger is worse or better than the champion, at any moment somebody looks.
+"""Version comparison: whether a challenger is worse or better than the champion, valid at any time.
 
 May import `performance` and below.
 """

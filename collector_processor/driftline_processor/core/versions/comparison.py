@@ -1,7 +1,7 @@
 """Compare two versions: worse, better or inconclusive; the comparison may be repeated after every row.
 
-Each side has a confidence sequence: its lower bound lies above the true difference *at any time* with a chance of at
-most 1 - confidence, its upper bound below it likewise, however often somebody looks and whenever he stops.
+Each side has a confidence sequence: the probability that its lower bound is *ever* above the true difference is at most
+1 - confidence, likewise for its upper bound, for any number of looks and any stopping rule.
 """
 
 from __future__ import annotations
@@ -24,27 +24,26 @@ Verdict = Literal["worse", "better", "inconclusive"]
 Method = Literal["betting", "asymptotic"]
 
 CONFIDENCE: Final = 0.95
-"""What a verdict on versions is sure of where nobody says: one equal pair in twenty is ever told apart, each way."""
+"""Default confidence: of equal pairs of versions, one in twenty is ever called different, each way."""
 
 MOST_ROWS: Final = 10**9
-"""A difference that would need more rows is told to need too many."""
+"""Maximum number of needed rows that is reported."""
 
 _FAR: Final = 1e3
-"""Standard errors beyond which no bound is searched: its evidence would be millions."""
+"""Standard errors beyond which no bound is searched."""
 
 _STEEP: Final = 1e3
-"""Evidence beyond which a search for where there is just enough need not tell more apart."""
+"""Cap of the evidence in the search for a bound."""
 
 
 class Comparison(Struct, frozen=True):
-    """The difference of mean losses of two versions: of the challenger less that of the champion, so above 0 is worse.
+    """The difference of mean losses of two versions: challenger less champion, so above 0 is worse.
 
     ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
-    those within hours (:class:`~driftline_processor.core.versions.sums.HourlySums`). ``low`` / ``high``: each holds at
-    every look with ``confidence``; None while nothing is known. ``reason``: why the verdict is inconclusive.
-    ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
-    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None if it has fallen, or
-    would take more than :data:`MOST_ROWS`.
+    within hours (:class:`~driftline_processor.core.versions.sums.HourlySums`). ``low`` / ``high``: each valid at any
+    time with ``confidence``; None if unknown. ``reason``: why the verdict is inconclusive. ``method``: "betting" is
+    exact for any number of rows, "asymptotic" for many. ``rows_needed``: total rows for a verdict at the current rates;
+    None with a verdict, or above :data:`MOST_ROWS`.
     """
 
     loss: str
@@ -65,10 +64,10 @@ class Comparison(Struct, frozen=True):
 def compare(
     loss: str, sums: Sums, bounds: tuple[float, float] | None = None, confidence: float = CONFIDENCE
 ) -> Comparison:
-    """Compare two versions by the sums of a loss, the first of them the champion.
+    """Compare two versions by the sums of a loss, the champion first.
 
-    ``bounds``: between which losses lie; None if they have none. Raises ValueError for a confidence that is not
-    between 0.5 and 1.
+    ``bounds``: range of the losses; None if unbounded. Raises ValueError for a confidence that is not between 0.5 and
+    1.
 
     >>> from .sums import PairedSums
     >>> found = compare("error", Sums(PairedSums(1000, 1000, 1000, 200, 260, 60, 160)), bounds=(0, 1))
@@ -130,7 +129,7 @@ def compare(
 
 
 class _Side(Struct, frozen=True):
-    """The evidence that the second version's mean loss is greater than the first's by more than some difference."""
+    """The evidence that the second version's mean loss exceeds the first's by more than a given difference."""
 
     sums: Sums
     scale: float
@@ -138,13 +137,13 @@ class _Side(Struct, frozen=True):
     exact: bool
 
     def evidence(self, difference: float) -> float:
-        """Return its logarithm; at log(1/α) and above, a chance of at most α has happened or it is true."""
+        """Return its logarithm; the probability that it ever reaches log(1/α) is at most α if the claim is false."""
         if self.sums.paired is None:
             return self._within(difference)
         return self._exact(self.sums.paired, difference) if self.exact else self._asymptotic(difference)
 
     def bound(self, seen: float, enough: float) -> float | None:
-        """Return the greatest difference below the one that was seen that there is enough evidence against."""
+        """Return the largest difference below the observed one with enough evidence against it."""
         least = -self.scale if self.exact else seen - self._reach()
         if not np.isfinite(least):
             return None
@@ -193,9 +192,9 @@ class _Side(Struct, frozen=True):
         return _FAR * deviation if rows > 0 else inf
 
     def _normal(self, difference: float | None) -> tuple[float, float, float]:
-        """Pairs, the standard deviation of the mean difference, and the difference that was seen.
+        """Return the pairs, the standard deviation of the mean difference, and the observed difference.
 
-        Around ``difference``, as the self-normalised sum has it. No pairs: too few to tell.
+        Centred at ``difference``, as in a self-normalised sum. 0 pairs if there are too few.
         """
         paired = self.sums.paired
         rows = 0.0 if paired is None else effective(paired.weight, paired.weight_squared)
@@ -208,11 +207,10 @@ class _Side(Struct, frozen=True):
 
 
 def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
-    """Return the typical move of a sum of losses by one row: rows with great weights or losses are most of it.
+    """Return the typical change of a sum of losses by one row, dominated by rows with large weights or losses.
 
-    Rows of mean weight w of those that make up the weights, times the range of the losses; without a range what the
-    losses themselves say, each as often as it is great. A mean that rests on a few rows is taken for as uncertain as a
-    count of so few.
+    The weighted mean weight times the range of the losses; without a range, the loss-weighted mean loss. A mean that
+    depends on a few rows is as uncertain as a count of so few.
     """
     one, other = sums.first, sums.second
     if bounds is not None:
@@ -223,7 +221,7 @@ def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
 
 
 def _needed(side: _Side, enough: float) -> int | None:
-    """Return the rows until there is enough evidence, if every sum grows at its rate."""
+    """Return the rows until there is enough evidence, if every sum grows at its current rate."""
 
     def over(power: float) -> float:
         found = replace(side, sums=side.sums.times(exp(power))).evidence(0.0) - enough

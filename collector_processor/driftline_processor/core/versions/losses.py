@@ -1,21 +1,19 @@
-r"""The losses and decisions by which versions are compared: of rows, and from a pane's sums.
+r"""The losses and decisions by which versions are compared: from rows, and from a pane's sums.
 
 ========================  ========  ==============================================================================
-loss                      between   of a row
+loss                      between   per row
 ========================  ========  ==============================================================================
-``error``                 0, 1      whether the decided class is another than the actual one
-``brier``                 0, 1      (p - y)²; of several classes Σ (p - y)² over them, between 0 and 2
-``log_loss``              0, 6.9    -log of the probability that was given to what happened, at least
-                                    :data:`FLOOR`; of versions with requests of their own without the floor
+``error``                 0, 1      whether the decided class differs from the actual one
+``brier``                 0, 1      (p - y)²; for several classes Σ (p - y)² over them, between 0 and 2
+``log_loss``              0, 6.9    -log of the probability of the actual class, which is at least
+                                    :data:`FLOOR`; for versions with separate requests without the floor
 ``absolute_error``        no bound  \|value - actual\|
 ``squared_error``         no bound  (value - actual)²
-``cost_per_prediction``   known     the matrix's entry for the actual and the decided class
+``cost_per_prediction``   known     the cost matrix's entry for the actual and the decided class
 ========================  ========  ==============================================================================
 
-What two versions decided of the same requests, by what came true: what they cost follows, whatever the matrix.
-
-A matrix of costs may be written long after the rows came, and changed; sums of costs would have to be made anew of rows
-that have expired. So rows are counted by actual class, decided class of the first and of the second version.
+For costs, the requests of both versions are counted by actual class and the decided class of either version. So the
+cost matrix may be defined or changed later, when the rows have expired.
 """
 
 from __future__ import annotations
@@ -37,10 +35,11 @@ from driftline_processor.core.concept.losses import losses_of_rows, probability_
 from .sums import PAIRED, PairedSums, SingleSums, Sums
 
 DECISIONS: Final = "decisions:"
-"""Prefix of the part, before the number of classes k: number of rows, Σw and Σw² of each of k³ cells, row-major."""
+"""Prefix of the part, followed by the number of classes k: number of rows, Σw and Σw² of each of k³ cells, row-major.
+"""
 
 MOST_CLASSES: Final = 50
-"""Most classes of a model whose pairs of versions are compared by cost: more have too many cells."""
+"""Maximum classes of a model whose pairs of versions are compared by cost; more have too many cells."""
 
 
 def fold_decisions(
@@ -48,9 +47,9 @@ def fold_decisions(
 ) -> dict[str, Sparse]:
     """Count requests that both versions scored: part → sums of each group.
 
-    ``actual``, ``first``, ``second``: codes of the actual class and of what either version decided, int32 (n,); a row
-    counts where all three are below ``classes`` and not negative. ``weight``: float64 (n,), of usable weights;
-    ``group``: int64 (n,), 0 <= group < groups.
+    ``actual``, ``first``, ``second``: codes of the actual class and of the decision of either version, int32 (n,); a
+    row counts if all three are valid. ``weight``: float64 (n,), usable weights; ``group``: int64 (n,), 0 <= group <
+    groups.
 
     >>> codes = np.array([1, 0, 1], np.int32)
     >>> found = fold_decisions(2, codes, codes, np.ones(3, np.int32), np.ones(3), np.zeros(3, np.int64), 1)
@@ -73,9 +72,9 @@ def fold_decisions(
 
 
 def paired_cost(pane: Pane, costs: F64) -> PairedSums:
-    """Return the sums of what pairs cost; all 0 if there are none. ``costs``: float64 (k, k), actual × decided.
+    """Return the sums of the costs of pairs; all 0 without any. ``costs``: float64 (k, k), actual × decided.
 
-    Classes that were learned later come behind those that were known.
+    Classes that were learned later have higher codes.
     """
     sums = np.zeros(len(PairedSums._fields))
     for part, counted in pane.parts.items():
@@ -90,13 +89,13 @@ def paired_cost(pane: Pane, costs: F64) -> PairedSums:
 
 
 def swap_decisions(part: str, counted: F64) -> F64:
-    """Return the sums with the versions in each other's place."""
+    """Return the sums with the versions swapped."""
     found: F64 = _cube(part, counted).swapaxes(2, 3).reshape(-1)
     return found
 
 
 def _cube(part: str, counted: F64) -> F64:
-    """float64 (3, k, k, k); zeros at the end are not stored."""
+    """Return the counts as float64 (3, k, k, k); trailing zeros are not stored."""
     classes = int(part.removeprefix(DECISIONS))
     whole = np.zeros(3 * classes**3)
     whole[: len(counted)] = counted
@@ -104,8 +103,7 @@ def _cube(part: str, counted: F64) -> F64:
 
 
 FLOOR: Final = 1e-3
-"""A smaller probability of what happened counts as this one, so that one row cannot outweigh
-thousands: its log loss is 6.9."""
+"""Minimum probability of the actual class, so that one row cannot outweigh thousands: its log loss is 6.9."""
 
 COST: Final = "cost_per_prediction"
 
@@ -120,9 +118,9 @@ _LOSSES: Final[PerKind[tuple[str, ...]]] = PerKind(
 
 
 def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
-    """Return the losses of a task, the one that decides first; () if there are none.
+    """Return the losses of a task, the deciding one first; () without any.
 
-    ``priced``: somebody said what decisions cost, and means that to decide.
+    ``priced``: whether decisions have costs, which then decide.
 
     >>> losses_of(Task("binary")), losses_of(Task("ranking"))
     (('error', 'brier', 'log_loss'), ())
@@ -132,7 +130,7 @@ def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
 
 
 def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) -> tuple[float, float] | None:
-    """Return the least and the greatest value of a loss; None if it has no bound.
+    """Return the minimum and maximum of a loss; None if it is unbounded.
 
     >>> bounds_of(Task("binary"), "error", paired=True), bounds_of(Task("regression"), "absolute_error", paired=True)
     ((0.0, 1.0), None)
@@ -146,7 +144,7 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
 
 
 def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[str, F64]:
-    """Return the losses of joined rows: name → float64 (n,), NaN if a row has none.
+    """Return the losses of joined rows: name → float64 (n,), NaN without one.
 
     The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
@@ -192,7 +190,7 @@ def fold_requests(
 ) -> dict[str, Sparse]:
     """Sum requests that both versions scored: the parts of :func:`fold_pairs` and of :func:`fold_decisions`.
 
-    The latter where both versions have the same classes in the same order. ``weight``: float64 (n,), NaN = 1;
+    The latter only if both versions have the same classes in the same order. ``weight``: float64 (n,), NaN = 1;
     ``group``: int64 (n,), 0 <= group < groups.
     """
     one, other = (row_losses(*side, actual) for side in (first, second))
@@ -212,10 +210,9 @@ def fold_pairs(
 ) -> dict[str, F64]:
     """Sum the losses of requests that both versions scored: part → float64 (groups, 7).
 
-    The columns are those of :class:`~driftline_processor.core.versions.sums.PairedSums`.
-
-    ``first`` / ``second``: as :func:`row_losses` gives them; ``weight``: float64 (n,), NaN = 1; ``group``: int64 (n,),
-    0 <= group < groups. A request counts where both have the loss.
+    The columns are those of :class:`~driftline_processor.core.versions.sums.PairedSums`. ``first`` / ``second``:
+    results of :func:`row_losses`; ``weight``: float64 (n,), NaN = 1; ``group``: int64 (n,), 0 <= group < groups. A
+    request counts if both have the loss.
 
     >>> one, other = {"error": np.array([0.0, 1.0, 0.0])}, {"error": np.array([1.0, 1.0, np.nan])}
     >>> fold_pairs(one, other, np.ones(3), np.zeros(3, np.int64), 1)["paired:error"].tolist()
@@ -236,7 +233,7 @@ def fold_pairs(
 
 
 def paired_of(pane: Pane, loss: str, costs: F64 | None = None) -> PairedSums:
-    """Read the sums of one loss from the parts that :func:`fold_requests` made; all 0 if there are none."""
+    """Return the sums of one loss from the parts of :func:`fold_requests`; all 0 without any."""
     if loss == COST and costs is not None:
         return paired_cost(pane, costs)
     sums = pane.parts.get(PAIRED + loss)
@@ -244,7 +241,7 @@ def paired_of(pane: Pane, loss: str, costs: F64 | None = None) -> PairedSums:
 
 
 def swap_versions(pane: Pane) -> Pane:
-    """Return the parts of pairs with the versions in each other's place."""
+    """Return the parts of pairs with the versions swapped."""
     return Pane(
         {
             part: swap_decisions(part, sums)
@@ -256,14 +253,14 @@ def swap_versions(pane: Pane) -> Pane:
 
 
 _MOST_CELLS = 5_000_000
-"""Cells of confusion tables that are held at once for a version: 40 MB."""
+"""Maximum cells of confusion tables in memory per version: 40 MB."""
 
 PARTS: Final = ("outcomes", "confusion", "confusion_excess", "losses", "spread")
-"""The performance parts that know the losses of one version."""
+"""The performance parts with the losses of one version."""
 
 
 def stretches_from(begins: I64, classes: int) -> I64:
-    """Return from when on periods are told apart: hours, and fewer where many classes make each of them wide.
+    """Return the starts of the periods: hours, or fewer if many classes make each of them large.
 
     ``begins``: int64 (n,), the hours.
 
@@ -276,9 +273,8 @@ def stretches_from(begins: I64, classes: int) -> I64:
 def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 | None = None) -> F64:
     """Return the sums of one version's loss by period, float64 (6, n).
 
-    The rows are those of :class:`~driftline_processor.core.versions.sums.SingleSums`.
-
-    ``parts``: :data:`PARTS` of a pane, float64 (n, width) each, or (width,) of one period; 0 if it has none.
+    The rows are those of :class:`~driftline_processor.core.versions.sums.SingleSums`. ``parts``: :data:`PARTS` of a
+    pane, float64 (n, width) each, or (width,) for one period; 0 if missing.
 
     >>> parts = {"outcomes": np.full(3, 4.0), "confusion": np.array([2.0, 1.0, 0.0, 1.0])}
     >>> alone_of_hours(parts, Task("binary", ("0", "1"), "1"), "error").ravel().tolist()

@@ -1,7 +1,7 @@
-"""A challenger beside the champion over the period in which both predicted.
+"""Compare a challenger with the champion over the period in which both predicted.
 
-Which versions are compared, over what time and by what hours, is said here. A :class:`VersionSource` says where the
-sums come from: the store of a running processor, or the rows of files.
+This module selects versions, period and hours. A :class:`VersionSource` provides the sums: from the store of a running
+processor, or from the rows of files.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from .losses import alone_of_hours, bounds_of, losses_of, paired_of, stretches_f
 from .sums import Sums, unpaired_sums
 
 Role = Literal["challenger", "shadow", "canary"]
-"""A shadow scores the champion's requests without being heard, a canary answers some of its own; a challenger may do
-either: its outcomes say which."""
+"""A shadow scores the champion's requests without being used, a canary answers requests of its own; for a challenger,
+its outcomes show which applies.
+"""
 
 
 class VersionNames(Struct, frozen=True):
     """The roles of versions in a comparison.
 
-    ``champion`` None is the version with most rows. Every other version is a challenger.
-
-    ``since``: unix nanoseconds, from when on versions are compared at the earliest.
+    ``champion`` None is the version with most rows. Every other version is a challenger. ``since``: earliest start of
+    the comparison, unix nanoseconds.
     """
 
     champion: str | None = None
@@ -54,7 +54,7 @@ class VersionNames(Struct, frozen=True):
     since: int = 0
 
     def role(self, version: str) -> Role:
-        """Return the role of a version beside the champion.
+        """Return the role of a version other than the champion.
 
         >>> VersionNames(shadow=("2",)).role("2"), VersionNames().role("2")
         ('shadow', 'challenger')
@@ -65,8 +65,8 @@ class VersionNames(Struct, frozen=True):
 class Version(Struct, frozen=True):
     """One version over a period.
 
-    ``rows``: predictions; ``outcomes``: those whose outcome is known; ``metrics``: how right it was; ``service``: how
-    its calls were answered, None if no call was counted.
+    ``rows``: predictions; ``outcomes``: those with a known outcome; ``metrics``: its performance; ``service``: its
+    service level, None without calls.
     """
 
     name: str
@@ -77,10 +77,10 @@ class Version(Struct, frozen=True):
 
 
 class SideBySide(Struct, frozen=True):
-    """A challenger beside its champion in ``[start, end)``, unix nanoseconds, 0 if rows have no time.
+    """A challenger compared with its champion in ``[start, end)``, unix nanoseconds, 0 if rows have no time.
 
-    ``pairs``: requests that both scored and whose outcome is known. ``comparisons``: by loss, the one that decides
-    first; {} where nothing can be compared, and ``reason`` says why.
+    ``pairs``: requests that both scored, with a known outcome. ``comparisons``: by loss, the deciding one first; {} if
+    no comparison is possible, with ``reason``.
     """
 
     champion: Version
@@ -94,7 +94,7 @@ class SideBySide(Struct, frozen=True):
 
     @property
     def decides(self) -> Comparison | None:
-        """The comparison by whose loss the verdict falls."""
+        """The comparison of the deciding loss."""
         return next(iter(self.comparisons.values()), None)
 
     @property
@@ -112,7 +112,7 @@ class VersionInput(Struct, frozen=True):
         pane: Performance parts in the period, predictions by decision, and calls.
         rows: Predictions in the period.
         hours: Function that reads :data:`.losses.PARTS` of each hour, float64 (hours, width); both sides have the same
-            hours in order. None if all is of one hour.
+            hours in order. None for a single hour.
     """
 
     name: str
@@ -123,12 +123,12 @@ class VersionInput(Struct, frozen=True):
 
 
 class VersionPeriod(NamedTuple):
-    """The time in which a version predicted.
+    """The period in which a version predicted.
 
     Attributes:
         version: Its name.
-        start: Where its first pane begins, unix nanoseconds; 0 if rows have no time.
-        stop: Where its last pane ends.
+        start: Start of its first pane, unix nanoseconds; 0 if rows have no time.
+        stop: End of its last pane.
         rows: Its predictions.
     """
 
@@ -139,20 +139,20 @@ class VersionPeriod(NamedTuple):
 
 
 class VersionSource(Protocol):
-    """The versions of one model, each named by its place in :attr:`periods`."""
+    """The versions of one model, identified by their index in :attr:`periods`."""
 
     @property
     def periods(self) -> Sequence[VersionPeriod]:
-        """When each version predicted."""
+        """The period of each version."""
 
     def pane_edges(self, moments: I64) -> I64:
-        """Return the edges of panes at moments (unix nanoseconds), or the first ones after them."""
+        """Return the edges of panes at or after moments (unix nanoseconds)."""
 
     def side(self, version: int, start: int, stop: int) -> VersionInput:
         """Return the sums of a version in ``[start, stop)``."""
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
-        """Return :data:`.losses.PARTS` of a version between each two edges: float64 (len(edges) - 1, width)."""
+        """Return :data:`.losses.PARTS` of a version between consecutive edges: float64 (len(edges) - 1, width)."""
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
         """Return the sums of :func:`.losses.fold_requests` over requests that both scored, the champion first."""
@@ -165,16 +165,16 @@ def compare_versions(
     performance_settings: PerformanceSettings,
     most: int | None = None,
 ) -> Iterator[SideBySide]:
-    """Yield each version beside the champion, those that predicted last first; nothing of a single version.
+    """Yield the comparison of each version with the champion, the latest first; nothing for a single version.
 
-    The champion is the version that is named, else the one with most rows.
+    The champion is the named version, else the one with most rows.
 
     Args:
         source: The versions.
-        names: The champion, the roles of the others, and since when they are compared.
-        timezone: The clock by which hours begin.
-        performance_settings: What the owner asks of the performance.
-        most: How many versions are compared with the champion; None = all.
+        names: The champion, the roles of the others, and the earliest start.
+        timezone: Time zone in which hours begin.
+        performance_settings: Settings of performance.
+        most: Maximum number of compared versions; None = all.
     """
     periods = source.periods
     named = [index for index, period in enumerate(periods) if period.version == names.champion]
@@ -203,10 +203,10 @@ def side_by_side(
     stretch: tuple[int, int] = (0, 0),
     performance_settings: PerformanceSettings = STANDARD,
 ) -> SideBySide:
-    """Put two versions side by side.
+    """Compare two versions.
 
-    ``pairs``: the parts that :func:`.losses.fold_requests` made of requests that both scored, the champion first.
-    ``performance_settings``: what decisions cost decides where it is said.
+    ``pairs``: the parts of :func:`.losses.fold_requests` for requests that both scored, the champion first.
+    ``performance_settings``: costs decide if they are defined.
     """
     task, sides = champion.task, (champion, challenger)
     costs = [_priced(side.task, performance_settings) for side in sides]

@@ -1,4 +1,4 @@
-"""The sums of two versions' losses, which add up over any periods."""
+"""The sums of two versions' losses, which are additive over periods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from driftline.tables.table import F64
 from msgspec import Struct
 
 PAIRED: Final = "paired:"
-"""Prefix of the parts of a pane that hold the :class:`PairedSums` sums of one loss."""
+"""Prefix of the parts of a pane with the :class:`PairedSums` of one loss."""
 
 
 class SingleSums(NamedTuple):
@@ -41,10 +41,10 @@ class PairedSums(NamedTuple):
 class HourlySums(NamedTuple):
     """Sums over the hours in which both versions have rows, for the difference of their mean losses.
 
-    Of an hour, whose weights are W of both, A of the first and B of the second version, and h = AB / W: h, h times the
-    mean of the first, h times that of the second. Then the variance of h times the difference of both means, with what
-    is to be added to it times a supposed difference, and times its square: as if both had one distribution of losses,
-    whose rows are dealt out to versions by chance (``shared``), and from the rows of each version alone (``own``).
+    For an hour with weights W in total, A of the first and B of the second version, and h = AB / W: h, h times the mean
+    of the first, h times that of the second. Then the variance of h times the difference of both means, with its
+    coefficients of a hypothetical difference and of its square: as if both versions had one distribution of losses,
+    whose rows are assigned at random (``shared``), and from the rows of each version alone (``own``).
     """
 
     weight: float = 0.0
@@ -58,13 +58,13 @@ class HourlySums(NamedTuple):
     own_squared: float = 0.0
 
     def variance(self, difference: float) -> float:
-        """Return the greater of both variances, if the second mean is greater than the first by a difference."""
+        """Return the larger variance if the second mean exceeds the first by a difference."""
         shared = self.shared + difference * self.shared_times + difference**2 * self.shared_squared
         own = self.own + difference * self.own_times + difference**2 * self.own_squared
         return max(shared, own, 0.0)
 
     def swapped(self) -> HourlySums:
-        """Return the same with the versions in each other's place."""
+        """Return the sums with the versions swapped."""
         return self._replace(
             first=self.second, second=self.first, shared_times=-self.shared_times, own_times=-self.own_times
         )
@@ -75,7 +75,7 @@ _NOWHERE: Final = HourlySums()
 
 
 class Sums(Struct, frozen=True):
-    """The loss of two versions: of the same requests, where ``paired``, else of each one's own, ``within`` hours."""
+    """The losses of two versions: ``paired`` for the same requests, else of separate requests, ``within`` hours."""
 
     paired: PairedSums | None = None
     first: SingleSums = _NONE
@@ -88,13 +88,13 @@ class Sums(Struct, frozen=True):
         return round(self.paired.rows if self.paired is not None else self.first.rows + self.second.rows)
 
     def times(self, factor: float) -> Sums:
-        """Return the sums of so many times the rows, which go on as they were."""
+        """Return the sums for ``factor`` times the rows at the current rates."""
         paired = None if self.paired is None else PairedSums(*(factor * value for value in self.paired))
         first, second = (SingleSums(*(factor * value for value in one)) for one in (self.first, self.second))
         return Sums(paired, first, second, HourlySums(*(factor * value for value in self.within)))
 
     def swapped(self) -> Sums:
-        """Return the sums with the versions in each other's place."""
+        """Return the sums with the versions swapped."""
         if self.paired is None:
             return Sums(None, self.second, self.first, self.within.swapped())
         own = self.paired
@@ -102,12 +102,11 @@ class Sums(Struct, frozen=True):
 
 
 def unpaired_sums(first: F64, second: F64) -> Sums:
-    """Return the sums of versions that answer requests of their own.
+    """Return the sums of versions with separate requests.
 
-    ``first``, ``second``: :class:`SingleSums` of each hour, float64 (6, hours), of the same hours in their order, or
-    (6,) of one. What is due to the hour (it errs more often by night, and a canary that is ramped up has more rows by
-    then) is no difference of versions, so rows are compared within hours. Hours with few rows are taken with those that
-    follow them: what is known of the rows of one version alone says nothing.
+    ``first``, ``second``: :class:`SingleSums` of each hour, float64 (6, hours), of the same hours in order, or (6,) for
+    one. Differences between hours are not differences between versions (errors are more frequent at night, and a canary
+    gets more rows later), so rows are compared within hours. Hours with few rows are merged with the following ones.
 
     >>> one, other = np.array([[8.0, 2], [8, 2], [8, 2], [2, 1], [2, 1], [2, 1]]), np.full((6, 2), 8.0)
     >>> found = unpaired_sums(one, other).within
@@ -128,10 +127,10 @@ def unpaired_sums(first: F64, second: F64) -> Sums:
 
 
 def by_stretch(first: F64, second: F64) -> F64:
-    """:class:`HourlySums` of periods: float64 (9, ...). ``first``, ``second``: :class:`SingleSums`, (6, ...).
+    """Return :class:`HourlySums` of periods: float64 (9, ...). ``first``, ``second``: :class:`SingleSums`, (6, ...).
 
-    The rows of a period, dealt out by chance, differ by h times a difference whose variance is that of drawing without
-    replacement; e = w (x - m) around their common mean m stands for the loss, so weights of rows may be any.
+    The variance of randomly assigned rows is that of drawing without replacement; e = w (x - m) around their common
+    mean m replaces the loss, so rows may have any weights.
     """
     n, m = first[0], second[0]
     rows, weight = n + m, first[1] + second[1]
@@ -154,7 +153,7 @@ def by_stretch(first: F64, second: F64) -> F64:
 
 
 def weights_differ(rows: float, weight: float, weight_squared: float) -> bool:
-    """Return True if rows have other weights than 1.
+    """Return True if rows have weights other than 1.
 
     >>> weights_differ(3, 3, 3), weights_differ(2, 3, 5)
     (False, True)

@@ -49,9 +49,9 @@ def _squared(apart: F64, variances: F64) -> F64:
 
 def _along(sums: Sums) -> tuple[F64, F64]:
     """Return the differences of the means along the axes, and the variances there: float64 (k, axes)."""
-    apart: F64 = np.einsum("kaw,kw->ka", sums.axes, sums.current - sums.reference)
-    there = np.any(sums.axes != 0, axis=2)
-    return apart, np.where(there, sums.spectrum[:, : sums.axes.shape[1]], 0.0)
+    difference: F64 = np.einsum("kaw,kw->ka", sums.axes, sums.current - sums.reference)
+    exists = np.any(sums.axes != 0, axis=2)
+    return difference, np.where(exists, sums.spectrum[:, : sums.axes.shape[1]], 0.0)
 
 
 def from_counts(counts: Counts) -> Measured:

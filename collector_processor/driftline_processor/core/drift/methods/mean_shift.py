@@ -81,8 +81,8 @@ def p_value(counts: Counts) -> F64:
         np.where((counts.m < counts.n)[:, np.newaxis], counts.current, counts.reference),
     )
     drawn = [
-        drawn_sum_p_value(*one)
-        for one in zip(
+        drawn_sum_p_value(*sample)
+        for sample in zip(
             middles(counts.places),
             both,
             few.sum(axis=1).tolist(),

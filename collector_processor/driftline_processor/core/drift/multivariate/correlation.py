@@ -40,8 +40,8 @@ def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple
     [[-0.2], [0.0041], [0.1865]]
     """
     variance = factors * (1 / np.maximum(n - 3, 1) + 1 / np.maximum(m - 3, 1))
-    apart = np.arctanh(np.clip(now, -CERTAIN, CERTAIN)) - np.arctanh(np.clip(was, -CERTAIN, CERTAIN))
-    p = 2 * ndtr(-np.abs(apart) / np.sqrt(variance))
+    distance = np.arctanh(np.clip(now, -CERTAIN, CERTAIN)) - np.arctanh(np.clip(was, -CERTAIN, CERTAIN))
+    p = 2 * ndtr(-np.abs(distance) / np.sqrt(variance))
     middle = np.clip((n * was + m * now) / (n + m), -CERTAIN, CERTAIN)
     effect = np.sqrt(np.maximum(0.0, (now - was) ** 2 - variance * (1 - middle**2) ** 2))
     return now - was, p, effect
@@ -54,23 +54,23 @@ def measure(sides: PanePair) -> JointResult | None:
     if reference is None or current is None:
         return None
     first, second = pairs_of(d)
-    alike = np.broadcast_to(sides.alike, (d, d))[first, second]
-    n, m = reference.rows / alike, current.rows / alike
+    design_effects = np.broadcast_to(sides.alike, (d, d))[first, second]
+    n, m = reference.rows / design_effects, current.rows / design_effects
     factors = np.ones(len(n)) if sides.fitted.factors is None else sides.fitted.factors
     fewest = np.minimum(n, m)
     skewness, kurtosis = np.maximum(was_shape, shape(sides.current, sides.space))
-    judged = np.isfinite(reference.r) & np.isfinite(current.r)
-    judged &= skewness[first] * skewness[second] <= MOST_SKEWED * np.sqrt(fewest)
-    judged &= kurtosis[first] * kurtosis[second] <= MOST_PEAKED * fewest
-    at = np.flatnonzero(judged)
+    comparable = np.isfinite(reference.r) & np.isfinite(current.r)
+    comparable &= skewness[first] * skewness[second] <= MOST_SKEWED * np.sqrt(fewest)
+    comparable &= kurtosis[first] * kurtosis[second] <= MOST_PEAKED * fewest
+    at = np.flatnonzero(comparable)
     if not len(at):
         return None
     was, now = reference.r[at], current.r[at]
     shift, p, effect = correlation_shift(was, now, n[at], m[at], factors[at])
     adjusted = benjamini_hochberg(p)
-    certain = adjusted <= ALPHA
+    significant = adjusted <= ALPHA
     # 5: limit of named pairs, for the space of a sentence and a card
-    order = np.lexsort((-np.abs(shift), -effect, ~certain))[:5]
+    order = np.lexsort((-np.abs(shift), -effect, ~significant))[:5]
     names = sides.space.names
     pairs = [(names[first[at[place]]], names[second[at[place]]]) for place in order.tolist()]
     contributors = tuple(
@@ -78,7 +78,7 @@ def measure(sides: PanePair) -> JointResult | None:
         for pair, place in zip(pairs, order.tolist(), strict=True)
     )
     most = contributors[0]
-    large = float(effect[order[0]]) if certain[order[0]] else 0.0
+    large = float(effect[order[0]]) if significant[order[0]] else 0.0
     rows = float(np.median(fewest[at]))
     return JointResult(
         value=most.value,
@@ -88,7 +88,7 @@ def measure(sides: PanePair) -> JointResult | None:
         effect=large,
         rows=rows,
         contributors=contributors,
-        changed_pairs=int(certain.sum()),
+        changed_pairs=int(significant.sum()),
     )
 
 
@@ -109,19 +109,19 @@ def shape(pane: Pane, space: Space) -> F64:
     starts = ends - sizes
 
     def mean(values: F64) -> F64:
-        found: F64 = np.add.reduceat(held * values, starts) / total
-        return found
+        means: F64 = np.add.reduceat(held * values, starts) / total
+        return means
 
     total = np.add.reduceat(held, starts)
-    there = total > 0
-    total[~there] = 1.0
+    has_rows = total > 0
+    total[~has_rows] = 1.0
     z -= np.repeat(mean(z), sizes)
     square = z**2
     variance = mean(square)
-    there &= variance > 0
-    variance[~there] = 1.0
-    found: F64 = np.where(there, [np.abs(mean(square * z)) / variance**1.5, mean(square**2) / variance**2], 0.0)
-    return found
+    has_rows &= variance > 0
+    variance[~has_rows] = 1.0
+    shapes: F64 = np.where(has_rows, [np.abs(mean(square * z)) / variance**1.5, mean(square**2) / variance**2], 0.0)
+    return shapes
 
 
 METHOD = JointMethod(

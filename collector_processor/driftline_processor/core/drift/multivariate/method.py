@@ -47,8 +47,8 @@ class PanePair(Struct, frozen=True, eq=False):
         """
         if name not in self.known:
             self.known[name] = make()
-        found: T = self.known[name]
-        return found
+        result: T = self.known[name]
+        return result
 
 
 class JointResult(NamedTuple):

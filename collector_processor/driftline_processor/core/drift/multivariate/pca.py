@@ -84,18 +84,21 @@ def correlations(pane: Pane, features: int) -> Correlations | None:
         return None
     d = features
     products = square(part[2 + d :], d)
-    lacking = pane.parts.get("unpaired", np.zeros(3 * d * d)).reshape(3, d, d)
+    unpaired = pane.parts.get("unpaired", np.zeros(3 * d * d)).reshape(3, d, d)
     # of feature a (row) over the rows that also have b (column)
-    weight = part[0] - lacking[0]
+    weight = part[0] - unpaired[0]
     usable = np.maximum(weight, 1e-12)
-    mean = (part[2 : 2 + d, np.newaxis] - lacking[1]) / usable
-    squares = (np.diagonal(products)[:, np.newaxis] - lacking[2]) / usable
+    mean = (part[2 : 2 + d, np.newaxis] - unpaired[1]) / usable
+    squares = (np.diagonal(products)[:, np.newaxis] - unpaired[2]) / usable
     variance = squares - mean**2
     spread = variance * variance.T
-    known = (weight > 0) & (variance > 1e-9 * squares) & (variance.T > 1e-9 * squares.T)
+    is_defined = (weight > 0) & (variance > 1e-9 * squares) & (variance.T > 1e-9 * squares.T)
     covariance = products / usable - mean * mean.T
     r = np.divide(
-        covariance, np.sqrt(spread, where=known, out=np.ones((d, d))), where=known, out=np.full((d, d), np.nan)
+        covariance,
+        np.sqrt(spread, where=is_defined, out=np.ones((d, d))),
+        where=is_defined,
+        out=np.full((d, d), np.nan),
     )
     upper = pairs_of(d)
     return Correlations(np.clip(r[upper], -1.0, 1.0), weight[upper] * float(part[0] / part[1]))
@@ -131,8 +134,8 @@ def _shares(pane: Pane, names: Sequence[str]) -> F64:
     counts, end = np.concatenate(parts), np.cumsum([len(part) for part in parts])
     total = np.add.reduceat(counts, np.concatenate([[0], end[:-1]]))
     missing = counts[end - 2] + counts[end - 1]
-    found: F64 = np.divide(missing, total, out=np.ones(len(parts)), where=total > 0)
-    return found
+    fractions: F64 = np.divide(missing, total, out=np.ones(len(parts)), where=total > 0)
+    return fractions
 
 
 FARTHEST = 1e3
@@ -184,14 +187,14 @@ def pca(reference: Errors, current: Errors) -> tuple[float, float, float]:
     >>> round(shift, 3), round(p, 5), round(effect, 3)
     (0.2, 0.0001, 0.193)
     """
-    was, now = (one.deviation**2 / max(one.rows - 1, 1.0) for one in (reference, current))
-    spread, apart = was + now, current.mean - reference.mean
+    was, now = (errors.deviation**2 / max(errors.rows - 1, 1.0) for errors in (reference, current))
+    spread, distance = was + now, current.mean - reference.mean
     unit = reference.deviation
     if spread <= 0 or unit <= 0:
-        return (0.0, 1.0, 0.0) if abs(apart) < 1e-9 else (math.copysign(FARTHEST, apart), 0.0, FARTHEST)
+        return (0.0, 1.0, 0.0) if abs(distance) < 1e-9 else (math.copysign(FARTHEST, distance), 0.0, FARTHEST)
     freedom = spread**2 / (was**2 / max(reference.rows - 1, 1.0) + now**2 / max(current.rows - 1, 1.0))
-    p = 2 * float(stdtr(freedom, -abs(apart) / math.sqrt(spread)))
-    return apart / unit, min(p, 1.0), math.sqrt(max(0.0, apart**2 - spread)) / unit
+    p = 2 * float(stdtr(freedom, -abs(distance) / math.sqrt(spread)))
+    return distance / unit, min(p, 1.0), math.sqrt(max(0.0, distance**2 - spread)) / unit
 
 
 def measure(sides: PanePair) -> JointResult | None:
@@ -199,8 +202,8 @@ def measure(sides: PanePair) -> JointResult | None:
     was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
     if was is None or now is None or was[0] <= 0 or now[0] <= 0:
         return None
-    alike = float(np.max(sides.alike))  # errors are sums of products, so the least certain product counts
-    reference, current = errors_of(was, alike), errors_of(now, alike)
+    design_effect = float(np.max(sides.alike))  # errors are sums of products, so the least certain product counts
+    reference, current = errors_of(was, design_effect), errors_of(now, design_effect)
     missing = missing_changes(sides, reference.rows, current.rows)
     reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
@@ -225,11 +228,11 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
     share = min(1.0, sides.fitted.rows / max(sides.reference.rows, 1))
     if share == 0 or errors.rows == 0 or errors.deviation == 0:
         return errors
-    moved = share * sides.fitted.optimism
+    bias = share * sides.fitted.optimism
     # 0.1: relative error of the difference to other rows. Simulated with 9 to 40 features: 0.01 to 0.1; with 4 features
     # 0.26, which is 0.7 standard errors and covered by CHOSEN.
-    variance = errors.deviation**2 / errors.rows * (1 + (CHOSEN - 1) * share) + (0.1 * moved) ** 2
-    return Errors(errors.mean + moved, errors.deviation, errors.deviation**2 / variance)
+    variance = errors.deviation**2 / errors.rows * (1 + (CHOSEN - 1) * share) + (0.1 * bias) ** 2
+    return Errors(errors.mean + bias, errors.deviation, errors.deviation**2 / variance)
 
 
 def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
@@ -256,8 +259,8 @@ def _known(sides: PanePair) -> tuple[F64 | None, F64]:
 
 def _left_of(moments: F64, left: F64) -> F64:
     """Return the diagonal of ``left @ moments @ left`` in standard deviations, at least 0: float64 (d,)."""
-    found: F64 = np.maximum(((left @ moments) * left.T).sum(axis=1) / UNIT**2, 0.0)
-    return found
+    diagonal: F64 = np.maximum(((left @ moments) * left.T).sum(axis=1) / UNIT**2, 0.0)
+    return diagonal
 
 
 METHOD = JointMethod(
