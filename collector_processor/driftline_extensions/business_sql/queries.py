@@ -147,9 +147,9 @@ def business_rows(
     names = check_columns(columns)
     at_time, at_value = names.index(TIME), names.index(VALUE)
     at_weight = names.index(WEIGHT) if WEIGHT in names else None
-    apart = [(at, column) for at, column in sorted(enumerate(names), key=lambda one: one[1])]
-    apart = [(at, column) for at, column in apart if column not in (TIME, VALUE, WEIGHT)]
-    found: dict[tuple[bytes, int], BusinessPoint] = {}
+    key_columns = [(at, column) for at, column in sorted(enumerate(names), key=lambda one: one[1])]
+    key_columns = [(at, column) for at, column in key_columns if column not in (TIME, VALUE, WEIGHT)]
+    points_by_key: dict[tuple[bytes, int], BusinessPoint] = {}
     refused: list[RefusedRow] = []
     times: list[int] = []
 
@@ -181,16 +181,16 @@ def business_rows(
         if time < oldest:
             continue
         stream = hashlib.blake2b(digest_size=16 - PREFIX_BYTES)
-        for place, column in apart:
+        for place, column in key_columns:
             stream.update(column.encode() + b"\0" + _bytes_of(row[place]))
         point = BusinessPoint(name, query + stream.digest(), time, value, weight)
-        before = found.get((point.stream, time))
+        before = points_by_key.get((point.stream, time))
         if before is not None:
             words = f"another row has the same time and the same values{at}; add a column that differs, such as an id"
             refuse("repeated_row", words, row)
-        found[point.stream, time] = point
+        points_by_key[point.stream, time] = point
     lasts = period if period is not None else spacing or _spacing(times)
-    points = [one for one in found.values() if one.time + lasts <= now]
+    points = [one for one in points_by_key.values() if one.time + lasts <= now]
     ordered = all(before <= after for before, after in pairwise(times))
     return BusinessRows(points, refused, max((point.time for point in points), default=0), ordered)
 
@@ -229,8 +229,10 @@ def _number(written: object) -> float | None:
 
 
 def _bytes_of(field: object) -> bytes:
-    said = bytes(field) if isinstance(field, bytes | bytearray | memoryview) else repr(field).encode("utf-8", "replace")
-    return len(said).to_bytes(8, "big") + said
+    encoded = (
+        bytes(field) if isinstance(field, bytes | bytearray | memoryview) else repr(field).encode("utf-8", "replace")
+    )
+    return len(encoded).to_bytes(8, "big") + encoded
 
 
 def _shown(field: object) -> str:

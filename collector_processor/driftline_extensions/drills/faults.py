@@ -212,9 +212,9 @@ def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
             name: changed.features[name] if name == how.feature else column for name, column in changed.slices.items()
         }
         return structs.replace(changed, actual=_mixed(traffic.actual, followed, rows), slices=slices)
-    moved = traffic.take(drawn_rows)
-    known_times = np.where(moved.known > 0, traffic.time + (moved.known - moved.time), 0)
-    return structs.replace(moved, time=traffic.time, number=traffic.number, known=known_times)
+    resampled = traffic.take(drawn_rows)
+    known_times = np.where(resampled.known > 0, traffic.time + (resampled.known - resampled.time), 0)
+    return structs.replace(resampled, time=traffic.time, number=traffic.number, known=known_times)
 
 
 def _places(column: Column) -> F64:

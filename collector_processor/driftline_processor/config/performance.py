@@ -164,7 +164,7 @@ class LabelSla(Section):
 
 
 class Performance(Section):
-    """The computation and judging of a model's performance."""
+    """The computation and evaluation of a model's performance."""
 
     confidence: Between = Field(
         default=0.95,

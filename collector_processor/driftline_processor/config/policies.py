@@ -61,7 +61,7 @@ When = Annotated[str | dict[str, list[object]], BeforeValidator(_condition), For
 
 
 class Policy(Section):
-    """A condition over time, and who is told when it holds."""
+    """A condition over time, and who is notified when it holds."""
 
     enabled: StrictBool = Field(
         default=True,

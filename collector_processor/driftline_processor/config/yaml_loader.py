@@ -122,9 +122,10 @@ def parse_yaml(text: str, environ: Mapping[str, str], problems: list[Problem], f
 
 
 def masked(problem: Problem, filled: Filled) -> Problem:
-    """Return a problem with the names of environment variables where it shows what they hold.
+    """Return a problem with the names of environment variables in place of their values.
 
-    A piece of six characters counts as shown, too; then the sentence says only which variable to look at.
+    If a part of six characters of a value remains visible, the text is replaced by a sentence that names the
+    variable.
 
     >>> masked(Problem("web.endpoint", "'hunter2' has no port"), {"web.endpoint": {"hunter2": "${env:PLACE}"}}).text
     "'${env:PLACE}' has no port"

@@ -294,10 +294,10 @@ def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
         for rule, states in of_length.items():
             by_rule.setdefault(rule, []).append(states)
     for rule, lengths in by_rule.items():
-        states = max(lengths, key=lambda states: sum(one.state != "inconclusive" for _, one in states))
-        telling = [one for _, one in states if one.state != "inconclusive"]
+        states = max(lengths, key=lambda states: sum(state.state != "inconclusive" for _, state in states))
+        telling = [state for _, state in states if state.state != "inconclusive"]
         newest = telling[-1].state if telling else "inconclusive"
-        yield _Kept(rule, Counter(one.state for _, one in states), newest, _spent(rule, states))
+        yield _Kept(rule, Counter(state.state for _, state in states), newest, _spent(rule, states))
 
 
 def _spent(rule: str, states: Sequence[tuple[Evaluation, ObjectiveState]]) -> float | None:

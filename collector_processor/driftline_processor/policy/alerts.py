@@ -220,8 +220,8 @@ class AlertStore:
         delivery = self.deliveries.get(message.id)
         if delivery is None or delivery.result != "collected":
             return delivery is not None and delivery.result == "delivered"
-        said = self.messages.get(delivery.reference)
-        return said is None or self.has_arrived(said)
+        container = self.messages.get(delivery.reference)
+        return container is None or self.has_arrived(container)
 
     def about(self, alert: str) -> list[Message]:
         """Return the messages and orders about an alert, oldest first."""
@@ -340,12 +340,12 @@ class AlertStore:
                 The approval, None if the action was not ordered for the alert or needs none; and the message to send,
             None if it was approved before or the alert has ended.
         """
-        incidents = dict.fromkeys(one.alert for one in self.about(alert) if one.channel == action)
-        named = [one for id in incidents for one in self.of_thread(id) if one.channel == action]
-        approvals = [self.approvals[one.id] for one in named if one.id in self.approvals]
+        incidents = dict.fromkeys(message.alert for message in self.about(alert) if message.channel == action)
+        named = [message for id in incidents for message in self.of_thread(id) if message.channel == action]
+        approvals = [self.approvals[message.id] for message in named if message.id in self.approvals]
         if not approvals:
             return None, None
-        waiting = next((one for one in approvals if one.message in self.awaited), None)
+        waiting = next((approval for approval in approvals if approval.message in self.awaited), None)
         if waiting is None:
             return approvals[-1], None
         approval = Approval(waiting.message, now, by, why)

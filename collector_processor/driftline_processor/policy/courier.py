@@ -170,9 +170,9 @@ class Courier:
                 self._unsure.add(message.id)
             with self._lock:
                 for queue in (self._waiting, self._new):
-                    for one in [one for one in queue.values() if one.alert == message.alert]:
-                        del queue[one.id]
-                        self._waiting[one.id] = one
+                    for queued in [queued for queued in queue.values() if queued.alert == message.alert]:
+                        del queue[queued.id]
+                        self._waiting[queued.id] = queued
                 first, self._said = not self._said, answer.detail or "it did not accept the message"
             if first:
                 _log.warning("channel %s: %s; messages are kept, and Driftline will retry", self.name, self._said)

@@ -77,11 +77,19 @@ class Digests:
             now: Wall time, unix nanoseconds.
         """
         waiting = self._store.waiting
-        ended = {(one.alert, one.channel): one for one in waiting if one.kind == "over" and self._pages(one.channel)}
-        past = [one for one in waiting if one.kind in ASKING and (one.alert, one.channel) in ended]
-        ends = (ended[one.alert, one.channel].id for one in past)
-        deliveries = [Delivery(one.id, now, "collected", SUPERSEDED, end) for one, end in zip(past, ends, strict=True)]
-        released = [replace(one, held=None) for one in self._store.held if one.channel not in self._channels]
+        ended = {
+            (message.alert, message.channel): message
+            for message in waiting
+            if message.kind == "over" and self._pages(message.channel)
+        }
+        past = [message for message in waiting if message.kind in ASKING and (message.alert, message.channel) in ended]
+        ends = (ended[message.alert, message.channel].id for message in past)
+        deliveries = [
+            Delivery(message.id, now, "collected", SUPERSEDED, end) for message, end in zip(past, ends, strict=True)
+        ]
+        released = [
+            replace(message, held=None) for message in self._store.held if message.channel not in self._channels
+        ]
         if deliveries or released:
             self._store.write([], deliveries=deliveries, released=released)
         return self._store.waiting

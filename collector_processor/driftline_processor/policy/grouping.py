@@ -102,12 +102,12 @@ class Threads:
 
     def _begun(self, audience: _Audience, alert_changes: Sequence[AlertChange]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
-        opened = {one.alert.id for one in alert_changes if one.kind == "opened"}
-        grouped_alerts = [one.alert for one in alert_changes if not one.alone]
+        opened = {change.alert.id for change in alert_changes if change.kind == "opened"}
+        grouped_alerts = [change.alert for change in alert_changes if not change.alone]
         lasts = next((name for name, thread in threads.items() if self._joins(thread, grouped_alerts, opened)), None)
         changes_by_thread: dict[str, list[AlertChange]] = {}
         first = ""
-        for one in sorted(alert_changes, key=lambda one: gravity(one.alert)):
+        for one in sorted(alert_changes, key=lambda change: gravity(change.alert)):
             thread_id = next((name for name, thread in reversed(threads.items()) if one.alert.id in thread.open), None)
             if (
                 one.kind == "opened"
@@ -170,8 +170,8 @@ class Threads:
         An alert more severe than all of them does not join, because a pager does not page again for an acknowledged
         incident.
         """
-        open_alerts = [self._alerts[one] for one in thread.open if self._is_open(one, opened)]
-        open_alerts = [one for one in open_alerts if not self._alone(one)]
+        open_alerts = [self._alerts[id] for id in thread.open if self._is_open(id, opened)]
+        open_alerts = [open_alert for open_alert in open_alerts if not self._alone(open_alert)]
         return bool(open_alerts) and min(map(_severity, open_alerts)) <= min(
             map(_severity, alerts), default=len(SEVERITIES)
         )

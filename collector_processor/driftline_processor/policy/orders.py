@@ -206,7 +206,7 @@ class Orders:
             if over.isdisjoint(alert_ids) or id in joined or any(self._lasts(alert_id) for alert_id in alert_ids):
                 continue
             awaited = [message for message in incident.messages if message.id in self._store.awaited]
-            self.lapsed += [Delivery(one.id, self._now, "expired", LAPSED) for one in awaited]
+            self.lapsed += [Delivery(order.id, self._now, "expired", LAPSED) for order in awaited]
             orders = [message for message in incident.messages if message.kind != "over"]
             if "over" not in action.on or not any(map(self._alive, orders)):
                 continue
@@ -218,7 +218,9 @@ class Orders:
                 ]
                 yield Order(self._message(name, id, "over", changes))
         if action.on == ("over",):
-            yield from self._at_the_end(name, action, [one for one in alerts if name in self._named(one)], incidents)
+            yield from self._at_the_end(
+                name, action, [alert for alert in alerts if name in self._named(alert)], incidents
+            )
 
     def _at_the_end(
         self, name: str, action: ActionKeys, ended_alerts: Sequence[Alert], incidents: Mapping[str, _Incident]

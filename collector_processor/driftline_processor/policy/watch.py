@@ -399,9 +399,13 @@ class PolicyWatch:
             if kind is None and not (alert.open and alert.until is None):
                 continue
             channels: Sequence[str] = (policy.notify if policy is not None else ()) or self._channels
-            told = self._told(alert)
-            left = [name for name in told if name in self._keys]
-            heirs = [name for name in channels if name not in told] if len(left) < len(told) else []
+            notified_channels = self._told(alert)
+            left = [name for name in notified_channels if name in self._keys]
+            heirs = (
+                [name for name in channels if name not in notified_channels]
+                if len(left) < len(notified_channels)
+                else []
+            )
             unheard = bool(heirs) and alert.acknowledged is None and self._is_unheard(alert)
             if policy is None or self._is_kept_back(policy, alert, open_now, now):
                 if kind == "over":
@@ -527,7 +531,7 @@ class PolicyWatch:
                 loss = loss_sentence(lost, leading.currency, timezone)
         if policy is not None and policy.runbook:
             links["runbook"] = policy.runbook
-        told = Told(
+        content = Told(
             kind=kind,
             alert=alert.id,
             policy=alert.policy,
@@ -551,7 +555,7 @@ class PolicyWatch:
             told_to=() if unanswered is None else unanswered.told,
             told_at=None if unanswered is None or not unanswered.told else unanswered.since,
         )
-        return message_facts(told, alert.state)
+        return message_facts(content, alert.state)
 
 
 class _FactsOfLook:

@@ -54,7 +54,7 @@ def span_words(start: int, end: int, timezone: str = "UTC", *, days: bool = Fals
     >>> span_words(july, july + 30 * hour), span_words(july - 48 * hour, july + 24 * hour)
     ('1 July 2013 to 2 July 2013, 06:00', '29 June to 1 July 2013')
     """
-    ends = [local_time(one, timezone) for one in (start, max(start, end - 1), end)]
+    ends = [local_time(moment, timezone) for moment in (start, max(start, end - 1), end)]
     first, last, after = ends
     whole = days or (first.hour, first.minute, after.hour, after.minute) == (0, 0, 0, 0)
     if first.date() == last.date():
@@ -62,7 +62,7 @@ def span_words(start: int, end: int, timezone: str = "UTC", *, days: bool = Fals
         return f"{first.day} {first:%B %Y}{hours}"
     if not whole:
         return f"{date_words(start, timezone)} to {date_words(end, timezone)}"
-    before, until = (f"{one.day} {one:%B %Y}".split() for one in (first, last))
+    before, until = (f"{moment.day} {moment:%B %Y}".split() for moment in (first, last))
     while len(before) > 1 and before[-1] == until[len(before) - 1]:
         before.pop()
     return f"{' '.join(before)} to {' '.join(until)}"

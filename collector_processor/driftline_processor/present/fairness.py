@@ -93,16 +93,16 @@ def fewest_sentence(fairness: Fairness, criteria: Collection[str]) -> str:
 
 
 def _comparison(group_comparison: GroupComparison, ratio: bool) -> str:
-    rate, beside = (
+    rate, reference = (
         _RATES.get(group_comparison.rate, group_comparison.rate),
         f" compared with {group_comparison.compared_with}" if group_comparison.compared_with else "",
     )
     if ratio:
         high = "" if group_comparison.high is None else f" to {group_comparison.high:.2f}"
         interval = f"{group_comparison.low:.2f}{high or ' or more'}"
-        return f"{group_comparison.group}: {rate} {group_comparison.value:.2f} times as high{beside} ({interval})"
+        return f"{group_comparison.group}: {rate} {group_comparison.value:.2f} times as high{reference} ({interval})"
     interval = f"{_points(group_comparison.low)} to {_points(group_comparison.high)}"
-    return f"{group_comparison.group}: {rate} {_points(group_comparison.value)} points{beside} ({interval})"
+    return f"{group_comparison.group}: {rate} {_points(group_comparison.value)} points{reference} ({interval})"
 
 
 def _points(share: float | None) -> str:

@@ -24,8 +24,8 @@ def in_shares(metric: str) -> bool:
     >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
     (True, False, False)
     """
-    found = metric_named(metric)
-    return found is not None and found.unit == "fraction"
+    definition = metric_named(metric)
+    return definition is not None and definition.unit == "fraction"
 
 
 def figure(value: float) -> str:

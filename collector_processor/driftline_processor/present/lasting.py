@@ -14,9 +14,9 @@ from .numbers import many, number
 def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
     """Return a sentence per persistent shift up to now, the most significant first; ``moment``: writes a time."""
     columns = {} if evaluation.lasting is None else evaluation.lasting.columns
-    ranked_columns = sorted(columns.items(), key=lambda one: -(one[1].evidence or 0.0))
+    ranked_columns = sorted(columns.items(), key=lambda shift: -(shift[1].evidence or 0.0))
     score = "score" if evaluation.score is None else evaluation.score.words
-    return [lasting_sentence(name, one, moment, score) for name, one in ranked_columns if one.state == "drift"]
+    return [lasting_sentence(name, shift, moment, score) for name, shift in ranked_columns if shift.state == "drift"]
 
 
 def what_lacks(evaluation: Evaluation) -> str:
@@ -47,11 +47,13 @@ def lasting_sentence(name: str, lasting_shift: LastingShift, moment: Callable[[i
     """
     subject = {"score": f"the {score}", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
     shift, since = lasting_shift.shift or 0.0, lasting_shift.since or 0
-    moved = "higher" if shift > 0 else "lower"
+    direction = "higher" if shift > 0 else "lower"
     if lasting_shift.measure == "level":
-        how = f"{subject} is {number(abs(shift))} sd {moved}"
+        how = f"{subject} is {number(abs(shift))} sd {direction}"
     elif lasting_shift.measure == "spread":
         how = f"{subject} spreads {'more' if shift > 0 else 'less'}"
     else:
-        how = f"the share of {short(lasting_shift.measure)} in {subject} is {number(abs(100 * shift))} points {moved}"
+        how = (
+            f"the share of {short(lasting_shift.measure)} in {subject} is {number(abs(100 * shift))} points {direction}"
+        )
     return f"lasting shift: over the {many(lasting_shift.windows, 'window')} from {moment(since)} on, {how}"

@@ -70,10 +70,10 @@ def sentence(side_by_side: SideBySide) -> str:
     challenger_loss, champion_loss = (
         mean_loss(difference.loss, v) for v in (difference.challenger, difference.champion)
     )
-    said = (
+    words = (
         f"{name} {verdict_words} {champion}{yet_words}: {loss} {challenger_loss} against {champion_loss} in {rows}, "
         f"a difference of {ends_of_difference(difference.loss, difference.low, difference.high)}"
     )
     if difference.rows_needed is not None:
-        said += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"
-    return said
+        words += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"
+    return words

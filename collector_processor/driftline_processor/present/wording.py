@@ -111,11 +111,11 @@ def duration(nanoseconds: int) -> str:
     >>> duration(90 * 60 * 10**9), duration(2 * 86_400 * 10**9), duration(30 * 10**9)
     ('1h30m', '2d', '30s')
     """
-    text, rest = "", nanoseconds // 10**9
+    text, remaining = "", nanoseconds // 10**9
     for unit, seconds in _UNITS:
-        count, rest = divmod(rest, seconds)
+        count, remaining = divmod(remaining, seconds)
         text += f"{count}{unit}" if count else ""
-    return text + (f"{rest}s" if rest or not text else "")
+    return text + (f"{remaining}s" if remaining or not text else "")
 
 
 def iso_time(nanoseconds: int) -> str:
@@ -124,9 +124,9 @@ def iso_time(nanoseconds: int) -> str:
     >>> iso_time(1_772_323_200_000_000_000), iso_time(1_500_000_000)
     ('2026-03-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
     """
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    seconds, fraction_ns = divmod(nanoseconds, 1_000_000_000)
     text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    fraction = f".{fraction_ns:09d}".rstrip("0") if fraction_ns else ""
     return f"{text}{fraction}Z"
 
 

@@ -69,7 +69,7 @@ def production_baseline(
     extras = replace(extras, seasons=None, slices=slices_between(connection, series, like, since, until))
     extras = replace(extras, slice_outcomes=None)
     extras = replace(extras, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks)
-    found = replace(
+    baseline = replace(
         like,
         version=series.key.version,
         task=series.task,
@@ -78,8 +78,8 @@ def production_baseline(
         extras=extras,
     )
     if seasonality is None:
-        return found
-    return add_seasons(StoredPast(connection, series, found), found, since, until, seasonality)
+        return baseline
+    return add_seasons(StoredPast(connection, series, baseline), baseline, since, until, seasonality)
 
 
 class ConfiguredBaselineError(Exception):

@@ -270,8 +270,8 @@ def _too_good(
 ) -> Iterator[str]:
     if in_force is None or in_force.source == "provisional":
         return
-    for found in filter(None, map(suspicious_metric, windows.values())):
-        metric, was, best, compared = found
+    for suspicious in filter(None, map(suspicious_metric, windows.values())):
+        metric, was, best, compared = suspicious
         yield (
             f"All {compared} windows of {series.key.model} with outcomes perform worse than the rows of its baseline "
             f"({metric_title(metric)} {number(was)} in the baseline, {number(best)} at best since then): "

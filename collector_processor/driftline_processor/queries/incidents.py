@@ -204,9 +204,9 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
     if before is not None and before.timezone != model.timezone:
         before = None
     if before is not None and _identical(_closed(before.windows), closed):
-        alike = (before.verdict, before.in_use) == (model.verdict, model.in_use)
-        alike = alike and before.interruptions == model.interruptions
-        if alike and _open_words(before.windows) == _open_words(windows):
+        is_unchanged = (before.verdict, before.in_use) == (model.verdict, model.in_use)
+        is_unchanged = is_unchanged and before.interruptions == model.interruptions
+        if is_unchanged and _open_words(before.windows) == _open_words(windows):
             return replace(before, windows=windows)
         moved = _moved(windows, before.moved)
         incidents = _incidents(model, windows, before.spans, moved)

@@ -64,8 +64,8 @@ class Interruptions(Struct):
         """Read the stored interruptions."""
         query = "SELECT series, kind, since, until, pause FROM interruptions ORDER BY series, since, kind"
         rows = read(self.connection, query).to_pylist()
-        for row, one in self.connection.unreadable.skipped("interruptions", rows, _interruption):
-            self._known[row["series"]] = (*self.of(row["series"]), one)
+        for row, interruption in self.connection.unreadable.skipped("interruptions", rows, _interruption):
+            self._known[row["series"]] = (*self.of(row["series"]), interruption)
 
     def of(self, series: int) -> tuple[Interruption, ...]:
         """Return the interruptions of a series, oldest first."""
@@ -93,11 +93,13 @@ class Interruptions(Struct):
             now: Wall time, unix nanoseconds.
         """
         changes, oldest = _Changes(), now - KEEP_DAYS
-        for series, one in seen.items():
+        for series, seen_traffic in seen.items():
             before = self.of(series)
-            after = [self._ended(past, one, now) for past in before if past.until is None or past.until > oldest]
+            after = [
+                self._ended(past, seen_traffic, now) for past in before if past.until is None or past.until > oldest
+            ]
             lasting_kinds = {past.kind for past in after if past.until is None}
-            traffic = one.traffic
+            traffic = seen_traffic.traffic
             if series in in_use and traffic.silent_since is not None and "no_data" not in lasting_kinds:
                 after.append(Interruption("no_data", traffic.silent_since, None, traffic.pause))
             if (

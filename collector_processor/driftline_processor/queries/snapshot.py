@@ -150,16 +150,16 @@ class _Writing:
         self._connection, self._series, self._keep = connection, series, keep
         self._since, self._until, self._labelled = since, until, labelled
         columns = read_columns(connection)
-        known_columns = [columns[one.number] for one in series if one.number in columns]
-        self._texts = dict.fromkeys(name for one in known_columns for name in one.texts)
-        self._vectors = dict.fromkeys(name for one in known_columns for name in one.vectors)
+        known_columns = [columns[entry.number] for entry in series if entry.number in columns]
+        self._texts = dict.fromkeys(name for entry in known_columns for name in entry.texts)
+        self._vectors = dict.fromkeys(name for entry in known_columns for name in entry.vectors)
         self._features = tuple(
-            dict.fromkeys(name for one in known_columns for name in (*one.numbers, *one.texts, *one.vectors))
+            dict.fromkeys(name for entry in known_columns for name in (*entry.numbers, *entry.texts, *entry.vectors))
         )
         self._rowless = not self._features
-        categories = {category for one in series for category in _categories(one.task)}
+        categories = {category for entry in series for category in _categories(entry.task)}
         self._extra = (*(f"{_SCORE}{category}" for category in sorted(categories)), *self._slice_columns())
-        self._parts = PARTS + (LISTS if any(one.task.ranks_items for one in series) else ())
+        self._parts = PARTS + (LISTS if any(entry.task.ranks_items for entry in series) else ())
         self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
 
     def write(self, path: Path) -> Snapshot | None:

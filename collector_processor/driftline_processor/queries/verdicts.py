@@ -230,11 +230,11 @@ class Verdicts:
 
     def _pace(self, known_windows: Known, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the normal rate of a model in an environment, computed once per hour."""
-        found = self._paces.get(known_windows.siblings)
-        if found is None or found.hour != now // HOUR:
+        cached = self._paces.get(known_windows.siblings)
+        if cached is None or cached.hour != now // HOUR:
             pace = pace_of(arrivals.of(known_windows.siblings), now, known_windows.timezone)
-            self._paces[known_windows.siblings] = found = _Paces(now // HOUR, pace)
-        return found.pace
+            self._paces[known_windows.siblings] = cached = _Paces(now // HOUR, pace)
+        return cached.pace
 
 
 _COLUMNS = pa.schema([("series", pa.int32()), ("state", pa.string()), ("since", pa.int64()), ("changed", pa.int64())])

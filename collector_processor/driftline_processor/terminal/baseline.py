@@ -171,9 +171,9 @@ def compare_baselines(old: Baseline, new: Baseline) -> Evaluation:
     period = new.extras.period
     window = Window("", 0, 0) if period is None else Window("", period.first, period.last + 1)
     pane, task = rebin_baseline(old, new), replace(old.task, threshold=new.task.threshold)
-    alike = align_threshold(old, pane, task)
+    aligned = align_threshold(old, pane, task)
     key = ModelKey(new.model, new.version)
-    return judge_window(ModelWindow(key, window, pane, task=task), alike)
+    return judge_window(ModelWindow(key, window, pane, task=task), aligned)
 
 
 def changes(old: Baseline, new: Baseline) -> Iterator[str]:

@@ -50,7 +50,7 @@ def show_progress(
 
 
 def _is_shown_somewhere() -> bool:
-    """Return False if stderr is neither a terminal nor in a notebook, and rich is not told to use it as a terminal."""
+    """Return False if stderr is neither a terminal nor a notebook, and rich is not forced to treat it as a terminal."""
     return sys.stderr.isatty() or "IPython" in sys.modules or bool({"FORCE_COLOR", "TTY_COMPATIBLE"} & {*os.environ})
 
 

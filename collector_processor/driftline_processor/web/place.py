@@ -71,7 +71,7 @@ class Place(Struct, frozen=True):
 
     def parameters(self) -> list[tuple[str, str]]:
         """Return name and value of the query parameters of this place, also for forms."""
-        said = [
+        pairs = [
             ("version", self.version),
             ("environment", self.environment),
             ("window", self.window),
@@ -80,7 +80,7 @@ class Place(Struct, frozen=True):
             ("to", self.until),
             *(("slice", slice_text) for slice_text in self.slices),
         ]
-        return [(name, value) for name, value in said if value or (name == "version" and value == "")]
+        return [(name, value) for name, value in pairs if value or (name == "version" and value == "")]
 
     def slice_values(self) -> dict[str, str]:
         """Return key → value of the slices. Raises 400 if a slice has no value."""

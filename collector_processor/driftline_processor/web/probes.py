@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``, which answer as soon as the port is open: they need none of the pages."""
+"""``/healthz`` and ``/readyz``, which answer as soon as the port is open, before the pages are loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from driftline_processor.health import Health
 
 
 def probes(health: Health) -> list[Route]:
-    """Return the routes of what programs ask of the process."""
+    """Return the routes of the health probes."""
 
     def alive(_: Request) -> Response:
         return JSONResponse(health.body(), status_code=200 if health.alive else 503)

@@ -118,8 +118,8 @@ class Selection(Struct, frozen=True):
 
     def slice_names(self) -> list[str]:
         """Return the slices of the selected window and of the address."""
-        known = () if self.chosen is None else (*self.chosen.performance_slices, *self.chosen.slices)
-        return sorted({*known, *self.place.slices})[:MOST_SLICES]
+        window_slices = () if self.chosen is None else (*self.chosen.performance_slices, *self.chosen.slices)
+        return sorted({*window_slices, *self.place.slices})[:MOST_SLICES]
 
     @property
     def reference(self) -> Mapping[str, MetricValue]:

@@ -143,7 +143,7 @@ class GitHub(HttpAction):
             return Request("POST", f"{self._repository}/dispatches", body, accepted=(404,))
         inputs = {name: _text(value) for name, value in fill_tree(self.inputs, facts).items()}
         body = {"ref": self.ref, "inputs": inputs}
-        # GitHub Enterprise Server may not know it, and refuses what it does not know.
+        # GitHub Enterprise Server may lack it, and rejects unknown parameters.
         if self.url == GitHub.model_fields["url"].default:
             body["return_run_details"] = True
         place = f"actions/workflows/{quote(self.workflow, safe='')}/dispatches"
@@ -191,7 +191,7 @@ def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _known(reply: Reply) -> Reply:
-    """Return a reply; what is not found may be there for another token, and is asked for again."""
+    """Return a reply; raises for 404, which can be fixed by another token and is retried."""
     if reply.status == 404:
         raise NotTaken(Answer("put_off", f"HTTP 404 {reply.text}"))
     return reply

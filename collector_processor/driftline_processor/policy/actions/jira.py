@@ -124,8 +124,8 @@ class Jira(HttpAction):
         if kind == "opened" and not message.facts.get("again"):
             summary = self._issue_fields(message)["summary"]
             return f"would create an issue in {self.project}, unless an issue with the label {label} exists: {summary}"
-        moved = f", and move it to {self.transition}" if kind == "over" and self.transition else ""
-        return f"would comment on the issue with the label {label}{moved}: {message.facts['title']}"
+        transition_words = f", and move it to {self.transition}" if kind == "over" and self.transition else ""
+        return f"would comment on the issue with the label {label}{transition_words}: {message.facts['title']}"
 
     def request(self, message: Message) -> Request:
         """Return the request that creates the issue."""

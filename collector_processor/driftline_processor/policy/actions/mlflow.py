@@ -113,8 +113,8 @@ class MLflow(HttpAction):
             wrong, previous, move = int(tag["wrong"]), int(tag["previous"]), tag[0]
             if current not in (wrong, previous):
                 return self._unchanged(current, "was moved to", wrong)
-        moved = {"name": name, "alias": self.alias, "version": str(previous)}
-        yield Request("POST", f"{self._api}/registered-models/alias", moved)
+        alias_body = {"name": name, "alias": self.alias, "version": str(previous)}
+        yield Request("POST", f"{self._api}/registered-models/alias", alias_body)
         yield self._tagged(name, key, f"{move}, done")
         return move
 

@@ -38,7 +38,7 @@ class WebhookAddress(ChannelAddress):
 
     def problems(self) -> Iterator[str]:
         """Yield the reasons why HTTP rejects the address."""
-        import httpx  # what the channel itself asks by
+        import httpx  # the library of the channel
 
         scheme = self.url.partition("://")[0]
         try:

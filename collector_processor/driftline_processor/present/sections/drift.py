@@ -174,8 +174,8 @@ def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
     """Return explanations of the states whose words are not enough."""
     states, lines = {column.state for column in columns}, []
     if "within_normal_variation" in states:
-        moved = "it shifted, but not more than days and weeks of the baseline differ"
-        lines.append(f"{state_word('within_normal_variation')}: {moved}")
+        explanation = "it shifted, but not more than days and weeks of the baseline differ"
+        lines.append(f"{state_word('within_normal_variation')}: {explanation}")
     if "inconclusive" in states:
         reasons = sorted({column.reason for column in columns if column.reason})
         words = " and ".join(state_word("inconclusive", reason) for reason in reasons) or state_word("inconclusive")

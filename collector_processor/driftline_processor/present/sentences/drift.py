@@ -14,11 +14,13 @@ from .outcomes import unreviewed_words
 
 @words_of("tasks_differ")
 def _tasks_differ(champion: str, challenger: str) -> str:
-    known = [task for task in (champion, challenger) if task]
-    if len(known) == 2:
+    known_tasks = [task for task in (champion, challenger) if task]
+    if len(known_tasks) == 2:
         return f"one is {champion}, the other {challenger}"
     return (
-        f"one is {known[0]}, and the task of the other is not known yet" if known else "their tasks are not known yet"
+        f"one is {known_tasks[0]}, and the task of the other is not known yet"
+        if known_tasks
+        else "their tasks are not known yet"
     )
 
 
@@ -100,7 +102,7 @@ _TOO_SHORT = (
 
 
 def _detectable(column: ColumnDrift) -> str:
-    """Return the smallest shift that would have been detected; "" where it is not known."""
+    """Return the smallest shift that would have been detected; "" if unknown."""
     if column.detectable_change is None:
         return ""
     return f"a shift of {column.detectable_change:.2g} standard deviations or more would have been detected"
@@ -211,8 +213,8 @@ def _correlation(joint_drift: JointDrift) -> str:
     if not joint_drift.contributors:
         return ""
     first, second = joint_drift.contributors[0].features
-    others = joint_drift.changed_pairs - 1
-    more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""
+    other_pairs = joint_drift.changed_pairs - 1
+    more = f", and {other_pairs} more pair{'' if other_pairs == 1 else 's'} changed" if other_pairs > 0 else ""
     was, now = joint_drift.was or 0, joint_drift.now or 0
     return f"the correlation of {first} and {second} is {now:+.2f}, but was {was:+.2f} in the baseline{more}"
 

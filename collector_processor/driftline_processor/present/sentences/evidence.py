@@ -86,8 +86,8 @@ def _metric_moved(
 ) -> str:
     verb = "fell" if change < 0 else "rose"
     to = "" if value is None else f" to {metric_value(metric, value)}"
-    moved = f"its {metric_words(metric)} {verb} by {size_of_change(metric, change, low, high)}{to}"
-    return moved if level is None else f"{clause(level)}, and {moved}"
+    change_clause = f"its {metric_words(metric)} {verb} by {size_of_change(metric, change, low, high)}{to}"
+    return change_clause if level is None else f"{clause(level)}, and {change_clause}"
 
 
 @words_of("estimate_moved")

@@ -154,8 +154,8 @@ def _no_slice_with_rows(key: str, metric: str, min_rows: int, most: tuple[str, i
 
 @words_of("few_predictions_reviewed")
 def _few_predictions_reviewed(rows: int, predictions: int, needed: int) -> str:
-    known = f"the outcomes of {rows:,} of its {predictions:,} predictions have arrived"
-    return f"{known}, and at least {needed:,} are needed"
+    coverage_clause = f"the outcomes of {rows:,} of its {predictions:,} predictions have arrived"
+    return f"{coverage_clause}, and at least {needed:,} are needed"
 
 
 @words_of("slices_of_key")

@@ -153,14 +153,14 @@ def _calibration(curve: Curve) -> Markup:
     top = ticks[-1]
     marks = [*_axes(ticks, "mean score", "share of positives"), svg.line(*_PLOT.at(0, 0), *_PLOT.at(1, 1), "was")]
     marks.append(svg.path([_PLOT.at(x / top, y / top) for x, y in points], "line"))
-    told = []
+    tooltips = []
     weights = [0.0] * len(points) if curve.weight is None else curve.weight.tolist()
     for (x, y), (low, high), weight in zip(points, limits, weights, strict=True):
         marks.append(svg.line(*_PLOT.at(x / top, low / top), *_PLOT.at(x / top, high / top), "interval"))
         title = f"score {number(x)}: {number(y)} ({number(low)} to {number(high)}) of {_weight(weight)} are positive"
         marks.append(svg.dot(*_PLOT.at(x / top, y / top), 3.5, "dot", title))
-        told.append(title)
-    about = "; ".join(told)
+        tooltips.append(title)
+    about = "; ".join(tooltips)
     return svg.picture(360, 236, marks, "calibration: share of positives over the mean score", "chart", about=about)
 
 

@@ -143,8 +143,8 @@ def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
         drift = evaluation.drift
         at = drift.places.get(name)
         if at is not None:
-            moved = drift.moved.item(at)
-            height = max(8, min(round(100 * (moved if moved == moved else 0.0) / _MOST_PSI), 100))
+            size = drift.moved.item(at)
+            height = max(8, min(round(100 * (size if size == size else 0.0) / _MOST_PSI), 100))
             shade = shade_of(drift.states[at], drift.sizes[at])
             if runs and runs[-1][:2] == [shade, height] and runs[-1][2] + runs[-1][3] == place:
                 runs[-1][3] += 1

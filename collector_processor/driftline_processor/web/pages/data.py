@@ -120,13 +120,15 @@ def fine_sentence(evaluation: Evaluation) -> str:
 def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:
     """Return the features whose fraction of missing values changed by :data:`CHANGED` or more, largest change first."""
     missing = []
-    drifts = [one.drift for one in evaluations]
+    drifts = [evaluation.drift for evaluation in evaluations]
     for name in dict.fromkeys(name for drift in drifts for name in drift.places):
         was = (drift.of(name, drift.missing_was) for drift in reversed(drifts))
         share_now = None if chosen is None else chosen.drift.of(name, chosen.drift.missing)
         over_time = tuple(drift.of(name, drift.missing) for drift in drifts)
-        missing.append(MissingShare(name, next((one for one in was if one is not None), None), share_now, over_time))
-    return sorted((one for one in missing if one.change >= CHANGED), key=lambda one: -one.change)
+        missing.append(
+            MissingShare(name, next((share for share in was if share is not None), None), share_now, over_time)
+        )
+    return sorted((feature for feature in missing if feature.change >= CHANGED), key=lambda feature: -feature.change)
 
 
 def outcomes_table(evaluations: Sequence[Evaluation]) -> Table:

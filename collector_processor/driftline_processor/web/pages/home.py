@@ -113,8 +113,8 @@ class ModelRow(Struct, frozen=True):
         if self.value is None:
             return ""
         low, high = (numbers.finite(end) for end in (self.value.low, self.value.high))
-        told = interval_of_value(self.metric, low, high)
-        return told.strip(" ()").replace(" to ", "–")
+        interval_text = interval_of_value(self.metric, low, high)
+        return interval_text.strip(" ()").replace(" to ", "–")
 
     @property
     def team(self) -> str:
