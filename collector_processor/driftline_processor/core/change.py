@@ -156,7 +156,7 @@ def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[floa
         np.bincount(cell, of, minlength=CELLS)
         for of in (total, total * smooth, sides[1], total * smooth * (1 - smooth))
     )
-    # what the reference's own rates are off by, cell by cell and in all
+    # errors of the reference's own rates, per cell and in total
     by_cell = np.zeros((CELLS, len(again.smooth)))
     np.add.at(by_cell, (cell, again.place), total)
     off = again.off @ by_cell.T

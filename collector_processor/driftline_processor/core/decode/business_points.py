@@ -92,7 +92,7 @@ def _points(
         yield "bad_point"
         return
     if kind == "sum" and cumulative and not data.is_monotonic:
-        cumulative = False  # it is a level, as a gauge is
+        cumulative = False  # a level, such as a gauge
     if cumulative and business_metric.level:
         yield "cumulative"
         return

@@ -62,7 +62,7 @@ def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
         case "max":
             return _above(numbers, rule.high), _from(numbers, rule.low)
         case "mean" | "stddev":
-            # 1e100: a number beyond it is in no mean: its square would turn a pane's sums infinite for good
+            # 1e100: larger numbers are excluded, since their squares would make a pane's sums infinite
             usable = np.where(np.abs(numbers) <= 1e100, numbers, 0.0)
             return usable, usable * usable
         case "values" | "not_values":

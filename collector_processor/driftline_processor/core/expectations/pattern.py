@@ -83,7 +83,7 @@ def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
         texts = [text if text.isascii() else text.translate(_FEWER) for text in texts]
     try:
         array = pa.array(texts, pa.string())
-    except UnicodeEncodeError:  # half of a surrogate pair is no character, and matches as one that is not known
+    except UnicodeEncodeError:  # half of a surrogate pair matches as an unknown character
         array = pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.string())
     found: NDArray[np.bool_] = pc.match_substring_regex(array, written).to_numpy(zero_copy_only=False)
     return found

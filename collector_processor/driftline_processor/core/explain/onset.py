@@ -73,9 +73,8 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
         return None
     now, was = _shares(series[1:][of_window].sum(axis=0)), _shares(series[0])
     bounds = sorted({0, *cuts, len(series)})
-    # 0.25: a stretch that has gone less of the way from the baseline to now does not belong to the drift yet. A drift
-    # that grows is so dated from near its beginning, and days that are cut off from the others for what days are, are
-    # not in it.
+    # 0.25: minimum way from the baseline to now for a part of the drift: a growing drift is dated near its beginning,
+    # and ordinary differences between days are excluded.
     drifted = [
         first > 0 and _way(was, _shares(series[first:last].sum(axis=0)), now) >= 0.25
         for first, last in itertools.pairwise(bounds)
@@ -83,7 +82,7 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
     index = len(drifted) - 1
     if not drifted[index]:
         return None
-    while drifted[index - 1]:  # the first stretch, that of the baseline, never is
+    while drifted[index - 1]:  # the first part, that of the baseline, never is
         index -= 1
     first = bounds[index]
     return Onset(int(filled_steps[first - 1]), cuts[first], first == 1)
@@ -95,7 +94,7 @@ def _segmented(series: F64, first: int, last: int, effect: float, alike: float =
     for start, end, share in _stretches(first, last):
         cut = _best(series[start:end], effect, alike, anchored=start == 0)
         if cut is not None:
-            alike = max(alike, cut.alike)  # of the whole, which comes first: a short stretch knows little of it
+            alike = max(alike, cut.alike)  # from the whole series, which is first: a short part gives a poor estimate
             tried.append(_Cut(start + cut.at, min(1.0, cut.p / share), alike))
     best = min(tried, key=lambda cut: cut.p, default=None)
     if best is None or best.p > ALPHA:
@@ -123,14 +122,14 @@ def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | N
     known well, and which is not a step.
     """
     count = len(part)
-    freedom = count - 2  # of how steps differ within: two means are known from them, or one and the baseline's
+    freedom = count - 2  # of the variance within: two means are estimated
     filled = part.sum(axis=0) > 0
     width = int(np.count_nonzero(filled))
     if freedom < 1 or width < 2:
         return None
     part = part[:, filled]
     share = part.sum(axis=0) / part.sum()
-    before = np.cumsum(part, axis=0)[:-1]  # of the cut before row 1, 2, ...
+    before = np.cumsum(part, axis=0)[:-1]  # for the cut before row 1, 2, ...
     between = _apart(before, share, float(part.sum()))
     variance = np.full(count - 1, effect * (width - 1))
     if freedom >= FEW:
@@ -166,8 +165,8 @@ def _alike(within: F64, cut: int) -> float:
     if 0 < cut < count:
         products[cut - 1] = 0.0  # across the cut
     r = float(products.sum()) / sum_of_squares
-    r += (1 + 3 * max(r, 0.0)) / count  # around their own mean steps resemble each other less than they do
-    # 0.9: the greatest correlation of neighbouring steps that is allowed for
+    r += (1 + 3 * max(r, 0.0)) / count  # corrects the bias of the autocorrelation around the sample mean
+    # 0.9: maximum autocorrelation that is corrected
     r = min(max(r, 0.0), 0.9)
     return (1 + r) / (1 - r)
 
@@ -179,7 +178,7 @@ def _apart(before: F64, share: F64, rows: float) -> F64:
     """
     n = before.sum(axis=1, keepdims=True)
     expected = share * (n * (rows - n) / rows)
-    # one more: a single row where none is expected is not much
+    # + 1: a single row in a cell without expected rows has little weight
     distance: F64 = ((before - n * share) ** 2 / (expected + 1)).sum(axis=1)
     return distance
 

@@ -175,6 +175,6 @@ def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) 
     next_one = np.partition(waiting, most)[most] if len(waiting) > most else np.inf
     probability = np.minimum(reach, sizes * next_one)
     new = np.flatnonzero(asked & (rank < next_one))
-    # 1.01: a label whose weight was rounded on its way is still one of a row that was drawn
+    # 1.01: tolerates the rounding of a label's weight
     again = np.flatnonzero((lot <= before * 1.01) & (before < probability))
     return LabelDraw(ChosenRows(new, probability[new]), ChosenRows(again, probability[again]))

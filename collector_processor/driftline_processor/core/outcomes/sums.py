@@ -109,7 +109,7 @@ def list_means(pane: Pane) -> dict[str, ListMean]:
     if known is None:
         return {}
     rows, weight, squared = known.tolist()
-    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store keeps no zeros
+    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store omits zeros
     found = {"ctr": ListMean(int(rows), weight, squared, clicked, clicked_squared, clicked_squared)}
     for cutoff, sums in sorted(_by_cutoff(pane).items()):
         heads = (sums[:3].tolist(), sums[3:6].tolist())

@@ -165,7 +165,7 @@ def gap(sums: PerformanceSums) -> LossMean | None:
     alone = came.value * (1 - came.value)
     if alone <= 0 or came.telling < FEWEST_TELLING:
         return None
-    times = max(squared.value - value**2, 0.0) / alone  # the variance of a row's gap, in that of its outcome
+    times = max(squared.value - value**2, 0.0) / alone  # ratio of the variance of a row's gap to that of its outcome
     moved = came.moved._replace(
         variance=came.moved.variance * times,
         influence=score.moved.influence - came.moved.influence,

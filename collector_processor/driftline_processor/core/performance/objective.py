@@ -290,7 +290,7 @@ def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState
     judged = next((window for window in reversed(windows) if window.closed and not window.young), None)
     found = {} if judged is None else {objective.rule: objective for objective in judged.objectives}
     closed = next((window for window in reversed(windows) if window.closed), None)
-    of_calls = () if closed is None else closed.objectives  # which wait for no outcome
+    of_calls = () if closed is None else closed.objectives  # which do not depend on outcomes
     return (
         found
         | {objective.rule: objective for objective in of_calls if objective.metric in SERVICE_METRICS}

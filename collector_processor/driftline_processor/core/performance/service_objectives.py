@@ -128,9 +128,9 @@ def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidenc
         share, limit = measured.value, objective.limit
     if share is None or math.isclose(share, limit, abs_tol=1e-12):
         return None
-    if not 0 < limit < 1:  # an error rate of nothing: one failure breaks it, and no number of calls meets it
+    if not 0 < limit < 1:  # a limit of 0: one failure breaks it, and no number of calls meets it
         return None
-    if share in (0.0, 1.0):  # so many calls, all of them alike, prove it
+    if share in (0.0, 1.0):  # the number of identical calls that prove it
         needed = math.ceil(math.log((1 - confidence) / 2) / math.log(limit if share else 1 - limit))
     else:
         needed = rows_to_decide(share, limit, confidence)

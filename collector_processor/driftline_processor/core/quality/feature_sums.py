@@ -156,7 +156,7 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
     counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
     if own_rows(counts, others)[0]:
         (more,), (off,) = missed(counts, others)
-        # 3.0: standard deviations by which an estimate may be off: by chance in one of 370
+        # 3.0: standard deviations of the upper limit: exceeded by chance in one of 370
         return float(more) / rows, float(more + 3.0 * off) / rows
     categories = counts[0, :-1]
     rare = float(categories[categories < sure(least_kept(counts, others)[0])].sum())
@@ -291,7 +291,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         distribution_function(pair.bins, pair.now),
     )
     own = was.at(now.points)
-    # 0.015: greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows
+    # 0.015: maximum error of a distribution function that is linear within a bin of 1 % of the rows
     return ChangedNumber(
         pair=pair,
         was=was,

@@ -27,7 +27,7 @@ from driftline_processor.core.windows.window import DAY
 from .past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
 
 if TYPE_CHECKING:
-    # opentelemetry.proto, which files do not need
+    # imports opentelemetry.proto, which evaluating files does not need
     from driftline_processor.core.decode.training_runs import TrainingRun
 
 ASSUMED_SHARE = 0.5
@@ -190,7 +190,7 @@ def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | 
         windows: Closed windows of one length, oldest first. Periods between them without predictions count.
         days: Length of the horizon.
     """
-    # 30: windows whose traffic says how much is to come: a month of days
+    # 30: windows that predict the traffic: a month of days
     newest = windows[-30:]
     span = newest[-1].window.end - newest[0].window.start if newest else 0
     if span <= 0:

@@ -394,7 +394,7 @@ def windows_to_turn(length: int) -> int:
     >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
     [2, 2, 2, 3, 3]
     """
-    # 0.02: share of the windows of a healthy model in which outcomes or calls show a loss; see `docs/data/alerts.md`
+    # 0.02: fraction of a healthy model's windows in which outcomes or calls show a degradation; `docs/data/alerts.md`
     return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(0.02))
 
 
@@ -568,7 +568,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     for reading in readings:
         if not reading.decides:
             if _could_tell(reading.evaluation):
-                turn, undecided = None, True  # the next window does not bear it out
+                turn, undecided = None, True  # the next window does not confirm it
             continue
         if reading.state == state:
             newest, turn = reading, None
@@ -587,7 +587,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     if newest is None:
         if turn is None or not state:
             return runs
-        newest, since, turn = turn.reading, turn.since, None  # the windows of the state before are gone
+        newest, since, turn = turn.reading, turn.since, None  # the windows of the previous state are not available
     return [*runs, _Run(newest, since, turn, len(readings))]
 
 
@@ -652,8 +652,7 @@ def _run_of_risk(
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:
     """Return True if outcomes stopped after the deciding window."""
-    # 2: closed windows in a row without outcomes that had their time, after which an older `healthy` is not believed:
-    # as many as make an incident
+    # 2: consecutive closed windows without outcomes after which an older `healthy` is outdated, as for an incident
     return len(_without_outcomes(closed, run)) >= 2
 
 

@@ -186,8 +186,7 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
 
 def _is_strange(finding: Finding) -> bool:
     """Return True if most values of an input are out of range, as in another unit or from another source."""
-    # 0.5: share of an input's values out of its usual range from which on the input itself is doubted before the model
-    # is
+    # 0.5: fraction of an input's values out of range above which the input is checked before the model
     return finding.check == OUT_OF_RANGE.name and len(finding.features) == 1 and (finding.now or 0.0) >= 0.5
 
 

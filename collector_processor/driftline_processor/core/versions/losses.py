@@ -163,7 +163,7 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
     chance = probability_of_outcome(task, scores, truth)
     brier = (1 - chance) ** 2
     if task.has_class_scores and scores is not None and len(scores):
-        with np.errstate(invalid="ignore", over="ignore"):  # of what is no probability
+        with np.errstate(invalid="ignore", over="ignore"):  # for scores that are not probabilities
             brier += (scores**2).sum(axis=1) - chance**2
     return {"error": errors, "brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
 

@@ -118,7 +118,7 @@ def unpaired_sums(first: F64, second: F64) -> Sums:
     told = np.flatnonzero(known)
     if not len(told):
         return Sums()
-    # 10: hours are looked at apart from this number of outcomes on: comparing within n rows costs one in n of them
+    # 10: minimum outcomes per period: comparing within n rows costs one in n of them
     stretch = (known[told].cumsum() - known[told]) // 10
     begins = told[np.flatnonzero(np.diff(stretch, prepend=-1))]
     parts = by_stretch(*(np.add.reduceat(hours, begins, axis=1) for hours in (one, other)))
