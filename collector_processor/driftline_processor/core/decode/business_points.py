@@ -99,8 +99,8 @@ def _points(
     for point in data.data_points:
         if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
             continue
-        said = {**around, **_texts(point.attributes, business_metric.match)}
-        if any(said.get(name, "") != value for name, value in business_metric.match.items()):
+        attributes = {**around, **_texts(point.attributes, business_metric.match)}
+        if any(attributes.get(name, "") != value for name, value in business_metric.match.items()):
             continue
         time = point.time_unix_nano or now
         if not 0 < time < 2**63:

@@ -656,10 +656,10 @@ class RowReader:
         behind = position + width
         stop = behind + taken[-1] if slots[-1].sized and taken[-1] is not None else behind
         may.append(stop <= self._end[rows])
-        alike = _words(block, words)
+        row_words = _words(block, words)
         if width % 8:
-            alike[:, -1] &= _KEEP[width % 8, 0]
-        differs = alike != np.frombuffer(
+            row_words[:, -1] &= _KEEP[width % 8, 0]
+        differs = row_words != np.frombuffer(
             pattern + bytes(8 * words - width), "<u8"
         )  # 12 times as fast as comparing byte strings
         if not differs.any() and all(fits.all() for fits in may):

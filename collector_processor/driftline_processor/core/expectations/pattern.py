@@ -65,8 +65,8 @@ def check_pattern(pattern: str) -> None:
         pc.match_substring_regex(pa.array([""]), _re2(pattern))
     except pa.ArrowInvalid as error:
         reason = next((sentence for mark, sentence in _MISSING if mark.search(pattern)), "")
-        said = str(error).removeprefix("Invalid regular expression: ")
-        raise UnusablePattern(reason or f"RE2 cannot match the expression: {said}") from None
+        message = str(error).removeprefix("Invalid regular expression: ")
+        raise UnusablePattern(reason or f"RE2 cannot match the expression: {message}") from None
 
 
 def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:

@@ -342,10 +342,10 @@ def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
     """Return the outcomes that a window needs for its interval to lie on one side; None if no number is enough."""
     if break_even is None:
         return None
-    apart = loss.worse - break_even
-    whole, own = (loss.worse - loss.low, loss.own_low) if apart > 0 else (loss.high - loss.worse, loss.own_high)
+    distance = loss.worse - break_even
+    whole, own = (loss.worse - loss.low, loss.own_low) if distance > 0 else (loss.high - loss.worse, loss.own_high)
     of_baseline = max(0.0, whole**2 - own**2)
-    room = apart**2 - of_baseline
+    room = distance**2 - of_baseline
     if room <= 0 or own <= 0:
         return None
     needed = loss.outcomes * own**2 / room

@@ -312,17 +312,17 @@ class _Turn(NamedTuple):
         reading: The newest of them.
         since: Since when they contradict it, unix nanoseconds.
         windows: Their number.
-        told: Their count towards the change, in which a clear window counts more.
+        weight: Their count towards the change, in which a clear window counts more.
     """
 
     reading: Reading
     since: int | None
     windows: int
-    told: int
+    weight: int
 
     def with_next(self, reading: Reading) -> _Turn:
         """Return the turn with one more window."""
-        return _Turn(reading, self.since, self.windows + 1, self.told + _weight(reading))
+        return _Turn(reading, self.since, self.windows + 1, self.weight + _weight(reading))
 
 
 class _Run(NamedTuple):
@@ -540,7 +540,7 @@ def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
 def _healthy_again(run: _Run) -> tuple[Fact, ...]:
     if run.turn is None:
         return ()
-    left = windows_to_turn(_length(run.turn.reading)) - run.turn.told
+    left = windows_to_turn(_length(run.turn.reading)) - run.turn.weight
     return (fact("newest_healthy_again", windows=run.turn.windows, left=left),)
 
 
@@ -580,7 +580,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
             else _Turn(reading, reading.since(), 1, _weight(reading))
         )
         believed = not undecided and (needed == TO_TURN or len(readings) == 1)
-        if turn.told >= needed or (not state and (reading.state == "healthy" or believed)):
+        if turn.weight >= needed or (not state and (reading.state == "healthy" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
             state, newest, since, turn = reading.state, reading, turn.since, None

@@ -101,8 +101,8 @@ def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
     if variance <= 0 or len(values) < 3:
         return 1.0
     deviation = np.sqrt(variance)
-    apart = drawn * rest * (rest - drawn) / np.maximum((rows - 1) * (rows - 2), 1) * third
-    skewness = float(apart.sum()) / deviation**3
+    third_moments = drawn * rest * (rest - drawn) / np.maximum((rows - 1) * (rows - 2), 1) * third
+    skewness = float(third_moments.sum()) / deviation**3
     z = float(values[inside].sum() / deviation)
     if abs(skewness) < 1e-6:
         return float(ndtr(-z))
@@ -361,8 +361,8 @@ class _Rows:
         """Return the confirmed slices of one loss, and the rows of each."""
         has_loss = np.isfinite(loss)
         loss = np.where(has_loss, loss, 0.0)
-        # 0.999: quantile at which absolute errors are capped in the search, so that one outlier is not a slice. The test
-        # uses all.
+        # 0.999: quantile at which absolute errors are capped in the search, so that one outlier is not a slice. The
+        # test uses all.
         tamed = (
             np.minimum(loss, np.quantile(loss[has_loss], 0.999)) if by == "absolute_error" and has_loss.any() else loss
         )
@@ -387,7 +387,7 @@ class _Rows:
             ):
                 confirmed.append(
                     (
-                        self._told(
+                        self._weak_slice(
                             by=by,
                             candidate=candidate,
                             inside=inside,
@@ -431,7 +431,7 @@ class _Rows:
         stretch = None if self.stretch is None else self.stretch[indices]
         return difference(inside[indices], loss[indices], weight, stretch, few_days(self.time[indices]))
 
-    def _told(
+    def _weak_slice(
         self, by: RowLoss, candidate: Candidate, inside: Mask, loss: F64, rows: Mask, difference: Difference, p: float
     ) -> WeakSlice:
         indices = np.flatnonzero(inside & rows)
