@@ -175,7 +175,7 @@ class BusinessSeries(Struct, frozen=True, eq=False):
             elif self.keys.aggregation == "sum":
                 value = float((values * weights).sum())
             else:
-                newest = self.time[first:last] == self.time[last - 1]  # of several streams the sum of their newest
+                newest = self.time[first:last] == self.time[last - 1]  # the newest value of each stream, summed
                 value = float(values[newest].sum())
         return value if math.isfinite(value) else None
 

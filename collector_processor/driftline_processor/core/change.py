@@ -125,8 +125,8 @@ def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) 
     smooth = rates.again.smooth[rates.again.place]
     expected, observed = float(total @ smooth / total.sum()), hits / float(total.sum())
     moved = _classes_moved(sides, was)
-    alike = moved.p_value >= LEVEL or moved.beyond < MATERIAL * max(q - freedom, 0.0)
-    return OutcomeEvidence(meaning, expected, observed, alike and _scores_followed(total, rates, observed, between))
+    unchanged = moved.p_value >= LEVEL or moved.beyond < MATERIAL * max(q - freedom, 0.0)
+    return OutcomeEvidence(meaning, expected, observed, unchanged and _scores_followed(total, rates, observed, between))
 
 
 def _sides(pane: Pane) -> tuple[F64, F64] | None:
@@ -156,7 +156,7 @@ def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[floa
         np.bincount(cell, of, minlength=CELLS)
         for of in (total, total * smooth, sides[1], total * smooth * (1 - smooth))
     )
-    # what the reference's own rates are off by, cell by cell and in all
+    # errors of the reference's own rates, per cell and in total
     by_cell = np.zeros((CELLS, len(again.smooth)))
     np.add.at(by_cell, (cell, again.place), total)
     off = again.off @ by_cell.T
@@ -200,8 +200,8 @@ def _scores_followed(labelled: F64, rates: Rates, observed: float, between: floa
     if shift is None or shift.p_value > LEVEL:
         return False
     chance = observed * (1 - observed) / float(labelled.sum())
-    apart = abs(observed - shift.prior - shift.shift) / math.sqrt(shift.variance + chance)
-    return apart < -float(ndtri(LEVEL / 2))
+    distance = abs(observed - shift.prior - shift.shift) / math.sqrt(shift.variance + chance)
+    return distance < -float(ndtri(LEVEL / 2))
 
 
 STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})

@@ -53,8 +53,7 @@ def betting_evidence(total: F64, squares: F64, below: F64) -> F64:
     >>> float(betting_evidence(np.array(60.0), np.array(100.0), np.array(1.0)).round(2))
     10.2
     """
-    # 1e-3: a bound below which rows would have to lie is taken as this far away: so close to 0 or 1 no mean is told
-    # apart
+    # 1e-3: minimum distance of the bound: means this close to 0 or 1 are not distinguished
     c = np.maximum(below, 1e-3)[..., np.newaxis]
     grown = _BETS / c * total[..., np.newaxis] - _COST / c**2 * squares[..., np.newaxis]
     return _mixed(grown + _prior(c))
@@ -82,7 +81,7 @@ def _prior(below: F64) -> F64:
 
 def _weights(edges: F64, typical: float) -> F64:
     usual = np.diff(erf(edges / (typical * np.sqrt(2))))
-    usual[..., 0] += 1e-300  # so that a bound near 0, where every bet is a great one, leaves something to divide by
+    usual[..., 0] += 1e-300  # avoids a division by 0 for a bound near 0, where every bet is large
     usual /= usual.sum(axis=-1, keepdims=True)
     weights: F64 = np.log((1 - _EVEN) * usual + _EVEN / _NODES)
     return weights

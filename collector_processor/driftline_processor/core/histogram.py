@@ -188,7 +188,7 @@ def cells(histogram: Histogram) -> tuple[F64, F64, F64]:
         high = np.append(histogram.bounds, np.inf)
         counts = histogram.counts
     else:
-        base = 2.0 ** -float(histogram.scale)  # of the exponent: base = 2 ** base
+        base = 2.0 ** -float(histogram.scale)  # exponent of the base
         below, above = (_edges(buckets, base) for buckets in (histogram.negative, histogram.positive))
         zero = histogram.threshold
         lowest = np.nextafter(-zero, -np.inf)

@@ -162,7 +162,7 @@ def _performance(asked_window: AskedWindow) -> Evaluation:
     if counted is not None:
         evaluation.outcome_rows = int(counted[0])
     if (rows := float(sent_rows(pane)[0])) > 0:
-        # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
+        # unweighted: reviewed rows have the weight of unreviewed ones, so a tenth reviewed would look like all
         evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
     evaluation.positive_class = positive_words(task, {} if baseline is None else baseline.columns)
     judge_performance(
@@ -244,5 +244,5 @@ def _unknown(column: str, pane: Pane) -> ColumnDrift:
 
 
 def _never_arrived(pane: Pane, part: str) -> bool:
-    counts = pane.parts.get(part)  # the last but one are the missing ones
+    counts = pane.parts.get(part)  # the last but one entry counts missing values
     return counts is None or not (counts[:-2].any() or counts[-1:].any())

@@ -444,10 +444,10 @@ class Fields:
         if cells is None:
             return np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)
         unread = np.isin(cells.kind[self._rows], (LIST, OTHER))
-        said = self.classes(name)
-        if said is None or said.codes is None:
+        column = self.classes(name)
+        if column is None or column.codes is None:
             return np.zeros(self.n, np.bool_), unread
-        text = np.array([*said.categories, "0"])[said.codes]
+        text = np.array([*column.categories, "0"])[column.codes]
         return text == "1", unread | ~np.isin(text, ("0", "1"))
 
     def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:

@@ -92,15 +92,15 @@ def _points(
         yield "bad_point"
         return
     if kind == "sum" and cumulative and not data.is_monotonic:
-        cumulative = False  # it is a level, as a gauge is
+        cumulative = False  # a level, such as a gauge
     if cumulative and business_metric.level:
         yield "cumulative"
         return
     for point in data.data_points:
         if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
             continue
-        said = {**around, **_texts(point.attributes, business_metric.match)}
-        if any(said.get(name, "") != value for name, value in business_metric.match.items()):
+        attributes = {**around, **_texts(point.attributes, business_metric.match)}
+        if any(attributes.get(name, "") != value for name, value in business_metric.match.items()):
             continue
         time = point.time_unix_nano or now
         if not 0 < time < 2**63:

@@ -99,8 +99,8 @@ def points(
             for metric in scope.metrics:
                 for mapped in mappings.get(metric.name, ()):
                     if around is None:
-                        said = (*of_resource, *scope.scope.attributes)
-                        around = {attribute.key: read(attribute.value) for attribute in said}
+                        attributes = (*of_resource, *scope.scope.attributes)
+                        around = {attribute.key: read(attribute.value) for attribute in attributes}
                     for point in _points_of(metric, mapped, around, environment, digest, now):
                         if isinstance(point, str):
                             rejected[point] += 1
@@ -133,14 +133,14 @@ def _points_of(
     for point, reader, delta in read_points:
         if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
             continue
-        said = {**around, **{attribute.key: read(attribute.value) for attribute in point.attributes}}
-        if any(_text(said, key) != value for key, value in mapped.match.items()):
+        attributes = {**around, **{attribute.key: read(attribute.value) for attribute in point.attributes}}
+        if any(_text(attributes, key) != value for key, value in mapped.match.items()):
             continue
         histogram = reader(point)
         begin, end = getattr(point, "start_time_unix_nano", 0), point.time_unix_nano or now
-        feature = mapped.feature or _text(said, mapped.feature_attribute)
-        named = bounded_text(_text(said, mapped.category_attribute)) if mapped.category_attribute else ""
-        version = _text(said, mapped.version_attribute)
+        feature = mapped.feature or _text(attributes, mapped.feature_attribute)
+        named = bounded_text(_text(attributes, mapped.category_attribute)) if mapped.category_attribute else ""
+        version = _text(attributes, mapped.version_attribute)
         if histogram is None or count(histogram) > MOST_COUNTED or len(version) > MAX_TEXT:
             yield "bad_point"
             continue
@@ -158,7 +158,7 @@ def _points_of(
         beginning.update((0 if delta else begin).to_bytes(8, "big"))
         process = beginning.digest()
         beginning.update(f"{mapped.model}\0{mapped.target}\0{feature}\0".encode())
-        where = _text(said, mapped.environment_attribute) if mapped.environment_attribute else environment
+        where = _text(attributes, mapped.environment_attribute) if mapped.environment_attribute else environment
         made = Point(
             metric=_target(mapped, named),
             key=ModelKey(mapped.model, version, bounded_text(where)),

@@ -149,11 +149,11 @@ def data_points(metric: otlp.Metric) -> Iterator[tuple[Any, Reader, bool]]:
 
 def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source, now: int) -> Point | str:
     """Return the point, or the reason of its rejection."""
-    said = {attribute.key: read(attribute.value) for attribute in point.attributes}
-    model = _text(said, a.ML_MODEL_NAME)
+    attributes = {attribute.key: read(attribute.value) for attribute in point.attributes}
+    model = _text(attributes, a.ML_MODEL_NAME)
     if not model:
         return "no_model_name"
-    version, feature = _text(said, a.ML_MODEL_VERSION), _text(said, a.DRIFTLINE_FEATURE_NAME)
+    version, feature = _text(attributes, a.ML_MODEL_VERSION), _text(attributes, a.DRIFTLINE_FEATURE_NAME)
     if len(model) > MAX_TEXT or len(version) > MAX_TEXT:
         return "bad_point"
     if (
@@ -167,7 +167,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
     histogram = reader(point)
     if histogram is None or count(histogram) > MOST_COUNTED:
         return "bad_point"
-    decided = said.get(a.ML_PREDICTION_CLASS, (TEXT, ""))
+    decided = attributes.get(a.ML_PREDICTION_CLASS, (TEXT, ""))
     begin = begin if 0 < begin <= end else 0
     origin = source.digest.copy()
     origin.update((0 if delta else begin).to_bytes(8, "big"))
@@ -177,16 +177,16 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         stream=stream_of(metric, point.attributes, origin, histogram),
         process=origin.digest(),
         captured=source.captured,
-        task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
+        task=task_of(_text(attributes, a.ML_MODEL_TASK), (), "", 0.5).kind,
         feature=bounded_text(feature),
-        category=bounded_text(_text(said, a.DRIFTLINE_FEATURE_CATEGORY)),
-        invalid=said.get(a.DRIFTLINE_FEATURE_INVALID) == (BOOLEAN, True),
+        category=bounded_text(_text(attributes, a.DRIFTLINE_FEATURE_CATEGORY)),
+        invalid=attributes.get(a.DRIFTLINE_FEATURE_INVALID) == (BOOLEAN, True),
         decided=class_text(decided[1])[:MAX_TEXT] if decided[0] in (TEXT, INTEGER, NUMBER, BOOLEAN) else "",
         begin=begin,
         end=end,
         delta=delta,
         histogram=histogram,
-        error=bounded_text(_text(said, a.ERROR_TYPE)),
+        error=bounded_text(_text(attributes, a.ERROR_TYPE)),
     )
 
 
@@ -203,7 +203,7 @@ def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogra
     """
     digest = origin.copy()
     digest.update(metric.encode())
-    for key, value in _said(attributes):
+    for key, value in _encoded(attributes):
         digest.update(f"\0{key}\0{len(value)}\0".encode() + value)
     digest.update(histogram.bounds.tobytes() if isinstance(histogram, Explicit) else b"exponential")
     return bytes(digest.digest())
@@ -214,14 +214,14 @@ def origin_of(attributes: Iterable[KeyValue]) -> bytes:
 
     The instance id is preferred since a Collector may add attributes to a resource later.
     """
-    said = _said(attributes)
-    own = [pair for pair in said if pair[0] == a.SERVICE_INSTANCE_ID]
+    pairs = _encoded(attributes)
+    own = [pair for pair in pairs if pair[0] == a.SERVICE_INSTANCE_ID]
     if own:
-        own += [pair for pair in said if pair[0] == a.SERVICE_NAME]
-    return b"".join(f"{key}\0{len(value)}\0".encode() + value for key, value in own or said)
+        own += [pair for pair in pairs if pair[0] == a.SERVICE_NAME]
+    return b"".join(f"{key}\0{len(value)}\0".encode() + value for key, value in own or pairs)
 
 
-def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
+def _encoded(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
     return sorted((attribute.key, attribute.value.SerializeToString(deterministic=True)) for attribute in attributes)
 
 

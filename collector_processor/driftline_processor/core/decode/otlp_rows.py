@@ -222,7 +222,7 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
             is_all_of_body = len(rows) == len(messages)
             records_found = (
                 messages if is_all_of_body else messages.take(rows)
-            )  # others must not take the room of its columns
+            )  # so that the limit on columns counts its own rows only
             plain = _plain_records(
                 records_found,
                 *(read_records if read_records is not None and is_all_of_body else records_found.read(_RECORD)),
@@ -416,7 +416,7 @@ def _walk_resource(data: bytes, begin: int, end: int, rows: array[int], environm
     raw, before = b"", len(rows)
     for tag, start, stop in _fields(data, begin, end):
         if tag == 0x0A:
-            raw += data[start:stop]  # protobuf merges what comes twice, and so do its bytes
+            raw += data[start:stop]  # protobuf merges a repeated field; concatenation does the same
         elif tag == 0x12:
             _walk_scope(data, start, stop, rows)
     if len(rows) > before:
@@ -428,7 +428,7 @@ def _walk_scope(data: bytes, position: int, end: int, rows: array[int]) -> None:
     raw, before = b"", len(rows)
     append = rows.append
     while position < end:
-        if data[position] == 0x12 and data[position + 2] < 0x80 <= data[position + 1]:  # nearly all
+        if data[position] == 0x12 and data[position + 2] < 0x80 <= data[position + 1]:  # the common case
             start = position + 3
             position = start + (data[position + 1] & 0x7F | data[position + 2] << 7)
             append(start)

@@ -46,8 +46,8 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     ):
         rejected[reason] += int((keep & bad).sum())
         keep &= ~bad
-    said, happened = fields.times(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO), rows.time
-    time = np.where(said > 0, said, np.where(happened > 0, happened, now))
+    outcome_time, happened = fields.times(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO), rows.time
+    time = np.where(outcome_time > 0, outcome_time, np.where(happened > 0, happened, now))
     predicted_at = fields.times(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)
     environment, environments = rows.environment
     chosen = np.flatnonzero(keep)
@@ -70,7 +70,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
                 prediction_time=predicted_at[members],
                 weight=weights[members],
                 item=_items(items[members], item_texts),
-                value=_told(value, members),
+                value=_finite(value, members),
                 retracted=retracted[members] if retracted[members].any() else None,
                 slices=sent_columns(grid.slices, members, rejected, whole=True),
             )
@@ -85,12 +85,12 @@ def _has_text(actual: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return filled[actual.codes]
 
 
-def _told(value: F64 | None, members: Where) -> F64 | None:
+def _finite(value: F64 | None, members: Where) -> F64 | None:
     """Return the finite values of some rows; None without any."""
     if value is None:
         return None
-    told = np.where(np.isfinite(value[members]), value[members], np.nan)
-    return None if np.isnan(told).all() else told
+    finite = np.where(np.isfinite(value[members]), value[members], np.nan)
+    return None if np.isnan(finite).all() else finite
 
 
 def _items(codes: I64, categories: list[str]) -> Text | None:

@@ -34,7 +34,7 @@ from .row_templates import pick_texts
 
 _PREDICT = "predict"
 _NO_TRACE = np.void(bytes(16))
-_SAID = (
+_FIELDS = (
     a.ML_PREDICTION_SCORE,
     a.DRIFTLINE_PREDICTION_SCORES,
     a.ML_PREDICTION_CLASS,
@@ -50,11 +50,11 @@ def from_spans(rows: Rows, now: int, rejected: Counter[str]) -> tuple[list[Predi
     """
     grid = rows.grid
     every = Fields(grid, slice(None), Counter())
-    said = _said(grid, every)
+    has_prediction = _has_prediction(grid, every)
     operation, operations = every.texts(a.ML_OPERATION_NAME)
-    predicting = said | np.isin(operation, [code for code, text in enumerate(operations) if text == _PREDICT])
+    predicting = has_prediction | np.isin(operation, [code for code, text in enumerate(operations) if text == _PREDICT])
     named = every.texts(a.ML_MODEL_NAME)[0] >= 0
-    rejected["no_model_name"] += int((said & ~named & ~grid.recorded).sum())
+    rejected["no_model_name"] += int((has_prediction & ~named & ~grid.recorded).sum())
     chosen = _choose(predicting & named & ~grid.recorded)
     return _tables(rows, grid, chosen, now, rejected, spans=True), int(grid.recorded.sum())
 
@@ -63,22 +63,22 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[Predictio
     """Return the tables of records named ``ml.prediction``; see :func:`from_spans`."""
     grid = rows.grid
     every = Fields(grid, slice(None), Counter())
-    said, named = _said(grid, every) | every.has(a.ERROR_TYPE), every.texts(a.ML_MODEL_NAME)[0] >= 0
+    has_prediction, named = _has_prediction(grid, every) | every.has(a.ERROR_TYPE), every.texts(a.ML_MODEL_NAME)[0] >= 0
     rejected["no_model_name"] += int((~named).sum())
-    rejected["no_features_or_score"] += int((named & ~said).sum())
-    return _tables(rows, grid, _choose(said & named), now, rejected, spans=False)
+    rejected["no_features_or_score"] += int((named & ~has_prediction).sum())
+    return _tables(rows, grid, _choose(has_prediction & named), now, rejected, spans=False)
 
 
-def _said(grid: Grid, every: Fields) -> Mask:
+def _has_prediction(grid: Grid, every: Fields) -> Mask:
     """Return True for rows with any field of a prediction."""
-    said = np.zeros(every.n, np.bool_)
-    for name in _SAID:
-        said |= every.has(name)
+    has_field = np.zeros(every.n, np.bool_)
+    for name in _FIELDS:
+        has_field |= every.has(name)
     for cells in grid.features.values():
-        if said.all():
+        if has_field.all():
             break
-        said |= cells.kind != ABSENT
-    return said
+        has_field |= cells.kind != ABSENT
+    return has_field
 
 
 def _choose(keep: Mask) -> Where:
@@ -203,7 +203,7 @@ class _Whole(Struct, frozen=True):
 def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> _Whole:
     began = rows.time[chosen]
     fields.count("bad_time", began < 0)
-    said = fields.times(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
+    prediction_time = fields.times(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
     if spans:
         ended = rows.end[chosen]
         duration: F64 | None = np.where((began > 0) & (ended >= began), (ended - began) / 1e9, np.nan)
@@ -213,7 +213,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
     observed = None if spans else rows.observed[chosen]
     trace_id, span_id = _trace_columns(rows, chosen)
     return _Whole(
-        time=np.where(said > 0, said, np.where(began > 0, began, now)),
+        time=np.where(prediction_time > 0, prediction_time, np.where(began > 0, began, now)),
         id=_ids(rows, fields, chosen, spans),
         given=ScoreColumns(
             fields.numbers(a.ML_PREDICTION_SCORE),

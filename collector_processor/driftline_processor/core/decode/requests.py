@@ -78,15 +78,15 @@ def count_messages(body: bytes, most: int, columns: bool = True) -> int:
         try:
             outline = _Outline.FromString(data)
         except DecodeError:
-            continue  # a text or a number: what is no message is refused, or kept, by who reads it whole
+            continue  # a text or a number; the full parser decides about invalid messages
         for outline_field, parts in outline.ListFields():
             if columns and outline_field.number == _BYTES:
                 continue
             counted += len(parts)
             if counted > most:
-                return counted  # before millions of empty parts are objects
+                return counted  # before millions of empty parts become objects
             if depth < _DEEPEST:
-                # 2**16: bytes of a row, or of a part of one, whose parts are counted, too
+                # 2**16: bytes of a row, or of a part of it, from which on its parts are counted, too
                 waiting += [(part, depth + 1) for part in parts if depth < _ROWS or len(part) > 2**16]
     return counted
 
@@ -185,7 +185,7 @@ def decode_traces_together(bodies: Sequence[bytes], now: int) -> Decoded:
 
 def _spans(bodies: Sequence[bytes], now: int, request: ExportTraceServiceRequest | None = None) -> Decoded:
     decoded = Decoded()
-    with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+    with np.errstate(invalid="ignore"):  # treat a sender's signalling NaN as a NaN
         spans = otlp_rows.spans(bodies, request)
         decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
     decoded.batches = [""] * len(decoded.predictions)
@@ -214,7 +214,7 @@ def decode_logs(body: bytes, now: int) -> Decoded:
     request = _parsed(ExportLogsServiceRequest, body)
     decoded = Decoded()
     if otlp_rows.MARK in body:
-        with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+        with np.errstate(invalid="ignore"):  # treat a sender's signalling NaN as a NaN
             _read(otlp_rows.records(body, request), now, decoded)
         decoded.rejected = +decoded.rejected
     return decoded
@@ -272,7 +272,7 @@ def holds_ours(
 
 def _parsed(kind: type[Request], body: bytes) -> Request:
     columns = kind is not ExportMetricsServiceRequest
-    # 2**20: bytes of a request that is not counted: of half a million empty spans it makes 100 MB
+    # 2**20: maximum bytes of a request that is not counted: half a million empty spans become 100 MB
     if len(body) > 2**20 and count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
         raise TooManyMessages(
             f"the request contains more than {MAX_MESSAGES:,} spans, records or metrics; split it into smaller requests"

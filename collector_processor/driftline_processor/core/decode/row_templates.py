@@ -430,7 +430,7 @@ class RowReader:
             self._advance(self._learn(some, some), rows)
             moved = self._position[rows] - before
             self.left[rows[moved == 0]] = True
-            # 8: a template that reads less than this part of what its rows have left is followed by no other
+            # 8: if a template reads less than 1/8 of the remaining bytes of its rows, no other one follows
             if moved.sum() * 8 < rest.sum():
                 self.left[rows[self._position[rows] != self._end[rows]]] = True
         self.left[waiting[self._position[waiting] != self._end[waiting]]] = True
@@ -656,10 +656,12 @@ class RowReader:
         behind = position + width
         stop = behind + taken[-1] if slots[-1].sized and taken[-1] is not None else behind
         may.append(stop <= self._end[rows])
-        alike = _words(block, words)
+        row_words = _words(block, words)
         if width % 8:
-            alike[:, -1] &= _KEEP[width % 8, 0]
-        differs = alike != np.frombuffer(pattern + bytes(8 * words - width), "<u8")  # byte strings: 12 times as slow
+            row_words[:, -1] &= _KEEP[width % 8, 0]
+        differs = row_words != np.frombuffer(
+            pattern + bytes(8 * words - width), "<u8"
+        )  # 12 times as fast as comparing byte strings
         if not differs.any() and all(fits.all() for fits in may):
             self._write(slots, rows, taken, behind, stop)
             return
@@ -668,7 +670,7 @@ class RowReader:
         for fits in may:
             same &= fits
         hit, miss = np.flatnonzero(same), np.flatnonzero(~same)
-        if isinstance(rows, slice) and len(miss) < len(hit):  # of whole columns the few others are cleared again
+        if isinstance(rows, slice) and len(miss) < len(hit):  # write whole columns, then clear the few other rows
             stop[miss], reached = position[miss], self._reached[miss]
             self._write(slots, rows, taken, behind, stop)
             self._reached[miss] = reached

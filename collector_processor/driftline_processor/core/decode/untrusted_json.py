@@ -69,7 +69,7 @@ def shape_of(data: bytes) -> Shape:
         plain = kind[(inside == 0) & ~quotes]
         steps = np.cumsum(_STEP[plain])
         if len(steps):
-            # A bracket that closes nothing ends every parser, so what follows it may begin at no depth again.
+            # An unmatched closing bracket stops every parser, so the depth may restart at 0 after it.
             level = depth + steps
             level -= np.minimum(np.minimum.accumulate(level), 0)
             deepest, depth = max(deepest, int(level.max())), int(level[-1])

@@ -19,9 +19,10 @@ Mask = NDArray[np.bool_]
 def count_rules(features: Mapping[str, Column], expect: Expectations, group: I64, groups: int) -> dict[str, F64]:
     """Return the counts for the rules of features: part → float64 (groups, 4), unweighted.
 
-    ``group``: int64 (n,), the pane of time each row falls into. Entries: rows, rows with a value, and by the kind of
-    rule those that keep it; for ``min`` those below and those up to the limits, for ``max`` those above and those from
-    the limits on; for ``mean`` and ``stddev`` the sum and the sum of squares. What a table lacks is missing everywhere.
+    ``group``: int64 (n,), the pane of each row. Entries: rows, rows with a value, and two by the kind of rule: the
+    number of rows that meet it; for ``min`` those below and those up to the limits, for ``max`` those above and those
+    from the limits on; for ``mean`` and ``stddev`` the sum and the sum of squares. Features that a table lacks are
+    missing everywhere.
 
     >>> rule = Rule("range", "age", "range: [0, 120]", low=0.0, high=120.0)
     >>> ages = Column(numbers=np.array([17.0, 130.0, np.nan]))
@@ -32,26 +33,28 @@ def count_rules(features: Mapping[str, Column], expect: Expectations, group: I64
     found: dict[str, F64] = {}
     for name, rules in expect.features.items():
         column = features.get(name, Column())
-        told = _told(column, n)
+        has_value = _has_value(column, n)
         for rule in rules:
-            one, other = _of(rule, column, told) if told.any() else (np.zeros(n), np.zeros(n))
-            sums = np.stack([np.bincount(group, each, minlength=groups) for each in (np.ones(n), told, one, other)])
+            one, other = _of(rule, column, has_value) if has_value.any() else (np.zeros(n), np.zeros(n))
+            sums = np.stack(
+                [np.bincount(group, each, minlength=groups) for each in (np.ones(n), has_value, one, other)]
+            )
             found[rule.part] = sums.T.astype(np.float64)
     assert all(values.shape == (groups, WIDTH) for values in found.values())
     return found
 
 
-def _told(column: Column, n: int) -> Mask:
-    told = np.zeros(n, dtype=np.bool_)
+def _has_value(column: Column, n: int) -> Mask:
+    has_value = np.zeros(n, dtype=np.bool_)
     if column.numbers is not None and len(column.numbers):
-        told |= ~np.isnan(column.numbers)
+        has_value |= ~np.isnan(column.numbers)
     if column.codes is not None and len(column.codes):
-        told |= column.codes >= 0
-    return told
+        has_value |= column.codes >= 0
+    return has_value
 
 
-def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
-    n = len(told)
+def _of(rule: Rule, column: Column, has_value: Mask) -> tuple[F64, F64]:
+    n = len(has_value)
     numbers = np.full(n, np.nan) if column.numbers is None else column.numbers
     nothing = np.zeros(n)
     match rule.kind:
@@ -62,12 +65,12 @@ def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
         case "max":
             return _above(numbers, rule.high), _from(numbers, rule.low)
         case "mean" | "stddev":
-            # 1e100: a number beyond it is in no mean: its square would turn a pane's sums infinite for good
+            # 1e100: larger numbers are excluded, since their squares would make a pane's sums infinite
             usable = np.where(np.abs(numbers) <= 1e100, numbers, 0.0)
             return usable, usable * usable
         case "values" | "not_values":
             listed = _listed(rule, column, numbers)
-            return (listed if rule.kind == "values" else told & ~listed).astype(np.float64), nothing
+            return (listed if rule.kind == "values" else has_value & ~listed).astype(np.float64), nothing
         case "type":
             return _typed(rule, column, numbers).astype(np.float64), nothing
         case "length":

@@ -80,7 +80,7 @@ def _cells(bins: NumberBins, sums: Sums) -> tuple[F64, F64, F64]:
         return starts, ends, weights
     lows, highs = np.append(-np.inf, _BOUNDS), np.append(_BOUNDS, np.inf)
     below, above = lows < edges[0], highs > edges[-1]
-    both = below & above  # an octave that holds the whole range: which side its values lie on is known from the bins
+    both = below & above  # an octave that contains the whole range: the bins show the side of its values
     under, over = np.where(below & ~both, sums.tails, 0.0), np.where(above & ~both, sums.tails, 0.0)
     if both.any():
         at = int(np.flatnonzero(both)[0])
@@ -240,7 +240,7 @@ def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expecte
         if rows < 2:
             return _unknown(rule, "one_value", int(rows))
         variance = (squares - rows * mean * mean) / (rows - 1)
-        # 1e-9: a variance below this part of the squared mean is mostly rounding
+        # 1e-9: a variance below this fraction of the squared mean is mostly rounding
         if variance < 1e-9 * mean * mean:
             return _unknown(rule, "values_too_close", int(rows))
         value = math.sqrt(variance)

@@ -65,8 +65,8 @@ def check_pattern(pattern: str) -> None:
         pc.match_substring_regex(pa.array([""]), _re2(pattern))
     except pa.ArrowInvalid as error:
         reason = next((sentence for mark, sentence in _MISSING if mark.search(pattern)), "")
-        said = str(error).removeprefix("Invalid regular expression: ")
-        raise UnusablePattern(reason or f"RE2 cannot match the expression: {said}") from None
+        message = str(error).removeprefix("Invalid regular expression: ")
+        raise UnusablePattern(reason or f"RE2 cannot match the expression: {message}") from None
 
 
 def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
@@ -83,7 +83,7 @@ def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
         texts = [text if text.isascii() else text.translate(_FEWER) for text in texts]
     try:
         array = pa.array(texts, pa.string())
-    except UnicodeEncodeError:  # half of a surrogate pair is no character, and matches as one that is not known
+    except UnicodeEncodeError:  # half of a surrogate pair matches as an unknown character
         array = pa.array([text.encode("utf-8", "replace").decode() for text in texts], pa.string())
     found: NDArray[np.bool_] = pc.match_substring_regex(array, written).to_numpy(zero_copy_only=False)
     return found

@@ -60,7 +60,7 @@ class Limit:
         return "broken"
 
     def _holds(self, value: float) -> bool:
-        close = abs(value - self.number) <= 1e-12 * max(1.0, abs(self.number))  # shares are quotients
+        close = abs(value - self.number) <= 1e-12 * max(1.0, abs(self.number))  # fractions are quotients
         match self.operator:
             case "<":
                 return value < self.number and not close

@@ -85,11 +85,10 @@ def _range(drawn: Cells) -> Change:
     at = int(np.abs(shift[1:-1]).argmax()) + 1
     low, high = sorted((int(shift.argmin()), int(shift.argmax())))
     between = (low > 0 and high < len(drawn.categories)) or high - low == 1
-    # 1.25: factor by which a range between two edges must have changed more than a range beyond one edge to be named
-    # instead
+    # 1.25: minimum ratio of the change between two edges to the change beyond one edge, to name the range
     if between and abs(shift[high] - shift[low]) >= 1.25 * abs(shift[at]):
         return Change(_between(drawn, low, high), float(was[high] - was[low]), float(now[high] - now[low]))
-    if was[at] + now[at] <= 1:  # the side with fewer rows says more
+    if was[at] + now[at] <= 1:  # name the side with fewer rows
         return Change(_below(drawn, at), float(was[at]), float(now[at]))
     return Change(_above(drawn, at), float(1 - was[at]), float(1 - now[at]))
 
@@ -189,11 +188,9 @@ def find_concentration(column_counts: ColumnCounts, slices: Mapping[str, ColumnC
         inside = share_of_rows_moved(was, now)
         outside = share_of_rows_moved(np.maximum(total[0] - was, 0.0), np.maximum(total[1] - now, 0.0))
         part = inside * float(now.sum())
-        # 0.25: greatest move of the other rows as a part of the slice's move, for a cause that names the slice: four of
-        # five moved rows are then of a slice that has half of the rows (docs/data/explanations.md: how often the right
-        # one is named)
-        # 0.05: least share of a slice's rows that moved, for a cause that names the slice: what less than one row in
-        # twenty does is minor for a finding, too (check)
+        # 0.25: maximum ratio of the shift outside to that inside the slice: four of five moved rows are then in a slice
+        # with half of the rows (docs/data/explanations.md has the accuracy)
+        # 0.05: minimum fraction of the slice's rows that moved; smaller findings are minor in data quality, too
         if inside >= 0.05 and outside <= 0.25 * inside and part > largest_part:
             best, largest_part = name, part
     return best
@@ -293,7 +290,7 @@ def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
         return None
     mean_scores = means.mean.copy()
     mean_scores[:-1] = _filled(means.mean[:-1], means.rows[:-1], FEW)
-    if means.rows[-1] < FEW:  # of rows without a value too little is known: as if they were like all others
+    if means.rows[-1] < FEW:  # too few rows without a value: use the overall mean
         mean_scores[-1] = float(means.rows @ means.mean / means.rows.sum())
     return float((counts / counts.sum() - means.rows / means.rows.sum()) @ mean_scores)
 
@@ -396,7 +393,7 @@ def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
         drifts = any(
             name in explain_input.found and explain_input.found[name].state == "drift" for name in finding.features
         )
-        # 0.5: least part of the move that a finding explains to be its cause: more than all other causes together
+        # 0.5: minimum fraction of the shift that a finding must explain: more than all other causes together
         if drifts and share < 0.5 * shift:
             return None
         shift = max(shift, share)

@@ -43,7 +43,7 @@ class Onset(NamedTuple):
 class _Cut(NamedTuple):
     at: int
     p: float
-    alike: float = 1.0
+    step_effect: float = 1.0
     """Design effect of autocorrelated steps."""
 
 
@@ -73,9 +73,8 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
         return None
     now, was = _shares(series[1:][of_window].sum(axis=0)), _shares(series[0])
     bounds = sorted({0, *cuts, len(series)})
-    # 0.25: a stretch that has gone less of the way from the baseline to now does not belong to the drift yet. A drift
-    # that grows is so dated from near its beginning, and days that are cut off from the others for what days are, are
-    # not in it.
+    # 0.25: minimum way from the baseline to now for a part of the drift: a growing drift is dated near its beginning,
+    # and ordinary differences between days are excluded.
     drifted = [
         first > 0 and _way(was, _shares(series[first:last].sum(axis=0)), now) >= 0.25
         for first, last in itertools.pairwise(bounds)
@@ -83,24 +82,25 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
     index = len(drifted) - 1
     if not drifted[index]:
         return None
-    while drifted[index - 1]:  # the first stretch, that of the baseline, never is
+    while drifted[index - 1]:  # the first part, that of the baseline, never is
         index -= 1
     first = bounds[index]
     return Onset(int(filled_steps[first - 1]), cuts[first], first == 1)
 
 
-def _segmented(series: F64, first: int, last: int, effect: float, alike: float = 1.0) -> list[_Cut]:
+def _segmented(series: F64, first: int, last: int, effect: float, step_effect: float = 1.0) -> list[_Cut]:
     """Return all significant cuts of ``series[first:last]``; row 0 of the series is the baseline."""
     tried: list[_Cut] = []
     for start, end, share in _stretches(first, last):
-        cut = _best(series[start:end], effect, alike, anchored=start == 0)
+        cut = _best(series[start:end], effect, step_effect, anchored=start == 0)
         if cut is not None:
-            alike = max(alike, cut.alike)  # of the whole, which comes first: a short stretch knows little of it
-            tried.append(_Cut(start + cut.at, min(1.0, cut.p / share), alike))
+            # the whole series is first, since a short part gives a poor estimate
+            step_effect = max(step_effect, cut.step_effect)
+            tried.append(_Cut(start + cut.at, min(1.0, cut.p / share), step_effect))
     best = min(tried, key=lambda cut: cut.p, default=None)
     if best is None or best.p > ALPHA:
         return []
-    before, after = (_segmented(series, *ends, effect, alike) for ends in ((first, best.at), (best.at, last)))
+    before, after = (_segmented(series, *ends, effect, step_effect) for ends in ((first, best.at), (best.at, last)))
     return [*before, best, *after]
 
 
@@ -116,36 +116,36 @@ def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
     return [(first, last, share), *((start, start + length // scale, 0.5 / len(parts)) for start, scale in parts)]
 
 
-def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | None:
+def _best(part: F64, effect: float, step_effect: float, *, anchored: bool) -> _Cut | None:
     """Return the most likely cut of a part with its p-value; None if it cannot be tested.
 
-    ``alike``: minimum design effect of the steps. ``anchored``: the first row is the baseline, whose fractions are
-    known well, and which is not a step.
+    ``step_effect``: minimum design effect of the steps. ``anchored``: the first row is the baseline, whose fractions
+    are known well, and which is not a step.
     """
     count = len(part)
-    freedom = count - 2  # of how steps differ within: two means are known from them, or one and the baseline's
+    freedom = count - 2  # of the variance within: two means are estimated
     filled = part.sum(axis=0) > 0
     width = int(np.count_nonzero(filled))
     if freedom < 1 or width < 2:
         return None
     part = part[:, filled]
     share = part.sum(axis=0) / part.sum()
-    before = np.cumsum(part, axis=0)[:-1]  # of the cut before row 1, 2, ...
+    before = np.cumsum(part, axis=0)[:-1]  # for the cut before row 1, 2, ...
     between = _apart(before, share, float(part.sum()))
     variance = np.full(count - 1, effect * (width - 1))
     if freedom >= FEW:
         variance = np.maximum(_spread(part, before, share, anchored=anchored) / freedom, variance)
     best = int((between / variance).argmax())
     within = _within(part, best + 1, share)[anchored:]
-    alike = max(alike, _alike(within, best + 1 - anchored))
-    p = _p_value(float(between[best]), within, freedom, width, effect, alike)
-    return _Cut(best + 1, min(1.0, (count - 1) * p), alike)
+    step_effect = max(step_effect, _step_design_effect(within, best + 1 - anchored))
+    p = _p_value(float(between[best]), within, freedom, width, effect, step_effect)
+    return _Cut(best + 1, min(1.0, (count - 1) * p), step_effect)
 
 
-def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, alike: float) -> float:
+def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, step_effect: float) -> float:
     """Return the probability of such a distance, from the variance of steps and from that of independent rows.
 
-    ``within``: float64 (steps, cells), deviation of each step. ``alike``: design effect of the steps.
+    ``within``: float64 (steps, cells), deviation of each step. ``step_effect``: design effect of the steps.
     """
     covariance = within.T @ within / freedom
     variance = float(np.trace(covariance))
@@ -153,11 +153,11 @@ def _p_value(between: float, within: F64, freedom: int, width: int, effect: floa
     if variance <= 0 or freedom < FEW:
         return plain_p
     directions = min(max(variance**2 / float((covariance**2).sum()), 1.0), width - 1)
-    degrees = max(1.0, freedom / alike) * directions
-    return max(plain_p, float(fdtrc(directions, degrees, between / variance / alike)))
+    degrees = max(1.0, freedom / step_effect) * directions
+    return max(plain_p, float(fdtrc(directions, degrees, between / variance / step_effect)))
 
 
-def _alike(within: F64, cut: int) -> float:
+def _step_design_effect(within: F64, cut: int) -> float:
     """Return the design effect of autocorrelated steps: (1 + r) / (1 - r)."""
     count, sum_of_squares = len(within), float((within**2).sum())
     if count < 4 or sum_of_squares <= 0:
@@ -166,8 +166,8 @@ def _alike(within: F64, cut: int) -> float:
     if 0 < cut < count:
         products[cut - 1] = 0.0  # across the cut
     r = float(products.sum()) / sum_of_squares
-    r += (1 + 3 * max(r, 0.0)) / count  # around their own mean steps resemble each other less than they do
-    # 0.9: the greatest correlation of neighbouring steps that is allowed for
+    r += (1 + 3 * max(r, 0.0)) / count  # corrects the bias of the autocorrelation around the sample mean
+    # 0.9: maximum autocorrelation that is corrected
     r = min(max(r, 0.0), 0.9)
     return (1 + r) / (1 - r)
 
@@ -179,7 +179,7 @@ def _apart(before: F64, share: F64, rows: float) -> F64:
     """
     n = before.sum(axis=1, keepdims=True)
     expected = share * (n * (rows - n) / rows)
-    # one more: a single row where none is expected is not much
+    # + 1: a single row in a cell without expected rows has little weight
     distance: F64 = ((before - n * share) ** 2 / (expected + 1)).sum(axis=1)
     return distance
 
@@ -208,8 +208,8 @@ def _within(part: F64, cut: int, share: F64) -> F64:
         [np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:cut], part[cut:])]
     )
     rows = part.sum(axis=1, keepdims=True)
-    apart: F64 = (part - rows * shares) / np.sqrt(rows * share + 1)
-    return apart
+    deviations: F64 = (part - rows * shares) / np.sqrt(rows * share + 1)
+    return deviations
 
 
 def _way(was: F64, then: F64, now: F64) -> float:

@@ -68,7 +68,7 @@ def fast_labels(
 
 def _counting_as_one(moved: gradients.Influence, fewest_rows: float) -> float:
     """Return the design effect, including Student's t, at the level of one of the tests."""
-    # 2: tests of one window: one of the actual values, one of the losses
+    # 2: tests per window, of the actual values and of the losses
     return counting_as_one(moved.influence, moved.expected, fewest_rows, 1 - ALPHA / 2)
 
 

@@ -77,8 +77,8 @@ def _nearness_to_threshold(task: Task, scores: F64) -> F64 | None:
         return None
     score, threshold = scores[:, 0], task.threshold
     room = np.where(score >= threshold, 1 - threshold, threshold)
-    away = np.abs(score - threshold) / np.where(room > 0, room, 1.0)
-    return np.asarray(np.nan_to_num(1 - np.clip(away, 0, 1), nan=1.0), dtype=np.float64)
+    distance = np.abs(score - threshold) / np.where(room > 0, room, 1.0)
+    return np.asarray(np.nan_to_num(1 - np.clip(distance, 0, 1), nan=1.0), dtype=np.float64)
 
 
 def _nearness_of_classes(_task: Task, scores: F64) -> F64 | None:
@@ -170,11 +170,11 @@ def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) 
     >>> second.new.rows.tolist(), second.again.rows.tolist(), second.again.probability.round(2).tolist()
     ([0], [1], [0.6])
     """
-    rank, asked = lot / sizes, np.isnan(before)
-    waiting = rank[asked]
+    rank, unlabelled = lot / sizes, np.isnan(before)
+    waiting = rank[unlabelled]
     next_one = np.partition(waiting, most)[most] if len(waiting) > most else np.inf
     probability = np.minimum(reach, sizes * next_one)
-    new = np.flatnonzero(asked & (rank < next_one))
-    # 1.01: a label whose weight was rounded on its way is still one of a row that was drawn
+    new = np.flatnonzero(unlabelled & (rank < next_one))
+    # 1.01: tolerates the rounding of a label's weight
     again = np.flatnonzero((lot <= before * 1.01) & (before < probability))
     return LabelDraw(ChosenRows(new, probability[new]), ChosenRows(again, probability[again]))

@@ -57,7 +57,7 @@ def install_metrics(metrics: Iterable[Metric]) -> None:
     catalogue = {metric.name: metric for metric in (*_OURS, *metrics)}
     bases = {base: metric for metric in catalogue.values() for base in metric.bases}
     for known, now in ((METRICS, catalogue), (_BASES, bases)):
-        known.update(now)  # never without Driftline's own, which other threads read meanwhile
+        known.update(now)  # other threads read Driftline's own metrics meanwhile
         for name in known.keys() - now.keys():
             del known[name]
 

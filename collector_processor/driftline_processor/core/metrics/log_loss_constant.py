@@ -44,6 +44,6 @@ METRIC = Metric(
     direction=0,
     unit="nats",
     source="the entropy of the baseline's rate, as the null model of McFadden (1974)",
-    value=lambda _sums, _name: None,  # one window does not say: the rate is that of the baseline
+    value=lambda _sums, _name: None,  # not from one window: the rate is that of the baseline
     rank=95,
 )

@@ -120,7 +120,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     share_of_rows: bool = False
     of_all_rows: bool = False
     of_pane: bool = False
-    # 1_000: the rank of a metric that names none: after all of ours
+    # 1_000: the default rank, after all of ours
     rank: int = 1_000
 
     @property

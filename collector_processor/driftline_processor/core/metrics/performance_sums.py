@@ -185,7 +185,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
         place = len(self.asked)
         self.asked.append((moved, rows))
         lent = self.lent[place] if place < len(self.lent) else None
-        # by identity: what was asked with is kept beside the answer, so that it is not another's by then
+        # by identity: the objects are cached with the result, so that their ids are not reused
         key = "rows_as_one", id(moved), id(lent), rows, self.tested
         _, _, rows_per_one, shown_longer = self.once(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
         effect = rows_per_one.at(self.confidence)

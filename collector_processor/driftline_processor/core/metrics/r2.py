@@ -26,7 +26,7 @@ def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | Non
         usable &= weight > 0
     w = np.ones(np.count_nonzero(usable)) if weight is None else weight[usable]
     y, error = y[usable], values[usable] - y[usable]
-    if len(y) == 0 or y.min() == y.max():  # the mean of equal values may be rounded, and so be no distance of 0
+    if len(y) == 0 or y.min() == y.max():  # the rounded mean of equal values may differ from them
         return None
     squares = float(w @ (y - (w @ y) / w.sum()) ** 2)
     return 1 - float(w @ error**2) / squares if squares > 0 else None
@@ -36,14 +36,13 @@ def _r2_from_sums(sums: dict[str, float]) -> BoundedValue:
     if sums["weight"] <= 0:
         return UNKNOWN
     squares = sums["squared_actual"] - sums["actual"] ** 2 / sums["weight"]
-    # a month of panes, added one by one, loses up to 20 eps
+    # adding a month of panes one by one loses up to 20 eps
     lost = 64 * np.finfo(np.float64).eps * sums["squared_actual"]
     if squares <= lost:
         return UNKNOWN
     unexplained = sums["squared_error"] / squares
     bound = unexplained * lost / squares
-    # 0.01: r² from sums is told as long as cancellation may have cost it no more than this: the two digits in which it
-    # is shown hold
+    # 0.01: maximum error by cancellation, so that the two displayed digits are correct
     return BoundedValue(1 - unexplained, bound) if bound <= 0.01 else UNKNOWN
 
 

@@ -113,7 +113,7 @@ class ScoreOrder(Struct, frozen=True):
         share = p / total
         if self.exact:
             return BoundedValue(float(share @ (true / (true + false))))
-        hits = true - (p - np.minimum(p, self.unit)) / 2  # half of the positives and of the negatives are above
+        hits = true - (p - np.minimum(p, self.unit)) / 2  # half of the bin's positives and negatives are above
         value = float(share @ (hits / (hits + (false - q / 2))))
         greatest = float(share @ (true / (true + (false - q))))
         # one positive after the other, each of next to no weight, below all negatives of the bin: ∫ x / (x + false) dx

@@ -33,8 +33,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
 
 def usual(task: Task) -> tuple[str, ...]:
     """Return the default name for a task with more than five classes."""
-    # 5: above so many classes, the accuracy of the first five is one of the usual metrics (Russakovsky et al. 2015,
-    # ImageNet).
+    # 5: above this number of classes, top-5 accuracy is common (Russakovsky et al. 2015, ImageNet)
     return ("top_k_accuracy@5",) if task.has_class_scores and len(task.classes) > 5 else ()
 
 

@@ -88,5 +88,5 @@ def _left(pane: Pane, part: str, erased: str, width: int) -> F64:
     nothing = np.zeros(width)
     all_rows = pane.parts.get(part, nothing)
     left = all_rows - pane.parts.get(erased, nothing)
-    # 1e-12: share of a sum that may be left by rounding when all its rows are subtracted
+    # 1e-12: fraction of a sum that may remain by rounding after all its rows are subtracted
     return np.where(left > 1e-12 * all_rows, left, 0.0)

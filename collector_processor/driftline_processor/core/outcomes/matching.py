@@ -51,7 +51,7 @@ def positions_in(known: I64, values: I64) -> NDArray[np.intp]:
     if not len(known):
         return np.zeros(len(values), np.intp)
     first, last = int(known[0]), int(known[-1])
-    # 8: entries of a table for each number in it
+    # 8: maximum entries of a table per number in it
     if last - first > 8 * len(known):
         return np.minimum(np.searchsorted(known, values), len(known) - 1)
     table = np.zeros(last - first + 1, np.intp)
@@ -92,9 +92,9 @@ def match_outcomes(group: I64, time: I64, asked: I64, at: I64, named: I64) -> ND
     first = np.searchsorted(keys, which * span)
     last = np.searchsorted(keys, (which + 1) * span) - 1
     has = before >= first
-    after = np.minimum(before + 1, last)  # where nothing was before: the first of its group and time ...
+    after = np.minimum(before + 1, last)  # without an earlier one: the first of its group and time ...
     open_to = known & (~has | (named > 0))
-    after = np.where(open_to, np.searchsorted(keys, keys[after], "right") - 1, after)  # ... as it came last
+    after = np.where(open_to, np.searchsorted(keys, keys[after], "right") - 1, after)  # ... in its last version
     nearer = (named > 0) & (time[order[after]] - named < named - time[order[before]])
     found = np.where(has & ~nearer, before, after)
     there = time[order[found]]

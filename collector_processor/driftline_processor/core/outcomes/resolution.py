@@ -190,7 +190,7 @@ def _all_differ(prediction: I64 | Places) -> bool:
     if len(prediction) < 2 or (prediction[1:] > prediction[:-1]).all():
         return True
     first, last = int(prediction.min()), int(prediction.max())
-    # 8: numbers of predictions up to so many times their count are counted by a table instead of sorted
+    # 8: maximum ratio of the range of numbers to their count for a table instead of a sort
     if last - first <= 8 * len(prediction):
         return bool(np.bincount(prediction - first).max() == 1)
     ordered = np.sort(prediction)
@@ -232,6 +232,6 @@ def resolve_rankings(
     relevance = relevance_in(lists, list_statements, left_out)
     last = np.full(n, -1, np.intp)
     spoken = np.flatnonzero(~retracted)
-    last[row[spoken]] = spoken  # of equal rows numpy keeps the last
+    last[row[spoken]] = spoken  # numpy keeps the last of equal rows
     last[np.isnan(relevance.clicked)] = -1
     return RankingOutcomes(relevance, last, worth_of(np.asarray(row, np.int64), item, value, retracted, n))

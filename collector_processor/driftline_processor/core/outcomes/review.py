@@ -45,9 +45,9 @@ def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> 
 
     Deleted rows are excluded. With ``baseline``, its own bins are used.
     """
-    apart = kept_decisions(pane, task.classes)
-    if apart is not None:
-        return apart
+    decisions = kept_decisions(pane, task.classes)
+    if decisions is not None:
+        return decisions
     counted, bins = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
     if counted is None or bins is None:
         return None

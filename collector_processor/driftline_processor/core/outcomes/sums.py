@@ -109,7 +109,7 @@ def list_means(pane: Pane) -> dict[str, ListMean]:
     if known is None:
         return {}
     rows, weight, squared = known.tolist()
-    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store keeps no zeros
+    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store omits zeros
     found = {"ctr": ListMean(int(rows), weight, squared, clicked, clicked_squared, clicked_squared)}
     for cutoff, sums in sorted(_by_cutoff(pane).items()):
         heads = (sums[:3].tolist(), sums[3:6].tolist())
@@ -128,8 +128,7 @@ def _by_cutoff(pane: Pane) -> dict[int, F64]:
 def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:
     """Return the number of joined rows of a weight from a part, or from cells of the confusion matrix.
 
-    ``cells``: bool (k, k), None = all. Rows of a pane from before they were counted are taken to be as many as
-    their share of all weight says.
+    ``cells``: bool (k, k), None = all. For old panes without row counts, rows are proportional to the weight.
 
     >>> parts = {"outcomes": np.array([4.0, 31.0, 301.0]), "outcomes_count": np.array([-27.0])}
     >>> parts |= {"confusion_count": np.array([-27.0, 0, 0, 0])}

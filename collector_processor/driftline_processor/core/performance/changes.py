@@ -115,7 +115,7 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
         _add_ends(sides, level, of, than)
     usual, single = map(normal_quantile, levels)
     if any(side.ends.get(single, 0.0) > 0 for side in sides.values()):
-        # 1e-6: the least p-value that is told: intervals of a greater confidence rest on tails that nobody has seen
+        # 1e-6: minimum reported p-value: intervals of a higher confidence depend on unobserved tails
         surest = 1 - 2 * 1e-6
         _add_ends(sides, surest, compared.now(surest), compared.was(surest))
     p_values = benjamini_hochberg(np.array([side.p_value() for side in sides.values()]))

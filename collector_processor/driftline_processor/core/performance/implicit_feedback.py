@@ -28,8 +28,7 @@ OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
 def count_silence(pane: Pane, task: Task) -> Pane:
     """Return a pane in which every recorded list without outcomes counts as not clicked.
 
-    Predictions that were only counted, and never sent as rows, are none: nobody could have said anything of them. Nor
-    are those that were deleted.
+    Predictions that were counted but not sent as rows, and deleted ones, are excluded.
 
     >>> known = {"rows": np.full(3, 9.0), "outcomes": np.full(3, 2.0), "clicks": np.full(2, 1.0)}
     >>> count_silence(Pane(known), Task("ranking")).parts["outcomes"]

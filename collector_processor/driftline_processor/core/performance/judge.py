@@ -165,7 +165,7 @@ def gap(sums: PerformanceSums) -> LossMean | None:
     alone = came.value * (1 - came.value)
     if alone <= 0 or came.telling < FEWEST_TELLING:
         return None
-    times = max(squared.value - value**2, 0.0) / alone  # the variance of a row's gap, in that of its outcome
+    times = max(squared.value - value**2, 0.0) / alone  # ratio of the variance of a row's gap to that of its outcome
     moved = came.moved._replace(
         variance=came.moved.variance * times,
         influence=score.moved.influence - came.moved.influence,
@@ -231,8 +231,8 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline 
     if found is None or half is None:
         return None
     spread = day_spread(found.moved.influence, found.moved.expected, found.rows) if days else None
-    told = spread is not None and spread.freedom >= FEWEST_LENDING - 1
-    return _OfBaseline(found.value, half, spread.of_days(length / DAY) if told and spread is not None else None)
+    enough_days = spread is not None and spread.freedom >= FEWEST_LENDING - 1
+    return _OfBaseline(found.value, half, spread.of_days(length / DAY) if enough_days and spread is not None else None)
 
 
 def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
@@ -252,10 +252,10 @@ def against_constant(
         lent: The variance between days of the baseline.
     """
     loss, constant = (evaluation.realized.get(name) for name in ("log_loss", "log_loss_constant"))
-    said = evaluation.reference.get("actual_rate")
-    if loss is None or constant is None or loss.value is None or constant.value is None or said is None:
+    reference_rate = evaluation.reference.get("actual_rate")
+    if loss is None or constant is None or loss.value is None or constant.value is None or reference_rate is None:
         return None
-    change, rate = loss.value - constant.value, said.value or 0.0
+    change, rate = loss.value - constant.value, reference_rate.value or 0.0
     limits = _limits(change, rate, sums, lent)
     if limits is None:
         return MetricChange("inconclusive", change, reason="too_few_rows")
@@ -278,11 +278,11 @@ def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads)
         return None
     held = _held(sums.pane)
     of_positive, of_negative = (one[held] for one in losses_of(score_centers()))
-    apart = of_negative + log(1 - rate), of_positive + log(rate)
+    differences = of_negative + log(1 - rate), of_positive + log(rate)
     weights = [side.weight for side in curve]
     total = float(sum(weight.sum() for weight in weights))
-    middle = sum(float(weight @ one) for weight, one in zip(weights, apart, strict=True)) / total
-    moves = [(one - middle) / total for one in apart]
+    middle = sum(float(weight @ one) for weight, one in zip(weights, differences, strict=True)) / total
+    moves = [(one - middle) / total for one in differences]
     rows = sum(side.rows for side in curve)
     moved = influence_of_scores(curve, moves, [rows / max(rows - 1, 1.0)] * 2)
 

@@ -152,7 +152,7 @@ def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> Metr
     if sums.table is not None and lacking and not sums.table.knows(_needed_cells(sums, metric, name)):
         found = UNREVIEWED, sums.rows
     (low, high, method), rows = found
-    low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
+    low, high = (None if end is None else float(end) for end in (low, high))  # JSON needs Python floats
     return MetricValue(
         value=value.value,
         rows=value.rows,

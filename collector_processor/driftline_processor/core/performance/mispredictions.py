@@ -99,7 +99,7 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
     if happened is None or (task.has_threshold and task.positive is None):
         return None
     decided, known = decide(task, scores, predicted), (happened >= 0) & (happened < len(task.classes))
-    chance = None if scores is None else task.score_of_classes(scores, happened)  # of what happened
+    chance = None if scores is None else task.score_of_classes(scores, happened)  # of the actual class
     loss = np.where(error == 1, 1.0 if chance is None else 1 - np.nan_to_num(chance, nan=0.0), np.nan)
     return RowLosses(loss, known, happened, decided if len(decided) else nothing)
 

@@ -276,7 +276,7 @@ def _rolling(
     objective: Objective, evaluation: Evaluation, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> ObjectiveState:
     """Evaluate the outcomes of every period that ends within the window."""
-    why = () if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
+    why = () if evaluation.young else evaluation.immature  # too few outcomes; steps exclude young ones
 
     def judge(window: Window, panes: Sequence[Pane]) -> ObjectiveState:
         blocks = _blocks(panes, window, outcomes.timezone)
@@ -470,8 +470,8 @@ def rows_to_decide(share: float, limit: float, confidence: float) -> int:
     error = normal_quantile(confidence) * math.sqrt(limit * (1 - limit))
     error += POWER * math.sqrt(max(share * (1 - share), 0.0))
     needed = math.ceil((error / abs(share - limit)) ** 2)
-    while power_of_share(needed, share, limit, confidence) < _TELLS:  # that was the normal distribution's
-        # 0.002: part of the rows needed to which their number is told: steps of the search for it
+    while power_of_share(needed, share, limit, confidence) < _TELLS:  # the above is the normal approximation
+        # 0.002: relative step of the search
         needed += math.ceil(needed * 0.002)
     return needed
 

@@ -40,7 +40,7 @@ def positive_words(task: Task | None, columns: Mapping[str, str | Sequence[str]]
             return ""
         name = re.sub(r"^(is|was|has)_", "", column)
     name = re.sub(r"[\s_]+", " ", name).strip()
-    # 3: words of a name that a sentence has room for
+    # 3: maximum words of a name in a sentence
     return name if 0 < len(name.split()) <= 3 and not _is_number(name) else ""
 
 

@@ -44,10 +44,10 @@ _CACHE: WeakKeyDictionary[Baseline, _Known] = WeakKeyDictionary()
 
 
 def _known(baseline: Baseline, settings: PerformanceSettings) -> _Known:
-    asked = replace(settings, confidence=STANDARD.confidence)
+    standard = replace(settings, confidence=STANDARD.confidence)
     known = _CACHE.get(baseline)
-    if known is None or known.settings != asked:
-        known = _CACHE[baseline] = _Known(asked)
+    if known is None or known.settings != standard:
+        known = _CACHE[baseline] = _Known(standard)
     return known
 
 
@@ -155,5 +155,5 @@ def _as_sure(metric: MetricValue, in_time: MetricValue | None) -> MetricValue:
     low, high = in_time.low, in_time.high
     if low is None or high is None:
         return metric
-    apart = metric.value - in_time.value
-    return structs.replace(metric, low=low + apart, high=high + apart, interval="blocks")
+    offset = metric.value - in_time.value
+    return structs.replace(metric, low=low + offset, high=high + offset, interval="blocks")

@@ -128,9 +128,9 @@ def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidenc
         share, limit = measured.value, objective.limit
     if share is None or math.isclose(share, limit, abs_tol=1e-12):
         return None
-    if not 0 < limit < 1:  # an error rate of nothing: one failure breaks it, and no number of calls meets it
+    if not 0 < limit < 1:  # a limit of 0: one failure breaks it, and no number of calls meets it
         return None
-    if share in (0.0, 1.0):  # so many calls, all of them alike, prove it
+    if share in (0.0, 1.0):  # the number of identical calls that prove it
         needed = math.ceil(math.log((1 - confidence) / 2) / math.log(limit if share else 1 - limit))
     else:
         needed = rows_to_decide(share, limit, confidence)
@@ -150,9 +150,9 @@ def _each(
         name: structs.replace(_state(objective, calls, settings, _open(evaluation)), slice=name)
         for name, calls in own.items()
     }
-    judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
-    few = len(states) - len(judged)
-    if not judged:
+    evaluated = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
+    few = len(states) - len(evaluated)
+    if not evaluated:
         unknown = ObjectiveState(
             metric=objective.metric,
             rule=objective.rule,
@@ -165,8 +165,8 @@ def _each(
         )
         remark = no_slice_with_rows(objective, None, of_calls=True)
         return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, remarks=(remark,))
-    surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
-    for name, state in judged.items():
+    surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(evaluated))
+    for name, state in evaluated.items():
         if state.state == "broken":
-            judged[name] = structs.replace(_state(objective, own[name], surer), slice=name)
-    return with_slices(objective, worst_state(objective, list(judged.values())), judged, few)
+            evaluated[name] = structs.replace(_state(objective, own[name], surer), slice=name)
+    return with_slices(objective, worst_state(objective, list(evaluated.values())), evaluated, few)

@@ -68,7 +68,7 @@ def judge_slices(
         key, _, value = name.partition("=")
         rows, predictions = _labelled(slice_pane), int(sent_rows(slice_pane)[0])
         metrics = measured(name, outcomes, task, settings, days)
-        # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
+        # predictions < rows if the value came with outcomes only, or got its slice after the predictions
         performance = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
         if not performance.rows:
             continue
@@ -105,7 +105,7 @@ def measured(
     slice_pane = outcomes.slices[name]
     metrics = realized(slice_pane, task, settings)
     if settings.outcomes == "implicit" and task.ranks_items and "rows" not in slice_pane.parts:
-        metrics = without_young_lists(metrics)  # how many of its lists nobody clicked is not known
+        metrics = without_young_lists(metrics)  # its number of lists without clicks is unknown
     if only:
         metrics = {only: metrics[only]} if only in metrics else {}
     return with_intervals(

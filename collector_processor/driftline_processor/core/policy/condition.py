@@ -643,8 +643,7 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
     match = _COMPARISON.fullmatch(text)
     if match is None:
         count, _, sentence = text.partition(" ") if text[:1].isdigit() else ("", "", text)
-        # 0.8: how alike a sentence is that a misspelt one may mean: the ratio of difflib; two letters of fourteen may
-        # differ
+        # 0.8: minimum ratio of difflib for a suggestion: two letters of fourteen may differ
         suggestions = [f"{count} {match}".strip() for match in get_close_matches(sentence, _SENTENCES, n=1, cutoff=0.8)]
         fix = (
             f"did you mean '{suggestions[0]}'?"

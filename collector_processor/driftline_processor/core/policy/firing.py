@@ -145,21 +145,21 @@ def steps(
     open_firing: Firing | None = None
     for index, evaluation in enumerate(windows):
         finding = Finding(windows, index, verdict_at, others)
-        judged, window = condition.judge(finding), evaluation.window
+        result, window = condition.judge(finding), evaluation.window
         if open_firing is None:
-            if judged.holds:
+            if result.holds:
                 row.append(evaluation)
-            elif judged.holds is False:
+            elif result.holds is False:
                 row.clear()
-            outcome: StepOutcome = "counted" if judged.holds else "inconclusive" if judged.holds is None else "quiet"
+            outcome: StepOutcome = "counted" if result.holds else "inconclusive" if result.holds is None else "quiet"
             count = len(row)
             if count >= patience.fire:
                 since = row[0].window.start
-                open_firing, outcome = Firing(since, window.end, None, window.name, window.start, judged.facts), "fired"
+                open_firing, outcome = Firing(since, window.end, None, window.name, window.start, result.facts), "fired"
                 row.clear()
             yield Step(
                 at=index,
-                judged=judged,
+                judged=result,
                 resolved=None,
                 outcome=outcome,
                 count=count,
@@ -168,21 +168,21 @@ def steps(
             )
             continue
         resolved = None if resolve is None else resolve.judge(finding)
-        over = (judged.holds is False) if resolved is None else (resolved.holds is True)
+        over = (result.holds is False) if resolved is None else (resolved.holds is True)
         if over:
             quiet.append(evaluation)
-        elif judged.holds or resolved is not None:
+        elif result.holds or resolved is not None:
             quiet.clear()
-        if judged.holds:
-            open_firing = replace(open_firing, window=window.name, start=window.start, facts=judged.facts)
-        judged_end = judged if resolved is None else resolved
-        outcome = "eased" if over else "inconclusive" if judged_end.holds is None and not judged.holds else "lasts"
+        if result.holds:
+            open_firing = replace(open_firing, window=window.name, start=window.start, facts=result.facts)
+        judged_end = result if resolved is None else resolved
+        outcome = "eased" if over else "inconclusive" if judged_end.holds is None and not result.holds else "lasts"
         count = len(quiet)
         if patience.is_over(quiet, window.end):
             ended_firing = replace(open_firing, until=quiet[0].window.start)
             yield Step(
                 at=index,
-                judged=judged,
+                judged=result,
                 resolved=resolved,
                 outcome="over",
                 count=count,
@@ -193,7 +193,7 @@ def steps(
             continue
         yield Step(
             at=index,
-            judged=judged,
+            judged=result,
             resolved=resolved,
             outcome=outcome,
             count=count,

@@ -108,16 +108,16 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
         rule.condition.judge(Finding(windows, index, history.verdict_at, history.windows)) if calm else UNTOLD
         for index, calm in enumerate(quiet)
     ]
-    judged = [one.holds for one in found_in]
-    told = [window for window, holds in zip(windows, judged, strict=True) if holds is not None]
+    results = [one.holds for one in found_in]
+    conclusive = [window for window, holds in zip(windows, results, strict=True) if holds is not None]
     return Replay(
         windows,
         found,
         QuietTime(
-            windows=len(told),
-            untold=sum(quiet) - len(told),
-            days=sum(one.window.end - one.window.start for one in told) / DAY,
-            held=sum(holds is True for holds in judged),
+            windows=len(conclusive),
+            untold=sum(quiet) - len(conclusive),
+            days=sum(one.window.end - one.window.start for one in conclusive) / DAY,
+            held=sum(holds is True for holds in results),
             fired=sum(_in_quiet(one, windows, quiet) for one in found),
             circular=bool(rule.states) and not all_quiet,
             why=next((one.facts for one in reversed(found_in) if one.holds is None and one.facts), ()),

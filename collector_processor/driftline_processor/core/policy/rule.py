@@ -85,7 +85,7 @@ class Rule(Struct, frozen=True):
         if not isinstance(self.condition, VerdictIs):
             return {}
         rows = self.patience.fire
-        # 2: windows in a row at whose end a model must be at risk before that is told
+        # 2: consecutive windows at whose end a model must be at risk before it fires
         return {state: max(rows, 2 if state == "at_risk" else 1) for state in self.condition.states}
 
     def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:

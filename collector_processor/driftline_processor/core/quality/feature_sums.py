@@ -156,7 +156,7 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
     counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
     if own_rows(counts, others)[0]:
         (more,), (off,) = missed(counts, others)
-        # 3.0: standard deviations by which an estimate may be off: by chance in one of 370
+        # 3.0: standard deviations of the upper limit: exceeded by chance in one of 370
         return float(more) / rows, float(more + 3.0 * off) / rows
     categories = counts[0, :-1]
     rare = float(categories[categories < sure(least_kept(counts, others)[0])].sum())
@@ -291,7 +291,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         distribution_function(pair.bins, pair.now),
     )
     own = was.at(now.points)
-    # 0.015: greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows
+    # 0.015: maximum error of a distribution function that is linear within a bin of 1 % of the rows
     return ChangedNumber(
         pair=pair,
         was=was,
@@ -332,14 +332,14 @@ class SumsTable(Struct, frozen=True, eq=False):
         counts = np.concatenate([one.counts for one in sums]) if sums else np.empty(0)
         end = np.cumsum([len(one.counts) for one in sums], dtype=np.int64)
         start = np.concatenate([[0], end[:-1]]).astype(np.int64)[: len(sums)]
-        told = np.array([(one.usable, one.missing, one.invalid, one.infinite) for one in sums]).reshape(-1, 4).T
+        columns = np.array([(one.usable, one.missing, one.invalid, one.infinite) for one in sums]).reshape(-1, 4).T
         return cls(
             counts=counts,
             start=start,
-            usable=told[0],
-            missing=told[1],
-            invalid=told[2],
-            infinite=told[3],
+            usable=columns[0],
+            missing=columns[1],
+            invalid=columns[2],
+            infinite=columns[3],
             first=counts[start],
             last=counts[end - 1],
         )
@@ -390,11 +390,11 @@ class FeatureTable(Struct, frozen=True, eq=False):
         was, now = (one.counts / np.repeat(np.where(held, one.usable, 1.0), sizes) for one in (self.was, self.now))
         below = np.cumsum(now - was)
         before = np.concatenate([[0.0], below])[self.now.start]
-        apart = np.maximum.reduceat(np.abs(below - np.repeat(before, sizes)), self.now.start)
+        distance = np.maximum.reduceat(np.abs(below - np.repeat(before, sizes)), self.now.start)
         n = self.was.usable * np.array([pair.n for pair in self.pairs])
         m = self.now.usable * np.array([pair.m for pair in self.pairs])
         rows = np.divide(n * m, n + m, out=np.zeros(len(n)), where=held)
-        differ: Mask = held & (kolmogorov(np.sqrt(rows) * apart) <= CERTAIN * (1 + MARGIN))
+        differ: Mask = held & (kolmogorov(np.sqrt(rows) * distance) <= CERTAIN * (1 + MARGIN))
         return differ
 
 
@@ -481,17 +481,17 @@ class CheckInput(Struct, frozen=True, dict=True):
                 continue
             least, greatest = (None, None) if ranges is None else ranges.by_feature.get(name, (None, None))
             vectors = name in self.baseline.bins.projections
-            alike = self.designs.get(name, 1.0)
+            design_effect = self.designs.get(name, 1.0)
             yield FeaturePair(
                 name=name,
                 bins=bins,
                 was=was,
                 now=now,
-                n=n / alike,
-                m=m / alike,
+                n=n / design_effect,
+                m=m / design_effect,
                 least=least,
                 greatest=greatest,
-                alike=alike,
+                alike=design_effect,
                 lengths=vectors,
             )
 

@@ -27,7 +27,7 @@ from driftline_processor.core.windows.window import DAY
 from .past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
 
 if TYPE_CHECKING:
-    # opentelemetry.proto, which files do not need
+    # imports opentelemetry.proto, which evaluating files does not need
     from driftline_processor.core.decode.training_runs import TrainingRun
 
 ASSUMED_SHARE = 0.5
@@ -190,7 +190,7 @@ def expected_predictions(windows: Sequence[Evaluation], days: float) -> float | 
         windows: Closed windows of one length, oldest first. Periods between them without predictions count.
         days: Length of the horizon.
     """
-    # 30: windows whose traffic says how much is to come: a month of days
+    # 30: windows that predict the traffic: a month of days
     newest = windows[-30:]
     span = newest[-1].window.end - newest[0].window.start if newest else 0
     if span <= 0:
@@ -342,10 +342,10 @@ def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
     """Return the outcomes that a window needs for its interval to lie on one side; None if no number is enough."""
     if break_even is None:
         return None
-    apart = loss.worse - break_even
-    whole, own = (loss.worse - loss.low, loss.own_low) if apart > 0 else (loss.high - loss.worse, loss.own_high)
+    distance = loss.worse - break_even
+    whole, own = (loss.worse - loss.low, loss.own_low) if distance > 0 else (loss.high - loss.worse, loss.own_high)
     of_baseline = max(0.0, whole**2 - own**2)
-    room = apart**2 - of_baseline
+    room = distance**2 - of_baseline
     if room <= 0 or own <= 0:
         return None
     needed = loss.outcomes * own**2 / room

@@ -19,7 +19,7 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 
 if TYPE_CHECKING:
-    # opentelemetry.proto, which files do not need
+    # imports opentelemetry.proto, which evaluating files does not need
     from driftline_processor.core.decode.training_runs import TrainingRun
 
 MOST_WINDOWS = 7

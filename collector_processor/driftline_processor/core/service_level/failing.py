@@ -108,13 +108,13 @@ def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) ->
     usual, rate = _worst(earlier, ERROR_RATE), level.values.get(ERROR_RATE)
     if usual is None or rate is None or _looks(evaluation) == 1:
         return True
-    # 0.1: chance of a short window's failures at the limit, below which it does not say what is usual
+    # 0.1: probability of a short window's failures at the limit, below which it is not a normal window
     return _least(rate, 1 - 2 * 0.1) <= _limit(usual)
 
 
 def _limit(usual: float | None) -> float:
     """Return the error rate above which a service fails."""
-    # 0.001: share of calls below which failures wake nobody without an objective: an availability of 99.9 %
+    # 0.001: minimum error rate for an alert without an objective: an availability of 99.9 %
     return FAILING if usual is None else max(0.001, TIMES * usual)
 
 

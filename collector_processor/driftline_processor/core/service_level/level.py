@@ -136,7 +136,7 @@ class Calls(Struct, frozen=True, eq=False):
         low, high = 0.0, None
         if ranks.low:
             lower = float(_LOWER[_bin_of(self.least, ranks.low * self.each)])
-            low = float(np.nextafter(lower, np.inf)) if lower > 0 else 0.0  # of the first bin: no more than nothing
+            low = float(np.nextafter(lower, np.inf)) if lower > 0 else 0.0  # 0 for the first bin
         if ranks.high is not None:
             high = float(_UPPER[_bin_of(self.most, ranks.high * self.each)])
         effective = None if self.each == 1 else total / self.each
@@ -178,9 +178,9 @@ def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
     """
     tail = (1 - confidence) / 2
     low = 0
-    if (1 - quantile) ** calls <= tail:  # else even the least call may lie above the quantile
+    if (1 - quantile) ** calls <= tail:  # else even the fastest call may lie above the quantile
         low = math.floor(bdtrik(tail, calls, quantile)) + 1
-    if quantile**calls > tail:  # of the greatest call, too
+    if quantile**calls > tail:  # even the slowest call may lie below it
         return Ranks(low, None)
     high = math.ceil(bdtrik(1 - tail, calls, quantile)) + 1
     return Ranks(low, high if high <= calls else None)
@@ -188,7 +188,7 @@ def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
 
 def _bin_of(counts: F64, rank: float) -> int:
     """Return the bin of the call with a rank, from 1."""
-    # 1e-9: share of a rank that may be lost by adding up weights
+    # 1e-9: fraction of a rank that may be lost in sums of weights
     bin_index = int(np.searchsorted(np.cumsum(counts), rank * (1 - 1e-9), side="left"))
     return min(bin_index, int(np.flatnonzero(counts)[-1]))
 
@@ -198,6 +198,6 @@ def _within(counts: F64, bin_index: int, rank: float) -> float:
     below, inside = float(counts[:bin_index].sum()), float(counts[bin_index])
     share = min(1.0, max(0.0, (rank - below) / inside))
     low, high = float(_LOWER[bin_index]), float(_UPPER[bin_index])
-    if bin_index == len(_UPPER) - 1:  # nobody knows how much longer than the greatest bound
+    if bin_index == len(_UPPER) - 1:  # the last bin has no upper bound
         return low
     return high * share if low == 0 else low * (high / low) ** share

@@ -95,7 +95,7 @@ def call_parts(
         parts[CALLS] = _powers(group, call_weights)
     if errors is not None and errors.codes is not None and (failed := errors.codes >= 0).any():
         parts[UNANSWERED] = _powers(group[failed], call_weights[failed])
-        for category in dict.fromkeys(errors.categories):  # which may repeat
+        for category in dict.fromkeys(errors.categories):  # may contain duplicates
             is_category = np.isin(
                 errors.codes, [code for code, text in enumerate(errors.categories) if text == category]
             )

@@ -312,17 +312,17 @@ class _Turn(NamedTuple):
         reading: The newest of them.
         since: Since when they contradict it, unix nanoseconds.
         windows: Their number.
-        told: Their count towards the change, in which a clear window counts more.
+        weight: Their count towards the change, in which a clear window counts more.
     """
 
     reading: Reading
     since: int | None
     windows: int
-    told: int
+    weight: int
 
     def with_next(self, reading: Reading) -> _Turn:
         """Return the turn with one more window."""
-        return _Turn(reading, self.since, self.windows + 1, self.told + _weight(reading))
+        return _Turn(reading, self.since, self.windows + 1, self.weight + _weight(reading))
 
 
 class _Run(NamedTuple):
@@ -394,7 +394,7 @@ def windows_to_turn(length: int) -> int:
     >>> [windows_to_turn(hours * DAY // 24) for hours in (0, 168, 24, 12, 1)]
     [2, 2, 2, 3, 3]
     """
-    # 0.02: share of the windows of a healthy model in which outcomes or calls show a loss; see `docs/data/alerts.md`
+    # 0.02: fraction of a healthy model's windows in which outcomes or calls show a degradation; `docs/data/alerts.md`
     return TO_TURN + math.ceil(math.log(looks_a_day(length)) / -math.log(0.02))
 
 
@@ -540,7 +540,7 @@ def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
 def _healthy_again(run: _Run) -> tuple[Fact, ...]:
     if run.turn is None:
         return ()
-    left = windows_to_turn(_length(run.turn.reading)) - run.turn.told
+    left = windows_to_turn(_length(run.turn.reading)) - run.turn.weight
     return (fact("newest_healthy_again", windows=run.turn.windows, left=left),)
 
 
@@ -568,7 +568,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     for reading in readings:
         if not reading.decides:
             if _could_tell(reading.evaluation):
-                turn, undecided = None, True  # the next window does not bear it out
+                turn, undecided = None, True  # the next window does not confirm it
             continue
         if reading.state == state:
             newest, turn = reading, None
@@ -580,14 +580,14 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
             else _Turn(reading, reading.since(), 1, _weight(reading))
         )
         believed = not undecided and (needed == TO_TURN or len(readings) == 1)
-        if turn.told >= needed or (not state and (reading.state == "healthy" or believed)):
+        if turn.weight >= needed or (not state and (reading.state == "healthy" or believed)):
             if newest is not None:
                 runs.append(_Run(newest, since, None, len(readings)))
             state, newest, since, turn = reading.state, reading, turn.since, None
     if newest is None:
         if turn is None or not state:
             return runs
-        newest, since, turn = turn.reading, turn.since, None  # the windows of the state before are gone
+        newest, since, turn = turn.reading, turn.since, None  # the windows of the previous state are not available
     return [*runs, _Run(newest, since, turn, len(readings))]
 
 
@@ -652,8 +652,7 @@ def _run_of_risk(
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:
     """Return True if outcomes stopped after the deciding window."""
-    # 2: closed windows in a row without outcomes that had their time, after which an older `healthy` is not believed:
-    # as many as make an incident
+    # 2: consecutive closed windows without outcomes after which an older `healthy` is outdated, as for an incident
     return len(_without_outcomes(closed, run)) >= 2
 
 

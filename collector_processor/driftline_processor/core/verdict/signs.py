@@ -128,7 +128,7 @@ class Sign(Struct, frozen=True):
         if self.clear or length <= 0:
             return True
         if self.low is None or self.high is None:
-            return self.reason != "errors"  # which a window shows again, or has not shown
+            return self.reason != "errors"  # unless another window confirms it
         windows = max(1.0, LONE_DAYS * DAY / length)
         beyond = normal_quantile(1 - 2 * LONE / windows) / normal_quantile(STANDARD.confidence)
         return max(self.low, -self.high) >= (beyond - 1) * (self.high - self.low) / 2
@@ -143,8 +143,8 @@ def is_clear(low: float | None, high: float | None) -> bool:
     if low is None or high is None:
         return False
     half = (high - low) / 2
-    # 2.5: how many times as far as an interval asks a value lies from its limit, to count without a second window. A 95
-    # % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance of one in a million: that of AT_ONCE.
+    # 2.5: minimum distance of a value from its limit in half lengths of the 95 % interval, to count without a second
+    # window: 2.5 × 1.96 standard errors have a probability of one in a million, that of AT_ONCE.
     return max(low, -high) >= (2.5 - 1) * half
 
 
@@ -604,7 +604,7 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     ]
     for name in told_first(worse):
         if _base(name) in TOLD_LAST:
-            continue  # it follows the share of positives, which may move without harm
+            continue  # it depends on the rate of positives, which may change without harm
         change, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
         if estimate is not None and estimate.record.state == "failed":
             continue

@@ -186,8 +186,7 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
 
 def _is_strange(finding: Finding) -> bool:
     """Return True if most values of an input are out of range, as in another unit or from another source."""
-    # 0.5: share of an input's values out of its usual range from which on the input itself is doubted before the model
-    # is
+    # 0.5: fraction of an input's values out of range above which the input is checked before the model
     return finding.check == OUT_OF_RANGE.name and len(finding.features) == 1 and (finding.now or 0.0) >= 0.5
 
 
@@ -379,13 +378,13 @@ def read_window(
         context: Facts in addition to the windows.
         earlier: Service levels of earlier windows of the same length, see :func:`usual_service`.
     """
-    told = read_outcomes(evaluation, context, earlier)
-    if told.decides:
-        return told
+    reading = read_outcomes(evaluation, context, earlier)
+    if reading.decides:
+        return reading
     risks = signs_of_risk(evaluation)
     if risks:
         return Reading("at_risk", evaluation, tuple(risks), any(risk.clear for risk in risks), context)
-    return told
+    return reading
 
 
 def read_outcomes(
@@ -473,8 +472,8 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
     cause = first_cause(evaluation, signs)
     reasons, advice, own = _conclusion(reading, since)
     first = signs[0] if signs else None
-    asked = own is not None and own.kind != "drift_with_too_few_days"
-    still_open = open_questions(evaluation) if asked else None
+    lists_open = own is not None and own.kind != "drift_with_too_few_days"
+    still_open = open_questions(evaluation) if lists_open else None
     return Verdict(
         state=reading.state,
         since=since,

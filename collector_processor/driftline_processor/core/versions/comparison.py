@@ -154,7 +154,7 @@ class _Side(Struct, frozen=True):
             return max(min(self.evidence(difference) - enough, _STEEP), -_STEEP)
 
         low, high = least, seen
-        if low < 0 < high:  # so that the interval and the verdict say the same
+        if low < 0 < high:  # so that the interval and the verdict agree
             low, high = (0.0, high) if over(0.0) >= 0 else (low, 0.0)
         return _root(over, low, high) if over(high) < 0 else high
 

@@ -58,8 +58,8 @@ def fold_decisions(
     """
     if not 0 < classes <= MOST_CLASSES:
         return {}
-    told = (weight > 0) & np.logical_and.reduce([(one >= 0) & (one < classes) for one in (actual, first, second)])
-    rows = np.flatnonzero(told)
+    usable = (weight > 0) & np.logical_and.reduce([(one >= 0) & (one < classes) for one in (actual, first, second)])
+    rows = np.flatnonzero(usable)
     rows = rows[np.argsort(group[rows], kind="stable")]
     if not len(rows):
         return {}
@@ -163,7 +163,7 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
     chance = probability_of_outcome(task, scores, truth)
     brier = (1 - chance) ** 2
     if task.has_class_scores and scores is not None and len(scores):
-        with np.errstate(invalid="ignore", over="ignore"):  # of what is no probability
+        with np.errstate(invalid="ignore", over="ignore"):  # for scores that are not probabilities
             brier += (scores**2).sum(axis=1) - chance**2
     return {"error": errors, "brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
 
@@ -221,10 +221,10 @@ def fold_pairs(
     w_of_all = usable_weight(np.where(np.isnan(weight), 1.0, weight))
     found: dict[str, F64] = {}
     for name in first.keys() & second.keys():
-        told = ~(np.isnan(first[name]) | np.isnan(second[name])) & (w_of_all > 0)
-        if not told.any():
+        has_both = ~(np.isnan(first[name]) | np.isnan(second[name])) & (w_of_all > 0)
+        if not has_both.any():
             continue
-        a, b, w, at = first[name][told], second[name][told], w_of_all[told], group[told]
+        a, b, w, at = first[name][has_both], second[name][has_both], w_of_all[has_both], group[has_both]
         squared, d = w**2, b - a
         columns = (None, w, squared, w * a, w * b, squared * d, squared * d**2)
         sums = [np.bincount(at, column, minlength=groups).astype(np.float64, copy=False) for column in columns]

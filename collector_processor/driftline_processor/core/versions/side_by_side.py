@@ -220,7 +220,7 @@ def side_by_side(
     for side, its in zip(sides, unseen, strict=True):
         if none_of := unreviewed(its, side.task):
             return replace(found, reason=fact("version_unreviewed", version=side.name, predictions=none_of))
-    # 0.5: the share of a challenger's outcomes that the champion shares, from which they are compared as pairs
+    # 0.5: minimum fraction of a challenger's outcomes shared with the champion to compare pairs
     paired = role == "shadow" or (role == "challenger" and shared >= 0.5 * max(other.outcomes, 1))
     if not paired and not (one.outcomes and other.outcomes):
         return replace(found, reason=_lacking(role, (one, other)))

@@ -115,12 +115,12 @@ def unpaired_sums(first: F64, second: F64) -> Sums:
     """
     one, other = (np.reshape(hours, (len(SingleSums._fields), -1)) for hours in (first, second))
     known = np.round(one[0] + other[0])
-    told = np.flatnonzero(known)
-    if not len(told):
+    filled = np.flatnonzero(known)
+    if not len(filled):
         return Sums()
-    # 10: hours are looked at apart from this number of outcomes on: comparing within n rows costs one in n of them
-    stretch = (known[told].cumsum() - known[told]) // 10
-    begins = told[np.flatnonzero(np.diff(stretch, prepend=-1))]
+    # 10: minimum outcomes per period: comparing within n rows costs one in n of them
+    stretch = (known[filled].cumsum() - known[filled]) // 10
+    begins = filled[np.flatnonzero(np.diff(stretch, prepend=-1))]
     parts = by_stretch(*(np.add.reduceat(hours, begins, axis=1) for hours in (one, other)))
     first_of_all, second_of_all = (SingleSums(*hours.sum(axis=1).tolist()) for hours in (one, other))
     return Sums(None, first_of_all, second_of_all, HourlySums(*parts.sum(axis=1).tolist()))

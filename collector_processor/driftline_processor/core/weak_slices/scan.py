@@ -85,7 +85,9 @@ def _category(feature: str, bins: CategoryBins, category: int) -> SliceCondition
 def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[Written]]:
     """Return every range of cells, and missing and invalid values."""
     inner = counts[: bins.size]
-    before = np.cumsum(inner) - inner / 2  # by its middle: a value with many rows does not pull its neighbours in
+    before = (
+        np.cumsum(inner) - inner / 2
+    )  # by its middle, so that a value with many rows does not include its neighbours
     total = max(float(inner.sum()), 1.0)
     raw = np.minimum((before * cells / total).astype(np.intp), cells - 1)
     _, place = np.unique(raw[inner > 0], return_inverse=True)
@@ -204,7 +206,7 @@ class _Whole:
         self.dispersion = 0.0
         if self.sum > 0:
             mean = self.sum / self.total
-            deviations = self.lost - self.weight * mean  # as sums of them vary
+            deviations = self.lost - self.weight * mean  # for the variance of their sums
             self.dispersion = float(deviations @ deviations) / self.sum
         self.costly = np.flatnonzero(self.lost)
 

@@ -101,8 +101,8 @@ def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
     if variance <= 0 or len(values) < 3:
         return 1.0
     deviation = np.sqrt(variance)
-    apart = drawn * rest * (rest - drawn) / np.maximum((rows - 1) * (rows - 2), 1) * third
-    skewness = float(apart.sum()) / deviation**3
+    third_moments = drawn * rest * (rest - drawn) / np.maximum((rows - 1) * (rows - 2), 1) * third
+    skewness = float(third_moments.sum()) / deviation**3
     z = float(values[inside].sum() / deviation)
     if abs(skewness) < 1e-6:
         return float(ndtr(-z))
@@ -224,7 +224,7 @@ def sample_evenly(time: I64, content: Sequence[NDArray[np.generic]], most_rows: 
     """
     if len(time) <= most_rows:
         return np.ones(len(time), np.bool_)
-    draws = _bits(time, content) << np.uint64(1)  # the bit above is that of the halves
+    draws = _bits(time, content) << np.uint64(1)  # the top bit decides the halves
     bound = np.uint64(2**64 - 1)
     while int(np.count_nonzero(draws <= bound)) > most_rows:
         bound >>= np.uint64(1)
@@ -236,9 +236,9 @@ def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
     print_of_row = np.zeros(len(time), np.uint64)
     for column in content:
         print_of_row = hash_bits(print_of_row ^ np.ascontiguousarray(column).view(np.uint64))
-    if (time[1:] > time[:-1]).all():  # no two rows of one time, and in its order: each is the first
+    if (time[1:] > time[:-1]).all():  # distinct ascending times: each rank is 0
         return hash_bits(hash_numbers(time))
-    if (time == time[0]).all():  # as where rows have none
+    if (time == time[0]).all():  # such as rows without times
         order = np.argsort(print_of_row, kind="stable")
     else:
         order = np.lexsort((print_of_row, time))
@@ -329,7 +329,7 @@ def weak_slices(
         for weak_slice, inside in rows.slices(by, values[indices]):
             if not any(
                 _overlap(inside, before) for _, before in slices_and_rows
-            ):  # errors and log loss mostly find the same
+            ):  # errors and log loss mostly find the same slices
                 slices_and_rows.append((weak_slice, inside))
     slices_and_rows.sort(key=lambda weak_slice: -weak_slice[0].excess)
     paired = min(len(rows.fine), MOST_FEATURES)
@@ -361,8 +361,8 @@ class _Rows:
         """Return the confirmed slices of one loss, and the rows of each."""
         has_loss = np.isfinite(loss)
         loss = np.where(has_loss, loss, 0.0)
-        # 0.999: quantile of absolute errors beyond which they count as it in the search: one stray row is no slice. The
-        # test takes all.
+        # 0.999: quantile at which absolute errors are capped in the search, so that one outlier is not a slice. The
+        # test uses all.
         tamed = (
             np.minimum(loss, np.quantile(loss[has_loss], 0.999)) if by == "absolute_error" and has_loss.any() else loss
         )
@@ -376,7 +376,7 @@ class _Rows:
             tested = self._difference(inside, tamed, left)
             tested_difference = self._difference(inside, loss, tested_rows)
             p = min(1.0, tested.p_value * len(chosen) * self.families)
-            left = left & ~inside  # the next says something of its own
+            left = left & ~inside  # the next slice uses the other rows only
             if (
                 p <= ALPHA
                 and min(
@@ -387,7 +387,7 @@ class _Rows:
             ):
                 confirmed.append(
                     (
-                        self._told(
+                        self._weak_slice(
                             by=by,
                             candidate=candidate,
                             inside=inside,
@@ -431,7 +431,7 @@ class _Rows:
         stretch = None if self.stretch is None else self.stretch[indices]
         return difference(inside[indices], loss[indices], weight, stretch, few_days(self.time[indices]))
 
-    def _told(
+    def _weak_slice(
         self, by: RowLoss, candidate: Candidate, inside: Mask, loss: F64, rows: Mask, difference: Difference, p: float
     ) -> WeakSlice:
         indices = np.flatnonzero(inside & rows)

@@ -85,23 +85,23 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
     above = np.array(
         [(1.0 if limit.high is None else limit.high) - value for value, limit in zip(share, limits, strict=True)]
     )
-    alike = _correlation(
+    correlation = _correlation(
         share, np.bincount(place.ravel(), table.squares.ravel(), minlength=len(every)).astype(np.float64)
     )
-    lower = _reach(deviation * np.where(deviation > 0, below, above), share, alike, -1)
-    upper = _reach(deviation * np.where(deviation > 0, above, below), share, alike, 1)
+    lower = _reach(deviation * np.where(deviation > 0, below, above), share, correlation, -1)
+    upper = _reach(deviation * np.where(deviation > 0, above, below), share, correlation, 1)
     mean = float(share @ every)
     return mean - lower, mean + upper
 
 
-def _reach(moved: F64, share: F64, alike: F64, side: int) -> float:
+def _reach(moved: F64, share: F64, correlation: F64, side: int) -> float:
     """Return the distance from the mean to one limit.
 
     Observed costs enter by their covariance, plus the one unobserved cost that matters most.
     """
     unseen = max(0.0, float((side * moved[share == 0]).max(initial=0.0)))
     reachable = np.where(share > 0, moved, 0.0)
-    return sqrt(max(0.0, float(reachable @ alike @ reachable)) + unseen**2)
+    return sqrt(max(0.0, float(reachable @ correlation @ reachable)) + unseen**2)
 
 
 def _correlation(share: F64, squares: F64) -> F64:

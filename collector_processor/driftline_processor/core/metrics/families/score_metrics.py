@@ -69,8 +69,7 @@ def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool)
     area = score_curves.average_precision if of_precision else score_curves.area
     moved = sums.once(("area", of_precision), lambda: area(curve)[1])
     variance_of_row = value * (1 - value)
-    # 1.0: the standard error of a logit above which its interval is nearly all there can be: an area of 0.99999 of 50
-    # rows
+    # 1.0: standard error of a logit above which its interval is nearly [0, 1]: an area of 0.99999 from 50 rows
     if variance_of_row > 0 and 0 < moved.variance <= (1.0 * variance_of_row) ** 2:
         form = score_curves.with_one_more([curve], sums.one_more)
         return sums.interval_by_gradient(value, moved, form, rows)

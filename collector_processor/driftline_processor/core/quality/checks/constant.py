@@ -33,12 +33,12 @@ def _of(pair: FeaturePair) -> Suspicion | None:
     before = shares(pair.was)
     was = float(before[place])
     if effect(was, 1.0) < LEAST or (isinstance(pair.bins, CategoryBins) and place == len(pair.bins.categories)):
-        return None  # categories that nobody knows may be many; they are unseen
+        return None  # unknown categories may be many; that is the check unseen
     value = _value(pair, place)
     if not value:
         return None
     n, m = effective_rows(pair)
-    smooth = (before * n + 0.5) / (n + 0.5 * len(before))  # what the baseline never had may yet come
+    smooth = (before * n + 0.5) / (n + 0.5 * len(before))  # so that bins without baseline rows have a probability
     return suspicion(
         CHECK.name,
         [pair.name],
@@ -56,7 +56,7 @@ def _value(pair: FeaturePair, place: int) -> dict[str, Any]:
         return {"category": pair.bins.categories[place]}
     edges = pair.bins.edges
     if place in (0, len(edges)):
-        return {}  # anything may lie beyond the outer edges; that is out of range
+        return {}  # open range; that is the check out of range
     low, high = float(edges[place - 1]), float(edges[place])
     if high - low <= 1e-6 * max(abs(low), abs(high)) + 1e-300:
         low = high = low + (high - low) / 2

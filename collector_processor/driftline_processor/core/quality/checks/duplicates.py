@@ -19,7 +19,7 @@ def find(look: CheckInput) -> CheckResult:
     few values), or if less than a tenth of the window's rows have all features.
     """
     repeats, reference = look.repeats, look.baseline.extras.repeats
-    # 0.1: share of the rows that must have all their values: of fewer nobody knows whether the others repeat
+    # 0.1: minimum fraction of rows with all their values: repeats of the others are unknown
     if repeats is None or reference is None or repeats.rows < max(1.0, 0.1 * look.pane.rows):
         return CheckResult(0, [])
     was = (reference.rows - reference.distinct) / reference.rows
@@ -29,7 +29,7 @@ def find(look: CheckInput) -> CheckResult:
     expected = min(MOST, was * repeats.rows / reference.rows)
     if effect(expected, now) < LEAST:
         return CheckResult(1, [])
-    n = reference.rows * reference.rows / repeats.rows  # rows that would repeat as many, at the window's rate
+    n = reference.rows * reference.rows / repeats.rows  # rows with as many repeats at the window's rate
     p = more_often(reference.rows - reference.distinct, n, repeats.rows - repeats.distinct, repeats.rows)
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 

@@ -129,15 +129,15 @@ def _of(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspi
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
     one_end = low > ONE_END * now.cases or high > ONE_END * now.cases
     side: Literal["", "below", "above"] = "" if not one_end else "below" if low > high else "above"
-    # 0.5: share of the values beyond the baseline from which on days are not asked: the model has not seen most of
-    # these rows, whatever made them so. Of fewer values the rows count as few as their days make them.
+    # 0.5: fraction of the values out of range from which on the design effect is ignored: most rows are unlike the
+    # training data, whatever the reason.
     if now.share >= 0.5 and pair.alike > 1:
         pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
     usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
     least, greatest = float(bins.edges[0]), float(bins.edges[-1])
     values = {"low": least, "high": greatest, "side": side, "infinite": pair.now.infinite / now.of}
-    # 2.0: values of the next sample that lie beyond the least or the greatest of any sample, on average: one at either
-    # end, of two samples of one size (Gumbel and von Schelling 1950)
+    # 2.0: expected values of the next sample outside the range of a sample of the same size, one at either end
+    # (Gumbel and von Schelling 1950)
     more = suspect_rise(CHECK.name, pair, was, now, 2.0 + usual_days, **values)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 

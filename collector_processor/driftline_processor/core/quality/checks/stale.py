@@ -27,16 +27,14 @@ def find(look: CheckInput) -> CheckResult:
         return CheckResult(0, [])
     latest = repeats[0]
     was, expected = (usual_repeats.rows - usual_repeats.distinct) / usual_repeats.rows, _expected(usual_repeats, latest)
-    # 0.1: share of rows that equal one of the window before by themselves, beyond which it says nothing that others do
-    # 50: different rows, of fewer of which a few that came twice are a tenth
+    # 0.1: maximum expected fraction of repeated rows for the check
+    # 50: minimum rows; with fewer, a few repeated rows are a tenth
     if latest.rows < 50 or max(was, expected) > 0.1 or not _is_news(look, usual_repeats):
         return CheckResult(0, [])
     now = latest.again / latest.rows
     if now - expected < LEAST:
         return CheckResult(1, [])
-    n = (
-        usual_repeats.rows * usual_repeats.rows / (2 * latest.before)
-    )  # rows that would repeat as many, at the window's rate
+    n = usual_repeats.rows * usual_repeats.rows / (2 * latest.before)  # rows with as many repeats at the window's rate
     p = more_often(usual_repeats.rows - usual_repeats.distinct, n, latest.again, latest.rows)
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 

@@ -71,8 +71,8 @@ def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture
 
 
 def _good(fit: Mixture, chance: float) -> bool:
-    # 0.3: two columns whose distributions lie closer (KS) cannot be told from each other, nor whether they were swapped
-    # 0.25: part of the distance that a swap may leave unexplained, at most: more, and something else moved the feature
+    # 0.3: minimum KS distance of two columns to detect a swap
+    # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
     return fit.share >= LEAST_SHARE and fit.apart >= 0.3 and fit.left <= min(chance, 0.25 * fit.distance)
 
 
@@ -118,7 +118,7 @@ def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, in
     if isinstance(feature_pair.bins, CategoryBins):
         other_shares = shares(feature_pair.was)
         known_share -= float(other_shares[-1])
-        if isinstance(pair.bins, CategoryBins):  # categories that both know are seen in neither
+        if isinstance(pair.bins, CategoryBins):  # common categories are not unseen in either
             own_categories = set(pair.bins.categories)
             is_common = [category in own_categories for category in feature_pair.bins.categories]
             known_share -= float(other_shares[:-1][is_common].sum())
@@ -126,8 +126,7 @@ def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, in
                 more, most_missed = missed_in_other(pair)
                 was, most_missed = (was + more, was + most_missed) if counted else (float(pair.was.counts[-1]),) * 2
     before = was / pair.was.with_value
-    # 0.1: least share of a feature's values in categories that the other feature lacks, so that strangers can be
-    # recognised
+    # 0.1: minimum fraction of a feature's values in categories that the other feature lacks
     if known_share - before < max(0.1, before):
         return _Strayed()
     share = min(1.0, max(0.0, (now / pair.now.with_value - before) / (known_share - before)))

@@ -60,7 +60,7 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
     if not good:
         return None
     best = min(good, key=lambda fit: fit.of.left)
-    # 0.1: part of the noise by which two factors explain as much: a sentence names both
+    # 0.1: fraction of the noise within which two factors explain equally well: a sentence names both
     equal = [fit.factor for fit in good if fit.of.left <= best.of.left + 0.1 * changed.noise]
     share = best.of.share
     return suspicion(
@@ -71,26 +71,24 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
         now=share,
         concerned=share * not_zero * pair.now.usable / pair.now.rows,
         factors=tuple(sorted(equal)),
-        without_zero=not_zero <= 0.99,  # 0.99: from which on zeros are too few to leave out in words
+        without_zero=not_zero <= 0.99,  # 0.99: above it zeros are too few to be mentioned
     )
 
 
 def _divided(points: F64, factor: float) -> F64:
     """Return the points in the baseline's unit; nonzero points keep their sign."""
-    with np.errstate(over="ignore"):  # near the largest float: there is nothing beyond
+    with np.errstate(over="ignore"):  # near the largest float
         divided = points / factor
     return np.where((divided == 0) & (points != 0), np.copysign(np.nextafter(0.0, 1.0), points), divided)
 
 
 def _good(fit: _Fit, chance: float, not_zero: float) -> bool:
-    # 0.9: share of the values in another unit from which on all are: the rest are what chance and other units make of
-    # them
+    # 0.9: fraction of the values in another unit above which all are; chance and other units explain the remainder
     mixture, all_of_it = fit.of, fit.of.share >= 0.9
     least_distance = APART[0] if all_of_it else APART[1]
-    # 0.25: part of the distance that another unit may leave unexplained, at most: more, and something else moved the
-    # feature
+    # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
     explained = mixture.left <= min(chance, 0.25 * mixture.distance)
-    # 0.05: fewer of the values in another unit are no finding: a heavier tail would pass for them
+    # 0.05: minimum fraction of values in another unit; a heavier tail would explain fewer
     enough = mixture.share >= 0.05 and (all_of_it or fit.factor in FACTORS)
     return enough and mixture.apart >= least_distance * not_zero and explained
 

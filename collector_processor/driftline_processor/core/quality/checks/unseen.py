@@ -20,7 +20,7 @@ def find(look: CheckInput) -> CheckResult:
     """
     table = look.table
     size = np.diff(table.now.start, append=len(table.now.counts))
-    # a number with one bin per value, and bins between them that the baseline never filled
+    # a number with one bin per value, and empty bins between them
     few_values = table.number & (table.was.outer == 0) & (size > 3)
     between = table.add(np.where(table.was.counts == 0, table.now.counts, 0.0))
     new = np.where(table.number, between, table.now.last)
@@ -33,7 +33,7 @@ def find(look: CheckInput) -> CheckResult:
 def _of(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         unfilled = pair.was.counts == 0
-        unfilled[[0, -1]] = False  # beyond the least and the greatest: out of range
+        unfilled[[0, -1]] = False  # outside the range: the check out of range
         before = float(np.count_nonzero((pair.was.counts > 0) & (pair.was.counts <= 1)))
         new = float(pair.now.counts[unfilled].sum())
     else:
