@@ -47,7 +47,7 @@ def main(millions: float) -> None:
     print(f"all: {total[0] / total[1]:.2f} times what it costs without pairs")
     began = time.process_time()
     states[0].evaluate_now()
-    states[0].parts.versions._seen = ()
+    states[0].parts.versions._last_state = ()
     began = time.process_time()
     states[0].parts.versions.step()
     print(f"a comparison of two versions over all of it: {(time.process_time() - began) * 1e3:.0f} ms")
