@@ -27,7 +27,7 @@ from driftline_processor.core.verdict import pace_of, verdict_of_window
 from driftline_processor.core.windows.window import DAY, PANE, Window
 from driftline_processor.evaluation.window_queue import Backlog
 from driftline_processor.ingest.transaction import Arrivals
-from driftline_processor.queries.verdicts import Known, Verdicts
+from driftline_processor.queries.verdicts import VerdictInputs, Verdicts
 from driftline_processor.store.database import Store
 from msgspec.structs import replace
 
@@ -75,8 +75,8 @@ def main() -> int:
         connection = store.connect()
         verdicts = Verdicts(lambda: Arrivals(connection, now), connection, lambda: now)
 
-        def known() -> Known:
-            return Known({"1d": list(days)}, None, (), "UTC", Backlog(), (1,), now)
+        def known() -> VerdictInputs:
+            return VerdictInputs({"1d": list(days)}, None, (), "UTC", Backlog(), (1,), now)
 
         def changed() -> None:
             days[-1] = replace(days[-1])

@@ -165,13 +165,17 @@ def read_outputs(outputs: Mapping[str, Any], task: Task) -> tuple[Any, Any]:
     """
     if len(outputs) == 1:
         (only,) = outputs.values()
-        return (ABSENT, only) if _whole(only) and not task.predicts_number else (_by_class(only, task), ABSENT)
+        return (
+            (ABSENT, only)
+            if _is_batch_of_values(only) and not task.predicts_number
+            else (_by_class(only, task), ABSENT)
+        )
     score = next((_by_class(value, task) for name, value in outputs.items() if "prob" in name.lower()), ABSENT)
     predicted = next((value for name, value in outputs.items() if "label" in name.lower()), ABSENT)
     return score, predicted
 
 
-def _whole(values: Any) -> bool:
+def _is_batch_of_values(values: Any) -> bool:
     return getattr(getattr(values, "dtype", None), "kind", "") in "biuOU" and hasattr(values, "dtype")
 
 

@@ -223,12 +223,12 @@ def _declared(name: str, table: dict[str, Any], path: str) -> DeclaredModel:
     if "privacy" in options:
         options["privacy"] = Privacy(**options["privacy"])
     if "baseline" in options:
-        options["baseline"] = _beside(path, options["baseline"])
+        options["baseline"] = _sibling_path(path, options["baseline"])
     extra = {integration: table[integration] for integration in _INTEGRATIONS if integration in table}
     return DeclaredModel(Model(name, **options), **extra, source=path)
 
 
-def _beside(path: str, relative_path: str) -> Path:
+def _sibling_path(path: str, relative_path: str) -> Path:
     return Path(path).resolve().parent / relative_path
 
 
@@ -274,7 +274,7 @@ def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, 
 
     checks: list[Callable[[], object]] = []
     if "baseline" in sound:
-        checks.append(lambda: Baseline.load(_beside(path, sound["baseline"])))
+        checks.append(lambda: Baseline.load(_sibling_path(path, sound["baseline"])))
     if "threshold" in sound:
         checks.append(lambda: resolve_task("binary", threshold=sound["threshold"]))
     if "quantiles" in sound:

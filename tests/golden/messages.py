@@ -27,7 +27,7 @@ from driftline_processor.present import policies
 from driftline_processor.present.alerts import (
     AlertLine,
     AlertPlace,
-    Told,
+    Notification,
     acknowledgement_facts,
     collected_facts,
     group_facts,
@@ -36,7 +36,7 @@ from driftline_processor.present.alerts import (
 from driftline_processor.present.concept import ErrorLevels
 from driftline_processor.present.concept import sentence as concept_sentence
 from driftline_processor.present.dates import date_words
-from driftline_processor.present.estimates import told as record_sentence
+from driftline_processor.present.estimates import track_record_sentence as record_sentence
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.overview import ModelView
@@ -47,7 +47,7 @@ from tests.support.drill_results import FOUND, HEALTH, LATER, MISSED, NONE, THIN
 from tests.support.verdict_windows import JULY, value
 
 KEY = ModelKey("churn", "v1", "prod")
-ALERT = Told(
+ALERT = Notification(
     kind="opened",
     alert="a1",
     policy="low",
@@ -103,9 +103,9 @@ LINES = (LINE, replace(LINE, state="", loss_words="", taken_by="", tier=None), r
 
 def message_lines() -> Iterator[str]:
     """Yield the lines: what it is, and the words for it."""
-    facts = [message_facts(told, state) for told, state in ALERTS]
-    for (told, _), said in zip(ALERTS, facts, strict=True):
-        yield from _message(told.kind, said)
+    facts = [message_facts(track_record_sentence, state) for track_record_sentence, state in ALERTS]
+    for (track_record_sentence, _), said in zip(ALERTS, facts, strict=True):
+        yield from _message(track_record_sentence.kind, said)
     for kind in ("opened", "joined", "eased"):
         yield from _message(f"{kind} group", group_facts(kind, "a1", facts[0], facts[1:2], facts[2:3]))
     yield from _message(

@@ -160,22 +160,22 @@ def business_rows(
         refused.append(RefusedRow(reason, words, digest.digest()))
 
     for row in rows:
-        at = f" (time {_shown(row[at_time])})"
+        at = f" (time {_field_text(row[at_time])})"
         try:
             time = _time(row[at_time], timezone)
         except (ValueError, ArithmeticError, OSError):
-            refuse("bad_time", f"time is {_shown(row[at_time])}", row)
+            refuse("bad_time", f"time is {_field_text(row[at_time])}", row)
             continue
         if not 0 < time <= now:
             refuse("time_out_of_range", f"time is {'in the future' if time > now else 'before 1970'}{at}", row)
             continue
         value, weight = _number(row[at_value]), 1.0 if at_weight is None else _number(row[at_weight])
         if value is None:
-            refuse("bad_point", f"value is {_shown(row[at_value])}{at}", row)
+            refuse("bad_point", f"value is {_field_text(row[at_value])}{at}", row)
             continue
         if weight is None or not 0 < weight <= MOST_COUNTED:
             assert at_weight is not None
-            refuse("bad_point", f"weight is {_shown(row[at_weight])}{at}", row)
+            refuse("bad_point", f"weight is {_field_text(row[at_weight])}{at}", row)
             continue
         times.append(time)
         if time < oldest:
@@ -235,7 +235,7 @@ def _bytes_of(field: object) -> bytes:
     return len(encoded).to_bytes(8, "big") + encoded
 
 
-def _shown(field: object) -> str:
+def _field_text(field: object) -> str:
     """Return a value for a sentence without terminal control characters."""
     if field is None:
         return "NULL"

@@ -368,7 +368,7 @@ def partner_of(traffic: Traffic, name: str) -> str:
     if not number:
         return candidates[0]
     quantiles = _quantiles(traffic.features[name])
-    return max(candidates, key=lambda candidate: _apart(quantiles, _quantiles(traffic.features[candidate])))
+    return max(candidates, key=lambda candidate: _range_distance(quantiles, _quantiles(traffic.features[candidate])))
 
 
 def _quantiles(column: Column) -> F64:
@@ -376,7 +376,7 @@ def _quantiles(column: Column) -> F64:
     return np.asarray(np.quantile(numbers[np.isfinite(numbers)], [0.05, 0.5, 0.95]), np.float64)
 
 
-def _apart(first: F64, second: F64) -> float:
+def _range_distance(first: F64, second: F64) -> float:
     """Return the distance of two quantile ranges relative to their length."""
     reach = max(float(first[2] - first[0]), float(second[2] - second[0]), 1e-12)
     return abs(float(first[1] - second[1])) / reach

@@ -113,14 +113,14 @@ def _traffic(rows: FileRows, tables: Sequence[object], key: ModelKey, baseline: 
         predicted=rows.predicted,
         items=_plain(rows.items),
         actual=actual,
-        known=_known(rows, time),
+        known=_outcome_times(rows, time),
         duration=None if rows.duration is None else np.asarray(rows.duration),
         slices=rows.slices,
     )
     return traffic.take(usable)
 
 
-def _known(rows: FileRows, time: I64) -> I64:
+def _outcome_times(rows: FileRows, time: I64) -> I64:
     """Return the time of each outcome; if missing, :data:`DELAY` after its prediction."""
     if rows.outcome_time is None:
         return time + DELAY

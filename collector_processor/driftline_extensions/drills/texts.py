@@ -70,11 +70,11 @@ def _fired_lines(fired: Fired) -> Iterator[str]:
     windows = "" if not fired.windows else f", in {'1 window' if fired.windows == 1 else f'{fired.windows} windows'}"
     windows += f" of {fired.window}" if fired.windows else ""
     firing = f"{short(fired.policy, 80)}, {fired.severity}, after {time_words(fired.after)}{windows}"
-    yield f"Fired: {firing}. Notified: {_who(fired)}."
+    yield f"Fired: {firing}. Notified: {_recipients(fired)}."
     yield from (f"Would run: {printable(action)[:300]}" for action in fired.done)
 
 
-def _who(fired: Fired) -> str:
+def _recipients(fired: Fired) -> str:
     """Return who is notified by a policy that fired, and who is notified later."""
     recipients = [
         *(short(name, 80) for name in fired.told),

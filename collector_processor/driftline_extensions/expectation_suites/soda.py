@@ -106,26 +106,26 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
     remaining.pop("name", None)
     remaining.pop("", None)
     if metric == "row_count":
-        _known(remaining)
+        _reject_unsupported(remaining)
         imported.expect("", "rows", _ends(condition, integral=True))
         return
     if len(columns) != 1:
         raise Unsupported("it has several columns" if columns else "the column is missing")
     column = columns[0]
     if metric == "freshness":
-        _known(remaining)
+        _reject_unsupported(remaining)
         age = _AGE.fullmatch(condition)
         if age is None:
             raise Unsupported(f"{condition!r} is not an age such as '< 1d'")
         imported.expect("", "freshness", age["age"])
     elif metric in _MOMENTS:
-        _known(remaining)
+        _reject_unsupported(remaining)
         imported.expect(column, _MOMENTS[metric], _ends(condition))
     elif metric.startswith("missing"):
-        _known(remaining)
+        _reject_unsupported(remaining)
         imported.expect(column, "missing", _share(condition, metric))
     elif metric.startswith("duplicate"):
-        _known(remaining)
+        _reject_unsupported(remaining)
         if not _none(condition, metric.endswith("count")):
             raise Unsupported("only '= 0' is supported; it is imported as the expectation 'unique'")
         imported.expect(column, "unique", True)
@@ -148,7 +148,7 @@ def _condition(rest: str, config: dict[str, Any]) -> str:
     return f"{_INVERTED[match['sign']]} {match['number']}"
 
 
-def _known(config: Config) -> None:
+def _reject_unsupported(config: Config) -> None:
     if config:
         raise Unsupported(f"'{next(iter(config))}' is not supported")
 
@@ -235,7 +235,7 @@ def _invalid(imported: ImportedSuite, column: str, limit: str | int, config: dic
         except UnusablePattern as reason:
             raise Unsupported(f"the regex is not supported: {reason}") from None
         rules["pattern"] = str(pattern)
-    _known(config)
+    _reject_unsupported(config)
     if not rules:
         raise Unsupported("the rules for valid values are missing")
     if len(rules) > 1 and mostly != "100%":

@@ -44,7 +44,7 @@ def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -
     ``since`` / ``until``: a time, or an age ("30d", "24h"). Raises :class:`BadInput` if there is no answer, or
     there are no such rows.
     """
-    parameters = _written(time_range(since, until))
+    parameters = _period_parameters(time_range(since, until))
     if key.environment:
         parameters["environment"] = key.environment
     return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), parameters), where=url)
@@ -88,7 +88,7 @@ def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, A
 
     Raises :class:`BadInput` if there is no answer, there are no such rows, or the file cannot be written.
     """
-    parameters = _written(time_range(selection.since, selection.until))
+    parameters = _period_parameters(time_range(selection.since, selection.until))
     query = {
         "version": selection.version,
         "environment": selection.environment,
@@ -289,7 +289,7 @@ def _moment(option: str, text: str, now: int) -> int:
         raise BadInput(f"{option}: {text!r} is not a time; use 30d, 24h or 2026-03-01T00:00:00Z") from None
 
 
-def _written(times: tuple[int, int]) -> dict[str, str]:
+def _period_parameters(times: tuple[int, int]) -> dict[str, str]:
     return {"since": iso_time(times[0]), "until": iso_time(times[1])}
 
 

@@ -96,12 +96,12 @@ class Condition(Struct, frozen=True):
         For any feature, a method that does not apply to its kind (KS to a category) is skipped.
         """
         if not self.any_feature:
-            return {"": _at(window, self.keys)}
+            return {"": _value_at(window, self.keys)}
         index = self.keys.index(ANY)
         columns = _below(window, self.keys[:index])
         values_by_key: dict[str, float | str | None] = {}
         for name, column in columns.items() if isinstance(columns, Mapping) else ():
-            value = _at(column, self.keys[index + 1 :])
+            value = _value_at(column, self.keys[index + 1 :])
             if value is not None or column.get("state") in _UNJUDGED:
                 values_by_key[name] = value
         return values_by_key
@@ -119,7 +119,7 @@ class Condition(Struct, frozen=True):
         """
         if self.keys[:2] == ("service", "values") and self.keys[-1] != "rows":
             return measured_text(self.keys[2], float(fired[""]))
-        return _written(fired)
+        return _values_text(fired)
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
         """Return True if the condition is true in a window (its JSON); None if no value is true and one is unknown.
@@ -139,7 +139,7 @@ def _below(value: Any, keys: Sequence[str]) -> Any:
     return value
 
 
-def _at(window: Any, keys: tuple[str, ...]) -> float | str | None:
+def _value_at(window: Any, keys: tuple[str, ...]) -> float | str | None:
     value = _below(window, keys)
     if keys == _COUNTED and isinstance(value, Mapping):
         return float(len(value))
@@ -414,10 +414,10 @@ def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | Non
     return [name for name, value in values.items() if value is None] or None
 
 
-def _written(fired: Mapping[str, float | str]) -> str:
+def _values_text(fired: Mapping[str, float | str]) -> str:
     """Return the values for which a condition is true with their features, in descending order.
 
-    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "degraded"})
+    >>> _values_text({"age": 0.25, "income": 1.5}), _values_text({"": 0.3}), _values_text({"": "degraded"})
     ('1.5 (income), 0.25 (age)', '0.3', 'degraded')
     """
     ranked = sorted(fired.items(), key=lambda entry: 0.0 if isinstance(entry[1], str) else -abs(entry[1]))
@@ -435,6 +435,6 @@ def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> b
         )
         return False
     if condition.holds(answer):
-        say(f"--fail-on {condition.text!r}: true for all rows, where the value is {_written({'': value})}")
+        say(f"--fail-on {condition.text!r}: true for all rows, where the value is {_values_text({'': value})}")
         return True
     return False

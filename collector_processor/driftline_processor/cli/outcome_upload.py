@@ -281,7 +281,7 @@ def upload_outcomes(
     address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
     upload = upload_name(path, target, columns, rows)
     with httpx.Client(base_url=address, timeout=120.0) as client:
-        progress = _known(client, upload, target, say)
+        progress = _uploaded_parts(client, upload, target, say)
         next_part, faulty = int(progress.get("next", 0)), set(progress.get("parts_with_rejected", ()))
         pushed = UploadResult(went_on=next_part)
         pushed.accepted, pushed.rejected = int(progress.get("accepted", 0)), int(progress.get("rejected", 0))
@@ -318,11 +318,11 @@ def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> Non
         pushed.rejected += sum(rows for _, rows, _ in rejected)
 
 
-def _known(client: httpx.Client, upload: str, target: UploadTarget, say: Say) -> dict[str, Any]:
+def _uploaded_parts(client: httpx.Client, upload: str, target: UploadTarget, say: Say) -> dict[str, Any]:
     answer = _answer(lambda: client.get(f"/v1/outcomes/uploads/{upload}"), str(client.base_url), target, "nothing", say)
     if answer.status_code == 404 and "no part of this upload" in answer.text:
         return {}
-    return dict(_said(answer, str(client.base_url)))
+    return dict(_answer_document(answer, str(client.base_url)))
 
 
 def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
@@ -331,7 +331,7 @@ def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTar
     headers = {"content-type": part.kind}
     post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
     before = f"the first {many(part.first)}" if part.first else "nothing"
-    return dict(_said(_answer(post, str(client.base_url), target, before, say), str(client.base_url)))
+    return dict(_answer_document(_answer(post, str(client.base_url), target, before, say), str(client.base_url)))
 
 
 def _answer(
@@ -377,7 +377,7 @@ def _reason(answer: httpx.Response) -> str:
         return ""
 
 
-def _said(answer: httpx.Response, address: str) -> Any:
+def _answer_document(answer: httpx.Response, address: str) -> Any:
     try:
         document = answer.json()
         if answer.is_success:

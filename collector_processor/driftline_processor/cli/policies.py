@@ -166,13 +166,13 @@ def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
                 held_back = [f"policy {name}" for name in firing["held_back_by"]]
                 firing["untold"] = ", ".join([*held_back, *(f"silence {name}" for name in silenced)])
                 firing["held"] = (
-                    [] if firing["untold"] else _held(config, policy, policy_json["channels"], firing, tier)
+                    [] if firing["untold"] else _holding_channels(config, policy, policy_json["channels"], firing, tier)
                 )
                 firing["actions"] = [] if firing["untold"] else _actions(config, policy)
     return answer
 
 
-def _held(
+def _holding_channels(
     config: Config, policy: Policy, channels: Sequence[str], firing: Mapping[str, Any], tier: int | None
 ) -> list[dict[str, str]]:
     """Return the channels that hold the message about a firing, with the reason and the time."""

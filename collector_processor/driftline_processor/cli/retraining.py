@@ -209,10 +209,10 @@ def _weigh_served(
         **parameters,
         "metric": terms.metric,
         "currency": currency,
-        "value": _written(terms.value),
-        "cost": _written(amount),
-        "predictions": _written(terms.predictions),
-        "recovered": _written(terms.share),
+        "value": _number_text(terms.value),
+        "cost": _number_text(amount),
+        "predictions": _number_text(terms.predictions),
+        "recovered": _number_text(terms.share),
     }
     answer = client.fetch_retraining(url, model, {name: text for name, text in parameters.items() if text})
     return {**answer, "cost": {**answer["cost"], **source}} if answer["cost"] else answer
@@ -262,5 +262,5 @@ def _weigh_files(inputs: EvaluationInputs, options: EvaluationOptions, terms: Re
     return answer_json(answer, result.key)
 
 
-def _written(number: float | None) -> str:
+def _number_text(number: float | None) -> str:
     return "" if number is None else repr(number)

@@ -31,7 +31,7 @@ def _time_of_day(value: object) -> time:
     return time(int(match[1]), int(match[2]))
 
 
-def _at(day: date, time_of_day: time, zone: ZoneInfo) -> int:
+def _instant(day: date, time_of_day: time, zone: ZoneInfo) -> int:
     """Return a time of a day in unix nanoseconds; a time that daylight saving skips is shifted by the difference."""
     return int(datetime.combine(day, time_of_day, zone).timestamp()) * 10**9
 
@@ -66,7 +66,7 @@ class DigestTimes:
     def _around(self, now: int, zone: ZoneInfo) -> Iterator[int]:
         today = _day_of(now, zone)
         for days in (-1, 0, 1):
-            yield from (_at(today + days * _DAY, time, zone) for time in self.times)
+            yield from (_instant(today + days * _DAY, time, zone) for time in self.times)
 
 
 def parse_digest(value: object) -> DigestTimes:
@@ -155,8 +155,8 @@ class QuietHours:
         zone = ZoneInfo(self.zone) if self.zone else zone
         today = _day_of(now, zone)
         for day in (today - _DAY, today):
-            begin = _at(day, self.begin, zone)
-            end = _at(day if self.end > self.begin else day + _DAY, self.end, zone)
+            begin = _instant(day, self.begin, zone)
+            end = _instant(day if self.end > self.begin else day + _DAY, self.end, zone)
             if begin <= now < end:
                 return end
         return None

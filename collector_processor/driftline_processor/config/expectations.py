@@ -88,7 +88,7 @@ class ValueRule:
     mostly: Limit | None = None
 
 
-def _kept(read: Callable[[object], Any]) -> BeforeValidator:
+def _value_rule(read: Callable[[object], Any]) -> BeforeValidator:
     """Read ``VALUE`` or ``{is: VALUE, mostly: SHARE}``."""
 
     def parse(value: object) -> ValueRule:
@@ -138,25 +138,25 @@ class ExpectFeature(Section):
         "single values of a service are not stored.",
         examples=["true"],
     )
-    type: Annotated[ValueRule, _kept(_type), Form(f"{', '.join(f'`{name}`' for name in TYPES)}")] | None = Field(
+    type: Annotated[ValueRule, _value_rule(_type), Form(f"{', '.join(f'`{name}`' for name in TYPES)}")] | None = Field(
         default=None, description="The type of the values.", examples=["number"], json_schema_extra={"shown": True}
     )
-    range: Annotated[ValueRule, _kept(_bounds), Form("range")] | None = Field(
+    range: Annotated[ValueRule, _value_rule(_bounds), Form("range")] | None = Field(
         default=None,
         description="The minimum and the maximum value, both inclusive; null means no limit.",
         examples=["[0, 120]", "{is: [0, 120], mostly: 99%}"],
         json_schema_extra={"shown": True},
     )
-    values: Annotated[ValueRule, _kept(_texts), Form("list")] | None = Field(
+    values: Annotated[ValueRule, _value_rule(_texts), Form("list")] | None = Field(
         default=None, description="The values that may occur.", examples=["[north, south]"]
     )
-    not_values: Annotated[ValueRule, _kept(_texts), Form("list")] | None = Field(
+    not_values: Annotated[ValueRule, _value_rule(_texts), Form("list")] | None = Field(
         default=None, description="The values that may not occur.", examples=["[unknown]"]
     )
-    length: Annotated[ValueRule, _kept(_bounds), Form("range")] | None = Field(
+    length: Annotated[ValueRule, _value_rule(_bounds), Form("range")] | None = Field(
         default=None, description="The minimum and the maximum number of characters of a text.", examples=["[1, 40]"]
     )
-    pattern: Annotated[ValueRule, _kept(_pattern), Form("regular expression")] | None = Field(
+    pattern: Annotated[ValueRule, _value_rule(_pattern), Form("regular expression")] | None = Field(
         default=None,
         description="The regular expression (RE2) that matches anywhere in a text; `^` and `$` anchor it.",
         examples=['"^[a-z]+$"'],

@@ -141,7 +141,7 @@ def masked(problem: Problem, filled: Filled) -> Problem:
             for form in {value, repr(value)[1:-1]}:
                 bounds = ("", "") if len(form) >= _SHOWN else (r"(?<!\w)", r"(?!\w)")
                 message = re.sub(re.escape(form).join(bounds), lambda _, name=values[value]: name, message, flags=re.I)  # type: ignore[misc]
-        if is_same_path and any(_shown(value, message, values) for value in values):
+        if is_same_path and any(_reveals(value, message, values) for value in values):
             names = " and ".join(dict.fromkeys(values.values()))
             message = (
                 f"the value of {names} cannot be used here; docs/reference/configuration.md shows the allowed values"
@@ -164,7 +164,7 @@ def follows_unset(problem: Problem, filled: Filled) -> bool:
     return any(f"{key}.".startswith(f"{path}.") or re.fullmatch(rf"{re.escape(key)}(\.\d+)+", path) for path in unset)
 
 
-def _shown(value: str, message: str, values: Mapping[str, str]) -> bool:
+def _reveals(value: str, message: str, values: Mapping[str, str]) -> bool:
     """Return True if a sentence contains a part of a value."""
     for name in values.values():
         message = message.replace(name, "")

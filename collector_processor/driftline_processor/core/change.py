@@ -248,7 +248,7 @@ def kind_of_change(
         )
     if pane is not None and baseline is not None and (stuck := _stuck(evaluation, pane, baseline)):
         return KindOfChange("service", "service_changed", (stuck, fact("no_input_drifts")))
-    moved = _moved(evaluation)
+    moved = _drift_facts(evaluation)
     if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
         meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
         tested = None if meaning is None else _tested(pane, meaning, baseline)
@@ -281,7 +281,7 @@ def _tested(pane: Pane, meaning: Meaning, baseline: Baseline) -> OutcomeEvidence
     return outcome_evidence(pane, meaning.rates, baseline.pane, meaning.between)
 
 
-def _moved(evaluation: Evaluation) -> tuple[Fact, ...]:
+def _drift_facts(evaluation: Evaluation) -> tuple[Fact, ...]:
     """Return the facts about drifting inputs and scores; () without any."""
     drifted = [name for name, feature in evaluation.features.items() if feature.state == "drift"]
     moved = [fact("columns_drift", names=tuple(drifted))] if drifted else []
@@ -320,7 +320,7 @@ def _off(evaluation: Evaluation) -> Fact | None:
         assert estimate.error_deviation is not None
         if math.erfc(abs(estimate.error) / estimate.error_deviation / math.sqrt(2)) <= LEVEL / len(estimates):
             return fact("estimate_missed", metric=name, error=estimate.error)
-    if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
+    if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _drift_facts(evaluation):
         return None
     worse = _first(
         name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"
@@ -333,7 +333,7 @@ def _holds(evaluation: Evaluation, metric: str) -> bool:
     weighted, real = evaluation.weighted[metric], evaluation.realized.get(metric)
     if weighted.low is None or weighted.high is None or real is None or real.value is None:
         return False
-    return bool(_moved(evaluation)) and weighted.low <= real.value <= weighted.high
+    return bool(_drift_facts(evaluation)) and weighted.low <= real.value <= weighted.high
 
 
 def _first(names: Iterable[str]) -> str | None:

@@ -70,7 +70,7 @@ deviation is not detected if the bound between them lies in a tail.
 EMPTY = Buckets(0, np.empty(0))
 
 
-def one(value: float) -> Explicit:
+def single_value(value: float) -> Explicit:
     """Return a sum as a histogram."""
     return Explicit(np.empty(0), np.array([value], dtype=np.float64))
 
@@ -85,7 +85,7 @@ def count(histogram: Histogram) -> float:
 def increase(now: Histogram, before: Histogram) -> Histogram | None:
     """Return the counts between two cumulative histograms of one stream; None if a count fell, after a reset.
 
-    >>> increase(one(5.0), one(3.0)).counts, increase(one(1.0), one(3.0))
+    >>> increase(single_value(5.0), single_value(3.0)).counts, increase(single_value(1.0), single_value(3.0))
     (array([2.]), None)
     """
     if isinstance(now, Explicit):
@@ -126,7 +126,7 @@ def _less(now: Buckets, before: Buckets) -> Buckets | None:
     return None if (counts < 0).any() else Buckets(now.offset, counts)
 
 
-def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64, float]:
+def counts_over_bins(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64, float]:
     """Return the counts over a baseline's bins, float64 (size,), and how many of them are guesses.
 
     A bucket within one bin is counted there, so buckets on the bins' own edges are exact. A bucket that spans several
@@ -135,7 +135,8 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
     bucket. If one such bucket has more than half of the values, or two have more than :data:`MOST_IN_TWO`, these are
     the guesses, since they would look like the baseline in any case.
 
-    >>> spread(Explicit(np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0])), NumberBins(np.array([1.0, 2.0])), np.ones(3))
+    >>> histogram = Explicit(np.array([1.0, 3.0]), np.array([2.0, 4.0, 0.0]))
+    >>> counts_over_bins(histogram, NumberBins(np.array([1.0, 2.0])), np.ones(3))
     (array([2., 2., 2.]), 4.0)
     """
     low, high, counts = cells(histogram)
@@ -219,7 +220,7 @@ def pack(histogram: Histogram) -> bytes:
 def unpack(packed: bytes, like: Histogram) -> Histogram:
     """Return the histogram from the result of :func:`pack`; ``like``: a later point of the same stream.
 
-    >>> unpack(pack(one(3.0)), one(5.0)).counts
+    >>> unpack(pack(single_value(3.0)), single_value(5.0)).counts
     array([3.])
     """
     values = np.frombuffer(packed, np.float64)
@@ -248,7 +249,7 @@ def dump(histogram: Histogram) -> bytes:
 def parse(dumped: bytes) -> Histogram:
     """Return the histogram from the result of :func:`dump`.
 
-    >>> parse(dump(one(3.0))).counts
+    >>> parse(dump(single_value(3.0))).counts
     array([3.])
     """
     kind, low, high, last = np.frombuffer(dumped, np.float64, 4).tolist()

@@ -30,14 +30,14 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
     (['age_years', 'page'], ['f1', 'mean_score'])
     """
     lowered = {name.lower(): name for name in reversed(names)}
-    words = _words(name)
-    shared = [other for other in lowered if _share(words, _words(other))]
+    words = _word_set(name)
+    shared = [other for other in lowered if _share(words, _word_set(other))]
     close = get_close_matches(name.lower(), shared, n=most, cutoff=0.0)
     close += [match for match in get_close_matches(name.lower(), lowered, n=most) if match not in close]
     return [lowered[match] for match in close[:most]]
 
 
-def _words(name: str) -> set[str]:
+def _word_set(name: str) -> set[str]:
     return set(_WORD.findall(name.lower()))
 
 

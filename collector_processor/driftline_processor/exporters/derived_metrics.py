@@ -102,7 +102,7 @@ class MetricSource(Protocol):
 def points(source: MetricSource) -> list[Point]:
     """Return all metric points; counters since the state was created."""
     models = [model for model in source.snapshot.models if not model.retired]
-    metric_points = [*_counted(models), *_evaluated(models), *_compared(models), *_own(source)]
+    metric_points = [*_counted(models), *_evaluated(models), *_compared(models), *_counter_points(source)]
     return [point for point in metric_points if math.isfinite(point.value)]
 
 
@@ -332,7 +332,7 @@ def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) 
             yield _point(m.DRIFTLINE_QUALITY_EXPECTATIONS, attributes, float(states[state]))
 
 
-def _own(source: MetricSource) -> Iterator[Point]:
+def _counter_points(source: MetricSource) -> Iterator[Point]:
     for (name, counter_attributes), value in sorted(source.counters().items()):
         yield Point(name, counter_attributes, value)
 

@@ -89,12 +89,14 @@ class Audit(Struct, frozen=True):
         alerts = self.alerts.alerts
         for alert in alerts.values():
             policy, words = alert.policy, f"fires, {alert.severity}"
-            yield _of(alert, Entry(time=alert.seen, kind="fired", subject=policy, words=words, why=alert.words))
+            yield _with_model(alert, Entry(time=alert.seen, kind="fired", subject=policy, words=words, why=alert.words))
             if alert.over is not None:
-                yield _of(alert, Entry(time=alert.over, kind="over", subject=policy, words="is over", why=alert.words))
+                yield _with_model(
+                    alert, Entry(time=alert.over, kind="over", subject=policy, words="is over", why=alert.words)
+                )
             if alert.acknowledged is not None:
                 entry = Entry(time=alert.acknowledged, kind="taken_on", subject=policy, words="took it on")
-                yield _of(alert, replace(entry, by=alert.acknowledged_by, why=alert.why))
+                yield _with_model(alert, replace(entry, by=alert.acknowledged_by, why=alert.why))
         deliveries, approvals = self.alerts.deliveries, self.alerts.approvals
         for message in self.alerts.messages.values():
             alert_of = next((alerts[alert_id] for alert_id in message.about if alert_id in alerts), None)
@@ -128,14 +130,14 @@ class Audit(Struct, frozen=True):
             yield Entry(time=silence.since, kind="silenced", model=", ".join(silence.models), subject=name, words=words)
 
 
-def _of(alert: Alert, entry: Entry) -> Entry:
+def _with_model(alert: Alert, entry: Entry) -> Entry:
     """Return an entry with the model of an alert."""
     return replace(entry, model=alert.model, environment=alert.environment, alert=alert.id)
 
 
 def _about(message: Message, alert: Alert | None, entry: Entry) -> Entry:
     """Return an entry with the model of a message; a digest is about several models and has none."""
-    return entry if alert is None or message.says_several else _of(alert, entry)
+    return entry if alert is None or message.says_several else _with_model(alert, entry)
 
 
 def _sent(message: Message, alert: Alert | None) -> Entry:

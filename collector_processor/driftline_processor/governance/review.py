@@ -94,7 +94,7 @@ class ReviewedModel(NamedTuple):
     decisions: tuple[ReviewedDecision, ...]
 
 
-class Told(Struct, frozen=True):
+class AlertRecords(Struct, frozen=True):
     """Alerts, and the responses of people.
 
     Attributes:
@@ -152,7 +152,7 @@ class Review(Struct, frozen=True):
 
 
 def review(
-    model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], record: Told | None = None
+    model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], record: AlertRecords | None = None
 ) -> Review:
     """Return the review of a period.
 
@@ -162,7 +162,7 @@ def review(
         incidents: Incidents of all models.
         record: Alerts and decisions; None = none.
     """
-    record = record or Told()
+    record = record or AlertRecords()
     decided = sorted(_decisions(record, period), key=lambda decision: decision.time)
     alerts_by_model: dict[str, list[Alert]] = {}
     for alert in record.alerts:
@@ -217,7 +217,7 @@ def _meet(incident: Incident, alert: Alert) -> bool:
     return not ended_before and not over
 
 
-def _decisions(record: Told, period: Period) -> Iterator[ReviewedDecision]:
+def _decisions(record: AlertRecords, period: Period) -> Iterator[ReviewedDecision]:
     for alert in record.alerts:
         if alert.acknowledged is not None and period.start <= alert.acknowledged < period.end:
             decision_text = f"took on {alert.policy}"

@@ -240,7 +240,7 @@ def _verdict(verdict: Verdict | None) -> ScoreLine:
     return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
 
 
-class _Kept(Struct):
+class _ObjectiveHistory(Struct):
     """How often an objective was met in a period.
 
     Attributes:
@@ -275,7 +275,7 @@ class _Kept(Struct):
 
 
 def _objectives(views: Sequence[ModelView], period: Period) -> ScoreLine:
-    objectives = list(_kept(views, period))
+    objectives = list(_objective_histories(views, period))
     if not objectives:
         return ScoreLine("objectives", "not_agreed", "No objective is set.", "performance")
     worst = _worst(objective.grade for objective in objectives)
@@ -283,7 +283,7 @@ def _objectives(views: Sequence[ModelView], period: Period) -> ScoreLine:
     return ScoreLine("objectives", worst, _listed([objective.words for objective in ranked]), "performance")
 
 
-def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
+def _objective_histories(views: Sequence[ModelView], period: Period) -> Iterator[_ObjectiveHistory]:
     """Yield the result of each objective over the windows of the length with most conclusive windows."""
     by_rule: dict[str, list[list[tuple[Evaluation, ObjectiveState]]]] = {}
     for evaluations in _all_within(views, period):
@@ -297,7 +297,7 @@ def _kept(views: Sequence[ModelView], period: Period) -> Iterator[_Kept]:
         states = max(lengths, key=lambda states: sum(state.state != "inconclusive" for _, state in states))
         telling = [state for _, state in states if state.state != "inconclusive"]
         newest = telling[-1].state if telling else "inconclusive"
-        yield _Kept(rule, Counter(state.state for _, state in states), newest, _spent(rule, states))
+        yield _ObjectiveHistory(rule, Counter(state.state for _, state in states), newest, _spent(rule, states))
 
 
 def _spent(rule: str, states: Sequence[tuple[Evaluation, ObjectiveState]]) -> float | None:
@@ -402,7 +402,7 @@ def _service(views: Sequence[ModelView], period: Period, incidents: Sequence[Inc
     failing = [incident for incident in incidents if incident.kind in ("service", "latency") and incident.open]
     if failing:
         return ScoreLine("service", "broken", failing[0].sentence, tab)
-    agreed = [line for line in _kept(views, period) if _of_service(line.rule)]
+    agreed = [line for line in _objective_histories(views, period) if _of_service(line.rule)]
     levels = [line.service for view in views for line in windows_of(view, period)[-1:] if line.service is not None]
     if not levels:
         return ScoreLine("service", "inconclusive", "No call was counted: latency and errors are not known.", tab)
@@ -485,15 +485,15 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
         return ScoreLine("fairness", "broken", _listed(words), tab)
     attributes = _names([short(evaluation.attribute, 40) for evaluation in mature.fairness])
     if not states or "met" not in states:
-        reason = f"The groups of {attributes} have too few rows to tell{_fewest(mature.fairness)}."
+        reason = f"The groups of {attributes} have too few rows to tell{_smallest_groups(mature.fairness)}."
         return ScoreLine("fairness", "inconclusive", reason, tab)
     unsure = sum(state == "inconclusive" for state in states)
-    more = f", {unsure} inconclusive{_fewest(mature.fairness)}" if unsure else ""
+    more = f", {unsure} inconclusive{_smallest_groups(mature.fairness)}" if unsure else ""
     met = f"By {attributes} {states.count('met')} of {len(states)} criteria are met{more}."
     return ScoreLine("fairness", "watch" if unsure else "kept", met, tab)
 
 
-def _fewest(fairness: Sequence[Fairness]) -> str:
+def _smallest_groups(fairness: Sequence[Fairness]) -> str:
     """Return the group of each attribute with the least data for inconclusive criteria, as a clause."""
     untold = [
         (group_fairness, [criterion.name for criterion in group_fairness.criteria if criterion.state == "inconclusive"])

@@ -31,7 +31,7 @@ def digest_of(data: bytes) -> bytes:
     return xxhash.xxh3_128_digest(data)
 
 
-class Seen:
+class SeenDigests:
     """A set of digests of one table, with their wall time of arrival.
 
     The newest are in a dict; every 65,536 of them become a sorted array of 16 bytes each, so that a week of batch ids

@@ -30,7 +30,7 @@ from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.estimate.sums import learned_parts, score_parts, score_parts_of
 from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.histogram import count, spread
+from driftline_processor.core.histogram import count, counts_over_bins
 from driftline_processor.core.outcomes.coverage import (
     DECIDED,
     DISTRIBUTED,
@@ -378,7 +378,7 @@ class _Gathered:
         assert increase.histogram is not None
         unit = increase.point.per_second
         bins = _DURATIONS if unit == 1 else NumberBins(np.nextafter(np.array(DURATION_BOUNDS) * unit, np.inf))
-        buckets, _ = spread(increase.histogram, bins, np.ones(bins.size))
+        buckets, _ = counts_over_bins(increase.histogram, bins, np.ones(bins.size))
         total = increase.histogram.total / unit
         if not total >= 0:  # without a sum, upper bounds of the buckets are within a factor of 2.5
             total = float(buckets @ np.append(DURATION_BOUNDS, DURATION_BOUNDS[-1]))
@@ -435,7 +435,7 @@ class _Gathered:
             sums[bins.size - 1] = guessed = count(histogram)
         else:
             reference = baseline.pane.parts.get(part, np.ones(bins.size))[: bins.size]
-            sums[: bins.size], guessed = spread(histogram, bins, reference)
+            sums[: bins.size], guessed = counts_over_bins(histogram, bins, reference)
         self._add(baseline.fold, part, sums)
         if guessed:
             self._add(baseline.fold, f"{GUESSED}{part}", np.array([guessed]))

@@ -65,7 +65,7 @@ from driftline_processor.store.training_runs import TrainingRuns
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
-from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, Seen, StoredPart, UploadPart, Uploads, digest_of
+from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, StoredPart, UploadPart, Uploads, digest_of
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
     add_binned,
@@ -315,8 +315,8 @@ class Intake:
     def _load(self) -> None:
         """Read the caches."""
         connection, now = self._connection, self._clock()
-        self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
-        self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
+        self._requests = SeenDigests(connection, "requests", REQUESTS_KEPT, now)
+        self._batches = SeenDigests(connection, "batches", BATCHES_KEPT, now)
         self.uploads = Uploads(connection, now)
         self.offsets = read_offsets(connection)
         self.position = mark(connection, _POSITION)

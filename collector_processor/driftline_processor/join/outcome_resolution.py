@@ -283,10 +283,10 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     """Return the changes of all matches. ``usable``: the rows with a retraction or a usable actual value."""
     held_rows = matches.held.sort_by("prediction")
     of_held, of_gone = integers_of(held_rows, "prediction"), integers_of(matches.withdrawn, "prediction")
-    words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
+    words = [_sort_keys(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     for rows in (held_rows, matches.withdrawn):  # unless all outcomes are matched again, the previous one takes part
         part_rows = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
-        words.append(_words(part_rows, np.full(len(part_rows), _KEPT)))
+        words.append(_sort_keys(part_rows, np.full(len(part_rows), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     last = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).latest()
 
@@ -319,9 +319,9 @@ def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
 
     An outcome that had been retracted on arrival never counted.
     """
-    words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
+    words = [_sort_keys(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     withdrawn = matches.withdrawn
-    words.append(_words(withdrawn, np.full(len(withdrawn), _RETRACTED)))
+    words.append(_sort_keys(withdrawn, np.full(len(withdrawn), _RETRACTED)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     counted = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).first()
     fed = integers_of(withdrawn, "prediction")[withdrawn["fed"].to_numpy(zero_copy_only=False).astype(bool)]
@@ -359,7 +359,7 @@ def _equal_lists(before: pa.ChunkedArray, after: pa.ChunkedArray) -> Mask:
     return equal
 
 
-def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], ...]:
+def _sort_keys(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], ...]:
     columns = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
     return (*columns, kind.astype(np.int64), np.arange(len(rows)))
 

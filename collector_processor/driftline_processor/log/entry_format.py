@@ -79,7 +79,7 @@ class Stored(Struct, frozen=True):
     entry: Entry
 
 
-class Found(Struct):
+class FoundEntries(Struct):
     """The entries in a range of bytes.
 
     Attributes:
@@ -130,7 +130,7 @@ def blank(size: int, salt: int = 0) -> bytes:
     return b"".join((head, _checksum(salt, head, b"", body), body))
 
 
-def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Found:
+def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> FoundEntries:
     """Return the entries in ``buffer``.
 
     Args:
@@ -139,7 +139,7 @@ def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Fou
         salt: Salt of the file.
         whole: True if nothing follows. Otherwise a truncated entry at the end is left for the next read.
     """
-    entries_found = Found([], position)
+    entries_found = FoundEntries([], position)
     offset, end = 0, len(buffer)
     view = memoryview(buffer)
     while offset < end:

@@ -37,7 +37,7 @@ from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Overloaded, StorageOutage
 
-from .entry_format import FOR_DESTINATIONS, Entry, Found, Stored, blank, encoded
+from .entry_format import FOR_DESTINATIONS, Entry, FoundEntries, Stored, blank, encoded
 from .segments import Segment, create, erase_entry, existing, last_sound, sync_folder
 
 _CURSOR = struct.Struct("<QQ")
@@ -151,7 +151,7 @@ class Reader:
         """Return the number of unread bytes."""
         return max(0, self._log.end - self.position)
 
-    def wait(self, most: int, unless: Callable[[], bool] = lambda: False) -> Found:
+    def wait(self, most: int, unless: Callable[[], bool] = lambda: False) -> FoundEntries:
         """Wait for entries after the cursor and return them; nothing if the log or the reader stops.
 
         Args:
@@ -161,7 +161,7 @@ class Reader:
         self._log.wait_for(self.position, unless=unless)
         return self._log.read(self.position, most)
 
-    def ahead(self, position: int, most: int) -> Found:
+    def ahead(self, position: int, most: int) -> FoundEntries:
         """Return the entries after a position without waiting; at least one if there is one."""
         return self._log.read(position, most)
 
@@ -300,7 +300,7 @@ class RequestLog:
         for awaiting in self._awaiting:
             awaiting.notify()
 
-    def read(self, position: int, most: int) -> Found:
+    def read(self, position: int, most: int) -> FoundEntries:
         """Return entries from a position, at least one if there is one; damaged and missing bytes are counted."""
         end = self._end
         position = min(position, end)
@@ -318,7 +318,7 @@ class RequestLog:
                 if stored_requests.damaged:
                     self._lose(position, stored_requests.damaged, f"{segment.path.name} is damaged")
                 return stored_requests
-        return Found([], end)
+        return FoundEntries([], end)
 
     def _lose(self, position: int, size: int, why: str) -> None:
         """Count unreadable bytes, once for all readers."""

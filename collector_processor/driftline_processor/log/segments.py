@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from .entry_format import Found, blank, find
+from .entry_format import FoundEntries, blank, find
 
 _LETTERS = b"DRIFTLG"
 _VERSION = 1
@@ -69,7 +69,7 @@ class Segment:
         length = min(most, min(end, self.end) - position)
         return os.pread(file.number, length, self.head + position - self.first) if length > 0 else b""
 
-    def find(self, position: int, most: int, end: int) -> Found:
+    def find(self, position: int, most: int, end: int) -> FoundEntries:
         """Return the entries from a position, at least one if there is one.
 
         Args:
@@ -79,7 +79,7 @@ class Segment:
         """
         end = min(end, self.end)
         if not self.head:
-            return Found([], end, end - position)
+            return FoundEntries([], end, end - position)
         while True:
             buffer = self.read(position, most, end)
             whole = position + len(buffer) >= end or len(buffer) < min(most, end - position)

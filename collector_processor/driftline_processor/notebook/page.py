@@ -19,7 +19,7 @@ from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import keep_units_of_page, printable, short
-from driftline_processor.web.charts.drawings import drawn
+from driftline_processor.web.charts.drawings import cell_drawing
 
 MOST_WINDOWS = 12
 MOST_NOTES = 20
@@ -86,6 +86,6 @@ def _template() -> Template:
         undefined=StrictUndefined,
     )
     environment.globals |= {"numbers": numbers, "verdicts": verdicts, "window_name": window_name}
-    environment.globals |= {"printable": printable, "drawn": drawn, "place": None}
+    environment.globals |= {"printable": printable, "drawn": cell_drawing, "place": None}
     environment.globals["define"] = lambda term, text="": text or term
     return environment.get_template("report.html")

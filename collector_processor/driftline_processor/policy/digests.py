@@ -176,7 +176,7 @@ class Digests:
     def _say(self, kind: Kind, name: str, waiting: Sequence[Message], alerts: Iterable[str], changes: _Pass) -> None:
         keys, now = self._channels[name], changes.now
         known_alerts = [self._store.alerts[alert] for alert in alerts if alert in self._store.alerts]
-        lines = [*_lines(known_alerts, _begun(waiting), changes.models)]
+        lines = [*_lines(known_alerts, _opened_alerts(waiting), changes.models)]
         if lines:
             digest_time = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
             id = self._new_id(f"{kind}-{name}-{iso_time(digest_time)}")
@@ -221,7 +221,7 @@ def _about(messages: Iterable[Message]) -> list[str]:
     return [*dict.fromkeys(alert for message in messages for alert in message.about)]
 
 
-def _begun(messages: Iterable[Message]) -> set[str]:
+def _opened_alerts(messages: Iterable[Message]) -> set[str]:
     """Return the alerts whose begin the messages report."""
     return {*_about(message for message in messages if message.kind in ("opened", "joined", "passed", "escalated"))}
 

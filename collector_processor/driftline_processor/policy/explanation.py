@@ -146,7 +146,7 @@ class _Judged(Struct, frozen=True):
         return judge_parts(condition, Finding(self.windows, step.at, self.history.verdict_at, self.history.windows))
 
 
-class _Known(Struct, frozen=True):
+class _VersionHistory(Struct, frozen=True):
     """The windows of a version as read, and their source."""
 
     windows: Mapping[str, Sequence[Evaluation]]
@@ -193,7 +193,7 @@ class PolicyExplanations:
         self._policies = {**config.watched_policies, **disabled}
         self._channels, self._keys, self._silences = config.told, config.all_channels, [*config.silences.values()]
         self._alerts, self._waiting, self._put_off, self._clock = alerts, waiting, put_off, clock
-        self._known: Mapping[ModelKey, _Known] = {}
+        self._known: Mapping[ModelKey, _VersionHistory] = {}
 
     def of_model(self, views: Sequence[ModelView]) -> list[PolicyDecision]:
         """Return the decision of each policy about the versions of a model that are in use.
@@ -243,8 +243,8 @@ class PolicyExplanations:
             policy=case.name,
             key=view.key,
             timezone=view.timezone,
-            written=_written(policy.when),
-            resolve="" if policy.resolve is None else _written(policy.resolve),
+            written=_condition_text(policy.when),
+            resolve="" if policy.resolve is None else _condition_text(policy.resolve),
             window=judgement.windows[-1].window.name if judgement.windows else "",
             windows=[
                 WindowDecision(
@@ -264,7 +264,7 @@ class PolicyExplanations:
             untold=[*self._untold(case, history)],
         )
 
-    def _read(self, view: ModelView) -> _Known:
+    def _read(self, view: ModelView) -> _VersionHistory:
         """Return the windows of a version, from the cache if they are unchanged."""
         windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
         known_reading = self._known.get(view.key)
@@ -274,7 +274,7 @@ class PolicyExplanations:
             or not same_windows(known_reading.windows, windows)
         ):
             history = replayed_model(view.key, view.tier, windows, view.timezone).history
-            known_reading = _Known(windows, view.business, history, {})
+            known_reading = _VersionHistory(windows, view.business, history, {})
             # 200: versions in the cache of results
             newest_readings = [*self._known.items()][-200:]
             self._known = {**dict(newest_readings), view.key: known_reading}
@@ -394,7 +394,7 @@ def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
     return _Judged(history_around, judgement.windows, steps)
 
 
-def _written(when: object) -> str:
+def _condition_text(when: object) -> str:
     """Return a configured condition on one line."""
     if isinstance(when, str):
         return printable(when)

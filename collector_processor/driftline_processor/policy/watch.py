@@ -22,7 +22,7 @@ from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy import Firing, WindowHistory
 from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
-from driftline_processor.present.alerts import Told, message_facts
+from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.conditions import claim_words
 from driftline_processor.present.sentences.policies import ending_words, found_words
@@ -71,7 +71,7 @@ class VersionGroup(Struct, frozen=True):
         return max(view.watermark for view in self.views)
 
 
-class _Shown(Struct, frozen=True):
+class _ViewedFiring(Struct, frozen=True):
     """A firing and its version."""
 
     firing: Firing
@@ -101,7 +101,7 @@ class _Case(Struct, frozen=True):
     name: str
     policy: Policy
     group: VersionGroup
-    firings: Sequence[_Shown]
+    firings: Sequence[_ViewedFiring]
     now: int
 
 
@@ -235,9 +235,9 @@ class PolicyWatch:
         group: VersionGroup,
         readings: dict[int, tuple[Evaluation, Reading]],
         read: dict[tuple[str, ModelKey], _Read],
-    ) -> list[_Shown]:
+    ) -> list[_ViewedFiring]:
         """Return the firings of a policy for the versions of a model, oldest first."""
-        shown_firings: list[_Shown] = []
+        shown_firings: list[_ViewedFiring] = []
         for view in group.views:
             windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
             place = name, view.key
@@ -249,7 +249,7 @@ class PolicyWatch:
                 for one in (two for of_name in windows.values() for two in of_name if id(two) in self._readings):
                     readings[id(one)] = self._readings[id(one)]
             read[place] = known
-            shown_firings += [_Shown(firing, view) for firing in known.firings]
+            shown_firings += [_ViewedFiring(firing, view) for firing in known.firings]
         return sorted(shown_firings, key=lambda one: one.firing.fired)
 
     def _firings(
@@ -300,7 +300,7 @@ class PolicyWatch:
         words = alert.words if ending == alert.ending else ending_words(ending)
         return replace(alert, until=until, over=over, words=words, ending=ending)
 
-    def _lasting(self, case: _Case, alert: Alert | None, shown_firing: _Shown) -> Alert:
+    def _lasting(self, case: _Case, alert: Alert | None, shown_firing: _ViewedFiring) -> Alert:
         firing = shown_firing.firing
         opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or opens_again):
@@ -322,7 +322,7 @@ class PolicyWatch:
             version=alert.version,
         )
 
-    def _new(self, case: _Case, shown_firing: _Shown) -> Alert:
+    def _new(self, case: _Case, shown_firing: _ViewedFiring) -> Alert:
         name, policy, group, now = case.name, case.policy, case.group, case.now
         firing, view = shown_firing.firing, shown_firing.view
         since = firing.fired if firing.since is None else firing.since
@@ -531,7 +531,7 @@ class PolicyWatch:
                 loss = loss_sentence(lost, leading.currency, timezone)
         if policy is not None and policy.runbook:
             links["runbook"] = policy.runbook
-        content = Told(
+        content = Notification(
             kind=kind,
             alert=alert.id,
             policy=alert.policy,

@@ -17,7 +17,7 @@ from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_se
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 
 
-class Told(Struct, frozen=True):
+class Notification(Struct, frozen=True):
     """The content of a message.
 
     Attributes:
@@ -87,7 +87,7 @@ _STATES = {"degraded": "is degraded", "no_data": "has no data", "at_risk": "is a
 _PAST_STATES = {"degraded": "was degraded", "no_data": "had no data", "at_risk": "was at risk"}
 
 
-def title(told: Told, state: str) -> str:
+def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, finding, and begin."""
     name = _name(told.model, told.environment)
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
@@ -146,7 +146,7 @@ def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in ("alert", "policy", "severity", "kind", "since", "until", "found")}
 
 
-def message_facts(told: Told, state: str) -> dict[str, Any]:
+def message_facts(told: Notification, state: str) -> dict[str, Any]:
     """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
     verdict, has_ended = told.verdict, told.kind in ("over", "passed")
     sentence = _sentence(told.words)

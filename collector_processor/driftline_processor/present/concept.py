@@ -46,7 +46,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     >>> sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
     """
-    whole_sentence = _whole(concept, moment)
+    whole_sentence = _sentence(concept, moment)
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
         whole_sentence += f"; over all of these rows it is {now}, {was} in the baseline"
@@ -58,7 +58,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     return whole_sentence
 
 
-def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
+def _sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     measure = "error rate" if concept.measure == "error_rate" else "absolute error"
     outcomes = many(concept.outcomes, "outcome")
     level = _level(concept, concept.after)

@@ -40,10 +40,10 @@ def interval(estimate: Estimate) -> str:
     return ends(estimate.low, estimate.high)
 
 
-def told(metric: str, record: TrackRecord, came: bool = False) -> str:
+def track_record_sentence(metric: str, record: TrackRecord, came: bool = False) -> str:
     """Return the track record of a metric's estimates; ``came``: the metric is realized in some window.
 
-    >>> told("accuracy", TrackRecord("failed", 5, 4, 0.2, -0.1))
+    >>> track_record_sentence("accuracy", TrackRecord("failed", 5, 4, 0.2, -0.1))
     'estimates of accuracy were wrong in 4 of the last 5 windows with outcomes; outcomes showed 0.1 less on average'
     """
     if not record.windows or record.mean_error is None:
@@ -74,8 +74,8 @@ def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[s
     failed = [name for name, one in estimated.items() if one.record.state == "failed"]
     if failed:
         first = chosen if chosen in failed else failed[0]
-        return f"do not rely on the estimate: {told(metric_title(first), estimated[first].record)}"
-    return told(metric_title(chosen), estimated[chosen].record, chosen in came)
+        return f"do not rely on the estimate: {track_record_sentence(metric_title(first), estimated[first].record)}"
+    return track_record_sentence(metric_title(chosen), estimated[chosen].record, chosen in came)
 
 
 def realized(evaluations: Iterable[Evaluation]) -> set[str]:
@@ -103,7 +103,7 @@ def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezo
     for one in recent:
         for name, estimate in one.estimated.items():
             metric = one.realized.get(name)
-            gap = None if metric is None or name not in chosen.estimated else _apart(estimate, metric)
+            gap = None if metric is None or name not in chosen.estimated else _intervals_apart(estimate, metric)
             if metric is not None and gap:
                 final = "" if one.maturity == "mature" else ", which is not final,"
                 contradicted[name] = (
@@ -116,7 +116,7 @@ def contradictions(evaluations: Sequence[Evaluation], chosen: Evaluation, timezo
     return contradicted
 
 
-def _apart(estimate: Estimate, metric: MetricValue) -> bool | None:
+def _intervals_apart(estimate: Estimate, metric: MetricValue) -> bool | None:
     """Return whether two intervals do not overlap, None if one is unknown."""
     if estimate.low is None or estimate.high is None or metric.low is None or metric.high is None:
         return None

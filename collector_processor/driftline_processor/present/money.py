@@ -53,14 +53,14 @@ def loss_sentence(loss: DailyLoss, currency: str, timezone: str = "UTC") -> str:
     elif loss.low > 0:
         sentence = f"It loses {amount}."
     elif loss.high < 0:
-        gain = DailyLoss(loss.metric, -loss.amount, -loss.high, -loss.low, *_rest(loss))
+        gain = DailyLoss(loss.metric, -loss.amount, -loss.high, -loss.low, *_period(loss))
         sentence = f"It loses nothing: it gains {loss_words(gain, currency)} compared with the baseline, {when}."
     else:
         sentence = f"Whether it loses money is inconclusive: {amount}."
     return sentence + _uncovered(loss)
 
 
-def _rest(loss: DailyLoss) -> tuple[float, float | None, int, int]:
+def _period(loss: DailyLoss) -> tuple[float, float | None, int, int]:
     return loss.predictions, loss.coverage, loss.start, loss.end
 
 

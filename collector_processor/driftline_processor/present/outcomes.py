@@ -25,7 +25,7 @@ def lateness(evaluation: Evaluation) -> str:
     """
     sentences = [] if evaluation.delay is None else [_came(evaluation.delay)]
     if evaluation.label_sla is not None:
-        sentences.append(_kept(evaluation.label_sla))
+        sentences.append(_sla_sentence(evaluation.label_sla))
     return " ".join(sentences)
 
 
@@ -65,7 +65,7 @@ def _came(delay: Delay) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def _kept(sla: SlaResult) -> str:
+def _sla_sentence(sla: SlaResult) -> str:
     low, high, within = percent(sla.low), percent(sla.high), f"their outcome within {duration(sla.within)}"
     must = f"at least {percent(sla.coverage)} must"
     if sla.state == "inconclusive":

@@ -110,7 +110,7 @@ def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     delay_words = f"{_between(alert['since'], alert['fired'])}, by the times of rows"
     yield "From onset to the end of the window that showed it", delay_words
-    yield "From there until it was judged", f"{_words(late)}: so late came its rows or outcomes, by the wall clock"
+    yield "From there until it was judged", f"{_duration(late)}: so late came its rows or outcomes, by the wall clock"
     yield "From judging to the first message", _between(alert["seen"], alert["told"])
 
 
@@ -234,7 +234,7 @@ def _sooner(incident: Incident) -> Iterator[str]:
     yield "| policy | sooner by | its false alarms |"
     yield "|---|---|---|"
     for time, words, alarms in sorted(earlier_firings):
-        yield f"| {_plain(words, 200)} | {_words(fired - time)} | {_plain(alarms, 200)} |"
+        yield f"| {_plain(words, 200)} | {_duration(fired - time)} | {_plain(alarms, 200)} |"
 
 
 def first_firing(told: Mapping[str, Any], alert: Mapping[str, Any]) -> int | None:
@@ -309,13 +309,13 @@ def _day(time: str) -> str:
 
 
 def _between(start: str, end: str) -> str:
-    return _words(max(0, instant(end) - instant(start)))
+    return _duration(max(0, instant(end) - instant(start)))
 
 
-def _words(nanoseconds: int) -> str:
+def _duration(nanoseconds: int) -> str:
     """Return a duration in its largest unit.
 
-    >>> _words(DAY), _words(36 * HOUR), _words(HOUR // 2)
+    >>> _duration(DAY), _duration(36 * HOUR), _duration(HOUR // 2)
     ('1 day', '1.5 days', '30 minutes')
     """
     units = ((DAY, "day"), (HOUR, "hour"), (HOUR // 60, "minute"))

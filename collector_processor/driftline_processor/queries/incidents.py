@@ -114,7 +114,7 @@ def _incidents(
     model: ModelView, all_windows: Windows, spans: Sequence[StateSpan], moved: _Moved | None = None
 ) -> list[Incident]:
     incidents = [*_verdicts(model, spans), *_interrupted(model)]
-    moved = _moved(all_windows, {}) if moved is None else moved
+    moved = _sizes_by_window(all_windows, {}) if moved is None else moved
     for windows in all_windows:
         incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         incidents += _failures(model, windows)
@@ -208,7 +208,7 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
         is_unchanged = is_unchanged and before.interruptions == model.interruptions
         if is_unchanged and _open_words(before.windows) == _open_words(windows):
             return replace(before, windows=windows)
-        moved = _moved(windows, before.moved)
+        moved = _sizes_by_window(windows, before.moved)
         incidents = _incidents(model, windows, before.spans, moved)
         return replace(
             before,
@@ -229,7 +229,7 @@ def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
         return reading
 
     spans = state_spans(closed, model.timezone, remembered)
-    moved = _moved(windows, {} if before is None else before.moved)
+    moved = _sizes_by_window(windows, {} if before is None else before.moved)
     incidents = _incidents(model, windows, spans, moved)
     return _Read(
         windows=windows,
@@ -370,7 +370,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
         )
 
 
-def _moved(all_windows: Windows, before: _Moved) -> _Moved:
+def _sizes_by_window(all_windows: Windows, before: _Moved) -> _Moved:
     """Return the sizes of all columns with an incident per window; details of a window are read once."""
     moved: _Moved = {}
     for evaluation in chain.from_iterable(all_windows):

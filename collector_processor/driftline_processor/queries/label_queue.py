@@ -127,7 +127,7 @@ class LabelQueue:
     ) -> LabelBatch:
         unknown = f"SELECT count(*) {_ASKED} AND j.prediction IS NULL"
         candidates = number(connection, unknown, *stretch, series.number, *stretch)
-        least_rows, reach = _least(connection, series, stretch)
+        least_rows, reach = _smallest_lots(connection, series, stretch)
         where = lies_near("p.seq", least_rows, ROWS_APART)
         rows = read(connection, _ROWS.format(where.sql), *where.parameters, wanted=pa.table({"seq": least_rows}))
         speaking = self._reasons(connection, series, rows, by)
@@ -184,7 +184,7 @@ class LabelQueue:
         return None
 
 
-def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> tuple[I64, float]:
+def _smallest_lots(connection: Connection, series: Series, stretch: tuple[int, int]) -> tuple[I64, float]:
     """Return the rows with the smallest lots, and the lot up to which they are complete: 1 for all rows."""
     seq, lot, reach = np.empty(0, np.int64), np.empty(0), 1.0
     for day in days_of(connection, series.number, *stretch):

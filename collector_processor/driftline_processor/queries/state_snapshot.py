@@ -44,7 +44,7 @@ from driftline_processor.store.series import Series
 
 from .hints import ModelSummary, hints, unknown_model_hints
 from .overview import ModelView, baseline_view, part_of_model
-from .verdicts import Known, Verdicts
+from .verdicts import VerdictInputs, Verdicts
 
 REFRESH = 10 * 10**9
 """Nanoseconds after which the view of a model is rebuilt without changes, for its watermark and waiting times."""
@@ -116,7 +116,7 @@ class _Inputs(Struct, frozen=True):
     series: Series
     objects: tuple[object, ...]
     values: tuple[object, ...]
-    known: Known
+    known: VerdictInputs
     verdict: Verdict | None
 
     def equal(self, inputs: _Inputs) -> bool:
@@ -215,7 +215,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         }
         return _Model(inputs, now, [self._view(one, one.series.key in counted, now) for one in inputs])
 
-    def _inputs(self, series: Series, all_series: Sequence[Series], before: Known | None, now: int) -> _Inputs:
+    def _inputs(self, series: Series, all_series: Sequence[Series], before: VerdictInputs | None, now: int) -> _Inputs:
         """Return the input of a series' view; ``before``: input of the previous snapshot, to reuse its windows."""
         intake, key, number = self.intake, series.key, series.number
         settings, totals = intake.series.settings(key.model), intake.totals
@@ -225,7 +225,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             windows = before.windows
         else:
             windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
-        known_windows = Known(
+        known_windows = VerdictInputs(
             windows=windows,
             concept=self.concept.concept(series),
             versions=self.versions.of(key),

@@ -41,7 +41,7 @@ Windows = tuple[tuple[Evaluation, ...], ...]
 """The relevant windows of each length, oldest first."""
 
 
-class Known(Struct, frozen=True):
+class VerdictInputs(Struct, frozen=True):
     """Input of the verdict of a series.
 
     Attributes:
@@ -79,7 +79,7 @@ class VerdictChange(Struct, frozen=True):
     time: int
 
 
-class _Made(Struct):
+class _CachedVerdict(Struct):
     """A verdict and its input; ``source``: the object that its windows were read from."""
 
     source: Mapping[str, Sequence[Evaluation]]
@@ -110,7 +110,7 @@ class Verdicts:
     connection: Connection
     clock: Callable[[], int]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _made: dict[int, _Made] = field(default_factory=dict)
+    _made: dict[int, _CachedVerdict] = field(default_factory=dict)
     _read: dict[int, dict[int, tuple[Evaluation, Reading]]] = field(default_factory=dict)
     _paces: dict[tuple[int, ...], _Paces] = field(default_factory=dict)
     _before: dict[int, tuple[VerdictState, int | None]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Verdicts:
         for row in read(self.connection, f"{query} (PARTITION BY series ORDER BY changed DESC) = 1").to_pylist():
             self._before[row["series"]] = (row["state"], row["since"])
 
-    def of(self, series: int, known_windows: Known) -> Verdict:
+    def of(self, series: int, known_windows: VerdictInputs) -> Verdict:
         """Return the verdict of a series."""
         traffic = self._traffic(series, known_windows)
         self._seen[series] = SeenTraffic(traffic, known_windows.received, known_windows.siblings)
@@ -143,7 +143,9 @@ class Verdicts:
                 context = made_verdict.context  # so that cached results are found by identity
             if made_verdict is None or not _same(made_verdict, windows, context, traffic):
                 verdict = self._verdict(series, windows, traffic, context)
-                self._made[series] = made_verdict = _Made(known_windows.windows, windows, context, traffic, verdict)
+                self._made[series] = made_verdict = _CachedVerdict(
+                    known_windows.windows, windows, context, traffic, verdict
+                )
             made_verdict.source = known_windows.windows
         return made_verdict.verdict
 
@@ -208,7 +210,7 @@ class Verdicts:
         self._read[series] = readings
         return verdict
 
-    def _traffic(self, series: int, known_windows: Known) -> Traffic:
+    def _traffic(self, series: int, known_windows: VerdictInputs) -> Traffic:
         """Return traffic and backlog of a series. A pause of a few minutes is never a period without data.
 
         A recorded period without data lasts until a row arrives, even if the normal rate is no longer known.
@@ -228,7 +230,7 @@ class Verdicts:
         since = backlog.since if backlog.late else None
         return Traffic(now, silent, pause, backlog.windows, since, backlog.patience)
 
-    def _pace(self, known_windows: Known, arrivals: Arrivals, now: int) -> Pace | None:
+    def _pace(self, known_windows: VerdictInputs, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the normal rate of a model in an environment, computed once per hour."""
         cached = self._paces.get(known_windows.siblings)
         if cached is None or cached.hour != now // HOUR:
@@ -249,7 +251,7 @@ def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
     return ((min(newest, key=lambda evaluation: evaluation.window.end - evaluation.window.start),),) if newest else ()
 
 
-def _same(made_verdict: _Made, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
+def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
     """Return True if the input of a verdict is unchanged. Time alone does not change a verdict."""
     before = made_verdict.traffic
     if (before.silent_since, before.behind) != (traffic.silent_since, traffic.behind):

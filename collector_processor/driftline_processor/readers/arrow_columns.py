@@ -86,7 +86,7 @@ def mostly_numbers(texts: Column) -> bool:
     """
     if texts.codes is None or not texts.categories:
         return False
-    is_number = ~np.isnan(_written(texts.categories))
+    is_number = ~np.isnan(_category_numbers(texts.categories))
     counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.categories))
     return bool(is_number.any() and counts[is_number].sum() >= MOSTLY * counts.sum())
 
@@ -95,7 +95,7 @@ def with_numbers(texts: Column) -> Column:
     """Return a column whose numeric texts are numbers; other texts stay."""
     if texts.codes is None or not texts.categories:
         return texts
-    values = _written(texts.categories)
+    values = _category_numbers(texts.categories)
     stray = np.isnan(values)
     rank = np.where(stray, np.cumsum(stray) - 1, -1).astype(np.int32)
     categories = tuple(
@@ -109,7 +109,7 @@ def with_numbers(texts: Column) -> Column:
     )
 
 
-def _written(categories: Sequence[str]) -> F64:
+def _category_numbers(categories: Sequence[str]) -> F64:
     return np.array([_number(category) for category in categories], dtype=np.float64)
 
 

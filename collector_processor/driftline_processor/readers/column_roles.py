@@ -143,17 +143,17 @@ def find_roles(
     if not task.kind and (options.score or options.predicted or options.actual):
         raise missing_option("task", "use binary, multiclass, regression or ranking")
     score = find("score", options.score) if task.kind else ()
-    predicted = find("predicted", _some(options.predicted)) if task.kind else ()
-    actual = find("actual", _some(options.actual)) if task.kind else ()
+    predicted = find("predicted", _name_tuple(options.predicted)) if task.kind else ()
+    actual = find("actual", _name_tuple(options.actual)) if task.kind else ()
     if task.kind and features is None and not score and not predicted:
         say("there is no score and no predicted class: only features are compared")
-    time = find("time", _some(options.time))
+    time = find("time", _name_tuple(options.time))
     if time and not options.time and _holds_nothing(sources, time[0]):
         say(f"no value in '{time[0]}', which has the times of the baseline: results that require times are missing")
         time = ()
     if not time and (time := _only_time(sources, shared, reserved)):
         say(f"the time is read from '{time[0]}', the only column with times")
-    ids = find("id", _some(options.id))
+    ids = find("id", _name_tuple(options.id))
     if options.cluster:
         _demand(sources, options.cluster, "cluster")
     if options.version_column:
@@ -162,15 +162,20 @@ def find_roles(
         _of_calls(sources, predictions, columns, part, shared, say if features is None else None)
         for part, predictions in (("latency", options.latency), ("error", options.error))
     )
-    items = find("items", _some(options.items)) if task.ranks_items else ()
+    items = find("items", _name_tuple(options.items)) if task.ranks_items else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "features")
     for name in options.text_features:
         if name != NO_TEXTS:
             _demand(sources, name, "text_features")
-    taken_names = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
-    taken_names |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
+    taken_names = {*score, *predicted, *actual, *time, *ids, *items, *_name_tuple(options.cluster), *reserved}
+    taken_names |= {
+        *_name_tuple(options.version_column),
+        *TRACES,
+        *_name_tuple(latency),
+        *_name_tuple(error),
+    } - reserved
     other_names = [name for name in names if name not in taken_names]
     if not task.kind and "actual" in other_names:
         other_names.remove("actual")
@@ -280,5 +285,5 @@ def _remembered(columns: Columns, part: str) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _some(name: str) -> tuple[str, ...]:
+def _name_tuple(name: str) -> tuple[str, ...]:
     return (name,) if name else ()

@@ -80,7 +80,7 @@ def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] =
         for name, array in arrays.items()
     }
     return Columns(
-        {name: _spread(column_values, places[name], n) for name, column_values in values_by_name.items()}, mixed
+        {name: _scatter(column_values, places[name], n) for name, column_values in values_by_name.items()}, mixed
     )
 
 
@@ -169,7 +169,7 @@ def _check(table: pa.Table) -> None:
         raise BadInput(f"there are more than {MOST_COLUMNS:,} columns: are ids used as keys? Write them as values")
 
 
-def _spread(values: pa.Array, places: array[int], n: int) -> pa.Array:
+def _scatter(values: pa.Array, places: array[int], n: int) -> pa.Array:
     """Return values at their positions among n rows, null elsewhere."""
     if len(values) == n:
         return values

@@ -53,13 +53,13 @@ def read_times(array: pa.ChunkedArray) -> Times:
     if pa.types.is_dictionary(kind):
         return read_times(array.cast(kind.value_type))
     if pa.types.is_timestamp(kind):
-        return _whole(array.cast(pa.int64()), kind.unit)
+        return _integer_times(array.cast(pa.int64()), kind.unit)
     if pa.types.is_date(kind):
-        return _whole(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
+        return _integer_times(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
     if pa.types.is_integer(kind) and kind != pa.uint64():
         values = array.cast(pa.int64())
         unit = _unit_of(numbers(one_array(values)))
-        times = _whole(values, unit)
+        times = _integer_times(values, unit)
         return Times(times.values, times.readable, unit)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
         return _unix(numbers(one_array(array)))
@@ -68,7 +68,7 @@ def read_times(array: pa.ChunkedArray) -> Times:
     return Times(np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_))
 
 
-def _whole(array: pa.ChunkedArray, unit: str) -> Times:
+def _integer_times(array: pa.ChunkedArray, unit: str) -> Times:
     """Convert integers of a unit, without the loss of precision of doubles."""
     is_given, values = valid_of(array), values_of(array, 0)
     factor = _PER_UNIT[unit]

@@ -311,7 +311,7 @@ class Baselines:
                 continue
             connection.execute("DELETE FROM learning WHERE part = ?", [part])
             if len(stays):
-                fewer = {name: _some(value, stays) for name, value in columns_by_name.items()}
+                fewer = {name: _select_rows(value, stays) for name, value in columns_by_name.items()}
                 _keep(connection, columns[0]["series"], part, fewer, len(stays))
 
     def forget_values(
@@ -434,7 +434,7 @@ def _keep(connection: Connection, series: int, part: int, columns: Mapping[str, 
     insert(connection, "learning", pa.table(rows))
 
 
-def _some(value: Value, rows: NDArray[np.intp]) -> Value:
+def _select_rows(value: Value, rows: NDArray[np.intp]) -> Value:
     """Return rows of a column, with only their categories."""
     return used_categories(take_rows(value, rows)) if isinstance(value, Column) else np.asarray(value)[rows]
 

@@ -95,7 +95,7 @@ def encode_panes(
         number, name = folds[int(of_fold[begin])]
         series.append(number)
         names.append(name)
-        labels.append(_written(tuple(parts[part_index] for part_index in used.tolist())))
+        labels.append(_parts_text(tuple(parts[part_index] for part_index in used.tolist())))
         counted.append(counts.tobytes())
         widths.append(np.full(end - begin, counts.shape[1] * _PLACE.itemsize))
     sizes = np.diff(rows, append=len(of_fold))
@@ -271,7 +271,7 @@ def _stretches(edges: I64, rows: I64) -> Iterator[I64]:
 
 
 @lru_cache(_LAYOUTS)
-def _written(parts: tuple[str, ...]) -> str:
+def _parts_text(parts: tuple[str, ...]) -> str:
     return json.dumps(parts)
 
 

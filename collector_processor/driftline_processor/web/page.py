@@ -273,7 +273,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
     environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
-    environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.drawn)
+    environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.cell_drawing)
     environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
     environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)

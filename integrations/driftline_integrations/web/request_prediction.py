@@ -8,7 +8,7 @@ from driftline.capture.row_schema import ROW_BYTES
 from driftline.faults import FAULTS
 from driftline.integration.web_request import RequestPrediction as Opening
 from driftline.integration.web_request import header_id
-from driftline.outputs.output import Unread
+from driftline.outputs.output import UnreadResult
 from driftline.tables.ids import IDS
 
 from .route_plan import UNREAD, RequestContents, RoutePlan
@@ -135,7 +135,7 @@ class RequestPrediction(Opening):
                 route.refused()
 
     def _says_result(self, response: Any) -> bool:
-        return any(select(response).__class__ is not Unread for select in self.route.selects)
+        return any(select(response).__class__ is not UnreadResult for select in self.route.selects)
 
     def fail(self, error: BaseException) -> None:
         """Close the prediction with the exception of the application."""

@@ -18,7 +18,7 @@ from driftline.capture.snapshot import is_plain_class, take_row
 from driftline.faults import FAULTS
 from driftline.integration.recorder import Recorder
 from driftline.loss_counters import UNRECORDED
-from driftline.outputs.output import Unread, describe
+from driftline.outputs.output import UnreadResult, describe
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
 
@@ -70,9 +70,9 @@ def parse_json(body: bytes) -> Any:
 
 Request = bytes | tuple[RequestParts, bytes | None] | None
 """A buffered request: its body, None if it is not read, and its other parts."""
-UNREAD = Unread("a response that cannot be read: it is not JSON, too large or incomplete")
-_EMPTY = Unread("a response without a body")
-_NO_JSON = Unread("a response that is not JSON")
+UNREAD = UnreadResult("a response that cannot be read: it is not JSON, too large or incomplete")
+_EMPTY = UnreadResult("a response without a body")
+_NO_JSON = UnreadResult("a response that is not JSON")
 
 
 class RoutePlan:
@@ -267,7 +267,7 @@ class RequestContents:
         response, route = self.response, self.route
         if response.__class__ is bytes:
             response = _parse_response(response)
-        if route.id_from_response and route.id is not None and response.__class__ is not Unread:
+        if route.id_from_response and route.id is not None and response.__class__ is not UnreadResult:
             try:
                 route.recorder.add(self.prediction, id=parse_parameter(follow_path(response, route.id.parts)))
             except MissingValue:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from driftline.outputs.output import Unread, describe
+from driftline.outputs.output import UnreadResult, describe
 from opentelemetry import baggage
 
 if TYPE_CHECKING:
@@ -214,12 +214,12 @@ def response_selector(source: Source | None) -> Callable[[Any], Any] | None:
     parts = source.parts
 
     def select(response: Any) -> Any:
-        if response.__class__ is Unread:
+        if response.__class__ is UnreadResult:
             return response
         try:
             return follow_path(response, parts)
         except MissingValue as missing:
-            return Unread(*missing.args)
+            return UnreadResult(*missing.args)
 
     return select
 

@@ -104,7 +104,10 @@ def _read(kind: Any, value: object, path: str) -> Any:
             raise _error(path, f"must be {' or '.join(map(repr, arguments))}")
         return value
     if origin is not None and issubclass(origin, Mapping):
-        return {name: _read(arguments[1], entry, _at(path, name)) for name, entry in _expect(dict, value, path).items()}
+        return {
+            name: _read(arguments[1], entry, _joined_path(path, name))
+            for name, entry in _expect(dict, value, path).items()
+        }
     if origin is not None:
         return _sequence(origin, arguments, _expect(list, value, path), path)
     if is_dataclass(kind):
@@ -116,11 +119,11 @@ def _dataclass(kind: Any, value: Mapping[str, Any], path: str) -> Any:
     values = {}
     for name, (annotation, required) in _fields(kind).items():
         if name in value:
-            values[name] = _read(annotation, value[name], _at(path, name))
+            values[name] = _read(annotation, value[name], _joined_path(path, name))
         elif NoneType in get_args(annotation):
             values[name] = None
         elif required:
-            raise _error(_at(path, name), "is missing")
+            raise _error(_joined_path(path, name), "is missing")
     try:
         result = kind(**values)
         if (check := getattr(result, "check", None)) is not None:
@@ -149,7 +152,8 @@ def _sequence(origin: Any, arguments: Sequence[Any], value: Sequence[Any], path:
     else:
         kinds = [arguments[0]] * len(value)
     entries = [
-        _read(kind, entry, _at(path, index)) for index, (kind, entry) in enumerate(zip(kinds, value, strict=True))
+        _read(kind, entry, _joined_path(path, index))
+        for index, (kind, entry) in enumerate(zip(kinds, value, strict=True))
     ]
     return tuple(entries) if origin is tuple else entries
 
@@ -229,22 +233,24 @@ def _entries(
 ) -> tuple[list[int], NDArray[np.int64], NDArray[Any]]:
     """Return the shape of a sparse array, and the positions and values of its nonzero entries."""
     whole = np.dtype(np.int64)
-    lengths, steps = (_numbers(whole, value.get(name), _at(path, name)) for name in ("shape", "steps"))
-    values = _numbers(dtype, value.get("values"), _at(path, "values"))
+    lengths, steps = (_numbers(whole, value.get(name), _joined_path(path, name)) for name in ("shape", "steps"))
+    values = _numbers(dtype, value.get("values"), _joined_path(path, "values"))
     shape: list[int] = lengths.tolist()
     # the product of Python's integers does not overflow
     if lengths.ndim != 1 or (lengths < 0).any() or math.prod(shape) > MOST_ENTRIES:
-        raise _error(_at(path, "shape"), f"must be lengths with a product of at most {MOST_ENTRIES:,} entries")
+        raise _error(_joined_path(path, "shape"), f"must be lengths with a product of at most {MOST_ENTRIES:,} entries")
     if steps.ndim != 1 or steps.shape != values.shape:
         raise _error(path, f"has {steps.size} steps but {values.size} values")
     if (steps < 0).any() or (steps[1:] == 0).any() or (steps >= max(math.prod(shape), 1)).any():
         raise _error(
-            _at(path, "steps"), f"must be distances, each from one of the {math.prod(shape)} entries to a later one"
+            _joined_path(path, "steps"),
+            f"must be distances, each from one of the {math.prod(shape)} entries to a later one",
         )
     positions = np.cumsum(steps)
     if len(positions) and positions[-1] >= math.prod(shape):
         raise _error(
-            _at(path, "steps"), f"must be distances, each from one of the {math.prod(shape)} entries to a later one"
+            _joined_path(path, "steps"),
+            f"must be distances, each from one of the {math.prod(shape)} entries to a later one",
         )
     return shape, positions, values
 
@@ -270,7 +276,7 @@ def _types(values: list[Any]) -> set[type]:
     return set().union(*map(_types, values)) if types == {list} else types
 
 
-def _at(path: str, name: object) -> str:
+def _joined_path(path: str, name: object) -> str:
     return f"{path}.{name}" if path else str(name)
 
 

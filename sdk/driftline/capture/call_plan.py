@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from driftline.faults import FAULTS, logger
 from driftline.outputs import rankings, result_copy
-from driftline.outputs.output import Unread, describe
+from driftline.outputs.output import UnreadResult, describe
 from driftline.semconv import attributes as a
 
 from .row_schema import RowSchema
@@ -101,8 +101,8 @@ class CallPlan:
     score: Selector | None = None
     predicted: Selector | None = None
     span_features: bool = True
-    first_input: Unread | None = None
-    first_result: Unread | None = None
+    first_input: UnreadResult | None = None
+    first_result: UnreadResult | None = None
     quick: bool = False
     by_class: bool = False
     has_logged_reading: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 from driftline.faults import FAULTS, logger
 from driftline.inputs.batch import Unrecorded
 from driftline.loss_counters import NO_SUCH_FIELD, UNRECORDED, UNUSABLE
-from driftline.outputs.output import Unread, describe
+from driftline.outputs.output import UnreadResult, describe
 from driftline.tables.table import F64
 from driftline.tables.task import PerKind, Task
 
@@ -23,7 +23,9 @@ _MOST_CLASSES = 12
 _MOST_FIELDS = 12
 
 
-def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: bool, unread: Unread | None) -> None:
+def log_first_call(
+    plan: CallPlan, rows: int | None, *, scored: bool, decided: bool, unread: UnreadResult | None
+) -> None:
     """Log how the first recorded call of a function was read, and the fix if its result could not be read.
 
     ``rows``: rows of a batch; None for one row. ``scored``, ``decided``: whether the result had a score, or a class.
@@ -41,7 +43,7 @@ def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: b
         )
 
 
-def unread_line(plan: CallPlan, unread: Unread) -> str:
+def unread_line(plan: CallPlan, unread: UnreadResult) -> str:
     """Return the sentence for a result that could not be read, with the code that fixes it."""
     name = plan.identity.name
     fix = "score=lambda result: ..., predicted=lambda result: ..."
@@ -49,7 +51,8 @@ def unread_line(plan: CallPlan, unread: Unread) -> str:
         guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
         fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
         fix = fix or 'score="...", predicted="..."'
-    return f"{name}.{plan.name} returned {_words(plan, unread)}; specify how to read the result: {_line(plan, fix)}"
+    result = _result_description(plan, unread)
+    return f"{name}.{plan.name} returned {result}; specify how to read the result: {_line(plan, fix)}"
 
 
 def _line(plan: CallPlan, selectors: str) -> str:
@@ -158,7 +161,7 @@ def _guess(fields: tuple[str, ...], words: tuple[str, ...]) -> str:
     return next((field for word in words for field in fields if word in field.lower()), "")
 
 
-def _words(plan: CallPlan, result: Unread) -> str:
+def _result_description(plan: CallPlan, result: UnreadResult) -> str:
     """Return the description of a result. Keys are only counted if values may not be exported: they can be values."""
     if not plan.identity.discreet or not result.fields:
         return result.text
@@ -169,7 +172,7 @@ def _words(plan: CallPlan, result: Unread) -> str:
 
 def _result(plan: CallPlan, scored: bool, decided: bool) -> str:
     task = plan.identity.task
-    result_text = "the assigned result" if plan.first_result is None else _words(plan, plan.first_result)
+    result_text = "the assigned result" if plan.first_result is None else _result_description(plan, plan.first_result)
     if not scored:
         return f"{result_text} as the predicted class" if decided else f"{result_text} could not be read"
     if plan.by_class and len(task.classes) <= _MOST_CLASSES:

@@ -15,7 +15,7 @@ from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import set_span_in_context
 
 from driftline.faults import FAULTS
-from driftline.outputs.output import Unread
+from driftline.outputs.output import UnreadResult
 
 from .absent import ABSENT
 from .call import begin, end
@@ -177,7 +177,7 @@ class RecordedIteration:
     def _yielded(self) -> Any:
         """Return the yielded values as a result. Never raises."""
         if self._room < 0:
-            return Unread(f"an iteration over more than {MOST_BYTES >> 20} MiB")
+            return UnreadResult(f"an iteration over more than {MOST_BYTES >> 20} MiB")
         if len(self._values) == 1:
             return self._values[0]
         return self._values or None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext
 
     from driftline.inputs.batch import Batch
-    from driftline.outputs.output import Unread
+    from driftline.outputs.output import UnreadResult
 
     from .call_plan import CallPlan
     from .row_schema import RowSchema
@@ -152,7 +152,7 @@ class Prediction:
     deferred_reading: DeferredReading | None
     offered: str
     open_token: Token[Any] | None
-    output: tuple[Any, str, Unread | None] | None
+    output: tuple[Any, str, UnreadResult | None] | None
     result: Any
     span: Span
     span_context: SpanContext

@@ -11,7 +11,7 @@ from driftline.inputs.readers import READERS, reader_for
 from driftline.inputs.row import MOST_VALUES, SCALARS, clean, clean_value
 from driftline.outputs import output as outputs
 from driftline.outputs import rankings
-from driftline.outputs.output import Output, Unread
+from driftline.outputs.output import Output, UnreadResult
 from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
 from driftline.tables.task import Task
@@ -165,7 +165,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
     """Return the value of a selector; ``ABSENT`` if it finds nothing but an inner prediction has a value."""
     selected = select(selector, result)
-    return ABSENT if selected.__class__ is Unread and prediction.inner is not None else selected
+    return ABSENT if selected.__class__ is UnreadResult and prediction.inner is not None else selected
 
 
 def select(selector: Selector, result: Any) -> Any:
@@ -181,9 +181,9 @@ def select(selector: Selector, result: Any) -> Any:
     return getattr(result, selector, _without(result, selector))
 
 
-def _without(result: Any, name: str) -> Unread:
+def _without(result: Any, name: str) -> UnreadResult:
     description = outputs.describe(result)
-    return Unread(f"{description.text} without {name!r}", description.fields)
+    return UnreadResult(f"{description.text} without {name!r}", description.fields)
 
 
 def fill(outer: Prediction, inner: Prediction) -> None:
@@ -243,7 +243,7 @@ def read_output(prediction: Prediction) -> Output:
         output = _read_output(prediction)
     except Exception as fault:  # such as an int with too many digits for Python to write; its row is recorded anyway
         FAULTS.swallow("result", fault)
-        return Output(unread=Unread("a result that cannot be read"))
+        return Output(unread=UnreadResult("a result that cannot be read"))
     prediction.plan.by_class |= output.by_class
     return output
 
@@ -281,7 +281,7 @@ def _read(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     return outputs.read(task, stored, n, one_row=one_row)
 
 
-def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
+def read_one(prediction: Prediction) -> tuple[Any, str, UnreadResult | None]:
     """Read the result of one row, once: score (float, tuple of k, or ranking), class, and the reason if unread."""
     if prediction.output is None:
         if type(prediction.result) is prediction.plan.score_type and not prediction.is_assigned:

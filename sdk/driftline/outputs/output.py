@@ -28,7 +28,7 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadResult:
     """A result that could not be read.
 
     Attributes:
@@ -55,11 +55,11 @@ class Output:
     scores: F64 | None = None
     predicted: Column | None = None
     rankings: list[Ranked | None] | None = None
-    unread: Unread | None = None
+    unread: UnreadResult | None = None
     by_class: bool = False
 
 
-def describe(value: Any) -> Unread:
+def describe(value: Any) -> UnreadResult:
     """Return a description of a value's type.
 
     >>> describe((0.2, "x")).text, describe({"category": 1}).text
@@ -70,22 +70,22 @@ def describe(value: Any) -> Unread:
     name = f"{article} {kind.__name__}"
     if isinstance(value, Mapping) and not hasattr(value, "shape"):
         keys = tuple(map(str, value))
-        return Unread(f"{name} with keys {_list(keys)}", keys)
+        return UnreadResult(f"{name} with keys {_list(keys)}", keys)
     if isinstance(value, np.ndarray):
-        return Unread(f"an array of {value.dtype} with shape {value.shape}")
+        return UnreadResult(f"an array of {value.dtype} with shape {value.shape}")
     if hasattr(value, "shape") and hasattr(value, "columns"):
         columns = column_names(value)
-        return Unread(f"{name} with columns {_list(columns)}", columns)
+        return UnreadResult(f"{name} with columns {_list(columns)}", columns)
     if names := fields(kind):
-        return Unread(f"{name} with fields {_list(names)}", names)
-    return Unread(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name)
+        return UnreadResult(f"{name} with fields {_list(names)}", names)
+    return UnreadResult(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name)
 
 
 def _list(names: tuple[str, ...]) -> str:
     return str([*names[:_SHOWN], "..."] if len(names) > _SHOWN else list(names))
 
 
-def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
+def output_of_row(task: Task, output: Output) -> tuple[Any, str, UnreadResult | None]:
     """Return the output of one row: its score (a float, or a tuple of k), its predicted class, and why it is unread.
 
     >>> binary = Task("binary", ("0", "1"), "1")
@@ -107,18 +107,18 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
 
 def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     """Read the stored result of a batch of n rows, or of one row."""
-    if stored.__class__ is Unread:
+    if stored.__class__ is UnreadResult:
         return Output(unread=stored)
     if stored is None:
-        return Output(unread=Unread("None"))
+        return Output(unread=UnreadResult("None"))
     values = _as_array(stored) if not task.predicts_number or stored.__class__ is not list else column_of_values(stored)
     if isinstance(values, Column) and values.numbers is not None and task.predicts_number:
         values = values.numbers  # the texts among them are missing
     if isinstance(values, Column):
         read_as_classes = not task.predicts_number and n == _length(values)
-        return Output(predicted=class_column(values)) if read_as_classes else _unread(stored)
+        return Output(predicted=class_column(values)) if read_as_classes else _unread_output(stored)
     if values.dtype.kind not in "fiub":
-        return _unread(stored)
+        return _unread_output(stored)
     shape = values.shape
     if one_row and shape in ((), (1,), (1, 1)):
         values = values.reshape(1)
@@ -127,14 +127,14 @@ def read(task: Task, stored: Any, n: int, *, one_row: bool = False) -> Output:
     elif len(shape) == 2 and shape[1] == 1:
         values = values[:, 0]
     if len(values.shape) not in (1, 2) or len(values) != n:
-        return _unread(stored)
+        return _unread_output(stored)
     return (_numbers if task.predicts_number else _scores_or_classes)(task, values, stored)
 
 
 def _numbers(task: Task, values: NDArray[Any], stored: Any) -> Output:
     fits = values.ndim == 2 and values.shape[1] == len(task.quantiles) if task.quantiles else values.ndim == 1
     if not fits or values.dtype.kind not in "fiu":
-        return _unread(stored)
+        return _unread_output(stored)
     return Output(scores=_double(values) if task.quantiles else _double(values)[:, None])
 
 
@@ -142,10 +142,10 @@ def _scores_or_classes(task: Task, values: NDArray[Any], stored: Any) -> Output:
     kind = values.dtype.kind
     if values.ndim == 2:
         if kind != "f" or not 0 < values.shape[1] == len(task.classes):
-            return _unread(stored)
+            return _unread_output(stored)
         return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
-        return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread(stored)
+        return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread_output(stored)
     return Output(predicted=class_column(Column(numbers=_double(values))))
 
 
@@ -180,10 +180,10 @@ def _length(column: Column) -> int:
     return 0 if values is None else len(values)
 
 
-def _unread(stored: Any) -> Output:
+def _unread_output(stored: Any) -> Output:
     if isinstance(stored, list):
-        return Output(unread=Unread(f"a list of {len(stored)}"))
-    return Output(unread=stored if isinstance(stored, Unread) else describe(stored))
+        return Output(unread=UnreadResult(f"a list of {len(stored)}"))
+    return Output(unread=stored if isinstance(stored, UnreadResult) else describe(stored))
 
 
 def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
@@ -195,12 +195,12 @@ def score_of(task: Task, stored: Any, n: int, *, one_row: bool) -> Output:
     elif isinstance(stored, np.ndarray | np.generic) and stored.dtype.kind in "iub":
         stored = stored.astype(np.float64)
     output = read(task, stored, n, one_row=one_row)
-    return output if output.scores is not None else Output(unread=output.unread or Unread("no score"))
+    return output if output.scores is not None else Output(unread=output.unread or UnreadResult("no score"))
 
 
 def predicted_of(stored: Any, n: int) -> Output:
     """Read a value that was given as the predicted class: one value per row, of any kind."""
-    if isinstance(stored, Unread):
+    if isinstance(stored, UnreadResult):
         return Output(unread=stored)
     if isinstance(stored, _AT_ONCE):
         stored = [stored]
@@ -208,7 +208,7 @@ def predicted_of(stored: Any, n: int) -> Output:
     if column is None:
         flat = np.asarray(stored).reshape(-1).tolist() if not isinstance(stored, list) else stored
         column = class_column_of(flat)
-    return Output(predicted=class_column(column)) if _length(column) == n else _unread(stored)
+    return Output(predicted=class_column(column)) if _length(column) == n else _unread_output(stored)
 
 
 def class_column_of(values: list[Any]) -> Column:

@@ -20,7 +20,7 @@ from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import MOST_ITEMS, Ranked
 from driftline.tables.table import F64
 
-from .output import Output, Unread, describe
+from .output import Output, UnreadResult, describe
 
 ITEM_NAMES = ("item", "items", "item_id", "item_ids", "id", "ids")
 SCORE_NAMES = ("score", "scores")
@@ -43,8 +43,8 @@ def copy_ranking(result: Any) -> Any:
 def _plain(value: Any, depth: int, limit: int) -> Any:
     if value is None or isinstance(value, str | int | float | np.generic):
         return clean_value(value)
-    if value.__class__ is Unread or depth == 0:
-        return value if value.__class__ is Unread else describe(value)
+    if value.__class__ is UnreadResult or depth == 0:
+        return value if value.__class__ is UnreadResult else describe(value)
     if isinstance(value, Mapping):
         return {_key(key): _plain(value[key], depth - 1, MOST_ITEMS) for key in list(value)[:_MOST_ROWS]}
     if isinstance(value, tuple | list):
@@ -92,17 +92,19 @@ def values_of(column: Any) -> list[Any]:
 
 def read(stored: Any, n: int, *, one_row: bool) -> Output:
     """Read the stored result of n rows as rankings."""
-    if stored.__class__ is Unread:
+    if stored.__class__ is UnreadResult:
         return Output(unread=stored)
     if one_row:
         ranked = one_ranking(stored)
-        return Output(unread=_unread(stored)) if ranked is None else Output(rankings=[ranked])
+        return Output(unread=_unread_result(stored)) if ranked is None else Output(rankings=[ranked])
     lists = _rows(stored, n)
     if lists is None:
-        return Output(unread=_unread(stored))
+        return Output(unread=_unread_result(stored))
     rankings = [None if row is None else one_ranking(row) for row in lists]
     strange = next((row for row, ranked in zip(lists, rankings, strict=True) if ranked is None and row is not None), 0)
-    return Output(rankings=rankings, unread=None if strange == 0 else Unread(f"a list with {_unread(strange).text}"))
+    return Output(
+        rankings=rankings, unread=None if strange == 0 else UnreadResult(f"a list with {_unread_result(strange).text}")
+    )
 
 
 def read_separate(items: Any, scores: Any, n: int, *, one_row: bool) -> Output:
@@ -113,18 +115,18 @@ def read_separate(items: Any, scores: Any, n: int, *, one_row: bool) -> Output:
     if items is None:
         return _of_scores(scores, n, one_row=one_row)
     output = read(items, n, one_row=one_row)
-    if output.rankings is None or scores is None or scores.__class__ is Unread:
+    if output.rankings is None or scores is None or scores.__class__ is UnreadResult:
         return output
     lists = [scores] if one_row else _rows(scores, n)
     if lists is None:
-        output.unread = _unread(scores)
+        output.unread = _unread_result(scores)
         return output
     for row, (ranked, list_) in enumerate(zip(output.rankings, lists, strict=True)):
         numbers = _scores(list_) if isinstance(list_, list | tuple) else None
         if ranked is not None and numbers is not None and len(numbers) == len(ranked[0]):
             output.rankings[row] = (ranked[0], numbers)
         elif ranked is not None and list_ is not None:
-            output.unread = Unread(f"{len(ranked[0])} items and {len(numbers or ())} scores")
+            output.unread = UnreadResult(f"{len(ranked[0])} items and {len(numbers or ())} scores")
     return output
 
 
@@ -245,8 +247,8 @@ def _named(names: Any, candidates: tuple[str, ...]) -> str:
     return next((name for name in candidates if name in names), "")
 
 
-def _unread(stored: Any) -> Unread:
-    return stored if isinstance(stored, Unread) else describe(stored)
+def _unread_result(stored: Any) -> UnreadResult:
+    return stored if isinstance(stored, UnreadResult) else describe(stored)
 
 
 MOST_TEXT = 65_536

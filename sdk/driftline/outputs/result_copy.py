@@ -18,7 +18,7 @@ from driftline.inputs.row import number
 from driftline.inputs.values import name_in
 from driftline.tables.table import Column
 
-from .output import Unread, describe
+from .output import UnreadResult, describe
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _CELL = 32  # approximate bytes per value of a list
@@ -73,7 +73,7 @@ def _is_nested(value: Any) -> bool:
 
 
 def _find(kind: type) -> Callable[[Any], Any]:
-    if issubclass(kind, _AT_ONCE) or kind is Unread:
+    if issubclass(kind, _AT_ONCE) or kind is UnreadResult:
         return _itself
     if issubclass(kind, Decimal | Fraction):
         return number
@@ -86,7 +86,7 @@ def _find(kind: type) -> Callable[[Any], Any]:
     if name_in(kind, "pandas", "Series"):
         from driftline.inputs.pandas import series_column
 
-        return lambda series: _own(series_column(series))
+        return lambda series: _copied(series_column(series))
     if name_in(kind, "polars", "Series") or name_in(kind, "pyarrow", "Array", "ChunkedArray"):
         from driftline.inputs.column import read_column
 
@@ -108,7 +108,7 @@ def _copy(result: NDArray[Any]) -> Any:
     return np.array(result)  # of a matrix, an array
 
 
-def _own(values: NDArray[Any] | Column) -> NDArray[Any] | Column:
+def _copied(values: NDArray[Any] | Column) -> NDArray[Any] | Column:
     return values if isinstance(values, Column) else values.copy()
 
 
@@ -116,7 +116,9 @@ def _tensor(result: Any) -> Any:
     from driftline.inputs.torch import array_of, on_cpu
 
     if not on_cpu(result):
-        return Unread(f"a {type(result).__name__} on {result.device}, which cannot be read without blocking the call")
+        return UnreadResult(
+            f"a {type(result).__name__} on {result.device}, which cannot be read without blocking the call"
+        )
     return array_of(result).copy()
 
 
@@ -125,7 +127,7 @@ def _frame(frame: Any, names: list[str], values: Callable[[], Any]) -> Any:
     array = np.asarray(values())
     if array.dtype.kind in "fiub" or len(names) == 1:
         return array.copy()
-    return Unread(describe(frame).text, tuple(names))
+    return UnreadResult(describe(frame).text, tuple(names))
 
 
 def _stacked(columns: list[Any]) -> Any:
@@ -143,7 +145,7 @@ def _sequence(result: list[Any]) -> Any:
     if all(isinstance(value, _AT_ONCE) for value in result):
         return list(result)
     elements = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
-    if any(value.__class__ is Unread for value in elements):
+    if any(value.__class__ is UnreadResult for value in elements):
         return _described(result)
     if all(isinstance(value, _AT_ONCE) for value in elements):  # Decimals, for example
         return elements
@@ -154,8 +156,8 @@ def _sequence(result: list[Any]) -> Any:
     return rows if rows.dtype.kind in "fiub" else _described(result)
 
 
-def _described(result: list[Any]) -> Unread:
+def _described(result: list[Any]) -> UnreadResult:
     first = describe(result[0])
     if not first.fields:
         return describe(result)
-    return Unread(f"a list of {len(result)}, the first {first.text}", first.fields)
+    return UnreadResult(f"a list of {len(result)}, the first {first.text}", first.fields)

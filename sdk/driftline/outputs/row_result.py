@@ -82,7 +82,7 @@ def _score(result: Any) -> Answer:
 
 
 def _one_value(result: Any) -> Answer | None:
-    return (float(result.reshape(-1)[0]), "") if result.dtype.kind in "fiu" and _one(result) else None
+    return (float(result.reshape(-1)[0]), "") if result.dtype.kind in "fiu" and _is_single(result) else None
 
 
 def _quantiles(k: int) -> Reader:
@@ -104,7 +104,7 @@ def _columns(task: Task) -> Reader:
     def read(result: Any) -> Answer | None:
         if result.dtype.kind != "f":
             return None
-        if position is not None and _one(result):
+        if position is not None and _is_single(result):
             return float(result.reshape(-1)[0]), ""
         if result.shape not in ((1, k), (k,)):
             return None
@@ -114,5 +114,5 @@ def _columns(task: Task) -> Reader:
     return read
 
 
-def _one(result: Any) -> bool:
+def _is_single(result: Any) -> bool:
     return result.shape in ((), (1,), (1, 1))

@@ -116,7 +116,7 @@ class GroupCounts:
     def add(self, part: str, index: Index, width: int, weight: F64 | None, rows: Index | None = None) -> None:
         """Count rows by entry of a part, int64 (n,) below ``width``; ``rows``: positions of the rows, None = all."""
         group = self._group if rows is None else self._group[rows]
-        values = weight if rows is None else _at(weight, rows)
+        values = weight if rows is None else _selected_weight(weight, rows)
         counts = _counts(index + group * width, values, (self.groups + 1) * width)
         self.parts[part] = counts.reshape(self.groups + 1, width)[:-1]
 
@@ -207,7 +207,7 @@ def fold_parts(
         if group is not None:  # only groups with such rows: most have none, and the parts are wide
             group_indices, local = np.unique(group[unbinned_part.rows], return_inverse=True)
             local = local * unbinned_part.width + unbinned_part.entries
-        weighed = _counts(local, _at(weight, unbinned_part.rows), len(group_indices) * unbinned_part.width)
+        weighed = _counts(local, _selected_weight(weight, unbinned_part.rows), len(group_indices) * unbinned_part.width)
         return group_indices, weighed.reshape(len(group_indices), unbinned_part.width)
 
     strayed: dict[str, tuple[Index, F64]] = {}
@@ -271,7 +271,7 @@ def fold_parts(
 def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
     # 1e9: seconds; a longer duration is a clock error
     usable = np.flatnonzero((seconds >= 0) & (seconds <= 1e9))
-    values, weights = seconds[usable], _at(weight, usable)
+    values, weights = seconds[usable], _selected_weight(weight, usable)
     bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
     buckets = sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)
     total = values if weights is None else values * weights
@@ -283,5 +283,5 @@ def _counts(index: Index | I64, weight: F64 | None, size: int) -> F64:
     return np.bincount(index, weight, minlength=size).astype(np.float64, copy=False)
 
 
-def _at(weight: F64 | None, index: Index | Mask) -> F64 | None:
+def _selected_weight(weight: F64 | None, index: Index | Mask) -> F64 | None:
     return None if weight is None else weight[index]

@@ -66,10 +66,10 @@ def _nanoseconds(value: Any) -> int:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
         raise ValueError(f"{value!r} is not a time; use a datetime, an ISO 8601 string or unix seconds, ms, µs or ns")
-    return value * nanoseconds_per_unit(value) if isinstance(value, int) else _whole(value)
+    return value * nanoseconds_per_unit(value) if isinstance(value, int) else _to_nanoseconds(value)
 
 
-def _whole(value: float) -> int:
+def _to_nanoseconds(value: float) -> int:
     unit = nanoseconds_per_unit(value)
     return round(value * (unit // 1_000)) * 1_000 if unit >= 1_000 else int(value)
 

@@ -11,10 +11,10 @@ from driftline_processor.core.histogram import (
     Explicit,
     Exponential,
     Histogram,
+    counts_over_bins,
     increase,
-    one,
     pack,
-    spread,
+    single_value,
     unpack,
 )
 from driftline_processor.core.histogram import count as count_of
@@ -45,7 +45,7 @@ def test_the_increase_is_what_came_after_at_any_scale(values: list[float], cut: 
 @pytest.mark.parametrize(
     ("now", "before"),
     [
-        (one(3.0), one(4.0)),
+        (single_value(3.0), single_value(4.0)),
         (Explicit(np.array([1.0]), np.array([3.0, 0.0])), Explicit(np.array([1.0]), np.array([2.0, 1.0]))),
         (exponential(np.array([1.0]), 3), exponential(np.array([2.0, 3.0]), 3)),
         (exponential(np.array([1.0]), 4), exponential(np.array([1.0]), 3)),
@@ -63,7 +63,7 @@ def test_bounds_on_the_edges_of_bins_are_exact(reference: list[float], values: l
     column = np.array(values, dtype=np.float64)
     counted = count(bins, Column(numbers=column))[: bins.size]
     counts = np.bincount(np.searchsorted(bounds, column, side="left"), minlength=len(bounds) + 1).astype(np.float64)
-    into, guessed = spread(Explicit(bounds, counts), bins, np.ones(bins.size))
+    into, guessed = counts_over_bins(Explicit(bounds, counts), bins, np.ones(bins.size))
     assert into.tolist() == counted.tolist()
     assert guessed == 0.0
 
@@ -75,7 +75,7 @@ def test_other_buckets_are_off_by_at_most_the_share_of_one(seed: int) -> None:
     reference = count(bins, Column(numbers=rng.normal(10, 3, 5_000)))[: bins.size]
     values = rng.normal(11, 4, 5_000)
     histogram = exponential(values, 2)
-    into, guessed = spread(histogram, bins, reference)
+    into, guessed = counts_over_bins(histogram, bins, reference)
     exact = count(bins, Column(numbers=values))[: bins.size]
     largest = max(histogram.positive.counts.max(), histogram.negative.counts.max(initial=0))
     assert guessed == 0.0
@@ -88,23 +88,27 @@ def test_where_nothing_moved_wide_buckets_show_no_drift() -> None:
     values = np.where(rng.random(10_000) < 0.3, 5.0, rng.gamma(3, 2, 10_000) + 0.1)  # an atom inside a wide bucket
     bins = number_bins(values)
     reference = count(bins, Column(numbers=values))[: bins.size]
-    into, _ = spread(exponential(values, 2), bins, reference)
+    into, _ = counts_over_bins(exponential(values, 2), bins, reference)
     assert np.abs(np.cumsum(into - reference)).max() / 10_000 < 0.03
 
 
 def test_one_bucket_with_most_values_across_several_bins_is_a_guess() -> None:
     bins = NumberBins(np.array([1.0, 2.0, 3.0]))
     wide = Explicit(np.array([0.5, 10.0]), np.array([10.0, 90.0, 0.0]))
-    into, guessed = spread(wide, bins, np.ones(4))
+    into, guessed = counts_over_bins(wide, bins, np.ones(4))
     assert guessed == 90.0
     assert into.sum() == 100.0
-    assert spread(wide, NumberBins(np.array([20.0])), np.ones(2))[1] == 0.0  # all within one bin
+    assert counts_over_bins(wide, NumberBins(np.array([20.0])), np.ones(2))[1] == 0.0  # all within one bin
 
 
 def test_least_and_greatest_value_tell_where_open_buckets_end() -> None:
     bins = NumberBins(np.array([10.0, 20.0]))
     counts = np.array([100.0])
-    assert spread(Explicit(np.empty(0), counts, low=11.0, high=12.0), bins, np.ones(3))[0].tolist() == [0, 100, 0]
+    assert counts_over_bins(Explicit(np.empty(0), counts, low=11.0, high=12.0), bins, np.ones(3))[0].tolist() == [
+        0,
+        100,
+        0,
+    ]
 
 
 @given(st.integers(1, 3_000), st.integers(0, 3_000), st.lists(st.integers(0, 10_000), min_size=1, max_size=5))
@@ -140,7 +144,7 @@ def test_whatever_is_sent_no_value_is_lost_or_made(
     histogram = Exponential(scale, zero, threshold, over, under)
     total = zero + sum(positive) + sum(negative)
     bins = number_bins(np.linspace(-10, 10, 1_000))
-    into, guessed = spread(histogram, bins, np.ones(bins.size))
+    into, guessed = counts_over_bins(histogram, bins, np.ones(bins.size))
     assert np.isfinite(into).all()
     assert (into >= 0).all()
     assert into.sum() == pytest.approx(total)

@@ -46,5 +46,7 @@ def test_one_number_says_all_four_ports(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(taken: int) -> None:
-    with pytest.raises(RuntimeError, match=rf"^{taken}( is|,? .* are) in use; --port N uses N and the next three ports$"):
+    with pytest.raises(
+        RuntimeError, match=rf"^{taken}( is|,? .* are) in use; --port N uses N and the next three ports$"
+    ):
         choose_ports(taken)

@@ -6,7 +6,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.governance.decisions import Decision
 from driftline_processor.governance.period import Period
-from driftline_processor.governance.review import DRAWN, Told, review, trend
+from driftline_processor.governance.review import DRAWN, AlertRecords, review, trend
 from driftline_processor.policy.alerts import Alert, Approval
 from driftline_processor.policy.message import Message
 from driftline_processor.queries.incidents import Incident
@@ -38,7 +38,7 @@ def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() 
         [model([known(0)])],
         QUARTER,
         [incident(JULY - 5 * DAY, JULY + 2 * DAY), incident(JULY + 10 * DAY, None), incident(None, None)],
-        Told(alerts=[alert(JULY - 4 * DAY, JULY + 2 * DAY)]),
+        AlertRecords(alerts=[alert(JULY - 4 * DAY, JULY + 2 * DAY)]),
     )
     (one,) = found.models
     assert [(entry.lasted, entry.taken_by) for entry in one.incidents] == [
@@ -52,7 +52,7 @@ def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() 
 def test_decisions_of_the_period_are_told_with_who_and_why() -> None:
     taken = alert(JULY + DAY)
     order = Message("m1", "a1", "http/rollback", "opened", JULY, {})
-    told = Told(
+    told = AlertRecords(
         alerts=[taken],
         messages=[order],
         approvals=[Approval("m1", JULY + 3 * DAY, "bob", "go"), Approval("m2")],

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from driftline.tables.table import Column
-from driftline_processor.ingest.deduplication import Seen, digest_of
+from driftline_processor.ingest.deduplication import SeenDigests, digest_of
 from driftline_processor.present.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
@@ -316,17 +316,17 @@ def test_seen_digests_are_found_in_every_place_they_are_kept(tmp_path: Path, mon
     store = Store(tmp_path)
     connection = store.connect()
     digests = [digest_of(b"%d" % i) for i in range(350)]
-    seen = Seen(connection, "batches", keep=1_000, now=0)
+    seen = SeenDigests(connection, "batches", keep=1_000, now=0)
     for at, digest in enumerate(digests):
         seen.add(digest, at)
     seen.write(connection, digests, 349)
-    again = Seen(connection, "batches", keep=1_000, now=500)
+    again = SeenDigests(connection, "batches", keep=1_000, now=500)
     for one in (seen, again):
         assert all(digest in one for digest in digests)
         assert digest_of(b"350") not in one
     seen.expire(1_150)  # the first block is older than 1,000 by now
     assert [digest in seen for digest in (digests[0], digests[150], digests[349])] == [False, True, True]
-    assert digests[0] not in Seen(connection, "batches", keep=1_000, now=1_400)
+    assert digests[0] not in SeenDigests(connection, "batches", keep=1_000, now=1_400)
     store.close()
 
 

@@ -147,7 +147,7 @@ Where = slice | NDArray[np.intp]
 """Rows: a slice if they are consecutive, which numpy writes several times faster."""
 
 
-class Unread(Protocol):
+class UnreadTexts(Protocol):
     """Texts of a column that are decoded on demand."""
 
     def put(self) -> None:
@@ -171,7 +171,7 @@ class Cells:
         self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
         self._numbers: F64 | None = None
         self._codes: I32 | None = None
-        self._later: Unread | None = None
+        self._later: UnreadTexts | None = None
         self.integers: I64 | None = None
         self.plain = plain
         self._most = most
@@ -207,7 +207,7 @@ class Cells:
             later.put()
 
     def plain_texts(self, where: Where) -> Text | None:
-        """Return the undecoded texts of rows if all are plain; see :class:`Unread`."""
+        """Return the undecoded texts of rows if all are plain; see :class:`UnreadTexts`."""
         return None if self._later is None else self._later.plain_texts(where)
 
     def code(self, thing: Any) -> int:
@@ -261,7 +261,7 @@ class Cells:
         else:
             self._all_codes()[where] = codes
 
-    def put_later(self, texts: Unread) -> None:
+    def put_later(self, texts: UnreadTexts) -> None:
         """Register texts to be decoded on demand."""
         self._later = texts
 

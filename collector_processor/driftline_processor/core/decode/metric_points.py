@@ -22,7 +22,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
-from driftline_processor.core.histogram import EMPTY, WIDEST, Buckets, Explicit, Exponential, Histogram, count, one
+from driftline_processor.core.histogram import (
+    EMPTY,
+    WIDEST,
+    Buckets,
+    Explicit,
+    Exponential,
+    Histogram,
+    count,
+    single_value,
+)
 
 from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, bounded_text, read, task_of
 from .otlp_rows import OWN_SCOPE, environment_of
@@ -235,7 +244,7 @@ def is_captured(attributes: Iterable[KeyValue]) -> bool:
 def number_of(point: otlp.NumberDataPoint) -> Histogram | None:
     """Return a count as a histogram; None if it is invalid."""
     value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
-    return one(value) if math.isfinite(value) and value >= 0 else None
+    return single_value(value) if math.isfinite(value) and value >= 0 else None
 
 
 def _explicit(point: otlp.HistogramDataPoint) -> Histogram | None:

@@ -105,7 +105,7 @@ class Records(Struct):
     training_runs: list[tuple[LogRecord, str | None]] = field(default_factory=list)
 
 
-class _Found(Struct):
+class _RequestRows(Struct):
     """The rows of requests: as messages if they are few, else as positions in ``data``, from ``start`` to ``end``."""
 
     kind: type[Any]
@@ -119,13 +119,13 @@ class _Found(Struct):
     def __len__(self) -> int:
         return len(self.environment)
 
-    def take(self, rows: Positions) -> _Found:
+    def take(self, rows: Positions) -> _RequestRows:
         """Return the selected rows."""
         environment = self.environment[rows]
         if self.messages is not None:
             messages = [self.messages[row] for row in rows.tolist()]
-            return _Found(self.kind, environment, self.environments, messages)
-        return _Found(
+            return _RequestRows(self.kind, environment, self.environments, messages)
+        return _RequestRows(
             kind=self.kind,
             environment=environment,
             environments=self.environments,
@@ -234,7 +234,7 @@ def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
     return result
 
 
-def _plain_records(messages: _Found, reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> Rows:
+def _plain_records(messages: _RequestRows, reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> Rows:
     rows = _rows(messages, reader)
     _put_general(rows, reader, left, general)
     rows.time[left] = _signed([record.time_unix_nano for record in general])
@@ -245,7 +245,7 @@ def _plain_records(messages: _Found, reader: RowReader, left: Positions, general
     return rows
 
 
-def _rows(messages: _Found, reader: RowReader) -> Rows:
+def _rows(messages: _RequestRows, reader: RowReader) -> Rows:
     n = len(messages)
     times = {name: values.view(np.int64) for name, values in reader.times.items()}
     nothing = np.zeros(0, np.int64)
@@ -338,7 +338,7 @@ def _is_marked(span: Span) -> bool:
     return any(attribute.key.startswith(prefix) for attribute in span.attributes)
 
 
-def _few(kind: type[Any], scopes: Iterable[tuple[Resource, InstrumentationScope, Iterable[Any]]]) -> _Found:
+def _few(kind: type[Any], scopes: Iterable[tuple[Resource, InstrumentationScope, Iterable[Any]]]) -> _RequestRows:
     """Return the rows of a parsed request."""
     messages: list[Any] = []
     codes: list[int] = []
@@ -348,10 +348,10 @@ def _few(kind: type[Any], scopes: Iterable[tuple[Resource, InstrumentationScope,
             messages += rows
             code = names.setdefault(environment_of(resource.attributes), len(names))
             codes += [code] * (len(messages) - len(codes))
-    return _Found(kind, np.array(codes, np.intp), list(names), messages)
+    return _RequestRows(kind, np.array(codes, np.intp), list(names), messages)
 
 
-def _find(bodies: Sequence[bytes], kind: type[Any], request: type[Message]) -> _Found:
+def _find(bodies: Sequence[bytes], kind: type[Any], request: type[Message]) -> _RequestRows:
     """Return the rows of requests; traces and logs use the same field numbers for their containers."""
     try:
         try:
@@ -369,7 +369,7 @@ def _usual(body: bytes, kind: type[Message]) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _Found:
+def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _RequestRows:
     data = b"".join([*bodies, bytes(PADDING)])
     rows, environments = array("q"), _Environments(data)
     begin = 0
@@ -381,7 +381,7 @@ def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _Found:
         begin = end
     places = np.array(rows, np.int64).astype(np.intp).reshape(-1, 2)
     codes = np.repeat(np.array(environments.codes, np.intp), environments.counts)
-    return _Found(
+    return _RequestRows(
         kind=kind,
         environment=codes,
         environments=list(environments.names),

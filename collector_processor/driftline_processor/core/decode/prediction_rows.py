@@ -98,7 +98,7 @@ def _tables(
     environment, environments = rows.environment[0][chosen], rows.environment[1]
     group, first = grouped(models, versions, task, environment)
     rejected["too_many_models"] += int((group >= MAX_TABLES).sum())
-    whole = _whole(rows, fields, chosen, now, spans)
+    whole = _request_table(rows, fields, chosen, now, spans)
     tables = []
     for number, row in enumerate(first[:MAX_TABLES]):
         members: Where = slice(None) if len(first) == 1 else np.flatnonzero(group == number)
@@ -151,7 +151,7 @@ def _take_texts(text: Text, rows: Where) -> Text:
     return pick_texts(np.frombuffer(text.data, np.uint8), start, text.offsets[rows + 1] - start)
 
 
-class _Whole(Struct, frozen=True):
+class _RequestTable(Struct, frozen=True):
     """All rows of a request, of any model, without their features; the fields are those of a table."""
 
     time: I64
@@ -200,7 +200,7 @@ class _Whole(Struct, frozen=True):
         )
 
 
-def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> _Whole:
+def _request_table(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> _RequestTable:
     began = rows.time[chosen]
     fields.count("bad_time", began < 0)
     prediction_time = fields.times(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
@@ -212,7 +212,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         duration, weight = fields.numbers(a.DRIFTLINE_PREDICTION_DURATION), None
     observed = None if spans else rows.observed[chosen]
     trace_id, span_id = _trace_columns(rows, chosen)
-    return _Whole(
+    return _RequestTable(
         time=np.where(prediction_time > 0, prediction_time, np.where(began > 0, began, now)),
         id=_ids(rows, fields, chosen, spans),
         given=ScoreColumns(

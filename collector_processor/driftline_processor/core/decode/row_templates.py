@@ -656,7 +656,7 @@ class RowReader:
         behind = position + width
         stop = behind + taken[-1] if slots[-1].sized and taken[-1] is not None else behind
         may.append(stop <= self._end[rows])
-        row_words = _words(block, words)
+        row_words = _little_endian(block, words)
         if width % 8:
             row_words[:, -1] &= _KEEP[width % 8, 0]
         differs = row_words != np.frombuffer(
@@ -846,7 +846,7 @@ class RowReader:
             found = [index.setdefault(raw, len(index)) for raw in raws]
             return np.array(found, np.intp), list(index)
         words = max(-(-int(size.max(initial=0)) // 8), 1)
-        matrix = _words(self._view(8 * words)[start], words)
+        matrix = _little_endian(self._view(8 * words)[start], words)
         matrix &= _KEEP[size, :words]
         representative = _representatives(matrix, size)
         first = np.zeros(len(start), np.bool_)
@@ -916,7 +916,7 @@ def _blocks(slots: Sequence[_Slot]) -> Iterator[Sequence[_Slot]]:
         yield block
 
 
-def _words(block: NDArray[np.void], words: int) -> NDArray[np.uint64]:
+def _little_endian(block: NDArray[np.void], words: int) -> NDArray[np.uint64]:
     """Return byte strings as little-endian numbers, (n, words)."""
     return block.view("<u8").reshape(-1, words)
 

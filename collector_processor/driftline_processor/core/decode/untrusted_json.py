@@ -131,11 +131,11 @@ def load_json(data: bytes, most: int = MAX_VALUES) -> Any:
     """
     check_json(data, most)
     try:
-        return json.loads(data.decode("utf-8-sig"), parse_int=_whole)
+        return json.loads(data.decode("utf-8-sig"), parse_int=_read_integer)
     except (ValueError, RecursionError) as error:
         raise UnreadableJson(str(error) or "it is nested too deeply") from None
 
 
-def _whole(digits: str) -> float:
+def _read_integer(digits: str) -> float:
     """Parse an integer; one of thousands of digits, which Python rejects, becomes infinite and is rejected alone."""
     return int(digits) if len(digits) <= 1000 else float(digits)

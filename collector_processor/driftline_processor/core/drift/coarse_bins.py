@@ -48,15 +48,15 @@ def least_kept(reference: F64, others: I64) -> F64:
     fewest_rows = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
     categories = _categories(reference, others) & (reference > 0)
     last = np.where(categories, reference, np.inf).min(axis=1, initial=np.inf)
-    last = np.where(own_rows(reference, others), last, sure(np.where(np.isfinite(last), last, 0.0)))
+    last = np.where(own_rows(reference, others), last, expected_rows_for(np.where(np.isfinite(last), last, 0.0)))
     fewest_rows = np.where((others >= MOST_CATEGORIES) & np.isfinite(last), np.maximum(fewest_rows, last), fewest_rows)
     return np.where(others >= 0, np.minimum(fewest_rows, np.maximum(chosen_rows, RARE)), 0.0)
 
 
-def sure(least: F64 | float) -> F64:
+def expected_rows_for(least: F64 | float) -> F64:
     """Return the expected rows from which a category almost certainly has at least ``least`` rows: float64 (...).
 
-    >>> float(sure(10.0)), float(sure(100.0).round(1))
+    >>> float(expected_rows_for(10.0)), float(expected_rows_for(100.0).round(1))
     (25.0, 134.8)
     """
     root: F64 = (SURE + np.sqrt(SURE**2 + 4 * np.asarray(least))) / 2
@@ -75,7 +75,9 @@ def unsure(reference: F64, current: F64, others: I64) -> Mask:
     n, m = reference.sum(axis=1, keepdims=True), current.sum(axis=1, keepdims=True)
     expected = pooled * (n / (n + m))
     in_doubt: Mask = (
-        _categories(reference, others) & has_rows & (expected < sure(least_kept(reference, others))[:, np.newaxis])
+        _categories(reference, others)
+        & has_rows
+        & (expected < expected_rows_for(least_kept(reference, others))[:, np.newaxis])
     )
     return in_doubt & (pooled > 0)
 

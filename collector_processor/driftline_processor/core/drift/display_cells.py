@@ -266,7 +266,7 @@ def _widths(bins: NumberBins, was: F64) -> EqualWidths:
         return EqualWidths(("all",), (), empty, empty, np.empty(0), np.array([was.sum()]))
     texts = _edge_texts(tuple(edges.tolist()))
     categories = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
-    before, within, part = _spread(fine, edges)
+    before, within, part = _edge_positions(fine, edges)
     widths = EqualWidths(categories, texts, before, within, part, was)
     return replace(widths, was=EqualWidths.spread([widths], was[np.newaxis])[0])
 
@@ -288,7 +288,7 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     return inside_edges
 
 
-def _spread(fine: F64, coarse: F64) -> tuple[Index, Index, F64]:
+def _edge_positions(fine: F64, coarse: F64) -> tuple[Index, Index, F64]:
     """Return per coarse edge: fine bins below it, the fine bin that contains it, and the part of that bin below it.
 
     Rows are spread evenly over an inner fine bin. Open bins belong to the open cells.

@@ -166,7 +166,7 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
             continue
         counts = cells.coarsen(reference.counts)
         for measure, scale, scores in _of_column(reference, counts, cells.first):
-            window_scores = _own(cells.counts, blocks.rows, scores, blocks_per_step)
+            window_scores = _own_scores(cells.counts, blocks.rows, scores, blocks_per_step)
             if window_scores is None:
                 reason[reference.part] = "too_few_days"
                 break
@@ -234,7 +234,7 @@ def _category(reference: Reference, index: int) -> str:
     return categories[index] if index < len(categories) else "other" if categories else "share of the commonest value"
 
 
-def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | None:
+def _own_scores(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | None:
     """Return the mean score and the effective rows of the reference's own periods: float64 (b,) each.
 
     ``many``: blocks per period. None if fewer than :data:`LEAST_BLOCKS` periods have enough rows.

@@ -351,7 +351,7 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: in
             needed = drawn_rows - low - first - np.arange(len(so_far))
             row = np.flatnonzero((needed >= 0) & (needed < len(chosen)))
             return min(1.0, p + float(left[0] * _reaching(so_far, row, chosen, steps, needed[row]).sum()))
-        after, reached = _spread(so_far, chosen, steps)
+        after, reached = _add_cell(so_far, chosen, steps)
         low, passed = low + first, passed + rows
         counts = np.arange(low, low + len(reached))
         left = _completed(counts, passed, total, drawn_rows)
@@ -376,7 +376,7 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn_rows: in
     return min(1.0, p)
 
 
-def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
+def _add_cell(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
     """Add a cell to a walk: return the likelihood of rows and sum after it, and of rows with the value reached.
 
     A step between two grid points is split between both, so that the mean stays the same.
@@ -418,8 +418,8 @@ def _reaching(so_far: F64, row: I64, chosen: F64, steps: F64, at: I64) -> F64:
     Args:
         so_far: float64 (rows chosen, sum so far).
         row: int64 (...), rows of ``so_far``.
-        chosen: As for :func:`_spread`.
-        steps: As for :func:`_spread`.
+        chosen: As for :func:`_add_cell`.
+        steps: As for :func:`_add_cell`.
         at: int64 (...), indices into ``chosen``.
     """
     height, top = so_far.shape

@@ -174,7 +174,7 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     """
     rate = rates.again.smooth[rates.again.place]
     sure = _points(grid, rate, rates.again, weight_per_row)
-    held = _held(grid)
+    held = _filled_bins(grid)
     metrics = _metrics(grid[:, held], rates.rate[held], score_centers()[held])
     values = {name: metric.value for name, metric in metrics.items()}
     rows = grid / weight_per_row
@@ -227,7 +227,7 @@ def _metrics(grid: F64, rate: F64, score: F64) -> dict[str, _EstimatedValue]:
     return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0), score)}
 
 
-def _held(grid: F64) -> Index:
+def _filled_bins(grid: F64) -> Index:
     """Return the bins with rows, a few hundred of thousands."""
     return np.flatnonzero(grid.any(axis=0))
 
@@ -236,7 +236,7 @@ def _points(
     grid: F64, rate: F64, resampled_calibration: ResampledCalibration, weight_per_row: float
 ) -> dict[str, Point]:
     """Return the points, with the variance from each metric's slope in the positives."""
-    held, of_bins = _held(grid), np.zeros(grid.shape[1])
+    held, of_bins = _filled_bins(grid), np.zeros(grid.shape[1])
     grid, rate, score = grid[:, held], rate[held], score_centers()[held]
     varies = weight_per_row * grid * rate * (1 - rate)
     points = {}

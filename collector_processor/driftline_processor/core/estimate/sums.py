@@ -17,7 +17,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, PredictionTable
 from msgspec import Struct
 
-from driftline_processor.core.histogram import Histogram, spread
+from driftline_processor.core.histogram import Histogram, counts_over_bins
 from driftline_processor.core.special_functions import expit
 
 _PER_LOGIT = (SCORE_BINS - 2) / 32
@@ -106,7 +106,7 @@ def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -
 
     Scores of one bucket are distributed as the baseline's scores in it, and decided at ``threshold``. So a shift within
     a bucket is not detected, and a histogram is too coarse if one bucket contains more than half of the scores, or two
-    contain nine tenths (:func:`driftline_processor.core.histogram.spread`).
+    contain nine tenths (:func:`driftline_processor.core.histogram.counts_over_bins`).
 
     >>> import numpy as np
     >>> from driftline_processor.core.histogram import Explicit
@@ -121,7 +121,7 @@ def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -
     positive = task.positive
     if positive is None or sides[0] is None or sides[1] is None:
         return {}
-    counts, guessed = spread(histogram, _bins(), sides[0] + sides[1])
+    counts, guessed = counts_over_bins(histogram, _bins(), sides[0] + sides[1])
     if guessed or len(counts) != SCORE_BINS:
         return {}
     above = score_edges() >= threshold

@@ -35,7 +35,7 @@ def count_rules(features: Mapping[str, Column], expect: Expectations, group: I64
         column = features.get(name, Column())
         has_value = _has_value(column, n)
         for rule in rules:
-            one, other = _of(rule, column, has_value) if has_value.any() else (np.zeros(n), np.zeros(n))
+            one, other = _bounds_of_rule(rule, column, has_value) if has_value.any() else (np.zeros(n), np.zeros(n))
             sums = np.stack(
                 [np.bincount(group, each, minlength=groups) for each in (np.ones(n), has_value, one, other)]
             )
@@ -53,7 +53,7 @@ def _has_value(column: Column, n: int) -> Mask:
     return has_value
 
 
-def _of(rule: Rule, column: Column, has_value: Mask) -> tuple[F64, F64]:
+def _bounds_of_rule(rule: Rule, column: Column, has_value: Mask) -> tuple[F64, F64]:
     n = len(has_value)
     numbers = np.full(n, np.nan) if column.numbers is None else column.numbers
     nothing = np.zeros(n)

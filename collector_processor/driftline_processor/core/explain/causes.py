@@ -384,7 +384,7 @@ def _carrying(
 def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
     """Return the cause of a finding; None without a feature, or if the finding explains little of the shift."""
     parts = {name: explain_input.sides(f"feature:{name}") for name in finding.features}
-    shifts = [_moved(name, explain_input) for name, sides in parts.items() if sides is not None]
+    shifts = [_shifted_fraction(name, explain_input) for name, sides in parts.items() if sides is not None]
     if not finding.features or finding.check not in ALWAYS | MOSTLY:
         return None
     shift = max(shifts, default=0.0)
@@ -415,13 +415,13 @@ def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
         if (side := view.sides(part)) is not None and len(side.was) == len(sides.was)
     }
     where = find_concentration(sides, of_slices, all_rows.cells(part))
-    shift = _moved(name, all_rows)
+    shift = _shifted_fraction(name, all_rows)
     if where:
-        shift = max(shift, _moved(name, views[where]) * views[where].rows() / all_rows.rows())
+        shift = max(shift, _shifted_fraction(name, views[where]) * views[where].rows() / all_rows.rows())
     return Cause((name,), "", shift, _changes(name, views[where]), where)
 
 
-def _moved(name: str, view: ExplainInput) -> float:
+def _shifted_fraction(name: str, view: ExplainInput) -> float:
     part = f"feature:{name}"
     sides = view.sides(part)
     if sides is None:

@@ -131,10 +131,10 @@ def _best(part: F64, effect: float, step_effect: float, *, anchored: bool) -> _C
     part = part[:, filled]
     share = part.sum(axis=0) / part.sum()
     before = np.cumsum(part, axis=0)[:-1]  # for the cut before row 1, 2, ...
-    between = _apart(before, share, float(part.sum()))
+    between = _pearson_distance(before, share, float(part.sum()))
     variance = np.full(count - 1, effect * (width - 1))
     if freedom >= FEW:
-        variance = np.maximum(_spread(part, before, share, anchored=anchored) / freedom, variance)
+        variance = np.maximum(_sum_of_squares(part, before, share, anchored=anchored) / freedom, variance)
     best = int((between / variance).argmax())
     within = _within(part, best + 1, share)[anchored:]
     step_effect = max(step_effect, _step_design_effect(within, best + 1 - anchored))
@@ -172,7 +172,7 @@ def _step_design_effect(within: F64, cut: int) -> float:
     return (1 + r) / (1 - r)
 
 
-def _apart(before: F64, share: F64, rows: float) -> F64:
+def _pearson_distance(before: F64, share: F64, rows: float) -> F64:
     """Return Pearson's distance between the rows before and after each cut: float64 (cuts,).
 
     Its mean is the number of cells less one for independent rows.
@@ -184,7 +184,7 @@ def _apart(before: F64, share: F64, rows: float) -> F64:
     return distance
 
 
-def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
+def _sum_of_squares(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
     """Return the sum of squares of :func:`_within` for all cuts at once, from cumulative sums: float64 (cuts,)."""
     rows = part.sum(axis=1, keepdims=True)
     weight = 1 / (rows * share + 1)

@@ -136,10 +136,10 @@ def metrics_of_task(task: Task, asked: Collection[str] = ()) -> tuple[str, ...]:
     ('bias', 'quantile_loss@0.1', 'quantile_loss@0.5', 'quantile_loss@0.9', 'interval_coverage@0.8')
     """
     usual = (name for metric in METRICS.values() for name in metric.usual(task))
-    return tuple(dict.fromkeys((*usual, *_spread(task, asked))))
+    return tuple(dict.fromkeys((*usual, *_expand_classes(task, asked))))
 
 
-def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
+def _expand_classes(task: Task, asked: Iterable[str]) -> Iterable[str]:
     """Replace ``name[*]`` by one name per class."""
     for name in asked:
         parsed = parse_name(name)

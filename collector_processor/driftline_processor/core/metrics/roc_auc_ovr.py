@@ -39,10 +39,10 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     if min(side.with_one_more(sums.one_more) for curve in known_curves for side in curve) < FEWEST_OF_A_CLASS:
         return TOO_FEW, sums.rows
     form = score_curves.with_one_more(known_curves, sums.one_more)
-    return sums.interval_by_gradient(value, sums.once("areas", lambda: _moved(known_curves)), form, sums.rows)
+    return sums.interval_by_gradient(value, sums.once("areas", lambda: _mean_influence(known_curves)), form, sums.rows)
 
 
-def _moved(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
+def _mean_influence(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
     """Return the influence on the mean of the areas, with fully correlated errors."""
     moved = [score_curves.area(curve)[1] for curve in curves]
     k = len(moved)

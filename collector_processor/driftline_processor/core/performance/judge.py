@@ -276,7 +276,7 @@ def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads)
     curve, mean = sums.curve(), sums.loss_mean("log_loss")
     if curve is None or mean is None or mean.telling < FEWEST_TELLING or not 0 < rate < 1:
         return None
-    held = _held(sums.pane)
+    held = _filled_bins(sums.pane)
     of_positive, of_negative = (one[held] for one in losses_of(score_centers()))
     differences = of_negative + log(1 - rate), of_positive + log(rate)
     weights = [side.weight for side in curve]
@@ -294,7 +294,7 @@ def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads)
     return limits
 
 
-def _held(pane: Pane) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+def _filled_bins(pane: Pane) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
     """Return the indices of the score bins with rows, as in a curve."""
     return np.flatnonzero((pane.parts["score_negative"] > 0) | (pane.parts["score_positive"] > 0))
 

@@ -90,7 +90,7 @@ def judge_objectives(
             why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
                 states.append(
-                    _each(
+                    _slice_states(
                         objective=objective,
                         evaluation=evaluation,
                         task=task,
@@ -336,7 +336,7 @@ def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
     return [merge(panes[first:end]) for first, end in pairwise([0, *ends])]
 
 
-def _each(
+def _slice_states(
     objective: Objective,
     evaluation: Evaluation,
     task: Task | None,

@@ -26,7 +26,7 @@ from .realized import realized
 from .settings import STANDARD, PerformanceSettings
 
 
-class _Known(Struct):
+class _ReferenceMetrics(Struct):
     """Cached metrics of a baseline for the last settings, per confidence.
 
     Attributes:
@@ -40,20 +40,20 @@ class _Known(Struct):
     spreads: DaySpreads | None = None
 
 
-_CACHE: WeakKeyDictionary[Baseline, _Known] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Baseline, _ReferenceMetrics] = WeakKeyDictionary()
 
 
-def _known(baseline: Baseline, settings: PerformanceSettings) -> _Known:
+def _cached_metrics(baseline: Baseline, settings: PerformanceSettings) -> _ReferenceMetrics:
     standard = replace(settings, confidence=STANDARD.confidence)
     known = _CACHE.get(baseline)
     if known is None or known.settings != standard:
-        known = _CACHE[baseline] = _Known(standard)
+        known = _CACHE[baseline] = _ReferenceMetrics(standard)
     return known
 
 
 def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a baseline's outcomes, cached for the last settings."""
-    known = _known(baseline, settings)
+    known = _cached_metrics(baseline, settings)
     if settings.confidence not in known.metrics:
         known.metrics[settings.confidence] = _measured(baseline, settings)
     return dict(known.metrics[settings.confidence])
@@ -93,7 +93,7 @@ def level_of_errors(baseline: Baseline | None) -> BaselineLevel | None:
 
 def _spreads(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
     """Return the variance between the baseline's periods of at least a day; {} with fewer than seven."""
-    known, estimation = _known(baseline, settings), baseline.extras.estimation
+    known, estimation = _cached_metrics(baseline, settings), baseline.extras.estimation
     if estimation is None or estimation.blocks is None or estimation.blocks.length < DAY:
         return {}
     if known.spreads is None:

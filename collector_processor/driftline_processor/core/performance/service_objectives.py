@@ -58,7 +58,7 @@ def judge_service(
         elif objective.window not in ("", evaluation.window.name) or (objective.slice and not has_slices(evaluation)):
             continue
         elif objective.slice == objective.key != "":
-            state = _each(objective, evaluation, found, settings)
+            state = _slice_states(objective, evaluation, found, settings)
         else:
             calls = found.get(objective.slice) if objective.slice else whole
             state = structs.replace(_state(objective, calls, settings, _open(evaluation)), slice=objective.slice)
@@ -138,7 +138,7 @@ def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidenc
     return max(rows + 1, needed)
 
 
-def _each(
+def _slice_states(
     objective: Objective, evaluation: Evaluation, slices: Mapping[str, Calls], settings: PerformanceSettings
 ) -> ObjectiveState:
     """Evaluate the slice of each value of a key; return the worst with the state of all.

@@ -140,7 +140,7 @@ class Rule(Struct, frozen=True):
             if new_firings:
                 open_firing = new_firings[-1] if open_firing is None else _goes_on(open_firing, new_firings[-1])
             elif open_firing is not None and not _inconclusive(open_firing, verdict):
-                firings.append(replace(open_firing, until=_over(open_firing, verdict, end)))
+                firings.append(replace(open_firing, until=_end_of_firing(open_firing, verdict, end)))
                 open_firing = None
         return [*firings, open_firing] if open_firing is not None else firings
 
@@ -157,7 +157,7 @@ def _inconclusive(firing: Firing, verdict: Verdict) -> bool:
     return firing.state == "degraded" and verdict.state == "unknown"
 
 
-def _over(firing: Firing, verdict: Verdict, end: int) -> int:
+def _end_of_firing(firing: Firing, verdict: Verdict, end: int) -> int:
     """Return the end of a firing: the start of the new state, if that is after it fired."""
     began = verdict.since
     return began if began is not None and firing.fired <= began <= end else end

@@ -24,7 +24,7 @@ from driftline.tables.table import F64, I64
 from msgspec import Struct, field
 from numpy.typing import NDArray
 
-from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
+from driftline_processor.core.drift.coarse_bins import expected_rows_for, least_kept, missed, own_rows
 from driftline_processor.core.drift.normal_variation import ShareDesigns
 from driftline_processor.core.outcomes.coverage import GUESSED
 from driftline_processor.core.special_functions import kolmogorov
@@ -159,7 +159,7 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
         # 3.0: standard deviations of the upper limit: exceeded by chance in one of 370
         return float(more) / rows, float(more + 3.0 * off) / rows
     categories = counts[0, :-1]
-    rare = float(categories[categories < sure(least_kept(counts, others)[0])].sum())
+    rare = float(categories[categories < expected_rows_for(least_kept(counts, others)[0])].sum())
     return 0.0, min(rare, float(counts[0, -1]) / 2) / rows
 
 
@@ -238,10 +238,10 @@ def mixture(now: F64, was: F64, other: F64) -> Mixture:
     a, b = now - was, other - was
     square = float(b @ b)
     share = min(1.0, max(0.0, float(a @ b) / square)) if square > 0 else 0.0
-    return Mixture(share, _most(a), _most(b), _most(a - share * b))
+    return Mixture(share, _largest(a), _largest(b), _largest(a - share * b))
 
 
-def _most(difference: F64) -> float:
+def _largest(difference: F64) -> float:
     return float(np.abs(difference).max(initial=0.0))
 
 
@@ -282,7 +282,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     few = min(pair.was.usable, pair.now.usable) < LEAST_ROWS or min(n, m) < LEAST_EFFECTIVE
     if not isinstance(pair.bins, NumberBins) or few:
         return None
-    distance = _most(np.cumsum(shares(pair.now) - shares(pair.was)))
+    distance = _largest(np.cumsum(shares(pair.now) - shares(pair.was)))
     p = float(kolmogorov(math.sqrt(n * m / (n + m)) * distance))
     if p > CERTAIN:
         return None
@@ -297,7 +297,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         was=was,
         now=now,
         own=own,
-        distance=_most(now.below - own),
+        distance=_largest(now.below - own),
         p=p,
         noise=0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m),
     )

@@ -26,14 +26,14 @@ ALPHA = 0.001
 """
 
 
-def _found() -> dict[str, Check]:
+def _load_checks() -> dict[str, Check]:
     modules = [
         importlib.import_module(f"{checks.__name__}.{module.name}") for module in pkgutil.iter_modules(checks.__path__)
     ]
     return {module.CHECK.name: module.CHECK for module in modules}
 
 
-CHECKS: dict[str, Check] = _found()
+CHECKS: dict[str, Check] = _load_checks()
 """Check by name."""
 
 _GRAVITY = {"critical": 0, "major": 1, "minor": 2}

@@ -64,11 +64,11 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
         return Reference(baseline)
     aligned = _CACHE.setdefault(baseline, {})
     if at not in aligned:
-        aligned[at] = _at(baseline, at, replace(own, threshold=task.threshold))
+        aligned[at] = _reference_at(baseline, at, replace(own, threshold=task.threshold))
     return aligned[at]
 
 
-def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
+def _reference_at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
     """Return the baseline decided at a threshold of the task, or without decisions (None)."""
     scores, estimation, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
     steps = None if scores is None else IsotonicSteps.of(*scores)

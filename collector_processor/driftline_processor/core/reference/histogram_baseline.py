@@ -21,7 +21,7 @@ from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
-from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, spread
+from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, counts_over_bins
 
 MOST_BINS = 102
 """Limit of bins, as for a baseline from rows."""
@@ -47,7 +47,7 @@ def baseline_from_histograms(
     parts: dict[str, F64] = {"rows": np.full(3, rows)}
     for part, histograms in numbers.items():
         own = bins[part] = NumberBins(edges_of(histograms))
-        counts = np.sum([spread(histogram, own, np.ones(own.size))[0] for histogram in histograms], axis=0)
+        counts = np.sum([counts_over_bins(histogram, own, np.ones(own.size))[0] for histogram in histograms], axis=0)
         parts[part] = np.append(counts, [0.0, 0.0])
     for part, counted in categories.items():
         if part in bins:

@@ -12,7 +12,7 @@ from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 
-from driftline_processor.core.histogram import Explicit, spread
+from driftline_processor.core.histogram import Explicit, counts_over_bins
 
 _SAME = ("rows", "duration")
 """Parts that need no bins of a baseline. Those of outcomes need none either, but the same task."""
@@ -22,9 +22,9 @@ def rebin_baseline(like: Baseline, baseline: Baseline) -> Pane:
     """Return the reference rows of ``baseline`` over the bins of ``like``.
 
     The result is exact if edges match; the rows of a bin that spans several are distributed as those of ``like``, see
-    :func:`~driftline_processor.core.histogram.spread`. A feature that is a number in one and a category in the other is
-    left out. A feature that ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are included if both have the
-    same task.
+    :func:`~driftline_processor.core.histogram.counts_over_bins`. A feature that is a number in one and a category in
+    the other is left out. A feature that ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are included if
+    both have the same task.
     """
     same_task = replace(like.task, threshold=0.5) == replace(baseline.task, threshold=0.5)
     right = widths(baseline.task) if same_task else {}
@@ -69,7 +69,9 @@ def _counts(bins: Bins, reference: F64, theirs: Bins, counts: F64, both: tuple[f
     if isinstance(bins, NumberBins) and isinstance(theirs, NumberBins):
         low, high = both or (-np.inf, np.inf)
         bounds = np.nextafter(theirs.edges, -np.inf)  # bounds of histograms are inclusive, edges of bins are not
-        moved, _ = spread(Explicit(bounds, counts[: theirs.size], low=low, high=high), bins, reference[: bins.size])
+        moved, _ = counts_over_bins(
+            Explicit(bounds, counts[: theirs.size], low=low, high=high), bins, reference[: bins.size]
+        )
         return np.concatenate([moved, counts[theirs.size :]])
     if isinstance(bins, CategoryBins) and isinstance(theirs, CategoryBins):
         at = {category: position for position, category in enumerate(bins.categories)}

@@ -342,7 +342,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
         return None
     over = block_columns(baseline.bins)
     of = {
-        name: _spread(block, parts[name][: over[name].size])
+        name: _map_to_cells(block, parts[name][: over[name].size])
         for name, block in seasons.blocks.items()
         if name in parts and name in over and parts[name][: over[name].size].any()
     }
@@ -353,7 +353,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
     within = None
     if shorts is not None:
         short = {
-            name: _spread(Deseasonalized(seasons.blocks[name].first, counts), parts[name][: over[name].size])
+            name: _map_to_cells(Deseasonalized(seasons.blocks[name].first, counts), parts[name][: over[name].size])
             for name, counts in shorts.by_part.items()
             if name in of
         }
@@ -363,7 +363,7 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
     return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of, within)
 
 
-def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
+def _map_to_cells(block: Deseasonalized, reference: F64) -> BlockCounts:
     """Map a column's blocks to cells of the reference: numbers by rank, categories by their deviations."""
     share = reference / reference.sum()
     if block.first is not None:

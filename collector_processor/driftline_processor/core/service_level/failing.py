@@ -109,7 +109,7 @@ def tells_usual(evaluation: Evaluation, earlier: Sequence[ServiceLevel] = ()) ->
     if usual is None or rate is None or _looks(evaluation) == 1:
         return True
     # 0.1: probability of a short window's failures at the limit, below which it is not a normal window
-    return _least(rate, 1 - 2 * 0.1) <= _limit(usual)
+    return _lowest_rate(rate, 1 - 2 * 0.1) <= _limit(usual)
 
 
 def _limit(usual: float | None) -> float:
@@ -121,14 +121,14 @@ def _limit(usual: float | None) -> float:
 def _sure_of_failures(rate: MetricValue, limit: float, evaluation: Evaluation) -> bool:
     """Return True if the calls of a window exclude a rate, at the window's fraction of a day's error probability."""
     looks = _looks(evaluation)
-    return looks == 1 or _least(rate, 1 - (1 - CONFIDENCE) / looks) > limit
+    return looks == 1 or _lowest_rate(rate, 1 - (1 - CONFIDENCE) / looks) > limit
 
 
 def _looks(evaluation: Evaluation) -> float:
     return looks_a_day(evaluation.window.end - evaluation.window.start)
 
 
-def _least(rate: MetricValue, confidence: float) -> float:
+def _lowest_rate(rate: MetricValue, confidence: float) -> float:
     """Return the lower end of the exact interval of a rate; 0.0 if unknown."""
     if rate.value is None:
         return 0.0

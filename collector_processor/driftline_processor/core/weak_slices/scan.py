@@ -184,7 +184,7 @@ def best_slice(
     The statistic is that of Kulldorff (1997, A spatial scan statistic) for sums X of N rows in total and x of n inside,
     x log(x / e) + (X - x) log((X - x) / (X - e)) with e = X n / N, divided by the dispersion of the losses.
     """
-    window = _Whole(rows, weight, loss, min_rows)
+    window = _SearchedRows(rows, weight, loss, min_rows)
     if window.dispersion <= 0:
         return None
     of_one = _singles(fine, window)
@@ -193,7 +193,7 @@ def best_slice(
     return max(candidates, key=lambda candidate: candidate.gain) if candidates else None
 
 
-class _Whole:
+class _SearchedRows:
     """The searched rows with their total sums."""
 
     def __init__(self, rows: Mask, weight: F64, loss: F64, fewest_rows: int) -> None:
@@ -229,7 +229,7 @@ class _Whole:
         return np.where(usable, likelihood_ratio / self.dispersion, -np.inf)
 
 
-def _singles(cuts: Sequence[FeatureCells], window: _Whole) -> Candidate | None:
+def _singles(cuts: Sequence[FeatureCells], window: _SearchedRows) -> Candidate | None:
     candidates: list[tuple[float, FeatureCells, int]] = []
     choices = 0
     for cut in cuts:
@@ -243,7 +243,7 @@ def _singles(cuts: Sequence[FeatureCells], window: _Whole) -> Candidate | None:
     return Candidate((cut,), (choice,), ratio - log(choices)) if np.isfinite(ratio) else None
 
 
-def _pairs(cuts: Sequence[FeatureCells], window: _Whole) -> Candidate | None:
+def _pairs(cuts: Sequence[FeatureCells], window: _SearchedRows) -> Candidate | None:
     best_of: tuple[float, tuple[FeatureCells, ...], tuple[int, ...]] | None = None
     choices = 0
     cells = [cut.cell[window.at] for cut in cuts]

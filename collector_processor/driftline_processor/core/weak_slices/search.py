@@ -207,12 +207,12 @@ def halves(time: I64, content: Sequence[NDArray[np.generic]]) -> Mask:
     """
     stretch = stretches(time)
     if stretch is None:
-        return _drawn(_bits(time, content))
+        return _first_bit(_bits(time, content))
     first: Mask = stretch % 2 == 1
-    return first ^ _drawn(hash_numbers(stretch // 2))
+    return first ^ _first_bit(hash_numbers(stretch // 2))
 
 
-def _drawn(bits: U64) -> Mask:
+def _first_bit(bits: U64) -> Mask:
     return (bits >> np.uint64(63)).astype(np.bool_)
 
 

@@ -167,7 +167,9 @@ def labelled_predictions(
     relevance = join_rankings(ranked) if ranked else None
     sent = _slices([read.slices for read in reads], reads)
     later_slices = _slices([read.told for read in reads], reads)
-    slices = sent | {key: _over(sent[key], column) if key in sent else column for key, column in later_slices.items()}
+    slices = sent | {
+        key: _latest_texts(sent[key], column) if key in sent else column for key, column in later_slices.items()
+    }
     duration = _stacked([read.duration for read in reads], store)
     errors = _joined([read.errors for read in reads])
     return LabelledPredictions(
@@ -198,7 +200,7 @@ def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) 
     return columns_by_key
 
 
-def _over(column: Column, later_column: Column) -> Column:
+def _latest_texts(column: Column, later_column: Column) -> Column:
     """Return the texts of ``later_column``, or of ``column`` if they are missing."""
     if later_column.codes is None:
         return column

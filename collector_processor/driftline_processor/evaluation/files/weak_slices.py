@@ -120,19 +120,19 @@ def _choose(labelled_windows: LabelledWindows, window: int, task: Task, max_rows
         chosen = _Chosen(places, losses)
         if not is_many(labelled_windows.size(window)):
             return chosen.take(rows_to_search(losses, time, max_rows))
-        chosen = chosen.take(_drawn(rows_to_search(losses, time, len(rows)), places, halved))
+        chosen = chosen.take(_sampled_rows(rows_to_search(losses, time, len(rows)), places, halved))
         chosen_parts.append(chosen)
         row_count += len(chosen.places)
         while row_count > max_rows:
             halved += 1
             chosen_parts = [
-                chosen_part.take(_drawn(np.arange(len(chosen_part.places)), chosen_part.places, halved))
+                chosen_part.take(_sampled_rows(np.arange(len(chosen_part.places)), chosen_part.places, halved))
                 for chosen_part in chosen_parts
             ]
             row_count = sum(len(chosen_part.places) for chosen_part in chosen_parts)
     return _Chosen.join(chosen_parts)
 
 
-def _drawn(rows: I64, places: I64, halved: int) -> I64:
+def _sampled_rows(rows: I64, places: I64, halved: int) -> I64:
     """Return the rows whose number lies below a bound that was halved ``halved`` times."""
     return rows if not halved else rows[hash_numbers(places[rows]) >> np.uint64(64 - halved) == 0]

@@ -159,7 +159,7 @@ class GitHub(HttpAction):
         for page in range(1, PAGES + 1):
             query: dict[str, str | int] = {"event": event, "created": created, "per_page": RUNS, "page": page}
             reply = yield Request("GET", f"{self._repository}/actions/{place}", parameters=query, accepted=(404,))
-            runs = _known(reply).json().get("workflow_runs")
+            runs = _raise_if_missing(reply).json().get("workflow_runs")
             if not isinstance(runs, list):
                 raise NotTaken(Answer("put_off", "the response contains no runs"))
             for run in runs:
@@ -171,7 +171,11 @@ class GitHub(HttpAction):
 
     def reference(self, reply: Reply) -> str:
         """Return the address of the run if GitHub returns it."""
-        return _address(_known(reply).json()) if reply.status == 200 else f"HTTP {_known(reply).status}"
+        return (
+            _address(_raise_if_missing(reply).json())
+            if reply.status == 200
+            else f"HTTP {_raise_if_missing(reply).status}"
+        )
 
     @property
     def _repository(self) -> str:
@@ -190,7 +194,7 @@ def _without_id(key: str, tree: Mapping[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _known(reply: Reply) -> Reply:
+def _raise_if_missing(reply: Reply) -> Reply:
     """Return a reply; raises for 404, which can be fixed by another token and is retried."""
     if reply.status == 404:
         raise NotTaken(Answer("put_off", f"HTTP 404 {reply.text}"))

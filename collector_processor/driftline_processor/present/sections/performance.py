@@ -166,7 +166,7 @@ def estimates(
             Cell(ends(estimate.lower_bound, estimate.upper_bound) or UNKNOWN, "quiet"),
             "unknown" if realized is None else number(realized.value),
             Cell(state, _STANDINGS[standing(estimate)]),
-            estimate_words.told(metric_title(name), estimate.record, name in realized_metrics),
+            estimate_words.track_record_sentence(metric_title(name), estimate.record, name in realized_metrics),
             surfaces="" if name in headlines else "page all",
         )
 

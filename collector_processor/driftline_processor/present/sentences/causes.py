@@ -67,7 +67,7 @@ def cause_words(cause: Cause) -> str:
     >>> cause_words(Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),)))
     'temp moved (values below 54 went from 99 % to 0 %)'
     """
-    return _moved(cause, numbers=True)
+    return _shift_clause(cause, numbers=True)
 
 
 @words_of("weak_slice")
@@ -104,7 +104,7 @@ def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = ""
     if faulty:
         plain = fault_clause(Finding(**cause.values), numbers=False)
     elif cause.kind == "cause":
-        plain, faulty = _moved(cause.values["cause"], numbers=False), cause.values["cause"].finding is not None
+        plain, faulty = _shift_clause(cause.values["cause"], numbers=False), cause.values["cause"].finding is not None
     more = ""
     if others:
         names = short(others[0], NAME) if len(others) == 1 else f"{len(others)} more inputs"
@@ -112,7 +112,7 @@ def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = ""
     return tuple(f"{before}{form}{after}" for form in dict.fromkeys((full + more, full, plain + more, plain)))
 
 
-def _moved(cause: Cause, *, numbers: bool) -> str:
+def _shift_clause(cause: Cause, *, numbers: bool) -> str:
     where = f" where {slice_words(cause.slice)}" if cause.slice else ""
     if cause.finding is not None:
         return f"{fault_clause(cause.finding, numbers=numbers)}{where}"

@@ -64,7 +64,7 @@ def _level(outcomes: int, coverage: float | None) -> str:
 
 
 @words_of("certainly_worse")
-def _worse(outcomes: int, coverage: float | None) -> str:
+def _certain_degradation(outcomes: int, coverage: float | None) -> str:
     best = "even the best value in the confidence interval"
     return f"Certain: {best} is worse than in the baseline {_from(outcomes, coverage)}"
 

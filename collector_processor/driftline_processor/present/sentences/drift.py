@@ -205,7 +205,9 @@ def _names(joint_drift: JointDrift) -> list[str]:
 def _classifier(joint_drift: JointDrift) -> str:
     names = _names(joint_drift)
     auc = f"{joint_drift.now or 0.5:.3f}"
-    return f"a classifier distinguishes these rows from the baseline's with an AUC of {auc}{_most(names)}"
+    return (
+        f"a classifier distinguishes these rows from the baseline's with an AUC of {auc}{_contributors_clause(names)}"
+    )
 
 
 def _correlation(joint_drift: JointDrift) -> str:
@@ -234,11 +236,11 @@ def _reconstruction(joint_drift: JointDrift) -> str:
     return (
         f"the principal components of the baseline reconstruct these rows {'worse' if is_worse else 'better'} than "
         f"the rows of the baseline: the error is {joint_drift.now or 0:.3g}, but {joint_drift.was or 0:.3g} in the "
-        f"baseline{_most(worse if is_worse else [])}"
+        f"baseline{_contributors_clause(worse if is_worse else [])}"
     )
 
 
-def _most(names: list[str]) -> str:
+def _contributors_clause(names: list[str]) -> str:
     return f"; {' and '.join(names)} contribute{'' if len(names) > 1 else 's'} most" if names else ""
 
 

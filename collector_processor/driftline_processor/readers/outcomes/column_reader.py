@@ -278,7 +278,9 @@ def _read_fields(
 def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
     if isinstance(column, list):
         return pa.array(rejected.each(column, partial(text_of, name=name), None), pa.string())
-    texts = pc.utf8_trim_whitespace(_written(column) if pa.types.is_float64(column.type) else column.cast(pa.string()))
+    texts = pc.utf8_trim_whitespace(
+        _number_texts(column) if pa.types.is_float64(column.type) else column.cast(pa.string())
+    )
     empty = pc.equal(texts, "")
     if pc.any(empty).as_py():
         texts = pc.if_else(empty, pa.scalar(None, pa.string()), texts)
@@ -295,7 +297,7 @@ def _texts(column: _Values, name: str, rejected: Rejections, bare_numbers: bool)
     return texts
 
 
-def _written(column: pa.Array) -> pa.StringArray:
+def _number_texts(column: pa.Array) -> pa.StringArray:
     """Return numbers as texts; integral floats (ids with missing values) without a decimal point."""
     number = _floats(column)
     is_integer = np.isnan(number) | ((np.floor(number) == number) & (np.abs(number) < LAST))

@@ -67,7 +67,8 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
     if (baseline.model, baseline.version) != (model, version):
         raise _Refused(
             400,
-            f"this is the baseline of {_words(baseline.model, baseline.version)}, not of {_words(model, version)}; "
+            f"this is the baseline of {_model_title(baseline.model, baseline.version)}, "
+            f"not of {_model_title(model, version)}; "
             "'driftline baseline push' sends it under another name with --model and --version",
         )
     try:
@@ -93,7 +94,7 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
         if baseline is None:
             raise _Refused(
                 404,
-                f"{_words(key.model, key.version)} has no baseline; send one to this address, "
+                f"{_model_title(key.model, key.version)} has no baseline; send one to this address, "
                 "or set it in driftline.yaml",
             )
         return Response(baseline.baseline.to_json(), media_type="application/json")
@@ -101,7 +102,8 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
     if of_then is None:
         raise _Refused(
             404,
-            f"no rows of {_words(key.model, key.version)} were counted in the bins of its baseline in this period; "
+            f"no rows of {_model_title(key.model, key.version)} were counted in the bins of its baseline "
+            "in this period; "
             "'driftline top' shows what arrived",
         )
     return Response(of_then.to_json(), media_type="application/json")
@@ -122,5 +124,5 @@ def _named(request: Request) -> tuple[str, str]:
     return parts[0], parts[1] if len(parts) > 1 else ""
 
 
-def _words(model: str, version: str) -> str:
+def _model_title(model: str, version: str) -> str:
     return f"{model[:80]} {version[:80]}" if version else f"{model[:80]} (no version)"

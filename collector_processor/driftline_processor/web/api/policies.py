@@ -74,7 +74,7 @@ def routes(site: Site) -> list[BaseRoute]:
             raise HTTPException(400, str(malformed)) from None
 
     def answer(body: Body, model: str) -> Mapping[str, Any]:
-        policies, all_quiet = _asked(body.unpacked())
+        policies, all_quiet = _read_policies(body.unpacked())
         models = watched_models(state.snapshot.models, model)
         if model and not models:
             raise HTTPException(404, f"no model {model[:80]!r} is in use; GET /api/v1/models lists all models")
@@ -94,7 +94,7 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-def _asked(data: bytes) -> tuple[Mapping[str, Any], bool]:
+def _read_policies(data: bytes) -> tuple[Mapping[str, Any], bool]:
     """Return the policies of a body and whether to treat all windows as free of drift. Raises 400 with a sentence."""
     try:
         check_json(data)

@@ -40,8 +40,8 @@ def distribution(column: ColumnDrift, name: str = "") -> Markup | None:
     if not column.cells or (now is None and was is None):
         return None
     if is_category(column):
-        return _categories(column.cells, was, now, _untold(column.state))
-    return _numbers(column.cells, was, now, name, _untold(column.state))
+        return _categories(column.cells, was, now, _hatch_class(column.state))
+    return _numbers(column.cells, was, now, name, _hatch_class(column.state))
 
 
 def is_category(column: ColumnDrift) -> bool:
@@ -55,7 +55,7 @@ def own_range(was: NumberShape, now: NumberShape, column: ColumnDrift, name: str
     ``was`` and ``now``: shapes of the baseline and of the window, also beyond the outer bin edges.
     """
     drawn_cells = own_cells(was, now)
-    return None if drawn_cells is None else _numbers(*drawn_cells, name, _untold(column.state))
+    return None if drawn_cells is None else _numbers(*drawn_cells, name, _hatch_class(column.state))
 
 
 def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64, F64] | None:
@@ -117,7 +117,7 @@ def mini(was: Sequence[float] | None, now: Sequence[float] | None, state: str) -
     highest, marks = max((*(was or ()), *(now or ()), 1e-9)), ""
     if now is not None:
         bars = "".join(f"M{10 * index} 100h8v-{round(100 * share / highest)}h-8z" for index, share in enumerate(now))
-        marks += f'<path class="now{_untold(state)}" d="{bars}"/>'
+        marks += f'<path class="now{_hatch_class(state)}" d="{bars}"/>'
     if was is not None:
         steps = "".join(f"V{round(100 - 100 * share / highest)}h10" for share in was)
         marks += f'<path class="was" d="M0 100{steps}V100"/>'
@@ -134,14 +134,14 @@ def mini_of(column: ColumnDrift) -> Markup:
     return mini(was, now, column.state)
 
 
-def _untold(state: str) -> str:
+def _hatch_class(state: str) -> str:
     """Return the class that hatches a window whose drift is inconclusive or has no baseline."""
     return " untold" if state in ("inconclusive", "no_baseline") else ""
 
 
 def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str, css: str) -> Markup:
     step = (_RIGHT - _LEFT) / len(cells)
-    scale = levels_from_zero(_most(was, now))
+    scale = levels_from_zero(_largest_share(was, now))
     plot = Plot(_LEFT, _RIGHT, _TOP, _BOTTOM, 0.0, scale[-1])
     y, marks = plot.y, plot.grid(scale, lambda share: f"{100 * share:.3g} %")
     if now is not None:
@@ -155,7 +155,7 @@ def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str
             outline += [(_LEFT + place * step, y(share)), (_LEFT + (place + 1) * step, y(share))]
         marks.append(svg.path([*outline, (_RIGHT, _BOTTOM)], "was"))
     marks += [
-        svg.rect(_LEFT + place * step, _TOP, step, _BOTTOM - _TOP, "hover", _said(cell, was, now, place))
+        svg.rect(_LEFT + place * step, _TOP, step, _BOTTOM - _TOP, "hover", _cell_tooltip(cell, was, now, place))
         for place, cell in enumerate(cells)
     ]
     marks += _edge_labels(cells, _LEFT, step, _BOTTOM + 14)
@@ -211,8 +211,8 @@ def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None, css: s
     shown_categories, rest = order[:MOST_CATEGORIES], order[MOST_CATEGORIES:]
     if len(rest) == 1:
         shown_categories, rest = order, []
-    highest = max(_most(was, now), 1e-9)
-    rows = [(cells[place], _at(was, place), _at(now, place)) for place in shown_categories]
+    highest = max(_largest_share(was, now), 1e-9)
+    rows = [(cells[place], _share(was, place), _share(now, place)) for place in shown_categories]
     if rest:
         rows.append((f"{len(rest)} others", _sum(was, rest), _sum(now, rest)))
         highest = max(highest, *(share for share in rows[-1][1:] if share is not None))
@@ -229,11 +229,11 @@ def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None, css: s
     return svg.picture(360, row * len(rows) + 4, marks, "shares of the baseline and of the window", "chart")
 
 
-def _most(was: F64 | None, now: F64 | None) -> float:
+def _largest_share(was: F64 | None, now: F64 | None) -> float:
     return max([float(shares.max()) for shares in (was, now) if shares is not None and len(shares)] + [1e-9])
 
 
-def _at(shares: F64 | None, place: int) -> float | None:
+def _share(shares: F64 | None, place: int) -> float | None:
     return None if shares is None else float(shares[place])
 
 
@@ -241,5 +241,5 @@ def _sum(shares: F64 | None, places: list[int]) -> float | None:
     return None if shares is None else float(shares[places].sum())
 
 
-def _said(cell: str, was: F64 | None, now: F64 | None, place: int) -> str:
-    return f"{short(cell)}: was {percent(_at(was, place))}, is {percent(_at(now, place))}"
+def _cell_tooltip(cell: str, was: F64 | None, now: F64 | None, place: int) -> str:
+    return f"{short(cell)}: was {percent(_share(was, place))}, is {percent(_share(now, place))}"

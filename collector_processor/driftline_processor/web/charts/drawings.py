@@ -12,7 +12,7 @@ from .distributions import mini
 _WIDTH, _HEIGHT = 140.0, 16.0
 
 
-def drawn(drawing: Interval | Bars | Spark) -> Markup:
+def cell_drawing(drawing: Interval | Bars | Spark) -> Markup:
     """Return the drawing of a cell as SVG."""
     if isinstance(drawing, Interval):
         return interval_line(drawing)

@@ -166,7 +166,7 @@ def stacked(
                 cells.append(f"M{begin + gap:.1f} {top:.1f}H{end - gap:.1f}V{bottom:.1f}H{begin + gap:.1f}z")
         marks.append(Markup(f'<path class="share share-{place}" d="{"".join(cells)}"/>'))
     marks.append(plot.chosen(chosen, 6, 8))
-    marks += _beside([*_middles(curves, y)], names)
+    marks += _category_names([*_middles(curves, y)], names)
 
     def said(evaluation: Evaluation) -> str:
         shares = known_shares.get(evaluation.window.start)
@@ -323,7 +323,7 @@ def _middles(
     return middles
 
 
-def _beside(middles: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Markup]:
+def _category_names(middles: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Markup]:
     """Write the names of categories next to the newest column in their colour, without overlap."""
     marks, free = [], math.inf
     for place, ((middle, height), name) in enumerate(zip(middles, names, strict=True)):

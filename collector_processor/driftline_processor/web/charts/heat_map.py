@@ -111,16 +111,16 @@ def heat_map(
     marks += Plot(0, step * drawn_columns, 0, bottom, windows=evaluations).times(bottom + 14, timezone)
     label = f"drift of {len(features)} features in {windows} windows; the table below says it in words"
     if not linked:
-        return _beside(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
+        return _with_row_names(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
     rows_markup = Markup(
         f'<svg class="heat-cells" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
         f'data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
         f"{Markup('').join(marks)}</svg>"
     )
-    return _beside(names, rows_markup, bottom)
+    return _with_row_names(names, rows_markup, bottom)
 
 
-def _beside(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
+def _with_row_names(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
     """Draw the names of rows in a separate picture, which does not scroll with the cells."""
     left = svg.picture(_LABEL, bottom + 20, names, "features", "heat-names")
     return Markup('<div class="heat">{}{}</div>').format(left, cells)

@@ -48,7 +48,7 @@ def traffic(evaluations: Sequence[Evaluation]) -> Markup:
 def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     """Draw a metric as a line in the band of its intervals with the baseline's value; unknown values are gaps."""
     shown_evaluations = evaluations[-SHOWN:]
-    values = [_of(evaluation.realized.get(metric)) for evaluation in shown_evaluations]
+    values = [_interval_points(evaluation.realized.get(metric)) for evaluation in shown_evaluations]
     reference = next(
         (evaluation.reference[metric] for evaluation in reversed(shown_evaluations) if metric in evaluation.reference),
         None,
@@ -82,7 +82,7 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     return _chart("".join(marks), description)
 
 
-def _of(metric_value: MetricValue | None) -> tuple[float, float, float] | None:
+def _interval_points(metric_value: MetricValue | None) -> tuple[float, float, float] | None:
     """Return a value and the ends of its interval; None if it is unknown."""
     value = None if metric_value is None else finite(metric_value.value)
     if metric_value is None or value is None:

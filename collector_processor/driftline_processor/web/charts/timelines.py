@@ -115,7 +115,7 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
     if address is not None:
 
         def ground(place: int, ends: Point) -> tuple[str, list[Markup]]:
-            return said(shown, place), [svg.rect(ends[0], 10, ends[1] - ends[0], bottom - 8, "ground")]
+            return window_tooltip(shown, place), [svg.rect(ends[0], 10, ends[1] - ends[0], bottom - 8, "ground")]
 
         marks += plot.links(chosen, address, ground)
     marks += plot.times(bottom + 18, shown.timezone)
@@ -165,16 +165,16 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     return [(css, words) for css, words in keys.items() if words]
 
 
-def said(timeline: Timeline, place: int) -> str:
+def window_tooltip(timeline: Timeline, place: int) -> str:
     """Return the tooltip of a window: all its values in the timeline."""
     evaluation = timeline.windows[place]
     parts = []
     for row in timeline.rows:
         value = row.values[place]
-        words = f"{row.title} {_written(row, value)}"
+        words = f"{row.title} {_value_text(row, value)}"
         words += _ends(row, place)
         if row.beside and row.beside[place] is not None:
-            words += f", {row.beside_title} {_written(row, row.beside[place])}"
+            words += f", {row.beside_title} {_value_text(row, row.beside[place])}"
         parts.append(words)
     happened = incident_words(evaluation)
     parts += [happened] if happened else []
@@ -234,9 +234,9 @@ def performance(
         known_share = f"outcomes for {percent(evaluation.coverage)} of {many(evaluation.rows, 'row')}"
         state = state_of_window(evaluation, model)
         when = window_name(evaluation.window, model.timezone)
-        title = f"{when}: {row.title} {_written(row, value)}{_ends(row, place)}, {known_share}"
+        title = f"{when}: {row.title} {_value_text(row, value)}{_ends(row, place)}, {known_share}"
         if row.beside and row.beside[place] is not None:
-            title += f"; {row.beside_title} {_written(row, row.beside[place])}"
+            title += f"; {row.beside_title} {_value_text(row, row.beside[place])}"
         title += {"open": "; open", "young": "; not final", "final": ""}[state]
         parts = [svg.rect(begin, top - 8, width, bottom - top + 32, "ground")]
         if coverage:
@@ -252,7 +252,7 @@ def performance(
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
     marks += frame.times(bottom + 36, model.timezone)
     values = [value for value in row.values if value is not None]
-    newest = _written(row, values[-1]) if values else "unknown"
+    newest = _value_text(row, values[-1]) if values else "unknown"
     label = f"{row.title} over time, newest {newest}{_with_gaps(gaps)}"
     return svg.picture(360, 158, marks, label, "chart", about=said_of_gaps(gaps))
 
@@ -367,7 +367,7 @@ def _weight(row: TimelineRow, place: int) -> tuple[bool, float]:
     return bool(row.states) and row.states[place] == "drift", -1.0 if value is None else value
 
 
-def _written(row: TimelineRow, value: float | None) -> str:
+def _value_text(row: TimelineRow, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return number(value)
     if row.name == "traffic":
@@ -392,7 +392,7 @@ def whole_or_percent(share: float) -> str:
 
 def _ends(row: TimelineRow, place: int) -> str:
     low, high = (ends[place] if ends else None for ends in (row.low, row.high))
-    return "" if low is None or high is None else f" ({_written(row, low)} to {_written(row, high)})"
+    return "" if low is None or high is None else f" ({_value_text(row, low)} to {_value_text(row, high)})"
 
 
 def estimate(

@@ -162,7 +162,7 @@ def _over_time(
     categories, shares = _labelled(selection, name, windows, feature_history)
     before = None if was is None else was.shares
     if before is not None and feature_history is None and column is not None:
-        before = _spread(column.cells, before, categories)
+        before = _shares_by_category(column.cells, before, categories)
     return charts.stacked(selection.shown, categories, shares, before, *rest, unread)
 
 
@@ -178,7 +178,7 @@ def _labelled(
             if start in feature_history.windows and window.shares is not None:
                 shares[start] = window.shares
             elif (column := evaluation_by_start[start].features.get(name)) is not None and window.shares is not None:
-                shares[start] = _spread(column.cells, window.shares, categories)
+                shares[start] = _shares_by_category(column.cells, window.shares, categories)
         return categories, shares
     columns_by_start = [
         (evaluation.window.start, column)
@@ -188,13 +188,13 @@ def _labelled(
     categories = tuple(dict.fromkeys(cell for _, column in columns_by_start for cell in column.cells))
     shares_by_start = {start: window.shares for start, window in windows.items() if window.shares is not None}
     return categories, {
-        start: _spread(column.cells, shares_by_start[start], categories)
+        start: _shares_by_category(column.cells, shares_by_start[start], categories)
         for start, column in columns_by_start
         if start in shares_by_start
     }
 
 
-def _spread(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) -> F64:
+def _shares_by_category(cells: tuple[str, ...], shares: F64, categories: tuple[str, ...]) -> F64:
     place = {category: index for index, category in enumerate(categories)}
     spread = np.zeros(len(categories))
     for cell, share in zip(cells, shares.tolist(), strict=True):

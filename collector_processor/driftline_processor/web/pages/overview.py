@@ -79,7 +79,7 @@ class Figure(Struct, frozen=True):
     bad: bool = False
 
 
-class Words(NamedTuple):
+class TextPart(NamedTuple):
     """A piece of a sentence; ``address``: its link, "" = none."""
 
     text: str
@@ -212,15 +212,17 @@ def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
     return [*figure_list, _outcomes(selection, evaluation)]
 
 
-def linked(sentence: str, features: Iterable[str], selection: Selection) -> list[Words]:
+def linked(sentence: str, features: Iterable[str], selection: Selection) -> list[TextPart]:
     """Return a sentence in pieces, with links for the names of features."""
     addresses = {short(name, FEATURE_NAME): selection.place.address(feature_page(name)) for name in features}
     within = [name for name in addresses if name and name in sentence]
     if not within:
-        return [Words(sentence)] if sentence else []
+        return [TextPart(sentence)] if sentence else []
     longest = sorted(within, key=len, reverse=True)
     pieces = re.split(rf"(?<![\w.-])({'|'.join(map(re.escape, longest))})(?![\w-])", sentence)
-    return [Words(piece, addresses.get(piece, "") if index % 2 else "") for index, piece in enumerate(pieces) if piece]
+    return [
+        TextPart(piece, addresses.get(piece, "") if index % 2 else "") for index, piece in enumerate(pieces) if piece
+    ]
 
 
 def windows_table(selection: Selection) -> Table:
@@ -254,20 +256,20 @@ def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricV
         level = evaluation.level
         was = metric_value("actual_rate", beside_metric.value)
         ends = interval_of_value("actual_rate", beside_metric.low, beside_metric.high)
-        return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _worse(level))
+        return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _is_worse(level))
     if beside_metric is not None and beside_metric.value is not None:
         than = (
             f"a constant guess {metric_value(name, beside_metric.value)}"
             if name == "log_loss"
             else f"{beside_metric.value:.3g}"
         )
-        bad = bad or _worse(evaluation.constant_comparison)
+        bad = bad or _is_worse(evaluation.constant_comparison)
         baseline_words = _beside_baseline(name, reference)
         return Figure(title, value, interval, f"{than}{f', {baseline_words}' if baseline_words else ''}", address, bad)
     return Figure(title, value, interval, _beside_baseline(name, reference), address, bad)
 
 
-def _worse(change: object) -> bool:
+def _is_worse(change: object) -> bool:
     return getattr(change, "state", "") == "worse"
 
 

@@ -170,10 +170,10 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         least_words = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
         head = "Hardly worse than" if _clear_side(name, change) < 0 else "No worse than"
         return f"{head} the baseline: a loss{least_words} would have shown in {rows}."
-    return _untold(name, change, chosen)
+    return _inconclusive_reason(name, change, chosen)
 
 
-def _untold(name: str, change: MetricChange, chosen: Evaluation) -> str:
+def _inconclusive_reason(name: str, change: MetricChange, chosen: Evaluation) -> str:
     """Return why the comparison of a metric is inconclusive, even if its own interval excludes no difference."""
     if chosen.maturity != "mature":
         return "Not judged yet: the window's performance is not final, so the difference may still change."

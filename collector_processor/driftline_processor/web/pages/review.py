@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.governance.decisions import DecisionStore
-from driftline_processor.governance.review import Review, ReviewedModel, Told, review
+from driftline_processor.governance.review import AlertRecords, Review, ReviewedModel, review
 from driftline_processor.governance.scorecard import GRADES
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.present.money import amount_text
@@ -61,8 +61,8 @@ def page(
         decision_store: The decisions; None if they are not stored.
     """
     period = period_of(query_params, model_views, now)
-    told_facts = Told(
-        *((), (), ()) if alerts is None else _told(alerts),
+    told_facts = AlertRecords(
+        *((), (), ()) if alerts is None else _alert_records(alerts),
         decisions=() if decision_store is None else decision_store.known,
     )
     period_review = review(model_views, period, log.of(model_views), told_facts)
@@ -83,7 +83,7 @@ def to_file(page: Page) -> str:
     return render(page.template, "report", formats=False, address=lambda **_: "", style=style(), **page.context)
 
 
-def _told(alerts: AlertStore) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+def _alert_records(alerts: AlertStore) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
     return [*alerts.alerts.values()], [*alerts.messages.values()], [*alerts.approvals.values()]
 
 

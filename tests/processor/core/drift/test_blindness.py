@@ -14,7 +14,7 @@ from driftline_processor.core.decode.foreign_metrics import MetricMapping, by_na
 from driftline_processor.core.decode.requests import decode_metrics
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluation import ColumnDrift
-from driftline_processor.core.histogram import Histogram, spread
+from driftline_processor.core.histogram import Histogram, counts_over_bins
 from driftline_processor.core.outcomes.coverage import GUESSED
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import Histogram as Instrument
@@ -57,7 +57,7 @@ def compared(known: Baseline, histogram: Histogram) -> ColumnDrift:
     """Compare values, known by their histogram only, with a baseline of rows."""
     bins, counts = known.bins.features["x"], known.pane.parts["feature:x"]
     assert isinstance(bins, NumberBins)
-    into, guessed = spread(histogram, bins, counts[: bins.size])
+    into, guessed = counts_over_bins(histogram, bins, counts[: bins.size])
     parts = {"rows": np.full(3, into.sum()), "feature:x": np.append(into, [0.0, 0.0])}
     if guessed:
         parts[f"{GUESSED}feature:x"] = np.array([guessed])

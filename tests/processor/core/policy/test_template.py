@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from driftline_processor.core.policy import check_template, facts_for_templates, fill_text, fill_tree
 from driftline_processor.core.policy.template import FACTS, LINKS
-from driftline_processor.present.alerts import Told, message_facts
+from driftline_processor.present.alerts import Notification, message_facts
 
 HOSTILE = '{model} "} ${env:HOME} {{x}}'
 
@@ -57,7 +57,7 @@ def test_a_fact_is_quoted_as_its_place_wants() -> None:
 
 
 def test_every_fact_that_templates_may_name_is_one_of_a_message() -> None:
-    told = Told(
+    told = Notification(
         *("opened", "a", "health", "", "churn", "7", "", "critical", "payments", 1, 0, None, "It is wrong", False),
         verdict=None,
         timezone="UTC",

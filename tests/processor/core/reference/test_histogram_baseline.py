@@ -8,7 +8,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.histogram import Explicit, dump, parse, spread
+from driftline_processor.core.histogram import Explicit, counts_over_bins, dump, parse
 from driftline_processor.core.reference.histogram_baseline import MOST_BINS, baseline_from_histograms, edges_of
 
 from tests.support.exponential_histograms import as_sent
@@ -33,7 +33,7 @@ def test_buckets_become_bins_and_the_next_histogram_falls_into_them_exactly() ->
     assert (built.provisional, built.pane.rows) == (True, 2_000)
     assert built.pane.parts["feature:x"][: bins.size].sum() == 2_000
     later = explicit(rng.normal(55, 10, 2_000), bounds)
-    assert spread(later, bins, built.pane.parts["feature:x"][: bins.size])[1] == 0.0
+    assert counts_over_bins(later, bins, built.pane.parts["feature:x"][: bins.size])[1] == 0.0
     assert Baseline.from_json(built.to_json()).digest == built.digest
 
 
@@ -42,7 +42,7 @@ def test_many_buckets_are_thinned_by_quantiles() -> None:
     parts = [as_sent(rng.lognormal(3, 0.5, 3_000)), as_sent(rng.lognormal(3, 0.6, 3_000))]
     edges = edges_of(parts)
     assert 60 < len(edges) < MOST_BINS
-    counts = np.sum([spread(one, NumberBins(edges), np.ones(len(edges) + 1))[0] for one in parts], axis=0)
+    counts = np.sum([counts_over_bins(one, NumberBins(edges), np.ones(len(edges) + 1))[0] for one in parts], axis=0)
     assert counts.sum() == 6_000
     assert counts.max() / 6_000 < 0.05
 

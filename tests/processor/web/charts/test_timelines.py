@@ -67,7 +67,7 @@ def test_a_gap_is_a_hatch_from_window_to_window_with_words() -> None:
         assert hatch[0][2] == words
         assert f"<desc>{words}</desc>" in chart
         assert ', with 1 gap"' in chart
-    assert timelines.said(shown, 2).endswith(f"before it {words}")
+    assert timelines.window_tooltip(shown, 2).endswith(f"before it {words}")
     assert ("is-gap", "no window judged") in timelines.legend_of(shown)
     whole = timelines.timeline(timeline_of(model.windows["1mo"], None, "log_loss", None, model), None)
     assert 'class="gap"' not in whole
@@ -125,7 +125,7 @@ def test_the_row_of_a_timeline_says_what_is_drawn_in_words() -> None:
     shown = flights().windows["1mo"]
     shown[4].realized["log_loss"] = MetricValue(0.69, 900, "rows", low=0.54, high=0.84)
     timeline = timeline_of(shown, shown[4], "log_loss", None, flights())
-    assert timelines.said(timeline, 4) == (
+    assert timelines.window_tooltip(timeline, 4) == (
         "July 2013: log loss 0.69 (0.54 to 0.84), log loss of a constant 0.6531; score drift 0.9811; "
         "inputs that drift 33.3 %; predictions 5,348, with outcome 5,134"
     )

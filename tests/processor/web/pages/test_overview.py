@@ -31,7 +31,7 @@ from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.pages import overview
-from driftline_processor.web.pages.overview import Words, figures, linked, told_window
+from driftline_processor.web.pages.overview import TextPart, figures, linked, told_window
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
 from msgspec import structs
@@ -161,12 +161,12 @@ def test_a_ranking_is_read_by_its_lists() -> None:
 def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
     selection = selected(flights())
     assert linked("temp, wind_speed; temperature", ["temp", "wind_speed", "dewp"], selection) == [
-        Words("temp", "/models/flights/features/temp"),
-        Words(", "),
-        Words("wind_speed", "/models/flights/features/wind_speed"),
-        Words("; temperature"),
+        TextPart("temp", "/models/flights/features/temp"),
+        TextPart(", "),
+        TextPart("wind_speed", "/models/flights/features/wind_speed"),
+        TextPart("; temperature"),
     ]
-    assert linked("Retrain it.", ["it.*"], selection) == [Words("Retrain it.")]
+    assert linked("Retrain it.", ["it.*"], selection) == [TextPart("Retrain it.")]
 
 
 LABEL = fact("look_again", then=fact("send_outcomes_or_label", needed=200))

@@ -10,11 +10,11 @@ from .method import JointMethod, JointResult, PanePair
 __all__ = ["JOINT", "JointMethod", "JointResult", "PanePair"]
 
 
-def _found() -> dict[str, JointMethod]:
+def _load_methods() -> dict[str, JointMethod]:
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     modules = (import_module(f"{__name__}.{name}") for name in names)
     return {module.METHOD.name: module.METHOD for module in modules if hasattr(module, "METHOD")}
 
 
-JOINT: dict[str, JointMethod] = _found()
+JOINT: dict[str, JointMethod] = _load_methods()
 """All methods by name."""

@@ -50,7 +50,10 @@ def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple
 def measure(sides: PanePair) -> JointResult | None:
     """Compare the correlations of all pairs with enough rows in both samples; p-values are corrected over them."""
     d = len(sides.space.names)
-    (reference, was_shape), current = sides.once("correlation", lambda: _known(sides)), correlations(sides.current, d)
+    (reference, was_shape), current = (
+        sides.once("correlation", lambda: _reference_correlations(sides)),
+        correlations(sides.current, d),
+    )
     if reference is None or current is None:
         return None
     first, second = pairs_of(d)
@@ -92,7 +95,7 @@ def measure(sides: PanePair) -> JointResult | None:
     )
 
 
-def _known(sides: PanePair) -> tuple[Correlations | None, F64]:
+def _reference_correlations(sides: PanePair) -> tuple[Correlations | None, F64]:
     """Return correlations and shape of the reference."""
     return correlations(sides.reference, len(sides.space.names)), shape(sides.reference, sides.space)
 

@@ -238,7 +238,7 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
 def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
     """Return the features whose own part of the squared error changed most, if panes have the moments of pairs."""
     current = imputed(sides.current, len(sides.space.names))
-    was, left = sides.once("pca", lambda: _known(sides))
+    was, left = sides.once("pca", lambda: _reference_error(sides))
     if was is None or current is None:
         return ()
     now = _left_of(current, left)
@@ -251,7 +251,7 @@ def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
     )
 
 
-def _known(sides: PanePair) -> tuple[F64 | None, F64]:
+def _reference_error(sides: PanePair) -> tuple[F64 | None, F64]:
     """Return the part of the error per feature in the reference, float64 (d,), and the residual projection."""
     left, moments = sides.space.rest.T @ sides.space.rest, imputed(sides.reference, len(sides.space.names))
     return None if moments is None else _left_of(moments, left), left

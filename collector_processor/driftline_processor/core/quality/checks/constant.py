@@ -22,11 +22,13 @@ def find(look: CheckInput) -> CheckResult:
     table = look.table
     looked_at = (table.now.usable > 0) & (table.was.usable > 0)
     one_bin = table.add((table.now.counts > 0).astype(np.float64)) == 1
-    suspicions = [suspicion for pair in table.where(looked_at & one_bin) if (suspicion := _of(pair)) is not None]
+    suspicions = [
+        suspicion for pair in table.where(looked_at & one_bin) if (suspicion := _check_pair(pair)) is not None
+    ]
     return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
-def _of(pair: FeaturePair) -> Suspicion | None:
+def _check_pair(pair: FeaturePair) -> Suspicion | None:
     place = int(pair.now.counts.argmax())
     if pair.now.counts[place] < pair.now.usable:
         return None

@@ -24,11 +24,11 @@ def find(look: CheckInput) -> CheckResult:
     """
     was, now = (shares_of(suspicion.missing, suspicion.rows) for suspicion in (look.table.was, look.table.now))
     suspect = look.table.where(may_matter(was, now, both=True))
-    suspicions = [suspicion for pair in suspect if (suspicion := _of(pair, look)) is not None]
+    suspicions = [suspicion for pair in suspect if (suspicion := _check_pair(pair, look)) is not None]
     return CheckResult(len(look.pairs), suspicions)
 
 
-def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
+def _check_pair(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
     was, now = pair.was.missing / pair.was.rows, pair.now.missing / pair.now.rows
     if abs(effect(was, now)) < LEAST:
         return None

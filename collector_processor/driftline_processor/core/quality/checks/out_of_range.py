@@ -86,7 +86,7 @@ def find(look: CheckInput) -> CheckResult:
     suspicions = [
         one
         for pair in table.where(looked_at & suspect)
-        if (one := _of(_by_own_design(pair, look), pair.bins, look.shares.level)) is not None
+        if (one := _check_pair(_by_own_design(pair, look), pair.bins, look.shares.level)) is not None
     ]
     return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
@@ -118,7 +118,7 @@ def _by_own_design(pair: FeaturePair, look: CheckInput) -> FeaturePair:
     return replace(pair, n=pair.n * pair.alike / own, m=pair.m * pair.alike / own, alike=own)
 
 
-def _of(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspicion | None:
+def _check_pair(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspicion | None:
     assert isinstance(bins, NumberBins)
     was, now = (
         CaseShare(float(sums.counts[0] + sums.counts[-1]) + sums.infinite, sums.usable + sums.infinite)

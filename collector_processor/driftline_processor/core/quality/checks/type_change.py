@@ -25,7 +25,7 @@ def find(look: CheckInput) -> CheckResult:
         for suspicion in (table.was, table.now)
     ]
     suspect = table.where(table.has_categories | (table.number & may_matter(*shares)))
-    suspicions = [suspicion for pair in suspect if (suspicion := _of(pair)) is not None]
+    suspicions = [suspicion for pair in suspect if (suspicion := _check_pair(pair)) is not None]
     return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
@@ -36,7 +36,7 @@ def _strange(sums: Sums, number: bool) -> float:
     return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])
 
 
-def _of(pair: FeaturePair) -> Suspicion | None:
+def _check_pair(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         kinds = pair.now.kinds
         is_number_in_text = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]

@@ -45,11 +45,11 @@ def find(look: CheckInput) -> CheckResult:
     baseline, and a mixture that leaves no more of it than chance and the grid explain. Zeros are ignored. A real change
     by exactly such a factor cannot be distinguished from a change of unit: hence the question mark.
     """
-    suspicions = [suspicion for changed in look.changed if (suspicion := _of(changed)) is not None]
+    suspicions = [suspicion for changed in look.changed if (suspicion := _check_pair(changed)) is not None]
     return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
 
 
-def _of(changed: ChangedNumber) -> Suspicion | None:
+def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     pair, points = changed.pair, changed.now.points
     not_zero = 1.0 - _at_zero(changed.was)
     fits = [

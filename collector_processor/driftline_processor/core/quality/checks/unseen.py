@@ -26,11 +26,11 @@ def find(look: CheckInput) -> CheckResult:
     new = np.where(table.number, between, table.now.last)
     may = may_matter(np.zeros(len(new)), shares_of(new, table.now.usable))
     looked_at = table.has_categories | few_values
-    suspicions = [suspicion for pair in table.where(looked_at & may) if (suspicion := _of(pair)) is not None]
+    suspicions = [suspicion for pair in table.where(looked_at & may) if (suspicion := _check_pair(pair)) is not None]
     return CheckResult(int(np.count_nonzero(looked_at)), suspicions)
 
 
-def _of(pair: FeaturePair) -> Suspicion | None:
+def _check_pair(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         unfilled = pair.was.counts == 0
         unfilled[[0, -1]] = False  # outside the range: the check out of range
