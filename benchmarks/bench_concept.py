@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from driftline_processor.config.model import Concept, Model
-from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.adwin import DELTA
+from driftline_processor.core.concept.stream import Stream
 from driftline_processor.state import State
 
 from benchmarks.stopwatch import cpu_seconds

@@ -16,10 +16,9 @@ from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
 from msgspec.structs import replace
 
-from driftline_processor.core.concept import Stream, losses_of_rows, reference_loss
-from driftline_processor.core.concept.losses import kind_of
+from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
+from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, Stream, concept_of
 from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.present.wording import iso_time
 from driftline_processor.store.arrow_tables import (

@@ -13,7 +13,7 @@ from msgspec import Struct
 from rich.table import Table
 
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, many, percent, shares

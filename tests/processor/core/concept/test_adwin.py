@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.tables.table import F64
-from driftline_processor.core.concept import Stream, adwin
+from driftline_processor.core.concept import adwin
 from driftline_processor.core.concept.adwin import DELTA, Adwin
 from driftline_processor.core.concept.losses import Kind
+from driftline_processor.core.concept.stream import Stream
 from river import drift as river_drift
 
 

@@ -13,9 +13,8 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.baseline_level import BaselineLevel
-from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams
+from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams, Stream
 from driftline_processor.core.performance.reference import level_of_errors
 
 BINARY = Task("binary", ("0", "1"), "1")

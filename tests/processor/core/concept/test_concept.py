@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Stream, losses_of_rows
-from driftline_processor.core.concept.losses import CLIP, standardised
+from driftline_processor.core.concept.losses import CLIP, losses_of_rows, standardised
 from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
-from driftline_processor.core.concept.stream import ChangeSums
+from driftline_processor.core.concept.stream import ChangeSums, Stream
 from driftline_processor.present.concept import sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
