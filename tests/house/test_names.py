@@ -25,6 +25,7 @@ from driftline_processor.core.versions.comparison import Verdict as VersionVerdi
 from driftline_processor.receipts import Signal
 
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 from .modules import Module, modules, within
 
@@ -32,11 +33,9 @@ from .modules import Module, modules, within
 @cache
 def generator() -> ModuleType:
     """Import the development script, which belongs to no package."""
-    spec = importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py")
-    assert spec is not None
-    assert spec.loader is not None
+    spec = unwrap(importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py"))
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    unwrap(spec.loader).exec_module(module)
     return module
 
 

@@ -22,6 +22,7 @@ from driftline.tables.column_codec import strings
 from opentelemetry import context, trace
 
 from tests.support.service import NOW, Service
+from tests.support.unwrap import unwrap
 
 ORDER = {"order_id": "A-1", "amount": 17.5}
 SECOND = 1_000_000_000
@@ -113,8 +114,7 @@ def test_what_is_set_inside_wins(service: Service) -> None:
     @service.model().predict
     def stream(order: dict[str, Any]) -> Iterator[str]:
         yield "0."
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         prediction.score = 0.75
         yield "75"
 
@@ -142,8 +142,7 @@ def test_the_prediction_is_current_within_each_step_and_never_between(service: S
     def score(order: dict[str, Any]) -> Iterator[str]:
         for step in ("one", "two"):
             with tracer.start_as_current_span(step):
-                prediction = driftline.current()
-                assert prediction is not None
+                prediction = unwrap(driftline.current())
                 yield prediction.id
 
     with tracer.start_as_current_span("request") as request:
@@ -183,8 +182,7 @@ def test_two_iterations_in_turns_do_not_meet(service: Service) -> None:
     @service.model().predict(id="order_id")
     def score(order: dict[str, Any]) -> Iterator[str]:
         for _ in range(3):
-            prediction = driftline.current()
-            assert prediction is not None
+            prediction = unwrap(driftline.current())
             yield prediction.id
 
     pairs = list(zip(score({"order_id": "a"}), score({"order_id": "b"}), strict=True))
@@ -217,8 +215,7 @@ def test_each_step_may_run_in_another_thread_and_context(service: Service) -> No
     assert len(threads) >= 1
     assert threading.get_ident() not in threads
     *inside, prediction = service.spans
-    assert prediction.context is not None
-    assert {span.parent.span_id for span in inside if span.parent} == {prediction.context.span_id}
+    assert {span.parent.span_id for span in inside if span.parent} == {unwrap(prediction.context).span_id}
     assert len(inside) == 4
 
 
@@ -351,8 +348,7 @@ def test_an_async_iteration_is_one_prediction(service: Service) -> None:
     async def score(order: dict[str, Any]) -> AsyncIterator[float]:
         for value in (0.25, 0.75):
             await asyncio.sleep(0)
-            prediction = driftline.current()
-            assert prediction is not None
+            prediction = unwrap(driftline.current())
             assert prediction.id == order["order_id"]
             with tracer.start_as_current_span("inside"):
                 yield value
@@ -468,8 +464,7 @@ def test_a_streaming_response_is_one_prediction_under_its_request(service: Servi
     @churn.predict(id="order_id")
     def tokens(order: dict[str, Any]) -> Iterator[str]:
         for token in ("0", ".", "7"):
-            prediction = driftline.current()
-            assert prediction is not None
+            prediction = unwrap(driftline.current())
             prediction.score = 0.7
             yield token
 
@@ -489,5 +484,4 @@ def test_a_streaming_response_is_one_prediction_under_its_request(service: Servi
 
     table = service.table()
     assert strings(table.id) == ["sync", "async"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.7], [0.7]]
+    assert unwrap(table.scores).tolist() == [[0.7], [0.7]]
