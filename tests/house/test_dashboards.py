@@ -48,7 +48,7 @@ def labels() -> dict[str, set[str]]:
     found = {}
     for metric in script("generate_semconv").read().metrics:
         refs = {each["ref"].replace(".", "_") for each in metric.get("attributes", ())}
-        name = metrics.PROMETHEUS[metric["metric_name"]]
+        name = metrics.INSTRUMENTS[metric["metric_name"]].prometheus
         suffixes = ("_bucket", "_sum", "_count") if metric["instrument"] == "histogram" else ("",)
         found.update({name + suffix: refs | OF_PROMETHEUS for suffix in suffixes})
     return found

@@ -45,7 +45,7 @@ def constants(module: ModuleType) -> dict[str, str]:
 
 
 REGISTERED = {*constants(attributes).values(), *constants(events).values(), *constants(metrics).values()}
-PROMETHEUS = set(metrics.PROMETHEUS.values())
+PROMETHEUS = {instrument.prometheus for instrument in metrics.INSTRUMENTS.values()}
 
 
 def test_constants_and_reference_page_are_those_of_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
         metrics.DRIFTLINE_PERFORMANCE_WINDOW_END: "driftline_performance_window_end_seconds",
         metrics.DRIFTLINE_OUTCOME_COVERAGE: "driftline_outcome_coverage_ratio",
     }
-    assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
+    assert {name: metrics.INSTRUMENTS[name].prometheus for name in promised} == promised
 
 
 CORE = {
