@@ -28,6 +28,7 @@ from tests.support.state_rows import (
     outcomes,
     predictions,
 )
+from tests.support.unwrap import unwrap
 
 ONE = baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}, version="1")
 TWO = baseline([0.2, 0.8] * 200, {"x": [0.2, 0.8] * 200}, version="1")
@@ -47,8 +48,7 @@ def put(state: Opened, pushed: Baseline) -> None:
 
 
 def in_force(state: Opened, version: str = "1") -> tuple[str, str]:
-    found = state.state.queries.baselines.in_force(ModelKey("churn", version))
-    assert found is not None
+    found = unwrap(state.state.queries.baselines.in_force(ModelKey("churn", version)))
     return found.baseline.digest, found.source
 
 
@@ -109,8 +109,7 @@ def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(open_state:
     state = open_state()
     put(state, ONE)
     state.send(rows(60))
-    rolled = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
-    assert rolled is not None
+    rolled = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
     assert rolled.fold == ONE.fold != TWO.fold
     assert rolled.digest != ONE.digest
     put(state, rolled)
@@ -130,8 +129,7 @@ def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, cloc
     state.send(outcomes([str(at) for at in range(600)], actual, NOON + 31 * DAY))
     state.state.settle()
     since, until = NOON + 5 * DAY, NOON + 20 * DAY
-    found = state.state.queries.baselines.of_production(KEY, since, until)
-    assert found is not None
+    found = unwrap(state.state.queries.baselines.of_production(KEY, since, until))
     inside = (times >= since) & (times < until)
     assert found.pane.rows == int(inside.sum()) == 300
     which = np.flatnonzero(inside)
@@ -170,8 +168,7 @@ def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(ope
     put(state, TWO)
     state.send(rows(30, 50, NOON))
     state.state.settle()
-    found = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
-    assert found is not None
+    found = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
     assert (found.pane.rows, found.pane.parts["feature:x"].sum()) == (30, 30)
     assert found.bins == TWO.bins
 
