@@ -79,10 +79,6 @@ class Matrix(Batch):
         """Return the number of features."""
         return self._width
 
-    def snapshot(self) -> Batch:
-        """Return the batch itself: the matrix is immutable."""
-        return self
-
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read the rows; no features if there are too many cells."""
         if not 0 < self.count * self._width <= MOST_CELLS:
