@@ -221,9 +221,8 @@ def _declared(name: str, table: Any, path: str) -> DeclaredModel:
         if argument not in _KEYS:
             raise Mistake(_unknown(f"{key}.{argument}", argument, tuple(_KEYS)))
         kinds, expected = _KEYS[argument]
-        if not isinstance(value, kinds) or (
-            _KEYS[argument] is _NAMES and not all(isinstance(element, str) for element in value)
-        ):
+        strange = isinstance(value, list) and expected is _NAMES[1] and not all(isinstance(name, str) for name in value)
+        if strange or not isinstance(value, kinds):
             raise Mistake(f"{key}.{argument}: must be {expected}, not {value!r}")
     if not table.get("task") and "baseline" not in table and "routes" in table:  # the estimator provides the task
         raise Mistake(
