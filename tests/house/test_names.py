@@ -20,11 +20,12 @@ from driftline.tables.task import KINDS
 from driftline_processor.core.concept.result import ConceptState
 from driftline_processor.core.estimate.track_record import Standing
 from driftline_processor.core.evaluation import BaselineComparison, Judgement, State, VerdictState
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.versions.comparison import Verdict as VersionVerdict
 from driftline_processor.receipts import Signal
 
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 from .modules import Module, modules, within
 
@@ -32,11 +33,9 @@ from .modules import Module, modules, within
 @cache
 def generator() -> ModuleType:
     """Import the development script, which belongs to no package."""
-    spec = importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py")
-    assert spec is not None
-    assert spec.loader is not None
+    spec = unwrap(importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py"))
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    unwrap(spec.loader).exec_module(module)
     return module
 
 
