@@ -253,7 +253,7 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             if share is not None:
                 percents = [format_percent(share[part]) for part in ("value", "low", "high")]
                 yield (
-                    f"    the condition was true in {percents[0]} of the quiet windows ({percents[1]} to {percents[2]})"
+                    f"    the condition was true in {percents[0]} of the healthy windows ({percents[1]} to {percents[2]})"
                 )
     if not answer["models"]:
         yield "there are no models"
