@@ -46,7 +46,7 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
         False,
     )
     (checked,) = found["windows"]
-    assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "quiet")
+    assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "does not fire")
     assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
         ("features drift", True, "temp drifts", ANY),
         ("accuracy < 0.95 * baseline", False, ANY, None),

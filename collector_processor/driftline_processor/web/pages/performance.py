@@ -170,7 +170,8 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         drop = "a relevant degradation"
         if change.least is not None:
             drop = f"a degradation of {size_of_change(name, change.least, None, None)} or more"
-        head = "At most slightly worse" if _clear_side(name, change) < 0 else "Not significantly worse"
+        head = "Not significantly worse" if moved * direction(name) < 0 else "No worse"
+        head = "At most slightly worse" if _clear_side(name, change) < 0 else head
         return f"{head} than the baseline: {drop} would have been detected in {rows}."
     return _inconclusive_reason(name, change, chosen)
 
