@@ -28,7 +28,7 @@ _SIGNS: Mapping[Sign, str] = {"<": "below {}", "<=": "{} or less", ">": "above {
 def claim_words(condition: Condition, *, past: bool = False) -> str:
     """Return a condition as a clause about a model in the present perfect; ``past``: in the past tense.
 
-    >>> from driftline_processor.core.policy import read_condition
+    >>> from driftline_processor.core.policy.condition import read_condition
     >>> claim_words(read_condition("accuracy < 85 %")), claim_words(read_condition("psi of age > 0.2"), past=True)
     ('accuracy has been below 85 %', 'psi of age was above 0.2')
     >>> claim_words(read_condition("3 features drift"), past=True), claim_words(read_condition("data faulty"))
