@@ -84,7 +84,7 @@ def _level_of_scores(
     level = (
         f"its scores predict {format_percent(predicted)} {several}, but {format_percent(actual)} were {one}{interval}"
     )
-    return level + (", and a constant prediction is better" if constant_is_better else "")
+    return level + ("; a constant prediction is better" if constant_is_better else "")
 
 
 @words_of("metric_moved")
