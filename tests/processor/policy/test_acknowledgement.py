@@ -12,7 +12,6 @@ from tests.support.verdict_windows import right, wrong
 
 CHANNELS = {
     "pager": "pagerduty://key",
-    "desk": "opsgenie://key",
     "chat": "slack://xoxb-1-a/#models",
     "mail": "json://127.0.0.1:1/",
 }
@@ -33,7 +32,7 @@ def test_pagers_and_threads_hear_who_has_it_and_others_do_not(tmp_path: Path) ->
     assert taken is not None
     assert (taken.acknowledged, taken.acknowledged_by, taken.why) == (NOW, "ann", "the feed was late")
     assert [(one.id, one.kind) for one in messages] == [
-        (f"{alert}-acknowledged-{name}", "acknowledged") for name in ("pager", "desk", "chat")
+        (f"{alert}-acknowledged-{name}", "acknowledged") for name in ("pager", "chat")
     ]
     facts = messages[0].facts
     assert lacking(facts["title"], "ann", "late") == []
