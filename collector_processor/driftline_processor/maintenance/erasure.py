@@ -66,7 +66,6 @@ SUMS = frozenset(
             "days",
             "requests",
             "batches",
-            "uploads",
             "offsets",
             "watermarks",
             "acknowledged",

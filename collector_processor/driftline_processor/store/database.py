@@ -167,8 +167,6 @@ CREATE TABLE kept (
 CREATE TABLE kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
 CREATE TABLE requests (digest BLOB, received BIGINT);
 CREATE TABLE batches (digest BLOB, received BIGINT);
-CREATE TABLE uploads (
-    upload VARCHAR, part BIGINT, digest BLOB, accepted BIGINT, rejected BIGINT, received BIGINT);
 CREATE TABLE offsets (reader VARCHAR, topic VARCHAR, part INTEGER, next BIGINT, received BIGINT);
 CREATE TABLE watermarks (
     environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);
