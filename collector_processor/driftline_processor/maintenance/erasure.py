@@ -63,7 +63,6 @@ SUMS = frozenset(
             "slice_panes",
             "slice_values",
             "restated",
-            "days",
             "requests",
             "batches",
             "offsets",

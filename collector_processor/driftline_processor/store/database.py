@@ -159,8 +159,6 @@ CREATE TABLE successors (prediction BIGINT, own BOOLEAN);
 {_PANES.format("slice_panes")}
 CREATE TABLE restated (series INTEGER, pane BIGINT);
 CREATE TABLE slice_values (series INTEGER, key VARCHAR, value VARCHAR);
-CREATE TABLE days (
-    series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);
 CREATE TABLE kept (
     series INTEGER, prediction BIGINT, day BIGINT, rank UBIGINT, received BIGINT, numbers DOUBLE[], texts VARCHAR[],
     vectors FLOAT[]);
