@@ -18,7 +18,7 @@ from driftline.semconv import metrics as m
 
 from driftline_processor.config.model import Model
 from driftline_processor.core.performance.objective import Objective
-from driftline_processor.core.policy import error_budget
+from driftline_processor.core.policy.condition import error_budget
 from driftline_processor.core.policy.signals import Signal, read_signal
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import length
@@ -159,7 +159,7 @@ def burn_of(long: str, short: str) -> Burn:
 
 def recorded(kind: str, window: str) -> str:
     """Return the name of a recorded rate: ``rate`` of counted calls, ``window`` or ``window_least`` of windows."""
-    level = m.PROMETHEUS[m.DRIFTLINE_OBJECTIVE_STATUS].removesuffix("_status")
+    level = m.INSTRUMENTS[m.DRIFTLINE_OBJECTIVE_STATUS].prometheus.removesuffix("_status")
     return f"{level}:burn_{kind}{window}"
 
 

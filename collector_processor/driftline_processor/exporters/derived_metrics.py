@@ -36,7 +36,7 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation, JointDr
 from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
@@ -363,8 +363,11 @@ def metrics_request(
     for point in measured:
         metric = metrics_by_name.get(point.metric)
         if metric is None:
+            instrument = m.INSTRUMENTS.get(point.metric)
             metric = metrics_by_name[point.metric] = scope.metrics.add(
-                name=point.metric, unit=m.UNITS.get(point.metric, ""), description=m.DESCRIPTIONS.get(point.metric, "")
+                name=point.metric,
+                unit="" if instrument is None else instrument.unit,
+                description=m.DESCRIPTIONS.get(point.metric, ""),
             )
         stamp = {"time_unix_nano": now, "attributes": _key_values(point.attributes)}
         if point.buckets is not None:

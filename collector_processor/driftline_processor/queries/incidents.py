@@ -21,8 +21,9 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Objecti
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
-from driftline_processor.core.verdict.window import usual_service
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import StateSpan, state_spans
+from driftline_processor.core.verdict.window import Reading, read_outcomes, usual_service
 from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
@@ -269,7 +270,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
                 windows=(span.window,),
                 start=verdict.window_start,
                 sentence=verdict_reason(verdict),
-                ended="The outcomes showed no loss any more.",
+                ended="The outcomes no longer showed a degradation.",
                 timezone=model.timezone,
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
@@ -300,7 +301,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
             sentence = f"{capital(clause(fact('no_prediction', pause=interruption.pause)))}."
             end_words = "Predictions came again."
         else:
-            sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
+            sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
             end_words = "No window was late any more."
         yield Incident(
             key=model.key,

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import driftline
+import driftline.testing
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +29,7 @@ from hypothesis import strategies as st
 
 from tests.support.facts import Facts, in_order, lacking
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 KEY = "0123456789abcdef"
 
@@ -100,16 +102,14 @@ def test_a_batch_leaves_as_the_rules_say(service: Service, kind: str) -> None:
 def test_a_value_has_one_hash_in_a_row_and_in_a_batch(values: list[Any]) -> None:
     from driftline.inputs.values import column_of_values
 
-    rule = Privacy(hash=("x",), key=KEY).rule("x")
-    assert rule is not None
+    rule = unwrap(Privacy(hash=("x",), key=KEY).rule("x"))
     column = rule.column(column_of_values(values))
     assert isinstance(column, Column)
     assert list_of(column) == [rule.value(value) for value in values]
 
 
 def test_a_hash_is_of_the_text_that_a_baseline_would_show() -> None:
-    rule = Privacy(hash=("x",), key=KEY).rule("x")
-    assert rule is not None
+    rule = unwrap(Privacy(hash=("x",), key=KEY).rule("x"))
     assert [rule.value(value) for value in (17, 17.0, "17")] == [hashed("17")] * 3
     assert [rule.value(value) for value in (True, None, float("nan"), [1])] == [hashed("1"), None, None, None]
 
@@ -248,8 +248,7 @@ def test_hashed_ids_join_with_hashed_outcomes(service: Service) -> None:
 
     @churn.predict(id="order")
     def score(row: dict[str, Any]) -> float:
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         made_up.append(prediction.id)
         return 0.25
 
@@ -499,3 +498,23 @@ def test_a_value_of_few_rows_has_no_bin_and_one_of_many_keeps_its_own(rows: list
     for value, times in rows:
         told = bool(np.isclose(after.edges, value / 4, rtol=1e-6, atol=1e-9).any())
         assert told is (times >= 10)
+
+
+BIG = 1234567890123456789
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[BIG, BIG + 1], [BIG, None], [BIG, "x"], [np.int64(BIG), np.int64(BIG + 1)], [np.int64(BIG), None]],
+)
+def test_whole_numbers_of_slices_keep_their_digits(said: list[Any]) -> None:
+    model = driftline.Model("digits", task="binary")
+
+    @model.predict(features="row", slices=lambda **said: {"customer": said["customer"]})
+    def score(row: dict[str, float], customer: object) -> float:
+        return row["a"] if customer is None else 0.25
+
+    with driftline.testing.capture() as captured:
+        for customer in said:
+            score(row={"a": 1.0}, customer=customer)
+    assert [str((one.slices or {}).get("customer")) for one in captured.predictions] == [str(one) for one in said]

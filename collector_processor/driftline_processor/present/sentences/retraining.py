@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from driftline_processor.core.retraining import LossChange, RetrainAnswer, RetrainQuestion
-from driftline_processor.core.retraining.decision import RetrainCost
+from driftline_processor.core.retraining.decision import LossChange, RetrainAnswer, RetrainCost, RetrainQuestion
 from driftline_processor.present.figures import listed
 from driftline_processor.present.wording import format_percent, format_value, short
 
@@ -141,7 +140,7 @@ def _loss_not_worse(metric: str) -> str:
 def _retraining_does_not_help(change: str) -> str:
     if change == "service":
         return "the service fails, which retraining cannot fix"
-    return "a fault in the data explains the window: fix it first, or the new version learns the fault"
+    return "a fault in the data explains the worse results: fix the fault first, or the new version learns it"
 
 
 @words_of("factors_lacking")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import numpy as np
@@ -13,10 +12,18 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.baseline_level import BaselineLevel
-from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams
+from driftline_processor.core.concept.stream import (
+    WHOLE,
+    FirstLosses,
+    ModelStreams,
+    Stream,
+    decode_stream,
+    encode_stream,
+)
 from driftline_processor.core.performance.reference import level_of_errors
+
+from tests.support.unwrap import unwrap
 
 BINARY = Task("binary", ("0", "1"), "1")
 DAY = 86_400 * 10**9
@@ -46,8 +53,7 @@ def test_three_points_more_errors_from_the_first_row_are_found() -> None:
     assert concept.state == "drift"
     assert concept.before == pytest.approx(0.18)
     assert concept.after == pytest.approx(0.21, abs=0.005)
-    assert concept.since is not None
-    assert concept.since < 3_000 * EACH
+    assert unwrap(concept.since) < 3_000 * EACH
     assert len(concept.changes) == 1
 
 
@@ -70,8 +76,7 @@ def test_the_beginning_is_where_errors_rose_not_the_first_row() -> None:
     values = np.concatenate([errors(3, 4_000, 0.18), errors(4, 40_000, 0.205)])
     concept = feed(stream(), values).concept()
     assert concept.state == "drift"
-    assert concept.since is not None
-    assert 2_000 * EACH < concept.since < 8_000 * EACH
+    assert 2_000 * EACH < unwrap(concept.since) < 8_000 * EACH
 
 
 @pytest.mark.parametrize("cuts", [(1,), (63, 64, 65), (1_000, 7_777)])
@@ -81,14 +86,13 @@ def test_however_the_stream_is_cut_the_same_is_found(cuts: tuple[int, ...]) -> N
     assert whole.concept().state == "drift"
     for first, last in pairwise((0, *cuts, len(values))):
         feed(made, values[first:last], first)
-        made = Stream.from_json(json.loads(json.dumps(made.to_json())))
+        made = decode_stream(encode_stream(made))
     assert made.concept() == whole.concept()
-    assert json.loads(json.dumps(made.to_json())) == json.loads(json.dumps(whole.to_json()))
+    assert encode_stream(made) == encode_stream(whole)
 
 
 def test_a_stream_that_began_without_a_level_uses_that_of_a_later_baseline() -> None:
-    said = json.loads(json.dumps(feed(stream(None), errors(1, 500, 0.2)).to_json()))
-    old = Stream.from_json(said)
+    old = decode_stream(encode_stream(feed(stream(None), errors(1, 500, 0.2))))
     streams = ModelStreams("error", None, {WHOLE: old}, LEVEL)
     rows = 50_000
     times = np.arange(500, 500 + rows) * EACH
@@ -126,8 +130,7 @@ class TestTheLevel:
         pane = fold_outcomes(
             Task("regression"), said[:, np.newaxis], None, Column(numbers=said + rng.normal(size=2_000))
         )
-        level = level_of_errors(Baseline("m", "", Task("regression"), ModelBins(), pane))
-        assert level is not None
+        level = unwrap(level_of_errors(Baseline("m", "", Task("regression"), ModelBins(), pane)))
         assert level.mean == 0.0
         assert level.most == pytest.approx(2.43 / 2_000**0.5, rel=0.1)
         assert level.least_value == pytest.approx(-1.32, abs=0.05)
