@@ -232,16 +232,20 @@ def verdict_firings(
         verdict_at: Returns the verdict at the end of a window.
         now: The model's clock, unix nanoseconds.
     """
-    past_firings = [
-        Firing(
-            since=span.verdict.since,
-            fired=_end(span.verdict, now),
-            until=span.until,
-            window=span.window,
-            start=span.verdict.window_start,
-            facts=(fact("verdict", verdict=span.verdict),),
-            state="degraded",
+
+    def firing(verdict: Verdict, window: str, start: int | None, until: int | None = None) -> Firing:
+        return Firing(
+            since=verdict.since,
+            fired=_end(verdict, now),
+            until=until,
+            window=window,
+            start=start,
+            facts=(fact("verdict", verdict=verdict),),
+            state=verdict.state,
         )
+
+    past_firings = [
+        firing(span.verdict, span.window, span.verdict.window_start, span.until)
         for span in spans
         if "degraded" in states and span.verdict.state == "degraded" and span.until is not None
     ]
@@ -253,20 +257,7 @@ def verdict_firings(
         before = [evaluation for evaluation in decided if evaluation.window.end <= _end(verdict, now)][-rows:-1]
         if len(before) < rows - 1 or any(verdict_at(evaluation).state != verdict.state for evaluation in before):
             return past_firings
-    start = verdict.window_start if name else None
-    facts = (fact("verdict", verdict=verdict),)
-    return [
-        *past_firings,
-        Firing(
-            since=verdict.since,
-            fired=_end(verdict, now),
-            until=None,
-            window=name,
-            start=start,
-            facts=facts,
-            state=verdict.state,
-        ),
-    ]
+    return [*past_firings, firing(verdict, name, verdict.window_start if name else None)]
 
 
 def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
