@@ -73,18 +73,25 @@ class Notification(Struct, frozen=True):
 _HEADS = {
     "opened": "",
     "worse": "Worse: ",
-    "over": "Over: ",
-    "passed": "Seen late: ",
-    "escalated": "Nobody has it in hand: ",
+    "over": "Resolved: ",
+    "passed": "Detected late: ",
+    "escalated": "Not acknowledged: ",
 }
-_UNWATCHED = "No longer watched: "
-_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Eased: ")}
+_UNWATCHED = "No longer evaluated: "
+_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Partly resolved: ")}
+
+_KIND_WORDS = {"over": "resolved", "passed": "detected late", "eased": "partly resolved", "joined": "added"}
 
 SAID = 20
 """Upper limit of further alerts that a message lists; the others are counted."""
 _STATES = {"degraded": "is degraded", "no_data": "has no data", "at_risk": "is at risk", "lagging": "is lagging"}
 
 _PAST_STATES = {"degraded": "was degraded", "no_data": "had no data", "at_risk": "was at risk"}
+
+
+def kind_words(kind: str) -> str:
+    """Return the kind of a message in words."""
+    return _KIND_WORDS.get(kind, kind)
 
 
 def title(told: Notification, state: str) -> str:
@@ -122,7 +129,7 @@ def group_facts(
     plain = str(first["title"])
     titled = f"{group_head}{plain.removeprefix(head)}" + (f", and {len(others)} more" if others else "")
     first_line, *rest = str(first["text"]).split("\n")
-    lines = [*_named("Also", others), *_named("It lasts" if kind == "eased" else "It joins", lasting)]
+    lines = [*_named("Also", others), *_named("Still open" if kind == "eased" else "Already open", lasting)]
     return {
         **first,
         "kind": kind,
@@ -150,7 +157,7 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
     """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
     verdict, has_ended = told.verdict, told.kind in ("over", "passed")
     sentence = _sentence(told.words)
-    lines = [sentence if told.reason or not has_ended else f"What was found: {sentence}"]
+    lines = [sentence if told.reason or not has_ended else f"Finding: {sentence}"]
     if told.told_at is not None:
         before = ", ".join(short(channel, 80) for channel in told.told_to)
         lines.insert(
@@ -222,7 +229,7 @@ def acknowledgement_facts(alert: str, place: AlertPlace, by: str, why: str) -> d
     """
     person, reason = short(by, 80), short(why, 500)
     return {
-        "title": f"{person} has {_name(place.model, place.environment)} in hand",
+        "title": f"{person} acknowledged {_name(place.model, place.environment)}",
         "text": "\n".join([*([reason] if reason else []), f"Alert {alert}."]),
         "links": {},
         "kind": "acknowledged",
@@ -306,9 +313,9 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
     ranked = rank_lines(lines)
     lasting_lines = [alert_line for alert_line in ranked if alert_line.until is None]
     began, ended_count = sum(alert_line.began for alert_line in lasting_lines), len(ranked) - len(lasting_lines)
-    counts = {"began": began, "last": len(lasting_lines) - began, "are over": ended_count}
-    count_words = ", ".join(f"{count} {_verb(what, count)}" for what, count in counts.items() if count)
-    head = "Digest of" if kind == "digest" else "In quiet hours until"
+    counts = {"opened": began, "still open": len(lasting_lines) - began, "resolved": ended_count}
+    count_words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    head = "Digest of" if kind == "digest" else "Quiet hours until"
     text = [f"{index}. {_line(alert_line, timezone)}" for index, alert_line in enumerate(ranked[:MOST_LINES], 1)]
     if len(ranked) > MOST_LINES:
         text.append(f"And {len(ranked) - MOST_LINES} more.")
@@ -322,22 +329,22 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
     }
 
 
-def _verb(what: str, count: int) -> str:
-    return {"last": "lasts", "are over": "is over"}.get(what, what) if count == 1 else what
-
-
 def _line(alert_line: AlertLine, timezone: str) -> str:
     name, since = _name(alert_line.model, alert_line.environment), ""
     if alert_line.since is not None:
         since = f" since {date_words(alert_line.since, timezone)}"
     if alert_line.until is not None:
         state_words = _PAST_STATES.get(alert_line.state, f"fired {short(alert_line.policy, 80)}")
-        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is over"
+        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, resolved"
     else:
         state_words = _STATES.get(alert_line.state, f"fires {short(alert_line.policy, 80)}")
     more = [SEVERITY_WORDS[alert_line.severity], *([f"tier {alert_line.tier}"] if alert_line.tier else [])]
     more += [alert_line.loss_words] if alert_line.loss_words else []
-    more += [f"{short(alert_line.taken_by, 60)} has it"] if alert_line.taken_by and alert_line.until is None else []
+    more += (
+        [f"acknowledged by {short(alert_line.taken_by, 60)}"]
+        if alert_line.taken_by and alert_line.until is None
+        else []
+    )
     return f"{name} {state_words}{since} ({'; '.join(more)}). {_sentence(short(alert_line.words, 160))}".strip()
 
 

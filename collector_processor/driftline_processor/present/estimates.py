@@ -48,8 +48,8 @@ def track_record_sentence(metric: str, record: TrackRecord, came: bool = False) 
     """
     if not record.windows or record.mean_error is None:
         if came:
-            return f"the outcomes that came are too few or not final, so the estimate of {metric} is not checked yet"
-        return f"no outcome has come yet to check the estimate of {metric}"
+            return f"the outcomes that arrived are too few or not final, so the estimate of {metric} is not checked yet"
+        return f"no outcome has arrived yet to check the estimate of {metric}"
     side = "more" if record.mean_error > 0 else "less"
     off = f"outcomes showed {number(abs(record.mean_error))} {side} on average"
     many = record.windows > 1
@@ -57,7 +57,7 @@ def track_record_sentence(metric: str, record: TrackRecord, came: bool = False) 
     if record.state == "failed":
         return f"estimates of {metric} were wrong in {record.missed} of {windows}; {off}"
     share = percent(record.inside) if record.inside else "none"
-    return f"the {metric} that outcomes showed lay within the estimate's interval in {share} of {windows}; {off}"
+    return f"the realized {metric} was within the interval of the estimate in {share} of {windows}; {off}"
 
 
 def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[str] = ()) -> str:
@@ -136,5 +136,5 @@ def state(estimate: Estimate, contradicted: bool = False) -> str:
     """
     if contradicted:
         return "contradicted by outcomes"
-    words = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds known"}
+    words = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds"}
     return words[standing(estimate)]

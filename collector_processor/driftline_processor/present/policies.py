@@ -57,7 +57,7 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
             return f"no longer holds, in {count} of {needed} windows in a row"
         return f"no longer holds, but not yet for {duration(cool_down)}"
     unknown = "inconclusive, so the alert stays open" if fires else "inconclusive, so nothing changes"
-    return {"inconclusive": unknown, "quiet": "quiet", "lasts": "still fires", "over": "is over"}[outcome]
+    return {"inconclusive": unknown, "quiet": "quiet", "lasts": "still fires", "over": "resolved"}[outcome]
 
 
 def standing_words(

@@ -89,7 +89,7 @@ def test_the_page_of_each_version_shows_all_of_them(client: TestClient) -> None:
         assert "version 2 is worse than version 1: error rate" in page
         assert "version 3 cannot be distinguished from version 1 yet" in page
         assert '<span class="badge state-drift">worse</span>' in page
-        assert "without a test" in page
+        assert "not tested" in page
 
 
 def test_metrics_have_the_verdict_and_the_interval_once_for_each_challenger(client: TestClient) -> None:

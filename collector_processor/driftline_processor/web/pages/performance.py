@@ -157,46 +157,50 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         beside_metric = titles.BESIDE.get(name, "")
         pair = chosen.realized.get(beside_metric)
         if pair is None or pair.value is None:
-            return f"Neither good nor bad by itself, from {rows}."
+            return f"This metric is neither good nor bad by itself; it is measured on {rows}."
         other_title, other_value = titles.metric_title(beside_metric), titles.metric_text(beside_metric, pair.value)
-        return f"The {other_title} of the same {rows} is {other_value}."
+        return f"For the same {rows}, the {other_title} is {other_value}."
     if moved is None:
-        return f"The baseline does not know it; it is from {rows}."
+        return f"The baseline does not contain this metric; it is measured on {rows}."
     if change is None:
-        return f"Whether that is more than chance is not known; {good}."
+        return f"It is not known whether this difference is more than chance; {good}."
     if change.state == "worse":
-        return f"Worse than the baseline: chance alone hardly makes so great a difference in {rows}."
+        return f"Worse than the baseline: such a difference in {rows} is very unlikely by chance."
     if change.state == "not_worse":
         least_words = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
-        head = "Hardly worse than" if _clear_side(name, change) < 0 else "No worse than"
-        return f"{head} the baseline: a loss{least_words} would have shown in {rows}."
+        head = "Only slightly worse than" if _clear_side(name, change) < 0 else "No worse than"
+        return f"{head} the baseline: a degradation{least_words} would have been detected in {rows}."
     return _inconclusive_reason(name, change, chosen)
 
 
 def _inconclusive_reason(name: str, change: MetricChange, chosen: Evaluation) -> str:
     """Return why the comparison of a metric is inconclusive, even if its own interval excludes no difference."""
     if chosen.maturity != "mature":
-        return "Not judged yet: the window's performance is not final, so the difference may still change."
-    reason = f"there are {change.reason.replace('_', ' ')}" if change.reason else "the outcomes do not tell"
+        return "Not evaluated yet: the performance of the window is not final, so the difference may still change."
+    reason = f"there are {change.reason.replace('_', ' ')}" if change.reason else "the outcomes are not enough evidence"
     side = _clear_side(name, change)
     if not side:
-        return f"Cannot be told from the baseline: {reason}, so that it may be chance, or a loss."
+        return f"Inconclusive: {reason}, so the difference may be chance or a degradation."
     if side > 0:
-        return f"Looks better than the baseline by its interval, but {reason}, so that a loss is not ruled out."
+        return f"Looks better than the baseline, but {reason}, so a degradation is not ruled out."
     if change.p_value is not None and change.p_value > LEVEL:
         other_changes = len(chosen.realized_changes)
-        over = f" the interval is of this metric alone. Over the {other_changes} compared," if other_changes > 1 else ""
+        over = (
+            f" the interval applies to this metric alone. Over all {other_changes} compared metrics,"
+            if other_changes > 1
+            else ""
+        )
         return (
-            f"Looks worse, but may be chance:{over} chance makes such a difference in up to "
-            f"{format_percent(change.p_value)} of windows. Worse is said at {format_percent(LEVEL)} or less"
-            f"{f', for which {reason}' if change.reason else ''}."
+            f"Looks worse, but may be chance:{over} chance causes such a difference in up to "
+            f"{format_percent(change.p_value)} of windows. A metric counts as worse at {format_percent(LEVEL)} or less"
+            f"{f'; {reason} for that' if change.reason else ''}."
         )
     base = chosen.reference.get(name)
     if change.reason == "too_few_days" and base is not None and base.value is not None:
         least_words = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
-        few = "Looks worse, but there are too few days to know how days differ"
-        return f"{few}: only {least_words} or more is called worse."
-    return f"Looks worse, but is not sure: {reason}."
+        few = "Looks worse, but there are too few days to show how much days differ"
+        return f"{few}: only a difference of {least_words} or more counts as worse."
+    return f"Looks worse, but is inconclusive: {reason}."
 
 
 def _clear_side(name: str, change: MetricChange) -> int:
