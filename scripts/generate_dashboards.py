@@ -141,7 +141,7 @@ def series(metric: str, matchers: Iterable[str] = (), suffix: str = "", **equal:
     'driftline_model_status{job="a",driftline_state="degraded"}'
     """
     written = ",".join([*matchers, *(f'{name}="{value}"' for name, value in equal.items())])
-    return m.PROMETHEUS[metric] + suffix + (f"{{{written}}}" if written else "")
+    return m.INSTRUMENTS[metric].prometheus + suffix + (f"{{{written}}}" if written else "")
 
 
 def worst(of: str, by: Sequence[str], choices: Sequence[Choice]) -> str:
@@ -188,7 +188,7 @@ def unit_of(metric: str) -> str:
     >>> unit_of(m.DRIFTLINE_OUTCOME_COVERAGE), unit_of(m.DRIFTLINE_DRIFT_VALUE)
     ('percentunit', 'short')
     """
-    return UNITS.get(m.UNITS[metric], "short")
+    return UNITS.get(m.INSTRUMENTS[metric].unit, "short")
 
 
 def equal(attribute: str, value: str) -> dict[str, str]:
@@ -576,7 +576,7 @@ def _model(board: Board, *, window: bool = True) -> None:
     board.variable("version", "Version", f"label_values({of_model}, {VERSION})", everything=".*")
     if window:
         named = "|".join(
-            m.PROMETHEUS[name]
+            m.INSTRUMENTS[name].prometheus
             for name in (m.DRIFTLINE_DRIFT_STATUS, m.DRIFTLINE_OUTCOME_COVERAGE, m.DRIFTLINE_PERFORMANCE_VALUE)
         )
         having = ",".join((f'__name__=~"{named}"', *OF_MODEL))
@@ -1091,7 +1091,7 @@ def performance() -> Board:
     measured = series(m.DRIFTLINE_PERFORMANCE_VALUE, IN_WINDOW)
     estimated = ",".join(
         (
-            f'__name__=~"{m.PROMETHEUS[m.DRIFTLINE_PERFORMANCE_VALUE]}|{m.PROMETHEUS[m.DRIFTLINE_ESTIMATE_VALUE]}"',
+            f'__name__=~"{m.INSTRUMENTS[m.DRIFTLINE_PERFORMANCE_VALUE].prometheus}|{m.INSTRUMENTS[m.DRIFTLINE_ESTIMATE_VALUE].prometheus}"',
             *IN_WINDOW,
         )
     )

@@ -37,6 +37,22 @@ HEADER = '''"""{title} Generated from ``registry/`` by ``scripts/generate_semcon
 from typing import Final
 '''
 
+INSTRUMENT = '''
+class Instrument(NamedTuple):
+    """The instrument of a metric.
+
+    Attributes:
+        kind: "counter", "gauge" or "histogram".
+        unit: UCUM unit.
+        prometheus: Name in Prometheus, scraped or received over OTLP.
+    """
+
+    kind: str
+    unit: str
+    prometheus: str
+
+'''
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -152,18 +168,26 @@ def events_module(registry: Registry) -> str:
 def metrics_module(registry: Registry) -> str:
     """Return the source of ``metrics.py``."""
     head = HEADER.format(title="Metric names, units, instruments.")
-    head = head.replace("from typing import Final", "from collections.abc import Mapping\nfrom typing import Final")
-    parts = [constants([(m["metric_name"], m["brief"]) for m in registry.metrics])]
-    tables: dict[str, tuple[str, Callable[[Group], str]]] = {
-        "UNITS": ("Metric name → UCUM unit.", lambda m: str(m["unit"])),
-        "INSTRUMENTS": ("Metric name → counter, gauge or histogram.", lambda m: str(m["instrument"])),
-        "DESCRIPTIONS": ("Metric name → what it says, in a sentence.", lambda m: str(m["brief"])),
-        "PROMETHEUS": ("Metric name → its name in Prometheus, scraped or received over OTLP.", prometheus_name),
+    head = head.replace(
+        "from typing import Final", "from collections.abc import Mapping\nfrom typing import Final, NamedTuple"
+    )
+    parts = [constants([(m["metric_name"], m["brief"]) for m in registry.metrics]), INSTRUMENT]
+    tables: dict[str, tuple[str, str, Callable[[Group], str]]] = {
+        "INSTRUMENTS": ("Instrument", "Metric name → its instrument.", instrument),
+        "DESCRIPTIONS": ("str", "Metric name → what it says, in a sentence.", lambda m: quote(str(m["brief"]))),
     }
-    for name, (text, value) in tables.items():
-        rows = "".join(f"    {constant(m['metric_name'])}: {quote(value(m))},\n" for m in registry.metrics)
-        parts.append(f"{name}: Final[Mapping[str, str]] = {{\n{rows}}}\n{docstring(text)}\n")
+    for name, (kind, text, value) in tables.items():
+        rows = "".join(f"    {constant(m['metric_name'])}: {value(m)},\n" for m in registry.metrics)
+        parts.append(f"{name}: Final[Mapping[str, {kind}]] = {{\n{rows}}}\n{docstring(text)}\n")
     return module(head, "\n".join(parts))
+
+
+def instrument(metric: Group) -> str:
+    """Return the source of the instrument of a metric."""
+    values = str(metric["instrument"]), str(metric["unit"]), prometheus_name(metric)
+    arguments = ", ".join(map(quote, values))
+    row = f"    {constant(metric['metric_name'])}: Instrument({arguments}),"
+    return f"Instrument({arguments})" if len(row) <= LINE else f"Instrument(\n        {arguments}\n    )"
 
 
 def quote(text: str) -> str:

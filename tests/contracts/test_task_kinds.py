@@ -36,6 +36,8 @@ from driftline_processor.core.outcomes.sums import losses
 from driftline_processor.core.performance import realized
 from driftline_processor.core.versions.losses import losses_of
 
+from tests.support.unwrap import unwrap
+
 
 @dataclass
 class Sample:
@@ -147,10 +149,8 @@ def test_one_result_is_read_as_many_are(sample: Sample) -> None:
         assert readers(task) == {}
         return
     whole = outputs.read(task, row.copy(), 1, one_row=True)
-    assert whole.scores is not None
-    answer = readers(task)[np.ndarray](row)
-    assert answer is not None
-    assert np.reshape(answer[0], (1, -1)).tolist() == whole.scores.tolist() == row.tolist()
+    answer = unwrap(readers(task)[np.ndarray](row))
+    assert np.reshape(answer[0], (1, -1)).tolist() == unwrap(whole.scores).tolist() == row.tolist()
 
 
 @pytest.mark.parametrize("sample", ALL)
@@ -160,8 +160,7 @@ def test_outcomes_are_folded_into_the_parts_that_are_declared(sample: Sample) ->
     lengths = {name: len(part) for name, part in parts.items()}
     assert lengths.items() <= widths(task).items()
     if task.losses:
-        summed = losses(fold_outcomes(task, sample.scores, None, sample.actual), task)
-        assert summed is not None
+        summed = unwrap(losses(fold_outcomes(task, sample.scores, None, sample.actual), task))
         assert (tuple(summed), summed["weight"]) == (task.losses, 4)
 
 

@@ -48,7 +48,7 @@ def test_a_prediction_and_its_outcome_are_on_the_page_and_for_prometheus_after_a
 
         eventually(counts, [("churn", 1, 1)])
         assert "churn" in get(f"{web}/models/churn").text
-        series = m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS]
+        series = m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus
         lines = [line for line in get(f"{web}/metrics").text.splitlines() if line.startswith(series)]
         assert [line.rpartition(" ")[2] for line in lines] == ["1.0"]
         child.send_signal(signal.SIGTERM)

@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 from tests.support.promtool import PROMTOOLS, Fires, check_firing, selector
 
 RULES = ROOT / "otel-config/driftline.rules.yml"
-SERIES = {*metrics.PROMETHEUS.values(), "up"}
+SERIES = {*(instrument.prometheus for instrument in metrics.INSTRUMENTS.values()), "up"}
 LABELS = {str(value).replace(".", "_") for name, value in vars(attributes).items() if name.isupper()}
 OF_PROMETHEUS = {"job", "instance"}
 

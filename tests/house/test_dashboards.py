@@ -28,6 +28,7 @@ from tests.support.dashboards import (
     variables,
 )
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 OF_PROMETHEUS = {"job", "instance", "le"}
 
@@ -35,11 +36,9 @@ OF_PROMETHEUS = {"job", "instance", "le"}
 @cache
 def script(name: str) -> Any:
     """Import a development script, which belongs to no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
+    spec = unwrap(importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py"))
     made = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
+    unwrap(spec.loader).exec_module(made)
     return made
 
 
@@ -49,7 +48,7 @@ def labels() -> dict[str, set[str]]:
     found = {}
     for metric in script("generate_semconv").read().metrics:
         refs = {each["ref"].replace(".", "_") for each in metric.get("attributes", ())}
-        name = metrics.PROMETHEUS[metric["metric_name"]]
+        name = metrics.INSTRUMENTS[metric["metric_name"]].prometheus
         suffixes = ("_bucket", "_sum", "_count") if metric["instrument"] == "histogram" else ("",)
         found.update({name + suffix: refs | OF_PROMETHEUS for suffix in suffixes})
     return found

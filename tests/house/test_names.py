@@ -25,6 +25,7 @@ from driftline_processor.core.versions.comparison import Verdict as VersionVerdi
 from driftline_processor.receipts import Signal
 
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 from .modules import Module, modules, within
 
@@ -32,11 +33,9 @@ from .modules import Module, modules, within
 @cache
 def generator() -> ModuleType:
     """Import the development script, which belongs to no package."""
-    spec = importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py")
-    assert spec is not None
-    assert spec.loader is not None
+    spec = unwrap(importlib.util.spec_from_file_location("generate_semconv", ROOT / "scripts/generate_semconv.py"))
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    unwrap(spec.loader).exec_module(module)
     return module
 
 
@@ -46,7 +45,7 @@ def constants(module: ModuleType) -> dict[str, str]:
 
 
 REGISTERED = {*constants(attributes).values(), *constants(events).values(), *constants(metrics).values()}
-PROMETHEUS = set(metrics.PROMETHEUS.values())
+PROMETHEUS = {instrument.prometheus for instrument in metrics.INSTRUMENTS.values()}
 
 
 def test_constants_and_reference_page_are_those_of_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,7 +69,7 @@ def test_prometheus_names_are_the_ones_that_outsiders_rely_on() -> None:
         metrics.DRIFTLINE_PERFORMANCE_WINDOW_END: "driftline_performance_window_end_seconds",
         metrics.DRIFTLINE_OUTCOME_COVERAGE: "driftline_outcome_coverage_ratio",
     }
-    assert {name: metrics.PROMETHEUS[name] for name in promised} == promised
+    assert {name: metrics.INSTRUMENTS[name].prometheus for name in promised} == promised
 
 
 CORE = {

@@ -13,6 +13,7 @@ from driftline import settings
 from driftline.settings import SETTINGS
 
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 from .modules import Module, modules, within
 
@@ -70,11 +71,9 @@ def test_every_variable_is_read_somewhere_and_every_one_that_is_mentioned_exists
 
 
 def test_the_page_shows_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("generate_settings", ROOT / "scripts/generate_settings.py")
-    assert spec is not None
-    assert spec.loader is not None
+    spec = unwrap(importlib.util.spec_from_file_location("generate_settings", ROOT / "scripts/generate_settings.py"))
     script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    unwrap(spec.loader).exec_module(script)
 
     assert script.main(["--check"]) == 0, capsys.readouterr().out
     shown = re.findall(r"^\| `(DRIFTLINE_\w+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)

@@ -30,6 +30,7 @@ from tests.integrations.estimators.every_estimator import (
     names,
 )
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 xgboost = pytest.importorskip("xgboost", reason="xgboost is not installed: pip install xgboost-cpu")
 lightgbm = pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install lightgbm")
@@ -67,8 +68,7 @@ def test_a_native_booster_is_read_by_its_objective(service: Service, kind: str, 
 
     table = service.table()
     assert (table.task.kind, table.task.classes, table.task.positive_class) == ("binary", ("0", "1"), "1")
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == plain.tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == plain.tolist()
     assert list(table.features) == list(FRAME)
     for name, column in table.features.items():
         assert np.array(column.numbers, np.float32).tolist() == BATCH[name].astype(np.float32).tolist()
@@ -93,8 +93,7 @@ def test_the_codes_of_a_booster_stand_for_the_models_classes(service: Service, k
         scores = churn.instrument(make()).predict(of(kind, BATCH))
         table = service.table()
         expected = scores if positive == "stays" else 1.0 - scores
-        assert table.scores is not None
-        assert table.scores[:, 0].tolist() == expected.tolist()
+        assert unwrap(table.scores)[:, 0].tolist() == expected.tolist()
     with pytest.raises(ValueError, match="3 classes"):
         service.model(task="", classes=("a", "b", "c")).instrument(make())
 
@@ -140,8 +139,7 @@ def test_regression_and_ranking_boosters_say_values(service: Service) -> None:
     values = booster.inplace_predict(BATCH)
     table = service.table()
     assert table.task.kind == "regression"
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == values.tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == values.tolist()
     forget(service)
     booster.predict(xgboost.DMatrix(BATCH), output_margin=True)
     assert service.tables() == []
@@ -269,8 +267,7 @@ def test_their_estimators_follow_scikit_learn(service: Service, make: Any) -> No
     estimator = nameless(service).instrument(make().fit(FRAME, CODES))
     scores = estimator.predict_proba(BATCH)
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == scores[:, 1].tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == scores[:, 1].tolist()
     assert list(table.features) == list(FRAME)
     forget(service)
     decided = estimator.predict(BATCH.copy())

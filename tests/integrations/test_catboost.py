@@ -25,6 +25,7 @@ from tests.integrations.estimators.every_estimator import (
     names,
 )
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 catboost = pytest.importorskip("catboost", reason="catboost is not installed: make frameworks")
 pytestmark = pytest.mark.frameworks
@@ -52,8 +53,7 @@ def test_classes_probabilities_and_margins(service: Service) -> None:
     forget(service)
     estimator.predict(BATCH.copy(), "Probability")
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == scores[:, 1].tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == scores[:, 1].tolist()
     forget(service)
     estimator.predict(BATCH.copy(), "Exponent")
     assert service.tables() == []
@@ -87,8 +87,7 @@ def test_regressors_say_values(service: Service) -> None:
     values = estimator.predict(BATCH)
     table = service.table()
     assert table.task.kind == "regression"
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == values.tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == values.tolist()
 
 
 def test_more_classes_and_another_fit(service: Service) -> None:
@@ -131,5 +130,4 @@ def test_a_positive_class_can_be_said(service: Service) -> None:
     churn = driftline.Model("churn", positive_class="churns", channel=service.channel)
     scores = churn.instrument(classifier()).predict_proba(BATCH)
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == scores[:, 0].tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == scores[:, 0].tolist()

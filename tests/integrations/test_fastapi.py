@@ -35,6 +35,7 @@ from starlette.routing import Route as StarletteRoute
 from tests.integrations.quiet import QUIET
 from tests.support.facts import Facts, lacking
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 ORDER = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
 
@@ -106,8 +107,7 @@ def test_a_route_is_recorded_with_its_handler_unchanged(app: FastAPI, service: S
     table = service.table()
     assert strings(table.id) == ["A-1001"]
     assert sorted(table.features) == ["amount", "country"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.75]]
+    assert unwrap(table.scores).tolist() == [[0.75]]
     assert service.counts() == {(("ml.model.version", "3"), ("ml.prediction.class", "1")): 1}
 
 
@@ -204,8 +204,7 @@ def test_a_route_around_a_decorated_function_is_one_prediction(app: FastAPI, ser
     table = service.table()
     assert strings(table.id) == ["A-1001"]  # the outer layer's id and features, the inner one's score
     assert sorted(table.features) == ["amount", "country"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.175]]
+    assert unwrap(table.scores).tolist() == [[0.175]]
     assert service.counts() == {(("ml.prediction.class", "0"),): 1}
 
 
@@ -298,9 +297,7 @@ def test_the_web_span_is_the_parent_in_any_order(
 
     (prediction,), (web,) = spans(service), spans(service, "POST /predict")
     assert (web.kind, prediction.kind) == (SpanKind.SERVER, SpanKind.INTERNAL)
-    assert prediction.parent is not None
-    assert web.context is not None
-    assert prediction.parent.span_id == web.context.span_id
+    assert unwrap(prediction.parent).span_id == unwrap(web.context).span_id
     assert (response.headers["content-encoding"], response.headers["x-prediction-id"]) == ("gzip", "R-17")
     assert response.json()["probability"] == 0.75
     assert attributes(service)["ml.prediction.score"] == 0.75
@@ -391,8 +388,7 @@ def test_a_batch_in_is_a_batch_out(service: Service) -> None:
     table = service.table()
     assert "x-prediction-id" not in response.headers  # each row has its own
     assert strings(table.id) == ["A-1", "A-2"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.75]]
+    assert unwrap(table.scores).tolist() == [[0.25], [0.75]]
     assert table.slices["country"].categories == ("NO", "SE")
     assert attributes(service)["ml.prediction.count"] == 2
 
@@ -480,8 +476,7 @@ def test_a_body_that_cannot_be_read_is_counted_and_the_score_recorded(
 
     table = service.table()
     assert response.json() == len(body) / 1e6
-    assert table.scores is not None
-    assert table.scores.tolist() == [[len(body) / 1e6]]
+    assert unwrap(table.scores).tolist() == [[len(body) / 1e6]]
     assert table.features == {}
     assert unrecorded == [("churn", reason)]
 
@@ -959,8 +954,7 @@ def test_who_asks_inside_sees_the_id_of_the_answer(app: FastAPI, service: Servic
 
     @app.post("/asks")
     def asks(order: dict[str, Any]) -> dict[str, float]:  # noqa: ARG001
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         seen.append(prediction.id)
         prediction.score = 0.25
         return {"probability": 0.75}

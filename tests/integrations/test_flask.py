@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 PAYMENT = {"payment": "P-17", "amount": 250.0, "country": "NO"}
 
@@ -137,8 +138,7 @@ def test_a_route_around_a_decorated_function_is_one_prediction(app: Flask, servi
 
     table = service.table()
     assert (strings(table.id), sorted(table.features)) == (["P-17"], ["amount", "country"])
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25]]
+    assert unwrap(table.scores).tolist() == [[0.25]]
     assert service.counts() == {(("ml.prediction.class", "0"),): 1}
 
 
@@ -207,9 +207,7 @@ def test_the_web_span_is_the_parent_in_any_order(
 
     (prediction,), (web,) = spans(service), spans(service, "POST /score")
     assert (web.kind, prediction.kind) == (SpanKind.SERVER, SpanKind.INTERNAL)
-    assert prediction.parent is not None
-    assert web.context is not None
-    assert prediction.parent.span_id == web.context.span_id
+    assert unwrap(prediction.parent).span_id == unwrap(web.context).span_id
     assert response.headers["X-Prediction-Id"] == "R-1"
 
 
@@ -310,8 +308,7 @@ def test_a_body_that_cannot_be_read_is_counted_and_the_score_recorded(
 
     table = service.table()
     assert response.json == {"fraud": len(body) / 1e6}
-    assert table.scores is not None
-    assert table.scores.tolist() == [[len(body) / 1e6]]
+    assert unwrap(table.scores).tolist() == [[len(body) / 1e6]]
     assert table.features == {}
     assert unrecorded == [("fraud", reason)]
 

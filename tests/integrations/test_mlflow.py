@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own, at its import
@@ -63,8 +64,7 @@ def test_a_classifier_gives_classes_even_if_they_are_floats(service: Service, tm
     assert answer.tolist() == [0.0, 0.0, 1.0, 1.0]
     assert (table.task.kind, table.task.classes, table.scores) == ("binary", ("0", "1"), None)
     assert table.predicted is not None
-    assert table.predicted.codes is not None
-    assert [table.predicted.categories[code] for code in table.predicted.codes.tolist()] == ["0", "0", "1", "1"]
+    assert [table.predicted.categories[code] for code in unwrap(table.predicted.codes).tolist()] == ["0", "0", "1", "1"]
     assert sorted(table.features) == ["age", "visits"]
     uninstrument(loaded)
 
@@ -75,8 +75,7 @@ def test_probabilities_are_scores_where_the_model_was_logged_to_give_them(servic
     loaded.predict(X)
 
     table = service.table()
-    assert table.scores is not None
-    np.testing.assert_allclose(table.scores[:, 0], classifier.predict_proba(X)[:, 1])
+    np.testing.assert_allclose(unwrap(table.scores)[:, 0], classifier.predict_proba(X)[:, 1])
     uninstrument(loaded)
 
 
@@ -96,8 +95,7 @@ def test_a_model_of_somebodys_own_is_read_by_its_result(service: Service, tmp_pa
     loaded.predict(X)
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == [0.2, 0.3, 0.4, 0.5]
+    assert unwrap(table.scores)[:, 0].tolist() == [0.2, 0.3, 0.4, 0.5]
     uninstrument(loaded)
 
 

@@ -14,6 +14,7 @@ from driftline.tables.column_codec import strings
 from tests.support.facts import lacking
 from tests.support.onnx_graphs import network, session_of
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
@@ -51,8 +52,7 @@ def test_the_only_output_of_a_network_is_its_score(service: Service) -> None:
 
     table = service.table()
     assert answer[1].tolist() == pytest.approx([0.25, 0.75])
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == pytest.approx([0.5, 0.75])
+    assert unwrap(table.scores)[:, 0].tolist() == pytest.approx([0.5, 0.75])
     assert {name: column.numbers.tolist() for name, column in table.features.items() if column.numbers is not None} == {
         "age": [0.0, 0.0],
         "visits": [0.0, pytest.approx(np.log(3.0))],
@@ -79,8 +79,7 @@ def test_label_and_probabilities_of_a_converted_estimator_are_class_and_score(
     session.run(names, {"x": X})
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == pytest.approx([0.5, 0.25])
+    assert unwrap(table.scores)[:, 0].tolist() == pytest.approx([0.5, 0.25])
     assert (table.predicted is None) is (names == ["probabilities"])
     uninstrument(session)
 
@@ -90,8 +89,7 @@ def test_outputs_can_be_chosen(service: Service) -> None:
     session.run(None, {"x": X})
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == pytest.approx([0.5, 0.25])
+    assert unwrap(table.scores)[:, 0].tolist() == pytest.approx([0.5, 0.25])
     uninstrument(session)
 
 
@@ -105,8 +103,7 @@ def test_several_inputs_are_the_columns(service: Service) -> None:
     session.run(None, {"age": X[:, :1] + 1, "visits": X[:, :1] + 3})
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == [4.0, 4.0]
+    assert unwrap(table.scores)[:, 0].tolist() == [4.0, 4.0]
     assert sorted(table.features) == ["age", "visits"]
     uninstrument(session)
 

@@ -57,6 +57,7 @@ from tests.integrations.estimators.every_estimator import (
 )
 from tests.support.facts import lacking
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 
 def test_a_row_is_a_prediction_with_its_features_score_and_class(service: Service) -> None:
@@ -81,8 +82,7 @@ def test_a_row_is_a_prediction_with_its_features_score_and_class(service: Servic
     table = service.table()
     assert table.task.classes == ("churns", "stays")
     assert table.task.positive_class == "stays"  # the last, as scikit-learn has it
-    assert table.scores is not None
-    assert table.scores.tolist() == [[plain[0, 1]]]
+    assert unwrap(table.scores).tolist() == [[plain[0, 1]]]
     assert service.counts() == {(("ml.prediction.class", service.attributes()["ml.prediction.class"]),): 1}
 
 
@@ -97,8 +97,7 @@ def test_a_batch_is_a_prediction_per_row(service: Service) -> None:
     scores = estimator.predict_proba(BATCH)
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == scores[:, 1].tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == scores[:, 1].tolist()
     assert {name: column.numbers.tolist() for name, column in table.features.items() if column.numbers is not None} == {
         name: BATCH[name].tolist() for name in BATCH
     }
@@ -119,8 +118,7 @@ def test_what_the_model_says_wins_and_columns_follow_its_order(service: Service)
 
     table = service.table()
     assert table.task.classes == ("stays", "churns")
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == scores[:, 0].tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == scores[:, 0].tolist()
 
 
 def test_a_positive_class_alone_is_enough(service: Service) -> None:
@@ -128,8 +126,7 @@ def test_a_positive_class_alone_is_enough(service: Service) -> None:
     estimator = instrument(churn, classifier())
     scores = estimator.predict_proba(BATCH)
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == scores[:, 0].tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == scores[:, 0].tolist()
 
 
 def test_a_model_that_contradicts_the_estimator_is_an_error_with_the_fix(service: Service) -> None:
@@ -169,14 +166,12 @@ def test_what_a_binary_classifier_says(service: Service, estimator: Any, method:
     table = service.table()
     if "proba" in method:
         proba = np.exp(result) if "log" in method else result
-        assert table.scores is not None
-        assert table.scores[:, 0].tolist() == proba[:, 1].tolist()
+        assert unwrap(table.scores)[:, 0].tolist() == proba[:, 1].tolist()
         assert table.predicted is None
     else:
         assert table.scores is None
         assert table.predicted is not None
-        assert table.predicted.codes is not None
-        assert [table.predicted.categories[code] for code in table.predicted.codes] == decided
+        assert [table.predicted.categories[code] for code in unwrap(table.predicted.codes)] == decided
 
 
 def test_more_classes_have_a_score_each(service: Service) -> None:
@@ -186,8 +181,7 @@ def test_more_classes_have_a_score_each(service: Service) -> None:
     table = service.table()
     assert table.task.kind == "multiclass"
     assert table.task.classes == ("0", "1", "2")
-    assert table.scores is not None
-    assert table.scores.tolist() == scores.tolist()
+    assert unwrap(table.scores).tolist() == scores.tolist()
 
 
 def test_a_margin_per_class_says_the_class(service: Service) -> None:
@@ -196,8 +190,7 @@ def test_a_margin_per_class_says_the_class(service: Service) -> None:
     margins = estimator.decision_function(BATCH)
     table = service.table()
     assert table.predicted is not None
-    assert table.predicted.codes is not None
-    decided = [table.predicted.categories[code] for code in table.predicted.codes]
+    decided = [table.predicted.categories[code] for code in unwrap(table.predicted.codes)]
     assert decided == [str(i) for i in margins.argmax(axis=1)]
 
 
@@ -213,8 +206,7 @@ def test_a_regressor_says_a_value_with_its_deviation_or_without(service: Service
     process = instrument(nameless(service), GaussianProcessRegressor().fit(FRAME, VALUES))
     mean, _ = process.predict(BATCH, return_std=True)
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == mean.tolist()
+    assert unwrap(table.scores)[:, 0].tolist() == mean.tolist()
 
 
 def test_outliers_and_clusters_are_classes(service: Service) -> None:
@@ -309,10 +301,8 @@ def test_inside_an_open_prediction_class_and_score_complete_it(service: Service)
         scores = estimator.predict_proba(ROW.copy())
     table = service.table()
     assert strings(table.id) == ["A-1"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[scores[0, 0]]]
-    assert table.predicted is not None
-    assert table.predicted.categories == tuple(estimator.predict(ROW))
+    assert unwrap(table.scores).tolist() == [[scores[0, 0]]]
+    assert unwrap(table.predicted).categories == tuple(estimator.predict(ROW))
 
 
 def test_a_function_decorated_before_by_a_model_without_classes_keeps_its_own_result(service: Service) -> None:
@@ -326,8 +316,7 @@ def test_a_function_decorated_before_by_a_model_without_classes_keeps_its_own_re
     value = score({"age": 1.0})
     table = service.table()
     assert table.task.classes == ("0", "1")
-    assert table.scores is not None
-    assert table.scores.tolist() == [[value]]
+    assert unwrap(table.scores).tolist() == [[value]]
 
 
 def compositions() -> list[tuple[str, Callable[[], Any]]]:

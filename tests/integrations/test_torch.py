@@ -23,6 +23,7 @@ from driftline.tables.column_codec import strings
 
 from tests.support.facts import lacking
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 
@@ -67,8 +68,7 @@ def _nothing_compiled() -> None:
 
 def scores(service: Service) -> list[float]:
     table = service.table()
-    assert table.scores is not None
-    return [round(score, 6) for score in table.scores[:, 0].tolist()]
+    return [round(score, 6) for score in unwrap(table.scores)[:, 0].tolist()]
 
 
 def test_a_batch_is_its_rows(service: Service, net: Any) -> None:
@@ -96,8 +96,7 @@ def test_a_result_that_is_changed_afterwards_is_recorded_as_it_was(service: Serv
     x.zero_()
 
     assert scores(service) == [0.5, 0.75]
-    column = service.table().features["f1"].numbers
-    assert column is not None
+    column = unwrap(service.table().features["f1"].numbers)
     assert column.tolist() == pytest.approx([0.0, np.log(3.0)])
 
 

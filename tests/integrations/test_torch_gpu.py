@@ -10,6 +10,7 @@ import pytest
 from driftline.tables.column_codec import strings
 
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 if not torch.cuda.is_available():
@@ -62,8 +63,7 @@ def test_with_selectors_it_does_not_wait_either(service: Service, x: Any) -> Non
     table = service.tables()[-1]
 
     assert share < 0.1, share
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == pytest.approx([0.5, 0.75] * 2)
+    assert unwrap(table.scores)[:, 0].tolist() == pytest.approx([0.5, 0.75] * 2)
     assert table.predicted is not None
 
 
@@ -74,17 +74,12 @@ def test_scores_features_and_the_devices_own_time_arrive(service: Service, x: An
     x.zero_()
     table = service.table()
 
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == pytest.approx([0.5, 0.75])
-    column = table.features["f1"].numbers
-    assert column is not None
+    assert unwrap(table.scores)[:, 0].tolist() == pytest.approx([0.5, 0.75])
+    column = unwrap(table.features["f1"].numbers)
     assert column.tolist() == pytest.approx([0.0, np.log(3.0)])
-    assert table.duration is not None
-    assert table.duration.min() > 0.5
+    assert unwrap(table.duration).min() > 0.5
     (span,) = service.spans
-    assert span.end_time is not None
-    assert span.start_time is not None
-    assert span.end_time - span.start_time > 5e8
+    assert unwrap(span.end_time) - unwrap(span.start_time) > 5e8
 
 
 def test_one_row_has_its_score_and_features_on_the_span(service: Service, x: Any) -> None:
@@ -138,5 +133,4 @@ def test_inside_a_decorated_function_nothing_waits(service: Service, x: Any) -> 
 
     assert waits(x, handler) < 0.1
     table = service.tables()[-1]
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == [0.25, 0.25]
+    assert unwrap(table.scores)[:, 0].tolist() == [0.25, 0.25]

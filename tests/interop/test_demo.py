@@ -25,7 +25,7 @@ def test_a_flight_that_landed_is_in_its_trace_and_the_months_are_in_prometheus(t
         play(tmp_path, Console(file=log), forward=otlp) as finding,
         prometheus(tmp_path, finding.page.removeprefix("http://")) as url,
     ):
-        query = f"{url}/api/v1/query?query={metrics.PROMETHEUS[metrics.DRIFTLINE_PERFORMANCE_VALUE]}"
+        query = f"{url}/api/v1/query?query={metrics.INSTRUMENTS[metrics.DRIFTLINE_PERFORMANCE_VALUE].prometheus}"
         measured = eventually(lambda: get(query)["data"]["result"])
         recent = f"start={began}&end={began + 3_600 * 10**6}"
         found = f"{api}/api/traces?service=driftline&operation=outcome%20late-flights&limit=20&{recent}"

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.interop
 SECOND = 10**9
 HOUR = 3_600 * SECOND
 DERIVED = [
-    metrics.PROMETHEUS[name]
+    metrics.INSTRUMENTS[name].prometheus
     for name in (
         metrics.DRIFTLINE_DRIFT_VALUE,
         metrics.DRIFTLINE_DRIFT_STATUS,
@@ -82,9 +82,9 @@ def test_scraped_and_sent_series_have_the_same_names_labels_and_values(tmp_path:
                 eventually(partial(known, url, name, address), lambda both: both[0] and both[0] == both[1])
             page = get(f"{driftline.web}/metrics")
 
-    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_SENT_REQUESTS] in page
-    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS] not in page
-    assert metrics.PROMETHEUS[metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS] not in page
+    assert metrics.INSTRUMENTS[metrics.DRIFTLINE_FORWARD_SENT_REQUESTS].prometheus in page
+    assert metrics.INSTRUMENTS[metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS].prometheus not in page
+    assert metrics.INSTRUMENTS[metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS].prometheus not in page
 
 
 def test_a_series_that_ended_is_gone_at_once(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_series_that_ended_is_gone_at_once(tmp_path: Path) -> None:
     state = Point(metrics.DRIFTLINE_DRIFT_STATUS, ((attributes.DRIFTLINE_STATE, "ok"),), 1.0)
     with prometheus(tmp_path, "127.0.0.1:1") as url:
         target = OtlpHttpExporter(OtlpHttp(endpoint=f"{url}/api/v1/otlp"))
-        look = partial(known, url, metrics.PROMETHEUS[state.metric], "127.0.0.1:1")
+        look = partial(known, url, metrics.INSTRUMENTS[state.metric].prometheus, "127.0.0.1:1")
 
         target.export("metrics", metrics_request([state], now - SECOND, now), {})
         eventually(look, lambda both: both == ({}, {(("driftline_state", "ok"),): "1"}))

@@ -121,14 +121,14 @@ def test_what_is_derived_bears_no_name_that_a_service_sends(tmp_path: Path) -> N
         with running(tmp_path, exporters={name: everything}) as service:
             address = url(service, "http", "/v1/metrics")
             assert httpx.post(address, content=counted, headers=headers, trust_env=False).status_code == 200
-            wait_until(lambda: m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in get(service, "/metrics").text)
+            wait_until(lambda: m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus in get(service, "/metrics").text)
             page = get(service, "/metrics").text
     names = [name for kind, found in peer.accepted if kind == "metrics" for name in found]
     sent = [m.ML_PREDICTIONS, m.ML_PREDICT_DURATION]
     assert [names.count(name) for name in sent] == [1, 1]  # as they came; what is derived may go out more than once
     assert {m.DRIFTLINE_PREDICTIONS, m.DRIFTLINE_PREDICT_DURATION} <= set(names)
-    assert m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in page
-    assert [name for name in sent if m.PROMETHEUS[name] in page] == []
+    assert m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus in page
+    assert [name for name in sent if m.INSTRUMENTS[name].prometheus in page] == []
 
 
 @pytest.mark.parametrize("taken", ["grpc", "http", "web"])

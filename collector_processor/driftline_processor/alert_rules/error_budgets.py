@@ -159,7 +159,7 @@ def burn_of(long: str, short: str) -> Burn:
 
 def recorded(kind: str, window: str) -> str:
     """Return the name of a recorded rate: ``rate`` of counted calls, ``window`` or ``window_least`` of windows."""
-    level = m.PROMETHEUS[m.DRIFTLINE_OBJECTIVE_STATUS].removesuffix("_status")
+    level = m.INSTRUMENTS[m.DRIFTLINE_OBJECTIVE_STATUS].prometheus.removesuffix("_status")
     return f"{level}:burn_{kind}{window}"
 
 

@@ -84,7 +84,7 @@ def series(metric: str, models: Models, labels: Wanted, suffix: str = "") -> str
         suffix: Suffix of a histogram: ``_bucket`` or ``_count``.
     """
     model_labels = ((a.ML_MODEL_NAME, model) for model in models)
-    return f"{m.PROMETHEUS[metric]}{suffix}{matchers([*model_labels, *labels.items()])}"
+    return f"{m.INSTRUMENTS[metric].prometheus}{suffix}{matchers([*model_labels, *labels.items()])}"
 
 
 def one_of(names: Iterable[str]) -> str | Pattern:

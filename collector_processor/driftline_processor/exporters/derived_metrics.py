@@ -363,8 +363,11 @@ def metrics_request(
     for point in measured:
         metric = metrics_by_name.get(point.metric)
         if metric is None:
+            instrument = m.INSTRUMENTS.get(point.metric)
             metric = metrics_by_name[point.metric] = scope.metrics.add(
-                name=point.metric, unit=m.UNITS.get(point.metric, ""), description=m.DESCRIPTIONS.get(point.metric, "")
+                name=point.metric,
+                unit="" if instrument is None else instrument.unit,
+                description=m.DESCRIPTIONS.get(point.metric, ""),
             )
         stamp = {"time_unix_nano": now, "attributes": _key_values(point.attributes)}
         if point.buckets is not None:

@@ -112,7 +112,8 @@ def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 
 def counts_up(point: Point) -> bool:
     """Return True for a point of a counter or a histogram."""
-    return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
+    instrument = m.INSTRUMENTS.get(point.metric)
+    return point.buckets is not None or (instrument is not None and instrument.kind == "counter")
 
 
 MOST: Final = 5

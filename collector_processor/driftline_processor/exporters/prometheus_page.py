@@ -98,8 +98,8 @@ class PointCollector(Collector):
             yield self._family(metric, family)
 
     def _family(self, metric: str, family: list[Point]) -> families.Metric:
-        name = m.PROMETHEUS.get(metric) or _identifier(metric)
-        kind = m.INSTRUMENTS.get(metric, "unknown")
+        instrument = m.INSTRUMENTS.get(metric) or m.Instrument("unknown", "", _identifier(metric))
+        name, kind = instrument.prometheus, instrument.kind
         if kind == "histogram" and any(point.buckets is None for point in family):
             kind = "unknown"
         # A counter's family is named without the suffix of its sample, in both formats of prometheus_client.

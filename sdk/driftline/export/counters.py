@@ -93,7 +93,9 @@ def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False
     if counter is None:
         attributes = {a.DRIFTLINE_CAPTURE: "metrics"} if rowless else None
         meter = otel_metrics.get_meter(SCOPE, VERSION, provider, SCHEMA_URL, attributes)
-        counter = meter.create_counter(name, unit=metrics.UNITS[name], description=metrics.DESCRIPTIONS[name])
+        counter = meter.create_counter(
+            name, unit=metrics.INSTRUMENTS[name].unit, description=metrics.DESCRIPTIONS[name]
+        )
         _counters[key] = counter
     return counter
 

@@ -191,7 +191,7 @@ class _Points:
 
 
 def _metric(name: str, data: Any) -> Metric:
-    return Metric(name, metrics.DESCRIPTIONS[name], metrics.UNITS[name], data)
+    return Metric(name, metrics.DESCRIPTIONS[name], metrics.INSTRUMENTS[name].unit, data)
 
 
 def _blurred(point: Any) -> Any:

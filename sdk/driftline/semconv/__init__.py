@@ -8,7 +8,7 @@ the reference page ``docs/reference/semconv.md``. The constant of a name is the 
 >>> from driftline.semconv import attributes, metrics
 >>> attributes.ML_MODEL_NAME
 'ml.model.name'
->>> metrics.UNITS[metrics.ML_PREDICT_DURATION], metrics.PROMETHEUS[metrics.ML_PREDICT_DURATION]
+>>> metrics.INSTRUMENTS[metrics.ML_PREDICT_DURATION].unit, metrics.INSTRUMENTS[metrics.ML_PREDICT_DURATION].prometheus
 ('s', 'ml_predict_duration_seconds')
 """
 

@@ -302,7 +302,7 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
     failed = {**about, a.ERROR_TYPE: attributes[a.ERROR_TYPE]} if a.ERROR_TYPE in attributes else about
 
     def described(name: str) -> dict[str, Any]:
-        return {"name": name, "unit": metrics.UNITS[name], "description": metrics.DESCRIPTIONS[name]}
+        return {"name": name, "unit": metrics.INSTRUMENTS[name].unit, "description": metrics.DESCRIPTIONS[name]}
 
     def attributes_with(name: str) -> dict[str, Any]:
         return {**about, name: attributes[name]} if name in attributes else about

@@ -31,6 +31,7 @@ from tests.support.metric_requests import (
 )
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 RNG = np.random.default_rng(7)
 REFERENCE = {
@@ -99,16 +100,11 @@ def test_the_same_rows_give_the_same_numbers_with_and_without_their_records(open
         for method, value in column.methods.items():
             assert other.methods[method].value == pytest.approx(value.value, abs=1e-9)
     assert sent.features["age"].state == "drift"
-    assert sent.score is not None
-    assert summed.score is not None
-    assert summed.score.methods == sent.score.methods
-    assert sent.predicted is not None
-    assert summed.predicted is not None
-    assert summed.predicted.methods == sent.predicted.methods
+    assert unwrap(summed.score).methods == unwrap(sent.score).methods
+    assert unwrap(summed.predicted).methods == unwrap(sent.predicted).methods
     model = state.view(environment="none")
     assert (model.rows, model.distributed, model.by_class) == (0, 4_000, state.view().by_class)
-    assert model.duration is not None
-    assert model.duration[3] == 4_000
+    assert unwrap(model.duration)[3] == 4_000
 
 
 def test_cumulative_points_count_what_is_new_and_survive_a_restart(open_state: Open) -> None:
@@ -243,8 +239,7 @@ def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -
     point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     submit(state, metrics_body([point]))
     model = state.view()
-    assert model.windows["1h"][-1].score is not None
-    assert model.windows["1h"][-1].score.state == "no_baseline"
+    assert unwrap(model.windows["1h"][-1].score).state == "no_baseline"
     assert model.hints[0] == (
         "churn 1 has no baseline, so its distributions are not compared: "
         "there are no rows from which Driftline could learn one; pass one to driftline.Model('churn', "
@@ -279,8 +274,7 @@ def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None
     age = window.features["age"]
     assert (window.rows, window.distributed) == (1_000, 0)
     assert (age.rows, age.missing_now, age.state) == (1_000, 0.0, "ok")
-    assert window.score is not None
-    assert window.score.rows == 1_000
+    assert unwrap(window.score).rows == 1_000
 
 
 def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_state: Open) -> None:

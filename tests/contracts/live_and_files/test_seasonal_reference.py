@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
+from tests.support.unwrap import unwrap
 
 MIDNIGHT = NOON - NOON % DAY
 ZONE = "Europe/Paris"
@@ -154,10 +155,8 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     state.send(baselines=[built("none").to_json()])
     send(state, frame)
     (key,) = state.keys().values()
-    past = state.state.queries.baselines.of_production(key, MIDNIGHT, MIDNIGHT + 3 * DAY)
-    assert past is not None
-    seasons = past.extras.seasons
-    assert seasons is not None
+    past = unwrap(state.state.queries.baselines.of_production(key, MIDNIGHT, MIDNIGHT + 3 * DAY))
+    seasons = unwrap(past.extras.seasons)
     assert seasons.seasonality == Seasonality("hour", ZONE)
     hour = Seasonality("hour", ZONE).of(frame["time"])
     assert seasons.rows[:, 0].tolist() == np.bincount(hour, minlength=24).tolist()
@@ -176,8 +175,7 @@ def test_a_drift_is_dated_to_the_day_it_began_not_to_the_morning(open_state: Ope
     send(state, rows(2, 60, 5, hours=hours))
     send(state, rows(1, 60, 6, moved=1.5, hours=hours, first=2))
     last = state.view().windows["1h"][-1]
-    assert last.explanation is not None
-    (cause,) = last.explanation.causes
+    (cause,) = unwrap(last.explanation).causes
     assert cause.features == ("x",)
     assert cause.since == MIDNIGHT + 2 * DAY + 6 * HOUR
 

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.facts import lacking
 from tests.support.processes import addresses, has_rows, post_until_taken, process
+from tests.support.unwrap import unwrap
 
 pytestmark = pytest.mark.heavy
 
@@ -44,8 +45,7 @@ def backlog(first: int, now: int) -> bytes:
 
 
 def until_stopping(child: subprocess.Popen[str]) -> None:
-    assert child.stdout is not None
-    while child.stdout.readline() != "driftline: stopping\n":
+    while unwrap(child.stdout).readline() != "driftline: stopping\n":
         assert child.poll() is None
 
 
@@ -69,9 +69,8 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
     with process(tmp_path, "shutdown: {timeout: 15s}\n") as child:
         _, web = addresses(child)
         assert has_rows(web, REQUESTS * ROWS)
-        assert child.stderr is not None
         child.send_signal(signal.SIGHUP)
-        assert lacking(child.stderr.readline(), "SIGHUP") == []
+        assert lacking(unwrap(child.stderr).readline(), "SIGHUP") == []
         assert rows(web) == REQUESTS * ROWS
         child.send_signal(signal.SIGTERM)
         _, err = child.communicate(timeout=60)

@@ -17,6 +17,7 @@ from driftline_processor.readers.errors import BadInput
 from msgspec.structs import replace
 
 from tests.support.drills import START, traffic
+from tests.support.unwrap import unwrap
 
 AT = START + 5 * DAY
 
@@ -46,9 +47,7 @@ def test_nothing_before_its_time_is_broken(name: str) -> None:
     assert now.known.tolist() == was.known.tolist()
     for feature, column in was.features.items():
         assert np.array_equal(numbers_of(now.features[feature]), numbers_of(column), equal_nan=True)
-    assert now.actual is not None
-    assert was.actual is not None
-    assert np.array_equal(now.actual.codes, was.actual.codes)  # type: ignore[arg-type]
+    assert np.array_equal(unwrap(now.actual).codes, unwrap(was.actual).codes)  # type: ignore[arg-type]
 
 
 def test_an_input_comes_empty_in_a_share_of_the_rows() -> None:
@@ -110,20 +109,14 @@ def test_drawn_inputs_move_without_rows_that_repeat_each_other(task: str) -> Non
     assert now.max() <= was.max()
     rows = zip(*(values_of(column) for column in after.take(late).features.values()), strict=True)
     assert len(set(rows)) == late.sum()
-    assert after.scores is not None
-    assert sent.model is not None
-    assert after.scores.tolist() == sent.model(after.features).tolist()
-    assert after.actual is not None
-    assert sent.actual is not None
-    assert values_of(after.actual) != values_of(sent.actual)
+    assert unwrap(after.scores).tolist() == unwrap(sent.model)(after.features).tolist()
+    assert values_of(unwrap(after.actual)) != values_of(unwrap(sent.actual))
 
 
 def test_a_third_of_the_outcomes_turns() -> None:
     sent = traffic()
     after = broken("concept-shift", sent)
-    assert after.actual is not None
-    assert sent.actual is not None
-    turned = np.not_equal(after.actual.codes, sent.actual.codes)  # type: ignore[arg-type]
+    turned = np.not_equal(unwrap(after.actual).codes, unwrap(sent.actual).codes)  # type: ignore[arg-type]
     assert 0.25 < turned[sent.time >= AT].mean() < 0.35
     assert after.features is sent.features
 
@@ -131,9 +124,7 @@ def test_a_third_of_the_outcomes_turns() -> None:
 def test_outcomes_of_a_regression_move_by_their_deviation() -> None:
     sent = traffic(task=Task("regression"))
     after = broken("concept-shift", sent, size=2.0)
-    assert after.actual is not None
-    assert sent.actual is not None
-    was, now = numbers_of(sent.actual), numbers_of(after.actual)
+    was, now = numbers_of(unwrap(sent.actual)), numbers_of(unwrap(after.actual))
     assert np.allclose((now - was)[sent.time >= AT], 2 * np.std(was))
 
 

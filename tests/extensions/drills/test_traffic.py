@@ -10,6 +10,7 @@ from driftline_processor.core.windows.window import DAY
 from msgspec.structs import replace
 
 from tests.support.drills import START, traffic
+from tests.support.unwrap import unwrap
 
 NOW = START + 30 * DAY
 
@@ -19,11 +20,9 @@ def test_predictions_arrive_with_their_inputs_scores_and_latencies() -> None:
     [table] = [one for body in sent.predictions() for one in decode_logs(body, NOW).predictions]
     assert (table.key.model, table.key.version, table.task.kind) == ("churn", "1", "binary")
     assert table.time.tolist() == sent.time.tolist()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == sent.scores[:, 0].tolist()  # type: ignore[index]
+    assert unwrap(table.scores)[:, 0].tolist() == sent.scores[:, 0].tolist()  # type: ignore[index]
     assert table.features["age"].numbers.tolist() == sent.features["age"].numbers.tolist()  # type: ignore[union-attr]
-    assert table.duration is not None
-    assert np.allclose(table.duration, 0.02)
+    assert np.allclose(unwrap(table.duration), 0.02)
 
 
 def test_traffic_without_latency_says_none() -> None:

@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 from .every_estimator import (
     BATCH,
@@ -101,8 +102,7 @@ def test_the_file_says_which_class_is_which_model(
     LinearRegression().fit(FRAME, VALUES).predict(ROW)
     churn, spend = sorted(everywhere.tables(), key=lambda table: table.key.model)
     assert (churn.key.model, churn.key.version, list(churn.features)) == ("churn", "3", ["age", "visits"])
-    assert churn.scores is not None
-    assert churn.scores[:, 0].tolist() == scores[:, 0].tolist()
+    assert unwrap(churn.scores)[:, 0].tolist() == scores[:, 0].tolist()
     assert (spend.key.model, spend.task.kind) == ("spend", "regression")
 
 
@@ -137,8 +137,7 @@ def test_inside_an_open_prediction_of_any_model_nothing_is_counted_twice(everywh
         scores = estimator.predict_proba(ROW)
     table = everywhere.table()
     assert (table.key.model, len(table)) == ("churn", 1)
-    assert table.scores is not None
-    assert table.scores.tolist() == [[scores[0, 0]]]
+    assert unwrap(table.scores).tolist() == [[scores[0, 0]]]
     assert list(table.features) == list(FRAME)
 
 

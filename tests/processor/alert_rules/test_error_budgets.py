@@ -13,9 +13,9 @@ from tests.support.promtool import PROMTOOLS, Fires, check_firing, check_rules, 
 from tests.support.rule_files import config, reasons, rule_file
 
 MODEL = {"ml_model_name": "churn", "ml_model_version": "7"}
-CALLS = selector(m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS], {**MODEL, "ml_prediction_class": "1"})
-OTHER_CALLS = selector(m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS], {**MODEL, "ml_prediction_class": "0"})
-FAILED = selector(m.PROMETHEUS[m.DRIFTLINE_PREDICTION_FAILURES], {**MODEL, "error_type": "TimeoutError"})
+CALLS = selector(m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus, {**MODEL, "ml_prediction_class": "1"})
+OTHER_CALLS = selector(m.INSTRUMENTS[m.DRIFTLINE_PREDICTIONS].prometheus, {**MODEL, "ml_prediction_class": "0"})
+FAILED = selector(m.INSTRUMENTS[m.DRIFTLINE_PREDICTION_FAILURES].prometheus, {**MODEL, "error_type": "TimeoutError"})
 AVAILABLE = {"driftline_objective_rule": "availability >= 99.9 %"}
 
 
@@ -64,7 +64,7 @@ def test_the_rates_are_those_of_the_workbook() -> None:
 
 @pytest.mark.parametrize("which", PROMTOOLS)
 def test_calls_that_are_slow_spend_the_budget_of_a_latency(which: str, tmp_path: Path) -> None:
-    name = m.PROMETHEUS[m.DRIFTLINE_PREDICT_DURATION]
+    name = m.INSTRUMENTS[m.DRIFTLINE_PREDICT_DURATION].prometheus
     case = Fires(
         "BudgetBurns",
         {
@@ -93,7 +93,8 @@ def test_models_with_the_same_objectives_have_rules_of_their_own(which: str, tmp
 
 def measured(name: str, window: str, metric: str = "precision", **more: str) -> str:
     return selector(
-        m.PROMETHEUS[name], {**MODEL, "driftline_performance_metric": metric, "driftline_window": window, **more}
+        m.INSTRUMENTS[name].prometheus,
+        {**MODEL, "driftline_performance_metric": metric, "driftline_window": window, **more},
     )
 
 

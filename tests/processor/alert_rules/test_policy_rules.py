@@ -44,7 +44,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 
 
 def series(metric: str, labels: dict[str, str] | None = None, **more: str) -> str:
-    return selector(m.PROMETHEUS[metric], {**(DAY if labels is None else labels), **more})
+    return selector(m.INSTRUMENTS[metric].prometheus, {**(DAY if labels is None else labels), **more})
 
 
 def performance(name: str, metric: str = "accuracy", window: str = "1d", **more: str) -> str:

@@ -34,7 +34,9 @@ def test_series_and_labels_are_those_of_the_registry() -> None:
     labels = {str(value).replace(".", "_") for name, value in vars(attributes).items() if name.isupper()}
     expressions = [rule["expr"] for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
     asked = {name for one in expressions for name in re.findall(r"\b((?:ml|driftline)_\w+)\{", one)}
-    assert {name.removesuffix("_bucket").removesuffix("_count") for name in asked} <= {*metrics.PROMETHEUS.values()}
+    assert {name.removesuffix("_bucket").removesuffix("_count") for name in asked} <= {
+        instrument.prometheus for instrument in metrics.INSTRUMENTS.values()
+    }
     assert asked
     assert {name for one in expressions for name in re.findall(r"[{,](\w+)(?:=|!~)", one)} <= labels | {"le"}
 

@@ -46,10 +46,11 @@ def test_one_and_none_of_some_names() -> None:
 def test_a_series_has_all_that_is_wanted_of_models_and_labels() -> None:
     of = (Pattern("a.*"), none_of(["ab"]))
     expected = (
-        m.PROMETHEUS[m.DRIFTLINE_MODEL_STATUS] + '{ml_model_name=~"a.*",ml_model_name!~"ab",driftline_state="degraded"}'
+        m.INSTRUMENTS[m.DRIFTLINE_MODEL_STATUS].prometheus
+        + '{ml_model_name=~"a.*",ml_model_name!~"ab",driftline_state="degraded"}'
     )
     assert series(m.DRIFTLINE_MODEL_STATUS, of, {a.DRIFTLINE_STATE: "degraded"}) == expected
-    assert series(m.DRIFTLINE_MODEL_STATUS, (), {}) == m.PROMETHEUS[m.DRIFTLINE_MODEL_STATUS]
+    assert series(m.DRIFTLINE_MODEL_STATUS, (), {}) == m.INSTRUMENTS[m.DRIFTLINE_MODEL_STATUS].prometheus
 
 
 def test_a_text_is_no_template() -> None:

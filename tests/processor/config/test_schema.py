@@ -20,6 +20,7 @@ from driftline_processor.exporters.types.otlp_http import OtlpHttp
 
 from tests.support.facts import Facts, lacking
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 
 def write(folder: Path, text: str) -> Path:
@@ -80,9 +81,7 @@ def test_a_method_that_there_is_not_is_named_with_those_there_are(tmp_path: Path
 
 def test_no_file_gives_the_documented_ports() -> None:
     protocols = load().receivers.otlp.protocols
-    assert protocols.grpc is not None
-    assert protocols.http is not None
-    assert [protocols.grpc.endpoint, protocols.http.endpoint] == [
+    assert [unwrap(protocols.grpc).endpoint, unwrap(protocols.http).endpoint] == [
         Address("127.0.0.1", 4317),
         Address("127.0.0.1", 4318),
     ]
@@ -102,8 +101,7 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
 
 def test_only_named_protocols_are_received_and_an_empty_one_has_its_defaults(tmp_path: Path) -> None:
     protocols = load(write(tmp_path, "receivers: {otlp: {protocols: {grpc: }}}")).receivers.otlp.protocols
-    assert protocols.grpc is not None
-    assert protocols.grpc.endpoint == Address("127.0.0.1", 4317)
+    assert unwrap(protocols.grpc).endpoint == Address("127.0.0.1", 4317)
     assert protocols.http is None
 
 

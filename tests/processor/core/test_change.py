@@ -36,6 +36,7 @@ from simulations.kinds_of_change import (
     quiet,
     unit,
 )
+from tests.support.unwrap import unwrap
 
 DAY = Window("1d", 0, 86_400 * 10**9)
 ONE = np.eye(6)[0]
@@ -60,8 +61,7 @@ def kind(draw: Callable[[np.random.Generator], Rows], outcomes: bool = True, see
 def test_a_planted_change_is_named_once_outcomes_are_known(
     draw: Callable[[np.random.Generator], Rows], named: str
 ) -> None:
-    found = kind(draw).change_kind
-    assert found is not None
+    found = unwrap(kind(draw).change_kind)
     assert found.kind == named
     assert found.evidence
 
@@ -70,15 +70,13 @@ def test_a_planted_change_is_named_once_outcomes_are_known(
 def test_without_outcomes_scores_and_features_tell_which_and_the_sentence_says_what_they_cannot(
     draw: Callable[[np.random.Generator], Rows], named: str
 ) -> None:
-    found = kind(draw, outcomes=False).change_kind
-    assert found is not None
+    found = unwrap(kind(draw, outcomes=False).change_kind)
     assert found.kind == named
     assert change_sentence(found).endswith(f"; {OPEN}")
 
 
 def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
-    found = kind(flipped(0.15)).change_kind
-    assert found is not None
+    found = unwrap(kind(flipped(0.15)).change_kind)
     assert (found.kind, found.reason) == ("concept_change", "meaning_changed")
     assert change_sentence(found).endswith(f"; {CAVEAT}")
 
@@ -87,8 +85,7 @@ def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
 def test_a_service_that_is_slow_fails_or_answers_with_one_value_is_named(
     draw: Callable[[np.random.Generator], Rows],
 ) -> None:
-    found = kind(draw, outcomes=False).change_kind
-    assert found is not None
+    found = unwrap(kind(draw, outcomes=False).change_kind)
     assert found.kind == "service"
     assert change_sentence(found).startswith("the service itself changed: ")
 
@@ -119,8 +116,7 @@ def window(**fields: object) -> Evaluation:
 def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
     slow = ObjectiveState("latency_p99", "latency_p99 <= 0.1", "broken", 0.4, 0.3, 0.5, 1_000)
     drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
-    found = kind_of_change(window(objectives=(slow,), features={"x": drift}))
-    assert found is not None
+    found = unwrap(kind_of_change(window(objectives=(slow,), features={"x": drift})))
     assert (found.kind, found.evidence) == ("service", (fact("rule_broken", rule="latency_p99 <= 0.1"),))
     assert kind_of_change(window(objectives=(replace(slow, metric="accuracy"),))) is None
 
@@ -128,8 +124,7 @@ def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
 def test_values_out_of_range_are_inputs_that_moved() -> None:
     drift = ColumnDrift("feature", "x", "drift", "ks", 1_000, {})
     finding = Finding("out_of_range", ("x",), "critical", 0.0, 0.6, 0.0)
-    found = kind_of_change(window(findings=(finding,), features={"x": drift}))
-    assert found is not None
+    found = unwrap(kind_of_change(window(findings=(finding,), features={"x": drift})))
     assert found.kind == "covariate_shift"
     assert found.evidence == (fact("columns_drift", names=("x",)),)
 
@@ -137,8 +132,7 @@ def test_values_out_of_range_are_inputs_that_moved() -> None:
 def test_errors_of_a_regression_beyond_what_was_estimated_are_a_concept_change() -> None:
     made = (5.0, 4.5, 5.5, 0.25, 4.0, 6.0, False, 1_000, "panes", "direct_loss")
     off = Estimate(*made, error=2.0, error_deviation=0.25)  # type: ignore[arg-type]
-    found = kind_of_change(window(estimated={"mae": off}, outcome_rows=900))
-    assert found is not None
+    found = unwrap(kind_of_change(window(estimated={"mae": off}, outcome_rows=900)))
     assert found.kind == "concept_change"
     assert found.evidence == (fact("estimate_missed", metric="mae", error=2.0),)
     assert kind_of_change(window(estimated={"mae": replace(off, error=0.3)}, outcome_rows=900)) is None

@@ -21,6 +21,8 @@ from driftline_processor.core.window_context import NO_CONTEXT, WindowContext
 from driftline_processor.core.windows.window import Window
 from sklearn.metrics import log_loss
 
+from tests.support.unwrap import unwrap
+
 KEY = ModelKey("churn", "7", "prod")
 DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 
@@ -38,8 +40,7 @@ def built(rows: dict[str, Any]) -> Baseline:
 def folded(rows: dict[str, Any], baseline: Baseline, labelled: int) -> Pane:
     table, truth, *_ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
     assert truth is not None
-    assert truth.numbers is not None
-    truth.numbers[labelled:] = np.nan
+    unwrap(truth.numbers)[labelled:] = np.nan
     return merge([fold(table, baseline.bins), fold_outcomes(table.task, table.scores, None, truth)])
 
 
@@ -101,9 +102,7 @@ def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
     found = judged(pane, task=task)
     assert found.features == {}
     assert found.fraction is None
-    assert found.score is not None
-    assert found.predicted is not None
-    assert (found.score.state, found.predicted.state) == ("no_baseline", "no_baseline")
+    assert (unwrap(found.score).state, unwrap(found.predicted).state) == ("no_baseline", "no_baseline")
     assert found.realized["roc_auc"].value is not None
     assert found.coverage == 1
     assert judged(pane, task=Task("regression")).predicted is None
@@ -123,9 +122,8 @@ def test_a_reviewed_tenth_covers_a_tenth_whatever_it_stands_for() -> None:
     baseline = built(frame(500, 1))
     table, truth, *_ = table_from_frame(rows, score="score", actual="actual", model="churn", task="binary")
     assert truth is not None
-    assert truth.numbers is not None
     reviewed = np.arange(1_000) % 10 == 0
-    truth.numbers[~reviewed] = np.nan
+    unwrap(truth.numbers)[~reviewed] = np.nan
     outcomes = fold_outcomes(table.task, table.scores, None, truth, np.full(1_000, 10.0))
     found = judged(merge([fold(table, baseline.bins), outcomes]), baseline)
     assert (found.outcome_rows, found.coverage) == (100, 0.1)

@@ -29,6 +29,7 @@ from driftline_processor.queries.overview import ModelView
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 HOURLY = Model(windows=("1h",))
 
@@ -185,8 +186,7 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
     found = newest(state)
     assert {name: column.state for name, column in found.features.items()} == {"age": "drift", "plan": "ok"}
     assert found.fraction == 0.5
-    assert found.score is not None
-    assert found.score.state == "ok"
+    assert unwrap(found.score).state == "ok"
     assert state.view().baseline.source == "config"  # type: ignore[union-attr]
     (hint,) = state.view().hints
     assert "driftline.Model('churn').outcome(" in hint
@@ -195,8 +195,7 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
 def test_the_hint_on_outcomes_is_a_line_of_python_whatever_the_models_name(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["A"], NOON, [0.5], model="two-years"))
-    said = re.search(r"send (.*) or POST", state.view("two-years").hints[-1])
-    assert said is not None
+    said = unwrap(re.search(r"send (.*) or POST", state.view("two-years").hints[-1]))
     call = ast.parse(said[1], mode="eval").body
     assert ast.unparse(call) == "driftline.Model('two-years').outcome(id, actual)"
 

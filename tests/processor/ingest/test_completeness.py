@@ -25,6 +25,7 @@ from tests.support.otlp_requests import logs, record
 from tests.support.service import HERE, Service
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, predictions
+from tests.support.unwrap import unwrap
 
 
 def by_age(row: dict[str, float]) -> float:
@@ -80,8 +81,7 @@ def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clo
     for body in service.channel.bodies:
         state.state.submit("logs", body).result(60)
     state.state.submit("traces", encode_spans(service.spans).SerializeToString()).result(60)
-    data = service.reader.get_metrics_data()
-    assert data is not None
+    data = unwrap(service.reader.get_metrics_data())
     state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
     state.state.catch_up()
@@ -101,14 +101,12 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
         service.flush()
         if burst != 1:  # one record of four is lost on the way
             state.state.submit("logs", service.channel.bodies[-1]).result(60)
-    data = service.reader.get_metrics_data()
-    assert data is not None
+    data = unwrap(service.reader.get_metrics_data())
     state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
     state.state.catch_up()
     (model,) = state.state.publish().models
-    assert model.balance is not None
-    assert model.balance.completeness == 0.75
+    assert unwrap(model.balance).completeness == 0.75
     assert lacking(model.hints[0], "200 predictions") == []
     assert lacking(model.hints[0], "150", "75 %") == []
     (gauge,) = [point for point in points(state.state) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
@@ -140,12 +138,10 @@ def test_only_what_every_process_has_counted_is_balanced(open_state: Open, clock
             clock.now = NOON + minute * MINUTE
             arrived(state, 10, minute - 0.5, instance)
             counted(state, 10 * (minutes.index(minute) + 1), minute, instance=instance)
-    found = state.view().balance
-    assert found is not None
+    found = unwrap(state.view().balance)
     assert (found.end, found.rows) == (NOON + PANE, 20.0)  # of the second process nothing is known after that
     clock.now += SILENT
-    found = state.view().balance
-    assert found is not None
+    found = unwrap(state.view().balance)
     assert (found.end, found.rows, found.counted) == (NOON + 2 * PANE, 30.0, 30.0)
 
 
@@ -168,8 +164,7 @@ def test_a_process_that_ran_before_is_balanced_from_its_second_count_on(open_sta
         arrived(state, 30, minute + 0.5)
     counted(state, 1_000_060, 15, start=NOON - DAY)
     clock.now += HOUR
-    found = state.view().balance
-    assert found is not None
+    found = unwrap(state.view().balance)
     assert found.start == NOON + PANE
     assert found.rows == 60
 
@@ -249,8 +244,7 @@ def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_stat
         arrived(state, 50, minute - 0.5)
         counted(state, 200 + (minute - 6) * 50, minute)
     clock.now = NOON + 51 * MINUTE
-    found = state.view().balance
-    assert found is not None
+    found = unwrap(state.view().balance)
     assert (found.end, found.counted, found.doubt) == (NOON + 10 * 5 * MINUTE, 2_400.0, 0.0)
     assert found.completeness == 1.0
 
@@ -262,12 +256,10 @@ def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Ope
     arrived(state, 9_800, 4.4)
     counted(state, 10_400, 5.5)
     clock.now = NOON + 6 * MINUTE
-    found = state.view().balance
-    assert found is not None
+    found = unwrap(state.view().balance)
     assert (found.rows, found.counted, found.doubt) == (9_800.0, 10_200.0, 200.0)
     assert lacking(state.view().hints[0], "10,200 predictions") == []
     arrived(state, 210, 4.6)
-    found = state.view().balance
-    assert found is not None
+    found = unwrap(state.view().balance)
     assert found.completeness < 0.99
     assert not any("predictions of churn counted" in hint for hint in state.view().hints)

@@ -31,6 +31,7 @@ from tests.support.facts import lacking
 from tests.support.service import Service
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 SECOND = 10**9
 RATES = np.repeat([0.1, 0.5], [600, 400])
@@ -58,9 +59,7 @@ def tell(state: Opened, clock: Clock, first: int, last: int) -> None:
 
 
 def concept(state: Opened, **key: str) -> ConceptDrift:
-    found = state.view(**key).concept
-    assert found is not None
-    return found
+    return unwrap(state.view(**key).concept)
 
 
 def test_errors_that_become_more_are_found_and_logged(
@@ -293,8 +292,7 @@ class TestTheSameRowsInFilesAndLive:
             state.state.submit("logs", body).result(60)
             state.state.join_now()
         [view] = state.state.publish().models
-        live = view.concept
-        assert live is not None
+        live = unwrap(view.concept)
         assert in_files is not None
         assert (live.state, live.outcomes) == ("drift", N)
         assert live.corrected == (known["actual"].iloc[:40] != 0).sum()
@@ -375,9 +373,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     }
     assert list(live.drifting()) == ["country=NL"]
     found = live.slices["country=NL"]
-    assert found.after is not None
-    assert found.before is not None
-    assert found.after > found.before + 0.3
+    assert unwrap(found.after) > unwrap(found.before) + 0.3
     assert lacking(caplog.text, "churn 1", "country=NL", "rose") == []
     assert json_of(live)["slices"]["country=NL"]["state"] == "drift"
     assert "; in country=NL it rose from" in sentence(live, str)
@@ -399,8 +395,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     ).save(tmp_path / "baseline.json")
     inputs = EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "baseline.json")
     options = EvaluationOptions()
-    in_file = evaluate_files(inputs, options, print).concept
-    assert in_file is not None
+    in_file = unwrap(evaluate_files(inputs, options, print).concept)
     assert set(in_file.slices) == set(live.slices)
     for name, one in in_file.slices.items():
         own = live.slices[name]

@@ -9,6 +9,7 @@ from driftline_processor.config.model import Model
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 JOINED = "SELECT p.id, j.number::INTEGER FROM joined j JOIN predictions p ON p.seq = j.prediction ORDER BY p.id"
 
@@ -91,17 +92,14 @@ def test_the_stream_of_errors_hears_each_prediction_once(open_state: Open) -> No
     state.send(outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True))
     state.state.settle()
     state.send(outcomes(["a"], [1], NOON + 3 * HOUR))
-    concept = state.view().concept
-    assert concept is not None
+    concept = unwrap(state.view().concept)
     assert (concept.outcomes, concept.corrected) == (2, 2)  # taken back, and said again
     state.send(predictions(["c"]), outcomes(["c"], [1]), outcomes(["c"], [None], NOON + 2 * HOUR, retracted=True))
-    concept = state.view().concept
-    assert concept is not None
+    concept = unwrap(state.view().concept)
     assert (concept.outcomes, concept.corrected) == (3, 3)
     state.send(predictions(["d"]), outcomes(["d"], [None], NOON + 2 * HOUR, retracted=True), outcomes(["d"], [1]))
     state.send(outcomes(["d"], [0], NOON + 3 * HOUR))
-    concept = state.view().concept
-    assert concept is not None
+    concept = unwrap(state.view().concept)
     assert (concept.outcomes, concept.corrected) == (4, 3)  # its first outcome never counted
 
 

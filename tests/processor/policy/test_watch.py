@@ -18,6 +18,7 @@ from msgspec import structs
 
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, headline, model, silence, silent, watched
+from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import MAY_COME, column, known, right, value, window, wrong
 
 HOUR = 3600 * 10**9
@@ -64,8 +65,7 @@ def test_a_message_says_how_sure_it_is_and_what_to_do(tmp_path: Path) -> None:
 def test_one_window_at_risk_is_not_told_and_two_in_a_row_are(tmp_path: Path) -> None:
     with watched(tmp_path) as watch:
         one = model([right(0), right(1), SHIFTED[0]])
-        assert one.verdict is not None
-        assert one.verdict.state == "at_risk"
+        assert unwrap(one.verdict).state == "at_risk"
         assert watch.headlines(one) == []
         two = model([right(0), right(1), *SHIFTED])
         assert watch.headlines(two) == ["opened late at_risk 2013-07-03"]
@@ -78,8 +78,7 @@ def test_one_window_that_may_be_chance_is_not_two_while_later_ones_wait_for_thei
     with watched(tmp_path) as watch:
         watch.look(model(days[:2]))
         late = model(days)
-        assert late.verdict is not None
-        assert late.verdict.state == "at_risk"
+        assert unwrap(late.verdict).state == "at_risk"
         assert watch.look(late) == []
 
 

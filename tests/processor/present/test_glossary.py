@@ -9,6 +9,7 @@ import pytest
 from driftline_processor.present.glossary import WORDS, Definitions
 
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 
 def test_a_word_is_told_once() -> None:
@@ -44,10 +45,8 @@ def test_marks_are_code_on_a_page_and_nothing_in_a_hint() -> None:
 
 
 def test_the_documentation_has_the_same_words(capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("generate_glossary", ROOT / "scripts/generate_glossary.py")
-    assert spec is not None
-    assert spec.loader is not None
+    spec = unwrap(importlib.util.spec_from_file_location("generate_glossary", ROOT / "scripts/generate_glossary.py"))
     script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    unwrap(spec.loader).exec_module(script)
 
     assert script.main(["--check"]) == 0, capsys.readouterr().out

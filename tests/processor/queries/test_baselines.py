@@ -32,6 +32,7 @@ from tests.support.state_rows import (
     outcomes,
     predictions,
 )
+from tests.support.unwrap import unwrap
 
 ONE = baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}, version="1")
 TWO = baseline([0.2, 0.8] * 200, {"x": [0.2, 0.8] * 200}, version="1")
@@ -51,8 +52,7 @@ def put(state: Opened, pushed: Baseline) -> None:
 
 
 def in_force(state: Opened, version: str = "1") -> tuple[str, str]:
-    found = state.state.queries.baselines.in_force(ModelKey("churn", version))
-    assert found is not None
+    found = unwrap(state.state.queries.baselines.in_force(ModelKey("churn", version)))
     return found.baseline.digest, found.source
 
 
@@ -113,8 +113,7 @@ def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(open_state:
     state = open_state()
     put(state, ONE)
     state.send(rows(60))
-    rolled = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
-    assert rolled is not None
+    rolled = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
     assert rolled.fold == ONE.fold != TWO.fold
     assert rolled.digest != ONE.digest
     put(state, rolled)
@@ -134,8 +133,7 @@ def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, cloc
     state.send(outcomes([str(at) for at in range(600)], actual, NOON + 31 * DAY))
     state.state.settle()
     since, until = NOON + 5 * DAY, NOON + 20 * DAY
-    found = state.state.queries.baselines.of_production(KEY, since, until)
-    assert found is not None
+    found = unwrap(state.state.queries.baselines.of_production(KEY, since, until))
     inside = (times >= since) & (times < until)
     assert found.pane.rows == int(inside.sum()) == 300
     which = np.flatnonzero(inside)
@@ -174,8 +172,7 @@ def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(ope
     put(state, TWO)
     state.send(rows(30, 50, NOON))
     state.state.settle()
-    found = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
-    assert found is not None
+    found = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
     assert (found.pane.rows, found.pane.parts["feature:x"].sum()) == (30, 30)
     assert found.bins == TWO.bins
 
@@ -195,11 +192,9 @@ def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
     put(state, ONE)
     state.send(rows(60))
     state.state.settle()
-    running = state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY)
-    assert running is not None
+    running = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
     state.state.stop()
-    left = production_of_state(tmp_path / "state", KEY, NOON - DAY, NOON + DAY)
-    assert left is not None
+    left = unwrap(production_of_state(tmp_path / "state", KEY, NOON - DAY, NOON + DAY))
     assert left.to_json() == running.to_json()
     assert production_of_state(tmp_path / "state", ModelKey("risk"), NOON - DAY, NOON + DAY) is None
     with pytest.raises(StorageError, match=r"storage\.directory"):

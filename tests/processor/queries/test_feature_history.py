@@ -15,6 +15,7 @@ from driftline_processor.queries.feature_history import FeatureHistories, Featur
 
 from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
+from tests.support.unwrap import unwrap
 
 KEY = ModelKey("churn", "1", "")
 TRACE = bytes(range(16))
@@ -54,9 +55,7 @@ def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
 
 def history(state: Opened, feature: str, at: int = -1) -> FeatureHistory:
     windows = state.view().windows["1d"]
-    found = state.state.queries.features.over(KEY, feature, windows, windows[at])
-    assert found is not None
-    return found
+    return unwrap(state.state.queries.features.over(KEY, feature, windows, windows[at]))
 
 
 def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opened) -> None:
@@ -66,8 +65,7 @@ def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opene
     bins = filled.state.queries.features._baselines.in_force(KEY).baseline.bins.features["age"]  # type: ignore[union-attr]
     assert isinstance(bins, NumberBins)
     for day in range(3):
-        quantiles = found.windows[MIDNIGHT + day * DAY].quantiles
-        assert quantiles is not None
+        quantiles = unwrap(found.windows[MIDNIGHT + day * DAY].quantiles)
         for told, real in zip(quantiles, np.quantile(values_of_day(day)[8:], LEVELS), strict=True):
             at = int(np.clip(np.searchsorted(bins.edges, real), 1, len(bins.edges) - 1))
             width = bins.edges[at] - bins.edges[at - 1] if real < bins.edges[-1] else real
@@ -76,8 +74,7 @@ def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opene
     assert last.above == 1.0
     assert last.quantiles is not None
     assert bool((last.quantiles >= 128).all() and (last.quantiles <= values_of_day(3)[8:].max()).all())
-    assert last.open_ends is not None
-    assert last.open_ends.tolist() == [0] * 5
+    assert unwrap(last.open_ends).tolist() == [0] * 5
     assert found.baseline.quantiles == pytest.approx(np.quantile(reference(), LEVELS), abs=0.3)
 
 
@@ -91,17 +88,14 @@ def test_labels_have_shares_and_new_ones_are_others(filled: Opened) -> None:
     assert found.categories == ("a", "b")
     shares = [one.shares.tolist() for one in found.windows.values() if one.shares is not None]
     assert shares == [[0.75, 0.25, 0.0], [0.5, 0.5, 0.0], [0.25, 0.0, 0.75], [0.0, 1.0, 0.0]]
-    assert found.baseline.shares is not None
-    assert found.baseline.shares.tolist() == [0.5, 0.5, 0.0]
+    assert unwrap(found.baseline.shares).tolist() == [0.5, 0.5, 0.0]
     assert found.now is None
 
 
 def test_the_shape_of_the_chosen_window_is_its_own(filled: Opened) -> None:
     found = history(filled, "age", at=-1)
-    assert found.now is not None
-    assert found.was is not None
-    assert found.now.above == 1.0
-    assert found.was.above < 0.002
+    assert unwrap(found.now).above == 1.0
+    assert unwrap(found.was).above < 0.002
 
 
 def test_a_window_is_read_once_and_again_when_it_has_other_rows(
@@ -165,8 +159,7 @@ def test_a_feature_that_no_baseline_has_has_no_history(filled: Opened) -> None:
 def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled: Opened) -> None:
     filled.view()
     start = MIDNIGHT + 3 * DAY
-    found = filled.state.queries.features.outside(KEY, "age", start, start + DAY, limit=3)
-    assert found is not None
+    found = unwrap(filled.state.queries.features.outside(KEY, "age", start, start + DAY, limit=3))
     ages = values_of_day(3)
     ages[:8] = 0
     farthest = np.argsort(-ages)[:3].tolist()
@@ -178,8 +171,7 @@ def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled
 def test_rows_out_of_range_are_of_the_window_alone(filled: Opened) -> None:
     filled.view()
     start = MIDNIGHT + 3 * DAY
-    found = filled.state.queries.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50)
-    assert found is not None
+    found = unwrap(filled.state.queries.features.outside(KEY, "age", start + HOUR, start + 2 * HOUR, limit=50))
     assert {start + HOUR <= one.time < start + 2 * HOUR for one in found} == {True}
 
 

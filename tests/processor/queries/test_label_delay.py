@@ -12,6 +12,7 @@ from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 WEEK = LabelSla(within=timedelta(days=7), coverage=0.5)
 DAILY = Model(windows=("1d",), performance=Performance(label_sla=WEEK))
@@ -52,9 +53,8 @@ def test_what_is_said_again_later_counts_as_late(open_state: Open, clock: Clock)
     state = open_state(churn=DAILY)
     clock.now += 9 * DAY
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))
-    assert state.view().windows["1d"][0].delay is not None
     state.send(outcomes(["a"], [1], NOON + 8 * DAY))
-    found = state.view().windows["1d"][0].delay
+    found = unwrap(state.view().windows["1d"][0].delay)
     assert found is not None
     assert (found.rows, found.median) == (1, 10 * 86_400)
 
@@ -69,6 +69,5 @@ def test_what_is_said_again_later_counts_as_late_beside_what_is_taken_back(open_
     state.send(outcomes(["a", "b"], [1, 1], NOON + HOUR))
     state.state.settle()
     state.send(outcomes(["a", "b"], [1, 1], NOON + 8 * DAY, retracted=[False, True]))
-    found = state.view().windows["1d"][0].delay
-    assert found is not None
+    found = unwrap(state.view().windows["1d"][0].delay)
     assert (found.rows, found.median) == (1, 10 * 86_400)

@@ -9,12 +9,12 @@ from driftline_processor.queries.losses import loss_of_model, loss_of_period
 
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model
+from tests.support.unwrap import unwrap
 
 
 def test_the_newest_day_whose_outcomes_have_had_their_time_tells_it() -> None:
     days = [costing(0, cost=9.0), costing(1, cost=2.0), costing(2, cost=5.0, maturity="immature")]
-    found = loss_of_model([model(days, currency="EUR")])
-    assert found is not None
+    found = unwrap(loss_of_model([model(days, currency="EUR")]))
     assert (found.amount, found.start) == (5_000.0, days[1].window.start)
 
 
@@ -33,15 +33,13 @@ def test_versions_in_use_lose_together_and_shadows_lose_nothing() -> None:
         model([costing()], currency="EUR", key=ModelKey("late", version), shadow=version == "3")
         for version in ("1", "2", "3")
     )
-    found = loss_of_model([one, two, shadow])
-    assert found is not None
+    found = unwrap(loss_of_model([one, two, shadow]))
     assert found.amount == 5_000
 
 
 def test_of_a_period_it_is_the_mean_of_the_days_that_tell() -> None:
     days = [costing(0), costing(1, cost=3.5, ends=(3.2, 3.8)), costing(2, cost=9.0, maturity="immature")]
-    found = loss_of_period(model(days), days)
-    assert found is not None
+    found = unwrap(loss_of_period(model(days), days))
     loss, told = found
     assert loss.amount == pytest.approx(7_500)
     assert told == 2

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from tests.support.paths import ROOT
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, config, predictions, send_hourly
+from tests.support.unwrap import unwrap
 
 
 def states(view: Opened) -> dict[str, float]:
@@ -42,12 +43,10 @@ def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_m
     state = open_state(churn=Model(windows=("1h",)))
     send_hourly(state, clock, 30)
     clock.now += HOUR
-    verdict = state.view().verdict
-    assert verdict is not None
+    verdict = unwrap(state.view().verdict)
     assert verdict.state == "unknown"
     clock.now += HOUR
-    verdict = state.view().verdict
-    assert verdict is not None
+    verdict = unwrap(state.view().verdict)
     assert (verdict.state, verdict.since) == ("no_data", NOON + 29 * HOUR)
     assert [reason.kind for reason in verdict.reasons] == ["no_prediction"]
     assert "5 October 2024, 17:00" in verdict_sentence(verdict)
@@ -72,8 +71,7 @@ def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_n
     send_hourly(state, clock, 6, version="2", first=30)
     old, new = state.view(), state.view(version="2")
     assert (old.in_use, new.in_use) == (False, True)
-    assert old.verdict is not None
-    assert old.verdict.state == "unknown"
+    assert unwrap(old.verdict).state == "unknown"
     named = [
         dict(one.attributes)[a.ML_MODEL_VERSION]
         for one in points(state.state)
@@ -191,8 +189,7 @@ def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(op
     clock.now += 2 * HOUR
     state.state.settle()
     state = open_state(away=40 * DAY, churn=Model(windows=("1h",)))  # arrivals of before are not kept for so long
-    verdict = state.view().verdict
-    assert verdict is not None
+    verdict = unwrap(state.view().verdict)
     assert (verdict.state, verdict.since, kept(state)) == ("no_data", NOON + 29 * HOUR, [("no_data", 29, None)])
     state.send(predictions(["late"], clock.now))
     state.state.settle()
@@ -295,16 +292,14 @@ sys.stdin.read()
 def test_kill_9_amid_a_silence_leaves_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _DIES, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "no_data\n"
+        assert unwrap(process.stdout).readline() == "no_data\n"
         process.send_signal(signal.SIGKILL)
     clock = Clock(NOON + 32 * HOUR)
     state = State(config(tmp_path, churn=Model(windows=("1h",))), clock=clock)
     told: list[VerdictChange] = []
     state.on_verdict(told.append)
     state.start_storing()
-    verdict = Opened(state).view().verdict
-    assert verdict is not None
+    verdict = unwrap(Opened(state).view().verdict)
     assert (verdict.state, verdict.since) == ("no_data", NOON + 29 * HOUR)
     assert told == []
     state.stop()

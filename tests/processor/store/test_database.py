@@ -39,6 +39,7 @@ from driftline_processor.store.database import (
 
 from tests.support.facts import lacking
 from tests.support.state_rows import MINUTE, NOON, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 
 def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
@@ -174,8 +175,7 @@ def test_of_a_damaged_log_everything_before_the_damage_is_kept_by_following_the_
     assert lacking(said, f"{iso_time(STAMPS[0])}", f"{iso_time(STAMPS[-1])}") == []
     assert sorted(file.name for file in state.iterdir()) == sorted(file.name for file in crashed.iterdir())
 
-    command = re.search("keep the log up to the damage: (.*); then at most", said)
-    assert command is not None
+    command = unwrap(re.search("keep the log up to the damage: (.*); then at most", said))
     subprocess.run(command[1], shell=True, check=True)
     assert (state / "driftline.duckdb.wal.damaged").read_bytes() == data
     store = Store(state)
@@ -291,11 +291,9 @@ def test_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
     assert rows.column("predicted").to_pylist() == ["yes", None, "no"]
     assert rows.column("weight").to_pylist() == [1.0, None, 2.0]
     assert rows.column("trace_id").to_pylist() == [None, bytes(range(16)), None]
-    scores = scores_of(rows, 2)
-    assert scores is not None
+    scores = unwrap(scores_of(rows, 2))
     assert scores.tolist() == scored
-    other = scores_of(rows, 3)
-    assert other is not None
+    other = unwrap(scores_of(rows, 3))
     assert np.isnan(other).all()
     store.close()
 
@@ -305,9 +303,7 @@ def test_an_actual_is_read_back_as_it_was_sent(tmp_path: Path) -> None:
     connection = store.connect()
     insert(connection, "outcomes", outcome_rows(outcomes(["a", "b", "c"], [1, "yes", None]), 1, NOON))
     actual = actual_of(read(connection, "SELECT * FROM outcomes ORDER BY seq"))
-    assert actual.numbers is not None
-    assert actual.codes is not None
-    assert (actual.numbers[0], actual.codes.tolist(), actual.categories) == (1.0, [-1, 0, -1], ("yes",))
+    assert (unwrap(actual.numbers)[0], unwrap(actual.codes).tolist(), actual.categories) == (1.0, [-1, 0, -1], ("yes",))
     store.close()
 
 
@@ -337,11 +333,9 @@ def test_tables_that_are_alike_become_one() -> None:
     whole = concatenate_predictions([one, two])
     assert (whole.id.data, whole.id.offsets.tolist(), whole.time.tolist()) == (b"abcd", [0, 1, 3, 4], [1, 2, 3])
     x = whole.features["x"]
-    assert x.codes is not None
-    assert [x.categories[code] if code >= 0 else None for code in x.codes.tolist()] == [None, "u", "v"]
+    assert [x.categories[code] if code >= 0 else None for code in unwrap(x.codes).tolist()] == [None, "u", "v"]
     assert np.isnan(whole.features["z"].numbers).tolist() == [True, True, False]  # type: ignore[arg-type]
-    assert whole.scores is not None
-    assert whole.scores.shape == (3, 1)
+    assert unwrap(whole.scores).shape == (3, 1)
 
 
 @pytest.mark.parametrize(
@@ -370,15 +364,11 @@ def test_rows_are_taken_with_all_that_belongs_to_them() -> None:
     some = take_predictions(table, np.array([2, 0]))
     assert (some.id.data, some.id.offsets.tolist()) == (b"efa", [0, 2, 3])
     assert some.time.tolist() == [3, 1]
-    assert some.scores is not None
-    assert some.scores[:, 0].tolist() == [0.3, 0.1]
+    assert unwrap(some.scores)[:, 0].tolist() == [0.3, 0.1]
     assert some.predicted is not None
-    assert some.predicted.codes is not None
-    assert some.predicted.codes.tolist() == [0, 0]
-    assert some.features["f"].numbers is not None
-    assert some.features["f"].numbers.tolist() == [9, 7]
-    assert some.duration is not None
-    assert some.duration.tolist() == [3, 1]
+    assert unwrap(some.predicted.codes).tolist() == [0, 0]
+    assert unwrap(some.features["f"].numbers).tolist() == [9, 7]
+    assert unwrap(some.duration).tolist() == [3, 1]
 
 
 def test_a_large_table_keeps_the_order_of_its_rows_and_lacks_nothing(tmp_path: Path) -> None:

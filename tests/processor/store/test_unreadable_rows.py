@@ -24,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.support.facts import lacking
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import NOON, Clock, baseline, outcomes, predictions
+from tests.support.unwrap import unwrap
 
 ENOUGH = 20
 """Rows of a provisional baseline here: the rule is the same, and a thousand take fifty times as long."""
@@ -92,14 +93,13 @@ def test_two_classes_of_which_nobody_says_the_positive_one_have_a_baseline_that_
     state.submit("traces", spans({a.ML_MODEL_TASK: "binary"}, rows)).result(60)
     state.settle()
     (before,) = state.publish().models
-    assert before.baseline is not None
     assert (before.task.classes, before.task.positive_class) == (("no", "yes"), "")
     state.stop()
     state = opened(tmp_path)
     (after,) = state.publish().models
     state.stop()
     assert after.baseline is not None
-    assert (after.baseline.digest, after.baseline.rows) == (before.baseline.digest, ENOUGH)
+    assert (after.baseline.digest, after.baseline.rows) == (unwrap(before.baseline).digest, ENOUGH)
 
 
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,8 +171,7 @@ def test_rows_that_cannot_be_read_cost_themselves_and_are_said(
     state = open_state()
     view = state.view()
     assert view.rows == 2
-    assert view.baseline is not None
-    assert view.baseline.digest == good.digest  # of another version, where the own one is lost
+    assert unwrap(view.baseline).digest == good.digest  # of another version, where the own one is lost
     said_so = (
         "rows of the state cannot be read and are ignored: 1 of baselines, 1 of concept, 1 of evaluations,"
         " 1 of series; see the log for details"

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from tests.support.fake_view import NOW, FakeView, flights, fraud, price
 from tests.support.serve import serve
+from tests.support.unwrap import unwrap
 
 
 def printed(url: str) -> tuple[int, str]:
@@ -62,8 +63,7 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
     )
     view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
     lines = printed(url)[1].splitlines()
-    flights_verdict = flights().verdict
-    assert flights_verdict is not None
+    flights_verdict = unwrap(flights().verdict)
     assert lines[1] == f"price eu: {verdict_sentence(wrong)}"
     assert "a·[2Jge" in lines[1]
     assert lines[2].startswith(f"flights winter demo: {verdict_sentence(flights_verdict)[:60]}")
@@ -74,8 +74,7 @@ def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the
 def test_one_model_needs_no_name_before_its_sentence(served: tuple[FakeView, str]) -> None:
     view, url = served
     view.known = [flights()]
-    verdict = flights().verdict
-    assert verdict is not None
+    verdict = unwrap(flights().verdict)
     assert printed(url)[1].splitlines()[1].startswith(verdict_sentence(verdict)[:60])
 
 

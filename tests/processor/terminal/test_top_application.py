@@ -28,6 +28,7 @@ from textual.widgets import Static
 
 from tests.support.fake_view import NOW, FakeView, app_of, flights, fraud, many, price
 from tests.support.serve import serve
+from tests.support.unwrap import unwrap
 from tests.support.waiting import PATIENCE
 
 NARROW, WIDE = (80, 24), (160, 50)
@@ -103,8 +104,7 @@ def test_all_models_are_rows_the_worst_first_and_the_one_under_the_cursor_says_i
         assert names(pilot) == ["flights", "fraud", "animals", "price", "churn"]
         assert "5 models  by need" in text
         assert "4 at risk 1  5 unknown 1" in text
-        verdict = flights().verdict
-        assert verdict is not None
+        verdict = unwrap(flights().verdict)
         words = " ".join(text.split())
         assert f"flights winter demo {verdict_sentence(verdict)}" in words
         assert verdict_next(verdict)[:30] in words
@@ -253,8 +253,7 @@ def test_enter_goes_into_a_model_and_escape_comes_back(served: tuple[FakeView, s
         text = " ".join(" ".join(lines).split())
         assert "windows of 1mo" in lines[0]
         assert "flights winter demo · binary · 56,965 rows · 54,800 outcomes" in text
-        told = view.known[0].verdict
-        assert told is not None
+        told = unwrap(view.known[0].verdict)
         assert verdict_sentence(told) in text
         assert verdict_next(told) in text
         assert "1. temp x·[2J[red]y[/]" in text

@@ -18,6 +18,7 @@ from msgspec import structs
 from tests.support.fake_view import NOW, FakeView, flights
 from tests.support.html_page import Page
 from tests.support.ordered_actions import ALERT, order
+from tests.support.unwrap import unwrap
 
 HOSTILE = '../<script>alert("x")</script>\r\n'
 
@@ -47,20 +48,17 @@ def sent() -> Message:
 def test_a_report_is_of_the_window_that_fired() -> None:
     model = flights()
     first = model.windows["1mo"][0].window
-    found = reports(model, alert(model, start=first.start))(sent())
-    assert found is not None
+    found = unwrap(reports(model, alert(model, start=first.start))(sent()))
     assert found.name == f"driftline-flights-{ALERT}-jira-payments.html"
     page = Page(found.html.decode())
     assert "script" not in page.tags
-    newest = reports(model, alert(model))(sent())
-    assert newest is not None
+    newest = unwrap(reports(model, alert(model))(sent()))
     assert (newest.name, newest.html != found.html) == (found.name, True)
 
 
 def test_a_hostile_name_is_neither_a_path_nor_markup() -> None:
     model = structs.replace(flights(), key=replace(flights().key, model=HOSTILE))
-    found = reports(model, alert(model))(sent())
-    assert found is not None
+    found = unwrap(reports(model, alert(model))(sent()))
     assert "/" not in found.name
     assert found.name.isascii()
     assert b"<script>alert" not in found.html

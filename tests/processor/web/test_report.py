@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401
 from tests.support.fake_view import FakeView, animals, app_of, flights, learning, many
 from tests.support.html_page import Page
+from tests.support.unwrap import unwrap
 from tests.support.wide_models import wide
 
 Browse = Callable[[FakeView], TestClient]
@@ -44,8 +45,7 @@ def test_a_report_needs_no_server_and_runs_nothing(browse: Browse, model: str) -
 
 
 def test_a_report_begins_with_the_verdict_and_what_to_do(browse: Browse) -> None:
-    verdict = flights().verdict
-    assert verdict is not None
+    verdict = unwrap(flights().verdict)
     text = Page(written(browse(many()), "/models/flights/report")).text
     assert text.index(verdict_sentence(verdict)) < text.index(verdict_next(verdict)) < text.index("Overview")
 
@@ -65,8 +65,7 @@ def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> No
     whole = written(client, "/models/flights/report?window=1d&from=2013-09-01&to=2013-10-01")
     assert "30 September 2013" in whole
     assert "31 October 2013" not in whole
-    verdict = flights().verdict
-    assert verdict is not None
+    verdict = unwrap(flights().verdict)
     assert verdict_sentence(verdict) not in whole
 
 

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from tests.support.facts import Facts, lacking
 from tests.support.fake_view import FakeView, animals, flights, many, ns
 from tests.support.html_page import Page, page
+from tests.support.unwrap import unwrap
 
 Browse = Callable[[FakeView], TestClient]
 
@@ -29,8 +30,7 @@ def dates(sentence: str) -> list[str]:
 
 
 def chosen(**place: str) -> str:
-    found = select(Place("flights", **place), [flights()]).chosen  # type: ignore[arg-type]
-    assert found is not None
+    found = unwrap(select(Place("flights", **place), [flights()]).chosen)  # type: ignore[arg-type]
     return iso_time(found.window.start)[:10]
 
 
@@ -55,8 +55,7 @@ def test_at_takes_any_moment_of_the_window() -> None:
 )
 def test_where_no_window_stands_the_nearest_is_chosen(at: str, begins: str, facts: Facts) -> None:
     found = select(Place("flights", window="1d", at=at), [flights()])
-    assert found.chosen is not None
-    assert iso_time(found.chosen.window.start)[:10] == begins
+    assert iso_time(unwrap(found.chosen).window.start)[:10] == begins
     assert lacking(found.instead, "No window with predictions", *facts) == []
     assert select(Place("flights", window="1d", at=begins), [flights()]).instead == ""
 
@@ -76,8 +75,7 @@ def test_a_range_without_a_window_shows_the_newest_closed_one_and_says_so() -> N
     for place in (Place("flights", window="1d", until="2013-01-01"), Place("flights", window="1d", until="1970-01-01")):
         found = select(place, [model])
         assert found.chosen is found.shown[0]
-        assert found.chosen is not None
-        assert iso_time(found.chosen.window.start)[:10] == "2013-12-31"
+        assert iso_time(unwrap(found.chosen).window.start)[:10] == "2013-12-31"
         assert dates(found.instead) == ["31 December 2013"]
     gap = select(Place("flights", window="1d", since="2013-09-18", until="2013-09-19"), [model])
     assert dates(gap.instead) == ["17 September 2013"]
@@ -179,12 +177,10 @@ def test_an_earlier_window_is_looked_at_with_the_verdict_of_its_time() -> None:
     july = model.windows["1mo"][4]
     now, then = (select(place_of(model, "1mo", one), [model]) for one in (None, july))
     assert (now.past, now.verdict()) == (False, model.verdict)
-    verdict = then.verdict()
-    assert verdict is not None
+    verdict = unwrap(then.verdict())
     assert then.past
     assert (now.as_of, then.as_of) == ("", "31 July 2013")
-    assert verdict.window_end is not None
-    assert verdict.window_end <= july.window.end
+    assert unwrap(verdict.window_end) <= july.window.end
 
 
 @pytest.mark.parametrize(
@@ -197,8 +193,7 @@ def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(b
         one.realized_changes = {"log_loss": MetricChange("worse", 0.2, 0.1, 0.3, 0.001)}
         model.windows["1mo"][month] = one
     july = model.windows["1mo"][4]
-    then = select(place_of(model, "1mo", july), [model]).verdict()
-    assert then is not None
+    then = unwrap(select(place_of(model, "1mo", july), [model]).verdict())
     assert model.verdict is not None
     assert (then.state, model.verdict.state) == ("degraded", "at_risk")
     html = browse(FakeView([model])).get(f"/models/flights{tab}?window=1mo&at=2013-07-01").text

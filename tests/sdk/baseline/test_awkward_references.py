@@ -15,6 +15,8 @@ from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluation import ColumnDrift
 
+from tests.support.unwrap import unwrap
+
 N = 5_000
 RNG = np.random.default_rng(11)
 NORMAL = RNG.normal(size=N)
@@ -41,8 +43,7 @@ def test_one_stray_value_hides_no_shift_and_makes_none(stray: float) -> None:
     baseline = built(values)
     assert judged(baseline, later() + 0.5).state == "drift"
     assert judged(baseline, later()).state == "ok"
-    ranges = baseline.extras.ranges
-    assert ranges is not None
+    ranges = unwrap(baseline.extras.ranges)
     assert stray in ranges.by_feature["x"]
 
 
@@ -133,8 +134,7 @@ def test_what_is_no_feature_is_named_and_compared_with_nothing(
 ) -> None:
     with caplog.at_level(logging.WARNING, "driftline"):
         baseline = built(values, name, text_features=())
-    marks = baseline.extras.marks
-    assert marks is not None
+    marks = unwrap(baseline.extras.marks)
     assert marks.by_feature == {name: kind}
     assert f"driftline: baseline: {name}: " in caplog.text
     bins = baseline.bins.features[name]

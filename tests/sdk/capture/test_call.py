@@ -21,6 +21,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from tests.support.service import NOW, Service, returns
+from tests.support.unwrap import unwrap
 
 CHURN = driftline.Model("module-level", task="binary")
 
@@ -54,8 +55,7 @@ def test_a_call_is_a_span_with_everything_a_person_wants_to_know(service: Servic
         "driftline.feature.value.country": "NO",
         "driftline.feature.value.new": True,
     }
-    assert span.instrumentation_scope is not None
-    assert span.instrumentation_scope.name == "driftline"
+    assert unwrap(span.instrumentation_scope).name == "driftline"
     assert span.start_time == NOW
     assert span.status.is_unset
 
@@ -75,20 +75,15 @@ def test_a_call_is_a_row_that_the_processor_reads(service: Service) -> None:
     assert (table.task.kind, table.task.classes, table.task.positive_class) == ("binary", ("0", "1"), "1")
     assert table.time.tolist() == [NOW]
     assert strings(table.id) == ["17"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.75]]
+    assert unwrap(table.scores).tolist() == [[0.75]]
     assert table.predicted is None
     assert span.context is not None
-    assert table.trace_id is not None
-    assert table.trace_id.tobytes() == span.context.trace_id.to_bytes(16, "big")
-    assert table.span_id is not None
-    assert table.span_id.tobytes() == span.context.span_id.to_bytes(8, "big")
+    assert unwrap(table.trace_id).tobytes() == span.context.trace_id.to_bytes(16, "big")
+    assert unwrap(table.span_id).tobytes() == span.context.span_id.to_bytes(8, "big")
     assert list(table.features) == ["amount", "country", "new", "age"]
-    assert table.features["amount"].numbers is not None
-    assert table.features["amount"].numbers.tolist() == [17.5]
+    assert unwrap(table.features["amount"].numbers).tolist() == [17.5]
     assert table.features["country"].categories == ("NO",)
-    assert table.features["age"].numbers is not None
-    assert np.isnan(table.features["age"].numbers).all()
+    assert np.isnan(unwrap(table.features["age"].numbers)).all()
 
 
 def test_calls_are_counted_by_decided_class_and_error(service: Service) -> None:
@@ -145,8 +140,7 @@ def test_an_exception_that_is_no_error_is_no_error_of_the_span(service: Service)
 
     (span,) = service.spans
     assert span.status.is_unset
-    assert span.attributes is not None
-    assert str(span.attributes["error.type"]).endswith(".Stop")
+    assert str(unwrap(span.attributes)["error.type"]).endswith(".Stop")
 
 
 def test_an_unsampled_call_is_still_a_row() -> None:
@@ -200,10 +194,8 @@ def test_an_array_is_recorded_as_the_function_was_called(service: Service) -> No
     scores[:] = 9.0
 
     table = service.table()
-    assert table.features["f1"].numbers is not None
-    assert table.features["f1"].numbers.tolist() == [2.0, 4.0]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.75]]
+    assert unwrap(table.features["f1"].numbers).tolist() == [2.0, 4.0]
+    assert unwrap(table.scores).tolist() == [[0.25], [0.75]]
 
 
 def test_the_prediction_span_is_the_child_of_what_is_around_it_and_the_parent_of_what_is_inside(
@@ -222,12 +214,8 @@ def test_the_prediction_span_is_the_child_of_what_is_around_it_and_the_parent_of
         assert getattr(after, "name", "") == "POST /score"
 
     inside, prediction, outside = service.spans
-    assert outside.context is not None
-    assert prediction.context is not None
-    assert prediction.parent is not None
-    assert prediction.parent.span_id == outside.context.span_id
-    assert inside.parent is not None
-    assert inside.parent.span_id == prediction.context.span_id
+    assert unwrap(prediction.parent).span_id == unwrap(outside.context).span_id
+    assert unwrap(inside.parent).span_id == unwrap(prediction.context).span_id
 
 
 def test_a_coroutine_function_stays_one_and_is_timed_to_its_end(service: Service) -> None:
@@ -245,16 +233,14 @@ def test_a_coroutine_function_stays_one_and_is_timed_to_its_end(service: Service
     assert asyncio.run(both()) == [0.25, 0.75]
     assert [dict(span.attributes or {})["ml.prediction.score"] for span in service.spans] == [0.25, 0.75]
     table = service.table()
-    assert table.scores is not None
-    assert sorted(table.scores[:, 0].tolist()) == [0.25, 0.75]
+    assert sorted(unwrap(table.scores)[:, 0].tolist()) == [0.25, 0.75]
 
 
 def test_concurrent_tasks_each_have_their_own_open_prediction(service: Service) -> None:
     @service.model().predict(id="order_id")
     async def score(order: dict[str, Any]) -> float:
         await asyncio.sleep(0)
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         assert prediction.id == order["order_id"]
         return 0.25
 

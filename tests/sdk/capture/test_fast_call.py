@@ -26,20 +26,19 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 
 from tests.support.service import NOW, Service
+from tests.support.unwrap import unwrap
 
 WIDE = {f"f{i}": float(i) for i in range(100)}
 
 
 def _set_id(row: dict[str, Any]) -> float:
-    prediction = driftline.current()
-    assert prediction is not None
+    prediction = unwrap(driftline.current())
     prediction.id = row["x"]
     return 0.75
 
 
 def _set_score(row: dict[str, Any]) -> float:  # noqa: ARG001
-    prediction = driftline.current()
-    assert prediction is not None
+    prediction = unwrap(driftline.current())
     prediction.score = 0.25
     return 0.75
 
@@ -218,8 +217,7 @@ def test_who_asks_for_the_current_prediction_gets_one_and_the_same(service: Serv
 
     @service.model().predict
     def score(row: dict[str, Any]) -> float:
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         assert driftline.current() is prediction
         assert prediction.names == tuple(row)
         left.append(contextvars.copy_context())
@@ -287,8 +285,7 @@ def test_a_provider_that_is_set_later_is_noticed_within_a_millisecond(
 def test_a_row_without_a_tracer_is_whole(service: Service) -> None:
     @service.model(tracer_provider=trace.NoOpTracerProvider()).predict(id="order")
     def score(row: dict[str, Any]) -> float:  # noqa: ARG001
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         seen.append(prediction.id)
         return 0.75
 
@@ -299,8 +296,7 @@ def test_a_row_without_a_tracer_is_whole(service: Service) -> None:
     table = service.table()
     assert seen == strings(table.id) == ["A-1", "A-2", "A-3"]
     assert table.trace_id is None
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.75]] * 3
+    assert unwrap(table.scores).tolist() == [[0.75]] * 3
     assert list_of(table.features["x"]) == [1.5] * 3
 
 

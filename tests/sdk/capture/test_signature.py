@@ -17,6 +17,7 @@ from driftline.tables.column_codec import strings
 
 from tests.support.facts import Facts, in_order, lacking
 from tests.support.service import NOW, Service, returns
+from tests.support.unwrap import unwrap
 
 
 @dataclass
@@ -73,8 +74,7 @@ def test_selectors_may_be_functions_of_the_call(service: Service) -> None:
     assert attributes["ml.prediction.score"] == 0.75
     assert attributes["ml.prediction.class"] == "0"
     table = service.table()
-    assert table.predicted is not None
-    assert table.predicted.categories == ("0",)
+    assert unwrap(table.predicted).categories == ("0",)
 
 
 @dataclass
@@ -188,11 +188,9 @@ def test_fields_of_the_result_of_a_batch(service: Service, result: Any) -> None:
     service.model().predict(returns(result), score="probability", predicted="label")(np.zeros((2, 1)))
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.75]]
+    assert unwrap(table.scores).tolist() == [[0.25], [0.75]]
     assert table.predicted is not None
-    assert table.predicted.codes is not None
-    assert [table.predicted.categories[code] for code in table.predicted.codes.tolist()] == ["1", "0"]
+    assert [table.predicted.categories[code] for code in unwrap(table.predicted.codes).tolist()] == ["1", "0"]
 
 
 def test_a_selected_score_is_a_score_whatever_its_dtype(service: Service) -> None:

@@ -19,6 +19,7 @@ from tests.support.facts import lacking
 from tests.support.metric_points import points
 from tests.support.receiver import Receiver
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 HEAD = """
 import os, sys, time
@@ -198,8 +199,7 @@ def test_the_thread_reports_by_itself_again_and_again(service: Service, monkeypa
 
     monkeypatch.setattr(service.metrics, "send", notice)
     score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
-    reporter = pipeline_of(service.channel)._reporter
-    assert reporter is not None
+    reporter = unwrap(pipeline_of(service.channel)._reporter)
     reporter._interval = 0.01
     score({"x": 1.0})
 
@@ -227,8 +227,7 @@ def test_a_fork_during_a_report_that_hangs_does_not_end_reporting(
     monkeypatch.setattr(service.metrics, "send", hang)
     score = service.model(metrics_channel=service.metrics).predict(returns(0.5))
     background = pipeline_of(service.channel)
-    reporter = background._reporter
-    assert reporter is not None
+    reporter = unwrap(background._reporter)
     reporter._interval = 0.01
     score({"x": 1.0})
     assert begun.wait(60)
@@ -248,8 +247,7 @@ def test_no_thread_is_alive_while_a_fork_holds_them_and_they_come_back(service: 
     score({"x": 1.0})
     service.flush()
     background = pipeline_of(service.channel)
-    reporter = background._reporter
-    assert reporter is not None
+    reporter = unwrap(background._reporter)
     before = [background._thread, reporter._thread]
 
     held = background.hold(patience)
@@ -258,6 +256,5 @@ def test_no_thread_is_alive_while_a_fork_holds_them_and_they_come_back(service: 
     assert [thread is not None and thread.is_alive() for thread in before] == [False, False]
     background.release()
 
-    assert reporter._thread is not None
-    assert reporter._thread.is_alive()
+    assert unwrap(reporter._thread).is_alive()
     background.close()

@@ -23,6 +23,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from tests.support.facts import lacking
 from tests.support.service import NOW, Service, returns
+from tests.support.unwrap import unwrap
 
 UNREACHABLE = Delivery("unreachable", "ConnectionError")
 
@@ -95,8 +96,7 @@ def test_batches_of_one_shape_share_a_record(service: Service) -> None:
         score(np.array([[start, 1.0], [start + 0.1, 2.0]]))
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == pytest.approx([0.0, 0.1, 0.25, 0.35, 0.5, 0.6])
+    assert unwrap(table.scores)[:, 0].tolist() == pytest.approx([0.0, 0.1, 0.25, 0.35, 0.5, 0.6])
 
 
 def test_a_baseline_is_sent_once_per_process_and_first(service: Service) -> None:
@@ -502,8 +502,7 @@ def test_disabled_means_nothing_but_the_call(service: Service, monkeypatch: pyte
 
     @churn.predict(id="order_id")
     def score(order: dict[str, Any]) -> float:
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         assert prediction.id == "A-1"
         return 0.5
 
@@ -565,10 +564,8 @@ def test_a_with_block_takes_a_batch_and_both_score_and_class(service: Service) -
     table = service.table()
     assert strings(table.id) == ["a", "b"]
     assert list(table.features) == ["amount"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.75]]
-    assert table.predicted is not None
-    assert table.predicted.categories == ("1",)
+    assert unwrap(table.scores).tolist() == [[0.25], [0.75]]
+    assert unwrap(table.predicted).categories == ("1",)
 
 
 def test_a_with_block_that_raises_is_an_error(service: Service) -> None:

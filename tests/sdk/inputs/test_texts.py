@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from tests.support.metric_points import points
 from tests.support.service import AddedCounts, Service, returns
+from tests.support.unwrap import unwrap
 
 SECRET = "My parcel 4711 never came, where is it? " * 20
 ROWS: list[dict[str, Any]] = [
@@ -73,8 +74,7 @@ def told(table: PredictionTable, name: str) -> list[Any]:
     column = table.features[name]
     if column.codes is not None:
         return [column.categories[code] if code >= 0 else None for code in column.codes.tolist()]
-    assert column.numbers is not None
-    return [None if value != value else value for value in column.numbers.tolist()]
+    return [None if value != value else value for value in unwrap(column.numbers).tolist()]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -358,6 +358,5 @@ def test_nothing_of_a_text_but_a_bucket_is_in_its_topic() -> None:
     vocabulary = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
     texts = Column(codes=np.array([0, 1, -1], np.int32), categories=("my driver, Mrs. Smith", "please"))
     topic = describe("m", texts, vocabulary)["m.topic"]
-    assert topic.codes is not None
-    assert topic.codes.tolist() == [0, 1, -1]
+    assert unwrap(topic.codes).tolist() == [0, 1, -1]
     assert topic.categories == (bucket("driver"), bucket("please"))

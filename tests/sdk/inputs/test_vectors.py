@@ -26,6 +26,7 @@ from driftline_processor.core.windows.window import Window
 
 from tests.support.metric_points import cdf, points
 from tests.support.service import AddedCounts, Service, returns
+from tests.support.unwrap import unwrap
 
 VECTOR = [3.0, 4.0, 0.0]
 KINDS: dict[str, Callable[[list[float]], Any]] = {
@@ -89,8 +90,7 @@ def test_a_row_may_hold_a_vector(service: Service, kind: str) -> None:
         value[0] = 100.0  # what was recorded is what was passed
     predict({"x": 2.0, "embedding": None})
     assert vectors(service) == [VECTOR, None]
-    norms = service.tables()[0].features["embedding"].numbers
-    assert norms is not None
+    norms = unwrap(service.tables()[0].features["embedding"].numbers)
     assert norms[0] == 5.0
     assert np.isnan(norms[1])
     for span in service.spans:
@@ -216,12 +216,10 @@ def test_parts_of_a_column_of_vectors_keep_them() -> None:
     column = vector_column(np.arange(12.0).reshape(4, 3))
     assert _cut(column, slice(1, 3)).vectors.tolist() == [[3.0, 4.0, 5.0], [6.0, 7.0, 8.0]]
     both = concatenate([column, column])
-    assert both.vectors is not None
-    assert both.vectors.shape == (8, 3)
+    assert unwrap(both.vectors).shape == (8, 3)
     other = concatenate([column, Column(numbers=np.array([1.0]))])
     assert other.vectors is None
-    assert other.numbers is not None
-    assert len(other.numbers) == 5
+    assert len(unwrap(other.numbers)) == 5
 
 
 @pytest.mark.parametrize("values", [[VECTOR, None, VECTOR], pd.Series([VECTOR, None, VECTOR])], ids=["list", "Series"])

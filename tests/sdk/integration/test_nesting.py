@@ -13,6 +13,7 @@ from driftline.integration.recorder import Recorder
 from driftline.tables.column_codec import strings
 
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 
 def test_a_block_of_a_model_without_a_task_learns_it_from_what_predicts_inside(service: Service) -> None:
@@ -28,8 +29,7 @@ def test_a_block_of_a_model_without_a_task_learns_it_from_what_predicts_inside(s
 
     table = service.table()
     assert (table.task.classes, table.task.positive_class) == (("stays", "leaves"), "leaves")
-    assert table.scores is not None
-    assert table.scores[:, 0].tolist() == [0.25, 0.25]
+    assert unwrap(table.scores)[:, 0].tolist() == [0.25, 0.25]
     attributes = service.spans[0].attributes or {}
     assert (attributes["ml.prediction.score"], attributes["ml.model.task"]) == (0.25, "binary")
 
@@ -71,8 +71,7 @@ def test_what_the_outer_layer_knows_stays(service: Service) -> None:
     table = service.table()
     assert list(table.features) == ["amount"]
     assert strings(table.id) == ["A-1"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.75]]
+    assert unwrap(table.scores).tolist() == [[0.75]]
 
 
 def test_another_model_inside_is_a_prediction_of_its_own(service: Service) -> None:
@@ -81,16 +80,14 @@ def test_another_model_inside_is_a_prediction_of_its_own(service: Service) -> No
 
     @spend.predict
     def value(order: dict[str, Any]) -> float:
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         prediction.id = "inner"
         return 120.0
 
     @churn.predict
     def score(order: dict[str, Any]) -> float:
         value(order)
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         prediction.id = "outer"
         return 0.25
 
@@ -158,5 +155,4 @@ def test_two_handles_of_one_name_share_records_and_nesting(service: Service) -> 
     inner({"amount": 2.0})
 
     table = service.table()
-    assert table.features["amount"].numbers is not None
-    assert table.features["amount"].numbers.tolist() == [1.0, 2.0]
+    assert unwrap(table.features["amount"].numbers).tolist() == [1.0, 2.0]

@@ -13,6 +13,7 @@ from driftline.integration.recorder import Recorder
 from driftline.tables.column_codec import strings
 
 from tests.support.service import Service
+from tests.support.unwrap import unwrap
 
 ORDER = {"order_id": "A-1", "amount": 17.5}
 
@@ -43,8 +44,7 @@ def test_fields_are_id_and_time_and_selectors_read_the_result(service: Service) 
     table = service.table()
     assert strings(table.id) == ["A-1"]
     assert list(table.features) == ["amount"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25]]
+    assert unwrap(table.scores).tolist() == [[0.25]]
     assert service.attributes()["ml.prediction.class"] == "1"
 
 
@@ -55,8 +55,7 @@ def test_a_batch_takes_an_id_per_row(service: Service) -> None:
 
     table = service.table()
     assert strings(table.id) == ["a", "b"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.75]]
+    assert unwrap(table.scores).tolist() == [[0.25], [0.75]]
 
 
 def test_an_error_is_an_exception_or_its_name(service: Service) -> None:
@@ -97,9 +96,7 @@ def test_what_does_not_join_is_a_prediction_of_its_own(service: Service) -> None
     outer.close(around, 0.75)
 
     first, second = service.spans
-    assert first.parent is not None
-    assert second.context is not None
-    assert first.parent.span_id == second.context.span_id
+    assert unwrap(first.parent).span_id == unwrap(second.context).span_id
     assert {table.key.model: len(table) for table in service.tables()} == {"inner": 1, "outer": 1}
 
 

@@ -16,6 +16,7 @@ from driftline.tables.column_codec import strings
 from opentelemetry import trace
 
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 from tests.support.web_places import ORDER, Place, exchange, opened, predict
 
 KNOWN = {"ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.task": "binary"}
@@ -42,11 +43,9 @@ def test_what_nobody_asks_for_is_recorded_like_any_other(service: Service) -> No
     assert attributes(service) == [{**KNOWN, **said, **decided}] * 3
     table = service.table()
     assert strings(table.id) == ["A-1"] * 3
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.75]] * 3
-    assert table.span_id is not None
+    assert unwrap(table.scores).tolist() == [[0.75]] * 3
     assert [span.context.span_id for span in service.spans if span.context] == [
-        int.from_bytes(span.tobytes(), "big") for span in table.span_id
+        int.from_bytes(span.tobytes(), "big") for span in unwrap(table.span_id)
     ]
     assert service.counts() == {(("ml.prediction.class", "1"),): 3}
 
@@ -74,8 +73,7 @@ def test_whoever_asks_gets_the_same_prediction(service: Service) -> None:
 
         with ThreadPoolExecutor(8) as pool:
             asked = [one.result() for one in [pool.submit(ask) for _ in range(8)]]
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         assert asked == [prediction] * 8
         assert around.answer() == prediction.id
         call.end(prediction, 0.25, None)
@@ -101,8 +99,7 @@ def test_who_asks_gets_the_id_that_the_request_came_with(service: Service) -> No
     with exchange("R-17") as around:
         opening = opened(place)
         assert opening.prediction is None
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         assert (prediction.id, around.answer()) == ("R-17", "R-17")
         opening.leave()
     assert OPEN.get() is None
@@ -147,8 +144,7 @@ def test_a_function_of_the_same_model_inside_fills_it_in(service: Service) -> No
     with exchange():
         opening = opened(place)
         churn.predict(returns(0.25))(ORDER)
-        prediction = opening.make()
-        assert prediction is not None
+        prediction = unwrap(opening.make())
         call.end(prediction, {"answer": "no"}, None)
         opening.leave()
 

@@ -20,6 +20,7 @@ from driftline.outputs.output import read
 from driftline.tables.task import Task
 
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 BINARY = Task("binary", ("no", "yes"), "yes")
 MULTICLASS = Task("multiclass", ("a", "b", "c"))
@@ -41,8 +42,7 @@ def seen(task: Task, result: Any, n: int | None = None) -> Any:
         return [[None if score != score else score for score in row] for row in output.scores.tolist()]
     if output.predicted is not None and output.predicted.codes is not None:
         return [output.predicted.categories[code] if code >= 0 else None for code in output.predicted.codes.tolist()]
-    assert output.unread is not None
-    return output.unread.text
+    return unwrap(output.unread).text
 
 
 def named(value: Any) -> str:
@@ -185,8 +185,7 @@ def test_a_decided_class_is_recorded_as_text(service: Service) -> None:
     assert "ml.prediction.score" not in attributes
     table = service.table()
     assert table.scores is None
-    assert table.predicted is not None
-    assert table.predicted.categories == ("1",)
+    assert unwrap(table.predicted).categories == ("1",)
 
 
 def test_scores_of_several_classes(service: Service) -> None:
@@ -197,8 +196,7 @@ def test_scores_of_several_classes(service: Service) -> None:
     assert attributes["driftline.prediction.scores"] == (0.1, 0.2, 0.7)
     assert attributes["ml.prediction.class"] == "c"
     table = service.table()
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.1, 0.2, 0.7]]
+    assert unwrap(table.scores).tolist() == [[0.1, 0.2, 0.7]]
     assert service.counts() == {(("ml.prediction.class", "c"),): 1}
 
 
@@ -465,8 +463,7 @@ def test_a_tuple_that_is_said_to_be_the_scores_is_read_as_such(service: Service)
         p.score = (0.75, 0.25)
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25]]
+    assert unwrap(table.scores).tolist() == [[0.25]]
 
 
 @pytest.mark.parametrize(
@@ -487,8 +484,7 @@ def test_a_result_that_changes_later_is_recorded_as_it_was(
     change(result)
 
     table = service.table()
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.5]]
+    assert unwrap(table.scores).tolist() == [[0.25], [0.5]]
 
 
 def test_results_count_towards_the_bound_of_the_buffer(service: Service) -> None:

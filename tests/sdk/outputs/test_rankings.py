@@ -22,6 +22,7 @@ from driftline.tables.column_codec import strings
 from tests.support.facts import Facts, lacking
 from tests.support.rankings import item_ids
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 NAN = math.nan
 
@@ -123,8 +124,7 @@ def test_a_row_that_is_no_ranking_is_said_so_and_its_neighbours_are_kept() -> No
     output = read(copy_ranking([["a"], [0.5]]), 2, one_row=False)
 
     assert output.rankings == [(("a",), None), None]
-    assert output.unread is not None
-    assert output.unread.text == "a list with a list of 1"
+    assert unwrap(output.unread).text == "a list with a list of 1"
 
 
 def test_a_ranking_is_recorded_with_its_items_and_scores(service: Service) -> None:
@@ -141,10 +141,8 @@ def test_a_ranking_is_recorded_with_its_items_and_scores(service: Service) -> No
     assert table.task.kind == "ranking"
     assert item_ids(table.items) == [["b", "a"]]
     assert table.items is not None
-    assert table.items.scores is not None
-    assert table.items.scores.tolist() == [0.5, 0.25]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.5]]
+    assert unwrap(table.items.scores).tolist() == [0.5, 0.25]
+    assert unwrap(table.scores).tolist() == [[0.5]]
     assert service.counts() == {(): 1}
 
 
@@ -187,8 +185,7 @@ def test_items_and_scores_may_be_said_apart(service: Service, scores: Any) -> No
     table = service.table()
     assert item_ids(table.items) == [["b", "a"]]
     assert table.items is not None
-    assert table.items.scores is not None
-    assert table.items.scores.tolist() == [0.5, 0.25]
+    assert unwrap(table.items.scores).tolist() == [0.5, 0.25]
 
 
 def test_selectors_name_items_and_scores_of_a_result(service: Service) -> None:
@@ -206,8 +203,7 @@ def test_scores_of_items_that_nobody_named_leave_the_first_score(service: Servic
 
     table = service.table()
     assert table.items is None
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.5]]
+    assert unwrap(table.scores).tolist() == [[0.5]]
 
 
 def test_scores_of_another_number_than_the_items_are_left_out_and_said_so(
@@ -228,8 +224,7 @@ def test_a_long_ranking_is_cut_on_the_span_and_in_the_record(service: Service) -
     attributes = service.attributes()
     assert len(attributes["driftline.prediction.items"]) == len(attributes["driftline.prediction.scores"]) == 64
     assert attributes["driftline.prediction.item.count"] == 1500
-    items = service.table().items
-    assert items is not None
+    items = unwrap(service.table().items)
     assert items.offsets.tolist() == [0, 1000]
 
 
@@ -315,8 +310,7 @@ def test_what_was_relevant_is_said_of_an_item_or_of_the_whole_list(service: Serv
     shelf.outcome("A-6", item="p4", retracted=True)
 
     (table,) = service.outcomes()
-    assert table.item is not None
-    assert strings(table.item) == ["17", "", "", "", "", "p4"]
+    assert strings(unwrap(table.item)) == ["17", "", "", "", "", "p4"]
     assert list_of(table.actual) == [1.0, '["p17", "4"]', '{"p17": 3.0, "4": 0.5}', '["p4"]', 1.0, None]
 
 
@@ -348,9 +342,8 @@ def test_items_are_hashed_as_ids_are_wherever_they_are_named(service: Service) -
 
     (table,), (outcomes,) = service.tables(), service.outcomes()
     assert table.items is not None
-    assert outcomes.item is not None
     fit = table.items.ids.categories[1]
-    assert strings(outcomes.item) == [fit, ""]
+    assert strings(unwrap(outcomes.item)) == [fit, ""]
     assert list_of(outcomes.actual)[1] == f'["{fit}"]'
     assert service.attributes()[a.DRIFTLINE_PREDICTION_ITEMS] == table.items.ids.categories
     assert not {"p4", "p17"} & {*table.items.ids.categories, fit}

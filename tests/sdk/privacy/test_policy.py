@@ -28,6 +28,7 @@ from hypothesis import strategies as st
 
 from tests.support.facts import Facts, in_order, lacking
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 KEY = "0123456789abcdef"
 
@@ -100,16 +101,14 @@ def test_a_batch_leaves_as_the_rules_say(service: Service, kind: str) -> None:
 def test_a_value_has_one_hash_in_a_row_and_in_a_batch(values: list[Any]) -> None:
     from driftline.inputs.values import column_of_values
 
-    rule = Privacy(hash=("x",), key=KEY).rule("x")
-    assert rule is not None
+    rule = unwrap(Privacy(hash=("x",), key=KEY).rule("x"))
     column = rule.column(column_of_values(values))
     assert isinstance(column, Column)
     assert list_of(column) == [rule.value(value) for value in values]
 
 
 def test_a_hash_is_of_the_text_that_a_baseline_would_show() -> None:
-    rule = Privacy(hash=("x",), key=KEY).rule("x")
-    assert rule is not None
+    rule = unwrap(Privacy(hash=("x",), key=KEY).rule("x"))
     assert [rule.value(value) for value in (17, 17.0, "17")] == [hashed("17")] * 3
     assert [rule.value(value) for value in (True, None, float("nan"), [1])] == [hashed("1"), None, None, None]
 
@@ -248,8 +247,7 @@ def test_hashed_ids_join_with_hashed_outcomes(service: Service) -> None:
 
     @churn.predict(id="order")
     def score(row: dict[str, Any]) -> float:
-        prediction = driftline.current()
-        assert prediction is not None
+        prediction = unwrap(driftline.current())
         made_up.append(prediction.id)
         return 0.25
 

@@ -9,6 +9,7 @@ from driftline.tables.table import Column
 from driftline.tables.task import Task
 
 from tests.support.facts import Facts, in_order
+from tests.support.unwrap import unwrap
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,7 @@ def test_numbers_and_texts_of_a_column_become_the_same_codes() -> None:
         codes=np.array([-1, 0, -1, 1, -1], np.int32),
         categories=("true", "false", "unused"),
     )
-    codes = class_codes(column, ("0", "1"))
-    assert codes is not None
+    codes = unwrap(class_codes(column, ("0", "1")))
     assert codes.tolist() == [1, 1, 0, 0, -1]
 
 
@@ -65,8 +65,7 @@ def test_a_column_without_values_stays_without() -> None:
 
 
 def test_a_class_nobody_declared_has_a_code_of_its_own() -> None:
-    codes = class_codes(Column(numbers=np.array([2.0, 1.0, np.nan])), ("0", "1"))
-    assert codes is not None
+    codes = unwrap(class_codes(Column(numbers=np.array([2.0, 1.0, np.nan])), ("0", "1")))
     assert codes.tolist() == [2, 1, -1]
 
 

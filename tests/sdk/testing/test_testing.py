@@ -32,6 +32,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from tests.support.service import Service, returns
+from tests.support.unwrap import unwrap
 
 ROW = {"order_id": "A-1", "amount": 17.5, "country": "NO"}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -55,8 +56,7 @@ def test_a_prediction_is_what_its_record_says(service: Service) -> None:
     assert prediction.features == {"amount": 17.5, "country": "NO"}
     assert prediction.slices == {"country": "NO"}
     assert (prediction.time, prediction.duration, prediction.error) == (NOON, 0.0, "")
-    assert prediction.span is not None
-    assert dict(prediction.span.attributes or {})["ml.prediction.id"] == "A-1"
+    assert dict(unwrap(prediction.span).attributes or {})["ml.prediction.id"] == "A-1"
 
 
 def test_a_batch_is_a_row_each(service: Service) -> None:
@@ -205,9 +205,7 @@ def test_spans_of_the_program_that_has_no_provider_are_captured_with_their_paren
             score(ROW)
         inner, outer = captured.spans
         assert (inner.name, outer.name) == ("predict churn", "POST /predict")
-        assert inner.parent is not None
-        assert outer.context is not None
-        assert inner.parent.span_id == outer.context.span_id == 1
+        assert unwrap(inner.parent).span_id == unwrap(outer.context).span_id == 1
         assert (inner.start_time, inner.end_time) == (1_767_268_800_000_000_000,) * 2
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 

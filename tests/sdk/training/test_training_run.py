@@ -26,6 +26,7 @@ from opentelemetry.trace import StatusCode
 
 from tests.support.facts import Facts, lacking
 from tests.support.service import NOW, Service
+from tests.support.unwrap import unwrap
 
 PRICES = {"currency": "EUR", "cpu_hour": 0.36, "gpu_hour": 3.6}
 
@@ -51,8 +52,7 @@ def runs(service: Service) -> list[TrainingRun]:
 
 
 def metrics(service: Service) -> dict[str, list[tuple[dict[str, Any], Any]]]:
-    data = service.reader.get_metrics_data()
-    assert data is not None
+    data = unwrap(service.reader.get_metrics_data())
     return {
         metric.name: [
             (dict(point.attributes or {}), getattr(point, "value", None)) for point in metric.data.data_points
@@ -76,8 +76,7 @@ def test_a_run_is_a_record_with_all_that_it_took(service: Service) -> None:
     assert (found.gpu_type, found.rows, found.epochs) == ("A100", 1000, 3.0)
     assert found.results == {"validation_loss": 0.125, "auc": 0.9}
     assert found.parts["cpu"] == pytest.approx(0.1)
-    assert run.cost is not None
-    assert (found.cost, found.currency, found.error) == (run.cost.amount, "EUR", "")
+    assert (found.cost, found.currency, found.error) == (unwrap(run.cost).amount, "EUR", "")
 
 
 def test_its_span_holds_the_same_and_those_within(service: Service) -> None:
@@ -270,7 +269,6 @@ def test_its_metrics_are_nothing_that_a_processor_rejects(service: Service) -> N
     with driftline.training_run(service.model(), price_sheet=PRICES) as run:
         run.record(validation_loss=0.25)
 
-    found = service.reader.get_metrics_data()
-    assert found is not None
+    found = unwrap(service.reader.get_metrics_data())
     decoded = decode_metrics(encode_metrics(found).SerializeToString(), NOW)
     assert (decoded.points, decoded.rejected) == ([], {})

@@ -18,6 +18,8 @@ from driftline_processor.core.concept.baseline_level import BaselineLevel
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams
 from driftline_processor.core.performance.reference import level_of_errors
 
+from tests.support.unwrap import unwrap
+
 BINARY = Task("binary", ("0", "1"), "1")
 DAY = 86_400 * 10**9
 EACH = DAY // 1_000
@@ -46,8 +48,7 @@ def test_three_points_more_errors_from_the_first_row_are_found() -> None:
     assert concept.state == "drift"
     assert concept.before == pytest.approx(0.18)
     assert concept.after == pytest.approx(0.21, abs=0.005)
-    assert concept.since is not None
-    assert concept.since < 3_000 * EACH
+    assert unwrap(concept.since) < 3_000 * EACH
     assert len(concept.changes) == 1
 
 
@@ -70,8 +71,7 @@ def test_the_beginning_is_where_errors_rose_not_the_first_row() -> None:
     values = np.concatenate([errors(3, 4_000, 0.18), errors(4, 40_000, 0.205)])
     concept = feed(stream(), values).concept()
     assert concept.state == "drift"
-    assert concept.since is not None
-    assert 2_000 * EACH < concept.since < 8_000 * EACH
+    assert 2_000 * EACH < unwrap(concept.since) < 8_000 * EACH
 
 
 @pytest.mark.parametrize("cuts", [(1,), (63, 64, 65), (1_000, 7_777)])
@@ -126,8 +126,7 @@ class TestTheLevel:
         pane = fold_outcomes(
             Task("regression"), said[:, np.newaxis], None, Column(numbers=said + rng.normal(size=2_000))
         )
-        level = level_of_errors(Baseline("m", "", Task("regression"), ModelBins(), pane))
-        assert level is not None
+        level = unwrap(level_of_errors(Baseline("m", "", Task("regression"), ModelBins(), pane)))
         assert level.mean == 0.0
         assert level.most == pytest.approx(2.43 / 2_000**0.5, rel=0.1)
         assert level.least_value == pytest.approx(-1.32, abs=0.05)

@@ -14,6 +14,7 @@ from driftline_processor.core.decode.requests import Decoded, decode_logs, decod
 
 from tests.support.otlp_requests import FEATURE, NOW, logs, record, span, traces
 from tests.support.rankings import item_ids
+from tests.support.unwrap import unwrap
 
 FEED: dict[str, Any] = {a.ML_MODEL_NAME: "feed", a.ML_MODEL_TASK: "ranking"}
 
@@ -46,8 +47,7 @@ def test_a_batch_of_rankings() -> None:
     assert table.task.kind == "ranking"
     assert item_ids(table.items) == [["x", "y"], [], ["y"]]
     assert table.items is not None
-    assert table.items.scores is not None
-    assert table.items.scores.tolist() == [0.75, 0.5, 0.25]
+    assert unwrap(table.items.scores).tolist() == [0.75, 0.5, 0.25]
     np.testing.assert_array_equal(table.scores, [[0.75], [np.nan], [0.25]])
     assert decoded.rejected == {}
 
@@ -167,5 +167,4 @@ def test_items_of_another_task_are_not_read() -> None:
     [table] = decode_traces(traces([span({**row, a.DRIFTLINE_PREDICTION_ITEMS: ["x"]})]), NOW).predictions
 
     assert table.items is None
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.5]]
+    assert unwrap(table.scores).tolist() == [[0.5]]

@@ -30,6 +30,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from tests.support.otlp_requests import FEATURE, NOW, SLICE, logs, record
+from tests.support.unwrap import unwrap
 
 CHURN: dict[str, Any] = {a.ML_MODEL_NAME: "churn"}
 
@@ -45,8 +46,7 @@ def test_a_plain_record_becomes_a_row() -> None:
     assert table.key == ModelKey("churn")
     assert strings(table.id) == ["A"]
     assert table.time.tolist() == [NOW]
-    assert table.duration is not None
-    assert table.duration.tolist() == [0.01]
+    assert unwrap(table.duration).tolist() == [0.01]
     assert table.trace_id is None
     assert table.keyed
 
@@ -127,12 +127,9 @@ def test_a_batch_becomes_a_table() -> None:
     assert table.task == Task("binary", ("0", "1"))
     assert table.time.tolist() == [NOW - 1, NOW - 2]
     assert strings(table.id) == ["a", "b"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25], [0.5]]
-    assert table.predicted is not None
-    assert table.predicted.categories == ("0", "1")
-    assert table.duration is not None
-    assert table.duration.tolist() == [0.1, 0.2]
+    assert unwrap(table.scores).tolist() == [[0.25], [0.5]]
+    assert unwrap(table.predicted).categories == ("0", "1")
+    assert unwrap(table.duration).tolist() == [0.1, 0.2]
     assert {name: column.categories for name, column in table.features.items()} == {
         "age": (),
         "count": (),
@@ -140,13 +137,10 @@ def test_a_batch_becomes_a_table() -> None:
         "carrier": ("AA", "UA"),
         "note": ("x",),
     }
-    assert table.features["count"].numbers is not None
-    assert table.features["count"].numbers.dtype == np.float64
-    assert table.features["member"].numbers is not None
-    assert table.features["member"].numbers.tolist() == [1.0, 0.0]
+    assert unwrap(table.features["count"].numbers).dtype == np.float64
+    assert unwrap(table.features["member"].numbers).tolist() == [1.0, 0.0]
     assert table.slices["region"].categories == ("north", "south")
-    assert table.trace_id is not None
-    assert table.trace_id.tobytes() == bytes(range(32))
+    assert unwrap(table.trace_id).tobytes() == bytes(range(32))
     assert not table.keyed
     assert not decoded.rejected
 
@@ -156,8 +150,7 @@ def test_several_scores_a_row_are_a_matrix() -> None:
 
     [table] = decoded.predictions
     assert table.task.kind == "multiclass"
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]
+    assert unwrap(table.scores).tolist() == [[0.2, 0.3, 0.5], [0.1, 0.1, 0.8]]
 
 
 def test_a_batch_without_an_id_is_recognised_row_by_row() -> None:
@@ -236,8 +229,7 @@ def test_long_and_many_labels_of_a_batch_are_bounded_as_those_of_spans_are(monke
 
     assert len(column.categories) == 4096
     assert len(column.categories[0]) == 217
-    assert column.codes is not None
-    assert [column.categories[code] for code in column.codes.tolist()] == [column.categories[0], "other"]
+    assert [column.categories[code] for code in unwrap(column.codes).tolist()] == [column.categories[0], "other"]
 
 
 def outcome(things: dict[str, Any], environment: str | None = None, **fields: Any) -> Decoded:
@@ -261,8 +253,7 @@ def test_an_outcome_becomes_a_row() -> None:
     [table] = decoded.outcomes
     assert (table.model, table.environment) == ("churn", "prod")
     assert strings(table.id) == ["A"]
-    assert table.actual.numbers is not None
-    assert table.actual.numbers.tolist() == [1.0]
+    assert unwrap(table.actual.numbers).tolist() == [1.0]
     assert (table.time.tolist(), table.prediction_time.tolist()) == ([NOW - 1], [NOW - 2])
     assert table.weight.tolist() == [2.5]
     assert not decoded.rejected
@@ -288,9 +279,7 @@ def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:
         }
     )
     [table] = decoded.outcomes
-    assert table.item is not None
-    assert table.value is not None
-    assert (table.item.data, table.value.tolist(), table.retracted) == (b"sku-17", [-12.5], None)
+    assert (unwrap(table.item).data, unwrap(table.value).tolist(), table.retracted) == (b"sku-17", [-12.5], None)
     assert table.slices["gender"].categories == ("f",)
     assert not +decoded.rejected
 
@@ -298,8 +287,7 @@ def test_an_outcome_says_its_item_its_worth_and_slices_of_its_own() -> None:
 def test_a_retraction_needs_no_actual() -> None:
     taken_back = {key: value for key, value in KNOWN.items() if key != a.ML_OUTCOME_ACTUAL}
     [table] = outcome(taken_back | {a.DRIFTLINE_OUTCOME_RETRACTED: True}).outcomes
-    assert table.retracted is not None
-    assert table.retracted.tolist() == [True]
+    assert unwrap(table.retracted).tolist() == [True]
     assert not outcome(taken_back | {a.DRIFTLINE_OUTCOME_RETRACTED: False}).outcomes
 
 
@@ -358,12 +346,9 @@ def test_outcomes_are_split_by_model_and_keep_texts_and_numbers() -> None:
 
     churn, fraud = decode_logs(logs(sent), NOW).outcomes
 
-    assert churn.actual.codes is not None
-    assert churn.actual.codes.tolist() == [0, -1]
-    assert churn.actual.numbers is not None
-    np.testing.assert_array_equal(churn.actual.numbers, [np.nan, 2.5])
-    assert fraud.actual.numbers is not None
-    assert fraud.actual.numbers.tolist() == [1.0]
+    assert unwrap(churn.actual.codes).tolist() == [0, -1]
+    np.testing.assert_array_equal(unwrap(churn.actual.numbers), [np.nan, 2.5])
+    assert unwrap(fraud.actual.numbers).tolist() == [1.0]
 
 
 @pytest.mark.parametrize("many", [1, 40])

@@ -16,6 +16,7 @@ from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.decode.requests import Malformed, decode_traces
 
 from tests.support.otlp_requests import FEATURE, NOW, SLICE, span, traces
+from tests.support.unwrap import unwrap
 
 CHURN: dict[str, Any] = {a.ML_MODEL_NAME: "churn"}
 DAY = 86_400_000_000_000
@@ -63,19 +64,13 @@ def test_a_span_becomes_a_row() -> None:
     assert table.task == Task("binary", ("stays", "leaves"), "leaves", 0.3)
     assert table.time.tolist() == [NOW]
     assert strings(table.id) == ["A-1"]
-    assert table.scores is not None
-    assert table.scores.tolist() == [[0.25]]
-    assert table.predicted is not None
-    assert table.predicted.categories == ("stays",)
-    assert table.duration is not None
-    assert table.duration.tolist() == [0.001]
+    assert unwrap(table.scores).tolist() == [[0.25]]
+    assert unwrap(table.predicted).categories == ("stays",)
+    assert unwrap(table.duration).tolist() == [0.001]
     assert table.weight is None
-    assert table.trace_id is not None
-    assert table.trace_id.tobytes() == (1).to_bytes(16, "big")
-    assert table.span_id is not None
-    assert table.span_id.tobytes() == (1).to_bytes(8, "big")
-    assert table.features["age"].numbers is not None
-    assert table.features["age"].numbers.tolist() == [41.0]
+    assert unwrap(table.trace_id).tobytes() == (1).to_bytes(16, "big")
+    assert unwrap(table.span_id).tobytes() == (1).to_bytes(8, "big")
+    assert unwrap(table.features["age"].numbers).tolist() == [41.0]
     assert table.features["plan"].categories == ("gold",)
     assert table.slices["region"].categories == ("north",)
     assert table.keyed
@@ -189,16 +184,14 @@ def test_an_id_is_one_text_however_it_is_sent(sent: object, text: str) -> None:
 def test_a_sampled_span_stands_for_as_many_as_its_threshold_says(state: str, weight: float) -> None:
     table = one({a.ML_PREDICTION_SCORE: 0.5}, trace_state=state)
 
-    assert table.weight is not None
-    assert table.weight.tolist() == [weight]
+    assert unwrap(table.weight).tolist() == [weight]
 
 
 @pytest.mark.parametrize(("count", "weight"), [(3, 6.0), (0, 2.0), (float("nan"), 2.0), (2**62, 2e6)])
 def test_a_span_of_a_batch_stands_for_its_rows(count: object, weight: float) -> None:
     table = one({a.ML_OPERATION_NAME: "predict", a.ML_PREDICTION_COUNT: count}, trace_state="ot=th:8")
 
-    assert table.weight is not None
-    assert table.weight.tolist() == [weight]
+    assert unwrap(table.weight).tolist() == [weight]
 
 
 @pytest.mark.parametrize("state", ["", "ot=th:", "ot=th:xyz", "ot=th:123456789012345", "other=th:8", "ot=rv:8"])
@@ -255,8 +248,7 @@ def test_scores_of_another_length_than_the_classes_cost_only_themselves() -> Non
     decoded = decode_traces(traces([span(things, row) for row, things in enumerate(rows)]), NOW)
 
     [table] = decoded.predictions
-    assert table.scores is not None
-    np.testing.assert_array_equal(table.scores, [[0.5, 0.5], [np.nan, np.nan], [0.1, 0.9]])
+    np.testing.assert_array_equal(unwrap(table.scores), [[0.5, 0.5], [np.nan, np.nan], [0.1, 0.9]])
     assert decoded.rejected == {"wrong_length:driftline.prediction.scores": 1}
 
 
@@ -270,8 +262,7 @@ def test_features_of_any_type_keep_their_row() -> None:
     nan = float("nan")
     assert column.numbers is not None
     np.testing.assert_array_equal(column.numbers, [1.5, 2, 1, nan, nan, nan, nan, nan, nan, -np.inf, 2.0**63, nan])
-    assert column.codes is not None
-    assert column.codes.tolist() == [-1, -1, -1, 0, -1, -1, -1, -1, -1, -1, -1, 0]
+    assert unwrap(column.codes).tolist() == [-1, -1, -1, 0, -1, -1, -1, -1, -1, -1, -1, 0]
     assert column.categories == ("AA",)
     assert decoded.rejected == {"unsupported_feature_type": 3}
 
@@ -279,12 +270,10 @@ def test_features_of_any_type_keep_their_row() -> None:
 def test_a_feature_that_only_some_rows_send_is_missing_in_the_others() -> None:
     table = one({FEATURE + "a": 1.0}, {FEATURE + "b": "x"}, {FEATURE + "a": 3.0, FEATURE + "b": "x"})
 
-    assert table.features["a"].numbers is not None
-    np.testing.assert_array_equal(table.features["a"].numbers, [1.0, np.nan, 3.0])
+    np.testing.assert_array_equal(unwrap(table.features["a"].numbers), [1.0, np.nan, 3.0])
     assert table.features["a"].codes is None
     assert table.features["b"].numbers is None
-    assert table.features["b"].codes is not None
-    assert table.features["b"].codes.tolist() == [-1, 0, 0]
+    assert unwrap(table.features["b"].codes).tolist() == [-1, 0, 0]
 
 
 def test_a_text_of_a_megabyte_becomes_a_short_label_of_its_own() -> None:
@@ -296,8 +285,7 @@ def test_a_text_of_a_megabyte_becomes_a_short_label_of_its_own() -> None:
 
 def texts_of(column: Column) -> list[str]:
     classes = class_column(column)
-    assert classes.codes is not None
-    return [classes.categories[code] for code in classes.codes.tolist()]
+    return [classes.categories[code] for code in unwrap(classes.codes).tolist()]
 
 
 def test_texts_beyond_so_many_distinct_ones_are_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,8 +386,7 @@ def test_a_span_that_says_no_usable_time_happened_when_it_arrived(start: int, co
     decoded = decode_traces(traces([sent]), NOW + 5)
 
     assert decoded.predictions[0].time.tolist() == [NOW + 5]
-    assert decoded.predictions[0].duration is not None
-    assert np.isnan(decoded.predictions[0].duration).all()
+    assert np.isnan(unwrap(decoded.predictions[0].duration)).all()
     assert decoded.rejected == count
 
 
@@ -407,9 +394,8 @@ def test_a_class_is_one_text_however_it_is_sent() -> None:
     table = one(*({a.ML_PREDICTION_CLASS: thing} for thing in (1, 1.0, "1", True)), {FEATURE + "a": 1.0})
 
     assert table.predicted is not None
-    assert table.predicted.codes is not None
     assert table.predicted.categories == ("1",)
-    assert table.predicted.codes.tolist() == [0, 0, 0, 0, -1]
+    assert unwrap(table.predicted.codes).tolist() == [0, 0, 0, 0, -1]
 
 
 @pytest.mark.parametrize(

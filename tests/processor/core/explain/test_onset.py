@@ -8,6 +8,8 @@ from driftline.tables.table import F64
 from driftline_processor.core.explain.onset import onset
 from scipy.stats import norm
 
+from tests.support.unwrap import unwrap
+
 EDGES = norm.ppf([0.001, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.999])
 
 
@@ -37,16 +39,14 @@ def test_the_step_at_which_values_shift_is_found(at: int) -> None:
     rng = np.random.default_rng(at)
     means = quiet(rng, 30, 0.05)
     means[at:] += 0.5
-    found = onset(baseline(rng, 0.05), drawn(rng, means))
-    assert found is not None
+    found = unwrap(onset(baseline(rng, 0.05), drawn(rng, means)))
     assert (found.at, found.before) == (at, False)
     assert found.p_value <= 0.01
 
 
 def test_what_was_so_from_the_first_step_on_began_then_or_before() -> None:
     rng = np.random.default_rng(3)
-    found = onset(baseline(rng, 0.05), drawn(rng, quiet(rng, 30, 0.05) + 0.5))
-    assert found is not None
+    found = unwrap(onset(baseline(rng, 0.05), drawn(rng, quiet(rng, 30, 0.05) + 0.5)))
     assert (found.at, found.before) == (0, True)
 
 
@@ -55,8 +55,7 @@ def test_a_drift_that_went_and_came_again_is_since_it_came_again() -> None:
     means = quiet(rng, 40, 0.05)
     means[8:14] += 0.6
     means[30:] += 0.6
-    found = onset(baseline(rng, 0.05), drawn(rng, means))
-    assert found is not None
+    found = unwrap(onset(baseline(rng, 0.05), drawn(rng, means)))
     assert found.at == 30
 
 
@@ -65,8 +64,7 @@ def test_a_drift_that_grows_in_two_steps_is_since_it_was_half_way() -> None:
     means = quiet(rng, 40, 0.05)
     means[12:] += 0.5
     means[25:] += 0.2
-    found = onset(baseline(rng, 0.05), drawn(rng, means))
-    assert found is not None
+    found = unwrap(onset(baseline(rng, 0.05), drawn(rng, means)))
     assert found.at == 12
 
 
@@ -89,8 +87,7 @@ def test_steps_without_rows_are_no_steps() -> None:
     rng = np.random.default_rng(8)
     steps = drawn(rng, np.repeat([0.0, 0.5], 10))
     steps[[3, 12]] = 0.0
-    found = onset(baseline(rng, 0.0), steps)
-    assert found is not None
+    found = unwrap(onset(baseline(rng, 0.0), steps))
     assert found.at == 10
 
 

@@ -24,6 +24,8 @@ from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.windows.window import Window, window_of
 from scipy import stats
 
+from tests.support.unwrap import unwrap
+
 BINARY = Task("binary", ("0", "1"), "1")
 COLOURS = Task("multiclass", ("red", "green", "blue"))
 DAY = 86_400 * 10**9
@@ -64,9 +66,7 @@ def rows(n: int) -> WeightSums:
 
 
 def ends(found: Interval) -> tuple[float, float]:
-    assert found.low is not None
-    assert found.high is not None
-    return found.low, found.high
+    return unwrap(found.low), unwrap(found.high)
 
 
 def counted(weight: F64, squares: F64 | None = None, rows: float | None = None) -> Pane:
@@ -122,8 +122,7 @@ def test_f1_is_as_sure_as_the_share_it_is_made_of() -> None:
     assert (found["f1"].low, found["f1"].high) == pytest.approx(
         (2 * exact.low / (1 + exact.low), 2 * exact.high / (1 + exact.high))
     )
-    assert found["fbeta@2"].low is not None
-    assert found["fbeta@2"].low < 150 / 240 < (found["fbeta@2"].high or 0)
+    assert unwrap(found["fbeta@2"].low) < 150 / 240 < (found["fbeta@2"].high or 0)
 
 
 def test_a_cost_that_is_one_share_is_as_sure_as_it() -> None:
@@ -200,8 +199,7 @@ def reviewed(rng: np.random.Generator, n: int, most: float) -> tuple[F64, F64, F
 
 def test_an_area_of_rows_whose_weights_go_with_the_score_varies_as_each_row_does() -> None:
     score, truth, weight = reviewed(np.random.default_rng(7), 900, 8.0)
-    curve = areas.score_curve(fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight), ())
-    assert curve is not None
+    curve = unwrap(areas.score_curve(fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight), ()))
     value, moved = areas.area(curve)
     own, other = truth == 1, truth == 0
     beats = score[own][:, None] > score[other]
@@ -232,8 +230,7 @@ def test_an_area_of_which_no_heavy_positive_has_come_is_less_sure_below() -> Non
         found = (truth == 0) | (score > 0.7)  # no positive among the others
         pane = fold_outcomes(BINARY, score[found][:, None], None, Column(numbers=truth[found]), w[found])
         area = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())["roc_auc"]
-        assert area.value is not None
-        return None if area.low is None else area.value - area.low
+        return None if area.low is None else unwrap(area.value) - area.low
 
     light, heavy, heaviest = (below(weight) for weight in (1.0, 10.0, 100.0))
     assert light is not None
@@ -251,8 +248,7 @@ def test_a_block_moves_a_curve_as_far_as_leaving_it_out_says(metric: str) -> Non
         truth = (rng.random(400) < 0.3).astype(np.float64)
         panes.append(_scored(1 / (1 + np.exp(-rng.normal(truth, 1))), truth))
     whole = _sum(panes)
-    curve = areas.score_curve(whole, panes)
-    assert curve is not None
+    curve = unwrap(areas.score_curve(whole, panes))
     measure = areas.area if metric == "roc_auc" else areas.average_precision
     value, moved = measure(curve)
     without = [measure(_curve(_sum(panes[:one] + panes[one + 1 :])))[0] for one in range(5)]
@@ -288,12 +284,10 @@ def test_a_gain_varies_as_gains_of_other_rows_do(share: float) -> None:
 def test_a_block_moves_a_gain_as_far_as_leaving_it_out_says() -> None:
     rng = np.random.default_rng(2)
     panes = [scored(rng, 400) for _ in range(50)]
-    curve = areas.score_curve(_sum(panes), panes)
-    assert curve is not None
+    curve = unwrap(areas.score_curve(_sum(panes), panes))
     found, _ = highest.gain_ratio(curve, 0.1, 1.0)
-    assert found.value is not None
     without = [realized(_sum(panes[:at] + panes[at + 1 :]), BINARY)["gain@0.1"].value or 0.0 for at in range(5)]
-    assert found.moved.influence[:5] == pytest.approx([found.value - one for one in without], rel=0.2, abs=2e-4)
+    assert found.moved.influence[:5] == pytest.approx([unwrap(found.value) - one for one in without], rel=0.2, abs=2e-4)
     assert abs(found.moved.influence.sum()) < 1e-12
 
 
@@ -351,8 +345,7 @@ def test_means_have_students_interval_and_losses_that_of_their_logarithm() -> No
     assert found["mae"].interval == "log"
     assert found["r2"].interval == ""
     assert found["r2"].low is None
-    assert found["rmse"].low is not None
-    assert 1.7 < found["rmse"].low < (found["rmse"].value or 0) < 2.4
+    assert 1.7 < unwrap(found["rmse"].low) < (found["rmse"].value or 0) < 2.4
 
 
 def test_a_mean_over_classes_moves_as_its_gradient_says() -> None:
@@ -497,9 +490,7 @@ def _scored(scores: F64, truth: F64) -> Pane:
 
 
 def _curve(pane: Pane) -> areas.ScoreCurve:
-    found = areas.score_curve(pane, ())
-    assert found is not None
-    return found
+    return unwrap(areas.score_curve(pane, ()))
 
 
 def _sum(panes: list[Pane]) -> Pane:
@@ -518,6 +509,4 @@ def test_rows_of_which_nothing_was_decided_say_nothing_of_what_the_others_weigh(
     own = Pane({"outcomes": outcomes, "confusion": cells})
     full = Pane(own.parts | {"confusion_excess": np.zeros(4)})
     tables = [gradients.confusion_table(pane, (), 2) for pane in (own, full)]
-    assert tables[0] is not None
-    assert tables[1] is not None
-    assert tables[0].squares.tolist() == tables[1].squares.tolist() == [[30, 5], [4, 40]]
+    assert unwrap(tables[0]).squares.tolist() == unwrap(tables[1]).squares.tolist() == [[30, 5], [4, 40]]

@@ -7,6 +7,8 @@ import pytest
 from driftline_processor.core.intervals.day_spread import DaySpread, Neighbours, day_spread, lent_rows_as_one
 from scipy import stats
 
+from tests.support.unwrap import unwrap
+
 
 def test_days_that_differ_as_independent_rows_cost_a_window_of_as_many_little() -> None:
     design = lent_rows_as_one(DaySpread(29.0, 29, 29 * 500.0), np.ones(3), 1_500.0).at(0.95)
@@ -37,9 +39,8 @@ def test_days_that_resemble_the_one_before_count_as_fewer() -> None:
     rows = np.full(60, 1.0 / 60)
     walk *= 3
     lasting = day_spread((walk - walk.mean()) / 60, rows / 60, 60_000.0)
-    mixed = day_spread(rng.permutation(walk - walk.mean()) / 60, rows / 60, 60_000.0)
+    mixed = unwrap(day_spread(rng.permutation(walk - walk.mean()) / 60, rows / 60, 60_000.0))
     assert lasting is not None
-    assert mixed is not None
     assert lasting.kept > 0.6
     assert mixed.kept < 0.1
     assert lent_rows_as_one(lasting, np.ones(4), 4_000.0).at(0.95) > 1.5 * lent_rows_as_one(
@@ -58,8 +59,7 @@ def test_of_windows_of_two_days_beside_fourteen_as_many_hold_the_truth_as_promis
     for _ in range(runs):
         days = rng.normal(size=14) * (1 + theta) ** 0.5
         influence = (days - days.mean()) / 14
-        spread = day_spread(influence, np.full(14, 1 / 14**2), 1_400.0)
-        assert spread is not None
+        spread = unwrap(day_spread(influence, np.full(14, 1 / 14**2), 1_400.0))
         design = lent_rows_as_one(spread, np.ones(2), 200.0).at(0.95)
         window = rng.normal(size=2).mean() * (1 + theta) ** 0.5
         half = 1.96 * (design / 2) ** 0.5
@@ -75,8 +75,7 @@ def _days(rng: np.random.Generator, many: int, keeps: float = 0.0, deviation: fl
     for day in range(1, many):
         at[day] = keeps * at[day - 1] + (1 - keeps**2) ** 0.5 * at[day]
     days = deviation * at + rng.normal(size=many)
-    spread = day_spread((days - days.mean()) / many, np.full(many, 1 / many**2), 100.0 * many)
-    assert spread is not None
+    spread = unwrap(day_spread((days - days.mean()) / many, np.full(many, 1 / many**2), 100.0 * many))
     return spread, float(days.mean())
 
 
@@ -137,7 +136,6 @@ def test_seven_days_that_happen_to_resemble_each_other_count_for_little_beside_t
     rng = np.random.default_rng(3)
     lent, _ = _days(rng, 30)
     climb = np.arange(7) - 3.0
-    own = day_spread(climb / 7, np.full(7, 1 / 49), 700.0)
-    assert own is not None
+    own = unwrap(day_spread(climb / 7, np.full(7, 1 / 49), 700.0))
     assert own.neighbours.told / own.neighbours.free > 0.8
     assert lent.pooled(own).kept < 0.2

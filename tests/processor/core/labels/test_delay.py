@@ -9,6 +9,8 @@ from driftline_processor.core.labels.delay import BOUNDS, PART, Sla, delay_of, f
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.unwrap import unwrap
+
 SECOND, DAY = 10**9, 86_400 * 10**9
 
 
@@ -24,8 +26,7 @@ def test_bounds_increase() -> None:
 
 @given(st.lists(st.floats(-100, 4e7), min_size=1, max_size=50))
 def test_quantiles_are_those_of_the_delays_up_to_their_bounds(delays: list[float]) -> None:
-    found = delay_of(pane(delays))
-    assert found is not None
+    found = unwrap(delay_of(pane(delays)))
     assert found.rows == len(delays)
     for share, said in ((0.5, found.median), (0.9, found.p90), (0.99, found.p99)):
         exact = max(0.0, np.quantile(delays, share, method="inverted_cdf"))
@@ -52,14 +53,12 @@ def test_delays_of_panes_add_up() -> None:
 def test_what_came_in_time_keeps_the_agreement(
     delays: list[float], rows: int, age: int | None, state: str, low: float, high: float
 ) -> None:
-    kept = judge_sla(pane(delays) if delays else Pane(), rows, age, Sla(7 * DAY, 0.9))
-    assert kept is not None
+    kept = unwrap(judge_sla(pane(delays) if delays else Pane(), rows, age, Sla(7 * DAY, 0.9)))
     assert kept.state == state
     assert (kept.low, kept.high) == pytest.approx((low, high))
 
 
 def test_between_two_bounds_nobody_can_tell() -> None:
-    kept = judge_sla(pane([8.5 * 86_400.0] * 10), 10, None, Sla(9 * DAY, 0.9))
-    assert kept is not None
+    kept = unwrap(judge_sla(pane([8.5 * 86_400.0] * 10), 10, None, Sla(9 * DAY, 0.9)))
     assert (kept.state, kept.low, kept.high) == ("inconclusive", 0.0, 1.0)
     assert judge_sla(Pane(), 0, None, Sla(DAY, 0.5)) is None

@@ -11,6 +11,8 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import FastLabels
 from driftline_processor.core.labels.fast_labels import fast_labels
 
+from tests.support.unwrap import unwrap
+
 BINARY = Task("binary", ("0", "1"), "1")
 REGRESSION = Task("regression")
 
@@ -36,8 +38,7 @@ def test_fast_outcomes_that_are_positive_less_often_are_said_to_be() -> None:
 
 
 def test_outcomes_that_are_alike_are_not() -> None:
-    found = said({"<1h": outcomes(30, 270), "<7d": outcomes(33, 267)})
-    assert found is not None
+    found = unwrap(said({"<1h": outcomes(30, 270), "<7d": outcomes(33, 267)}))
     assert not found.differ
     assert found.until == "<1h"
 
@@ -75,8 +76,7 @@ def test_errors_of_a_regression_are_compared_by_their_means(times: float, differ
         y = 10 + rng.normal(0, 1, 300)
         p = (y + scale * rng.normal(0, 1, 300))[:, np.newaxis]
         cohorts[name] = fold_outcomes(REGRESSION, p, None, Column(numbers=y), None)
-    found = said(cohorts, task=REGRESSION)
-    assert found is not None
+    found = unwrap(said(cohorts, task=REGRESSION))
     assert (found.differ, found.until) == (differ, "<1h")
     if differ:
         assert found.metric == "mae"

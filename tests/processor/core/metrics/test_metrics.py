@@ -21,6 +21,8 @@ from scipy import stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
+from tests.support.unwrap import unwrap
+
 BINARY = Task("binary", ("0", "1"), "1")
 PRICE = Task("regression", quantiles=(0.1, 0.5, 0.9))
 LETTERS = Task("multiclass", tuple("abcdefgh"))
@@ -48,8 +50,7 @@ def test_what_depends_on_the_order_of_scores_is_near_that_of_the_rows_on_the_gri
         ("ks", exact.ks().value, 5e-3),
         ("gain@0.1", exact.gain(0.1).value, 5e-3),
     ):
-        value = found[name].value
-        assert value is not None
+        value = unwrap(found[name].value)
         assert of_rows is not None
         assert abs(value - of_rows) <= min(least, found[name].bound), name
         assert found[name].bound <= 5e-3, name
@@ -120,8 +121,7 @@ def test_ranks_and_areas_of_many_classes_are_those_of_scikit_learn(n: int, seed:
         if found is not None:
             areas.append(metrics.roc_auc_score(own, scores[:, code], sample_weight=weight))
             assert found == pytest.approx(areas[-1], rel=1e-9)
-            value = summed[name].value
-            assert value is not None
+            value = unwrap(summed[name].value)
             assert abs(value - found) <= summed[name].bound + 1e-9
     assert exact["roc_auc_ovr"].value == (pytest.approx(np.mean(areas), rel=1e-9) if areas else None)
 
@@ -247,8 +247,7 @@ def test_curves_are_a_few_points_of_those_that_scikit_learn_draws() -> None:
     assert bins.weight is not None
     assert bins.weight.sum() == 20_000
     assert np.abs(bins.points - np.column_stack([said, actual])).max() < 1e-6
-    assert bins.limits is not None
-    for (_, share), weight, limits in zip(bins.points, bins.weight, bins.limits, strict=True):
+    for (_, share), weight, limits in zip(bins.points, bins.weight, unwrap(bins.limits), strict=True):
         exact = stats.binomtest(round(share * weight), round(weight)).proportion_ci(0.95)
         assert limits == pytest.approx([exact.low, exact.high], abs=1e-6)
 
@@ -257,7 +256,6 @@ def test_nothing_is_drawn_of_what_is_not_known() -> None:
     assert curves(Pane(), BINARY) == {}
     assert curves(fold(np.ones(1), np.ones(1), task=Task("regression")), Task("regression")) == {}
     assert set(curves(fold(np.array([0.2]), np.array([0.0])), BINARY)) == {"calibration"}
-    counts = confused(fold(np.array([0.9, 0.1]), np.array([1.0, 1.0])), BINARY)
-    assert counts is not None
+    counts = unwrap(confused(fold(np.array([0.9, 0.1]), np.array([1.0, 1.0])), BINARY))
     assert counts.tolist() == [[0, 0], [1, 1]]
     assert confused(fold(np.ones(1), np.ones(1)), replace(BINARY, classes=tuple(map(str, range(51))))) is None

@@ -37,6 +37,8 @@ from driftline_processor.core.windows.window import PANE, Window
 from msgspec import structs
 from scipy import stats
 
+from tests.support.unwrap import unwrap
+
 BINARY = Task("binary", ("0", "1"), "1")
 HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
@@ -141,8 +143,7 @@ def test_of_what_was_never_seen_more_rows_are_needed_than_there_are() -> None:
     pane.parts["confusion_excess"] = np.array([99_000.0, 0, 0, 0])
     found = state(pane, "recall >= 0.5")
     assert (found.state, found.value, found.rows) == ("inconclusive", 1.0, 50)
-    assert found.needed is not None
-    assert found.needed > 150
+    assert unwrap(found.needed) > 150
 
 
 def test_exactly_at_the_objective_no_number_of_rows_tells() -> None:
@@ -191,8 +192,7 @@ def test_an_objective_of_another_window_is_not_judged() -> None:
 
 
 def _minutes(panes: dict[int, Pane], until: int = START + HOUR) -> WindowOutcomes:
-    steps = rolling_steps(WINDOW, [read_objective("precision >= 0.95 over rolling 1h")], "UTC", until, 0)
-    assert steps is not None
+    steps = unwrap(rolling_steps(WINDOW, [read_objective("precision >= 0.95 over rolling 1h")], "UTC", until, 0))
     return WindowOutcomes(steps=(steps, [panes.get((step.start - START) // PANE, Pane()) for step in steps]))
 
 

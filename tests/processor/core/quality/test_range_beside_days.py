@@ -20,6 +20,8 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from msgspec import structs
 
+from tests.support.unwrap import unwrap
+
 DAY = 86_400 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
 ROWS = 1_000
@@ -81,8 +83,7 @@ def test_a_share_out_of_range_that_differs_from_day_to_day_is_no_fault_of_the_ne
 def test_a_baseline_that_did_not_count_them_takes_the_days_of_the_values() -> None:
     rng = np.random.default_rng(14)
     baseline = built(rng, np.zeros(14))
-    blocks = baseline.extras.blocks
-    assert blocks is not None
+    blocks = unwrap(baseline.extras.blocks)
     older = TimeBlocks(
         blocks.length, blocks.starts, blocks.rows, {n: replace(c, outside=None) for n, c in blocks.by_part.items()}
     )
@@ -103,8 +104,7 @@ def test_a_correlation_that_is_lost_is_found_beside_days_that_differ_in_level() 
 
 def test_the_design_effect_of_a_product_is_that_of_the_product_of_the_variances_between_days() -> None:
     baseline = built(np.random.default_rng(2), np.zeros(7))
-    space = baseline.bins.space
-    assert space is not None
+    space = unwrap(baseline.bins.space)
     features = judged(baseline, drawn(np.random.default_rng(3), 1, np.zeros(1))).features
     alike = {name: structs.replace(one, design_effect=21.0) for name, one in features.items()}
     at = [space.names.index(name) for name in ("n1", "n2")]

@@ -16,6 +16,8 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 
+from tests.support.unwrap import unwrap
+
 ROWS = 6_000
 DAY = 86_400
 AT_DECISION = ("accuracy", "precision", "recall", "f1", "specificity")
@@ -67,8 +69,7 @@ def test_a_baseline_is_what_it_would_be_had_it_been_built_at_the_threshold() -> 
     assert found.baseline.fold == half.fold
     assert found.baseline.task == third.task
     assert found.notes == (fact("baseline_decided_again", threshold=0.3, baseline_threshold=0.5),)
-    sliced = found.baseline.extras.slices
-    assert sliced is not None
+    sliced = unwrap(found.baseline.extras.slices)
     panes = [found.baseline.pane, *(pane for values in sliced.by_key.values() for pane in values.values())]
     assert not any("class" in pane.parts for pane in panes)
 
@@ -82,10 +83,8 @@ def test_its_stretches_of_time_are_decided_anew_too() -> None:
 
 
 def in_blocks(baseline: Baseline, part: str) -> F64:
-    known = baseline.extras.estimation
-    assert known is not None
-    assert known.blocks is not None
-    total: F64 = np.sum([pane.parts[part] for pane in known.blocks.panes], axis=0)
+    known = unwrap(baseline.extras.estimation)
+    total: F64 = np.sum([pane.parts[part] for pane in unwrap(known.blocks).panes], axis=0)
     return total
 
 

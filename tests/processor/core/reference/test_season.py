@@ -17,6 +17,8 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, cycles, same_seasons, season_mix, seasonal_reference
 
+from tests.support.unwrap import unwrap
+
 START = 1_767_225_600 * 10**9
 
 
@@ -41,8 +43,7 @@ def mixed(seasons: int, **share: float) -> Pane:
 def test_a_window_of_one_hour_is_compared_with_that_hour() -> None:
     baseline = built()
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0))
-    seasons = baseline.extras.seasons
-    assert seasons is not None
+    seasons = unwrap(baseline.extras.seasons)
     assert noon.notes == (fact("same_season", season="hour", thin=0, repeats=None),)
     assert noon.baseline.pane.parts["rows"].tolist() == [140.0, 140.0, 140.0]
     assert np.allclose(noon.baseline.pane.parts["feature:x0"], seasons.by_part["feature:x0"][12])
@@ -55,12 +56,10 @@ def test_rows_are_worth_as_many_as_would_tell_the_mix_as_well() -> None:
     seasons = Seasons(Seasonality("hour"), rows, {})
     mix = np.zeros(24)
     mix[[3, 4]] = 1.0, 3.0
-    found = season_mix(seasons, mix)
-    assert found is not None
+    found = unwrap(season_mix(seasons, mix))
     assert found.part[[3, 4]].tolist() == [0.25, 0.75]
     assert found.rows == pytest.approx(1 / (0.25**2 / 1_000 + 0.75**2 / 1_000))
-    usual = season_mix(seasons, np.ones(24))
-    assert usual is not None
+    usual = unwrap(season_mix(seasons, np.ones(24)))
     assert usual.rows == pytest.approx(24_000)
 
 
@@ -75,8 +74,7 @@ def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
     baseline = built()
     noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline
     own = next(one for one in references(noon) if one.name == "x0")
-    blocks = noon.extras.blocks
-    assert blocks is not None
+    blocks = unwrap(noon.extras.blocks)
     counts = blocks.by_part["feature:x0"].counts
     assert counts.sum(axis=1) == pytest.approx(np.full(14, 240.0), rel=1e-3)
     shares = counts.sum(axis=0) / counts.sum()
@@ -163,8 +161,7 @@ def test_a_day_is_compared_with_its_weekdays_and_a_week_is_not() -> None:
 def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> None:
     baseline = found(28, weekend=2.0)
     derived = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(168)[12]}), 24 * HOUR)
-    seasons = baseline.extras.seasons
-    assert seasons is not None
+    seasons = unwrap(baseline.extras.seasons)
     whole = seasons.by_part["feature:x"][:24].sum(axis=0)  # START is a Thursday, and season 12 a Monday's noon
     assert derived.baseline.pane.parts["feature:x"] / derived.baseline.pane.rows == pytest.approx(whole / whole.sum())
 
@@ -181,8 +178,7 @@ def test_what_does_not_repeat_keeps_all_of_its_rows() -> None:
     noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR).baseline
     assert noon.pane.parts["score"].sum() == baseline.pane.rows
     assert noon.pane.parts["feature:x"].sum() == pytest.approx(baseline.pane.rows / 24)
-    assert noon.extras.blocks is not None
-    assert noon.extras.blocks.by_part.keys() == {"feature:x", "score"}
+    assert unwrap(noon.extras.blocks).by_part.keys() == {"feature:x", "score"}
 
 
 def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> None:
@@ -193,8 +189,7 @@ def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> N
     known = {"score": "p", "time": "time", "model": "m", "task": "regression"}
     baseline = Baseline.from_frame(frame | {"time": START + hour * HOUR}, **known)  # type: ignore[arg-type]
     noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR).baseline
-    blocks = noon.extras.blocks
-    assert blocks is not None
+    blocks = unwrap(noon.extras.blocks)
     assert blocks.shorts is not None
     assert blocks.shorts.length == HOUR
     days, hours = blocks.by_part["feature:x"].counts, blocks.shorts.by_part["feature:x"].counts
@@ -221,10 +216,8 @@ def test_slices_move_with_all_rows_to_the_season() -> None:
         frame | {"slice": np.array(["odd", "s1", "s2", "s3"], object)[place]},
         score="p", time="time", model="m", task="regression", seasonality="hour", slices=["slice"],
     )  # fmt: skip
-    noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline.extras.slices
-    assert noon is not None
-    pane = noon.pane("slice=odd")
-    assert pane is not None
+    noon = unwrap(seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline.extras.slices)
+    pane = unwrap(noon.pane("slice=odd"))
     own = (place == 0) & (hour % 24 == 12)
     edges = baseline.bins.features["x"].edges  # type: ignore[union-attr]
     true = np.bincount(np.searchsorted(edges, number[own], side="right"), minlength=len(edges) + 1) / own.sum()
@@ -233,7 +226,6 @@ def test_slices_move_with_all_rows_to_the_season() -> None:
     assert np.abs(np.cumsum(counts) / counts.sum() - np.cumsum(true)).max() < 0.12
     labels = pane.parts["feature:c"][np.argsort(baseline.bins.features["c"].categories)]  # type: ignore[union-attr]
     assert labels[0] / labels.sum() == pytest.approx(np.mean(label[own] == "a"), abs=0.08)
-    known = baseline.extras.slices
-    assert known is not None
+    known = unwrap(baseline.extras.slices)
     always = known.by_key["slice"]["odd"].parts["feature:x"][: len(edges) + 1]
     assert np.abs(np.cumsum(always) / always.sum() - np.cumsum(true)).max() > 0.25

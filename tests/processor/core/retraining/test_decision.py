@@ -22,6 +22,8 @@ from driftline_processor.core.windows.window import DAY, Window
 from msgspec import structs
 from msgspec.structs import replace
 
+from tests.support.unwrap import unwrap
+
 LOSS = LossChange("mae", 12.0, 10.0, 2.0, 1.5, 2.5, 5000, 0.4, 0.4, 0, DAY)
 """Worse by 2 (1.5 to 2.5)."""
 ASKED = RetrainQuestion(LOSS, value_per_unit=0.01, predictions=100_000.0, cost=RetrainCost(500.0, "EUR"))
@@ -132,9 +134,8 @@ def test_nothing_is_taken_back_for_nothing() -> None:
 
 
 def test_a_metric_whose_greater_values_are_better_is_turned_round() -> None:
-    found = loss_change(ACCURATE, "accuracy")
+    found = unwrap(loss_change(ACCURATE, "accuracy"))
 
-    assert found is not None
     assert (found.worse, found.low, found.high) == (0.10, 0.075, 0.135)
     assert (round(found.own_low, 9), round(found.own_high, 9)) == (0.02, 0.03)  # better is up: 0.82 is the low end
 
@@ -146,8 +147,7 @@ def test_a_question_is_read_from_windows_and_runs() -> None:
         RetrainTerms(value=2.0), [structs.replace(ACCURATE, distributed=200)], [ACCURATE], [ACCURATE], runs
     )
 
-    assert question.loss is not None
-    assert (question.loss.metric, question.predictions) == ("accuracy", 9000.0)
+    assert (unwrap(question.loss).metric, question.predictions) == ("accuracy", 9000.0)
     assert question.cost == RetrainCost(5.0, "EUR", "past runs", 3)
     assert [gain.reason for gain in question.gains] == [fact("no_outcomes_before_run")] * 3
 

@@ -13,12 +13,13 @@ from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.verdict import verdict_of_window
 from driftline_processor.core.windows.window import Window
 
+from tests.support.unwrap import unwrap
+
 
 def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
     errors = Column(codes=np.where(np.arange(calls) < failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
     parts = call_parts(np.full(calls, seconds), errors, None, np.zeros(calls, np.int64), 1)
-    found = Calls.of(Pane({part: sums.dense(1)[0] for part, sums in parts.items()}))
-    assert found is not None
+    found = unwrap(Calls.of(Pane({part: sums.dense(1)[0] for part, sums in parts.items()})))
     return found.level(0.95)
 
 
@@ -33,8 +34,7 @@ def hour(service: ServiceLevel, at: int = 0) -> Evaluation:
 
 def test_without_windows_before_only_many_failures_say_so() -> None:
     assert service_failing(window(level(1_000, 60))) is None, "surely less than one in twenty"
-    found = service_failing(window(level(1_000, 120)))
-    assert found is not None
+    found = unwrap(service_failing(window(level(1_000, 120))))
     assert found.metric == "error_rate"
     assert [found.fact.value(name) for name in ("value", "calls", "error")] == [0.12, 1_000, "TimeoutError"]
     assert [found.fact.value(name) for name in ("low", "high")] == pytest.approx([0.101, 0.142], abs=0.001)
@@ -48,8 +48,7 @@ def test_nobody_can_tell_of_an_open_window_or_of_no_calls() -> None:
 
 def test_windows_before_say_what_is_usual() -> None:
     usual = [level(5_000, 10)] * EARLIER
-    found = service_failing(window(level(5_000, 100)), usual)
-    assert found is not None
+    found = unwrap(service_failing(window(level(5_000, 100)), usual))
     assert found.usual == 0.002
     assert service_failing(window(level(5_000, 100)), usual[:-1]) is None, "too few windows say what is usual"
     often = [level(1_000, 150)] * EARLIER
@@ -85,8 +84,7 @@ def test_an_hour_that_is_suspect_does_not_become_what_is_usual() -> None:
 def test_calls_that_take_longer_than_ever_before_are_a_slow_service() -> None:
     usual = [level(500, 0, 0.02)] * EARLIER
     assert service_failing(window(level(500, 0, 0.03)), usual) is None
-    found = service_failing(window(level(500, 0, 0.2)), usual)
-    assert found is not None
+    found = unwrap(service_failing(window(level(500, 0, 0.2)), usual))
     assert found.metric == "latency_p95"
 
 

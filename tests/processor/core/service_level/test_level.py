@@ -20,6 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from tests.support.unwrap import unwrap
+
 
 def pane_of(seconds: F64, errors: Column | None = None, weight: F64 | None = None) -> Pane:
     parts = call_parts(seconds, errors, weight, np.zeros(len(seconds), np.int64), 1)
@@ -27,9 +29,7 @@ def pane_of(seconds: F64, errors: Column | None = None, weight: F64 | None = Non
 
 
 def calls_of(pane: Pane) -> Calls:
-    found = Calls.of(pane)
-    assert found is not None
-    return found
+    return unwrap(Calls.of(pane))
 
 
 def test_no_bin_is_wider_than_a_tenth_and_the_bounds_of_durations_are_among_them() -> None:
@@ -42,13 +42,10 @@ def test_no_bin_is_wider_than_a_tenth_and_the_bounds_of_durations_are_among_them
 @given(st.lists(st.floats(0, 900), min_size=1, max_size=300), st.sampled_from(list(LATENCIES)))
 def test_a_quantile_is_that_of_the_calls_within_the_bound_that_is_told(seconds: list[float], metric: str) -> None:
     durations = np.array(seconds)
-    found = calls_of(pane_of(durations)).latency(LATENCIES[metric], 0.95)
-    assert found is not None
-    assert found.value is not None
+    found = unwrap(calls_of(pane_of(durations)).latency(LATENCIES[metric], 0.95))
     exact = float(np.quantile(durations, LATENCIES[metric], method="inverted_cdf"))
-    assert abs(found.value - exact) <= found.bound + 1e-15
-    assert found.low is not None
-    assert found.low <= exact
+    assert abs(unwrap(found.value) - exact) <= found.bound + 1e-15
+    assert unwrap(found.low) <= exact
     assert found.high is None or found.high >= exact
 
 
@@ -83,9 +80,7 @@ def test_weights_of_sampled_spans_count_and_make_intervals_wider() -> None:
     assert one is not None
     assert other is not None
     assert one.value == other.value == 0.1
-    assert one.low is not None
-    assert other.low is not None
-    assert other.low < one.low
+    assert unwrap(other.low) < unwrap(one.low)
     assert other.effective_rows == 400
     level = sampled.level(0.95)
     assert (level.calls, level.failed) == (4_000, 400)
@@ -120,11 +115,8 @@ def test_a_histogram_of_coarse_buckets_bounds_its_quantiles() -> None:
     for quantile in LATENCIES.values():
         found, exact = calls.latency(quantile, 0.95), float(np.quantile(seconds, quantile, method="inverted_cdf"))
         assert found is not None
-        assert found.value is not None
-        assert found.low is not None
-        assert found.high is not None
-        assert abs(found.value - exact) <= found.bound
-        assert found.low <= exact <= found.high
+        assert abs(unwrap(found.value) - exact) <= found.bound
+        assert unwrap(found.low) <= exact <= unwrap(found.high)
     in_milliseconds = Explicit(np.array(DURATION_BOUNDS) * 1e3, counts)
     assert calls_of(Pane(histogram_parts(in_milliseconds, 1e3, ""))).latency(0.5, 0.95) == calls.latency(0.5, 0.95)
     failed = histogram_parts(coarse, 1.0, "TimeoutError")
@@ -140,30 +132,25 @@ def test_an_exponential_histogram_is_read_too() -> None:
     found = calls_of(Pane(histogram_parts(histogram, 1.0, ""))).latency(0.95, 0.95)
     exact = float(np.quantile(seconds, 0.95, method="inverted_cdf"))
     assert found is not None
-    assert found.value is not None
-    assert abs(found.value - exact) <= found.bound <= 0.3 * exact
+    assert abs(unwrap(found.value) - exact) <= found.bound <= 0.3 * exact
 
 
 def test_errors_beyond_twenty_types_are_others() -> None:
     names = tuple(f"E{at}" for at in range(30))
     many = Column(codes=np.arange(-1, 30, dtype=np.int32), categories=names)
-    told = bounded_errors(many, ())
-    assert told is not None
+    told = unwrap(bounded_errors(many, ()))
     assert told.categories == (*names[:20], OTHER_ERROR)
-    later = bounded_errors(Column(codes=np.array([0, 1], np.int32), categories=("E7", "new")), told.categories)
-    assert later is not None
+    later = unwrap(bounded_errors(Column(codes=np.array([0, 1], np.int32), categories=("E7", "new")), told.categories))
     assert later.categories == ("E7", OTHER_ERROR)
     assert call_parts(None, later, None, np.zeros(2, np.int64), 1)["failed:other"].value.tolist() == [1.0]
 
 
 def test_a_call_slower_than_the_last_bound_has_no_made_up_latency() -> None:
-    found = calls_of(pane_of(np.full(500, 5_000.0))).latency(0.5, 0.95)
-    assert found is not None
+    found = unwrap(calls_of(pane_of(np.full(500, 5_000.0))).latency(0.5, 0.95))
     assert (found.value, found.low is not None and found.low >= 1_000) == (1_000.0, True)
     assert len(pane_of(np.full(1, 5_000.0)).parts["latency"]) == BINS
 
 
 def test_the_shortest_latencies_have_nothing_as_their_lower_end() -> None:
-    found = calls_of(pane_of(np.full(200, 1e-7))).latency(0.5, 0.95)
-    assert found is not None
+    found = unwrap(calls_of(pane_of(np.full(200, 1e-7))).latency(0.5, 0.95))
     assert found.low == 0.0

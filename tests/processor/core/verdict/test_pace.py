@@ -10,6 +10,8 @@ from driftline.tables.table import I64
 from driftline_processor.core.verdict import Pace, pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE
 
+from tests.support.unwrap import unwrap
+
 MONDAY = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp()) * 10**9
 """2 March 2026, 0:00 UTC: the clocks of Berlin go forward on the 29th."""
 
@@ -100,8 +102,7 @@ def test_of_a_pace_that_is_not_known_nothing_is_silent(arrivals: I64) -> None:
 
 
 def test_time_in_which_nobody_listened_does_not_count() -> None:
-    pace = pace_of(every_pane(14), MONDAY + 14 * DAY)
-    assert pace is not None
+    pace = unwrap(pace_of(every_pane(14), MONDAY + 14 * DAY))
     last, now = MONDAY + 14 * DAY, MONDAY + 14 * DAY + 5 * HOUR
     assert pace.silent_since(last, now) == last
     assert pace.silent_since(last, now, (last, now - PANE)) is None
@@ -118,8 +119,7 @@ def test_a_clock_that_goes_back_makes_nothing_silent() -> None:
 def test_rows_that_come_at_random_are_silent_only_after_a_pause_that_is_none_of_theirs() -> None:
     rng = np.random.default_rng(5)
     times = np.unique((MONDAY + np.sort(rng.uniform(0, 28 * DAY, 28 * 24))).astype(np.int64) // PANE * PANE)
-    hours = first_silence(times, MONDAY + 30 * DAY)
-    assert hours is not None
+    hours = unwrap(first_silence(times, MONDAY + 30 * DAY))
     assert 8 < hours < 20
 
 

@@ -17,6 +17,7 @@ from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_ou
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
+from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import (
     COLD,
     DAY,
@@ -40,8 +41,7 @@ from tests.support.window_verdict_cases import BEYOND, CONSTANT, DRIFT, FAILED, 
 def test_what_follows_from_a_window(evaluation: Evaluation, state: str, reasons: tuple[str, ...], advice: str) -> None:
     verdict = verdict_of_window(evaluation)
     assert (verdict.state, tuple(one.kind for one in verdict.reasons)) == (state, reasons)
-    assert verdict.advice is not None
-    assert verdict.advice.kind == advice
+    assert unwrap(verdict.advice).kind == advice
     assert (verdict.window_start, verdict.window_end) == (evaluation.window.start, evaluation.window.end)
 
 
@@ -86,8 +86,7 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     verdict = verdict_of_window(window(), context)
     assert (verdict.state, verdict.since) == ("degraded", RISE.since)
     assert verdict.reasons == (fact("errors_rose", metric="error_rate", before=0.18, after=0.66),)
-    assert verdict.advice is not None
-    assert verdict.advice.kind == "retrain"
+    assert unwrap(verdict.advice).kind == "retrain"
     assert verdict_of_window(window(day=-1), context).state == "unknown"
     fine = known(changes={"log_loss": change("not_worse"), "accuracy": change("not_worse")})
     assert verdict_of_window(fine, context).state == "healthy"
@@ -164,11 +163,9 @@ def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:
 
 
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
-    first = verdict_of_window(wrong(explanation=explained(replace(COLD, features=("dewp",)), COLD))).cause
-    assert first is not None
+    first = unwrap(verdict_of_window(wrong(explanation=explained(replace(COLD, features=("dewp",)), COLD))).cause)
     assert first.value("cause").features == ("dewp",)
-    fault = verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause
-    assert fault is not None
+    fault = unwrap(verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause)
     assert fault == MISSING.fact
 
 
@@ -196,8 +193,7 @@ def test_an_input_that_left_its_range_is_checked_before_the_model_is_retrained()
         "changes": worse,
         "explanation": explained(Cause(("age",), "out_of_range", 1.0, finding=BEYOND)),
     }
-    advice = verdict_of_window(known(findings=(BEYOND,), **left)).advice
-    assert advice is not None
+    advice = unwrap(verdict_of_window(known(findings=(BEYOND,), **left)).advice)
     assert (advice.kind, advice.value("column"), advice.value("outside")) == ("check_column_first", "age", 0.57)
     assert kind_of_advice(known(findings=(replace(BEYOND, now=0.49),), **left)) == "retrain"
 

@@ -36,6 +36,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from tests.support.unwrap import unwrap
+
 BINARY = Task("binary", ("0", "1"), "1")
 ERRORS = (0.0, 1.0)
 
@@ -101,9 +103,7 @@ def test_a_canary_that_grows_while_everybody_errs_more_is_neither_worse_nor_bett
     found = compare("error", apart(one, other), ERRORS)
     assert (found.verdict, found.reason, found.rows) == ("inconclusive", "too_few_rows", 28_000)
     assert found.difference == pytest.approx(0, abs=1e-12)
-    assert found.low is not None
-    assert found.high is not None
-    assert max(-found.low, found.high) < 0.02
+    assert max(-unwrap(found.low), unwrap(found.high)) < 0.02
     other[3:] += 0.05 * other[0]
     assert compare("error", apart(one, other), ERRORS).verdict == "worse"
 
@@ -123,8 +123,7 @@ def test_what_a_small_version_has_not_met_yet_is_no_difference() -> None:
     )
     found = compare("absolute_error", apart(one, other))
     assert found.verdict == "inconclusive"
-    assert found.high is not None
-    assert found.high > 0
+    assert unwrap(found.high) > 0
 
 
 def test_rows_of_great_weight_count_as_what_they_are() -> None:
@@ -152,11 +151,8 @@ def test_who_is_worse_one_way_is_better_the_other_way(sums: Sums) -> None:
     assert (found.verdict, mirrored.verdict) == ("worse", "better")
     assert found.low is not None
     assert found.high is not None
-    assert mirrored.low is not None
-    assert mirrored.high is not None
-    assert [mirrored.low, mirrored.high] == pytest.approx([-found.high, -found.low], abs=1e-9)
-    assert found.difference is not None
-    assert 0 < found.low < found.difference < found.high
+    assert [unwrap(mirrored.low), unwrap(mirrored.high)] == pytest.approx([-found.high, -found.low], abs=1e-9)
+    assert 0 < found.low < unwrap(found.difference) < found.high
     assert found.rows_needed is None
 
 
@@ -312,8 +308,7 @@ def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_c
         found = side_by_side(champion, challenger, pairs, role, performance_settings=priced)
         assert found.verdict == "worse"
         assert found.comparisons["error"].verdict == "better"
-        decides = found.decides
-        assert decides is not None
+        decides = unwrap(found.decides)
         assert (decides.loss, decides.method) == ("cost_per_prediction", "betting")
         assert decides.challenger == pytest.approx(found.challenger.metrics["cost_per_prediction"].value)
         assert "cost per prediction 3." in sentence(found)
@@ -357,10 +352,9 @@ def test_a_shadow_is_compared_by_pairs_and_a_canary_by_its_own_requests() -> Non
     assert [one is not None and one.paired for one in decided] == [True, False, True, False]
     assert {one.verdict for one in (shadow, canary, *nobody_said)} == {"worse"}
     assert list(shadow.comparisons) == ["error", "brier", "log_loss"]
-    assert shadow.decides is not None
     accuracy = shadow.champion.metrics["accuracy"].value
     assert accuracy == pytest.approx(0.8, abs=0.03)
-    assert shadow.decides.champion == pytest.approx(1 - (accuracy or 0))
+    assert unwrap(shadow.decides).champion == pytest.approx(1 - (accuracy or 0))
 
 
 def test_swapped_pairs_are_those_of_the_other_order() -> None:

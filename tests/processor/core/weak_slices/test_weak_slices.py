@@ -22,6 +22,8 @@ from driftline_processor.core.weak_slices.search import (
 )
 from scipy import stats
 
+from tests.support.unwrap import unwrap
+
 HOUR = 3_600 * 10**9
 Features = dict[str, tuple[Bins, Index]]
 
@@ -47,15 +49,13 @@ def wrong(rate: F64, seed: int = 2) -> F64:
 
 
 def found(features: Features, loss: F64, time: I64 | None = None) -> tuple[WeakSlice, ...]:
-    search = weak_slices(features, {"error": loss}, time=np.arange(len(loss)) * HOUR if time is None else time)
-    assert search is not None
+    search = unwrap(weak_slices(features, {"error": loss}, time=np.arange(len(loss)) * HOUR if time is None else time))
     return search.slices
 
 
 def test_nothing_is_found_where_errors_are_the_same_everywhere() -> None:
     _, columns = rows(8_000)
-    search = weak_slices(binned(columns), {"error": wrong(np.full(8_000, 0.2))}, time=np.arange(8_000) * HOUR)
-    assert search is not None
+    search = unwrap(weak_slices(binned(columns), {"error": wrong(np.full(8_000, 0.2))}, time=np.arange(8_000) * HOUR))
     assert (search.slices, search.rows, search.features, search.pairs) == ((), 8_000, 4, 6)
 
 
@@ -114,8 +114,7 @@ def test_rows_without_outcome_or_without_weight_are_left_out() -> None:
     _, columns = rows(1_000)
     loss = np.where(np.arange(1_000) < 100, np.nan, 0.0)
     weight = np.where(np.arange(1_000) < 300, 0.0, 1.0)
-    search = weak_slices(binned(columns), {"error": loss}, weight)
-    assert search is not None
+    search = unwrap(weak_slices(binned(columns), {"error": loss}, weight))
     assert search.rows == 700
 
 
@@ -149,8 +148,7 @@ def test_weights_say_how_many_rows_one_stands_for() -> None:
     weak = numbers["age"] < 28
     loss = wrong(np.where(weak, 0.4, 0.2))
     weight = np.where(loss > 0, 1.0, 10.0)  # of the right ones a tenth was reviewed
-    search = weak_slices(binned(columns), {"error": loss}, weight, np.arange(8_000) * HOUR)
-    assert search is not None
+    search = unwrap(weak_slices(binned(columns), {"error": loss}, weight, np.arange(8_000) * HOUR))
     assert search.slices[0].rest == pytest.approx(0.2 / (0.2 + 0.8 * 10), abs=0.005)
 
 
@@ -183,13 +181,11 @@ def test_a_stray_error_hides_no_slice_and_makes_none() -> None:
     numbers, columns = rows(8_000)
     loss = np.random.default_rng(7).exponential(np.where(numbers["income"] > 60_000, 2.0, 1.0))
     loss[17] = 1e9
-    search = weak_slices(binned(columns), {"absolute_error": loss}, time=np.arange(8_000) * HOUR)
-    assert search is not None
+    search = unwrap(weak_slices(binned(columns), {"absolute_error": loss}, time=np.arange(8_000) * HOUR))
     assert [one.conditions[0].feature for one in search.slices] in (["income"], [])  # told by plain means
     quiet = np.random.default_rng(7).exponential(np.ones(8_000))
     quiet[17] = 1e9
-    search = weak_slices(binned(columns), {"absolute_error": quiet}, time=np.arange(8_000) * HOUR)
-    assert search is not None
+    search = unwrap(weak_slices(binned(columns), {"absolute_error": quiet}, time=np.arange(8_000) * HOUR))
     assert search.slices == ()
 
 

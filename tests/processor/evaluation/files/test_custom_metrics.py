@@ -25,6 +25,7 @@ from driftline_processor.testing import metric_problems
 from tests.support.churn_files import Run
 from tests.support.facts import lacking
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 DOCS = ROOT / "docs/how-to/write-a-metric.md"
 
@@ -60,8 +61,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def example(module: str) -> str:
     """Code of the documentation, as a module."""
-    found = re.search(rf"^    # {module}\.py\n((?:    .*\n|\n)+)", DOCS.read_text(), re.MULTILINE)
-    assert found is not None
+    found = unwrap(re.search(rf"^    # {module}\.py\n((?:    .*\n|\n)+)", DOCS.read_text(), re.MULTILINE))
     return re.sub(r"^    ", "", found[1], flags=re.MULTILINE)
 
 
@@ -204,13 +204,10 @@ def test_an_interval_a_gradient_and_an_estimate_that_raise_cost_themselves_alone
     install(site, {"our_metrics": text}, **{name: f"our_metrics:{name}" for name in kinds})
     said: list[str] = []
     found = load_custom_metrics(said.append)
-    assert found["own"].interval is not None
-    assert found["own"].interval(None, None, 0.5) is None  # type: ignore[arg-type]
+    assert unwrap(found["own"].interval)(None, None, 0.5) is None  # type: ignore[arg-type]
     assert found["guessed"].estimate is not None
-    assert found["guessed"].estimate.of_scores is not None
-    assert found["guessed"].estimate.of_scores(np.ones(2), np.ones(2), np.ones(2)) is None
-    assert found["guessed"].estimate.of_decisions is not None
-    assert found["guessed"].estimate.of_decisions(np.ones((2, 2)))[0] is None
+    assert unwrap(found["guessed"].estimate.of_scores)(np.ones(2), np.ones(2), np.ones(2)) is None
+    assert unwrap(found["guessed"].estimate.of_decisions)(np.ones((2, 2)))[0] is None
     assert [sentence.partition(" has no value")[0] for sentence in said] == ["the metric 'own'", "the metric 'guessed'"]
 
 

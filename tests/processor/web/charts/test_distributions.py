@@ -12,6 +12,8 @@ from driftline_processor.core.drift.number_shape import shape_of
 from driftline_processor.core.evaluation import ColumnDrift, State
 from driftline_processor.web.charts.distributions import distribution, mini_of, own_cells, own_range
 
+from tests.support.unwrap import unwrap
+
 HALVES = np.array([0.5, 0.5])
 
 
@@ -19,8 +21,7 @@ def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float]
     column = ColumnDrift(
         "feature", "x", "ok", kind, 9, {}, None, "", labels, np.array(was), None if now is None else np.array(now)
     )
-    drawn = distribution(column)
-    assert drawn is not None
+    drawn = unwrap(distribution(column))
     return str(drawn)
 
 
@@ -65,8 +66,7 @@ def test_a_window_beyond_the_bins_is_drawn_on_an_axis_that_holds_both() -> None:
     tails[octave(np.array([600.0]))] = 90
     was = shape_of(bins, np.array([0.0, 50.0, 50.0, 0.0]))
     now = shape_of(bins, np.array([0.0, 0.0, 10.0, 90.0]), tails, seen=(60.0, 1000.0))
-    found = own_cells(was, now)
-    assert found is not None
+    found = unwrap(own_cells(was, now))
     labels, before, after = found
     assert (labels[0], labels[-1]) == ("0 – 50", "950 – 1000")
     assert before[:2].tolist() == [0.5, 0.5]
@@ -83,8 +83,7 @@ def test_rows_of_an_open_end_are_in_the_open_cell_of_that_end(side: int) -> None
     tails[octave(np.array([side * 600.0]))] = 90
     was = shape_of(bins, np.array([0.0, 50.0, 50.0, 0.0]))
     now = shape_of(bins, np.array([0.0, 0.0, 10.0, 90.0] if side > 0 else [90.0, 10.0, 0.0, 0.0]), tails)
-    found = own_cells(was, now)
-    assert found is not None
+    found = unwrap(own_cells(was, now))
     labels, before, after = found
     end = -1 if side > 0 else 0
     assert labels[end] == ("≥ 500" if side > 0 else "< -500")

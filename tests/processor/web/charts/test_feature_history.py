@@ -13,6 +13,7 @@ from driftline_processor.web.charts import feature_history as charts
 from msgspec.structs import replace
 
 from tests.support.fake_view import ns, price
+from tests.support.unwrap import unwrap
 
 
 def days(*numbers: int) -> list[Evaluation]:
@@ -30,20 +31,16 @@ SPREAD = np.array([0.0, 20.0, 50.0, 80.0, 100.0])
 
 def test_a_fan_breaks_where_a_window_is_missing_and_one_window_is_seen() -> None:
     shown = days(1, 2, 4)
-    picture = fan(shown, {one.window.start: SPREAD for one in shown})
-    assert picture is not None
+    picture = unwrap(fan(shown, {one.window.start: SPREAD for one in shown}))
     assert [picture.count(f'<path class="{css}"') for css in ("fan", "fan inner", "line")] == [2, 2, 2]
-    single = fan(days(1), {ns(2014, 1, 1): SPREAD})
-    assert single is not None
-    width = re.search(r'<path class="fan" d="M([\d.]+) [\d.]+H([\d.]+)', single)
-    assert width is not None
+    single = unwrap(fan(days(1), {ns(2014, 1, 1): SPREAD}))
+    width = unwrap(re.search(r'<path class="fan" d="M([\d.]+) [\d.]+H([\d.]+)', single))
     assert (float(width[1]), float(width[2])) == (58.0, 700.0)
 
 
 def test_a_fan_has_an_axis_in_the_features_unit_and_says_each_window() -> None:
     shown = days(1, 2)
-    picture = fan(shown, {shown[0].window.start: SPREAD}, SPREAD * 2)
-    assert picture is not None
+    picture = unwrap(fan(shown, {shown[0].window.start: SPREAD}, SPREAD * 2))
     assert re.findall(r'text-anchor="end">(\d+)</text>', picture) == ["0", "50", "100", "150", "200"]
     assert "1 January 2014: area median 50, 50 % 20 to 80, 90 % 0 to 100, too few rows" in picture
     assert "2 January 2014: no value" in picture

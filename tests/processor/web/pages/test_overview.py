@@ -40,6 +40,7 @@ from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
 from tests.support.html_page import Page, page
+from tests.support.unwrap import unwrap
 
 Browse = Callable[[FakeView], TestClient]
 
@@ -54,8 +55,7 @@ def month(model: ModelView, at: int) -> tuple[Evaluation, str]:
 
 
 def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) -> None:
-    verdict = flights().verdict
-    assert verdict is not None
+    verdict = unwrap(flights().verdict)
     text = page(browse(many()), "/models/flights").text
     begins = text.index(f"at risk {verdict_sentence(verdict)}")  # the sentence says since when, so its badge does not
     assert text.index("flights winter demo") < begins < text.index("56,965 rows")
@@ -85,8 +85,7 @@ def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> N
 def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
     model = flights()
     model.outcome_delay = OutcomeDelay(700 * 86_400 * 10**9, "configured")
-    told = told_window(selected(model))
-    assert told is not None
+    told = unwrap(told_window(selected(model)))
     untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "inconclusive", None, None, None, 20, reason="too_few_days")
     told.objectives = (untold,)
     text = page(browse(FakeView([model])), "/models/flights").text
@@ -144,8 +143,7 @@ def test_four_numbers_stand_for_a_window_with_what_they_are_read_against() -> No
 )
 def test_each_kind_of_model_has_the_numbers_of_its_task(model: ModelView, titles: list[str]) -> None:
     selection = selected(model)
-    told = told_window(selection)
-    assert told is not None
+    told = unwrap(told_window(selection))
     assert [one.title for one in figures(selection, told)] == titles
 
 
@@ -262,8 +260,7 @@ def test_the_timeline_has_one_link_a_window_and_one_stop_of_the_tab_key(browse: 
 
 def test_a_model_without_outcomes_says_so_and_how_to_send_them(browse: Browse) -> None:
     text = page(browse(many()), "/models/fraud").text
-    verdict = fraud().verdict
-    assert verdict is not None
+    verdict = unwrap(fraud().verdict)
     assert verdict_sentence(verdict) in text
     assert "none of 1,300 predictions" in text
     assert "baseline: card_age, country, velocity_1h" in text

@@ -23,6 +23,7 @@ from playwright.sync_api import Page, expect
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
 from tests.support.fake_view import FakeView, app_of, flights, many, ns
 from tests.support.serve import serve
+from tests.support.unwrap import unwrap
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
@@ -69,8 +70,7 @@ def asked(page: Page) -> dict[str, list[str]]:
 
 def drag(page: Page, begin: float, end: float, over: str = ".u-over") -> None:
     """Drag over the first chart, from one share of its width to another."""
-    box = page.locator(over).first.bounding_box()
-    assert box is not None
+    box = unwrap(page.locator(over).first.bounding_box())
     y = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + begin * box["width"], y)
     page.mouse.down()
@@ -131,8 +131,7 @@ def test_a_click_opens_the_window_under_the_pointer(page_at: OpenPage, address: 
     page = page_at(f"{address}/models/flights?window=1mo", 1280, 720)
     chart = page.locator(".u-over").first
     expect(chart).to_be_visible()
-    box = chart.bounding_box()
-    assert box is not None
+    box = unwrap(chart.bounding_box())
     with page.expect_navigation():
         page.mouse.click(box["x"] + box["width"] * 0.45, box["y"] + box["height"] / 2)
     assert asked(page)["at"] == ["2013-07-01T00:00:00Z"]
@@ -188,8 +187,7 @@ def timeline_pixels(page_at: OpenPage, model: ModelView, words: str = "") -> int
         page = page_at(f"{url}/models/flights?window=1d&from=2013-09-10&to=2013-11-01")
         canvas = page.locator("#timeline-live canvas").first
         canvas.wait_for()
-        box = page.locator("#timeline-live .u-over").first.bounding_box()
-        assert box is not None
+        box = unwrap(page.locator("#timeline-live .u-over").first.bounding_box())
         left, right = (box["width"] * (day - 10) / 51 for day in (21, 38))
         if words:
             page.mouse.move(box["x"] + (left + right) / 2, box["y"] + 20)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from driftline import Baseline
 
+from tests.support.unwrap import unwrap
+
 SCORES = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.02, 0.03, 0.95], [0.5, 0.5, 0.0], [np.nan, 0.1, 0.2]])
 TRUTH = ["ant", "bee", "cat", "bee", None]
 
@@ -21,8 +23,7 @@ def built(**changes: Any) -> Baseline:
 
 
 def test_each_class_has_the_scores_of_all_rows_and_of_its_own() -> None:
-    scores = built().extras.class_scores
-    assert scores is not None
+    scores = unwrap(built().extras.class_scores)
     every, own = scores.by_class["bee"]
     assert (np.flatnonzero(every).tolist(), every.sum()) == ([0, 2, 10, 14], 5)
     assert (np.flatnonzero(own).tolist(), own.sum()) == ([10, 14], 2)
@@ -36,8 +37,7 @@ def test_they_survive_json_and_other_models_have_none() -> None:
     assert again.extras.class_scores is not None
     binary = Baseline.from_frame({"x": [1.0]}, score=[0.5], model="m", task="binary")
     assert binary.extras.class_scores is None
-    without = built(actual=None).extras.class_scores
-    assert without is not None
+    without = unwrap(built(actual=None).extras.class_scores)
     assert without.by_class["bee"][1].sum() == 0
 
 

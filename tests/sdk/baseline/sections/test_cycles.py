@@ -11,6 +11,8 @@ from driftline.baseline.sections.cycles import LEVEL, _cycle_chances
 from driftline.tables.table import F64
 from driftline.tables.timestamps import DAY, HOUR, Seasonality
 
+from tests.support.unwrap import unwrap
+
 START = 1_767_225_600 * 10**9
 
 
@@ -28,8 +30,7 @@ def world(days: int, daily: float = 0.0, weekend: float = 0.0, alike: float = 0.
 
 
 def test_a_cycle_of_a_quarter_of_a_standard_deviation_is_found_in_a_week() -> None:
-    seasons = built(*world(7, daily=0.25)).extras.seasons
-    assert seasons is not None
+    seasons = unwrap(built(*world(7, daily=0.25)).extras.seasons)
     assert seasons.is_detected
     assert seasons.seasonality == Seasonality("hour")
     assert set(seasons.by_part) == {"feature:x"}  # a score that is always the same repeats nothing
@@ -37,8 +38,7 @@ def test_a_cycle_of_a_quarter_of_a_standard_deviation_is_found_in_a_week() -> No
 
 @pytest.mark.parametrize(("daily", "kind"), [(0.0, "weekday"), (0.5, "hour_of_week")])
 def test_four_weeks_tell_weekdays_and_three_do_not(daily: float, kind: str) -> None:
-    seasons = built(*world(28, daily, weekend=1.0)).extras.seasons
-    assert seasons is not None
+    seasons = unwrap(built(*world(28, daily, weekend=1.0)).extras.seasons)
     assert seasons.seasonality.kind == kind
     short = built(*world(21, daily, weekend=1.0)).extras.seasons
     assert (None if short is None else short.seasonality.kind) == (None if kind == "weekday" else "hour")
@@ -58,8 +58,7 @@ def test_what_repeats_by_the_clock_of_a_place_is_found_through_a_change_of_clock
     values = np.cos(2 * np.pi * local / 24) + np.random.default_rng(3).normal(size=len(hour))
     frame = {"x": values, "p": values, "time": start + hour * HOUR}
     found = Baseline.from_frame(frame, score="p", time="time", model="m", task="regression", timezone="Europe/Paris")
-    assert found.extras.seasons is not None
-    assert found.extras.seasons.seasonality == Seasonality("hour", "Europe/Paris")
+    assert unwrap(found.extras.seasons).seasonality == Seasonality("hour", "Europe/Paris")
 
 
 def test_a_reference_without_times_is_searched_for_nothing() -> None:
@@ -76,8 +75,7 @@ def test_found_seasons_are_found_ones_after_json() -> None:
     baseline = built(*world(7, daily=1.0))
     again = Baseline.from_json(baseline.to_json())
     assert again.to_json() == baseline.to_json()
-    assert again.extras.seasons is not None
-    assert again.extras.seasons.is_detected
+    assert unwrap(again.extras.seasons).is_detected
 
 
 def hourly(rng: np.random.Generator, days: int, many: int, keeps: float, alike: float) -> F64:

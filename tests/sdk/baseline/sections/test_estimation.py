@@ -16,6 +16,8 @@ from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
 from scipy.optimize import isotonic_regression
 
+from tests.support.unwrap import unwrap
+
 DAY = 86_400 * 10**9
 
 
@@ -40,8 +42,7 @@ def test_steps_are_scipys_isotonic_regression() -> None:
     positive *= np.linspace(0, 2, 4098)
     held = np.flatnonzero(negative + positive)
     weight = (negative + positive)[held]
-    steps = IsotonicSteps.of(negative, positive)
-    assert steps is not None
+    steps = unwrap(IsotonicSteps.of(negative, positive))
     oracle = isotonic_regression(positive[held] / weight, weights=weight).x
     assert steps.rates()[held] == pytest.approx(oracle, abs=1e-12)
     assert steps.weight.sum() == pytest.approx(weight.sum())
@@ -49,9 +50,7 @@ def test_steps_are_scipys_isotonic_regression() -> None:
 
 def test_trees_find_where_losses_are_great_and_outlive_their_json() -> None:
     built = regression()
-    known = built.extras.estimation
-    assert known is not None
-    assert known.losses is not None
+    known = unwrap(built.extras.estimation)
     n = 4_000
     frame = prices(n, 3)
     fuel = frame["fuel"]
@@ -60,7 +59,7 @@ def test_trees_find_where_losses_are_great_and_outlive_their_json() -> None:
         "age": Column(numbers=np.asarray(frame["age"])),
         "fuel": Column(codes=np.array([labels.index(str(one)) for one in fuel], np.int32), categories=labels),
     }
-    said = known.losses.predict(features, np.asarray(frame["said"]), built.bins)
+    said = unwrap(known.losses).predict(features, np.asarray(frame["said"]), built.bins)
     # the mean of |normal| is 0.8 of its deviation
     true = np.sqrt(2 / np.pi) * (1 + np.asarray(frame["age"])) * np.where(np.array(fuel) == "electric", 3.0, 1.0)
     assert np.corrcoef(said[:, 0], true)[0, 1] > 0.95
@@ -75,8 +74,7 @@ def test_trees_find_where_losses_are_great_and_outlive_their_json() -> None:
 
 def test_sums_of_losses_add_up_and_rows_without_features_add_none() -> None:
     built = regression()
-    known = built.extras.estimation
-    assert known is not None
+    known = unwrap(built.extras.estimation)
     assert known.losses is not None
     frame = prices(600, 4)
     features = {"age": Column(numbers=np.asarray(frame["age"]))}
@@ -95,14 +93,11 @@ def test_batches_teach_what_the_whole_frame_does() -> None:
     options = {"score": "said", "actual": "actual", "time": "time", "model": "m", "task": "regression"}
     whole = Baseline.from_frame(frame, **options)  # type: ignore[arg-type]
     parts = Baseline.from_frame(lambda: batches, **options)  # type: ignore[arg-type]
-    assert whole.extras.estimation is not None
-    assert parts.extras.estimation is not None
-    assert to_json(parts.extras.estimation) == to_json(whole.extras.estimation)
+    assert to_json(unwrap(parts.extras.estimation)) == to_json(unwrap(whole.extras.estimation))
 
 
 def test_blocks_hold_the_outcomes_of_each_day() -> None:
-    known = regression().extras.estimation
-    assert known is not None
+    known = unwrap(regression().extras.estimation)
     assert known.blocks is not None
     assert len(known.blocks.panes) == 10
     assert sum(pane.parts["outcomes"][0] for pane in known.blocks.panes) == 6_000
@@ -110,14 +105,11 @@ def test_blocks_hold_the_outcomes_of_each_day() -> None:
 
 
 def test_trees_stay_behind_where_a_feature_they_look_at_is_ruled() -> None:
-    known = regression().extras.estimation
-    assert known is not None
-    left = known.leaving(FeatureFilter({"age", "fuel"}, {"age"}))
-    assert left is not None
+    known = unwrap(regression().extras.estimation)
+    left = unwrap(known.leaving(FeatureFilter({"age", "fuel"}, {"age"})))
     assert left.losses is None
     assert left.blocks is not None
-    kept = known.leaving(FeatureFilter({"age", "fuel"}, {"age", "fuel"}))
-    assert kept is not None
+    kept = unwrap(known.leaving(FeatureFilter({"age", "fuel"}, {"age", "fuel"})))
     assert kept.losses is not None
 
 
@@ -150,10 +142,8 @@ def test_an_estimation_that_makes_no_sense_is_refused() -> None:
     built = regression()
     with pytest.raises(ValueError, match=r"^blocks: panes"):
         from_json(Estimation, {"blocks": {"length": 5, "panes": []}})
-    estimation = built.extras.estimation
-    assert estimation is not None
-    assert estimation.losses is not None
-    damaged = replace(estimation, losses=replace(estimation.losses, inputs=("feature:color",)))
+    estimation = unwrap(built.extras.estimation)
+    damaged = replace(estimation, losses=replace(unwrap(estimation.losses), inputs=("feature:color",)))
     with pytest.raises(ValueError, match="inputs"):
         damaged.check_bins(built.bins)
 

@@ -12,6 +12,8 @@ from driftline import Baseline, Privacy
 from driftline.baseline.baseline import protect_baseline
 from driftline.baseline.codec import to_json
 
+from tests.support.unwrap import unwrap
+
 N = 1_000
 
 
@@ -29,8 +31,7 @@ def built(rows: dict[str, Any]) -> Baseline:
 
 def test_the_means_are_those_of_the_rows() -> None:
     rows = frame()
-    score_by = built(rows).extras.score_means
-    assert score_by is not None
+    score_by = unwrap(built(rows).extras.score_means)
     plan, age = score_by.by_part["feature:plan"], score_by.by_part["feature:age"]
     assert plan.mean[:2] == pytest.approx(
         [rows["p"][rows["plan"] == name].mean() for name in ("basic", "pro")], rel=1e-5
@@ -46,8 +47,7 @@ def test_the_means_are_those_of_the_rows() -> None:
 def test_rows_without_a_score_count_in_no_mean() -> None:
     rows = frame()
     rows["p"][100:] = np.nan
-    score_by = built(rows).extras.score_means
-    assert score_by is not None
+    score_by = unwrap(built(rows).extras.score_means)
     assert score_by.by_part["feature:plan"].rows.sum() == 100
 
 
@@ -70,8 +70,7 @@ def test_what_was_read_is_what_was_written() -> None:
 
 
 def test_features_whose_values_a_rule_changes_are_left_out() -> None:
-    left = protect_baseline(built(frame()), Privacy(deny=["age"])).extras.score_means
-    assert left is not None
+    left = unwrap(protect_baseline(built(frame()), Privacy(deny=["age"])).extras.score_means)
     assert set(left.by_part) == {"feature:plan", "score"}
 
 

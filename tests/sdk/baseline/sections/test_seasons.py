@@ -14,6 +14,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.privacy.policy import Privacy
 from driftline.tables.timestamps import DAY, HOUR, Kind, Seasonality
 
+from tests.support.unwrap import unwrap
+
 START = 1_767_225_600 * 10**9  # Thursday, 2026-01-01
 
 
@@ -58,8 +60,7 @@ def test_neighbours_are_as_many_before_as_after_and_none_twice() -> None:
 
 def test_the_seasons_add_up_to_the_whole() -> None:
     baseline = built("hour_of_week")
-    seasons = baseline.extras.seasons
-    assert seasons is not None
+    seasons = unwrap(baseline.extras.seasons)
     assert seasons.rows[:, 0].sum() == baseline.pane.rows
     for name in ("feature:x", "feature:part", "score", "pca", "pairs"):
         assert np.allclose(seasons.by_part[name].sum(axis=0), baseline.pane.parts[name], rtol=1e-12), name
@@ -85,8 +86,7 @@ def test_a_baseline_keeps_its_seasons_over_json() -> None:
     baseline = built("hour", "Europe/Paris")
     again = Baseline.from_json(baseline.to_json())
     assert again.to_json() == baseline.to_json()
-    assert again.extras.seasons is not None
-    assert again.extras.seasons.seasonality == Seasonality("hour", "Europe/Paris")
+    assert unwrap(again.extras.seasons).seasonality == Seasonality("hour", "Europe/Paris")
 
 
 def test_a_baseline_without_seasonality_is_as_it_was() -> None:
@@ -105,8 +105,7 @@ def test_batches_give_the_seasons_of_the_whole() -> None:
 
 
 def test_what_is_denied_is_in_no_season() -> None:
-    seasons = built(privacy=Privacy(deny=("x",))).extras.seasons
-    assert seasons is not None
+    seasons = unwrap(built(privacy=Privacy(deny=("x",))).extras.seasons)
     assert set(seasons.by_part) == {"feature:part", "score"} == set(seasons.blocks)
 
 

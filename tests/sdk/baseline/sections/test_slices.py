@@ -18,6 +18,8 @@ from driftline.panes.pane import Pane
 from driftline.privacy.policy import Privacy
 from driftline.tables.table import Column
 
+from tests.support.unwrap import unwrap
+
 
 def frame(n: int = 3_000, values: int = 4, seed: int = 1) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
@@ -38,8 +40,7 @@ def built(rows: dict[str, Any], **said: Any) -> Baseline:
 
 
 def slices_of(baseline: Baseline) -> Slices:
-    assert baseline.extras.slices is not None
-    return baseline.extras.slices
+    return unwrap(baseline.extras.slices)
 
 
 def test_the_slices_of_a_key_and_the_rows_without_it_add_up_to_all_rows() -> None:
@@ -66,8 +67,7 @@ def test_of_a_key_the_twenty_values_with_most_rows_are_told_apart() -> None:
     baseline = built(frame(20_000, values=30))
     known = slices_of(baseline)
     assert known.values("country") == tuple(f"c{at:02}" for at in range(MOST_VALUES))
-    other = known.pane("country=other")
-    assert other is not None
+    other = unwrap(known.pane("country=other"))
     assert 0 < other.rows < 20_000 * 0.15
     assert known.pane("country=c25") is None
     assert known.pane("plan=basic") is None
@@ -149,8 +149,7 @@ def test_a_key_with_a_privacy_rule_is_in_no_baseline_and_a_rounded_feature_in_no
         assert baseline.extras.slices is None
         assert "country" not in baseline.to_json()
     rounded = built(rows, slices={"country": country}, privacy=Privacy(round={"age": 5.0}))
-    pane = slices_of(rounded).pane("country=c00")
-    assert pane is not None
+    pane = unwrap(slices_of(rounded).pane("country=c00"))
     assert set(pane.parts) == {"rows", "feature:plan", "score", "class"}
 
 

@@ -16,6 +16,8 @@ from driftline.baseline.sections.time_blocks import CELLS, LENGTHS, BlockCounts,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.unwrap import unwrap
+
 DAY = 86_400 * 10**9
 START = int(pd.Timestamp("2026-01-05", tz="UTC").value)  # a Monday
 
@@ -32,8 +34,7 @@ def built(days: int = 20, rows: int = 4_000, **changes: Any) -> Baseline:
 
 
 def blocks_of(baseline: Baseline) -> TimeBlocks:
-    assert baseline.extras.blocks is not None
-    return baseline.extras.blocks
+    return unwrap(baseline.extras.blocks)
 
 
 def test_every_row_is_in_one_block_and_one_cell() -> None:
@@ -83,8 +84,7 @@ def test_a_day_that_differs_is_seen_in_its_block() -> None:
 )
 def test_blocks_are_as_short_as_sixty_of_them_allow(span: int, length: int, count: int) -> None:
     times = np.linspace(START, START + span, 500).astype(np.int64)
-    found = TimeGrid.of(times)
-    assert found is not None
+    found = unwrap(TimeGrid.of(times))
     assert (found.length, found.count) == (length, count)
     assert count <= MOST_BLOCKS
 
@@ -175,8 +175,7 @@ def test_a_day_begins_in_the_hour_in_which_the_fewest_rows_are() -> None:
     hour = 3600 * 10**9
     # from one in the afternoon until four in the morning
     busy = np.concatenate([day * 24 * hour + np.arange(13, 28) * hour for day in range(20)])
-    found = TimeGrid.of(busy)
-    assert found is not None
+    found = unwrap(TimeGrid.of(busy))
     assert found.start % (24 * hour) // hour in range(4, 13)
     rows = np.bincount(found.place(busy), minlength=found.count)
     assert found.count == 20
@@ -185,6 +184,5 @@ def test_a_day_begins_in_the_hour_in_which_the_fewest_rows_are() -> None:
 
 def test_a_day_begins_at_midnight_where_no_hour_is_quiet() -> None:
     hour = 3600 * 10**9
-    found = TimeGrid.of(np.arange(20 * 24) * hour + 1)
-    assert found is not None
+    found = unwrap(TimeGrid.of(np.arange(20 * 24) * hour + 1))
     assert found.start % (24 * hour) == 0

@@ -31,6 +31,7 @@ from sklearn.metrics import roc_auc_score
 
 from tests.golden import reconstruction
 from tests.support.paths import ROOT
+from tests.support.unwrap import unwrap
 
 
 def frame(n: int, seed: int, rho: float = 0.7) -> dict[str, Any]:
@@ -65,11 +66,8 @@ def test_a_rotation_that_leaves_every_marginal_as_it_was_is_found_by_pca_and_by_
     assert found.fraction == 0
     one = found.joint["pca"]
     assert one.state == "drift"
-    assert one.value is not None
-    assert one.value > 1
-    assert one.now is not None
-    assert one.was is not None
-    assert one.now > one.was
+    assert unwrap(one.value) > 1
+    assert unwrap(one.now) > unwrap(one.was)
     assert {told.features[0] for told in one.contributors} <= {f"x{at}" for at in range(8)}
 
 
@@ -77,8 +75,7 @@ def test_a_quiet_window_has_no_joint_drift() -> None:
     one = window(frame(2_000, 8)).joint["pca"]
     assert one.state == "ok"
     assert one.p_value is not None
-    assert one.value is not None
-    assert abs(one.value) < 0.1
+    assert abs(unwrap(one.value)) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -167,8 +164,7 @@ def test_quiet_windows_are_drift_at_most_as_often_as_promised() -> None:
 
 
 def points(columns: dict[str, Any], baseline: Baseline = BASELINE) -> Points:
-    space = baseline.bins.space
-    assert space is not None
+    space = unwrap(baseline.bins.space)
     rows = table(columns)
     index = [bin_of_each([rows], name, baseline.bins.features[name]) for name in space.names]
     z = np.stack([at_places(space.places[name], at) for name, at in zip(space.names, index, strict=True)], axis=1)
@@ -185,8 +181,7 @@ def test_a_rotation_is_found_by_the_correlations_of_the_pairs_that_turned() -> N
     for told in one.contributors[:4]:
         assert told.was == pytest.approx(0.7, abs=0.03)
         assert told.now == pytest.approx(-0.7, abs=0.06)
-        assert told.p_value is not None
-        assert told.p_value < 1e-12
+        assert unwrap(told.p_value) < 1e-12
     assert one.changed_pairs == 4
 
 
@@ -194,8 +189,7 @@ def test_the_correlation_is_that_of_normal_scores_over_the_rows_that_have_both()
     columns = frame(3_000, 3)
     pane = fold(table(columns), BASELINE.bins)
     seen = points(columns)
-    found = correlations(pane, len(seen.names))
-    assert found is not None
+    found = unwrap(correlations(pane, len(seen.names)))
     for at, (first, second) in enumerate(combinations(range(len(seen.names)), 2)):
         both = ~seen.missing[:, first] & ~seen.missing[:, second]
         oracle = pearsonr(seen.z[both, first], seen.z[both, second])
@@ -237,10 +231,8 @@ def test_two_flags_that_are_both_rare_are_not_judged() -> None:
 def test_a_rotation_is_found_by_the_domain_classifier_and_the_features_that_turned_are_named() -> None:
     turned = frame(1_500, 7)
     turned["x1"] = -turned["x1"]
-    found = classify(points(frame(1_500, 2)), points(turned), np.random.default_rng(1))
-    assert found is not None
-    assert found.now is not None
-    assert found.now > 0.75
+    found = unwrap(classify(points(frame(1_500, 2)), points(turned), np.random.default_rng(1)))
+    assert unwrap(found.now) > 0.75
     assert found.p_value == 0.002
     assert {told.features[0] for told in found.contributors[:2]} == {"x0", "x1"}
 
@@ -248,13 +240,11 @@ def test_a_rotation_is_found_by_the_domain_classifier_and_the_features_that_turn
 def test_the_domain_classifier_joins_the_others_in_one_family() -> None:
     pane = fold(table(frame(1_500, 8)), BASELINE.bins)
     features = window(frame(1_500, 8)).features
-    quiet = classify(points(frame(1_500, 2)), points(frame(1_500, 8)), np.random.default_rng(1))
-    assert quiet is not None
+    quiet = unwrap(classify(points(frame(1_500, 2)), points(frame(1_500, 8)), np.random.default_rng(1)))
     joint = drift_together(pane, BASELINE, features, {"domain_classifier": quiet})
     assert list(joint) == ["correlation", "pca", "domain_classifier"]
     assert joint["domain_classifier"].state == "ok"
-    assert joint["domain_classifier"].p_value is not None
-    assert joint["domain_classifier"].p_value >= quiet.p_value
+    assert unwrap(joint["domain_classifier"].p_value) >= quiet.p_value
 
 
 def test_the_p_value_of_the_classifier_is_uniform_where_nothing_changed() -> None:
@@ -263,8 +253,7 @@ def test_the_p_value_of_the_classifier_is_uniform_where_nothing_changed() -> Non
     for _ in range(60):
         z = rng.normal(size=(160, 4))
         both = [Points(("a", "b", "c", "d"), half, np.zeros(half.shape, np.bool_)) for half in (z[:80], z[80:])]
-        found = classify(both[0], both[1], rng)
-        assert found is not None
+        found = unwrap(classify(both[0], both[1], rng))
         p.append(found.p_value)
     assert kstest(p, "uniform").pvalue > 0.01
     assert np.mean(np.array(p) <= 0.05) <= 0.12
@@ -283,10 +272,8 @@ def test_cannot_tell_train_no_classifier() -> None:
 
 def test_rows_that_resemble_each_other_count_for_fewer() -> None:
     pane, reference = fold(table(frame(4_000, 7, rho=0.65)), BASELINE.bins), BASELINE.pane
-    space = BASELINE.bins.space
-    assert space is not None
-    fitted = BASELINE.extras.pca_fit
-    assert fitted is not None
+    space = unwrap(BASELINE.bins.space)
+    fitted = unwrap(BASELINE.extras.pca_fit)
     for method in JOINT.values():
         if method.measure is not None:
             alone, alike = (method.measure(PanePair(space, reference, pane, fitted, worth)) for worth in (1.0, 10.0))
