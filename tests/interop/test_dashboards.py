@@ -144,7 +144,7 @@ REASONS: Mapping[str, tuple[str, ...]] = {
         "fleet: Rows that arrive of those predicted A",
         "model: Rows that arrive of those predicted A",
         "feature: Missing A",
-        "feature: Values a second, by category A",
+        "feature: Values per second, by category A",
     ),
     "nobody asks for slices, expectations, fairness or a time for outcomes": (
         "feature: $slice",
@@ -156,7 +156,7 @@ REASONS: Mapping[str, tuple[str, ...]] = {
     ),
     "the objective is broken, so that no more rows are needed": (
         "objectives: Objectives, the broken first E",
-        "objectives: Rows that would tell A",
+        "objectives: Rows needed for a conclusion A",
     ),
     "there is one version, and its baseline knows no importance of features": (
         "model: Versions: loss less the champion's A",

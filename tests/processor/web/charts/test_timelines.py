@@ -68,7 +68,7 @@ def test_a_gap_is_a_hatch_from_window_to_window_with_words() -> None:
         assert f"<desc>{words}</desc>" in chart
         assert ', with 1 gap"' in chart
     assert timelines.window_tooltip(shown, 2).endswith(f": {words}")
-    assert ("is-gap", "no window judged") in timelines.legend_of(shown)
+    assert ("is-gap", "no evaluated window") in timelines.legend_of(shown)
     whole = timelines.timeline(timeline_of(model.windows["1mo"], None, "log_loss", None, model), None)
     assert 'class="gap"' not in whole
 
