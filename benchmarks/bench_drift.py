@@ -29,15 +29,15 @@ from driftline.panes.fold import fold, fold_by
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column, PredictionTable
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift import p_values as walks
 from driftline_processor.core.drift.methods import chi2, ks, psi
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_window, judge_windows
 from driftline_processor.core.performance import judge as performance
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from scipy.stats import chi2_contingency, kstwobign

@@ -27,9 +27,9 @@ from driftline.panes.pane import merge
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
-from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.judge import curves
 from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.evaluation.store_source import StoredOutcomes

@@ -24,7 +24,7 @@ import numpy as np
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue
-from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.queries.overview import BaselineView, ModelView
 from driftline_processor.state import State

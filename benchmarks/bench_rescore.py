@@ -19,9 +19,9 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.rule import drift
 
 from benchmarks.stopwatch import cpu_seconds
 

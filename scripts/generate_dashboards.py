@@ -21,7 +21,7 @@ from driftline.semconv import metrics as m
 from driftline_processor.core.concept.result import ConceptState
 from driftline_processor.core.estimate.track_record import Standing
 from driftline_processor.core.evaluation import BaselineComparison, Judgement, State
-from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.verdict.states import ORDER
 from grafana_foundation_sdk.builders import common, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import dashboard as grafana
 from grafana_foundation_sdk.builders import prometheus as prom

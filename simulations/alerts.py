@@ -19,10 +19,10 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
-from driftline_processor.core.policy import WindowHistory, replay_rule
-from driftline_processor.core.policy.replay import MONTH
-from driftline_processor.core.policy.rule import MOST_WINDOWS
-from driftline_processor.core.verdict import Traffic, VerdictContext, pace_of, verdict_of_model
+from driftline_processor.core.policy.replay import MONTH, replay_rule
+from driftline_processor.core.policy.rule import MOST_WINDOWS, WindowHistory
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import Traffic, pace_of, verdict_of_model
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
 from driftline_processor.ingest.transaction import KEPT
 from driftline_processor.policy.alerts import AlertStore

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from driftline.tables.table import F64
-from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.losses import Kind, standardised
+from driftline_processor.core.concept.stream import Stream
 from driftline_processor.present.numbers import percent
 
 from simulations.frame import DATA, Figures, Random, Row, Table, markdown

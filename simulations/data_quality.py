@@ -12,7 +12,7 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold, fold_by
 from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.judge_window import ModelWindow, judge_window
-from driftline_processor.core.quality import quality
+from driftline_processor.core.quality.judge import quality
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 

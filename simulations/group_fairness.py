@@ -14,8 +14,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness, windows_a_month
 from driftline_processor.core.intervals.gradients import ConfusionTable
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
-from driftline_processor.core.policy import Finding, read_condition
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.policy.condition import Finding, read_condition
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import Window, window_of
 from scipy.special import expit, logit
 

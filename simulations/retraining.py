@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from driftline_processor.core.retraining import RetrainTerms, question_of, weigh_retraining
+from driftline_processor.core.retraining.decision import RetrainTerms, question_of, weigh_retraining
 
 from simulations.frame import DATA, Figures, Random, Table, percent
 from simulations.promise import Promise, text

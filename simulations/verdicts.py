@@ -18,8 +18,7 @@ from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.concept import losses_of_rows, reference_loss
-from driftline_processor.core.concept.losses import kind_of
+from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation, Verdict
@@ -33,15 +32,9 @@ from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.verdict import (
-    ModelPart,
-    Reading,
-    Traffic,
-    VerdictContext,
-    fold_verdicts,
-    read_window,
-    verdict_of_model,
-)
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import ModelPart, Traffic, fold_verdicts, verdict_of_model
+from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import DAY, Window, length
 from driftline_processor.evaluation.judge import follow

@@ -29,8 +29,8 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, misnamed
 from driftline_processor.core.metrics.names import name_with_number
 from driftline_processor.core.outcomes.sums import LIST_METRICS
-from driftline_processor.core.performance import from_rows, realized
 from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.realized import from_rows, realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 
 _TASKS = PerKind(

@@ -9,10 +9,9 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins
 from driftline.tables.table import F64, ModelKey
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import DECIDES
-from driftline_processor.core.drift.rule import ALPHA
+from driftline_processor.core.drift.rule import ALPHA, drift
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue
 from driftline_processor.core.windows.window import Window
 

@@ -16,7 +16,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 from scipy.signal import lfilter
 from scipy.special import ndtr
 from scipy.stats import norm

@@ -16,8 +16,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.method_choice import Choice, Choices
+from driftline_processor.core.drift.rule import drift
 from numpy.typing import NDArray
 
 from simulations.drift.window_batches import draws, verdicts

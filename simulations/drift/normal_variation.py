@@ -20,10 +20,9 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.normal_variation import OwnWindows
 from driftline_processor.core.drift.p_values import benjamini_hochberg
-from driftline_processor.core.drift.rule import ALPHA
+from driftline_processor.core.drift.rule import ALPHA, drift
 from scipy.signal import lfilter
 from scipy.special import ndtr, stdtr
 from scipy.stats import norm

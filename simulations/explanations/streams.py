@@ -17,7 +17,7 @@ from driftline.tables.table import I64, ModelKey
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.drift.rule import drift_by_slice
 from driftline_processor.core.evaluation import Explanation
-from driftline_processor.core.explain import ExplainInput, explain
+from driftline_processor.core.explain.causes import ExplainInput, explain
 from driftline_processor.core.explain.onset import onset
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference

@@ -33,7 +33,7 @@ from driftline_processor.core.outcomes.resolution import (
     possible_actuals_text,
 )
 from driftline_processor.core.outcomes.sums import losses
-from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.versions.losses import losses_of
 
 from tests.support.unwrap import unwrap

@@ -32,10 +32,10 @@ from driftline_processor.core.evaluation import (
     WeakSlice,
 )
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.policy import read_condition
+from driftline_processor.core.policy.condition import read_condition
 from driftline_processor.core.policy.replay import QuietTime
-from driftline_processor.core.retraining import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.retraining.decision import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence

@@ -13,7 +13,7 @@ import yaml
 from driftline.semconv import metrics
 from driftline_processor.core.concept.result import ConceptState
 from driftline_processor.core.evaluation import State
-from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.verdict.states import ORDER
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.models import dashboard as grafana
 

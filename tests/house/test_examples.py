@@ -9,7 +9,7 @@ import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.config.policies import DEFAULT_POLICY
 from driftline_processor.config.schema import load
-from driftline_processor.core.policy import VerdictIs
+from driftline_processor.core.policy.condition import VerdictIs
 from typer.testing import CliRunner
 
 from tests.support.paths import ROOT

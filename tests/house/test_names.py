@@ -20,7 +20,7 @@ from driftline.tables.task import KINDS
 from driftline_processor.core.concept.result import ConceptState
 from driftline_processor.core.estimate.track_record import Standing
 from driftline_processor.core.evaluation import BaselineComparison, Judgement, State, VerdictState
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.versions.comparison import Verdict as VersionVerdict
 from driftline_processor.receipts import Signal
 

@@ -14,7 +14,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins, count
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 
 from tests.support.paths import ROOT
 

@@ -13,10 +13,9 @@ from driftline.panes.fold import groups_of
 from driftline.panes.model_bins import ModelBins
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import Choice, Choices
-from driftline_processor.core.drift.rule import ALPHA
+from driftline_processor.core.drift.rule import ALPHA, drift
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 

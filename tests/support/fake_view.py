@@ -23,9 +23,9 @@ from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, OutcomeTable
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, MetricValue, Size, State
-from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.judge import confused, curves
-from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import BaselineView, ModelView

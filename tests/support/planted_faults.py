@@ -13,7 +13,7 @@ from driftline.baseline.sections.duplicate_rows import Counting, fingerprints
 from driftline.panes.fold import fold
 from driftline.tables.table import PredictionTable
 from driftline_processor.core.evaluation import Finding
-from driftline_processor.core.quality import quality
+from driftline_processor.core.quality.judge import quality
 
 N = 2_000
 Frame = dict[str, Any]

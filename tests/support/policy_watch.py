@@ -13,7 +13,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.facts import fact
-from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.governance.audit import Audit
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.policy.alerts import AlertStore, Delivery, Result

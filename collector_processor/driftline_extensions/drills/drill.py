@@ -14,7 +14,7 @@ from driftline.tables.table import I64
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
-from driftline_processor.core.verdict import pace_of
+from driftline_processor.core.verdict.model import pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.message import Message

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from driftline.capture.model_identity import VERSION
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.wording import iso_time

@@ -18,7 +18,7 @@ from driftline.semconv import metrics as m
 
 from driftline_processor.config.model import Model
 from driftline_processor.core.performance.objective import Objective
-from driftline_processor.core.policy import error_budget
+from driftline_processor.core.policy.condition import error_budget
 from driftline_processor.core.policy.signals import Signal, read_signal
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import length

@@ -17,7 +17,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from .options import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
-    from driftline_processor.core.retraining import RetrainCost, RetrainTerms
+    from driftline_processor.core.retraining.decision import RetrainCost, RetrainTerms
     from driftline_processor.evaluation.files.inputs import EvaluationInputs
     from driftline_processor.evaluation.files.options import EvaluationOptions
 
@@ -108,7 +108,7 @@ def retrain_check(
     Exit code 0: retrain, 10: wait, 11: inconclusive, 2: bad input.
     """
     with report_bad_input():
-        from driftline_processor.core.retraining import LOSSES, RetrainTerms
+        from driftline_processor.core.retraining.decision import LOSSES, RetrainTerms
         from driftline_processor.readers.errors import BadInput
 
         if metric and metric not in LOSSES:
@@ -222,7 +222,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
     """Return the median cost of successful past runs by a price sheet."""
     from driftline.training.price_sheet import UnusablePriceSheet, Usage, read_price_sheet
 
-    from driftline_processor.core.retraining import RetrainCost
+    from driftline_processor.core.retraining.decision import RetrainCost
     from driftline_processor.readers.errors import BadInput
 
     try:
@@ -249,7 +249,7 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
 
 def _weigh_files(inputs: EvaluationInputs, options: EvaluationOptions, terms: RetrainTerms) -> dict[str, Any]:
     """Evaluate rows of files as `driftline evaluate` does, and use the newest window."""
-    from driftline_processor.core.retraining import question_of, weigh_retraining
+    from driftline_processor.core.retraining.decision import question_of, weigh_retraining
     from driftline_processor.evaluation.files.evaluate import evaluate_files
     from driftline_processor.present.retraining import answer_json
     from driftline_processor.terminal.progress import show_progress

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from driftline.tables.timestamps import AnySeasonality, Seasonality, UnknownSeasonality
 from pydantic import BeforeValidator, Field
 
-from driftline_processor.core.versions import VersionNames
+from driftline_processor.core.versions.side_by_side import VersionNames
 
 from .expectations import Expect, ExpectFeature, expectations
 from .performance import Performance

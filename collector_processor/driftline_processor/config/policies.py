@@ -11,18 +11,17 @@ from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
 from driftline_processor.core.business import PREFIX
 from driftline_processor.core.nearest_names import near
-from driftline_processor.core.policy import (
-    MOST_WINDOWS,
+from driftline_processor.core.policy.condition import (
     AllOf,
     AnyOf,
     Comparison,
     Condition,
-    Patience,
-    Rule,
     VerdictIs,
     leaves,
     read_condition,
 )
+from driftline_processor.core.policy.firing import Patience
+from driftline_processor.core.policy.rule import MOST_WINDOWS, Rule
 
 from .channels import Escalation, Severity, Tier
 from .problems import problem_of

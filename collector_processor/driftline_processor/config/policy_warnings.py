@@ -12,7 +12,7 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.metrics import metrics_of_task, misnamed
 from driftline_processor.core.nearest_names import listed, near, nearest
-from driftline_processor.core.policy import (
+from driftline_processor.core.policy.condition import (
     BurnRate,
     Comparison,
     Condition,

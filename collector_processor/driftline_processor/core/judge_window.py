@@ -32,9 +32,9 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
 from .evaluation import ColumnDrift, Evaluation
-from .explain import ExplainInput, explain
+from .explain.causes import ExplainInput, explain
 from .model_settings import DEFAULTS, ModelSettings
-from .quality import quality
+from .quality.judge import quality
 from .window_context import NO_CONTEXT, WindowContext
 
 

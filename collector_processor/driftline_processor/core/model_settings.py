@@ -13,7 +13,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 
-from .versions import VersionNames
+from .versions.side_by_side import VersionNames
 
 
 class ModelSettings(Struct, frozen=True):

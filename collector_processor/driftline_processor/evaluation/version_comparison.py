@@ -17,8 +17,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, field
 
-from driftline_processor.core.versions import SideBySide, VersionInput, VersionPeriod, compare_versions
 from driftline_processor.core.versions.losses import PARTS, swap_versions
+from driftline_processor.core.versions.side_by_side import SideBySide, VersionInput, VersionPeriod, compare_versions
 from driftline_processor.core.windows.window import PANE, Window, hours_between, pane_from
 from driftline_processor.join.version_pairs import pair_fold
 from driftline_processor.store.arrow_tables import integers_of

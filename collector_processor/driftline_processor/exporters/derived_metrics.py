@@ -36,7 +36,7 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation, JointDr
 from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot

@@ -25,7 +25,7 @@ from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.policy.condition import error_budget
 from driftline_processor.core.policy.signals import read_signal
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
-from driftline_processor.core.verdict import rank_state
+from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.dates import date_words
 from driftline_processor.present.fairness import criterion_sentence, fewest_sentence

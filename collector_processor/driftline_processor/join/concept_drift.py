@@ -6,7 +6,6 @@ depend on the steps of the join or on restarts, including ``kill -9``. A failed 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 
@@ -16,10 +15,18 @@ from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
 from msgspec.structs import replace
 
-from driftline_processor.core.concept import Stream, losses_of_rows, reference_loss
-from driftline_processor.core.concept.losses import kind_of
+from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
+from driftline_processor.core.concept.stream import (
+    NO_OUTCOME,
+    WHOLE,
+    FirstLosses,
+    ModelStreams,
+    Stream,
+    concept_of,
+    decode_stream,
+    encode_stream,
+)
 from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.present.wording import iso_time
 from driftline_processor.store.arrow_tables import (
@@ -73,17 +80,11 @@ class ConceptWatch:
             if series is None:
                 continue
             try:
-                stream = Stream.from_json(json.loads(row["state"]))
+                stream = decode_stream(row["state"])
             except Exception as error:  # the stream restarts
                 self._connection.unreadable.add("concept", row, error)
             else:
                 self._streams.setdefault(row["series"], {})[row["slice"]] = stream
-                if why := stream.watch.anew:
-                    _log.warning(
-                        "detection of concept drift of %s starts again; the detected changes are kept: %s",
-                        series.key.model,
-                        why,
-                    )
 
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Update the detectors of a series with its first outcomes, and those of each slice.
@@ -131,9 +132,7 @@ class ConceptWatch:
             {
                 "series": pa.array([number for number, _ in places], pa.int32()),
                 "slice": pa.array([slice_label for _, slice_label in places], pa.string()),
-                "state": [
-                    json.dumps(self._streams[place[0]][place[1]].to_json(), separators=(",", ":")) for place in places
-                ],
+                "state": [encode_stream(self._streams[number][slice_label]) for number, slice_label in places],
             }
         )
         replaced = "DELETE FROM concept USING fed WHERE concept.series = fed.series AND concept.slice = fed.slice"
@@ -208,12 +207,12 @@ def forget_losses(connection: Connection, series: I64, times: I64) -> None:
     """
     for row in read(connection, "SELECT * FROM concept WHERE list_contains(?, series)", series.tolist()).to_pylist():
         try:
-            state = json.loads(row["state"])
-            removed_times = set(times[series == row["series"]].tolist())
-            stays = [loss for loss in state["waiting"] if loss[1] not in removed_times]
-        except (ValueError, TypeError, KeyError, IndexError):
+            stream = decode_stream(row["state"])
+        except ValueError:
             continue  # unreadable, so the stream restarts
-        if len(stays) < len(state["waiting"]):
-            text = json.dumps({**state, "waiting": stays}, separators=(",", ":"))
+        removed_times = set(times[series == row["series"]].tolist())
+        stays = [loss for loss in stream.waiting if loss[1] not in removed_times]
+        if len(stays) < len(stream.waiting):
+            stream.waiting = stays
             changed = "UPDATE concept SET state = ? WHERE series = ? AND slice = ?"
-            connection.execute(changed, [text, row["series"], row["slice"]])
+            connection.execute(changed, [encode_stream(stream), row["series"], row["slice"]])

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from pydantic import SecretStr
 
 from driftline_processor.config.actions import ActionKeys
-from driftline_processor.core.policy import facts_for_templates, fill_text
+from driftline_processor.core.policy.template import facts_for_templates, fill_text
 
 from .channel import NOTHING, Answer, Past
 from .http_service import HttpService, NotTaken, Reply, Request

@@ -16,15 +16,9 @@ from msgspec import Struct
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.policy import (
-    Condition,
-    Finding,
-    PartJudged,
-    Step,
-    StepOutcome,
-    WindowHistory,
-    judge_parts,
-)
+from driftline_processor.core.policy.condition import Condition, Finding, PartJudged, judge_parts
+from driftline_processor.core.policy.firing import Step, StepOutcome
+from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import policies as words
 from driftline_processor.present.policies import Untold

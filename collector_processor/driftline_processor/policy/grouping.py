@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from driftline_processor.core.verdict import rank_state
+from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert

@@ -10,8 +10,11 @@ from msgspec import Struct
 
 from driftline_processor.config.policies import Policy
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.policy import Firing, Rate, Replay, WindowHistory, replay_rule
-from driftline_processor.core.verdict import Reading, VerdictContext, read_window
+from driftline_processor.core.policy.firing import Firing
+from driftline_processor.core.policy.replay import Rate, Replay, replay_rule
+from driftline_processor.core.policy.rule import WindowHistory
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.present.sentences.policies import found_words, quiet_sentence
 from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.queries.overview import ModelView

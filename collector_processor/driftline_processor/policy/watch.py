@@ -20,8 +20,11 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.policy import Firing, WindowHistory
-from driftline_processor.core.verdict import Reading, VerdictContext, rank_state, read_window
+from driftline_processor.core.policy.firing import Firing
+from driftline_processor.core.policy.rule import WindowHistory
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.states import rank_state
+from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.conditions import claim_words

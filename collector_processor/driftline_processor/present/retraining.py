@@ -9,7 +9,8 @@ from driftline.tables.table import ModelKey
 from msgspec.structs import asdict
 
 from driftline_processor.core.decode.training_runs import TrainingRun
-from driftline_processor.core.retraining import RetrainAnswer, RetrainGain
+from driftline_processor.core.retraining.decision import RetrainAnswer
+from driftline_processor.core.retraining.past import RetrainGain
 from driftline_processor.present.wording import iso_time
 
 from .sentences.catalogue import clause

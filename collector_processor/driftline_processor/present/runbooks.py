@@ -38,7 +38,7 @@ def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: 
 
     Args:
         verdict: The verdict with its causes; None if there is none.
-        subjects: Subjects of a policy's finding, see :attr:`~driftline_processor.core.policy.Firing.subjects`.
+        subjects: Subjects of a policy's finding, see :attr:`~driftline_processor.core.policy.firing.Firing.subjects`.
         state: The verdict's state for which a policy fired; "" for a policy with another condition.
 
     >>> runbook_for(None, ["coverage"]), runbook_for(None, state="no_data")

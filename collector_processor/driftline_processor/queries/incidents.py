@@ -21,8 +21,9 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Objecti
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
-from driftline_processor.core.verdict import Reading, StateSpan, VerdictContext, read_outcomes, state_spans
-from driftline_processor.core.verdict.window import usual_service
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import StateSpan, state_spans
+from driftline_processor.core.verdict.window import Reading, read_outcomes, usual_service
 from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence

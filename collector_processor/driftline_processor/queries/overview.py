@@ -15,8 +15,8 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
-from driftline_processor.core.verdict import ModelPart, fold_verdicts, order_of_need, parts_in_use
-from driftline_processor.core.versions import SideBySide
+from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
+from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import fact
-from driftline_processor.core.retraining import (
+from driftline_processor.core.retraining.decision import (
     RetrainAnswer,
-    RetrainGain,
     RetrainTerms,
     choose_loss,
-    gains_of_runs,
     question_of,
     weigh_retraining,
 )
+from driftline_processor.core.retraining.past import RetrainGain, gains_of_runs
 
 from .overview import ModelView, leading_model
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from driftline_processor.core.business import values_in
 from driftline_processor.core.evaluation import Evaluation, Verdict
-from driftline_processor.core.verdict import parts_in_use
+from driftline_processor.core.verdict.model import parts_in_use
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.settings import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch

@@ -15,17 +15,10 @@ from msgspec.structs import replace
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.verdict import (
-    Pace,
-    Reading,
-    Traffic,
-    VerdictContext,
-    coming_windows,
-    pace_of,
-    read_window,
-    verdict_of_model,
-)
-from driftline_processor.core.versions import SideBySide
+from driftline_processor.core.verdict.context import VerdictContext, coming_windows
+from driftline_processor.core.verdict.model import Pace, Traffic, pace_of, verdict_of_model
+from driftline_processor.core.verdict.window import Reading, read_window
+from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import HOUR, PANE
 from driftline_processor.evaluation.window_queue import Backlog
 from driftline_processor.ingest.transaction import Arrivals

@@ -13,7 +13,7 @@ from msgspec import Struct
 from rich.table import Table
 
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, many, percent, shares
@@ -103,7 +103,7 @@ def fold_models(document: Mapping[str, Any]) -> list[ModelRow]:
 
 
 def _place(part: Mapping[str, Any]) -> tuple[bool, int]:
-    """Return the rank of a part, as in :func:`driftline_processor.core.verdict.fold_verdicts`."""
+    """Return the rank of a part, as in :func:`driftline_processor.core.verdict.model.fold_verdicts`."""
     state = (part.get("verdict") or {}).get("state", "")
     return not part.get("in_use", True), _rank("unknown" if state == "healthy" else state)
 

@@ -15,7 +15,7 @@ from driftline_processor.core.drift.display_cells import cells
 from driftline_processor.core.estimate.sums import calibration
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
-from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window

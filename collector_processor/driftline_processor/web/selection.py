@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
-from driftline_processor.core.verdict import VerdictContext, coming_windows, verdict_of_model
+from driftline_processor.core.verdict.context import VerdictContext, coming_windows
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle

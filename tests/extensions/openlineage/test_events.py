@@ -11,7 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_extensions.openlineage.events import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Expected, Finding
 from driftline_processor.core.facts import fact
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.windows.window import Window
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from referencing import Registry, Resource

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.reference.rebinning import rebin_baseline
 
 from tests.support.churn_files import Run, churn

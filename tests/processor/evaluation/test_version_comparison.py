@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.model import Model
-from driftline_processor.core.versions import SideBySide
+from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.evaluation_json import json_of
 
 from tests.support.state_fixtures import Open

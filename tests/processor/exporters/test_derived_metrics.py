@@ -26,7 +26,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters import prometheus_page as page
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points

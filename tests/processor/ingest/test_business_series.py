@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.config.schema import Config
-from driftline_processor.core.policy import Finding, read_condition
+from driftline_processor.core.policy.condition import Finding, read_condition
 from driftline_processor.state import State
 from starlette.testclient import TestClient
 

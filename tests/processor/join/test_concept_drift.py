@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from itertools import pairwise
 from pathlib import Path
@@ -215,26 +214,6 @@ def test_a_ranking_has_none(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["r"], NOON, [1.0], model="shop", task=Task("ranking")))
     assert state.view("shop").concept is None
-
-
-def test_a_detector_whose_state_cannot_be_read_begins_anew_and_the_log_says_so(
-    open_state: Open, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    state = open_state()
-    predict(state)
-    tell(state, clock, 0, 300)
-    [(text,)] = state.rows("SELECT state FROM concept")
-    kept = json.loads(str(text))
-    kept["watch"]["detector"] = {"buckets": "nonsense"}
-    state.state.parts.connection.execute("UPDATE concept SET state = ?", [json.dumps(kept)])
-    with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
-        state = open_state()
-    assert (
-        "detection of concept drift of churn starts again; the detected changes are kept: "
-        "the state of ADWIN cannot be read" in caplog.text
-    )
-    tell(state, clock, 300, N)
-    assert (concept(state).state, concept(state).outcomes) == ("drift", N)
 
 
 def test_metrics_say_the_state_and_by_how_much_errors_rose(open_state: Open, clock: Clock) -> None:

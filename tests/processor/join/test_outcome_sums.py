@@ -17,8 +17,8 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
-from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective
+from driftline_processor.core.performance.realized import realized
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.evaluation.files.options import EvaluationOptions

@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 from driftline_processor.core.evaluation import ChangeReason
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.present.sentences import kinds
 from driftline_processor.present.sentences.advice import ADVICE as MAKERS_OF_ADVICE
 

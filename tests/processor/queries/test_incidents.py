@@ -19,7 +19,8 @@ from driftline_processor.core.evaluation import (
     VerdictState,
 )
 from driftline_processor.core.facts import fact
-from driftline_processor.core.verdict import Reading, VerdictContext, read_outcomes
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.window import Reading, read_outcomes
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of

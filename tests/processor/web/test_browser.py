@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Estimate
-from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from msgspec import structs
 from msgspec.structs import replace

@@ -10,8 +10,8 @@ import pytest
 from driftline_extensions.drills.faults import FAULTS
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.facts import fact
-from driftline_processor.core.policy import Finding, read_condition
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.policy.condition import Finding, read_condition
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.present.sentences import catalogue

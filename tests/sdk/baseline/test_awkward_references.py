@@ -12,7 +12,7 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.fold import fold
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import ColumnDrift
 
 from tests.support.unwrap import unwrap

@@ -3,8 +3,3 @@
 It requires outcomes: a detector processes one loss per first outcome, in the order of arrival. May import `evaluation`
 and the packages below it.
 """
-
-from .losses import losses_of_rows, reference_loss
-from .stream import Stream
-
-__all__ = ["Stream", "losses_of_rows", "reference_loss"]

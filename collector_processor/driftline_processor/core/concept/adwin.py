@@ -13,6 +13,7 @@ from typing import Any, overload
 
 import numpy as np
 from driftline.tables.table import F64, I64
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
@@ -31,7 +32,7 @@ DELTA = 0.002
 """Confidence δ of theorem 3.1 of the paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
 
 
-class Adwin:
+class Adwin(Struct, eq=False):
     """ADWIN on one stream. After a detected change, it is replaced by a new one.
 
     Attributes:
@@ -42,10 +43,11 @@ class Adwin:
         newest: Values since the last check, which are not in a bucket yet.
     """
 
-    def __init__(self) -> None:
-        self.n, self.total, self.spread = 0, 0.0, 0.0
-        self.buckets: list[F64] = []
-        self.newest: F64 = np.empty(0)
+    n: int = 0
+    total: float = 0.0
+    spread: float = 0.0
+    buckets: list[F64] = field(default_factory=list)
+    newest: F64 = field(default_factory=lambda: np.empty(0))
 
     def first_alarm(self, values: F64) -> int:
         """Add values up to the one at which a change is detected; return its index, -1 without a change.
@@ -126,28 +128,6 @@ class Adwin:
         bound = np.sqrt(harmonic * (2 * spread / n * confidence)) + 2 / 3 * confidence * harmonic
         differs: Flags = np.any(usable & (differences > bound), axis=0)
         return differs
-
-    def state(self) -> dict[str, Any]:
-        """Return the state as plain JSON values."""
-        return {
-            "n": self.n,
-            "total": self.total,
-            "spread": self.spread,
-            "buckets": [level.tolist() for level in self.buckets],
-            "newest": self.newest.tolist(),
-        }
-
-    @classmethod
-    def from_state(cls, state: Any) -> Adwin:
-        """Restore what :meth:`state` returned. Raises ValueError, KeyError or TypeError if it is invalid."""
-        adwin = cls()
-        adwin.n, adwin.total, adwin.spread = int(state["n"]), float(state["total"]), float(state["spread"])
-        adwin.buckets = [np.array(level, np.float64) for level in state["buckets"]]
-        adwin.newest = np.array(state["newest"], np.float64)
-        values = sum(len(level) << size for size, level in enumerate(adwin.buckets))
-        if values != adwin.n:
-            raise ValueError(f"buckets of ADWIN contain {values} values, but ADWIN counted {adwin.n}")
-        return adwin
 
 
 @overload

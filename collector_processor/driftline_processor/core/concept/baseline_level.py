@@ -14,12 +14,11 @@ independent rows; otherwise all rows count.
 from __future__ import annotations
 
 from math import log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64, I64
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from driftline_processor.core.evidence import betting_evidence
 
@@ -95,7 +94,3 @@ class Bet(Struct):
         self.n, self.total, self.squares = self.n + end + 1, float(total[end]), float(squares[end])
         self.first, self.last = min(self.first, int(first[end])), max(self.last, int(last[end]))
         return end if len(rises) else -1
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as plain JSON values."""
-        return asdict(self)

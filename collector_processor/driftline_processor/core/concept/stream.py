@@ -18,7 +18,7 @@ import numpy as np
 from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
 from msgspec import Struct, field
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from .adwin import Adwin
@@ -37,7 +37,7 @@ def _none() -> I64:
     return np.empty(0, dtype=np.int64)
 
 
-class ChangeSums(Struct):
+class ChangeSums(Struct, eq=False):
     """The sums since the last change. They depend only on n, not on how the values were cut into calls.
 
     Attributes:
@@ -50,9 +50,9 @@ class ChangeSums(Struct):
 
     n: int = 0
     total: float = 0.0
-    at: I64 = msgspec.field(default_factory=_none)
-    times: I64 = msgspec.field(default_factory=_none)
-    sums: F64 = msgspec.field(default_factory=lambda: np.empty(0))
+    at: I64 = field(default_factory=_none)
+    times: I64 = field(default_factory=_none)
+    sums: F64 = field(default_factory=lambda: np.empty(0))
 
     @property
     def mean(self) -> float | None:
@@ -106,19 +106,6 @@ class ChangeSums(Struct):
         """Time of the first prediction."""
         return int(self.times[0]) if len(self.times) else None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as plain JSON values."""
-        places = [self.at.tolist(), self.times.tolist(), self.sums.tolist()]
-        return {"n": self.n, "total": self.total, "places": places}
-
-    @classmethod
-    def from_json(cls, stored: Any) -> ChangeSums:
-        """Restore what :meth:`to_json` returned."""
-        places, times, sums = stored["places"]
-        return cls(
-            stored["n"], stored["total"], np.array(places, np.int64), np.array(times, np.int64), np.array(sums, float)
-        )
-
     def _thin(self) -> None:
         age = self.n - self.at
         octave = np.maximum(0, np.frexp(age / (CLOSEST * PER_OCTAVE))[1])
@@ -134,7 +121,7 @@ AT_ONCE = 2_048, 16_384
 """Values that a detector processes at once, initially and at most: fastest by benchmarks/bench_concept.py."""
 
 
-class Watch(Struct):
+class Watch(Struct, eq=False):
     """The running state of the detector.
 
     Attributes:
@@ -144,21 +131,20 @@ class Watch(Struct):
         since: Start of the state, unix nanoseconds.
         changes: Detected changes, the oldest first.
         found: Number of detected changes.
-        anew: Why the detector restarts, "" if it continues.
         level: Level of errors in the baseline, None if it is unknown.
         bet: Outcomes since the last drift ended.
+        detector: The detector, None until the first value and after an alarm.
     """
 
-    stretch: ChangeSums = msgspec.field(default_factory=ChangeSums)
+    stretch: ChangeSums = field(default_factory=ChangeSums)
     usual: float | None = None
     worst: float = 0.0
     since: int | None = None
-    changes: list[Change] = msgspec.field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     found: int = 0
-    anew: str = ""
     level: BaselineLevel | None = None
-    bet: Bet = msgspec.field(default_factory=Bet)
-    _detector: Adwin | None = None
+    bet: Bet = field(default_factory=Bet)
+    detector: Adwin | None = None
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
         """Process values in their order and return the detected changes.
@@ -172,7 +158,7 @@ class Watch(Struct):
             end = len(values) if alarm < 0 else start + alarm + 1
             changes += self._add(values[start:end], times[start:end], heard[start:end])
             if alarm >= 0:
-                self._detector = None
+                self.detector = None
                 change = self._changed(int(times[end - 1]), int(heard[end - 1]))
                 if change is not None:
                     changes.append(change)
@@ -208,11 +194,11 @@ class Watch(Struct):
         return change
 
     def _first_alarm(self, values: F64) -> int:
-        if self._detector is None:
-            self._detector = Adwin()
+        if self.detector is None:
+            self.detector = Adwin()
         first, (size, largest_size) = 0, AT_ONCE
         while first < len(values):
-            place = self._detector.first_alarm(values[first : first + size])
+            place = self.detector.first_alarm(values[first : first + size])
             if place >= 0:
                 return first + place
             first, size = first + size, min(2 * size, largest_size)
@@ -236,41 +222,8 @@ class Watch(Struct):
             self.usual, self.worst, self.since = None, 0.0, change.since
         return change
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as plain JSON values."""
-        return {
-            "stretch": self.stretch.to_json(),
-            "usual": self.usual,
-            "worst": self.worst,
-            "since": self.since,
-            "changes": [asdict(change) for change in self.changes],
-            "found": self.found,
-            "level": self.level,
-            "bet": self.bet.to_json(),
-            "detector": None if self._detector is None else self._detector.state(),
-        }
 
-    @classmethod
-    def from_json(cls, stored: Any) -> Watch:
-        """Restore what :meth:`to_json` returned.
-
-        If the detector's own state is invalid, a new detector continues with the detected changes, and ``anew`` is the
-        reason.
-        """
-        changes = [Change(**change) for change in stored["changes"]]
-        stretch = ChangeSums.from_json(stored["stretch"])
-        watch = cls(stretch, stored["usual"], stored["worst"], stored["since"], changes, stored["found"])
-        if stored["level"] is not None:
-            watch.level, watch.bet = BaselineLevel(*stored["level"]), Bet(**stored["bet"])
-        if stored["detector"] is not None:
-            try:
-                watch._detector = Adwin.from_state(stored["detector"])
-            except (ValueError, TypeError, LookupError) as error:
-                watch.anew = f"the state of ADWIN cannot be read: {error}"
-        return watch
-
-
-class Stream(Struct):
+class Stream(Struct, eq=False):
     """Errors in the order in which outcomes arrived.
 
     Attributes:
@@ -358,25 +311,23 @@ class Stream(Struct):
         mean, deviation = self.scale
         return mean + value * deviation
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the state as plain JSON values; a stream restored by :meth:`from_json` continues identically."""
-        return {
-            "kind": self.kind,
-            "scale": self.scale,
-            "fed": self.fed,
-            "unusable": self.unusable,
-            "corrected": self.corrected,
-            "waiting": self.waiting,
-            "watch": self.watch.to_json(),
-        }
 
-    @classmethod
-    def from_json(cls, stored: Any) -> Stream:
-        """Restore what :meth:`to_json` returned."""
-        scale = None if stored["scale"] is None else (stored["scale"][0], stored["scale"][1])
-        waiting = [(value, time, outcome_time) for value, time, outcome_time in stored["waiting"]]
-        counts = stored["fed"], stored["unusable"], stored["corrected"]
-        return cls(stored["kind"], scale, *counts, waiting, Watch.from_json(stored["watch"]))
+def encode_stream(stream: Stream) -> str:
+    """Return the state of a stream as JSON."""
+    return msgspec.json.encode(stream, enc_hook=lambda numbers: numbers.tolist()).decode()
+
+
+def decode_stream(state: str) -> Stream:
+    """Restore what :func:`encode_stream` returned. Raises msgspec.ValidationError if it is invalid."""
+    return _DECODER.decode(state)
+
+
+def _array(kind: Any, numbers: list[float]) -> NDArray[Any]:
+    (dtype,) = kind.__args__[1].__args__
+    return np.array(numbers, dtype)
+
+
+_DECODER = msgspec.json.Decoder(Stream, dec_hook=_array)
 
 
 WHOLE = ""
@@ -425,7 +376,7 @@ class ModelStreams(Struct):
 
     kind: Kind
     scale: tuple[float, float] | None
-    streams: dict[str, Stream] = msgspec.field(default_factory=dict)
+    streams: dict[str, Stream] = field(default_factory=dict)
     level: BaselineLevel | None = None
 
     def stream(self, name: str) -> Stream:

@@ -1,5 +1,1 @@
 """Drift of a window: the decision rule and its statistics. May import `evaluation` and the packages below it."""
-
-from .rule import Drift, drift
-
-__all__ = ["Drift", "drift"]

@@ -2,7 +2,3 @@
 
 May import `quality`, `drift` and below.
 """
-
-from .causes import ExplainInput, explain
-
-__all__ = ["ExplainInput", "explain"]

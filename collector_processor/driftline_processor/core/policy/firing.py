@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, columns_of, fact
-from driftline_processor.core.verdict import StateSpan
+from driftline_processor.core.verdict.model import StateSpan
 
 from .condition import Condition, Finding, Judged
 

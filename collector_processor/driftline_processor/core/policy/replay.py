@@ -11,7 +11,9 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.special_functions import gammaincinv
-from driftline_processor.core.verdict import StateSpan, VerdictContext, read_outcomes
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import StateSpan
+from driftline_processor.core.verdict.window import read_outcomes
 from driftline_processor.core.windows.window import DAY
 
 from .condition import UNTOLD, Finding

@@ -10,15 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.verdict import (
-    Reading,
-    StateSpan,
-    VerdictContext,
-    rank_state,
-    read_window,
-    state_spans,
-    verdict_of_model,
-)
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import StateSpan, state_spans, verdict_of_model
+from driftline_processor.core.verdict.states import rank_state
+from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import length
 
 from .condition import Condition, VerdictIs, burnt_over

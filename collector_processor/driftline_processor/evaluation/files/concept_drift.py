@@ -13,8 +13,7 @@ from driftline.tables.task import Task
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from driftline_processor.core.concept import losses_of_rows, reference_loss
-from driftline_processor.core.concept.losses import kind_of
+from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.performance.reference import level_of_errors

@@ -14,7 +14,7 @@ from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.versions import VersionNames
+from driftline_processor.core.versions.side_by_side import VersionNames
 from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers.column_options import ColumnOptions, options_of
 from driftline_processor.readers.errors import BadInput, Say, option_text

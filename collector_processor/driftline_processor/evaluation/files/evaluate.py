@@ -31,8 +31,10 @@ from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay, l
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.core.verdict import VerdictContext, verdict_of_model, with_verdicts
-from driftline_processor.core.versions import SideBySide
+from driftline_processor.core.verdict.context import VerdictContext
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.window import with_verdicts
+from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many

@@ -17,12 +17,12 @@ from msgspec import Struct
 from driftline_processor.core.evaluation import MetricValue, WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
-from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.labelled_predictions import (
     Values,
     slices_in_time,
     sums_by_step,
 )
+from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS

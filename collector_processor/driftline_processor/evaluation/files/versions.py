@@ -16,8 +16,14 @@ from msgspec.structs import replace
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.versions import SideBySide, VersionInput, VersionNames, VersionPeriod, compare_versions
 from driftline_processor.core.versions.losses import PARTS, VersionAnswers, fold_requests
+from driftline_processor.core.versions.side_by_side import (
+    SideBySide,
+    VersionInput,
+    VersionNames,
+    VersionPeriod,
+    compare_versions,
+)
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.readers.arrow_columns import ids
 from driftline_processor.readers.errors import BadInput

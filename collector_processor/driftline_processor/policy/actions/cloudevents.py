@@ -21,7 +21,7 @@ from driftline_processor.config.actions import Occasions
 from driftline_processor.config.http_keys import Mapped, header_problems, secret_url_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Secret, Text, one_or_several
-from driftline_processor.core.policy import fill_tree
+from driftline_processor.core.policy.template import fill_tree
 from driftline_processor.policy.action import HttpAction, Surroundings, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request

@@ -20,7 +20,7 @@ from pydantic import Field
 from driftline_processor.config.http_keys import Mapped, base_url_problems, header_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text
-from driftline_processor.core.policy import fill_tree
+from driftline_processor.core.policy.template import fill_tree
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Reply, Request

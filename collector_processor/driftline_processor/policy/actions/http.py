@@ -11,7 +11,7 @@ from pydantic import Field
 from driftline_processor.config.http_keys import Attached, Tree, header_problems, secret_url_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Secret
-from driftline_processor.core.policy import fill_text, fill_tree
+from driftline_processor.core.policy.template import fill_text, fill_tree
 from driftline_processor.policy.action import Exchange, HttpAction, facts_of, filled_address
 from driftline_processor.policy.http_service import File, Request, idempotency_key
 from driftline_processor.policy.message import Message

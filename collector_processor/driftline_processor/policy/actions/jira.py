@@ -18,7 +18,7 @@ from driftline_processor.config.http_keys import Attached, Mapped, TextTemplate,
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import PageUrl, Secret, Text, one_or_several
 from driftline_processor.core.nearest_names import near
-from driftline_processor.core.policy import fill_text, fill_tree
+from driftline_processor.core.policy.template import fill_text, fill_tree
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request

@@ -23,7 +23,7 @@ from driftline_processor.config.http_keys import TextTemplate, Tree, header_prob
 from driftline_processor.config.section import Problem, under
 from driftline_processor.config.values import FilePath, PageUrl, Secret, Text, is_here
 from driftline_processor.core.nearest_names import near
-from driftline_processor.core.policy import fill_text, fill_tree
+from driftline_processor.core.policy.template import fill_text, fill_tree
 from driftline_processor.policy.action import Exchange, HttpAction, authorization, facts_of
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import HttpService, NotTaken, Reply, Request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, Judgement
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
 from driftline_processor.present.sentences.expectations import expectation_sentence

@@ -39,7 +39,7 @@ _PAST: Mapping[Sign, str] = {
 def claim_words(condition: Condition, *, past: bool = False) -> str:
     """Return a condition as a clause about a model; ``past``: in the past tense.
 
-    >>> from driftline_processor.core.policy import read_condition
+    >>> from driftline_processor.core.policy.condition import read_condition
     >>> claim_words(read_condition("accuracy < 85 %")), claim_words(read_condition("psi of age > 0.2"), past=True)
     ('accuracy fell below 85 %', 'psi of age was above 0.2')
     >>> claim_words(read_condition("3 features drift"), past=True), claim_words(read_condition("data faulty"))

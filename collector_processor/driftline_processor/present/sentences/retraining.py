@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from driftline_processor.core.retraining import LossChange, RetrainAnswer, RetrainQuestion
-from driftline_processor.core.retraining.decision import RetrainCost
+from driftline_processor.core.retraining.decision import LossChange, RetrainAnswer, RetrainCost, RetrainQuestion
 from driftline_processor.present.figures import listed
 from driftline_processor.present.wording import format_percent, format_value, short
 

@@ -18,7 +18,8 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
-from driftline_processor.core.verdict import VerdictContext, coming_windows, with_verdicts
+from driftline_processor.core.verdict.context import VerdictContext, coming_windows
+from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.evaluation.formats import windows_in
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.retraining import LOSSES, RetrainTerms
+from driftline_processor.core.retraining.decision import LOSSES, RetrainTerms
 from driftline_processor.present.names import handle
 from driftline_processor.present.retraining import answer_json, gain_json
 from driftline_processor.queries.overview import ModelView

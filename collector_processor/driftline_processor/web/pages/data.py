@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import Evaluation, Judgement
-from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections import data

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
-from driftline_processor.core.verdict import ORDER, rank_state
+from driftline_processor.core.verdict.states import ORDER, rank_state
 from driftline_processor.present import money, names, numbers, states, titles, verdicts
 from driftline_processor.present.figures import interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, or_null

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
-from driftline_processor.core.retraining import RetrainGain
+from driftline_processor.core.retraining.past import RetrainGain
 from driftline_processor.present import titles
 from driftline_processor.present.json_shapes import Key, or_null, time_of
 from driftline_processor.present.names import handle

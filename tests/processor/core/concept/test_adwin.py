@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.tables.table import F64
-from driftline_processor.core.concept import Stream, adwin
+from driftline_processor.core.concept import adwin
 from driftline_processor.core.concept.adwin import DELTA, Adwin
 from driftline_processor.core.concept.losses import Kind
 from river import drift as river_drift
@@ -96,24 +96,4 @@ def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind, monkeypatch: py
             river.update(value)
         fed = end
         assert (ours.n, ours.total, ours.spread) == (river.width, river.total, river.variance)
-        assert Adwin.from_state(ours.state()).state() == ours.state()
         assert sum(map(len, ours.buckets)) < 100
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        {"buckets": "nonsense"},
-        {"n": 33, "total": 1.0, "spread": 0.1, "buckets": [[1.0]], "newest": []},
-        "none",
-    ],
-)
-def test_a_state_that_cannot_be_read_begins_anew(state: Any) -> None:
-    stream = Stream("error")
-    at = np.arange(200)
-    stream.feed(np.zeros(200), at, at)
-    said = stream.to_json()
-    said["watch"]["detector"] = state
-    again = Stream.from_json(said)
-    assert again.watch.anew
-    assert (again.fed, again.concept().state) == (200, "ok")

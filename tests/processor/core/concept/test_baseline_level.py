@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import numpy as np
@@ -13,9 +12,15 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Stream
 from driftline_processor.core.concept.baseline_level import BaselineLevel
-from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams
+from driftline_processor.core.concept.stream import (
+    WHOLE,
+    FirstLosses,
+    ModelStreams,
+    Stream,
+    decode_stream,
+    encode_stream,
+)
 from driftline_processor.core.performance.reference import level_of_errors
 
 from tests.support.unwrap import unwrap
@@ -81,14 +86,13 @@ def test_however_the_stream_is_cut_the_same_is_found(cuts: tuple[int, ...]) -> N
     assert whole.concept().state == "drift"
     for first, last in pairwise((0, *cuts, len(values))):
         feed(made, values[first:last], first)
-        made = Stream.from_json(json.loads(json.dumps(made.to_json())))
+        made = decode_stream(encode_stream(made))
     assert made.concept() == whole.concept()
-    assert json.loads(json.dumps(made.to_json())) == json.loads(json.dumps(whole.to_json()))
+    assert encode_stream(made) == encode_stream(whole)
 
 
 def test_a_stream_that_began_without_a_level_uses_that_of_a_later_baseline() -> None:
-    said = json.loads(json.dumps(feed(stream(None), errors(1, 500, 0.2)).to_json()))
-    old = Stream.from_json(said)
+    old = decode_stream(encode_stream(feed(stream(None), errors(1, 500, 0.2))))
     streams = ModelStreams("error", None, {WHOLE: old}, LEVEL)
     rows = 50_000
     times = np.arange(500, 500 + rows) * EACH

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept import Stream, losses_of_rows
-from driftline_processor.core.concept.losses import CLIP, standardised
+from driftline_processor.core.concept.losses import CLIP, losses_of_rows, standardised
 from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
-from driftline_processor.core.concept.stream import ChangeSums
+from driftline_processor.core.concept.stream import ChangeSums, Stream, decode_stream, encode_stream
 from driftline_processor.present.concept import sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,17 +63,13 @@ class TestTheDetector:
         assert len(whole.concept().changes) >= 1
         for cut in (0, 1, 29, 31, 32, 397, 401, 1_250, 1_600, len(values)):
             one = feed(stream_of(), values[:cut])
-            two = Stream.from_json(json.loads(json.dumps(one.to_json())))
-            assert feed(two, values[cut:], cut + 1).to_json() == whole.to_json(), cut
+            two = decode_stream(encode_stream(one))
+            assert encode_stream(feed(two, values[cut:], cut + 1)) == encode_stream(whole), cut
 
-    def test_begins_anew_and_keeps_what_was_found_if_its_state_cannot_be_read(self) -> None:
-        stream = feed(stream_of(), errors(5, (2_000, 0.1), (1_000, 0.6)))
-        said = stream.to_json()
-        said["watch"]["detector"] = {"buckets": "nonsense"}
-        again = Stream.from_json(said)
-        assert again.watch.anew
-        assert again.concept() == stream.concept()
-        assert feed(again, errors(6, (500, 0.6)), 3_001).concept().outcomes == 3_500
+
+def test_a_state_that_cannot_be_read_is_invalid() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode_stream('{"kind": "error", "watch": {"stretch": 7}}')
 
 
 @settings(deadline=None, max_examples=40)
@@ -90,8 +85,8 @@ def test_however_the_stream_is_cut_the_same_is_found(cuts: list[int], kind: str,
     places = [0, *sorted(cuts), len(values)]
     for first, last in pairwise(places):
         feed(new, values[first:last], first + 1)
-        new = Stream.from_json(json.loads(json.dumps(new.to_json())))
-    assert new.to_json() == whole.to_json()
+        new = decode_stream(encode_stream(new))
+    assert encode_stream(new) == encode_stream(whole)
     assert new.concept() == whole.concept()
 
 
@@ -169,7 +164,7 @@ class TestTheStretch:
         stretch = ChangeSums()
         stretch.add(np.ones(8), np.arange(8))
         assert stretch.split() is None
-        assert stretch.to_json() == ChangeSums().to_json()
+        assert (stretch.n, stretch.total, len(stretch.at)) == (0, 0.0, 0)
 
 
 def test_a_sentence_tells_it() -> None:

@@ -12,7 +12,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column
 from driftline_processor.core.decode.foreign_metrics import MetricMapping, by_name
 from driftline_processor.core.decode.requests import decode_metrics
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.histogram import Histogram, counts_over_bins
 from driftline_processor.core.outcomes.coverage import GUESSED

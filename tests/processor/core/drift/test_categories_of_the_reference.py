@@ -11,8 +11,8 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.bins import MOST_CATEGORIES
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.coarse_bins import coarse, least_kept, missed, unsure
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import ColumnDrift, Finding
 from driftline_processor.core.quality.judge import quality
 

@@ -15,12 +15,12 @@ from driftline.inputs.dataframes import column_of
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.dependence import (
     Design,
     of_clusters,
     student_p_value,
 )
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.store.arrow_tables import take_predictions
 from scipy import stats
 

@@ -19,12 +19,12 @@ from driftline.panes.fold import fold, fold_by
 from driftline.panes.pane import merge
 from driftline.privacy.policy import Privacy
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS, Counts
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
 from driftline_processor.core.drift.p_values import anderson_darling_tail, cramer_von_mises_tail, quadratic_tail
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference

@@ -10,9 +10,9 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.semconv.attributes import DRIFTLINE_DRIFT_METHOD
-from driftline_processor.core.drift import Drift, drift
 from driftline_processor.core.drift.method_choice import DECIDES, SHOWN, Choice, Choices, check_names
 from driftline_processor.core.drift.methods import DECIDING, METHODS
+from driftline_processor.core.drift.rule import Drift, drift
 
 from tests.support.paths import ROOT
 from tests.support.unwrap import unwrap

@@ -10,9 +10,8 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.baseline.sections.importance import Importance
 from driftline.panes.fold import fold
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.p_values import benjamini_hochberg
-from driftline_processor.core.drift.rule import drift_by_slice, share_drifted, weighted_fraction
+from driftline_processor.core.drift.rule import drift, drift_by_slice, share_drifted, weighted_fraction
 from driftline_processor.core.evaluation import ColumnDrift
 
 

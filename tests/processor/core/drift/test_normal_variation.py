@@ -14,7 +14,6 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.normal_variation import (
     KEPT,
     ScoreFunctions,
@@ -24,7 +23,7 @@ from driftline_processor.core.drift.normal_variation import (
     own_windows,
     series_factors,
 )
-from driftline_processor.core.drift.rule import SEEN
+from driftline_processor.core.drift.rule import SEEN, drift
 from driftline_processor.core.evaluation import ColumnDrift
 from scipy.signal import lfilter
 from scipy.special import ndtr

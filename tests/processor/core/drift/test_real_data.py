@@ -14,7 +14,7 @@ from driftline.panes.bins import count
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column
 from driftline.tables.timestamps import DAY, HOUR, UnknownSeasonality
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, by_season, same_seasons

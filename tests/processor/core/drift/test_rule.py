@@ -13,7 +13,7 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
-from driftline_processor.core.drift import Drift, drift
+from driftline_processor.core.drift.rule import Drift, drift
 
 from tests.support.unwrap import unwrap
 

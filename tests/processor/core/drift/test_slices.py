@@ -12,9 +12,8 @@ from driftline.baseline.sections.slices import OTHER, places_of, slice_name, val
 from driftline.panes.fold import GroupCounts, fold_by
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
-from driftline_processor.core.drift.rule import Rules
+from driftline_processor.core.drift.rule import Rules, drift
 from driftline_processor.core.drift.slices import SlicedWindow, drift_of_windows, of_slice
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window

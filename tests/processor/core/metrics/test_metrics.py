@@ -12,8 +12,8 @@ from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
 from driftline_processor.core.metrics import direction, metrics_of_task, misnamed
 from driftline_processor.core.metrics.score_order import ScoreOrder
-from driftline_processor.core.performance import from_rows, realized
 from driftline_processor.core.performance.judge import POINTS, confused, curves
+from driftline_processor.core.performance.realized import from_rows, realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,7 +11,7 @@ from driftline.panes.relevance import CUTOFFS, WIDTH, fold_relevance, relevance_
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.sums import list_means
-from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.realized import realized
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics

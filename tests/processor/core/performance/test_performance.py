@@ -11,7 +11,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.performance import from_rows, realized
+from driftline_processor.core.performance.realized import from_rows, realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 from hypothesis import given
 from hypothesis import strategies as st

@@ -22,9 +22,9 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.objective import read_objective
+from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import COHORTS, rank_slices
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes

@@ -17,17 +17,10 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness
 from driftline_processor.core.intervals.gradients import ConfusionTable
-from driftline_processor.core.policy import (
-    AllOf,
-    AnyOf,
-    Finding,
-    Patience,
-    Rule,
-    VerdictIs,
-    WindowHistory,
-    read_condition,
-)
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.policy.condition import AllOf, AnyOf, Finding, VerdictIs, read_condition
+from driftline_processor.core.policy.firing import Patience
+from driftline_processor.core.policy.rule import Rule, WindowHistory
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.sentences.policies import found_words
 from msgspec.structs import replace
 

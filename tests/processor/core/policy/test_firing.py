@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import fact
-from driftline_processor.core.policy import Patience, Rule, WindowHistory, firings, judge_parts, read_condition, steps
-from driftline_processor.core.policy.condition import Finding
-from driftline_processor.core.verdict import verdict_of_model
+from driftline_processor.core.policy.condition import Finding, judge_parts, read_condition
+from driftline_processor.core.policy.firing import Patience, firings, steps
+from driftline_processor.core.policy.rule import Rule, WindowHistory
+from driftline_processor.core.verdict.model import verdict_of_model
 
 from tests.support.verdict_windows import DAY, JULY, column, known, value, window, wrong
 

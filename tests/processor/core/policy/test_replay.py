@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
-from driftline_processor.core.policy import Patience, Replay, Rule, WindowHistory, read_condition, replay_rule
+from driftline_processor.core.policy.condition import read_condition
+from driftline_processor.core.policy.firing import Patience
+from driftline_processor.core.policy.replay import Replay, replay_rule
+from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.present.sentences.policies import quiet_sentence
 
 from tests.support.facts import lacking

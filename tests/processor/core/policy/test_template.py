@@ -6,8 +6,14 @@ import re
 from typing import Any
 
 import pytest
-from driftline_processor.core.policy import check_template, facts_for_templates, fill_text, fill_tree
-from driftline_processor.core.policy.template import FACTS, LINKS
+from driftline_processor.core.policy.template import (
+    FACTS,
+    LINKS,
+    check_template,
+    facts_for_templates,
+    fill_text,
+    fill_tree,
+)
 from driftline_processor.present.alerts import Notification, message_facts
 
 HOSTILE = '{model} "} ${env:HOME} {{x}}'

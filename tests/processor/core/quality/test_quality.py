@@ -14,8 +14,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import PredictionTable
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.judge_window import ModelWindow, judge_window
-from driftline_processor.core.quality import ALPHA, CHECKS, quality
 from driftline_processor.core.quality.check import severity
+from driftline_processor.core.quality.judge import ALPHA, CHECKS, quality
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.findings import finding_sentence

@@ -13,7 +13,7 @@ from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
-from driftline_processor.core.drift import drift
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.facts import fact
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.model_settings import ModelSettings

@@ -11,8 +11,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane
 from driftline.tables.timestamps import HOUR, Kind, Seasonality, UnknownSeasonality
-from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.reference import references
+from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART, cycles, same_seasons, season_mix, seasonal_reference

@@ -7,7 +7,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.retraining import (
+from driftline_processor.core.retraining.decision import (
     LossChange,
     RetrainCost,
     RetrainQuestion,

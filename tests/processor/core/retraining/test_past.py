@@ -6,7 +6,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import BaselineComparison, Evaluation, MetricChange, MetricValue
-from driftline_processor.core.retraining import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
+from driftline_processor.core.retraining.past import RecoveredShare, RetrainGain, gains_of_runs, recovered_share
 from driftline_processor.core.windows.window import DAY, Window
 
 

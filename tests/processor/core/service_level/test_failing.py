@@ -10,7 +10,7 @@ from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.service_level.failing import EARLIER, service_failing, tells_usual
 from driftline_processor.core.service_level.level import Calls
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import Window
 
 from tests.support.unwrap import unwrap

@@ -13,7 +13,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.present.evaluation_json import to_json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
-from driftline_processor.core.verdict import ModelPart, fold_verdicts
+from driftline_processor.core.verdict.model import ModelPart, fold_verdicts
 from msgspec.structs import replace
 
 STATES: tuple[VerdictState, ...] = ("degraded", "no_data", "lagging", "at_risk", "unknown", "healthy")

@@ -8,7 +8,8 @@ import pytest
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
+from driftline_processor.core.verdict.model import Traffic, verdict_of_model
+from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 

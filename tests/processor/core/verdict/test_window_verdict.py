@@ -13,7 +13,8 @@ from driftline_processor.core.evaluation import (
     KindOfChange,
 )
 from driftline_processor.core.facts import fact
-from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, read_outcomes, verdict_of_window, with_verdicts
+from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
+from driftline_processor.core.verdict.window import read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 

@@ -15,8 +15,7 @@ from driftline.tables.task import Task
 from driftline_processor.core import evidence as wagers
 from driftline_processor.core.facts import fact
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.versions import PairedSums, Sums, VersionInput, compare, side_by_side
-from driftline_processor.core.versions import unpaired_sums as apart
+from driftline_processor.core.versions.comparison import compare
 from driftline_processor.core.versions.losses import (
     COST,
     FLOOR,
@@ -30,6 +29,9 @@ from driftline_processor.core.versions.losses import (
     row_losses,
     swap_versions,
 )
+from driftline_processor.core.versions.side_by_side import VersionInput, side_by_side
+from driftline_processor.core.versions.sums import PairedSums, Sums
+from driftline_processor.core.versions.sums import unpaired_sums as apart
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.versions import sentence
 from hypothesis import given

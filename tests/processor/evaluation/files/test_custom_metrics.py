@@ -18,7 +18,7 @@ from driftline.tables.task import Task
 from driftline_processor import custom_metrics
 from driftline_processor.config.schema import load, validate_file
 from driftline_processor.core.metrics import METRICS, direction, install_metrics, metric_of, misnamed, title
-from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.realized import realized
 from driftline_processor.custom_metrics import GROUP, load_custom_metrics
 from driftline_processor.testing import metric_problems
 

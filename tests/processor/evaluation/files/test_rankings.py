@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.realized import realized
 
 from tests.support.churn_files import Run
 from tests.support.facts import lacking

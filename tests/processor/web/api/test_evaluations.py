@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue, Verdict
-from driftline_processor.core.verdict import with_verdicts
+from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.present.evaluation_json import to_json
 from msgspec import structs
 from starlette.testclient import TestClient

@@ -13,7 +13,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictState
 from driftline_processor.core.facts import fact
-from driftline_processor.core.verdict import ORDER
+from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
