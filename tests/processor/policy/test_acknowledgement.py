@@ -35,7 +35,7 @@ def test_pagers_and_threads_hear_who_has_it_and_others_do_not(tmp_path: Path) ->
         (f"{alert}-acknowledged-{name}", "acknowledged") for name in ("pager", "desk", "chat")
     ]
     facts = messages[0].facts
-    assert (facts["title"], facts["text"]) == ("ann has late in hand", f"the feed was late\nAlert {alert}.")
+    assert (facts["title"], facts["text"]) == ("ann acknowledged late", f"the feed was late\nAlert {alert}.")
 
 
 def test_who_took_it_on_first_stays_also_over_a_restart(tmp_path: Path) -> None:
