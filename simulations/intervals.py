@@ -20,7 +20,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.intervals.confidence import Interval, difference
-from driftline_processor.core.metrics.families.cost_and_value import Costs
+from driftline_processor.core.metrics.cost_and_value import Costs
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import lent_days, reference_of

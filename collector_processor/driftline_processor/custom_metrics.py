@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, usual_for
-from driftline_processor.core.metrics.families.confusion import interval_from_gradient
+from driftline_processor.core.metrics.confusion import interval_from_gradient
 from driftline_processor.core.metrics.metric import nothing_usual
 from driftline_processor.core.metrics.names import Name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums

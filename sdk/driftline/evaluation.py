@@ -77,18 +77,6 @@ class EvaluationReport(Protocol):
     def to_html(self) -> str:
         """Return a self-contained HTML page with all features, as ``driftline evaluate --html`` writes it."""
 
-    def plot(self, feature: str | None = None) -> Any:
-        """Return a ``matplotlib.figure.Figure``.
-
-        Args:
-            feature: Feature whose values are drawn next to those of the baseline. Default: the feature with the largest
-                drift, and the performance.
-
-        Raises:
-            ImportError: matplotlib is not installed.
-            ValueError: There is no such feature.
-        """
-
 
 def evaluate(
     current: Table | Sequence[Table],

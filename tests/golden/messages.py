@@ -65,7 +65,7 @@ ALERT = Notification(
     verdict=None,
     timezone="UTC",
     links={},
-    claim="accuracy fell below 75 %",
+    claim="accuracy has been below 75 %",
 )
 DEGRADED = Verdict(
     "degraded",
@@ -74,12 +74,18 @@ DEGRADED = Verdict(
     certainty=(fact("fault_certain"),),
     advice=fact("retrain", since=None, timezone="UTC", of_days=True),
 )
+HEALTHY = Verdict(
+    "healthy",
+    JULY,
+    reasons=(fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, better=True),),
+    advice=fact("nothing_to_do"),
+)
 ALERTS = (
     (ALERT, ""),
     (replace(ALERT, verdict=DEGRADED, loss="It loses EUR 2,500 a day."), "degraded"),
     (replace(ALERT, kind="worse", environment="", owner="", tier=None, claim=""), ""),
     (replace(ALERT, kind="escalated", told_to=("team", "ops"), told_at=JULY + HOUR), ""),
-    (replace(ALERT, kind="over", until=JULY + DAY, verdict=replace(DEGRADED, state="healthy")), "degraded"),
+    (replace(ALERT, kind="over", until=JULY + DAY, verdict=HEALTHY), "degraded"),
     (replace(ALERT, kind="over", until=JULY + DAY, unwatched=True, reason=True, severity="warning"), "no_data"),
     (replace(ALERT, kind="passed", until=JULY + DAY, severity="info"), "at_risk"),
 )
@@ -106,8 +112,9 @@ def message_lines() -> Iterator[str]:
     facts = [message_facts(track_record_sentence, state) for track_record_sentence, state in ALERTS]
     for (track_record_sentence, _), said in zip(ALERTS, facts, strict=True):
         yield from _message(track_record_sentence.kind, said)
+    lasting = [message_facts(replace(ALERT, claim=""), "")]
     for kind in ("opened", "joined", "eased"):
-        yield from _message(f"{kind} group", group_facts(kind, "a1", facts[0], facts[1:2], facts[2:3]))
+        yield from _message(f"{kind} group", group_facts(kind, "a1", facts[0], facts[1:2], lasting))
     yield from _message(
         "acknowledged", acknowledgement_facts("a1", AlertPlace("low", "churn", "eu", "info"), "ann", "")
     )
@@ -124,8 +131,9 @@ def message_lines() -> Iterator[str]:
     for untold, words in _untold():
         yield f"not notified, {untold}: {words}"
     for outcome in get_args(StepOutcome):
-        yield f"step {outcome}: {policies.step_words(outcome, 1, 2, HOUR)}"
-        yield f"  in one window: {policies.step_words(outcome, 1, 1, HOUR, fires=True)}"
+        yield f"step {outcome}: {policies.step_words(outcome, 2 if outcome == 'fired' else 1, 2, HOUR)}"
+        if outcome != "counted":
+            yield f"  in one window: {policies.step_words(outcome, 1, 1, HOUR, fires=True)}"
     for incident in incidents_of(_model()):
         yield f"incident {incident.kind} {incident.subject}: {incident.sentence} | {incident.ended}"
     for drill in (LATER, UNNAMED, MISSED, THIN, NONE):

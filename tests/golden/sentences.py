@@ -155,7 +155,7 @@ SHARE = {"low": 0.2, "high": 0.25}
 LACKING = ("metric", "decisions", "rows", "interval")
 
 FACTS: tuple[Fact, ...] = (
-    fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, better=False),
+    fact("no_worse_than_baseline", metric="accuracy", value=0.79, baseline=0.8, better=False),
     fact("no_worse_than_baseline", metric="mae", value=None, baseline=None, better=True),
     fact(
         "objective_met", metric="precision", value=0.95, low=0.93, high=0.97, rule="precision >= 0.9", of_change=False
@@ -406,11 +406,11 @@ QUIET = (
 
 
 METHODS = {"ks": MethodValue(0.41, 1e-9), "psi": MethodValue(0.6)}
-TEMP = ColumnDrift("feature", "temp", "drift", "ks", 900, METHODS, size="large", alike=(7, 60), detectable_change=0.3)
+TEMP = ColumnDrift("feature", "temp", "drift", "ks", 900, METHODS, size="large", alike=(1, 60), detectable_change=0.3)
 COLUMNS = (
     TEMP,
     structs.replace(TEMP, alike=(0, 60)),
-    structs.replace(TEMP, state="within_normal_variation"),
+    structs.replace(TEMP, state="within_normal_variation", alike=(7, 60)),
     structs.replace(TEMP, state="within_normal_variation", alike=(0, 60)),
     structs.replace(TEMP, reason="too_few_days"),
     structs.replace(TEMP, state="ok", column="score", name="", size="small", methods={"ks": MethodValue(0.02, 0.4)}),

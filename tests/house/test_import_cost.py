@@ -63,7 +63,7 @@ def test_a_call_with_a_mapping_loads_no_reader_of_another_library() -> None:
     assert sdk_modules(call) & others == set()
 
 
-NEVER_BY_DEFAULT = {"pandas", "sklearn", "scipy.stats", "scipy.optimize", "river", "matplotlib"}
+NEVER_BY_DEFAULT = {"pandas", "sklearn", "scipy.stats", "scipy.optimize", "river"}
 """Libraries of which neither the service nor an evaluation of files takes anything."""
 
 

@@ -117,19 +117,28 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "check_threshold",
     ),
     (
-        known(changes={"log_loss": change("inconclusive", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}),
+        known(
+            changes={"log_loss": change("inconclusive", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)},
+            realized={"log_loss": value(0.39, 0.19, 0.59)},
+        ),
         "at_risk",
         ("metric_moved", "and_inconclusive"),
         "check_threshold",
     ),
     (
-        known(changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}),
+        known(
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)},
+            realized={"log_loss": value(0.59, 0.39, 0.79)},
+        ),
         "at_risk",
         ("metric_moved", "and_inconclusive"),
         "check_threshold",
     ),
     (
-        known(changes={"log_loss": change("inconclusive", -0.1, -0.2, -0.01, reason="too_few_days")}),
+        known(
+            changes={"log_loss": change("inconclusive", -0.1, -0.2, -0.01, reason="too_few_days")},
+            realized={"log_loss": value(0.39, 0.29, 0.48)},
+        ),
         "healthy",
         ("no_worse_than_baseline",),
         "nothing_to_do",
@@ -141,7 +150,11 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "send_outcomes",
     ),
     (
-        known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
+        known(
+            changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)},
+            realized={"roc_auc": value(0.6, 0.58, 0.62), "accuracy": value(0.7, 0.68, 0.72)},
+            **DRIFT,
+        ),
         "degraded",
         ("metric_moved", "likely_cause"),
         "retrain",
@@ -225,7 +238,10 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "set_objective",
     ),
     (
-        known(changes={"log_loss": change("inconclusive", 0.27, -0.4, 0.9, reason="too_few_days")}),
+        known(
+            changes={"log_loss": change("inconclusive", 0.27, -0.4, 0.9, reason="too_few_days")},
+            realized={"log_loss": value(0.76, 0.09, 1.39)},
+        ),
         "unknown",
         ("comparison_inconclusive",),
         "evaluate_longer_window",

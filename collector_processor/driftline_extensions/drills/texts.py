@@ -23,7 +23,8 @@ def first_sentence(result: DrillResult) -> str:
     if result.outcome == "not_found":
         return f"{drill} was not detected in {time_words(result.lived)}: {printable(result.why)}."
     first = result.fired[0]
-    sentence = f"{drill} was detected after {time_words(result.found_after or 0)}, by {short(first.policy, 80)}"
+    after = time_words(result.found_after or 0)
+    sentence = f"{drill} was detected after {after}, by the policy '{short(first.policy, 80)}'"
     if result.outcome == "found":
         later_text = ""
         if (result.named_after or 0) > (result.found_after or 0):
@@ -39,8 +40,8 @@ def quiet_sentence(result: DrillResult) -> str:
         return ""
     if not result.noise:
         return "The same traffic without the fault caused no alert."
-    names = ", ".join(dict.fromkeys(short(firing.policy, 80) for firing in result.noise))
-    return f"The same traffic without the fault also caused alerts: {names} fired."
+    names = ", ".join(dict.fromkeys(f"'{short(firing.policy, 80)}'" for firing in result.noise))
+    return f"The same traffic without the fault also caused alerts of these policies: {names}."
 
 
 def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[str]:
@@ -49,7 +50,7 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     if result.outcome == "not_applicable":
         return
     if limit_ns is not None and result.outcome == "found" and not result.within(limit_ns):
-        yield f"That is later than --within {time_words(limit_ns)}."
+        yield f"That is later than the limit of {time_words(limit_ns)} (--within)."
     yield quiet_sentence(result)
     fault = result.fault
     size = f", {result.size:g} {fault.unit}" if fault.unit else ""
@@ -69,7 +70,7 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
 def _fired_lines(fired: Fired) -> Iterator[str]:
     windows = "" if not fired.windows else f", in {'1 window' if fired.windows == 1 else f'{fired.windows} windows'}"
     windows += f" of {fired.window}" if fired.windows else ""
-    firing = f"{short(fired.policy, 80)}, {fired.severity}, after {time_words(fired.after)}{windows}"
+    firing = f"policy '{short(fired.policy, 80)}', {fired.severity}, after {time_words(fired.after)}{windows}"
     yield f"Fired: {firing}. Notified: {_recipients(fired)}."
     yield from (f"Would run: {printable(action)[:300]}" for action in fired.done)
 
@@ -145,7 +146,7 @@ def _seconds(nanoseconds: int | None) -> int | None:
 
 # -- many drills ----------------------------------------------------------------------------------------------------
 
-_CELLS = {"not_found": "not found", "inconclusive": "too thin to tell", "not_applicable": "not applicable"}
+_CELLS = {"not_found": "not found", "inconclusive": "inconclusive", "not_applicable": "not applicable"}
 
 
 def cell(result: DrillResult, limit_ns: int | None = None) -> str:
@@ -171,7 +172,7 @@ def summary(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     quiet = (
         "The same traffic without a fault caused no alert."
         if not noisy
-        else f"Alerts without a fault: {', '.join(short(name, 80) for name in noisy)}."
+        else f"Models with alerts in the same traffic without a fault: {', '.join(short(name, 80) for name in noisy)}."
     )
     return (
         f"{found_count} of {len(applicable)} faults were detected, and their cause identified correctly{limit}. {quiet}"

@@ -29,10 +29,6 @@ Rows = Annotated[
     typer.Argument(metavar="DATA", help=f"Files of rows, or glob patterns: {ROWS}.", parser=file_or_address),
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
-Left = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="State directory of a `driftline up` that is not running, instead of --url."),
-]
 ImportanceFile = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help='JSON file with the importance of each feature, such as {"age": 0.7}.'),
@@ -71,7 +67,6 @@ def build(
     until: Until = "1d",
     environment: Environment = "",
     url: Url = PAGES,
-    state: Left = None,
 ) -> None:
     """Build a baseline from rows the model was not trained on, or from a period of production data."""
     with report_bad_input():
@@ -82,14 +77,10 @@ def build(
                 raise BadInput("--from-production does not accept files: it reads from the processor at --url")
             from driftline.tables.table import ModelKey
 
-            from .client import fetch_production_baseline, read_production_baseline
+            from .client import fetch_production_baseline
 
             key = ModelKey(from_production, columns.version, environment)
-            baseline = (
-                fetch_production_baseline(url, key, since, until)
-                if state is None
-                else read_production_baseline(state, key, since, until)
-            )
+            baseline = fetch_production_baseline(url, key, since, until)
         else:
             rows_to = kept_rows_path(output) if keep_rows else None
             baseline = _from_files(data, columns, importance, rows_to)

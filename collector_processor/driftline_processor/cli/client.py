@@ -44,27 +44,8 @@ def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -
     ``since`` / ``until``: a time, or an age ("30d", "24h"). Raises :class:`BadInput` if there is no answer, or
     there are no such rows.
     """
-    parameters = _period_parameters(time_range(since, until))
-    if key.environment:
-        parameters["environment"] = key.environment
-    return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), parameters), where=url)
-
-
-def read_production_baseline(directory: Path, key: ModelKey, since: str, until: str) -> Baseline:
-    """Return a baseline of production from the state of a stopped processor in a directory.
-
-    Raises :class:`BadInput` if there is none, if a processor has it open, or it has no such rows.
-    """
-    from driftline_processor.queries.baselines import production_of_state
-    from driftline_processor.store.database import StorageError
-
-    try:
-        production = production_of_state(directory, key, *time_range(since, until))
-    except StorageError as error:
-        raise BadInput(str(error)) from error
-    if production is None:
-        raise BadInput(f"{directory}: no rows of {key.model} {key.version}".rstrip() + " were counted in this period")
-    return production
+    query = {**_period(since, until), "environment": key.environment}
+    return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), query), where=url)
 
 
 class SnapshotRows(Struct, frozen=True):
@@ -88,17 +69,19 @@ def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, A
 
     Raises :class:`BadInput` if there is no answer, there are no such rows, or the file cannot be written.
     """
-    parameters = _period_parameters(time_range(selection.since, selection.until))
     query = {
+        **_period(selection.since, selection.until),
         "version": selection.version,
         "environment": selection.environment,
         "labelled": "1" if selection.labelled else "",
     }
-    parameters |= {name: value for name, value in query.items() if value}
     address, part = _address(url), path.with_name(path.name + ".part")
     try:
         with httpx.stream(
-            "GET", f"{address}/v1/snapshots/{quote(selection.model, safe='')}", params=parameters, timeout=_LONG_WAIT
+            "GET",
+            f"{address}/v1/snapshots/{quote(selection.model, safe='')}",
+            params=_given(query),
+            timeout=_LONG_WAIT,
         ) as answer:
             if not answer.is_success:
                 answer.read()
@@ -116,33 +99,12 @@ def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, A
         part.unlink(missing_ok=True)
 
 
-def read_snapshot(directory: Path, selection: SnapshotRows, path: Path) -> dict[str, Any]:
-    """Write the rows from the state of a stopped processor in a directory.
-
-    Raises :class:`BadInput` if there is none, if a processor has it open, or it has no such rows.
-    """
-    from driftline_processor.queries.snapshot import snapshot_of_state
-    from driftline_processor.store.database import StorageError
-
-    since, until = time_range(selection.since, selection.until)
-    key = ModelKey(selection.model, selection.version, selection.environment)
-    try:
-        snapshot = snapshot_of_state(directory, path, key, since, until, selection.labelled)
-    except StorageError as error:
-        raise BadInput(str(error)) from error
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
-    if snapshot is None:
-        raise BadInput(f"{directory}: no rows of {selection.model} are stored from this period")
-    return snapshot.told()
-
-
 def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
     """Return all outcomes of an id, as in ``GET /api/v1/models/{name}/outcomes``.
 
     Raises :class:`BadInput` if there is no answer, or the model is unknown.
     """
-    return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
+    return dict(_get_json(url, _of_model(model, "outcomes"), {"id": id}))
 
 
 def misspelled_models(url: str, models: Collection[str]) -> list[str]:
@@ -197,8 +159,7 @@ def delete_model(url: str, model: str, versions: Sequence[str] = (), environment
 
 
 def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
-    parameters: dict[str, str | list[str]] = {"model": model, by: list(values)}
-    parameters |= {"environment": environment} if environment else {}
+    parameters = {"model": model, by: list(values), "environment": environment}
     answer = json.loads(_ask("DELETE", url, path, parameters, wait=None))
     predictions, outcomes = answer["predictions"], answer["outcomes"]
     deleted = f"{many(predictions, 'prediction')} and {many(outcomes, 'outcome')} of {model}"
@@ -207,24 +168,18 @@ def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], env
 
 def versions(url: str, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
     """Return ``GET /api/v1/models/{name}/versions``. Raises :class:`BadInput` if there is no answer."""
-    parameters = {"environment": environment} if environment else {}
-    parameters |= {"sections": "true"} if sections else {}
-    answer: dict[str, Any] = json.loads(
-        _ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", parameters)
-    )
-    return answer
+    query = {"environment": environment, "sections": "true" if sections else ""}
+    return dict(_get_json(url, _of_model(model, "versions"), query))
 
 
 def fetch_retraining(url: str, model: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return a processor's answer on retraining. Raises :class:`BadInput` if there is no answer."""
-    path = f"/api/v1/models/{quote(handle(model), safe='')}/retraining"
-    return dict(json.loads(_ask("GET", url, path, {**parameters})))
+    return dict(_get_json(url, _of_model(model, "retraining"), parameters))
 
 
 def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
     """Return the training runs of a model. Raises :class:`BadInput` if there is no answer."""
-    path = f"/api/v1/models/{quote(handle(model), safe='')}/training-runs"
-    return list(json.loads(_ask("GET", url, path))["training_runs"])
+    return list(_get_json(url, _of_model(model, "training-runs"))["training_runs"])
 
 
 class ReportRange(Struct, frozen=True):
@@ -253,9 +208,7 @@ def fetch_report(url: str, model: str, report_range: ReportRange) -> str:
         "version": report_range.version,
         "environment": report_range.environment,
     }
-    parameters: dict[str, str | list[str]] = {name: value for name, value in query.items() if value}
-    path = f"/api/v1/models/{quote(handle(model), safe='')}/report"
-    return _ask("GET", url, path, parameters, wait=_LONG_WAIT)
+    return _ask("GET", url, _of_model(model, "report"), query, wait=_LONG_WAIT)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -289,10 +242,6 @@ def _moment(option: str, text: str, now: int) -> int:
         raise BadInput(f"{option}: {text!r} is not a time; use 30d, 24h or 2026-03-01T00:00:00Z") from None
 
 
-def _period_parameters(times: tuple[int, int]) -> dict[str, str]:
-    return {"since": iso_time(times[0]), "until": iso_time(times[1])}
-
-
 def _path(model: str, version: str) -> str:
     parts = [model, version] if version else [model]
     return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
@@ -300,41 +249,29 @@ def _path(model: str, version: str) -> str:
 
 def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
     """Return the alerts, as in ``GET /api/v1/alerts``; :class:`BadInput` if there is no answer."""
-    parameters: dict[str, str | list[str]] = {name: text for name, text in (("model", model), ("state", state)) if text}
-    return dict(json.loads(_ask("GET", url, "/api/v1/alerts", parameters)))
+    return dict(_get_json(url, "/api/v1/alerts", {"model": model, "state": state}))
 
 
 def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
     """Return the audit log, as in ``GET /api/v1/audit``; :class:`BadInput` if there is no answer."""
-    parameters = {"model": model, "kind": kind, "limit": str(limit)}
-    return dict(
-        json.loads(_ask("GET", url, "/api/v1/audit", {name: text for name, text in parameters.items() if text}))
-    )
+    return dict(_get_json(url, "/api/v1/audit", {"model": model, "kind": kind, "limit": str(limit)}))
 
 
 def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
     """Return the windows of a length of the version of an alert; :class:`BadInput` if there is no answer."""
-    parameters: dict[str, str | list[str]] = {"window": window, "slices": "false", **_version_of(alert)}
-    path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/evaluations"
-    return list(json.loads(_ask("GET", url, path, parameters, wait=_LONG_WAIT))["windows"])
+    query = {"window": window, "slices": "false", **_version_of(alert)}
+    return list(_get_json(url, _of_model(alert["model"], "evaluations"), query, wait=_LONG_WAIT)["windows"])
 
 
 def fetch_wrong(url: str, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the ten worst wrong predictions of the time of an alert; :class:`BadInput` if there is no answer."""
     until = alert["until"] or iso_time(time.time_ns())
-    parameters: dict[str, str | list[str]] = {
-        "since": alert["since"],
-        "until": until,
-        "limit": "10",
-        **_version_of(alert),
-    }
-    path = f"/api/v1/models/{quote(handle(alert['model']), safe='')}/mispredictions"
-    return list(json.loads(_ask("GET", url, path, parameters, wait=_LONG_WAIT))["rows"])
+    query = {"since": alert["since"], "until": until, "limit": "10", **_version_of(alert)}
+    return list(_get_json(url, _of_model(alert["model"], "mispredictions"), query, wait=_LONG_WAIT)["rows"])
 
 
 def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
-    parameters = {"version": handle(alert["version"]), "environment": handle(alert["environment"])}
-    return {name: text for name, text in parameters.items() if text}
+    return {"version": handle(alert["version"]), "environment": handle(alert["environment"])}
 
 
 def find_alert(url: str, begin: str) -> dict[str, Any]:
@@ -364,21 +301,17 @@ def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict
 
 def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") -> str:
     """Return the review of a period as one HTML document; :class:`BadInput` without an answer or such a period."""
-    parameters: dict[str, str | list[str]] = {
-        name: text for name, text in (("quarter", quarter), ("from", since), ("to", until)) if text
-    }
-    return _ask("GET", url, "/api/v1/review", parameters, wait=_LONG_WAIT)
+    return _ask("GET", url, "/api/v1/review", {"quarter": quarter, "from": since, "to": until}, wait=_LONG_WAIT)
 
 
 def fetch_decisions(url: str, model: str) -> dict[str, Any]:
     """Return the decisions about a model; :class:`BadInput` if there is no answer, or no such model."""
-    return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/decisions")))
+    return dict(_get_json(url, _of_model(model, "decisions")))
 
 
 def decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> dict[str, Any]:
     """Record a decision about a model and return it. Raises :class:`BadInput` if it is rejected."""
-    path = f"/api/v1/models/{quote(model, safe='')}/decisions"
-    return _post_form(url, path, kind=kind, by=by, why=why, version=version)
+    return _post_form(url, _of_model(model, "decisions"), kind=kind, by=by, why=why, version=version)
 
 
 def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
@@ -391,20 +324,17 @@ def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: b
 
     Raises :class:`BadInput` if there is no answer, or a policy is rejected.
     """
-    parameters: dict[str, str | list[str]] = {"model": model} if model else {}
     content = json.dumps({"policies": policies, "all_quiet": all_quiet}).encode()
     headers = {"content-type": "application/json"}
-    answer = _ask(
-        "POST", url, "/api/v1/policies/replay", parameters=parameters, content=content, wait=_LONG_WAIT, headers=headers
-    )
-    return dict(json.loads(answer))
+    path = "/api/v1/policies/replay"
+    return dict(json.loads(_ask("POST", url, path, {"model": model}, content, _LONG_WAIT, headers)))
 
 
 def _ask(
     method: str,
     url: str,
     path: str,
-    parameters: Mapping[str, str | list[str]] | None = None,
+    parameters: Mapping[str, str | Sequence[str]] | None = None,
     content: bytes = b"",
     wait: float | None = _WAIT,
     headers: Mapping[str, str] | None = None,
@@ -412,13 +342,30 @@ def _ask(
     address = _address(url)
     try:
         answer = httpx.request(
-            method, address + path, params=parameters, content=content or None, timeout=wait, headers=headers
+            method, address + path, params=_given(parameters), content=content or None, timeout=wait, headers=headers
         )
     except (httpx.HTTPError, httpx.InvalidURL):
         raise _silent(address) from None
     if answer.is_success:
         return answer.text
     raise _refused(address, answer)
+
+
+def _get_json(url: str, path: str, parameters: Mapping[str, str] | None = None, wait: float = _WAIT) -> Any:
+    return json.loads(_ask("GET", url, path, parameters, wait=wait))
+
+
+def _given(parameters: Mapping[str, str | Sequence[str]] | None) -> dict[str, str | Sequence[str]]:
+    return {name: value for name, value in (parameters or {}).items() if value}
+
+
+def _of_model(model: str, resource: str) -> str:
+    return f"/api/v1/models/{quote(handle(model), safe='')}/{resource}"
+
+
+def _period(since: str, until: str) -> dict[str, str]:
+    start, end = time_range(since, until)
+    return {"since": iso_time(start), "until": iso_time(end)}
 
 
 def _address(url: str) -> str:

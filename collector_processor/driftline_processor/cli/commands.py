@@ -161,21 +161,13 @@ def snapshot(
     ] = "",
     labelled: Annotated[bool, typer.Option("--labelled", help="Only rows with an outcome.")] = False,
     url: Url = "http://127.0.0.1:8780",
-    state: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="State directory of a `driftline up` that is not running, instead of --url."),
-    ] = None,
 ) -> None:
     """Write the stored rows of a model as Parquet: features, predictions and outcomes, ready for training."""
     with report_bad_input():
         from . import client
 
         selection = client.SnapshotRows(model, version, environment, since, until, labelled)
-        reply = (
-            client.fetch_snapshot(url, selection, output)
-            if state is None
-            else client.read_snapshot(state, selection, output)
-        )
+        reply = client.fetch_snapshot(url, selection, output)
         for rename in reply["renamed"]:
             say(f"a feature has a reserved name: {rename}")
         typer.echo(

@@ -251,10 +251,8 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"  false alarms: {alarms['sentence']}"
             share = alarms["share_of_quiet_windows"]
             if share is not None:
-                percents = [format_percent(share[part]) for part in ("value", "low", "high")]
-                yield (
-                    f"    the condition was true in {percents[0]} of the quiet windows ({percents[1]} to {percents[2]})"
-                )
+                part, low, high = (format_percent(share[name]) for name in ("value", "low", "high"))
+                yield f"    the condition was true in {part} of the healthy windows ({low} to {high})"
     if not answer["models"]:
         yield "there are no models"
     elif answer["about_no_model"]:

@@ -214,7 +214,7 @@ def _weigh_served(
         "predictions": _number_text(terms.predictions),
         "recovered": _number_text(terms.share),
     }
-    answer = client.fetch_retraining(url, model, {name: text for name, text in parameters.items() if text})
+    answer = client.fetch_retraining(url, model, parameters)
     return {**answer, "cost": {**answer["cost"], **source}} if answer["cost"] else answer
 
 

@@ -241,8 +241,7 @@ class Channel(Section):
     )
     endpoint: PageUrl = Field(
         default="",
-        description="The URL to use instead of the address of PagerDuty, Opsgenie or Slack: a proxy, or a "
-        "compatible service.",
+        description="The URL to use instead of the address of PagerDuty or Slack: a proxy, or a compatible service.",
         examples=["https://events.example.com"],
         json_schema_extra={"default": "the address of the service"},
     )
@@ -333,7 +332,7 @@ class Channel(Section):
         if self.endpoint and address is not None and not address.has_endpoint:
             yield Problem(
                 "endpoint",
-                "works only with PagerDuty, Opsgenie, and Slack with a bot token; put the whole address in url",
+                "works only with PagerDuty, and Slack with a bot token; put the whole address in url",
             )
         if self.digest is not None and self.pages:
             yield Problem(

@@ -10,7 +10,7 @@ import xxhash
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from driftline_processor.present.wording import iso_time
+from driftline_processor.present.wording import iso_time, without_half_surrogates
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
 DecisionKind = Literal["retraining", "retirement"]
@@ -77,7 +77,7 @@ class DecisionStore:
             why: The reason.
             now: Wall time, unix nanoseconds.
         """
-        model, version, by, why = map(_storable, (model, version, by, why))
+        model, version, by, why = map(without_half_surrogates, (model, version, by, why))
         id = xxhash.xxh3_64_hexdigest("\0".join((model, version, kind, by, why, str(now))).encode())
         decision = Decision(id=id, model=model, version=version, kind=kind, by=by, why=why, time=now)
         remaining = (*self.known, decision)[-MOST:]
@@ -85,13 +85,13 @@ class DecisionStore:
         with transaction(self._connection):
             if removed_ids:
                 self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [removed_ids])
-            insert(self._connection, "decisions", pa.Table.from_pylist([asdict(decision)], _DECISIONS))
+            insert(self._connection, "decisions", pa.Table.from_pylist([asdict(decision)]))
         self.known = remaining
         return decision
 
     def of(self, model: str) -> list[Decision]:
         """Return the decisions about a model, newest first."""
-        return [decision for decision in reversed(self.known) if decision.model == _storable(model)]
+        return [decision for decision in reversed(self.known) if decision.model == without_half_surrogates(model)]
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:
@@ -99,17 +99,7 @@ def decision_json(decision: Decision) -> dict[str, Any]:
     return {**asdict(decision), "time": iso_time(decision.time)}
 
 
-_DECISIONS = pa.schema(
-    [*((name, pa.string()) for name in ("id", "model", "version", "kind", "by", "why")), ("time", pa.int64())]
-)
-
-
 def _decision(row: dict[str, Any]) -> Decision:
     if row["kind"] not in KINDS:
         raise ValueError(f"{row['kind']!r} is not a kind of decision")
     return Decision(**row)
-
-
-def _storable(text: str) -> str:
-    """Replace lone surrogates in received names, which UTF-8 cannot encode."""
-    return text.encode("utf-8", "replace").decode()

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.numbers import many
-from driftline_processor.present.states import newest_judged
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 
 from .frames import FrameKind, arrow_table, frame_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from matplotlib.figure import Figure
 
 
 class VerdictInWords(NamedTuple):
@@ -88,23 +86,6 @@ class NotebookReport:
             ValueError: There is no such table.
         """
         return frame_of(self.to_arrow(kind), self.library)
-
-    def plot(self, feature: str | None = None) -> Figure:
-        """Draw a figure: a feature next to its baseline, or the largest drifts and the performance.
-
-        Args:
-            feature: A feature; None = the overview.
-
-        Raises:
-            ImportError: matplotlib is not installed.
-            ValueError: There is no such feature.
-        """
-        from .figures import draw_feature, draw_overview
-
-        evaluations, timezone = self.result.evaluations, self.result.timezone
-        if feature is None:
-            return draw_overview(evaluations, timezone)
-        return draw_feature(newest_judged(evaluations), feature, timezone)
 
     def to_html(self) -> str:
         """Return one HTML file with all features, as ``driftline evaluate --html`` writes it."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from driftline_processor.config.channels import Severity
 from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.present.wording import without_half_surrogates
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
 from .message import SEVERITIES, Kind, Message
@@ -160,7 +161,7 @@ class AlertStore:
         readable = unreadable.skipped("alerts", rows, _alert)
         self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in readable}
         rows = read(connection, "FROM deliveries").to_pylist()
-        self.deliveries: Mapping[str, Delivery] = {row["message"]: _delivery(row) for row in rows}
+        self.deliveries: Mapping[str, Delivery] = {row["message"]: Delivery(**row) for row in rows}
         rows = read(connection, "FROM messages ORDER BY made").to_pylist()
         messages = unreadable.skipped("messages", rows, _message)
         self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
@@ -304,22 +305,23 @@ class AlertStore:
             if alerts:
                 ids = [alert.id for alert in alerts]
                 self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
-                insert(self._connection, "alerts", _table(map(structs.asdict, alerts), _ALERTS))
+                insert(self._connection, "alerts", _table(map(structs.asdict, alerts)))
             if messages:
                 rows = ({**structs.asdict(message), "facts": json.dumps(message.facts)} for message in messages)
-                insert(self._connection, "messages", _table(rows, _MESSAGES))
+                insert(self._connection, "messages", _table(rows))
             if deliveries:
-                insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries), _DELIVERIES))
+                insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries)))
                 self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
             for one in released:
                 self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
             if approvals:
                 approved_messages = [approval.message for approval in approvals]
                 self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
-                insert(self._connection, "approvals", _table(map(structs.asdict, approvals), _APPROVALS))
+                insert(self._connection, "approvals", _table(map(structs.asdict, approvals)))
             if looks:
-                rows = (dict(zip(_LOOKS.names, (*about, since), strict=True)) for about, since in looks.items())
-                insert(self._connection, "looks", _table(rows, _LOOKS))
+                names = ("policy", "environment", "model", "since")
+                rows = (dict(zip(names, (*about, since), strict=True)) for about, since in looks.items())
+                insert(self._connection, "looks", _table(rows))
         if alerts:
             self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
@@ -440,51 +442,11 @@ class _Index:
             }
 
 
-_ALERTS = pa.schema(
-    [
-        *((name, pa.string()) for name in ("id", "policy", "model", "environment", "version", "severity", "owner")),
-        ("state", pa.string()),
-        *((name, pa.int64()) for name in ("since", "fired", "until", "seen", "over", "told")),
-        ("window", pa.string()),
-        ("start", pa.int64()),
-        ("words", pa.string()),
-        ("acknowledged", pa.int64()),
-        ("acknowledged_by", pa.string()),
-        ("why", pa.string()),
-        ("said", pa.string()),
-        ("silenced", pa.int64()),
-        ("subjects", pa.list_(pa.string())),
-        ("ending", pa.string()),
-    ]
-)
-_MESSAGES = pa.schema(
-    [
-        *((name, pa.string()) for name in ("id", "alert", "channel", "kind")),
-        ("made", pa.int64()),
-        ("facts", pa.string()),
-        ("held", pa.int64()),
-        ("alerts", pa.list_(pa.string())),
-        ("incident", pa.int64()),
-    ]
-)
-_DELIVERIES = pa.schema(
-    [
-        ("message", pa.string()),
-        ("time", pa.int64()),
-        ("result", pa.string()),
-        ("detail", pa.string()),
-        ("reference", pa.string()),
-    ]
-)
-_APPROVALS = pa.schema([("message", pa.string()), ("time", pa.int64()), ("by", pa.string()), ("why", pa.string())])
-_LOOKS = pa.schema([*((name, pa.string()) for name in ("policy", "environment", "model")), ("since", pa.int64())])
 _STATES, _KINDS = get_args(VerdictState), get_args(Kind)
 
 
 def _alert(row: dict[str, Any]) -> Alert:
-    fields = {name: row[name] for name in Alert.__struct_fields__}
-    texts = {name: row[name] or "" for name in ("said", "ending")}
-    alert = Alert(**fields | texts | {"subjects": tuple(row["subjects"] or ())})
+    alert = Alert(**{**row, "subjects": tuple(row["subjects"])})
     if alert.severity not in SEVERITIES:
         raise ValueError(f"{alert.severity!r} is not a severity of an alert")
     if not {alert.state, alert.said} <= {*_STATES, ""}:
@@ -492,23 +454,12 @@ def _alert(row: dict[str, Any]) -> Alert:
     return alert
 
 
-def _delivery(row: dict[str, Any]) -> Delivery:
-    return Delivery(**{**row, "reference": row["reference"] or ""})
-
-
 def _message(row: dict[str, Any]) -> Message:
     facts = json.loads(row["facts"])
     if not isinstance(facts, dict) or row["kind"] not in _KINDS:
         raise ValueError(f"a message of the kind {row['kind']!r} cannot contain {row['facts']:.40}")
-    return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"] or ()), "incident": row["incident"] or 1})
+    return Message(**{**row, "facts": facts, "alerts": tuple(row["alerts"])})
 
 
-def _table(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist([{name: _storable(value) for name, value in row.items()} for row in rows], schema)
-
-
-def _storable(value: Any) -> Any:
-    """Replace lone surrogates in received names, which UTF-8 cannot encode."""
-    if isinstance(value, tuple):
-        return [_storable(one) for one in value]
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+def _table(rows: Iterable[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(without_half_surrogates([*rows]))

@@ -74,17 +74,22 @@ _HEADS = {
     "opened": "",
     "worse": "Worse: ",
     "over": "Resolved: ",
-    "passed": "Detected late: ",
+    "passed": "Already resolved when detected: ",
     "escalated": "Not acknowledged: ",
 }
 _UNWATCHED = "No longer evaluated: "
 _GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Partly resolved: ")}
 
-_KIND_WORDS = {"over": "resolved", "passed": "detected late", "eased": "partly resolved", "joined": "added"}
+_KIND_WORDS = {"over": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
 
 SAID = 20
 """Upper limit of further alerts that a message lists; the others are counted."""
-_STATES = {"degraded": "is degraded", "no_data": "has no data", "at_risk": "is at risk", "lagging": "is lagging"}
+_STATES = {
+    "degraded": "has been degraded",
+    "no_data": "has had no data",
+    "at_risk": "has been at risk",
+    "lagging": "has been lagging",
+}
 
 _PAST_STATES = {"degraded": "was degraded", "no_data": "had no data", "at_risk": "was at risk"}
 
@@ -98,15 +103,22 @@ def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, finding, and begin."""
     name = _name(told.model, told.environment)
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
-    claimed = f": {short(told.claim, 120)} ({short(told.policy, 80)})" if told.claim else ""
     if told.kind in ("over", "passed"):
-        was = f" {_PAST_STATES[state]}" if state in _PAST_STATES else claimed or f" fired {short(told.policy, 80)}"
         when = since.replace(" since ", " from ")
         if told.until is not None:
             when = lasted_words(told.since, told.until, told.timezone)
-        return f"{_UNWATCHED if told.unwatched else _HEADS[told.kind]}{name}{was}{when}"
-    claim = f" {_STATES[state]}" if state in _STATES else claimed or f" fires {short(told.policy, 80)}"
-    return f"{_HEADS[told.kind]}{name}{claim}{since}"
+        head = _UNWATCHED if told.unwatched else _HEADS[told.kind]
+        was = f" {_PAST_STATES[state]}{when}" if state in _PAST_STATES else _claimed(told, when)
+        return f"{head}{name}{was}"
+    return f"{_HEADS[told.kind]}{name}{f' {_STATES[state]}{since}' if state in _STATES else _claimed(told, since)}"
+
+
+def _claimed(told: Notification, when: str) -> str:
+    """Return the condition of a policy with the time and its name; ``when``: " since ..." or " from ... to ..."."""
+    policy = f"policy '{short(told.policy, 80)}'"
+    if told.claim:
+        return f": {short(told.claim, 120)}{when} ({policy})"
+    return f": {policy} {'fired' if told.kind in ('over', 'passed') else 'has fired'}{when}"
 
 
 def group_facts(
@@ -129,7 +141,7 @@ def group_facts(
     plain = str(first["title"])
     titled = f"{group_head}{plain.removeprefix(head)}" + (f", and {len(others)} more" if others else "")
     first_line, *rest = str(first["text"]).split("\n")
-    lines = [*_named("Also", others), *_named("Still open" if kind == "eased" else "Already open", lasting)]
+    lines = [*_named("Also", others), *_named("Still open", lasting)]
     return {
         **first,
         "kind": kind,
@@ -172,7 +184,7 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
     if told.loss and not has_ended:
         lines.append(told.loss)
     if not state:
-        lines.append(f"The condition of {short(told.policy, 80)}: {short(told.condition, 300)}.")
+        lines.append(f"The condition of the policy '{short(told.policy, 80)}': {short(told.condition, 300)}.")
     owner = [f"owner {short(told.owner, 80)}"] if told.owner else []
     owner += [f"tier {told.tier}"] if told.tier else []
     lines.append(", ".join([f"Severity: {SEVERITY_WORDS[told.severity]}", *owner]) + f". Alert {told.alert}.")
@@ -229,7 +241,7 @@ def acknowledgement_facts(alert: str, place: AlertPlace, by: str, why: str) -> d
     """
     person, reason = short(by, 80), short(why, 500)
     return {
-        "title": f"{person} acknowledged {_name(place.model, place.environment)}",
+        "title": f"{person} acknowledged the alert of {_name(place.model, place.environment)}",
         "text": "\n".join([*([reason] if reason else []), f"Alert {alert}."]),
         "links": {},
         "kind": "acknowledged",
@@ -334,18 +346,17 @@ def _line(alert_line: AlertLine, timezone: str) -> str:
     if alert_line.since is not None:
         since = f" since {date_words(alert_line.since, timezone)}"
     if alert_line.until is not None:
-        state_words = _PAST_STATES.get(alert_line.state, f"fired {short(alert_line.policy, 80)}")
-        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, resolved"
+        state_words = _PAST_STATES.get(alert_line.state)
+        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is resolved"
     else:
-        state_words = _STATES.get(alert_line.state, f"fires {short(alert_line.policy, 80)}")
+        state_words = _STATES.get(alert_line.state)
+    fired = "has fired" if alert_line.until is None else "fired"
+    what = f" {state_words}" if state_words else f": policy '{short(alert_line.policy, 80)}' {fired}"
     more = [SEVERITY_WORDS[alert_line.severity], *([f"tier {alert_line.tier}"] if alert_line.tier else [])]
     more += [alert_line.loss_words] if alert_line.loss_words else []
-    more += (
-        [f"acknowledged by {short(alert_line.taken_by, 60)}"]
-        if alert_line.taken_by and alert_line.until is None
-        else []
-    )
-    return f"{name} {state_words}{since} ({'; '.join(more)}). {_sentence(short(alert_line.words, 160))}".strip()
+    if alert_line.taken_by and alert_line.until is None:
+        more.append(f"acknowledged by {short(alert_line.taken_by, 60)}")
+    return f"{name}{what}{since} ({'; '.join(more)}). {_sentence(short(alert_line.words, 160))}".strip()
 
 
 def _line_json(alert_line: AlertLine) -> dict[str, Any]:

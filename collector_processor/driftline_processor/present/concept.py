@@ -49,7 +49,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     whole_sentence = _sentence(concept, moment)
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
-        whole_sentence += f"; over all of these rows it is {now}, {was} in the baseline"
+        whole_sentence += f"; over all windows it is {now}, compared with {was} in the baseline"
     # 3: slices in the sentence; the JSON has all
     for index, (name, own) in enumerate(list(concept.drifting().items())[:3]):
         since = f" since {moment(own.since)}" if own.since else ""
@@ -82,12 +82,13 @@ def _sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
 def _rose(concept: ConceptDrift) -> str:
     """Return the levels of a rise in words: up to the current level, or up to the peak if errors have fallen since."""
     reached = concept.after if not _fallen(concept) else _highest(concept)
-    to = "" if _fallen(concept) and reached is None else f" to {_level(concept, reached)}"
-    return f"rose from {_level(concept, concept.before)}{to}"
+    if _fallen(concept) and reached is None:
+        return f"was above {_level(concept, concept.before)}"
+    return f"rose from {_level(concept, concept.before)} to {_level(concept, reached)}"
 
 
 def _now(concept: ConceptDrift) -> str:
-    return f", and is {_level(concept, concept.after)} now" if _fallen(concept) else ""
+    return f", but is {_level(concept, concept.after)} now" if _fallen(concept) else ""
 
 
 def _fallen(concept: ConceptDrift) -> bool:

@@ -53,11 +53,12 @@ def track_record_sentence(metric: str, record: TrackRecord, came: bool = False) 
     side = "more" if record.mean_error > 0 else "less"
     off = f"outcomes showed {number(abs(record.mean_error))} {side} on average"
     many = record.windows > 1
-    windows = f"the last {record.windows} windows with outcomes" if many else "the one window with outcomes"
+    windows = f"of the last {record.windows} windows with outcomes" if many else "the only window with outcomes"
     if record.state == "failed":
-        return f"estimates of {metric} were wrong in {record.missed} of {windows}; {off}"
-    share = percent(record.inside) if record.inside else "none"
-    return f"the realized {metric} was within the interval of the estimate in {share} of {windows}; {off}"
+        return f"estimates of {metric} were wrong in {f'{record.missed} ' if many else ''}{windows}; {off}"
+    share = (f"{percent(record.inside)} " if record.inside else "none ") if many else ""
+    lay = "lay" if many or record.inside else "did not lie"
+    return f"the {metric} that outcomes showed {lay} within the estimate's interval in {share}{windows}; {off}"
 
 
 def sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[str] = ()) -> str:

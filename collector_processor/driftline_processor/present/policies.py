@@ -45,19 +45,18 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
         cool_down: Required time without the condition, nanoseconds.
         fires: Whether the policy fires at the end of the window.
 
-    >>> step_words("counted", 1, 2), step_words("fired", 2, 2), step_words("eased", 1, 1, 3600 * 10**9)
-    ('not yet: 1 of 2 windows in a row', 'fires: 2 of 2 windows in a row', 'no longer holds, but not yet for 1h')
+    >>> step_words("counted", 1, 2), step_words("eased", 1, 1, 3600 * 10**9)
+    ('not yet: true in 1 of 2 windows in a row', 'still fires: false for less than 1h')
     """
+    windows = f"in {count} of {needed} windows in a row"
     if outcome == "counted":
-        return f"not yet: {count} of {needed} windows in a row"
+        return f"not yet: true {windows}"
     if outcome == "fired":
-        return "fires" if needed <= 1 else f"fires: {count} of {needed} windows in a row"
+        return "fires" if needed <= 1 else f"fires: true {windows}"
     if outcome == "eased":
-        if count < needed:
-            return f"no longer holds, in {count} of {needed} windows in a row"
-        return f"no longer holds, but not yet for {duration(cool_down)}"
+        return f"still fires: false {windows if count < needed else f'for less than {duration(cool_down)}'}"
     unknown = "inconclusive, so the alert stays open" if fires else "inconclusive, so nothing changes"
-    return {"inconclusive": unknown, "quiet": "quiet", "lasts": "still fires", "over": "resolved"}[outcome]
+    return {"inconclusive": unknown, "quiet": "does not fire", "lasts": "still fires", "over": "resolved"}[outcome]
 
 
 def standing_words(
@@ -78,29 +77,29 @@ def standing_words(
         return "fires" + ("" if since is None else f" since {date_words(since, timezone)}")
     if outcome is None:
         return "no window has closed yet"
-    return {"counted": "not yet", "inconclusive": "inconclusive"}.get(outcome, "quiet")
+    return {"counted": "not yet", "inconclusive": "inconclusive"}.get(outcome, "does not fire")
 
 
 def pending_words(count: int, needed: int) -> str:
     """Return that a condition holds in too few windows."""
-    return f"Not yet confirmed: the condition holds in {many(count, 'window')} in a row, and {needed} are required."
+    return f"Not yet confirmed: the condition is true in {many(count, 'window')} in a row, and {needed} are required."
 
 
 def silenced_words(until: int, timezone: str) -> str:
     """Return until when a silence suppresses the notification."""
-    return f"A silence covers it until {date_words(until, timezone)}; if it is still open then, it is notified."
+    return f"The alert is silenced until {date_words(until, timezone)}; if it is still open then, it is notified."
 
 
 def unless_words(policy: str) -> str:
     """Return that a policy in ``unless`` fires."""
-    return f"The policy {short(policy, 80)} fires for the same model, and 'unless' contains it."
+    return f"The policy '{short(policy, 80)}' fires for the same model, and is listed in 'unless'."
 
 
 def cooling_words(until: int, cool_down: int, timezone: str) -> str:
     """Return that the condition no longer holds and the cool-down is not over."""
     return (
-        f"It has not held since {date_words(until, timezone)}; "
-        f"its end is notified after {duration(cool_down)} without it."
+        f"The condition has been false since {date_words(until, timezone)}; "
+        f"the end of the alert is notified when it has been false for {duration(cool_down)}."
     )
 
 
@@ -112,7 +111,7 @@ def held_words(channel: str, until: int, *, digest: bool, timezone: str) -> str:
 
 def grouped_words(channel: str, thread: str) -> str:
     """Return that a message was added to the thread of another alert."""
-    return f"{short(channel, 80)} received it in the thread of alert {short(thread, 80)}."
+    return f"{short(channel, 80)} received it in the thread of the alert {short(thread, 80)}."
 
 
 def failed_words(name: str, result: str, detail: str) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
@@ -20,9 +19,9 @@ from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import AnySeasonality
 
 from driftline_processor.ingest.transaction import Request
-from driftline_processor.receipts import Overloaded, Receipt
+from driftline_processor.receipts import Receipt
 from driftline_processor.store.baselines import ActiveBaseline, Baselines
-from driftline_processor.store.database import Connection, Store, left_behind
+from driftline_processor.store.database import Connection, Store
 from driftline_processor.store.duplicate_rows import repeats_between
 from driftline_processor.store.reference_panes import StoredPast, add_seasons, counted_panes, read_counted
 from driftline_processor.store.series import Series, SeriesRegister
@@ -128,17 +127,3 @@ class BaselineShelf:
         seasons = self._series.settings(key.model).seasons
         with self._store.reading() as connection:
             return production_baseline(connection, series, in_force.baseline, since, until, seasons)
-
-
-def production_of_state(directory: Path, key: ModelKey, since: int, until: int) -> Baseline | None:
-    """Return a baseline as :meth:`BaselineShelf.of_production` from the state of a stopped processor.
-
-    Raises StorageError if there is none, or if a running processor has it open.
-    """
-    with left_behind(directory) as store, store.reading() as connection:
-        series, baselines = SeriesRegister(connection, {}), Baselines(connection, {})
-        return BaselineShelf(store, series, baselines, {}, _closed).of_production(key, since, until)
-
-
-def _closed(_request: Request, _size: int) -> Future[Receipt]:
-    raise Overloaded

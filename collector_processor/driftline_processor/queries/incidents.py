@@ -320,7 +320,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
                 window=span.window,
                 start=verdict.window_start,
                 sentence=verdict_reason(verdict),
-                ended="The outcomes showed no loss any more.",
+                ended="The outcomes no longer showed a degradation.",
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
         window = next(
@@ -356,7 +356,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
             sentence = f"{capital(clause(fact('no_prediction', pause=interruption.pause)))}."
             end_words = "Predictions came again."
         else:
-            sentence = f"Its windows {'waited' if over else 'wait'} longer than they may to be evaluated."
+            sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
             end_words = "No window was late any more."
         yield _incident(
             model=model,

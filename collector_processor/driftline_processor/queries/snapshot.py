@@ -23,7 +23,7 @@ from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.join.outcome_resolution import of_lists
 from driftline_processor.store.arrow_tables import actual_of, finite_actuals, integers_of, score_in
-from driftline_processor.store.database import Connection, Store, left_behind, number, read
+from driftline_processor.store.database import Connection, Store, number, read
 from driftline_processor.store.feature_rows import SAMPLE, read_columns, read_features, sample_parameters
 from driftline_processor.store.pruning import days_of
 from driftline_processor.store.series import Series, SeriesRegister
@@ -128,17 +128,6 @@ class Snapshots:
         keep = self._series.settings(model_key.model).keep_features
         with self._store.reading() as connection:
             return _Writing(connection, own_columns, keep, since, until, labelled).write(path) if own_columns else None
-
-
-def snapshot_of_state(
-    directory: Path, path: Path, model_key: ModelKey, since: int, until: int, labelled: bool = False
-) -> Snapshot | None:
-    """Write a snapshot as :meth:`Snapshots.write` from the state of a stopped processor.
-
-    Raises StorageError if there is none, or if a running processor has it open.
-    """
-    with left_behind(directory) as store, store.reading() as connection:
-        return Snapshots(store, SeriesRegister(connection, {})).write(path, model_key, since, until, labelled)
 
 
 class _Writing:

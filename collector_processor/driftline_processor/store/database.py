@@ -584,21 +584,6 @@ class Store:
             self._gate.notify_all()
 
 
-@contextmanager
-def left_behind(directory: Path) -> Iterator[Store]:
-    """Open the state of a stopped processor in a directory.
-
-    Raises StorageError if there is none, or a running processor has it open.
-    """
-    if not (directory / _FILE).exists():
-        raise StorageError(f"{directory}: contains no state of a processor; use the processor's storage.directory")
-    store = Store(directory)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 class _Handle:
     """A connection that stays valid when the file is replaced."""
 

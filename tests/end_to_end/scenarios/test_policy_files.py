@@ -60,8 +60,8 @@ def test_1_slack_and_email_are_told_once_of_accuracy_below_85_percent_and_once_w
             there.wait_for("accuracy", *begun, ("slack", "over", "delivered"), ("email", "over", "delivered"))
     told = [attachment(one) for one in there.world.taken]
     titles = [
-        "churn: accuracy fell below 85 % (accuracy) since 7 March 2026",
-        "Resolved: churn: accuracy was below 85 % (accuracy) from 7 March 2026 until 8 March 2026",
+        "churn: accuracy has been below 85 % since 7 March 2026 (policy 'accuracy')",
+        "Resolved: churn: accuracy was below 85 % from 7 March 2026 until 8 March 2026 (policy 'accuracy')",
     ]
     assert [title for title, _ in told] == titles
     numbers = ["70 %", "61.5 %", "77.6 %", "85 %"]
@@ -242,10 +242,10 @@ def test_9_an_hour_of_less_precision_calls_people_once_and_less_recall_warns_the
     events = [one for one in sent if one.get("payload", {}).get("class") in ("precision", "recall")]
     assert {(one["routing_key"], one["event_action"]) for one in events} == {(PAGERDUTY, "trigger")}
     assert {one["dedup_key"] for one in events} == {alert["id"]}
-    broken = "fraud: precision >= 0.95 over rolling 1h is broken (precision) since 2 March 2026, 04:00"
+    broken = "fraud: precision >= 0.95 over rolling 1h has been broken since 2 March 2026, 04:00 (policy 'precision')"
     assert [(one["payload"]["severity"], one["payload"]["summary"]) for one in events] == [
         ("critical", broken),
-        ("critical", "Also: fraud: recall fell below 70 % (recall) since 2 March 2026, 06:00"),
+        ("critical", "Also: fraud: recall has been below 70 % since 2 March 2026, 06:00 (policy 'recall')"),
     ]
     (back,) = there.world.taken_by("deployer.example.com")
     assert (back.path, back.headers[KEY]) == ("/models/fraud/rollback", f"{alert['id']}-http/rollback")
@@ -388,7 +388,7 @@ def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_r
     called = told["events.pagerduty.com"][0].json
     assert (called["routing_key"], called["dedup_key"]) == (PAGERDUTY, first["id"])
     assert called["payload"]["severity"] == "critical"
-    assert called["payload"]["summary"].startswith("card-fraud is degraded since ")
+    assert called["payload"]["summary"].startswith("card-fraud has been degraded since ")
     titles = sorted(attachment(one)[0].partition(" since ")[0] for one in told["hooks.slack.com"])
     assert titles == ["also-bought is degraded", "card-fraud is degraded"]
     (noted,), (back,) = told["backlog.example.com"], told["deployer.example.com"]

@@ -66,7 +66,7 @@ def test_the_table_has_a_line_for_each_fault_and_a_column_for_each_model() -> No
         "unit-change    1 day, named",
         "concept-shift  6 hours, not named",
         "label-delay    not found",
-        "feature-null   too thin to tell",
+        "feature-null   inconclusive",
         "slow-model                         not applicable",
     ]
     assert [line.strip() for line in lines if line.strip() in MISSED.would] == [*MISSED.would]

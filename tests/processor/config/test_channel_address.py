@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from driftline_processor.config.channel_address import read_address
 from driftline_processor.policy.channels.apprise_service import AppriseAddress
-from driftline_processor.policy.channels.opsgenie import OpsgenieAddress
 from driftline_processor.policy.channels.pagerduty import PagerDutyAddress
 from driftline_processor.policy.channels.slack import SlackAddress
 
@@ -15,11 +14,6 @@ from driftline_processor.policy.channels.slack import SlackAddress
     [
         ("pagerduty://key1", PagerDutyAddress("key1", "https://events.pagerduty.com")),
         ("pagerduty://key1@api?region=EU", PagerDutyAddress("key1", "https://events.eu.pagerduty.com")),
-        ("opsgenie://key1", OpsgenieAddress("key1", "https://api.opsgenie.com")),
-        (
-            "opsgenie://key1/%23late%20team?region=eu",
-            OpsgenieAddress("key1", "https://api.eu.opsgenie.com", ({"type": "team", "name": "late team"},)),
-        ),
         ("slack://xoxb-1-a/#models", SlackAddress("xoxb-1-a", "#models")),
         ("slack://xoxb-1-a/models", SlackAddress("xoxb-1-a", "#models")),
         ("slack://xoxb-1-a/C0123456789", SlackAddress("xoxb-1-a", "C0123456789")),
@@ -47,11 +41,6 @@ def test_the_endpoint_takes_the_place_of_the_services_own() -> None:
             "'regoin' is not a parameter of pagerduty:// addresses; did you mean 'region'?",
         ),
         ("pagerduty://secret?region=mars", "region='mars' is not a supported region; use us or eu"),
-        ("opsgenie://", "opsgenie:// needs the key of an API integration; use opsgenie://KEY/#TEAM"),
-        (
-            "opsgenie://secret/@",
-            "opsgenie:// has an empty responder after a '/'; use #TEAM, @USER, *SCHEDULE or ^ESCALATION",
-        ),
         ("slack://xoxb-secret", "slack:// has no channel after the token; use slack://TOKEN/#models"),
         (
             "slack://xoxb-secret/#a b",

@@ -42,11 +42,11 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
         watch.look(model(windows))
         found = decision_json(decided(watch, "both", *windows))
     assert (found["when"], found["standing"], found["fires"]) == (
-        *("{all: [features drift, accuracy < 0.95 * baseline]}", "quiet"),
+        *("{all: [features drift, accuracy < 0.95 * baseline]}", "does not fire"),
         False,
     )
     (checked,) = found["windows"]
-    assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "quiet")
+    assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "does not fire")
     assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
         ("features drift", True, "temp drifts", ANY),
         ("accuracy < 0.95 * baseline", False, ANY, None),
@@ -164,7 +164,7 @@ def test_an_alert_of_the_past_shows_the_windows_around_it(tmp_path: Path) -> Non
     decisions = [(decision.holds, decision.fires) for decision in reversed(found.windows)]
     assert decisions == [*[(False, False)] * 3, *[(True, True)] * 3, (False, True), (False, False)]
     assert "1 of 2 windows" in found.windows[1].outcome
-    assert (len(newest.windows), newest.standing) == (SHOWN, "quiet")
+    assert (len(newest.windows), newest.standing) == (SHOWN, "does not fire")
 
 
 def test_a_window_that_is_restated_changes_what_was_decided(tmp_path: Path) -> None:

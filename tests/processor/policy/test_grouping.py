@@ -46,7 +46,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
             ("low", "2013-07-02T00:00:00Z"),
             ("few", "2013-07-02T00:00:00Z"),
         ]
-        assert ["(low)" in lines[1], "(few)" in lines[2]] == [True, True]
+        assert ["'low'" in lines[1], "'few'" in lines[2]] == [True, True]
         assert len({*first.about}) == 3
         assert said(watch, model(days[:3])) == []
     with watched(tmp_path, policies=policies) as again:
@@ -81,7 +81,7 @@ def test_what_joins_is_told_by_itself_in_the_same_thread(tmp_path: Path) -> None
     assert second.alert == first.alert
     assert second.facts["alert"] == first.alert
     assert [(one["policy"], one["since"]) for one in second.facts["lasting"]] == [("few", "2013-07-02T00:00:00Z")]
-    assert "(few)" in str(second.facts["text"]).split("\n")[1]
+    assert "'few'" in str(second.facts["text"]).split("\n")[1]
 
 
 def test_that_the_gravest_is_over_is_told_and_the_thread_goes_on(tmp_path: Path) -> None:

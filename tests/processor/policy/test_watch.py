@@ -254,7 +254,7 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
     assert [day for day, lines in enumerate(told) if lines] == [4, 9]
     first = watch.sent[0].facts
     assert (first["severity"], first["owner"], first["found"]) == ("info", "ann", "accuracy is 70 %, below 75 %")
-    assert "low: accuracy < 75 %" in str(first["text"])
+    assert "'low': accuracy < 75 %" in str(first["text"])
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,7 @@ from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
-from driftline_processor.queries.baselines import ConfiguredBaselineError, production_of_state
-from driftline_processor.state import State
-from driftline_processor.store.database import StorageError
+from driftline_processor.queries.baselines import ConfiguredBaselineError
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import (
@@ -24,11 +22,9 @@ from tests.support.state_rows import (
     HOUR,
     MINUTE,
     NOON,
-    Clock,
     Opened,
     baseline,
     column,
-    config,
     outcomes,
     predictions,
 )
@@ -184,18 +180,3 @@ def test_where_nothing_was_there_is_no_baseline_of_production(open_state: Open) 
     state.send(rows(5))
     assert state.state.queries.baselines.of_production(KEY, NOON + HOUR, NOON + 2 * HOUR) is None
     assert state.state.queries.baselines.of_production(ModelKey("risk"), NOON - MINUTE, NOON + HOUR) is None
-
-
-def test_the_state_that_was_left_behind_tells_the_same(tmp_path: Path) -> None:
-    state = Opened(State(config(tmp_path / "state"), clock=Clock()))
-    state.state.start()
-    put(state, ONE)
-    state.send(rows(60))
-    state.state.settle()
-    running = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
-    state.state.stop()
-    left = unwrap(production_of_state(tmp_path / "state", KEY, NOON - DAY, NOON + DAY))
-    assert left.to_json() == running.to_json()
-    assert production_of_state(tmp_path / "state", ModelKey("risk"), NOON - DAY, NOON + DAY) is None
-    with pytest.raises(StorageError, match=r"storage\.directory"):
-        production_of_state(tmp_path / "none", KEY, 0, NOON)

@@ -1,4 +1,4 @@
-"""Performance metrics, one per file: a module with a constant ``METRIC`` is found automatically.
+"""Performance metrics: those in a constant ``METRICS`` of a module of this package are found automatically.
 
 Metrics of users are added by :func:`install_metrics`, see :mod:`driftline_processor.custom_metrics`. May import
 `intervals` and below.
@@ -40,9 +40,7 @@ __all__ = [
 
 def _discovered() -> Iterator[Metric]:
     for module in pkgutil.iter_modules(__path__):
-        metric = getattr(import_module(f"{__name__}.{module.name}"), "METRIC", None)
-        if metric is not None:
-            yield metric
+        yield from getattr(import_module(f"{__name__}.{module.name}"), "METRICS", ())
 
 
 METRICS: dict[str, Metric] = {one.name: one for one in sorted(_discovered(), key=lambda one: (one.rank, one.name))}
@@ -115,8 +113,7 @@ def direction(name: str) -> int:
     >>> direction("lift@0.1"), direction("quantile_loss@0.9"), direction("bias"), direction("my_metric")
     (1, -1, 0, 0)
     """
-    parsed = parse_name(name)
-    metric = None if parsed is None else metric_of(parsed.base)
+    metric = metric_named(name)
     return 0 if metric is None else metric.direction
 
 

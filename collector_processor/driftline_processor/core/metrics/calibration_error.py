@@ -7,10 +7,9 @@ from driftline.panes.outcome_sums import CALIBRATION_BINS
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics.families.confusion import BINARY
 from driftline_processor.core.outcomes.sums import ratio
 
-from .metric import Metric, usual_for
+from .metric import BINARY, Metric, usual_for
 from .names import Name
 from .performance_sums import PerformanceSums
 
@@ -36,15 +35,17 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     return None if bins is None else sums.value_of(calibration_error(bins), float(bins[::3].sum()), "losses")
 
 
-METRIC = Metric(
-    name="calibration_error",
-    title="calibration error",
-    tasks=BINARY,
-    direction=-1,
-    unit="fraction",
-    greatest=1.0,
-    source="Naeini, Cooper and Hauskrecht (2015), with ten bins of one width",
-    value=value,
-    usual=usual_for("binary", names=("calibration_error",)),
-    rank=110,
+METRICS = (
+    Metric(
+        name="calibration_error",
+        title="calibration error",
+        tasks=BINARY,
+        direction=-1,
+        unit="fraction",
+        greatest=1.0,
+        source="Naeini, Cooper and Hauskrecht (2015), with ten bins of one width",
+        value=value,
+        usual=usual_for("binary", names=("calibration_error",)),
+        rank=110,
+    ),
 )

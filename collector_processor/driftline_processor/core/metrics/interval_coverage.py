@@ -9,7 +9,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.intervals.gradients import Ratio
 
-from .metric import Argument, Metric
+from .metric import REGRESSION, Argument, Metric
 from .names import Name, name_with_number
 from .performance_sums import IntervalAndRows, PerformanceSums
 
@@ -41,18 +41,20 @@ def usual(task: Task) -> tuple[str, ...]:
     return tuple(name_with_number("interval_coverage", share) for share in intervals(task))
 
 
-METRIC = Metric(
-    name="interval_coverage",
-    title="interval coverage",
-    tasks=frozenset({"regression"}),
-    direction=0,
-    unit="fraction",
-    greatest=1.0,
-    source="the weighted share of rows; its nominal value is the number in the name",
-    value=value,
-    interval=interval,
-    argument=Argument("a nominal coverage", 0.8, lambda at: 0 < at <= 1),
-    share_of_rows=True,
-    usual=usual,
-    rank=260,
+METRICS = (
+    Metric(
+        name="interval_coverage",
+        title="interval coverage",
+        tasks=REGRESSION,
+        direction=0,
+        unit="fraction",
+        greatest=1.0,
+        source="the weighted share of rows; its nominal value is the number in the name",
+        value=value,
+        interval=interval,
+        argument=Argument("a nominal coverage", 0.8, lambda at: 0 < at <= 1),
+        share_of_rows=True,
+        usual=usual,
+        rank=260,
+    ),
 )

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from math import log
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics.families.confusion import BINARY
 
-from .metric import Metric
+from .metric import BINARY, Metric
 
 
 def log_loss_of_constant(
@@ -37,13 +36,15 @@ def log_loss_of_constant(
     return MetricValue(value, actual.rows, actual.source)
 
 
-METRIC = Metric(
-    name="log_loss_constant",
-    title="log loss of a constant",
-    tasks=BINARY,
-    direction=0,
-    unit="nats",
-    source="the entropy of the baseline's rate, as the null model of McFadden (1974)",
-    value=lambda _sums, _name: None,  # not from one window: the rate is that of the baseline
-    rank=95,
+METRICS = (
+    Metric(
+        name="log_loss_constant",
+        title="log loss of a constant",
+        tasks=BINARY,
+        direction=0,
+        unit="nats",
+        source="the entropy of the baseline's rate, as the null model of McFadden (1974)",
+        value=lambda _sums, _name: None,  # not from one window: the rate is that of the baseline
+        rank=95,
+    ),
 )

@@ -8,7 +8,7 @@ from math import inf
 from typing import Literal, NamedTuple
 
 from driftline.tables.table import F64
-from driftline.tables.task import Task
+from driftline.tables.task import KINDS, Task
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import MetricValue
@@ -16,6 +16,12 @@ from driftline_processor.core.intervals.confidence import Interval
 
 from .names import Name
 from .performance_sums import PerformanceSums
+
+BINARY = frozenset({"binary"})
+CLASSES = frozenset({"binary", "multiclass"})
+REGRESSION = frozenset({"regression"})
+RANKING = frozenset({"ranking"})
+EVERY_TASK = frozenset(KINDS)
 
 Unit = Literal["fraction", "score", "nats", "target", "squared probability", "ratio", "cost", "value"]
 
@@ -46,6 +52,9 @@ FEWEST = (30.0, 50.0)
 """Effective rows of the rarer class, in the window and in the reference, that an estimate's interval needs: with fewer
 rows its coverage was below 93 % (docs/data/estimates.md).
 """
+
+NOT_RARE = (0.0, 50.0)
+"""Value of :attr:`Estimation.fewest` for a mean over all rows, which does not need rows of a rare class."""
 
 
 class Estimation(Struct, frozen=True):

@@ -7,7 +7,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import positive
 
-from .metric import Argument, Metric
+from .metric import REGRESSION, Argument, Metric
 from .names import Name, name_with_number
 from .performance_sums import IntervalAndRows, PerformanceSums
 
@@ -31,16 +31,18 @@ def usual(task: Task) -> tuple[str, ...]:
     return tuple(name_with_number("quantile_loss", level) for level in task.quantiles)
 
 
-METRIC = Metric(
-    name="quantile_loss",
-    title="quantile loss",
-    tasks=frozenset({"regression"}),
-    direction=-1,
-    unit="target",
-    source="Koenker and Bassett, Regression quantiles (1978)",
-    value=value,
-    interval=interval,
-    argument=Argument("a declared level", 0.9, lambda at: 0 < at <= 1),
-    usual=usual,
-    rank=250,
+METRICS = (
+    Metric(
+        name="quantile_loss",
+        title="quantile loss",
+        tasks=REGRESSION,
+        direction=-1,
+        unit="target",
+        source="Koenker and Bassett, Regression quantiles (1978)",
+        value=value,
+        interval=interval,
+        argument=Argument("a declared level", 0.9, lambda at: 0 < at <= 1),
+        usual=usual,
+        rank=250,
+    ),
 )

@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import student
 from driftline_processor.core.intervals.time_blocks import variance_from_blocks
 
-from .metric import Metric, usual_for
+from .metric import REGRESSION, Metric, usual_for
 from .names import Name
 from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 from .score_order import UNKNOWN, BoundedValue
@@ -78,17 +78,19 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     return named_after_blocks(limits._replace(high=high), blocks=True), sums.rows
 
 
-METRIC = Metric(
-    name="r2",
-    title="R²",
-    tasks=frozenset({"regression"}),
-    direction=1,
-    unit="fraction",
-    least=-inf,
-    greatest=1.0,
-    source="scikit-learn, r2_score",
-    value=value,
-    interval=interval,
-    usual=usual_for("regression", names=("r2",)),
-    rank=230,
+METRICS = (
+    Metric(
+        name="r2",
+        title="R²",
+        tasks=REGRESSION,
+        direction=1,
+        unit="fraction",
+        least=-inf,
+        greatest=1.0,
+        source="scikit-learn, r2_score",
+        value=value,
+        interval=interval,
+        usual=usual_for("regression", names=("r2",)),
+        rank=230,
+    ),
 )

@@ -53,17 +53,20 @@ def _mean_influence(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
     return Influence(varies, influence, expected)
 
 
-METRIC = Metric(
-    name="roc_auc_ovr",
-    title="ROC AUC, one against the rest",
-    tasks=frozenset({"multiclass"}),
-    direction=1,
-    unit="score",
-    greatest=1.0,
-    source="Hand and Till, A simple generalisation of the area under the ROC curve (2001), section 2, without weights",
-    value=value,
-    interval=interval,
-    estimate=Estimation(),
-    usual=usual_for("multiclass", names=("roc_auc_ovr",)),
-    rank=85,
+METRICS = (
+    Metric(
+        name="roc_auc_ovr",
+        title="ROC AUC, one against the rest",
+        tasks=frozenset({"multiclass"}),
+        direction=1,
+        unit="score",
+        greatest=1.0,
+        source="Hand and Till, A simple generalisation of the area under the ROC curve (2001), section 2, "
+        "without weights",
+        value=value,
+        interval=interval,
+        estimate=Estimation(),
+        usual=usual_for("multiclass", names=("roc_auc_ovr",)),
+        rank=85,
+    ),
 )

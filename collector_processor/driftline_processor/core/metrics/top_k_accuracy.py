@@ -37,18 +37,20 @@ def usual(task: Task) -> tuple[str, ...]:
     return ("top_k_accuracy@5",) if task.has_class_scores and len(task.classes) > 5 else ()
 
 
-METRIC = Metric(
-    name="top_k_accuracy",
-    title="top k accuracy",
-    tasks=frozenset({"multiclass"}),
-    direction=1,
-    unit="fraction",
-    greatest=1.0,
-    source="scikit-learn, top_k_accuracy_score",
-    value=value,
-    interval=interval,
-    argument=Argument("a number of classes", 5.0, lambda at: at >= 1 and at == int(at)),
-    share_of_rows=True,
-    usual=usual,
-    rank=170,
+METRICS = (
+    Metric(
+        name="top_k_accuracy",
+        title="top k accuracy",
+        tasks=frozenset({"multiclass"}),
+        direction=1,
+        unit="fraction",
+        greatest=1.0,
+        source="scikit-learn, top_k_accuracy_score",
+        value=value,
+        interval=interval,
+        argument=Argument("a number of classes", 5.0, lambda at: at >= 1 and at == int(at)),
+        share_of_rows=True,
+        usual=usual,
+        rank=170,
+    ),
 )

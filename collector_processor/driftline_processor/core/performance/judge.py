@@ -52,8 +52,8 @@ from driftline_processor.core.intervals.gradients import LossMean
 from driftline_processor.core.intervals.score_curves import influence_of_scores
 from driftline_processor.core.intervals.time_blocks import MOST, has_day_blocks
 from driftline_processor.core.labels.delay import delay_of, judge_sla
-from driftline_processor.core.metrics.log_loss import losses_of
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
+from driftline_processor.core.metrics.losses import losses_of
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.coverage import sent_rows

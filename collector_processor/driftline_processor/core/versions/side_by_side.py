@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.metrics.families.cost_and_value import cost_matrix, unknown_classes
+from driftline_processor.core.metrics.cost_and_value import cost_matrix, unknown_classes
 from driftline_processor.core.outcomes.review import (
     UnseenDecisions,
     find_unseen_decisions,

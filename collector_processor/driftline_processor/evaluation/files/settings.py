@@ -15,7 +15,7 @@ from msgspec import structs
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.metrics import misnamed
-from driftline_processor.core.metrics.families.cost_and_value import unknown_classes
+from driftline_processor.core.metrics.cost_and_value import unknown_classes
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.core.performance.mispredictions import MOST

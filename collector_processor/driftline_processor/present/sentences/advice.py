@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.dates import date_words, span_words
-from driftline_processor.present.figures import NAME, figure, listed, since_words, slice_words
+from driftline_processor.present.figures import NAME, figure, listed, metric_words, since_words, slice_words
 from driftline_processor.present.wording import format_percent, printable, short
 
 from .catalogue import clause, clauses, voice_of
@@ -55,8 +55,8 @@ def _repair_columns(columns: Sequence[str], fault: Fact | None) -> Advice:
 
 
 def _repair_columns_all_the_same(columns: Sequence[str], fault: Fact) -> Advice:
-    action = f"repair {_names(columns)} anyway"
-    return Advice(action, f"R{action[1:]}: {clause(fault)}.")
+    action = f"repair {_names(columns)}"
+    return Advice(action, f"R{action[1:]}, although the model is healthy: {clause(fault)}.")
 
 
 def _repair_data(fault: Fact) -> Advice:
@@ -69,7 +69,9 @@ def _change_version(
     name, figures = short(version, NAME) or "without a name", ""
     if challenger is not None and champion is not None:
         write = format_percent if loss == "error" else figure
-        figures = f": its {loss.replace('_', ' ')} is {write(challenger)}, and {write(champion)} here"
+        figures = (
+            f": its {loss.replace('_', ' ')} is {write(challenger)}, compared with {write(champion)} of this version"
+        )
     return Advice(f"switch to version {name}", f"Switch to version {name}, which is better{figures}.")
 
 
@@ -102,7 +104,9 @@ def _check_column_first(column: str, outside: float, since: int | None, timezone
 
 
 def _check_threshold(moved: Fact) -> Advice:
-    return Advice("check its threshold", f"Check whether its threshold still fits: {clause(moved)}.")
+    verb = "fell" if moved.values["change"] < 0 else "rose"
+    action = f"check its threshold ({metric_words(moved.values['metric'])} {verb})"
+    return Advice(action, f"Check whether its threshold still fits: {clause(moved)}.")
 
 
 def _wait_for_end_of_window(end: int, timezone: str) -> Advice:

@@ -60,7 +60,8 @@ def _constant(outcomes: int, coverage: float | None) -> str:
 
 @words_of("level_certainly_off")
 def _level(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: the outcomes rule out the fraction that it predicts {_from(outcomes, coverage)}"
+    outside = "the predicted fraction is outside the confidence interval of the actual one"
+    return f"Certain: {outside} {_from(outcomes, coverage)}"
 
 
 @words_of("certainly_worse")
@@ -86,13 +87,13 @@ def _finding() -> str:
 
 @words_of("rows_counted")
 def _rows_counted(expected: Expected) -> str:
-    return f"Every row was counted: {printable(expectation_sentence(expected))}."
+    return f"Certain, because every row was counted ({printable(expectation_sentence(expected))})."
 
 
 @words_of("estimate_assumes")
 def _estimate(inside: float | None) -> str:
     record = "" if inside is None else f"; so far, outcomes confirmed {format_percent(inside)} of such estimates"
-    return f"The estimate assumes that equal rows have equal outcomes{record}."
+    return f"The estimate assumes that the relation between inputs and outcomes did not change{record}."
 
 
 @words_of("drift_beyond_chance")
@@ -128,7 +129,7 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
 
 @words_of("to_be_confirmed")
 def _to_be_confirmed(by_one: bool) -> str:
-    return f"{'A second window has' if by_one else 'The next windows have'} to confirm it."
+    return f"The state changes only if {'a second window confirms' if by_one else 'the next windows confirm'} this."
 
 
 @words_of("newest_without_drift")

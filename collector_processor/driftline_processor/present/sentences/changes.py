@@ -112,16 +112,16 @@ def _label_shift(
     """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive one."""
     if not known:
         return (
-            "the predicted classes moved; they separate the classes too poorly to show whether changed fractions of "
-            "the classes explain it"
+            "the predicted classes moved; the predictions are not accurate enough to show whether changed fractions of "
+            "the classes are the cause"
         )
     moved = f"{short(features[0])} moved" if features else ""
     if quantity == "mean":
         return _target_shift(explains, moved, f"{now:.4g}", f"{low:.4g}", f"{high:.4g}", f"{was:.4g}")
     of, who = (class_name, f"rows of {class_name}") if class_name else ("positive", "positives")
     rates = (
-        f"an estimated {format_percent(now)} of the rows are {of} (95 %: {format_percent(low)} to "
-        f"{format_percent(high)}), {format_percent(was)} in the baseline"
+        f"an estimated {format_percent(now)} of the rows are {of} (95 % interval: {format_percent(low)} to "
+        f"{format_percent(high)}), compared with {format_percent(was)} in the baseline"
     )
     if explains == "labels":
         side = "more" if now > was else "less"
@@ -142,10 +142,10 @@ def _beyond(moved: str, outputs: str, explanation: str) -> str:
 def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was: str) -> str:
     if explains == "inputs":
         return f"changed inputs explain why the predictions moved: {_beyond(moved, 'they', 'a changed target')}"
-    mean = f"estimated mean is {now} (95 %: {low} to {high}), {was} in the baseline"
+    mean = f"estimated mean is {now} (95 % interval: {low} to {high}), compared with {was} in the baseline"
     why = (
-        "if the target changed, errors at the same inputs changed, too, so estimates have no interval; only outcomes "
-        "can show it"
+        "a changed target also changes the errors for the same inputs, so estimated metrics have no interval; only "
+        "outcomes can show whether the target changed"
     )
     if explains == "labels":
         return f"predictions and features moved as if the target changed: its {mean}; {why}"

@@ -22,61 +22,49 @@ from driftline_processor.present.wording import format_percent, short
 
 from .catalogue import voice_of
 
-_NOW: Mapping[Sign, str] = {
-    "<": "fell below {}",
-    "<=": "fell to {} or less",
-    ">": "rose above {}",
-    ">=": "rose to {} or more",
-}
-_PAST: Mapping[Sign, str] = {
-    "<": "was below {}",
-    "<=": "was {} or less",
-    ">": "was above {}",
-    ">=": "was {} or more",
-}
+_SIGNS: Mapping[Sign, str] = {"<": "below {}", "<=": "{} or less", ">": "above {}", ">=": "{} or more"}
 
 
 def claim_words(condition: Condition, *, past: bool = False) -> str:
-    """Return a condition as a clause about a model; ``past``: in the past tense.
+    """Return a condition as a clause about a model in the present perfect; ``past``: in the past tense.
 
     >>> from driftline_processor.core.policy.condition import read_condition
     >>> claim_words(read_condition("accuracy < 85 %")), claim_words(read_condition("psi of age > 0.2"), past=True)
-    ('accuracy fell below 85 %', 'psi of age was above 0.2')
+    ('accuracy has been below 85 %', 'psi of age was above 0.2')
     >>> claim_words(read_condition("3 features drift"), past=True), claim_words(read_condition("data faulty"))
-    ('3 features drifted', 'data are faulty')
+    ('3 features drifted', 'data have been faulty')
     """
     return voice_of(_claim(condition, past))
 
 
 def _claim(condition: Condition, past: bool) -> str:
-    is_, are = ("was", "were") if past else ("is", "are")
-    signs = _PAST if past else _NOW
+    has_been, have_been = ("was", "were") if past else ("has been", "have been")
     match condition:
         case AllOf() | AnyOf():
             joined = " and " if isinstance(condition, AllOf) else " or "
             return joined.join(_claim(part, past) for part in condition.parts)
         case Comparison():
             where = f" in {condition.signal.slice}" if condition.signal.slice else ""
-            return f"{condition.signal.name}{where} {signs[condition.sign].format(condition.limit.written)}"
+            return f"{condition.signal.name}{where} {has_been} {_SIGNS[condition.sign].format(condition.limit.written)}"
         case GroupsApart():
-            limit = signs[condition.sign].format(format_percent(condition.limit, 3))
-            return f"{condition.measure.replace('_', ' ')} of {short(condition.attribute, 40)} {limit}"
+            limit = _SIGNS[condition.sign].format(format_percent(condition.limit, 3))
+            return f"{condition.measure.replace('_', ' ')} of {short(condition.attribute, 40)} {has_been} {limit}"
         case VerdictIs(states=("no_data",)):
             return "no data"
         case VerdictIs():
-            return f"verdict {is_} {' or '.join(condition.states)}"
+            return f"verdict {has_been} {' or '.join(condition.states)}"
         case Drifts(column="features"):
             features = "features" if condition.count == 1 else f"{condition.count} features"
-            return f"{features} {'drifted' if past else 'drift'}"
+            return f"{features} {'drifted' if past else 'have drifted'}"
         case Drifts():
-            return f"{condition.column} {'drifted' if past else 'drifts'}"
+            return f"{condition.column} {'drifted' if past else 'has drifted'}"
         case ObjectiveBroken():
-            return f"{condition.rule} {is_} broken" if condition.rule else f"an objective {is_} broken"
+            return f"{condition.rule or 'an objective'} {has_been} broken"
         case OutcomesLate():
-            return f"outcomes {are} late"
+            return f"outcomes {have_been} late"
         case DataFaulty():
-            return f"data {are} faulty"
+            return f"data {have_been} faulty"
         case BurnRate():
-            return f"the error budget of {condition.objective.rule} {is_} spent too fast"
+            return f"the error budget of {condition.objective.rule} {has_been} spent too fast"
         case _:
             return condition.written

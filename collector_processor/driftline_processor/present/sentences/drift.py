@@ -114,7 +114,8 @@ def _drift(column: ColumnDrift) -> str:
         return f"{drifts}; {_TOO_SHORT}"
     if column.alike is None:
         return drifts
-    return f"{drifts}, {'although' if column.alike[0] else 'and'} {_similar_windows(*column.alike)}"
+    similar = _similar_windows(*column.alike)
+    return f"{drifts}: the difference is significant, although {similar}" if column.alike[0] else f"{drifts}; {similar}"
 
 
 def _within_normal_variation(column: ColumnDrift) -> str:
@@ -123,13 +124,16 @@ def _within_normal_variation(column: ColumnDrift) -> str:
         return f"{far}, but within its normal variation"
     if column.alike[0]:
         return f"{far}, but {_similar_windows(*column.alike)}"
-    return f"{far}, but still within its normal variation, although {_similar_windows(*column.alike)}"
+    windows = f"the {column.alike[1]} windows of this length in the reference vary so much"
+    return (
+        f"{far}, but within its normal variation: {windows} that this is not significant, although none differs as much"
+    )
 
 
 def _ok(column: ColumnDrift) -> str:
     difference = f"difference from the reference: {_distance(column)}"
     if column.size == "large":  # what is large and certain is ok only where its effect is below this limit
-        difference += ", but below min_effect"
+        difference += ", but below the configured min_effect"
     detectable = _detectable(column)
     return f"does not drift ({difference})" + (f"; {detectable}" if detectable else "")
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.figures import (
     NAME,
     figure,
@@ -55,7 +57,9 @@ def _objectives_met(count: int) -> str:
 def _no_worse(metric: str, value: float | None, baseline: float | None, better: bool) -> str:
     now = "" if value is None else f" of {metric_value(metric, value)}"
     than = "" if baseline is None else f" {metric_value(metric, baseline)}"
-    return f"its {metric_words(metric)}{now} is {'better' if better else 'no worse'} than the baseline's{than}"
+    looks_worse = value is not None and baseline is not None and (value - baseline) * direction(metric) < 0
+    compared = "better" if better else "not significantly worse" if looks_worse else "no worse"
+    return f"its {metric_words(metric)}{now} is {compared} than the baseline's{than}"
 
 
 @words_of("worse_than_constant")
@@ -75,9 +79,12 @@ def _level_of_scores(
     constant_is_better: bool,
 ) -> str:
     interval = "" if low is None or high is None else f" ({percents(low, high)})"
-    predicts = f"it predicts {format_percent(predicted)} {short(positive_class, NAME)}"
-    level = f"{predicts}, but {format_percent(actual)} were{interval}"
-    return level + (", worse than a constant prediction" if constant_is_better else "")
+    name = short(positive_class, NAME)
+    several, one = ("positives", "positive") if positive_class == POSITIVE else (f"'{name}'", f"'{name}'")
+    level = (
+        f"its scores predict {format_percent(predicted)} {several}, but {format_percent(actual)} were {one}{interval}"
+    )
+    return level + ("; a constant prediction is better" if constant_is_better else "")
 
 
 @words_of("metric_moved")
@@ -129,7 +136,9 @@ def _relation_changed(features: Sequence[str]) -> str:
 @words_of("inputs_look_as_before")
 def _inputs_look_as_before(cause: Fact | None) -> tuple[str, ...]:
     steady = "its inputs look as before, so only the outcomes show it"
-    return (f"{steady}; {clause(cause)}", steady) if cause is not None else (steady,)
+    if cause is None:
+        return (steady,)
+    return f"its inputs look almost as before, although {clause(cause)}; only the outcomes show it", steady
 
 
 @words_of("harmless_inputs")
@@ -187,11 +196,10 @@ def _comparison_inconclusive(
         "too_few_days": "its days differ too much",
     }.get(reason)
     show, short_form = (f"{few} to show", few) if few else ("its outcomes do not show", "its outcomes are inconclusive")
-    own_metric = f"its {metric_words(metric)}"
-    if value is not None:
-        own_metric += f" of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
-    than = "the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
-    return f"{show} whether {own_metric} is worse than {than}", short_form
+    own_metric = f"its {metric_words(metric)}" + ("" if value is None else f" of {metric_value(metric, value)}")
+    worse = "is worse than the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
+    interval = "" if value is None else interval_of_value(metric, low, high)
+    return f"{show} whether {own_metric}{interval} {worse}", f"{show} whether {own_metric} {worse}", short_form
 
 
 @words_of("no_objective")
@@ -216,7 +224,7 @@ def _no_window_closed() -> str:
 
 @words_of("no_prediction")
 def _no_prediction(pause: int) -> str:
-    return f"no prediction arrived, and in its regular hours, it pauses for at most {duration(pause)}"
+    return f"no prediction arrived, although pauses in its regular hours last at most {duration(pause)}"
 
 
 @words_of("windows_wait")

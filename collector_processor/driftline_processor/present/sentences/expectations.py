@@ -9,7 +9,7 @@ from .catalogue import clause, words_of
 
 _FRACTION = {
     "missing": "of values are missing",
-    "unique": "of values are different",
+    "unique": "of values are distinct",
     "duplicates": "of rows repeat another row in full",
     "type": "of values have the expected type",
     "range": "of values are within the limits",
@@ -28,9 +28,9 @@ _UNKNOWN = {
     "no_feature": "it is not a feature; values of ids and times are not checked",
     "values_not_stored": "single values are not stored",
     "one_value": "one value has no standard deviation",
-    "values_too_close": "the values are too close together for the stored sums",
-    "not_counted": "its rows were not counted for this rule",
-    "not_counted_without_baseline": "its rows were not counted for this rule, and no baseline has the feature",
+    "values_too_close": "the values differ too little to compute their standard deviation from the stored sums",
+    "not_counted": "not all rows were counted for this rule, and the bins of the feature do not decide it",
+    "not_counted_without_baseline": "not all rows were counted for this rule, and no baseline has bins of the feature",
 }
 """Reason → why the value is unknown."""
 

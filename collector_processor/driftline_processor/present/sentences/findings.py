@@ -11,8 +11,6 @@ from driftline_processor.present.wording import format_percent, format_value, sh
 
 from .catalogue import worded, words_of
 
-_TENTHS = {0.1: "a tenth of", 0.01: "a hundredth of", 0.001: "a thousandth of", 1e-6: "a millionth of"}
-
 
 @worded
 def finding_sentence(finding: Finding) -> str:
@@ -65,14 +63,12 @@ def _named_finding(**values: Any) -> str:
 
 
 def factor_words(factor: float) -> str:
-    """Return a ratio in words.
+    """Return a factor in words.
 
     >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60)
-    ('1,000 times', 'a hundredth of', '1/60 of')
+    ('1,000', '1/100', '1/60')
     """
-    if factor in _TENTHS:
-        return _TENTHS[factor]
-    return f"{factor:,.0f} times" if factor >= 1 else f"1/{1 / factor:,.0f} of"
+    return f"{factor:,.0f}" if factor >= 1 else f"1/{1 / factor:,.0f}"
 
 
 def _never_arrived(finding: Finding) -> bool:
@@ -103,9 +99,9 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
         case "swapped":
             return f"{share} of values{place} are in the other column", " (swapped?)"
         case "unit_change":
-            times = " or ".join(factor_words(factor) for factor in finding.factors)
+            factors = " or ".join(factor_words(factor) for factor in finding.factors)
             values_words = f"values{place} other than 0" if finding.without_zero else f"values{place}"
-            return f"{share} of {values_words} are {times} what they were", " (unit change?)"
+            return f"{share} of {values_words} are multiplied by {factors}", " (unit change?)"
         case "type_change":
             given = {
                 "number_in_text": "numbers written as texts",

@@ -44,7 +44,8 @@ def _measured(state: ObjectiveState, value: float) -> str:
         ends = measured_ends(state.metric, state.low, state.high)
         return f"{measured_text(state.metric, value)}{f' ({ends})' if ends else ''} in {state.rows:,} calls"
     limits = "" if state.low is None or state.high is None else f" ({state.low:.4g} to {state.high:.4g})"
-    return f"{value:{'+' if state.relative else ''}.4g}{limits} on {state.rows:,} rows"
+    size = f"a change of {value:+.4g}" if state.relative else f"{value:.4g}"
+    return f"{size}{limits} on {state.rows:,} rows"
 
 
 @worded
@@ -142,7 +143,7 @@ def _slice_folded(slice: str, key: str, most: int, other: str) -> str:
 
 @words_of("no_period_ended")
 def _no_period_ended(of_calls: bool) -> str:
-    which = "with calls has ended" if of_calls else "has ended with its outcome delay over"
+    which = "with calls has ended" if of_calls else "ended longer ago than the outcome delay"
     return f"no period of the objective {which}, or the data of the period are already deleted"
 
 

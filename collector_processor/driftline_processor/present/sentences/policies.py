@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from driftline_processor.core.evaluation import ObjectiveState, Verdict
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.policy.replay import QuietTime
+from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import format_percent, format_value, short
 
 from .catalogue import clauses, voice_of, worded, words_of
@@ -25,25 +26,25 @@ def quiet_sentence(quiet: QuietTime) -> str:
     rate = quiet.a_month
     if quiet.circular:
         return (
-            "cannot be estimated from these windows: the quiet ones are chosen by the verdict, which is also the "
-            "condition of this policy; if you know that nothing was wrong in these rows, add --quiet"
+            "cannot be estimated from these windows: the verdict selects the healthy ones, and is also the condition "
+            "of this policy; if you know that nothing was wrong in these rows, add --quiet"
         )
     if rate is None and quiet.untold:
         why = f"; {found_words(quiet.why)}" if quiet.why else ""
-        return f"cannot be estimated: its condition is inconclusive in all {quiet.untold:,} quiet windows{why}"
+        return f"cannot be estimated: its condition is inconclusive in all {many(quiet.untold, 'healthy window')}{why}"
     if rate is None:
         return (
             "cannot be estimated: outcomes confirm no window as healthy; if you know that nothing was wrong, "
             "add --quiet"
         )
     # 30: with one false alarm per month, 37 % of such short histories contain none
-    few = f"; the history is short, {quiet.days:.3g} quiet days" if quiet.days < 30 else ""
+    few = "; the history is short" if quiet.days < 30 else ""
     if not quiet.fired:
-        return f"at most {rate.high:.2g} a month: it never fired in {quiet.days:.3g} quiet days{few}"
+        return f"at most {rate.high:.2g} a month: it never fired in {quiet.days:.3g} healthy days{few}"
     times = "once" if quiet.fired == 1 else f"{quiet.fired:,} times"
     return (
         f"{rate.value:.2g} a month ({rate.low:.2g} to {rate.high:.2g}): it fired {times} in {quiet.days:.3g} "
-        f"quiet days{few}"
+        f"healthy days{few}"
     )
 
 

@@ -24,7 +24,7 @@ def compared_words(notes: Iterable[Fact]) -> str:
 
     >>> from driftline_processor.core.facts import fact
     >>> compared_words([fact("own_last_rows", last="30d", without="", rows=9_000), fact("slices_at_season")])
-    'its own last 30d, 9,000 rows; each slice with its own rows, adjusted for the cycle of all rows'
+    'its own last 30d, 9,000 rows; each slice with its own rows, corrected by the daily or weekly cycle of all rows'
     """
     notes = [*notes]
     of_slices = [note for note in notes if note.kind == "slices_at_season"]
@@ -47,30 +47,31 @@ def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
 
 @words_of("baseline_decided_again")
 def _baseline_decided_again(threshold: float, baseline_threshold: float) -> str:
-    at = f"at the threshold {threshold:g}, as these rows are, instead of {baseline_threshold:g}"
-    return f"the baseline, its rows decided {at}; predicted classes are not compared"
+    thresholds = f"with the threshold {threshold:g} of these rows instead of its own {baseline_threshold:g}"
+    return f"the baseline, {thresholds}; predicted classes are not compared"
 
 
 @words_of("baseline_without_decisions")
 def _baseline_without_decisions(baseline_threshold: float, threshold: float, decided_there: bool) -> str:
-    rows = f"{threshold:g}" if decided_there else f"neither {baseline_threshold:g} nor {threshold:g}"
-    own = f"because its threshold was {baseline_threshold:g}"
-    return f"the baseline without its predicted classes, {own}, and the threshold of these rows is {rows}"
+    own = f"the baseline without its predicted classes, because its threshold was {baseline_threshold:g}"
+    if decided_there:
+        return f"{own}, and the threshold of these rows is {threshold:g}"
+    return f"{own}, and these rows were decided neither there nor at the model's current threshold, {threshold:g}"
 
 
 def _last_rows(last: str, without: str) -> str:
-    return f"its own last {last}" + (f" except the latest {without}" if without else "")
+    return f"own last {last}" + (f" except the latest {without}" if without else "")
 
 
 @words_of("own_last_rows")
 def _own_last_rows(last: str, without: str, rows: int) -> str:
-    return f"{_last_rows(last, without)}, {rows:,} rows"
+    return f"its {_last_rows(last, without)}, {rows:,} rows"
 
 
 @words_of("last_rows_too_few")
 def _last_rows_too_few(last: str, without: str, rows: int, periods: int, of: int, unit: str) -> str:
     held = f"on {periods} of {of} days" if unit == "1d" else f"in {periods} of {of} periods of {unit}"
-    return f"the baseline, because {_last_rows(last, without)} have only {rows:,} rows, {held}"
+    return f"the baseline, because the model's {_last_rows(last, without)} have only {rows:,} rows, {held}"
 
 
 @words_of("same_season")
@@ -82,7 +83,7 @@ def _same_season(season: str, thin: int, repeats: str | None) -> str:
 
 @words_of("slices_at_season")
 def _slices_at_season() -> str:
-    return "each slice with its own rows, adjusted for the cycle of all rows"
+    return "each slice with its own rows, corrected by the daily or weekly cycle of all rows"
 
 
 @words_of("seasons_unknown")

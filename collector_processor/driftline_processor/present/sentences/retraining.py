@@ -140,7 +140,7 @@ def _loss_not_worse(metric: str) -> str:
 def _retraining_does_not_help(change: str) -> str:
     if change == "service":
         return "the service fails, which retraining cannot fix"
-    return "a fault in the data explains the window: fix it first, or the new version learns the fault"
+    return "a fault in the data explains the worse results: fix the fault first, or the new version learns it"
 
 
 @words_of("factors_lacking")

@@ -18,7 +18,7 @@ from driftline_processor.present.figures import signed_ends, size_of_change
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.performance import objectives
 from driftline_processor.present.sections.section import PAGE
-from driftline_processor.present.wording import format_percent, iso_time
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.web.page import Page, Table
@@ -161,46 +161,44 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         other_title, other_value = titles.metric_title(beside_metric), titles.metric_text(beside_metric, pair.value)
         return f"For the same {rows}, the {other_title} is {other_value}."
     if moved is None:
-        return f"The baseline does not contain this metric; it is measured on {rows}."
+        return f"The baseline does not contain this metric; its value is computed from {rows}."
     if change is None:
-        return f"It is not known whether this difference is more than chance; {good}."
+        return f"It is not known whether the difference is significant; {good}."
     if change.state == "worse":
-        return f"Worse than the baseline: such a difference in {rows} is very unlikely by chance."
+        return f"Significantly worse than the baseline, in {rows}."
     if change.state == "not_worse":
-        least_words = "" if change.least is None else f" of {size_of_change(name, change.least, None, None)} or more"
-        head = "Only slightly worse than" if _clear_side(name, change) < 0 else "No worse than"
-        return f"{head} the baseline: a degradation{least_words} would have been detected in {rows}."
+        drop = "a relevant degradation"
+        if change.least is not None:
+            drop = f"a degradation of {size_of_change(name, change.least, None, None)} or more"
+        head = "Not significantly worse" if moved * direction(name) < 0 else "No worse"
+        head = "At most slightly worse" if _clear_side(name, change) < 0 else head
+        return f"{head} than the baseline: {drop} would have been detected in {rows}."
     return _inconclusive_reason(name, change, chosen)
 
 
 def _inconclusive_reason(name: str, change: MetricChange, chosen: Evaluation) -> str:
     """Return why the comparison of a metric is inconclusive, even if its own interval excludes no difference."""
     if chosen.maturity != "mature":
-        return "Not evaluated yet: the performance of the window is not final, so the difference may still change."
-    reason = f"there are {change.reason.replace('_', ' ')}" if change.reason else "the outcomes are not enough evidence"
+        return "Not evaluated yet: the window's performance is not final, so the difference may still change."
+    reason = f", because there are {change.reason.replace('_', ' ')}" if change.reason else ""
     side = _clear_side(name, change)
     if not side:
-        return f"Inconclusive: {reason}, so the difference may be chance or a degradation."
+        return f"Inconclusive{reason}: the difference may be chance or a degradation."
     if side > 0:
-        return f"Looks better than the baseline, but {reason}, so a degradation is not ruled out."
+        return f"Looks better than the baseline, but a degradation is still possible{reason}."
     if change.p_value is not None and change.p_value > LEVEL:
-        other_changes = len(chosen.realized_changes)
-        over = (
-            f" the interval applies to this metric alone. Over all {other_changes} compared metrics,"
-            if other_changes > 1
-            else ""
-        )
+        metrics = len(chosen.realized_changes)
+        corrected = f", corrected for {metrics} compared metrics," if metrics > 1 else ""
         return (
-            f"Looks worse, but may be chance:{over} chance causes such a difference in up to "
-            f"{format_percent(change.p_value)} of windows. A metric counts as worse at {format_percent(LEVEL)} or less"
-            f"{f'; {reason} for that' if change.reason else ''}."
+            f"Looks worse, but may be chance: its p-value{corrected} is {change.p_value:.2g}, above the limit of "
+            f"{LEVEL:g}{reason}."
         )
     base = chosen.reference.get(name)
     if change.reason == "too_few_days" and base is not None and base.value is not None:
         least_words = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
-        few = "Looks worse, but there are too few days to show how much days differ"
-        return f"{few}: only a difference of {least_words} or more counts as worse."
-    return f"Looks worse, but is inconclusive: {reason}."
+        few = "Looks worse, but there are too few days to estimate how much days differ"
+        return f"{few}: only a degradation of {least_words} or more counts as worse."
+    return f"Looks worse, but is inconclusive{reason}."
 
 
 def _clear_side(name: str, change: MetricChange) -> int:

@@ -126,7 +126,7 @@ def test_another_unit_is_no_drift_of_the_feature() -> None:
     found = unwrap(evaluated(rows).explanation)
     [cause] = found.causes
     assert (cause.features, cause.check) == (("height",), "unit_change")
-    assert cause_sentence(cause).startswith("height: 100 % of values are 100 times what they were")
+    assert cause_sentence(cause).startswith("height: 100 % of values are multiplied by 100")
 
 
 def test_a_score_that_drifts_alone_is_said_to() -> None:

@@ -16,8 +16,7 @@ from driftline.tables.table import F64
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Interval
 from driftline_processor.core.metrics import METRICS, Metric, direction, title
-from driftline_processor.core.metrics.families.confusion import value_of_cells
-from driftline_processor.core.metrics.mcc import mcc
+from driftline_processor.core.metrics.confusion import mcc, value_of_cells
 from driftline_processor.core.metrics.metric import Estimation, Slopes
 from driftline_processor.core.metrics.names import Name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums

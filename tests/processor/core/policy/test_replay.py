@@ -57,7 +57,7 @@ def test_what_never_fired_is_at_most_so_often_a_month_and_a_short_history_is_sai
     assert quiet.a_month is not None
     assert (quiet.a_month.value, quiet.a_month.low) == (0.0, 0.0)
     assert quiet.a_month.high == pytest.approx(-np.log(0.025) * 30 / 12)
-    assert lacking(quiet_sentence(quiet), "at most 9.2", "12 quiet days", "short") == []
+    assert lacking(quiet_sentence(quiet), "at most 9.2", "12 healthy days", "short") == []
 
 
 def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was_wrong() -> None:
@@ -67,7 +67,7 @@ def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was
     assert replayed(moved, "features drift").quiet.windows == 0
     quiet = replayed(moved, "features drift", quiet=True).quiet
     assert (quiet.fired, quiet.windows) == (1, 40)
-    assert lacking(quiet_sentence(quiet), "0.75 a month (0.019 to 4.2)", "40 quiet days") == []
+    assert lacking(quiet_sentence(quiet), "0.75 a month (0.019 to 4.2)", "40 healthy days") == []
 
 
 def test_windows_that_cannot_tell_are_no_time_without_false_alarms() -> None:

@@ -146,7 +146,7 @@ def test_a_state_that_is_not_confirmed_yet_has_what_would_confirm_it() -> None:
     assert (verdict.state, verdict.since, verdict.of_window) == ("at_risk", day(1), False)
     moved, chance_possible = verdict.reasons
     assert moved.kind == "metric_moved"
-    assert [moved.value(name) for name in ("change", "low", "high", "value")] == pytest.approx([0.2, 0.1, 0.3, 0.5])
+    assert [moved.value(name) for name in ("change", "low", "high", "value")] == pytest.approx([0.2, 0.1, 0.3, 0.69])
     assert chance_possible == fact("chance_possible", windows=1)
     assert verdict.advice is not None
     assert (verdict.advice.kind, verdict.advice.value("then").kind) == ("look_again", "recalibrate")
@@ -154,7 +154,7 @@ def test_a_state_that_is_not_confirmed_yet_has_what_would_confirm_it() -> None:
     chance = verdict_of_model([right(0), wrong(1)]).certainty[-1]
     shown = chance.value("shown")
     assert (chance.kind, shown.kind) == ("newest_may_be_chance", "metric_moved")
-    assert [shown.value(name) for name in ("change", "low", "high", "value")] == [0.2, 0.02, 0.38, 0.5]
+    assert [shown.value(name) for name in ("change", "low", "high", "value")] == [0.2, 0.02, 0.38, 0.69]
     back = verdict_of_model([wrong(0), right(1)])
     assert back.certainty[-1] == fact("newest_healthy_again", windows=1, left=1)
 

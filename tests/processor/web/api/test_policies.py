@@ -34,8 +34,8 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 def test_each_policy_says_what_it_decided_about_a_model_also_where_it_did_not_fire(client: TestClient) -> None:
     found = client.get("/api/v1/models/early/policies").json()["policies"]
     assert {one["policy"]: (one["standing"], one["not_told"]) for one in found} == {
-        "health": ("quiet", []),
-        "low": ("quiet", []),
+        "health": ("does not fire", []),
+        "low": ("does not fire", []),
     }
     (part,) = found[1]["windows"][0]["parts"]
     assert part == {
@@ -51,7 +51,7 @@ def test_an_alert_says_what_its_policy_decided_around_it(client: TestClient) -> 
     health, low = client.get("/api/v1/models/late/policies").json()["policies"]
     alert = client.get(f"/api/v1/alerts/{low['alert']}").json()
     assert (alert["policy"], alert["decision"]["standing"]) == ("low", "fires since 3 July 2013")
-    assert [one["outcome"] for one in alert["decision"]["windows"]] == ["fires", "quiet", "quiet"]
+    assert [one["outcome"] for one in alert["decision"]["windows"]] == ["fires", "does not fire", "does not fire"]
     assert (alert["decision"]["not_told"], health["standing"]) == ([], "fires since 3 July 2013")
     assert client.get("/api/v1/alerts/nothing").status_code == 404
 
@@ -59,7 +59,7 @@ def test_an_alert_says_what_its_policy_decided_around_it(client: TestClient) -> 
 def test_pages_say_the_same_to_people(client: TestClient) -> None:
     shown = page(client, "/models/early/incidents").text
     assert "Policy decisions 2" in shown
-    assert "00:00 : quiet accuracy < 70 % no : accuracy is 80 % (78 % to 82 %), above 70 %" in shown
+    assert "00:00 : does not fire accuracy < 70 % no : accuracy is 80 % (78 % to 82 %), above 70 %" in shown
     (alert,) = [
         one["id"] for one in client.get("/models/late/incidents?format=json").json()["alerts"] if one["policy"] == "low"
     ]
@@ -70,8 +70,8 @@ def test_pages_say_the_same_to_people(client: TestClient) -> None:
     rows = client.get(f"/alerts/{alert}?format=json").json()["decisions"]
     assert [(one["start"], one["holds"], one["outcome"]) for one in rows] == [
         ("2013-07-03T00:00:00Z", True, "fires"),
-        ("2013-07-02T00:00:00Z", False, "quiet"),
-        ("2013-07-01T00:00:00Z", False, "quiet"),
+        ("2013-07-02T00:00:00Z", False, "does not fire"),
+        ("2013-07-01T00:00:00Z", False, "does not fire"),
     ]
     assert client.get("/alerts/nothing").status_code == 404
 

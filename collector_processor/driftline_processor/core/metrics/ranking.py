@@ -7,12 +7,11 @@ import numpy as np
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import WeightSums, logit
 from driftline_processor.core.intervals.gradients import LossMean, Ratio, loss_mean
-from driftline_processor.core.metrics.metric import IntervalOfValue, Value
-from driftline_processor.core.metrics.names import Name, name_with_number
-from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums
 from driftline_processor.core.outcomes.sums import ratio
 
-RANKING = frozenset({"ranking"})
+from .metric import RANKING, IntervalOfValue, Metric, Value
+from .names import Name, name_with_number
+from .performance_sums import IntervalAndRows, PerformanceSums
 
 
 def value_over_lists(sums: PerformanceSums, name: Name) -> MetricValue | None:
@@ -71,3 +70,37 @@ def for_rankings_too(of_classes: tuple[Value, IntervalOfValue]) -> tuple[Value, 
 
 def _key(name: Name) -> str:
     return name.base if name.at is None else name_with_number(name.base, name.at)
+
+
+def _of_lists(name: str, title: str, source: str, rank: int, *, share: bool = False) -> Metric:
+    """Return a metric of ranked lists; ``share``: a fraction of lists, each of which is a hit or a miss."""
+    return Metric(
+        name=name,
+        title=title,
+        tasks=RANKING,
+        direction=1,
+        unit="fraction" if share else "score",
+        greatest=1.0,
+        source=source,
+        value=value_over_lists,
+        interval=share_interval_of_lists if share else interval_over_lists,
+        share_of_rows=share,
+        rank=rank,
+    )
+
+
+_OF_LISTS = "the weighted share of lists"
+_MANNING = "Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), section 8.4"
+
+METRICS = (
+    # The fraction of lists with at least one click.
+    _of_lists("ctr", "click rate", _OF_LISTS, 300, share=True),
+    # The fraction of lists with a relevant item among the first K.
+    _of_lists("hit_rate", "hit rate", _OF_LISTS, 310, share=True),
+    # The discounted gain of the first K items divided by that of the ideal order.
+    _of_lists("ndcg", "NDCG", "Järvelin and Kekäläinen (2002), with linear gains, as scikit-learn, ndcg_score", 340),
+    # The mean reciprocal rank of the first relevant item among the first K.
+    _of_lists("mrr", "MRR", "Voorhees, The TREC-8 question answering track report (1999)", 350),
+    # The mean over lists of the average precision of the first K items.
+    _of_lists("map", "MAP", _MANNING, 360),
+)

@@ -10,22 +10,22 @@ Source: Zou, Huang and Zhang, "A note on confidence interval estimation for a li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import sqrt
+from math import inf, sqrt
+from typing import Literal
 
 import numpy as np
 from driftline.tables.classes import class_text
 from driftline.tables.table import F64
-from driftline.tables.task import KINDS, Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
 from driftline_processor.core.intervals.gradients import ConfusionTable
-from driftline_processor.core.metrics.metric import IntervalOfValue, Value
-from driftline_processor.core.metrics.names import Name
-from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 from driftline_processor.core.outcomes.sums import effective, ratio
 
-EVERY_TASK = frozenset(KINDS)
+from .metric import EVERY_TASK, IntervalOfValue, Metric, Value
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 
 Costs = Mapping[str, Mapping[str, float]]
 """Actual class → predicted class → cost of one such row; missing entries cost 0."""
@@ -169,3 +169,32 @@ def value_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | N
     (low, high, method), rows = bounded
     weight = float(sums.pane.parts["value"][1])
     return Interval(None if low is None else low * weight, None if high is None else high * weight, method), rows
+
+
+def _of_money(name: str, of: Literal["cost", "value"], source: str, rank: int) -> Metric:
+    total = name == of
+    value, interval = cost_of_decisions(total=total) if of == "cost" else value_of_outcomes(total=total)
+    return Metric(
+        name=name,
+        title=name.replace("_", " "),
+        tasks=EVERY_TASK,
+        direction=-1 if of == "cost" else 1,
+        unit=of,
+        least=-inf,
+        source=source,
+        value=value,
+        interval=interval,
+        usual=lambda _task: (name,),
+        of_all_rows=total,
+        rank=rank,
+    )
+
+
+_ELKAN = "Elkan, The foundations of cost-sensitive learning (2001)"
+
+METRICS = (
+    _of_money("cost", "cost", _ELKAN, 400),
+    _of_money("cost_per_prediction", "cost", _ELKAN, 410),
+    _of_money("value", "value", "the weighted sum of values", 420),
+    _of_money("value_per_prediction", "value", "the weighted mean of values", 430),
+)
