@@ -1,13 +1,16 @@
-"""Each claim of the simulated table: a few windows of it always, all of them with ``-m simulation``."""
+"""Each claim of the simulated tables of drift: a few windows of it always, all of them with ``-m simulation``."""
 
 from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from scipy import stats
 
 from simulations.drift.claims import CLAIMS, Claim
+from simulations.drift.lasting import LASTING, POWER, QUIET, found_after, power_name, quiet_name, series, undated_name
+from simulations.drift.methods import METHODS
 from simulations.drift.table import DRIFT, NAMES, PEERS
 from simulations.frame import Figures
 
@@ -61,3 +64,71 @@ def test_the_peers_were_asked_about_claims() -> None:
     for peer in said.values():
         assert set(peer["figures"]) <= set(CLAIMS)
         assert peer["version"]
+
+
+FIGURES = METHODS.figures()
+
+
+def shares(row: str) -> dict[str, float]:
+    """Return what the row says of each method."""
+    return {name: value for name, value in FIGURES[row].items() if name not in ("windows", "cpu_seconds")}
+
+
+def test_the_rows_say_what_the_recommendations_make_of_them() -> None:
+    rows = {row: shares(row) for row in FIGURES}
+    for row in ("choose-shift", "choose-part", "choose-skewed", "choose-spread"):
+        assert rows[row]["anderson_darling"] > rows[row]["ks"]
+    assert rows["choose-spread"]["anderson_darling"] > 7 * rows["choose-spread"]["ks"]
+    assert max(rows["choose-shift"], key=lambda name: rows["choose-shift"][name]) == "mean_shift"
+    assert rows["choose-spread"]["mean_shift"] + rows["choose-humps"]["mean_shift"] < 0.01
+    for row in ("choose-humps", "choose-spread", "choose-default"):
+        assert max(rows[row], key=lambda name: rows[row][name]) == "psi"
+    assert rows["choose-flag"]["proportion"] > 1.7 * rows["choose-flag"]["chi2"]
+    assert rows["choose-rare-flag"]["proportion"] < 0.2 * rows["choose-rare-flag"]["chi2"]
+    assert max(rows["choose-tails"].values()) < 0.01
+    assert rows["choose-topic"]["domain_classifier"] > rows["choose-topic"]["mmd"]
+    assert rows["choose-narrow"]["mmd"] > rows["choose-narrow"]["domain_classifier"]
+    assert max(rows["choose-quiet"].values()) < 0.02
+
+
+@pytest.mark.parametrize("name", ["choose-shift", "choose-humps", "choose-rare-flag", "choose-narrow"])
+def test_a_few_windows_say_what_the_table_says(name: str) -> None:
+    windows = 15 if name == "choose-narrow" else 40
+    found = METHODS.rows[name].run(windows, 9)
+    for method, share in shares(name).items():
+        slack = 3.5 * np.sqrt(share * (1 - share) / windows) + 1.5 / windows
+        assert found[method] == pytest.approx(share, abs=float(slack)), method
+
+
+MEASURED = LASTING.figures()
+QUIETEST = [case for case in QUIET if case[2] != 0.001]
+FOUND = [case for case in POWER if case[1] >= 2]
+Quiet = tuple[int, int, float, float]
+
+
+@pytest.mark.parametrize("case", QUIETEST, ids=lambda case: quiet_name(*case))
+def test_at_most_one_quiet_year_in_a_hundred_has_an_alarm_whatever_days_keep(case: Quiet) -> None:
+    assert MEASURED[quiet_name(*case)]["alarms"] <= 0.01
+
+
+def test_without_times_one_day_of_reference_would_alarm_in_most_years_so_nothing_is_told() -> None:
+    assert MEASURED[undated_name(1, 0.0)]["alarms"] >= 0.5
+
+
+@pytest.mark.parametrize("case", FOUND, ids=lambda case: power_name(*case))
+def test_what_one_window_does_not_show_is_found_over_sixty(case: tuple[int, float, int, float]) -> None:
+    measured = MEASURED[power_name(*case)]
+    assert measured["found"] >= 0.7
+    assert measured["at_once"] <= 0.35
+
+
+@pytest.mark.parametrize("keeps", [0.0, 0.9])
+def test_a_short_measurement_of_quiet_years_agrees(keeps: float) -> None:
+    days = series(np.random.default_rng(11), 100, 10, 14 + 200, 0.02, keeps)
+    assert np.isfinite(found_after(days, 14)).sum() <= 2
+
+
+def test_a_short_measurement_of_a_shift_agrees() -> None:
+    late = found_after(series(np.random.default_rng(11), 60, 10, 30 + 60, 0.02, 0.0), 30, 0.29)
+    assert np.isfinite(late).mean() >= 0.9
+    assert np.median(late) == pytest.approx(23, abs=6)

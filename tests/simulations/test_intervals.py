@@ -1,4 +1,4 @@
-"""What docs/data/intervals.md promises of intervals is what was measured, and a short measurement agrees with it."""
+"""What docs/data promises of intervals and drawn labels was measured, and a short measurement agrees with it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from simulations.frame import percent
 from simulations.intervals import COVERAGE, ROWS, Covered
+from simulations.label_queue import CLAIMS, LABELS, Claim
 from simulations.slice_intervals import ROWS as SLICED
 from simulations.slice_intervals import SLICED_DAYS, Held
 
@@ -37,3 +38,21 @@ def test_a_few_windows_of_slices_hold_it_about_as_often(row: Held) -> None:
     found = row.run(row.short, 1)["covered"]
     measured = DAYS[row.name]["covered"]
     assert abs(found - measured) <= 4 * (measured * (1 - measured) / row.short) ** 0.5 + 1 / row.short
+
+
+NAMED = [pytest.param(claim, id=name) for name, claim in CLAIMS.items()]
+
+
+@pytest.mark.parametrize("claim", NAMED)
+def test_labels_that_were_drawn_are_unbiased_in_a_few_runs(claim: Claim) -> None:
+    assert abs(claim.run(100, 7)["errors"]) < 3.3
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("claim", NAMED)
+def test_labels_that_were_drawn_are_unbiased_in_full(claim: Claim) -> None:
+    assert abs(claim.run(claim.windows, 2)["errors"]) < 3.3
+
+
+def test_labels_that_were_drawn_are_unbiased_in_what_was_simulated() -> None:
+    assert all(abs(LABELS.figures()[name]["errors"]) < 2 for name in CLAIMS)

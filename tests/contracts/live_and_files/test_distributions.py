@@ -1,15 +1,19 @@
-"""Rows that nobody sends: their distributions become panes, and drift, volume and states are those of the rows."""
+"""Distributions instead of rows, sent or counted by the SDK: drift, volume and states are those of the rows."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline.export.pipeline import pipeline_of
 from driftline.panes.bins import CategoryBins, NumberBins, count
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes as a
@@ -19,6 +23,8 @@ from driftline_processor.ingest import transaction
 from driftline_processor.state import State
 from driftline_processor.store.cumulative_streams import Streams
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
 
 from tests.support.metric_requests import (
     CUMULATIVE,
@@ -29,6 +35,7 @@ from tests.support.metric_requests import (
     predictions_of,
     sum_of,
 )
+from tests.support.service import Service
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, outcomes, predictions
 from tests.support.unwrap import unwrap
@@ -402,3 +409,69 @@ def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: P
     again.evaluate_now()
     assert again.publish().models[0].windows["1h"][0].rows == 15
     again.stop()
+
+
+ROWS = 3000
+
+
+def frame(seed: int, shift: float = 0.0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "age": np.where(random.random(ROWS) < 0.03, np.nan, random.normal(40 + shift, 12, ROWS)),
+            "region": random.choice(np.array(["north", "south", None], object), ROWS),
+            "member": random.random(ROWS) < 0.4,
+        }
+    )
+
+
+def by_age(rows: pd.DataFrame) -> Any:
+    return 1 / (1 + np.exp(-(rows["age"].fillna(40) - 40) / 12))
+
+
+def predict(capture: str, rows: pd.DataFrame, known: Baseline, parts: int) -> Service:
+    """Predict the rows in some calls, a report after each."""
+    service = Service()
+    tracers = TracerProvider(resource=Resource({"service.name": "shop", "deployment.environment.name": capture}))
+    options: dict[str, Any] = {
+        "baseline": known,
+        "version": "1",
+        "tracer_provider": tracers,
+        "metrics_channel": service.metrics,
+    }
+    model = service.model(capture=capture, **options)
+    score = model.predict(by_age)
+    for part in np.array_split(np.arange(len(rows)), parts):
+        score(rows.iloc[part])
+        assert service.flush()
+    return service
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preference", ["cumulative", "delta"])
+@pytest.mark.parametrize("capture", ["none", "scores"])
+def test_drift_of_distributions_is_the_drift_of_the_rows(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, capture: str, preference: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", preference)
+    reference = frame(1)
+    known = Baseline.from_frame(reference, score=by_age(reference), model="churn", task="binary", version="1")
+    state = open_state()
+    for how in ("features", capture):
+        service = predict(how, frame(2, shift=6.0), known, parts=4)
+        clock.now = time.time_ns()
+        for body in service.channel.bodies:
+            state.state.submit("logs", body).result(60)
+        for body in service.metrics.bodies:
+            state.state.submit("metrics", body).result(60)
+        pipeline_of(service.channel).close()
+
+    rows, summed = (state.view(environment=how).windows["1h"][-1] for how in ("features", capture))
+    assert (rows.rows, summed.rows) == (ROWS, ROWS)
+    assert rows.features["age"].state == "drift"
+    for name, column in rows.features.items():
+        other = summed.features[name]
+        assert (other.state, other.rows, other.missing_now) == (column.state, column.rows, column.missing_now), name
+        for method, value in column.methods.items():
+            assert other.methods[method].value == pytest.approx(value.value, abs=1e-9), name
+    assert unwrap(summed.score).methods["psi"].value == pytest.approx(unwrap(rows.score).methods["psi"].value, abs=1e-9)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +15,11 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.state import State
 
 from tests.support.killed_processes import killed, shuffled
+from tests.support.paths import ROOT
+from tests.support.privacy_markers import found_on_disk
 from tests.support.state_rows import Clock, Opened, config
 
+from .killed_erase import MARK, OTHERS, STEPS
 from .killed_state import FAILED, ROWS, request
 
 REQUESTS = 90
@@ -86,3 +92,26 @@ def check_concept(state: Opened, concept: ConceptDrift | None, joined: int) -> N
 
 def _ids(text: Text) -> list[str]:
     return [text.data[first:last].decode() for first, last in pairwise(text.offsets.tolist())]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_deletion_that_was_killed_is_finished_at_the_next_start(tmp_path: Path, step: str) -> None:
+    command = [sys.executable, "-m", "tests.end_to_end.faults.killed_erase", str(tmp_path), step]
+    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    assert "erase.json" in found_on_disk(tmp_path, MARK)
+
+    state = Opened(State(config(tmp_path), clock=Clock()))
+    state.state.start_storing()
+    try:
+        assert found_on_disk(tmp_path, MARK) == []
+        assert (state.view().rows, state.view().outcomes) == (OTHERS, OTHERS)
+        assert [found.coverage for windows in state.view().windows.values() for found in windows] == [1.0] * 2
+        assert {path.name for path in tmp_path.iterdir()} <= {
+            "driftline.acknowledged",
+            "driftline.duckdb",
+            "driftline.duckdb.wal",
+            "log",
+        }
+    finally:
+        state.state.stop()
+    assert found_on_disk(tmp_path, MARK) == []

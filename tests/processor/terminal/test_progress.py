@@ -1,4 +1,4 @@
-"""The progress bar on a terminal: when it is shown, what it says, and that nothing of it stays."""
+"""The progress bar on a terminal: when it is shown, and that nothing of it stays; units stay beside their numbers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from driftline_processor.present.progress import no_progress
+from driftline_processor.terminal.console import Text
 from driftline_processor.terminal.progress import cell_html, show_progress
 from rich.console import Console
 
@@ -112,3 +113,19 @@ def test_a_cell_that_shows_nothing_stays_as_it_is(monkeypatch: pytest.MonkeyPatc
     with show_progress(console=Console(force_jupyter=True), clock=Clock()) as progress:
         progress(1, 10, "Counting rows")
     assert cell.shown == []
+
+
+def test_a_line_never_ends_between_a_number_and_its_unit() -> None:
+    console = Console(width=14, file=io.StringIO())
+    said = Text("it rose from 12 % to 40 %")
+    assert [line.plain.rstrip() for line in said.wrap(console, 14)] == ["it rose from", "12 % to 40 %"]
+    assert said.plain == "it rose from 12 % to 40 %"
+
+
+def test_parts_make_one_text_with_its_units() -> None:
+    said = Text.assemble(("churn", "bold"), ": 12 % of 900")
+    assert [line.plain.rstrip() for line in said.wrap(Console(width=9, file=io.StringIO()), 9)] == [
+        "churn:",
+        "12 % of",
+        "900",
+    ]

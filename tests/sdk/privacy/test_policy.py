@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import driftline
+import driftline.testing
 import numpy as np
 import pandas as pd
 import pytest
@@ -497,3 +498,23 @@ def test_a_value_of_few_rows_has_no_bin_and_one_of_many_keeps_its_own(rows: list
     for value, times in rows:
         told = bool(np.isclose(after.edges, value / 4, rtol=1e-6, atol=1e-9).any())
         assert told is (times >= 10)
+
+
+BIG = 1234567890123456789
+
+
+@pytest.mark.parametrize(
+    "said",
+    [[BIG, BIG + 1], [BIG, None], [BIG, "x"], [np.int64(BIG), np.int64(BIG + 1)], [np.int64(BIG), None]],
+)
+def test_whole_numbers_of_slices_keep_their_digits(said: list[Any]) -> None:
+    model = driftline.Model("digits", task="binary")
+
+    @model.predict(features="row", slices=lambda **said: {"customer": said["customer"]})
+    def score(row: dict[str, float], customer: object) -> float:
+        return row["a"] if customer is None else 0.25
+
+    with driftline.testing.capture() as captured:
+        for customer in said:
+            score(row={"a": 1.0}, customer=customer)
+    assert [str((one.slices or {}).get("customer")) for one in captured.predictions] == [str(one) for one in said]

@@ -1,10 +1,11 @@
-"""One column ↔ one byte string."""
+"""One column ↔ one byte string; the different values of whole numbers are numpy's."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from driftline.tables.column_codec import ColumnError, decode, encode, encode_column, strings, texts
+from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import Column, Text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,3 +172,12 @@ def test_any_bytes_are_a_column_or_refused(body: bytes, last: int, n: int) -> No
         assert n == 0 or decoded.codes.max() < len(decoded.categories)
     else:
         assert len(decoded) == n
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint64])
+@given(st.lists(st.integers(-(2**31), 2**31 - 1)))
+def test_the_different_values_are_those_of_numpy(dtype: type[np.integer], values: list[int]) -> None:
+    some = np.array(values, np.int64).astype(dtype)
+    found = sorted_distinct(some)
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.unique(some))

@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.importance import Importance
+from driftline.inputs.text_descriptors import describe
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, Column, ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.drift.rule import Drift, drift
+from driftline_processor.core.drift.p_values import benjamini_hochberg
+from driftline_processor.core.drift.rule import Drift, drift, drift_by_slice, share_drifted, weighted_fraction
+from driftline_processor.core.evaluation import ColumnDrift
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.windows.window import Window
 
 from tests.support.unwrap import unwrap
 
@@ -217,3 +224,111 @@ def test_a_regression_has_no_class() -> None:
     assert baseline.task == Task("regression")
     assert found.predicted is None
     assert unwrap(found.score).state == "ok"
+
+
+def frame(n: int, seed: int, shift: float = 0.0) -> dict[str, F64]:
+    rng = np.random.default_rng(seed)
+    return {"a": rng.normal(shift, 1, n), "b": rng.normal(size=n), "score": rng.random(n)}
+
+
+def table(values: dict[str, F64]) -> object:
+    return table_from_frame(values, score="score", model="m", task="binary")[0]
+
+
+BASELINE = Baseline.from_frame(frame(20_000, 1), score="score", model="m", task="binary")
+
+
+def pane(n: int, seed: int, shift: float = 0.0):  # type: ignore[no-untyped-def]
+    found, *_ = table_from_frame(frame(n, seed, shift), score="score", model="m", task="binary")
+    return fold(found, BASELINE.bins)
+
+
+def test_p_values_are_corrected_over_the_features_of_all_slices_and_scores_apart() -> None:
+    panes = {"": pane(1_000, 2), "north": pane(400, 3, 0.15), "south": pane(600, 4)}
+    alone = {name: drift(one, BASELINE) for name, one in panes.items()}
+    together = drift_by_slice({name: (one, BASELINE) for name, one in panes.items()})
+    assert list(together) == ["", "north", "south"]
+    raw = []
+    for name, one in panes.items():
+        single = [
+            drift(one, replace(BASELINE, bins=replace(BASELINE.bins, features={f: BASELINE.bins.features[f]})))
+            for f in "ab"
+        ]
+        raw += [single[at].features[f].methods["ks"].p_value for at, f in enumerate("ab")]
+        assert together[name].features["a"].methods["ks"].value == alone[name].features["a"].methods["ks"].value
+    expected = benjamini_hochberg(np.array(raw, dtype=np.float64))
+    found = [together[name].features[f].methods["ks"].p_value for name in panes for f in "ab"]
+    assert np.allclose(np.array(found, dtype=np.float64), expected)
+    scores = [together[name].score for name in panes]
+    classes = [together[name].predicted for name in panes]
+    assert all(one is not None for one in (*scores, *classes))
+
+
+def test_one_slice_is_the_plain_comparison() -> None:
+    one = pane(1_000, 5, 0.3)
+    assert (
+        drift_by_slice({"x": (one, BASELINE)})["x"].features["a"].methods == drift(one, BASELINE).features["a"].methods
+    )
+
+
+def column(name: str, state: str) -> ColumnDrift:
+    return ColumnDrift("feature", name, state, "ks", 100, {})  # type: ignore[arg-type]
+
+
+FEATURES = {
+    name: column(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "inconclusive"), ("d", "ok")]
+}
+SELF = {name: name for name in FEATURES}
+
+
+def test_the_share_is_of_what_could_be_judged() -> None:
+    assert share_drifted(FEATURES) == 1 / 3
+    assert share_drifted({"c": FEATURES["c"]}) is None
+
+
+def test_the_weighted_share_goes_by_importance_and_is_unknown_without() -> None:
+    assert weighted_fraction(FEATURES, Importance({"a": 3.0, "b": 1.0, "c": 50.0}), SELF) == 0.75
+    assert weighted_fraction(FEATURES, None, SELF) is None
+    assert weighted_fraction(FEATURES, Importance({"c": 1.0}), SELF) is None
+
+
+def test_a_document_drifts_with_any_of_its_descriptors_and_counts_once() -> None:
+    features = {name: column(name, state) for name, state in [("t.length", "ok"), ("t.words", "drift"), ("b", "ok")]}
+    whole = {"t.length": "t", "t.words": "t", "b": "b"}
+    assert weighted_fraction(features, Importance({"t": 1.0, "b": 3.0}), whole) == 0.25
+
+
+DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
+RNG = np.random.default_rng(8)
+WORDS = ["".join(letters) for letters in RNG.choice(list("abcdefghijklmnopqrstuvwxyz"), (120, 7))]
+
+
+def texts(n: int, words: int, rng: np.random.Generator) -> list[str]:
+    """Draw texts of ten words, of the first so many."""
+    return [" ".join(WORDS[at] for at in rng.integers(0, words, 10)) for _ in range(n)]
+
+
+def built(rng: np.random.Generator) -> Baseline:
+    frame = {"m": np.array(texts(2_000, 120, rng), object), "p": rng.random(2_000)}
+    return Baseline.from_frame(frame, score="p", model="m", task="binary", features=["m"], text_features=["m"])
+
+
+def states(own: list[str], baseline: Baseline) -> dict[str, str]:
+    labels, codes = np.unique(np.array(own, object), return_inverse=True)
+    column = Column(codes=codes.astype(np.int32), categories=tuple(labels.tolist()))
+    frame = {"z": np.zeros(len(own)), "p": np.linspace(0.1, 0.9, len(own))}
+    table, *_ = table_from_frame(frame, score="p", model="m", task="binary", features=["z"])
+    table = replace(table, features=describe("m", column, baseline.texts["m"]))
+    judged = judge_window(ModelWindow(ModelKey("m"), DAY, fold(table, baseline.bins)), Reference(baseline))
+    return {name: column.state for name, column in judged.features.items()}
+
+
+def test_tickets_that_collapse_to_known_words_drift_by_their_topic_alone() -> None:
+    rng = np.random.default_rng(9)
+    found = states(texts(500, 4, rng), built(rng))
+    assert {name for name, state in found.items() if state == "drift"} == {"m.topic"}
+
+
+def test_texts_of_the_same_topics_do_not_drift() -> None:
+    rng = np.random.default_rng(10)
+    assert "drift" not in states(texts(500, 120, rng), built(rng)).values()

@@ -1,14 +1,15 @@
-"""The verdict of a model: which window decides, when a state turns, and what traffic and backlog add."""
+"""The verdict of a model: which window decides, when a state turns, what traffic adds, and versions folded to one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from driftline_processor.core.evaluation import Evaluation, ServiceLevel
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import Traffic, verdict_of_model
+from driftline_processor.core.verdict.model import ModelPart, Traffic, fold_verdicts, verdict_of_model
 from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
@@ -272,3 +273,56 @@ def test_outcomes_that_nothing_is_compared_with_came_all_the_same() -> None:
     assert (uncompared.state, uncompared.reasons) == ("unknown", (fact("no_objective"),))
     assert uncompared.certainty == (fact("nothing_shows_either"), fact("outcomes_without_objective"))
     assert verdict_of_model([window(0)]).certainty[-1] == fact("no_window_before")
+
+
+STATES: tuple[VerdictState, ...] = ("degraded", "no_data", "lagging", "at_risk", "unknown", "healthy")
+
+
+def part(state: VerdictState, version: str = "1", environment: str = "", rows: int = 100, days: int = 0) -> ModelPart:
+    return ModelPart(ModelKey("late", version, environment), Verdict(state), rows, days, days + 1)
+
+
+def folded(*parts: ModelPart) -> Verdict:
+    found = fold_verdicts(parts)
+    assert found is not None
+    return found
+
+
+def test_one_part_is_the_model() -> None:
+    assert folded(part("degraded")) == part("degraded").verdict
+    assert fold_verdicts([]) is None
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_wrong_in_one_version_is_wrong(state: VerdictState) -> None:
+    told = folded(part(state, "1"), part("degraded", "2", rows=1))
+    assert told.state == "degraded"
+    assert state in ("degraded", "no_data") or told.version == "2"
+
+
+def test_the_part_with_most_rows_says_whether_the_model_is_right_or_unknown() -> None:
+    assert folded(part("healthy", "1", rows=900), part("unknown", "2", rows=10)).state == "healthy"
+    assert folded(part("healthy", "1", rows=10), part("unknown", "2", rows=900)).state == "unknown"
+    told = folded(part("healthy", "1", rows=10), part("unknown", "2", rows=900))
+    assert (told.state, told.version, told.environment) == ("unknown", "2", None)
+
+
+def test_a_version_whose_traffic_another_took_over_does_not_count() -> None:
+    assert folded(part("degraded", "1", days=0), part("healthy", "2", days=5)).state == "healthy"
+    assert folded(part("no_data", "1"), part("healthy", "2")).state == "healthy"
+    assert folded(part("no_data", "1"), part("no_data", "2")).state == "no_data"
+
+
+def test_a_shadow_does_not_count_beside_others() -> None:
+    shadow = replace(part("degraded", "2"), answers=False)
+    assert folded(part("healthy", "1"), shadow).state == "healthy"
+    assert folded(shadow).state == "degraded"
+
+
+def test_environments_are_named_where_there_are_several() -> None:
+    told = folded(part("healthy", environment="prod"), part("degraded", environment="staging"))
+    assert (told.version, told.environment) == (None, "staging")
+    both = folded(part("healthy", "1", "prod"), part("degraded", "2", "staging"))
+    assert (both.version, both.environment) == ("2", "staging")
+    silent = folded(part("no_data", environment="prod"), part("healthy", environment="staging"))
+    assert silent.state == "no_data"

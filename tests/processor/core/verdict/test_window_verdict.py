@@ -16,9 +16,11 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
 from driftline_processor.core.verdict.window import read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.verdicts import verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.unwrap import unwrap
+from tests.support.verdict_examples import PAGE, examples
 from tests.support.verdict_windows import (
     COLD,
     DAY,
@@ -239,3 +241,20 @@ def test_what_a_regression_predicts_is_no_score() -> None:
     )
     unnamed = replace(moved, name="")
     assert verdict_of_window(window(score=unnamed)).reasons[0] == fact("output_moved", column="score", name="score")
+
+
+def table() -> list[str]:
+    return [
+        f"| {case} | `{one.state}` | {verdict_sentence(one)} | {verdict_certainty(one)} |" for case, one in examples()
+    ]
+
+
+def test_the_examples_of_the_page_are_those_of_the_code() -> None:
+    told = PAGE.read_text(encoding="utf-8").partition("<!-- examples -->\n")[2].partition("<!-- /examples -->")[0]
+    assert told.splitlines() == table()
+
+
+def test_every_state_has_an_example_that_says_what_to_do() -> None:
+    verdicts = [one for _, one in examples()]
+    assert {one.state for one in verdicts} == {"healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"}
+    assert all(one.reasons and one.advice for one in verdicts)

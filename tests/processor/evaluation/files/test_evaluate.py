@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from driftline.baseline.baseline import Baseline
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
@@ -18,7 +22,7 @@ from scipy.spatial.distance import jensenshannon
 from sklearn import metrics
 
 from tests.support.churn_files import Run
-from tests.support.facts import lacking
+from tests.support.facts import Facts, lacking
 
 
 def windows(run: Run, *arguments: object) -> list[dict[str, Any]]:
@@ -485,3 +489,356 @@ def test_each_step_of_the_work_is_heard_from_its_beginning_to_its_end(files: Pat
     assert [said[:2] for said in heard if said[2] == "Counting rows"] == [(0, 3_000), (3_000, 3_000)]
     windows = len(result.evaluations)
     assert [said[:2] for said in heard if said[2] == "Judging windows"] == [(0, windows), (windows, windows)]
+
+
+WORDS = ("where", "is", "my", "parcel", "it", "was", "late", "again", "please", "help", "the", "box", "broke", "open")
+
+
+def complaints(n: int, seed: int, *, later: bool) -> pd.DataFrame:
+    """Rows of a model of complaints; later ones are shorter and of words nobody had seen."""
+    random = np.random.default_rng(seed)
+    words = (*WORDS, "refund", "chatbot") if later else WORDS
+    weights = np.array([1.0] * len(WORDS) + [6.0] * (len(words) - len(WORDS)))
+    lengths = random.integers(4, 9 if later else 20, n)
+    chances = weights / weights.sum()
+    texts = [" ".join(random.choice(words, size, p=chances)) + f" {i}" for i, size in enumerate(lengths)]
+    return pd.DataFrame({"message": texts, "amount": random.normal(50, 5, n), "score": random.random(n)})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, later in (("reference", False), ("same", False), ("later", True)):
+        frame = complaints(2000, len(name), later=later)
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    return tmp_path
+
+
+def states(run: Run, *arguments: object) -> dict[str, str]:
+    result = run("evaluate", *arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    features: dict[str, Any] = json.loads(result.stdout)["windows"][0]["drift"]["features"]
+    return {name: feature["state"] for name, feature in features.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -> None:
+    built = run(
+        "baseline", "build", folder / f"reference.{ending}", "--model", "m", "--task", "binary", "-o", folder / "b.json"
+    )
+    assert built.exit_code == 0, built.stderr
+    assert built.stderr == (
+        "driftline: message: read as text, and compared by length, words and script; "
+        "if they are categories, use --text-features none\n"
+    )
+    assert states(run, folder / f"same.{ending}", "--baseline", folder / "b.json") == {
+        "amount": "ok",
+        "message.length": "ok",
+        "message.words": "ok",
+        "message.unknown": "ok",
+        "message.script": "ok",
+        "message.topic": "ok",
+    }
+    assert states(run, folder / f"later.{ending}", "--baseline", folder / "b.json") == {
+        "amount": "ok",
+        "message.length": "drift",
+        "message.words": "drift",
+        "message.unknown": "drift",
+        "message.script": "ok",
+        "message.topic": "drift",
+    }
+
+
+@pytest.mark.slow
+def test_the_baseline_of_a_file_is_that_of_its_frame(run: Run, folder: Path) -> None:
+    run(
+        "baseline", "build", folder / "reference.parquet", "--model", "m", "--task", "binary", "-o", folder / "b.json",
+        "--text-features", "message",
+    )  # fmt: skip
+    frame = pd.read_parquet(folder / "reference.parquet")
+    assert (
+        Baseline.load(folder / "b.json").to_json()
+        == Baseline.from_frame(frame, score="score", model="m", task="binary").to_json()
+    )
+
+
+@pytest.mark.slow
+def test_rows_of_descriptors_compare_with_a_baseline_of_texts(run: Run, folder: Path) -> None:
+    baseline = Baseline.from_frame(
+        pd.read_parquet(folder / "reference.parquet"), score="score", model="m", task="binary"
+    )
+    baseline.save(folder / "b.json")
+    texts = pd.read_parquet(folder / "later.parquet")
+    rows = pd.DataFrame({"message.length": texts["message"].str.len(), "amount": texts["amount"], "score": 0.5})
+    rows.to_csv(folder / "rows.csv", index=False)
+    of_texts = states(run, folder / "later.parquet", "--baseline", folder / "b.json", "--features", "message")
+    of_rows = states(run, folder / "rows.csv", "--baseline", folder / "b.json")
+    assert of_rows["message.length"] == of_texts["message.length"] == "drift"
+    assert list(of_texts) == [f"message.{one}" for one in ("length", "words", "unknown", "script", "topic")]
+
+
+def test_none_is_a_category_as_before(run: Run, folder: Path) -> None:
+    options = ("--text-features", "none", "--features", "message")
+    found = states(run, folder / "same.csv", "--baseline", folder / "reference.csv", *options)
+    assert list(found) == ["message"]
+
+
+@pytest.mark.slow
+def test_what_makes_no_sense_is_named(run: Run, folder: Path) -> None:
+    missing = run(
+        "baseline", "build", folder / "reference.csv", "--model", "m", "--task", "binary", "-o", folder / "b.json",
+        "--text-features", "mesage",
+    )  # fmt: skip
+    assert missing.exit_code == 2
+    assert "no column 'mesage' (--text-features)" in missing.stderr
+    run("baseline", "build", folder / "reference.csv", "--model", "m", "--task", "binary", "-o", folder / "b.json")
+    twice = run("evaluate", folder / "same.csv", "--baseline", folder / "b.json", "--text-features", "message")
+    assert twice.exit_code == 2
+    assert "already defines which features are text; remove the option" in twice.stderr
+
+
+EXPECT = """
+models:
+  week:
+    expect: {rows: ">= 3000", duplicates: "< 1%", freshness: 1h}
+    features:
+      income: {expect: {missing: "< 5%", range: [0, 100], unique: ">= 90%"}}
+      region: {expect: {values: [north, south]}}
+      absent: {expect: {exists: true}}
+"""
+
+
+def expected(window: dict[str, Any]) -> dict[str, tuple[str, float | None]]:
+    return {
+        f"{one['feature'] or ''} {one['rule']}".strip(): (one["state"], one["low"])
+        for one in window["quality"]["expectations"]
+    }
+
+
+@pytest.mark.slow
+def test_expectations_of_a_file_are_judged_by_its_rows(run: Run, files: Path) -> None:
+    (files / "driftline.yaml").write_text(EXPECT)
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
+        "--expect", files / "driftline.yaml", "--json", "--fail-on", "quality.broken > 1",
+    )  # fmt: skip
+    assert result.exit_code == 3
+    assert lacking(result.stderr, "--expect: absent:") == []
+    [window] = json.loads(result.stdout)["windows"]
+    found = expected(window)
+    for rule, share in (("income missing: < 5%", 0.155), ("region values: [north, south]", 0.5)):
+        state, low = found.pop(rule)
+        assert state == "broken"
+        assert low == pytest.approx(share, abs=0.03)
+    state, age = found.pop("freshness: 1h")
+    assert state == "broken"  # the file is all there is, and its newest row is of February 2026
+    assert age is not None
+    assert age > 86_400
+    assert found == {
+        "rows: >= 3000": ("met", 3_000.0),
+        "duplicates: < 1%": ("met", 0.0),
+        "income range: [0, 100]": ("met", 1.0),
+        "income unique: >= 90%": ("met", 1.0),
+        "absent exists: true": ("inconclusive", None),
+    }
+
+
+@pytest.mark.slow
+def test_windows_of_a_day_are_judged_each_by_itself(run: Run, files: Path) -> None:
+    (files / "driftline.yaml").write_text(EXPECT.replace(">= 3000", ">= 430"))
+    options = ("--task", "binary", "--expect", files / "driftline.yaml", "--window", "1d", "--json")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options)
+    windows = json.loads(result.stdout)["windows"]
+    assert len(windows) == 7
+    for window in windows:
+        state, low = expected(window)["rows: >= 430"]
+        assert (state, low) == ("met" if window["rows"] >= 430 else "broken", window["rows"])
+        assert expected(window)["freshness: 1h"][0] == "met"
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("models: {week: {windows: [25]}}", ("'25' has no unit",)),
+        ("models: {week: {}}", ("'expect:'",)),
+        ("models: {other: {expect: {rows: 1}}}", ("it has nothing for the model 'week'",)),
+    ],
+)
+def test_a_file_that_expects_nothing_usable_is_bad_input(run: Run, files: Path, text: str, facts: Facts) -> None:
+    (files / "driftline.yaml").write_text(text)
+    options = ("--expect", files / "driftline.yaml")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options)
+    assert result.exit_code == 2
+    assert lacking(result.stderr, *facts) == []
+
+
+@pytest.mark.slow
+def test_windows_are_written_as_openlineage_events(run: Run, files: Path) -> None:
+    out = files / "events.ndjson"
+    options = ("--task", "binary", "--window", "1d", "--write", f"openlineage={out}")
+    assert run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options).exit_code == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(events) == 7
+    assert len({event["run"]["runId"] for event in events}) == 7
+    assert {event["inputs"][0]["name"] for event in events} == {str((files / "week.parquet").resolve())}
+    told = events[0]["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert [one["success"] for one in told if one["assertion"] == "missing"] == [False, False]
+    nowhere = ("--write", f"openlineage={files / 'no' / 'folder'}")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *nowhere)
+    assert result.exit_code == 2
+    assert "cannot be written: No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize("n", [3, 2_000])
+def test_a_feature_that_is_gone_is_a_finding_of_however_few_rows(
+    run: Run, files: Path, reference: pd.DataFrame, n: int
+) -> None:
+    few = reference.head(40)
+    few.to_parquet(files / "few.parquet")
+    few.head(n).rename(columns={"age": "age_years"}).to_parquet(files / "now.parquet")
+    answer = json.loads(run("evaluate", files / "now.parquet", "--baseline", files / "few.parquet", "--json").stdout)
+    found = {one["features"][0]: one for one in answer["windows"][0]["quality"]["findings"]}
+    assert (found["age"]["check"], found["age"]["severity"]) == ("missing", "critical")
+
+
+def test_a_feature_that_a_built_baseline_compares_with_nothing_is_named(
+    run: Run, files: Path, reference: pd.DataFrame
+) -> None:
+    reference.assign(order=[f"o{at}" for at in range(len(reference))]).to_parquet(files / "reference.parquet")
+    path = files / "churn.json"
+    run("baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary", "-o", path)
+    said = run("evaluate", files / "reference.parquet", "--baseline", path).stderr.splitlines()
+    assert any(line.startswith("driftline: order: not compared") and str(path) in line for line in said)
+
+
+NAMED = ("--score", "score", "--id", "id", "--time", "time", "--task", "binary", "--actual", "late")
+DAY = 86_400
+START = 1_767_225_600
+"""1 January 2026, 00:00 UTC."""
+
+Columns = dict[str, Any]
+
+
+def rows(seed: int, n: int, first: int, days: int) -> Columns:
+    """Return rows of a calibrated model of two features, and a third that it does not use."""
+    draw = np.random.default_rng(seed)
+    age, visits, noise = draw.normal(size=(3, n))
+    score = 1 / (1 + np.exp(-(1.2 * age - 0.8 * visits - 0.5)))
+    time = START + first * DAY + np.sort(draw.integers(0, days * DAY, n))
+    actual = (draw.random(n) < score).astype(np.int64)
+    return {
+        "id": np.arange(n),
+        "time": time,
+        "age": age,
+        "visits": visits,
+        "noise": noise,
+        "score": score,
+        "late": actual,
+    }
+
+
+def write(path: Path, columns: Columns) -> Path:
+    times = pa.array(np.asarray(columns["time"]) * 1_000_000, pa.timestamp("us", tz="UTC"))
+    pq.write_table(pa.table({**columns, "time": times}), path)
+    return path
+
+
+@pytest.fixture
+def answer(run: Run, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Evaluate rows against 30 days of the same model, and return the JSON."""
+    reference = write(tmp_path / "reference.parquet", rows(1, 20_000, 0, 30))
+
+    def evaluate(columns: Columns, *options: str) -> dict[str, Any]:
+        data = write(tmp_path / "rows.parquet", columns)
+        result = run("evaluate", data, "--baseline", reference, *NAMED, "--json", *options)
+        assert result.exit_code in (0, 3), result.output
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    return evaluate
+
+
+Answer = Callable[..., dict[str, Any]]
+
+
+def flipped(columns: Columns, share: float = 0.15) -> Columns:
+    """Let a share of outcomes be the other one, from the first row on: what no input shows."""
+    wrong = np.random.default_rng(5).random(len(columns["late"])) < share
+    return {**columns, "late": np.where(wrong, 1 - columns["late"], columns["late"])}
+
+
+def without(columns: Columns, *names: str) -> Columns:
+    return {name: values for name, values in columns.items() if name not in names}
+
+
+def test_a_model_as_good_as_its_baseline_is_right(answer: Answer) -> None:
+    verdict = answer(rows(2, 8_000, 30, 14))["verdict"]
+    assert verdict["state"] == "healthy"
+    assert lacking(verdict["sentence"], "31 January to 13 February 2026", "healthy") == []
+    assert verdict["next"] == "Nothing: keep sending outcomes."
+
+
+def test_a_loss_without_drift_is_wrong_and_only_the_outcomes_show_it(answer: Answer) -> None:
+    verdict = answer(flipped(rows(2, 8_000, 30, 14)))["verdict"]
+    assert (verdict["state"], verdict["metric"]) == ("degraded", "log_loss")
+    assert verdict["interval"][0] > 0
+    assert "its inputs look as before, so only the outcomes show it" in verdict["sentence"]
+
+
+def test_a_model_that_is_worse_from_its_first_row_is_wrong_in_every_window(answer: Answer) -> None:
+    found = answer(flipped(rows(2, 28_000, 30, 28)), "--window", "1w")
+    whole = [window["verdict"]["state"] for window in found["windows"] if window["rows"] > 5_000]
+    assert len(whole) >= 3
+    assert set(whole) == {"degraded"}
+    assert found["verdict"]["state"] == "degraded"
+
+
+def test_drift_without_loss_is_right_and_says_that_it_did_no_harm(answer: Answer) -> None:
+    moved = rows(2, 8_000, 30, 14)
+    moved["noise"] = moved["noise"] + 1.5
+    found = answer(moved)
+    assert found["windows"][0]["drift"]["features"]["noise"]["state"] == "drift"
+    assert found["verdict"]["state"] == "healthy"
+    assert "noise moved, and that did no harm" in found["verdict"]["sentence"]
+    assert "and that did no harm" in found["verdict"]["sentence"]
+
+
+def test_drift_without_outcomes_is_a_risk_and_names_the_feature(answer: Answer) -> None:
+    moved = rows(2, 8_000, 30, 14)
+    moved["age"] = moved["age"] + 1.5
+    verdict = answer(without(moved, "late"))["verdict"]
+    assert verdict["state"] == "at_risk"
+    assert "age moved (" in verdict["sentence"]
+    assert "no outcome is known; send its outcomes" in verdict["sentence"]
+
+
+def test_without_outcomes_and_drift_nobody_knows_and_the_labels_that_would_tell_are_counted(answer: Answer) -> None:
+    verdict = answer(without(rows(2, 8_000, 30, 14), "late"))["verdict"]
+    assert verdict["state"] == "unknown"
+    assert lacking(verdict["sentence"], "healthy", "31 January to 13 February 2026") == []
+    assert "no outcome is known; send its outcomes, or label" in verdict["sentence"]
+
+
+def test_a_few_outcomes_tell_nothing(answer: Answer) -> None:
+    verdict = answer(rows(2, 60, 30, 14))["verdict"]
+    assert verdict["state"] == "unknown"
+
+
+def test_a_feature_that_is_gone_is_a_fault_of_the_data(answer: Answer) -> None:
+    gone = without(rows(2, 8_000, 30, 14), "late")
+    gone["age"] = np.full(len(gone["age"]), np.nan)
+    verdict = answer(gone)["verdict"]
+    assert (verdict["state"], verdict["kind"]) == ("at_risk", "data_fault")
+    assert verdict["advice"] == "repair_columns"
+    assert verdict["next"].startswith("Repair age ")
+
+
+def test_the_terminal_prints_the_same_sentence_first_and_a_condition_reads_it(run: Run, tmp_path: Path) -> None:
+    reference = write(tmp_path / "reference.parquet", rows(1, 20_000, 0, 30))
+    data = write(tmp_path / "rows.parquet", flipped(rows(2, 8_000, 30, 14)))
+    command = ("evaluate", data, "--baseline", reference, *NAMED)
+    told = json.loads(run(*command, "--json").stdout)["verdict"]
+    shown = run(*command, "--fail-on", "verdict.state == degraded")
+    assert shown.exit_code == 3
+    assert " ".join(shown.stdout.split()).startswith(f"{told['sentence']} {told['next']} {told['sure']}")
