@@ -199,7 +199,7 @@ def _page(body: bytes, offset: int) -> tuple[tuple[int, int], int]:
     packed, unpacked = numbers_by_path.get((3,), -1), numbers_by_path.get((2,), -1)
     values = max(numbers_by_path.get((5, 1), 0), numbers_by_path.get((8, 1), 0), numbers_by_path.get((7, 1), 0))
     if packed < 0 or unpacked < 0 or offset + packed > len(body):
-        raise ValueError("a page is larger than its file")
+        raise ValueError("a data page is larger than the file that contains it")
     return (unpacked, values), offset + packed
 
 
@@ -229,7 +229,7 @@ def _thrift_struct(body: bytes, offset: int, path: tuple[int, ...], numbers_by_p
         elif kind == 7:
             offset += 8
         elif kind not in (1, 2):  # true and false; a page's header has no lists and no maps
-            raise ValueError(f"a header contains a field of type {kind}")
+            raise ValueError(f"a header contains a field of type {kind}, which is not allowed there")
     return offset + 1
 
 
