@@ -21,10 +21,7 @@ _KEPT = 0.9
 """Weight of all earlier groups at each new one: about the last ten groups count, some 50 ms on an idle disk."""
 
 _USUAL_BYTE = 1e-8
-"""Initial seconds per byte: 100 MB/s, a slow disk."""
-
-_USUAL_SPREAD = float(1 << 20)
-"""Minimum spread of group sizes in bytes from which the measured seconds per byte are used."""
+"""Seconds per byte above the usual size of a group: 100 MB/s, a slow disk."""
 
 
 def refuse_late(expected: float) -> None:
@@ -36,8 +33,8 @@ def refuse_late(expected: float) -> None:
 class GroupPace:
     """The seconds of a group of requests: a constant plus a term per byte.
 
-    A weighted least-squares line through the latest groups; for groups of equal size the initial seconds per byte are
-    used. One thread writes and notes groups; other threads must hold the lock of that thread to read.
+    A group of the size of the latest ones takes as long as they did on average; each byte above that adds a fixed
+    time. One thread writes and notes groups; other threads must hold the lock of that thread to read.
 
     Args:
         clock: Monotonic seconds.
@@ -51,7 +48,7 @@ class GroupPace:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._groups = self._bytes = self._seconds = self._squares = self._products = 0.0
+        self._groups = self._bytes = self._seconds = 0.0
         self._began: float | None = None
         self._size = 0
 
@@ -74,19 +71,11 @@ class GroupPace:
         self._groups = self._groups * _KEPT + 1
         self._bytes = self._bytes * _KEPT + size
         self._seconds = self._seconds * _KEPT + seconds
-        self._squares = self._squares * _KEPT + float(size) * size
-        self._products = self._products * _KEPT + size * seconds
 
     def seconds(self, groups: int, size: int) -> float:
         """Return the expected seconds of ``groups`` groups with ``size`` bytes in total."""
-        if not self._groups:
-            return size * _USUAL_BYTE
-        mean, usual = self._bytes / self._groups, self._seconds / self._groups
-        variance = max(0.0, self._squares / self._groups - mean * mean)
-        covariance = self._products / self._groups - mean * usual
-        weight = _USUAL_SPREAD * _USUAL_SPREAD / self._groups
-        for_byte = max(0.0, (covariance + weight * _USUAL_BYTE) / (variance + weight))
-        return groups * max(0.0, usual - for_byte * mean) + size * for_byte
+        usual_bytes, usual_seconds = self._bytes / max(self._groups, 1.0), self._seconds / max(self._groups, 1.0)
+        return groups * usual_seconds + max(0.0, size - groups * usual_bytes) * _USUAL_BYTE
 
     @property
     def left(self) -> float:

@@ -17,15 +17,10 @@ UNUSABLE_OUTCOME = "unusable_outcome"
 
 
 class Receipt(Struct, frozen=True):
-    """The result of one request. ``rejected``: reason → number of unusable rows, spans or outcomes.
-
-    ``part``: for an upload, "again" if the part was stored before, "other" if other bytes were stored and these are
-    ignored.
-    """
+    """The result of one request. ``rejected``: reason → number of unusable rows, spans or outcomes."""
 
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    part: Literal["new", "again", "other"] = "new"
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

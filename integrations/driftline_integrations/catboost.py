@@ -45,12 +45,12 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
 
 def _look(estimator: Any) -> FittedEstimator | None:
-    """Describe an estimator; ``objective`` is its default type of prediction."""
+    """Describe an estimator; ``result_kind`` is its default type of prediction."""
     from driftline_integrations.estimators.fitted import look
 
     fitted = look(estimator) if estimator.is_fitted() else None
     parameter = inspect.signature(type(estimator).predict).parameters.get("prediction_type")
-    return fitted and replace(fitted, objective=str(parameter.default if parameter else ""))
+    return fitted and replace(fitted, result_kind=str(parameter.default if parameter else ""))
 
 
 def _mark(estimator: Any) -> object:
@@ -77,7 +77,7 @@ def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments
 
     if method != "predict":
         return conventional_reading(fitted, method, call_arguments)
-    return _ANSWERS.get((fitted.kind, str(call_arguments.get("prediction_type") or fitted.objective)), "")
+    return _ANSWERS.get((fitted.kind, str(call_arguments.get("prediction_type") or fitted.result_kind)), "")
 
 
 def _rows(data: Any) -> Any:

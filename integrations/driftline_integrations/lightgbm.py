@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
+from driftline_integrations.estimators.library import LibraryInstrumentation, booster_family, sklearn_family
 from driftline_integrations.estimators.library import uninstrument as uninstrument
 from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from driftline_integrations.estimators.conventions import CallArguments, EstimatorFamily
     from driftline_integrations.estimators.fitted import FittedEstimator
 
 E = TypeVar("E")
-
-
-def booster_family() -> EstimatorFamily:
-    """Return the conventions of a ``Booster``: its objective determines the form of its results."""
-    from driftline_integrations.estimators.conventions import EstimatorFamily
-
-    return EstimatorFamily(_look, _reading, _rows)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
@@ -54,20 +47,10 @@ def _look(booster: Any) -> FittedEstimator | None:
     objective = str(description.get("objective", "")).partition(" ")[0]
     names = tuple(map(str, booster.feature_name()))
     if objective == "binary":
-        return fitted_booster("binary", 2, names, objective)
+        return fitted_booster("binary", 2, names, "probability of the second")
     if objective in ("multiclass", "multiclassova"):
-        return fitted_booster("multiclass", int(description["num_class"]), names, objective)
-    return fitted_booster("regression", 0, names, objective)
-
-
-def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:  # noqa: ARG001
-    from driftline_integrations.estimators.conventions import asks_for_explanation, asks_for_margins
-
-    if asks_for_explanation(call_arguments):
-        return ""
-    if asks_for_margins(call_arguments):
-        return "margin" if fitted.kind == "classifier" else ""
-    return {"binary": "probability of the second", "multiclass": "probability"}.get(fitted.task, "value")
+        return fitted_booster("multiclass", int(description["num_class"]), names, "probability")
+    return fitted_booster("regression", 0, names, "value")
 
 
 def _rows(data: Any) -> Any:
@@ -80,7 +63,11 @@ def _rows(data: Any) -> Any:
 
 
 _LIGHTGBM = LibraryInstrumentation(
-    "lightgbm", [("lightgbm.sklearn", "LGBMModel", sklearn_family), ("lightgbm.basic", "Booster", booster_family)]
+    "lightgbm",
+    [
+        ("lightgbm.sklearn", "LGBMModel", sklearn_family),
+        ("lightgbm.basic", "Booster", partial(booster_family, _look, _rows)),
+    ],
 )
 
 

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from driftline.faults import FAULTS
-
-from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
+from driftline_integrations.estimators.library import LibraryInstrumentation, booster_family, sklearn_family
 from driftline_integrations.estimators.library import uninstrument as uninstrument
 from driftline_integrations.instrumentation.instrumentor import ProcessInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from driftline_integrations.estimators.conventions import CallArguments, EstimatorFamily
     from driftline_integrations.estimators.fitted import FittedEstimator
 
 E = TypeVar("E")
-
-
-def booster_family() -> EstimatorFamily:
-    """Return the conventions of a ``Booster``: its objective determines the form of its results."""
-    from driftline_integrations.estimators.conventions import EstimatorFamily
-
-    return EstimatorFamily(_look, _reading, _rows)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
@@ -55,16 +44,15 @@ def _look(booster: Any) -> FittedEstimator | None:
     from driftline_integrations.estimators.fitted import fitted_booster
 
     names = None if booster.feature_names is None else tuple(map(str, booster.feature_names))
-    if "c" in (booster.feature_types or ()) and find_spec("pyarrow") is not None:
-        import pyarrow  # noqa: F401 - half a second, now and not in the middle of somebody's request
     learner = json.loads(booster.save_config())["learner"]
     objective = learner["objective"]["name"]
     family = objective.partition(":")[0]
     if family == "binary":
-        return fitted_booster("binary", 2, names, objective)
+        return fitted_booster("binary", 2, names, _ANSWERS.get(objective, ""))
     if family == "multi":
-        return fitted_booster("multiclass", int(learner["learner_model_param"]["num_class"]), names, objective)
-    return fitted_booster("regression", 0, names, objective)
+        classes = int(learner["learner_model_param"]["num_class"])
+        return fitted_booster("multiclass", classes, names, _ANSWERS.get(objective, ""))
+    return fitted_booster("regression", 0, names, "value")
 
 
 _ANSWERS = {
@@ -76,53 +64,36 @@ _ANSWERS = {
 }
 
 
-def _reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:  # noqa: ARG001
-    from driftline_integrations.estimators.conventions import asks_for_explanation, asks_for_margins
-
-    if asks_for_explanation(call_arguments) or call_arguments.get("training"):
-        return ""
-    if asks_for_margins(call_arguments) or call_arguments.get("predict_type") == "margin":
-        return "margin" if fitted.kind == "classifier" else ""
-    return _ANSWERS.get(fitted.objective, "value" if fitted.kind == "regressor" else "")
-
-
 def _rows(data: Any) -> Any:
+    """Return the rows. Of a ``DMatrix``, without categories: it has only their codes, which differ between matrices."""
     from xgboost import DMatrix
 
     from driftline_integrations.estimators.samples import rows_of, rows_of_matrix
 
     if not isinstance(data, DMatrix):
         return rows_of(data)
-    names = None if data.feature_names is None else tuple(map(str, data.feature_names))
-    read = partial(_read, data)
-    return rows_of_matrix(data.num_row(), data.num_col(), names, read, partial(_categories, data))
+    types = data.feature_types or ["float"] * data.num_col()
+    numbers = [index for index, kind in enumerate(types) if kind != "c"]
+    feature_names = data.feature_names
+    if feature_names is None:
+        names = None if len(numbers) == len(types) else tuple(f"f{index}" for index in numbers)
+    else:
+        names = tuple(str(feature_names[index]) for index in numbers)
+    return rows_of_matrix(data.num_row(), len(numbers), names, partial(_read, data, numbers))
 
 
-def _read(data: Any) -> Any:
+def _read(data: Any, columns: list[int]) -> Any:
     from driftline_integrations.estimators.samples import dense_rows
 
-    return dense_rows(data.get_data())
-
-
-def _categories(data: Any) -> dict[int, Any]:
-    """Return the categories of the codes of a matrix, if it has them: since XGBoost 3.1, and through pyarrow.
-
-    Each matrix has its own codes: 0 is "pro" in a matrix with no other category.
-    """
-    if "c" not in (data.feature_types or ()) or not hasattr(data, "get_categories"):
-        return {}
-    try:
-        table = data.get_categories(export_to_arrow=True).to_arrow()
-    except ImportError:  # pyarrow is not installed
-        return {}
-    except Exception as fault:  # an experimental call, says XGBoost
-        FAULTS.swallow("categories", fault)
-        return {}
-    return {place: categories for place, (_, categories) in enumerate(table) if categories is not None}
+    return dense_rows(data.get_data())[:, columns]
 
 
 _XGBOOST = LibraryInstrumentation(
-    "xgboost", [("xgboost.sklearn", "XGBModel", sklearn_family), ("xgboost.core", "Booster", booster_family)]
+    "xgboost",
+    [
+        ("xgboost.sklearn", "XGBModel", sklearn_family),
+        ("xgboost.core", "Booster", partial(booster_family, _look, _rows)),
+    ],
 )
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,6 @@ _INTEGRATIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "routes": ((dict,), 'tables, [models.NAME.routes."POST /predict"]'),
 }
 _KEYS = {**_MODEL, **_INTEGRATIONS}
-_CLASSES = ("classes", "positive_class")
-_CAPTURES = ("none", "scores", "features")
 
 
 class Mistake(ValueError):  # noqa: N818 - of who wrote the file
@@ -193,14 +191,10 @@ def contents_of(path: str) -> Declarations:
         tables = {}
     left_out = [SkippedModel("", "", f"{path}, which may declare this model, has errors")] if mistakes else []
     for name, table in tables.items():
-        own_mistakes = list(_mistakes(name, table, path))
         try:
-            if not own_mistakes:
-                declared_models.append(_declared(name, table, path))
-        except Exception as error:  # errors of the model about combinations of arguments
-            own_mistakes.append(Mistake(f"models.{name}: {error}"))
-        if own_mistakes:
-            mistakes += own_mistakes
+            declared_models.append(_declared(name, table, path))
+        except Exception as error:  # the file can contain any value
+            mistakes.append(error if isinstance(error, Mistake) else Mistake(f"models.{name}: {error}"))
             left_out.append(_left_out(name, table, path))
     return Declarations(tuple(declared_models), tuple(left_out), tuple(mistakes))
 
@@ -214,100 +208,37 @@ def _left_out(name: str, table: Any, path: str) -> SkippedModel:
     )
 
 
-def _declared(name: str, table: dict[str, Any], path: str) -> DeclaredModel:
+def _declared(name: str, table: Any, path: str) -> DeclaredModel:
+    """Return the model of a table. Raises :class:`Mistake`, or what the arguments of the model raise."""
     from driftline.privacy.policy import Privacy
 
     from .model import Model
 
-    options = {key: table[key] for key in _MODEL if key in table}
-    if "privacy" in options:
-        options["privacy"] = Privacy(**options["privacy"])
-    if "baseline" in options:
-        options["baseline"] = _sibling_path(path, options["baseline"])
-    extra = {integration: table[integration] for integration in _INTEGRATIONS if integration in table}
-    return DeclaredModel(Model(name, **options), **extra, source=path)
-
-
-def _sibling_path(path: str, relative_path: str) -> Path:
-    return Path(path).resolve().parent / relative_path
-
-
-def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
-    """Yield every mistake in the keys and values of a model."""
     key = f"models.{name}"
     if not isinstance(table, dict):
-        yield Mistake(f"{key}: must be a table, [{key}]")
-        return
-    sound: dict[str, Any] = {}
+        raise Mistake(f"{key}: must be a table, [{key}]")
     for argument, value in table.items():
-        expected = _KEYS.get(argument)
-        if expected is None:
-            yield Mistake(_unknown(f"{key}.{argument}", argument, tuple(_KEYS)))
-        elif not isinstance(value, expected[0]) or (
-            expected is _NAMES and not all(isinstance(element, str) for element in table[argument])
-        ):
-            yield Mistake(f"{key}.{argument}: must be {expected[1]}, not {value!r}")
-        else:
-            sound[argument] = value
-    if sound.get("capture", "features") not in _CAPTURES:
-        yield Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {sound['capture']!r}")
+        if argument not in _KEYS:
+            raise Mistake(_unknown(f"{key}.{argument}", argument, tuple(_KEYS)))
+        kinds, expected = _KEYS[argument]
+        strange = isinstance(value, list) and expected is _NAMES[1] and not all(isinstance(name, str) for name in value)
+        if strange or not isinstance(value, kinds):
+            raise Mistake(f"{key}.{argument}: must be {expected}, not {value!r}")
     if not table.get("task") and "baseline" not in table and "routes" in table:  # the estimator provides the task
-        yield Mistake(
+        raise Mistake(
             f"{key}.task: is missing; use 'binary', 'multiclass', 'regression' or 'ranking', or set a baseline"
         )
-    yield from _privacy_mistakes(sound.get("privacy", {}), f"{key}.privacy")
-    yield from _argument_mistakes(sound, table, path, key)
-
-
-def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, key: str) -> Iterator[Mistake]:
-    """Yield the mistakes in values of the right types.
-
-    Args:
-        sound: Keys of ``table`` with values of the right types.
-        table: Table of the model.
-        path: Path of the file.
-        key: Key of the table, for messages.
-    """
-    from driftline.baseline.baseline import Baseline
-    from driftline.capture.model_identity import declared_texts
-    from driftline.tables.classes import quantile_levels, resolve_task
-
-    checks: list[Callable[[], object]] = []
-    if "baseline" in sound:
-        checks.append(lambda: Baseline.load(_sibling_path(path, sound["baseline"])))
-    if "threshold" in sound:
-        checks.append(lambda: resolve_task("binary", threshold=sound["threshold"]))
-    if "quantiles" in sound:
-        checks.append(lambda: quantile_levels("regression", sound["quantiles"]))
-    class_arguments: dict[str, Any] = {key: sound[key] for key in _CLASSES if key in sound}
-    if "baseline" in table or len(class_arguments) < sum(key in table for key in _CLASSES):  # the classes are unknown
-        class_arguments = {"classes": ("0", "1")}
-    if sound.get("task"):
-        checks.append(lambda: resolve_task(sound["task"], **class_arguments))
-    checks.append(lambda: declared_texts(sound.get("text_features", ()), ()))
-    for check in checks:
-        try:
-            check()
-        except Exception as error:  # the file can contain any value
-            yield Mistake(f"{key}: {error}")
-
-
-def _privacy_mistakes(table: dict[str, Any], key: str) -> Iterator[Mistake]:
-    from driftline.privacy.policy import Privacy
-
-    parameters = tuple(inspect.signature(Privacy).parameters)
-    for argument in table:
-        if argument not in parameters:
-            yield Mistake(_unknown(f"{key}.{argument}", argument, parameters))
-    rules = {key: value for key, value in table.items() if key in parameters}
-    mistakes: set[str] = set()
-    for trial in (*({"key": rules.get("key"), key: value} for key, value in rules.items()), rules):  # alone, then all
-        try:
-            Privacy(**trial)
-        except (TypeError, ValueError) as error:
-            if str(error) not in mistakes:
-                mistakes.add(str(error))
-                yield Mistake(f"{key}: {error}")
+    options = {argument: table[argument] for argument in _MODEL if argument in table}
+    if "privacy" in options:
+        parameters = tuple(inspect.signature(Privacy).parameters)
+        for rule in options["privacy"]:
+            if rule not in parameters:
+                raise Mistake(_unknown(f"{key}.privacy.{rule}", rule, parameters))
+        options["privacy"] = Privacy(**options["privacy"])
+    if "baseline" in options:
+        options["baseline"] = Path(path).resolve().parent / options["baseline"]
+    extra = {integration: table[integration] for integration in _INTEGRATIONS if integration in table}
+    return DeclaredModel(Model(name, **options), **extra, source=path)
 
 
 def _unknown(key: str, name: str, known_keys: tuple[str, ...]) -> str:

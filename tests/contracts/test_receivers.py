@@ -20,7 +20,6 @@ from driftline_processor.config.receivers import Grpc, Http, Otlp, Protocols, Re
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.protocol import PROTOBUF
@@ -86,12 +85,6 @@ class State:
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         assert len(digest) == 16
         return self.take(ids_of(tables))
-
-    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        raise AssertionError((tables, digest, part))
-
-    def uploaded(self, upload: str) -> Upload | None:
-        raise AssertionError(upload)
 
     def offer(self, request: Request) -> Future[Receipt]:
         found = ids_of(request.outcomes)

@@ -155,77 +155,29 @@ def test_missing_values_of_a_matrix_are_missing(service: Service) -> None:
     assert np.array(features["spend"].numbers)[1] == 0.0
 
 
-PLANS = ["basic", "pro", "free"]
 CHOSEN = pd.DataFrame(
     {
+        "plan": pd.Categorical(["pro", None, "free", "basic"], ["basic", "pro", "free"]),
         "age": [1.0, 2.0, 3.0, 4.0],
-        "plan": pd.Categorical(["pro", None, "free", "basic"], PLANS),
-        "floor": pd.Categorical([10, 20, 10, None]),
     }
 )
-CATEGORICAL = pytest.mark.skipif(
-    not hasattr(xgboost.DMatrix, "get_categories"), reason="a matrix knows its categories as of XGBoost 3.1"
-)
-
-
-def categorical(frame: pd.DataFrame) -> Any:
-    return xgboost.DMatrix(frame, label=np.arange(len(frame)) % 2, enable_categorical=True)
-
-
-@pytest.fixture
-def chooser(service: Service) -> Any:
-    """A booster that is trained on categories."""
-    settings = {"objective": "binary:logistic", "nthread": 1}
-    return nameless(service).instrument(xgboost.train(settings, categorical(CHOSEN), 2))
-
-
-def features_of(service: Service) -> dict[str, list[Any]]:
-    return {name: list_of(column) for name, column in service.table().features.items()}
-
-
-@CATEGORICAL
-def test_categories_of_a_matrix_are_recorded_as_those_of_its_frame_are(service: Service, chooser: Any) -> None:
-    chooser.predict(categorical(CHOSEN))
-
-    said = features_of(service)
-    assert said == {"age": [1.0, 2.0, 3.0, 4.0], "plan": ["pro", None, "free", "basic"], "floor": [10, 20, 10, None]}
-    forget(service)
-    chooser.inplace_predict(CHOSEN)
-    assert features_of(service) == said
-
-
-@CATEGORICAL
-def test_a_category_of_one_row_is_its_label_and_not_the_place_among_those_of_the_row(
-    service: Service, chooser: Any
-) -> None:
-    row = CHOSEN[:1].assign(plan=pd.Categorical(["pro"]), floor=pd.Categorical([None], [10]))
-    chooser.predict(categorical(row))
-
-    assert features_of(service) == {"age": [1.0], "plan": ["pro"], "floor": [None]}
-    assert dict(service.spans[-1].attributes or {})["driftline.feature.value.plan"] == "pro"
 
 
 @pytest.mark.parametrize("rows", [1, 4])
-@pytest.mark.parametrize("why", ["no pyarrow", "old", "unnamed"])
-def test_categories_that_the_matrix_does_not_know_are_their_codes(
-    service: Service, chooser: Any, monkeypatch: pytest.MonkeyPatch, why: str, rows: int
-) -> None:
-    matrix = categorical(CHOSEN[:rows])
-    if why == "old":
-        monkeypatch.delattr(xgboost.DMatrix, "get_categories", raising=False)
-    elif why == "no pyarrow":
+def test_a_matrix_is_recorded_without_its_categories_and_a_frame_with_them(service: Service, rows: int) -> None:
+    def categorical(frame: pd.DataFrame) -> Any:
+        return xgboost.DMatrix(frame, label=np.arange(len(frame)) % 2, enable_categorical=True)
 
-        def refused(*_: Any, **__: Any) -> None:
-            raise ImportError("pyarrow")
+    settings = {"objective": "binary:logistic", "nthread": 1}
+    chooser = nameless(service).instrument(xgboost.train(settings, categorical(CHOSEN), 2))
 
-        monkeypatch.setattr(xgboost.DMatrix, "get_categories", refused, raising=False)
-    else:
-        values = np.array([[1.0, 1.0, 0.0], [2.0, np.nan, 1.0], [3.0, 2.0, 0.0], [4.0, 0.0, np.nan]])[:rows]
-        names, types = list(CHOSEN), ["float", "c", "c"]
-        matrix = xgboost.DMatrix(values, feature_names=names, feature_types=types, enable_categorical=True)
-    chooser.predict(matrix, validate_features=False)
-
-    assert features_of(service)["plan"] == [1.0, None, 2.0, 0.0][:rows]
+    chooser.predict(categorical(CHOSEN[:rows]))
+    assert {name: list_of(column) for name, column in service.table().features.items()} == {
+        "age": CHOSEN["age"].tolist()[:rows]
+    }
+    forget(service)
+    chooser.inplace_predict(CHOSEN[:rows])
+    assert list_of(service.table().features["plan"]) == ["pro", None, "free", "basic"][:rows]
 
 
 def test_a_file_that_lightgbm_reads_itself_is_no_prediction_of_ours(service: Service, tmp_path: Path) -> None:

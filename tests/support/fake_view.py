@@ -71,8 +71,6 @@ class FakeView:
     decisions: Any = None
     explanations: Any = None
     notifications: Any = None
-    submit_part: Any = None
-    uploaded: Any = None
     erase: Any = None
     decide: Any = None
 

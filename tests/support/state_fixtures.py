@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.health import Health
 from driftline_processor.state import State
-from httpx2 import Response
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
@@ -69,10 +67,3 @@ class StateWithRoutes(Opened):
         self.state.start_storing()
         self.health = Health()
         self.client = TestClient(app_of(self.state, clock, self.health))
-
-    def part(self, number: int, body: str, upload: str = "labels") -> Response:
-        query = f"/v1/outcomes?model=churn&upload={upload}&part={number}"
-        return self.client.post(query, content=body, headers={"content-type": "text/csv"})
-
-    def upload(self, name: str = "labels") -> Any:
-        return self.client.get(f"/v1/outcomes/uploads/{name}").json()

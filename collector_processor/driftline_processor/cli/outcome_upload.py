@@ -1,9 +1,8 @@
-"""Send files of outcomes to a running processor in resumable parts, each of which counts once.
+"""Send files of outcomes to a running processor in parts.
 
-A file is split into parts of a fixed number of rows with deterministic bytes and only the columns of outcomes.
-CSV is sent as CSV, since only the receiver knows which texts are numbers; Parquet is sent as Arrow, JSON and
-NDJSON as NDJSON. Invalid rows are sent as well, so that the receiver reports them with the row numbers of the
-file.
+A file is split into parts of a fixed number of rows with only the columns of outcomes. CSV is sent as CSV, since only
+the receiver knows which texts are numbers; Parquet, JSON and NDJSON are sent as NDJSON. Invalid rows are sent as well,
+so that the receiver reports them with the row numbers of the file.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ from typing import IO, Any
 
 import httpx
 import pyarrow as pa
-import pyarrow.ipc
 import pyarrow.parquet as pq
-import xxhash
 from driftline.export.backoff import doubling_pauses
 from msgspec import Struct, field
 
@@ -33,6 +30,7 @@ from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, seconds_to_wait
 from driftline_processor.present.numbers import count, many
 from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.outcomes.column_reader import misfit_reason, plain_table
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
 from driftline_processor.readers.source import readable
@@ -45,7 +43,6 @@ ROWS = 50_000
 class UploadPart(Struct, frozen=True):
     """A part of a file of outcomes; ``models``: model names in its rows."""
 
-    number: int
     first: int
     rows: int
     kind: str
@@ -98,8 +95,8 @@ def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = RO
         )
     with readable(path):
         first = 0
-        for number, (count, kind, body, models) in enumerate(read(path, columns, say, rows)):
-            yield UploadPart(number, first, count, kind, body, frozenset(filter(None, models)))
+        for count, kind, body, models in read(path, columns, say, rows):
+            yield UploadPart(first, count, kind, body, frozenset(filter(None, models)))
             first += count
 
 
@@ -135,26 +132,24 @@ def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
 def _parquet(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
     file = pq.ParquetFile(path)
     chosen = columns.chosen(file.schema_arrow.names, path, say)
-    for table in _rebatched(file.iter_batches(min(rows, 65_536), columns=list(chosen)), rows):
-        renamed = table.select(list(chosen)).rename_columns(list(chosen.values())).replace_schema_metadata(None)
-        out = io.BytesIO()
-        with pa.ipc.new_stream(out, renamed.schema) as stream:
-            stream.write_table(renamed.combine_chunks())
-        models = pc.unique(renamed["model"]).to_pylist() if "model" in renamed.column_names else []
-        yield len(renamed), "application/vnd.apache.arrow.stream", out.getvalue(), _texts(models)
+    for batch in file.iter_batches(rows, columns=list(chosen)):
+        table = pa.Table.from_batches([batch]).select(list(chosen)).rename_columns(list(chosen.values()))
+        table = plain_table(table)
+        if wrong := misfit_reason(table):
+            raise BadInput(f"{path}: {wrong}")
+        models = pc.unique(table["model"]).to_pylist() if "model" in table.column_names else []
+        fields = [_json_values(column) for column in table.columns]
+        lines = (dict(zip(table.column_names, row, strict=True)) for row in zip(*fields, strict=True))
+        yield len(table), "application/x-ndjson", _bytes("\n".join(map(json.dumps, lines))), _texts(models)
 
 
-def _rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
-    """Yield tables of exactly ``rows`` rows, the last with fewer, whatever the batches of a file are."""
-    waiting: list[pa.Table] = []
-    for batch in batches:
-        waiting.append(pa.Table.from_batches([batch]))
-        while sum(map(len, waiting)) >= rows:
-            table = pa.concat_tables(waiting)
-            yield table.slice(0, rows)
-            waiting = [table.slice(rows)]
-    if sum(map(len, waiting)):
-        yield pa.concat_tables(waiting)
+def _json_values(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column for JSON: times as text, and NaN as null."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.string())
+    elif pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return list(column.to_pylist())
 
 
 def _ndjson(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
@@ -246,7 +241,6 @@ class UploadResult(Struct):
 
     accepted: int = 0
     rejected: int = 0
-    went_on: int = 0
     reasons: list[tuple[int | None, int, str]] = field(default_factory=list)
     models: set[str] = field(default_factory=set)
 
@@ -275,36 +269,16 @@ def upload_outcomes(
 ) -> UploadResult:
     """Send one file; ``sent`` is called with the number of rows that are stored.
 
-    Stored parts are not sent again, except those with rejected rows, so that their reasons are reported again.
     Raises :class:`BadInput` if the file cannot be read, or a part is rejected or not accepted.
     """
     address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
-    upload = upload_name(path, target, columns, rows)
+    pushed = UploadResult()
     with httpx.Client(base_url=address, timeout=120.0) as client:
-        progress = _uploaded_parts(client, upload, target, say)
-        next_part, faulty = int(progress.get("next", 0)), set(progress.get("parts_with_rejected", ()))
-        pushed = UploadResult(went_on=next_part)
-        pushed.accepted, pushed.rejected = int(progress.get("accepted", 0)), int(progress.get("rejected", 0))
         for part in split_outcomes(path, columns, say, rows):
-            if part.number >= next_part or part.number in faulty:
-                _take(pushed, part, _send(client, upload, part, target, say))
+            _take(pushed, part, _send(client, part, target, say))
             pushed.models |= part.models
             sent(part.rows)
     return pushed
-
-
-def upload_name(path: Path, target: UploadTarget, columns: OutcomeColumns, rows: int) -> str:
-    """Return the id of an upload, which depends on the bytes and the way they are sent."""
-    digest = xxhash.xxh3_128()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
-    identity = (target.model, target.environment, sorted(columns.given.items()), rows, path.suffix, pa.__version__)
-    digest.update(repr(identity).encode())
-    return f"push-{digest.hexdigest()}"
 
 
 def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> None:
@@ -313,20 +287,12 @@ def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> Non
     if answer.get("more_rejected"):
         rejected.append((None, answer["more_rejected"], "more rows of the same part were rejected"))
     pushed.reasons += rejected
-    if not answer["again"]:
-        pushed.accepted += answer["accepted"]
-        pushed.rejected += sum(rows for _, rows, _ in rejected)
+    pushed.accepted += answer["accepted"]
+    pushed.rejected += sum(rows for _, rows, _ in rejected)
 
 
-def _uploaded_parts(client: httpx.Client, upload: str, target: UploadTarget, say: Say) -> dict[str, Any]:
-    answer = _answer(lambda: client.get(f"/v1/outcomes/uploads/{upload}"), str(client.base_url), target, "nothing", say)
-    if answer.status_code == 404 and "no part of this upload" in answer.text:
-        return {}
-    return dict(_answer_document(answer, str(client.base_url)))
-
-
-def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
-    query = {"model": target.model, "environment": target.environment, "upload": upload, "part": str(part.number)}
+def _send(client: httpx.Client, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
+    query = {"model": target.model, "environment": target.environment}
     parameters = {name: value for name, value in query.items() if value}
     headers = {"content-type": part.kind}
     post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
@@ -365,9 +331,7 @@ def _answer(
         if wait == _SHORTEST_PAUSE:
             say(f"{problem}; retrying for {left:.0f} s")
         target.pause(pause)
-    raise BadInput(
-        f"{problem}; {present or 'nothing has arrived'}; run the command again, and it continues where it stopped"
-    )
+    raise BadInput(f"{problem}; {present or 'nothing has arrived'}; run the command again, and no row counts twice")
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -76,7 +76,7 @@ def push(
         typer.Option(metavar="SECONDS", min=0, help="How long to retry a part of a file that cannot be delivered."),
     ] = 60.0,
 ) -> None:
-    """Send files of outcomes. A second run continues where the first run stopped, and no row counts twice.
+    """Send files of outcomes. After an error, run the command again: no row counts twice.
 
     Exit code 0: all rows were accepted, 3: some rows were rejected, 2: bad input, or the rows could not be delivered.
     """
@@ -106,8 +106,6 @@ def push(
         for file in expand_paths(files):
             with _progress(file) as sent:
                 pushed = send(file, target, columns, say, sent)
-            if pushed.went_on:
-                say(f"{file}: an earlier run had sent {pushed.went_on:,} parts; this run continued after them")
             results.append((file, pushed))
             for sentence in sentences(file, pushed, SHOWN):
                 typer.echo(sentence)

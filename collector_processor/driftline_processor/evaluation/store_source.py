@@ -270,8 +270,8 @@ class StoreSource(Struct, eq=False, dict=True):
             if not baseline.provisional:
                 return Reference(baseline)
             return past.cold(self.series, baseline, self.window, settings.seasons)
-        zone, seasons, closed = settings.timezone, settings.seasons, closed_until(self.watermark)
-        return past.compared(self.series, baseline, settings.rolling, self.window, zone, closed, seasons)
+        zone, seasons = settings.timezone, settings.seasons
+        return past.compared(self.series, baseline, settings.rolling, self.window, zone, seasons)
 
     def season_mix(self, seasons: Seasons) -> F64:
         """Return the weight of the window's rows in each season: float64 (seasons,)."""

@@ -12,17 +12,15 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 from driftline.capture.model_identity import VERSION
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_text
-from driftline.tables.table import F64, I64, ModelKey
-from msgspec import Struct
+from driftline.tables.table import ModelKey
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -44,94 +42,16 @@ MOST_PER_SECOND: Final = 100.0
 _OPERATION = "outcome"
 
 
-class JoinedRows(Struct, frozen=True):
-    """n sampled predictions of one model with their outcomes.
-
-    Attributes:
-        time: int64 (n,), unix nanoseconds, as sent.
-        score: float64 (n,), for a regression the value, NaN if missing.
-        predicted: The decided class, None for a regression.
-        actual: Class texts, or numbers of a regression.
-        outcome_time: int64 (n,), unix nanoseconds, as sent.
-        received: Arrival of the predictions.
-        outcome_received: Arrival of the outcomes.
-        weight: float64 (n,).
-        trace_id: 16 bytes each.
-        span_id: 8 bytes each.
-        value: Values of the outcomes.
-        item: For a ranking, the item of each outcome.
-        slices: As stored.
-    """
-
-    key: ModelKey
-    id: Sequence[str]
-    time: I64
-    score: F64
-    predicted: Sequence[str | None]
-    actual: Sequence[str | float]
-    outcome_time: I64
-    received: I64
-    outcome_received: I64
-    weight: F64
-    trace_id: Sequence[bytes]
-    span_id: Sequence[bytes]
-    value: Sequence[float | None]
-    item: Sequence[str | None]
-    slices: Sequence[object]
-
-    def __len__(self) -> int:
-        return len(self.time)
+JoinedRow = Mapping[str, Any]
+"""A row of ``State.on_joined``: a sampled prediction with its outcome."""
 
 
-def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRows]:
-    """Return the sampled rows of a join, by model.
-
-    Args:
-        joined: Rows of ``State.on_joined``.
-        keys: The model of each series; rows of other series are left out.
-    """
-    sampled = traced_rows(joined)
-    tables = []
-    for number in pc.unique(sampled["series"]).to_pylist():
-        if number in keys:
-            rows = sampled.filter(pc.equal(sampled["series"], number))
-            predicted = rows["predicted"].to_pylist()
-            pairs = zip(rows["actual"].to_pylist(), rows["number"].to_pylist(), strict=True)
-            tables.append(
-                JoinedRows(
-                    key=keys[number],
-                    id=rows["id"].to_pylist(),
-                    time=rows["time"].to_numpy(),
-                    score=_floats(rows["score"]),
-                    predicted=predicted,
-                    actual=[
-                        value if regression and value is not None else class_text(value if text is None else text)
-                        for (text, value), regression in zip(pairs, (label is None for label in predicted), strict=True)
-                    ],
-                    outcome_time=rows["outcome_time"].to_numpy(),
-                    received=rows["received"].to_numpy(),
-                    outcome_received=rows["outcome_received"].to_numpy(),
-                    weight=_floats(rows["weight"]),
-                    trace_id=rows["trace_id"].to_pylist(),
-                    span_id=rows["span_id"].to_pylist(),
-                    value=rows["value"].to_pylist(),
-                    item=rows["item"].to_pylist(),
-                    slices=rows["slices"].to_pylist(),
-                )
-            )
-    return tables
-
-
-def _floats(column: pa.ChunkedArray) -> F64:
-    return np.asarray(column.to_numpy(), dtype=np.float64)
-
-
-def spans_request(rows: Iterable[JoinedRows], links: Links = NO_LINKS) -> bytes:
+def spans_request(rows: Iterable[tuple[ModelKey, JoinedRow]], links: Links = NO_LINKS) -> bytes:
     """Return outcome spans as the body of an ``ExportTraceServiceRequest``; ``links``: addresses of pages."""
     request = ExportTraceServiceRequest()
     scopes = {}
-    for table in rows:
-        environment = table.key.environment
+    for key, row in rows:
+        environment = key.environment
         if environment not in scopes:
             resource = request.resource_spans.add()
             resource.resource.attributes.append(_text(a.SERVICE_NAME, SERVICE))
@@ -139,59 +59,60 @@ def spans_request(rows: Iterable[JoinedRows], links: Links = NO_LINKS) -> bytes:
                 resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
             scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
             scopes[environment].scope.name, scopes[environment].scope.version = OWN_SCOPE, VERSION
-        scopes[environment].spans.extend(_spans(table, links))
+        scopes[environment].spans.append(_span(key, row, links))
     return bytes(request.SerializeToString())
 
 
-def _spans(rows: JoinedRows, links: Links) -> Iterator[Span]:
-    key = rows.key
-    model = [_text(a.ML_OPERATION_NAME, _OPERATION), _text(a.ML_MODEL_NAME, key.model)]
+def _span(key: ModelKey, row: JoinedRow, links: Links) -> Span:
+    text, number = row["actual"], row["number"]
+    is_number = row["predicted"] is None and number is not None  # the outcome of a regression
+    actual = number if is_number else class_text(number if text is None else text)
+    trace_id, parent = row["trace_id"], row["span_id"]
+    outcome_fields = (row["time"], row["outcome_time"], actual, row["weight"])
+    span_fields = (key.environment, key.model, row["id"], *outcome_fields, row["value"], row["item"], row["slices"])
+    identity = trace_id + parent + repr(span_fields).encode("utf-8", "replace")
+    arrived = max(row["received"], row["outcome_received"])  # the outcome may arrive first
+    span = Span(
+        trace_id=trace_id,
+        parent_span_id=parent,
+        span_id=_digest(identity, 8),
+        name=f"{_OPERATION} {key.model}",
+        kind=Span.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=arrived,
+        end_time_unix_nano=arrived,
+        attributes=_attributes(key, row, actual),
+    )
+    if page := links.prediction_link(key, row["id"]):
+        span.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))
+    if arrived - row["received"] > TRACE_WINDOW:
+        span.trace_id, span.parent_span_id = _digest(identity, 16), b""
+        span.links.add(trace_id=trace_id, span_id=parent)
+    return span
+
+
+def _attributes(key: ModelKey, row: JoinedRow, actual: str | float) -> Iterator[KeyValue]:
+    score, predicted = row["score"], row["predicted"]
+    yield _text(a.ML_OPERATION_NAME, _OPERATION)
+    yield _text(a.ML_MODEL_NAME, key.model)
     if key.version:
-        model.append(_text(a.ML_MODEL_VERSION, key.version))
-    for row in range(len(rows)):
-        arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the outcome may arrive first
-        trace_id, parent = rows.trace_id[row], rows.span_id[row]
-        outcome_fields = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row], float(rows.weight[row]))
-        more = (rows.value[row], rows.item[row], rows.slices[row])
-        span_fields = (key.environment, key.model, rows.id[row], *outcome_fields, *more)
-        identity = trace_id + parent + repr(span_fields).encode("utf-8", "replace")
-        span = Span(
-            trace_id=trace_id,
-            parent_span_id=parent,
-            span_id=_digest(identity, 8),
-            name=f"{_OPERATION} {key.model}",
-            kind=Span.SPAN_KIND_INTERNAL,
-            start_time_unix_nano=arrived,
-            end_time_unix_nano=arrived,
-            attributes=[*model, _text(a.ML_PREDICTION_ID, rows.id[row]), *_values(rows, row)],
-        )
-        if page := links.prediction_link(key, rows.id[row]):
-            span.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))
-        if arrived - int(rows.received[row]) > TRACE_WINDOW:
-            span.trace_id, span.parent_span_id = _digest(identity, 16), b""
-            span.links.add(trace_id=trace_id, span_id=parent)
-        yield span
-
-
-def _values(rows: JoinedRows, row: int) -> Iterator[KeyValue]:
-    score, predicted, actual = float(rows.score[row]), rows.predicted[row], rows.actual[row]
-    if not math.isnan(score):
-        name = a.ML_PREDICTION_VALUE if predicted is None else a.ML_PREDICTION_SCORE
-        yield KeyValue(key=name, value=AnyValue(double_value=score))
+        yield _text(a.ML_MODEL_VERSION, key.version)
+    yield _text(a.ML_PREDICTION_ID, row["id"])
+    if score is not None and not math.isnan(score):
+        yield _number(a.ML_PREDICTION_VALUE if predicted is None else a.ML_PREDICTION_SCORE, score)
     if predicted is not None:
         yield _text(a.ML_PREDICTION_CLASS, predicted)
-    if isinstance(actual, str):
-        yield _text(a.ML_OUTCOME_ACTUAL, actual)
-    else:
-        yield KeyValue(key=a.ML_OUTCOME_ACTUAL, value=AnyValue(double_value=actual))
-    yield KeyValue(key=a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO, value=AnyValue(int_value=int(rows.outcome_time[row])))
-    if rows.weight[row] != 1.0:
-        yield KeyValue(key=a.DRIFTLINE_OUTCOME_WEIGHT, value=AnyValue(double_value=float(rows.weight[row])))
-    item, worth = rows.item[row], rows.value[row]
-    if item is not None:
-        yield _text(a.DRIFTLINE_OUTCOME_ITEM, item)
-    if worth is not None:
-        yield KeyValue(key=a.DRIFTLINE_OUTCOME_VALUE, value=AnyValue(double_value=worth))
+    yield _text(a.ML_OUTCOME_ACTUAL, actual) if isinstance(actual, str) else _number(a.ML_OUTCOME_ACTUAL, actual)
+    yield KeyValue(key=a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO, value=AnyValue(int_value=row["outcome_time"]))
+    if row["weight"] != 1.0:
+        yield _number(a.DRIFTLINE_OUTCOME_WEIGHT, row["weight"])
+    if row["item"] is not None:
+        yield _text(a.DRIFTLINE_OUTCOME_ITEM, row["item"])
+    if row["value"] is not None:
+        yield _number(a.DRIFTLINE_OUTCOME_VALUE, row["value"])
+
+
+def _number(key: str, number: float) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(double_value=number))
 
 
 def _text(key: str, text: str) -> KeyValue:
@@ -241,7 +162,8 @@ class OutcomeSpans:
         allowed_rows = sampled.slice(0, allowed)
         if not set(pc.unique(allowed_rows["series"]).to_pylist()) <= self._keys.keys():
             self._keys = self._read_keys()
-        body = spans_request(joined_rows(allowed_rows, self._keys), self._links)
+        rows = [(self._keys[row["series"]], row) for row in allowed_rows.to_pylist() if row["series"] in self._keys]
+        body = spans_request(rows, self._links)
         for offer in self._offers:
             offer(body)
 

@@ -19,7 +19,6 @@ from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
-from .deduplication import UploadPart
 from .transaction import Intake, Request
 
 _log = logging.getLogger(__name__)
@@ -32,9 +31,6 @@ _ROW_BYTES = 64  # approximate bytes of an outcome over HTTP
 
 _Waiting = tuple[Request, int, "Future[Receipt]"]
 
-_Key = tuple[bytes, UploadPart | None]
-"""Identifies a request while it is written: its digest, and the part of its upload."""
-
 
 class RequestQueue:
     """Accepts requests from any thread; call :meth:`start` before the first, :meth:`stop` after the last."""
@@ -45,7 +41,7 @@ class RequestQueue:
         self._limit, self._bytes = queue_bytes, 0
         self._queue: deque[_Waiting] = deque()
         self._pace = GroupPace()
-        self._unanswered: dict[_Key, Future[Receipt]] = {}
+        self._unanswered: dict[bytes, Future[Receipt]] = {}
         self._ready = threading.Condition()
         self._stopping = self._abandoned = False
         self._writing = threading.RLock()
@@ -120,36 +116,33 @@ class RequestQueue:
         with self._writing:
             self._intake.take(requests, position, received)
 
-    def submit_outcomes(
-        self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart | None = None
-    ) -> Future[Receipt]:
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Queue outcomes from other sources than OTLP; ``digest``: 16 bytes that identify the request.
 
-        ``part``: the part of an upload. Raises Overloaded if the queue is full.
+        Raises Overloaded if the queue is full.
         """
-        return self.offer(Request(digest, outcomes=tables, part=part), _ROW_BYTES * sum(map(len, tables)))
+        return self.offer(Request(digest, outcomes=tables), _ROW_BYTES * sum(map(len, tables)))
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
         """Queue a decoded request of ``size`` bytes; a repeated request gets the same future while it is written.
 
         Raises Overloaded if the queue is full or the receipt would be too late, and StorageOutage.
         """
-        if not request.rows and not request.rejected and request.part is None and not request.moves:
+        if not request.rows and not request.rejected and not request.moves:
             return _done(Receipt())
         if (outage := self.outage) is not None:
             raise StorageOutage(outage)
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
-        key = request.digest, request.part
         with self._ready:
-            if key in self._unanswered:
-                return self._unanswered[key]
+            if request.digest in self._unanswered:
+                return self._unanswered[request.digest]
             self._check(size)
             self._queue.append((request, size, future))
             self._bytes += size
-            self._unanswered[key] = future
+            self._unanswered[request.digest] = future
             self._ready.notify()
-        future.add_done_callback(lambda _: self._unanswered.pop(key, None))
+        future.add_done_callback(lambda _: self._unanswered.pop(request.digest, None))
         return future
 
     def _check(self, size: int) -> None:

@@ -65,7 +65,7 @@ from driftline_processor.store.training_runs import TrainingRuns
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
-from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, StoredPart, UploadPart, Uploads, digest_of
+from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
     add_binned,
@@ -247,7 +247,6 @@ class Request(Struct):
         baselines: JSON of baselines that a service sent.
         training_runs: Finished training runs.
         pushed: JSON of baselines that a user activated.
-        part: The part of an upload, None otherwise.
         offsets: Positions in topics of Kafka after this request.
         readings: Progress of queries of business series.
         more_digests: Digests of new requests that were decoded together with the first.
@@ -261,7 +260,6 @@ class Request(Struct):
     points: Sequence[Point] = ()
     rejected: Counter[str] = field(default_factory=Counter)
     pushed: Sequence[str] = ()
-    part: UploadPart | None = None
     offsets: Sequence[Offset] = ()
     more_digests: Sequence[bytes] = ()
     training_runs: Sequence[TrainingRun] = ()
@@ -317,7 +315,6 @@ class Intake:
         connection, now = self._connection, self._clock()
         self._requests = SeenDigests(connection, "requests", REQUESTS_KEPT, now)
         self._batches = SeenDigests(connection, "batches", BATCHES_KEPT, now)
-        self.uploads = Uploads(connection, now)
         self.offsets = read_offsets(connection)
         self.position = mark(connection, _POSITION)
         self.watermarks: Watermarks = read_watermarks(connection)
@@ -398,18 +395,12 @@ class Intake:
     def _sort(self, request: Request, work: _Work) -> Receipt:
         """Add a request to the work, unless it was stored before."""
         work.offsets.update({offset[:3]: offset.next for offset in request.offsets})
-        if request.part is not None:
-            state, stored_part = self.uploads.known(request.part, request.digest)
-            if stored_part is not None:
-                work.unused["request_seen"] += request.rows
-                return Receipt(stored_part.accepted if state == "again" else 0, part=state)
-        elif request.digest in self._requests:
+        if request.digest in self._requests:
             work.unused["request_seen"] += request.rows
             return Receipt(request.rows, request.rejected)
-        else:
-            for digest in (request.digest, *request.more_digests):
-                self._requests.add(digest, work.now)
-                work.digests.append(digest)
+        for digest in (request.digest, *request.more_digests):
+            self._requests.add(digest, work.now)
+            work.digests.append(digest)
         rejected = Counter[str]()
         sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
         for text, source in [*sent, *((text, "push") for text in request.pushed)]:
@@ -469,11 +460,7 @@ class Intake:
             elif added is not None:
                 work.business.append(added)
         work.unused.update(request.rejected + rejected)
-        accepted = request.rows - rejected.total()
-        if request.part is not None:
-            refused = request.part.rejected + rejected.total()
-            self.uploads.add(request.part, StoredPart(request.digest, accepted, refused, work.now))
-        return Receipt(accepted, request.rejected + rejected)
+        return Receipt(request.rows - rejected.total(), request.rejected + rejected)
 
     def _keep_run(self, run: TrainingRun, work: _Work, rejected: Counter[str]) -> None:
         if not 0 < run.end < work.now + LATEST:
@@ -659,10 +646,8 @@ class Intake:
         self.balances.write(connection)
         self.business.write(connection, work.business, work.readings)
         self.business_streams.write(connection)
-        self.uploads.write(connection)
         write_offsets(connection, [Offset(*place, following) for place, following in work.offsets.items()], work.now)
         self._requests.expire(work.now)
-        self.uploads.expire(work.now)
         self._batches.expire(work.now)
 
 

@@ -21,7 +21,7 @@ from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.completeness import forget_old_balances
-from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_uploads
+from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT
 from driftline_processor.ingest.queue_offsets import forget_old_offsets
 from driftline_processor.ingest.transaction import forget_old_positions, forget_old_watermarks, note_listening
 from driftline_processor.join.matching import note_successors
@@ -135,7 +135,6 @@ class Upkeep:
             forget_old_points(self._connection, now - self._retention)
             forget_streams(self._connection, "received < ?", now - self._retention)
             note_listening(self._connection, now)
-            forget_old_uploads(self._connection, now)
             forget_old_offsets(self._connection)
             forget_old_positions(self._connection)
         if self._written is None:  # not at the start, because it reads all panes once

@@ -14,16 +14,19 @@ from itertools import pairwise
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
-from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import AnySeasonality
 
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.receipts import Receipt
 from driftline_processor.store.baselines import ActiveBaseline, Baselines
 from driftline_processor.store.database import Connection, Store
 from driftline_processor.store.duplicate_rows import repeats_between
-from driftline_processor.store.reference_panes import StoredPast, add_seasons, counted_panes, read_counted
+from driftline_processor.store.pane_memory import PaneMemory
+from driftline_processor.store.panes import performance_fold
+from driftline_processor.store.reference_panes import PLAIN, KeptStretches, RememberedPast, add_seasons, without_notes
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import slices_between
 
@@ -44,19 +47,21 @@ def production_baseline(
 
     A rolling reference uses this repeatedly: "the last 30 days without the last".
     """
-    starts = counted_panes(connection, series.number, like.fold, since, until)
+    memory = PaneMemory(connection, {like.fold: like}.get)
+    past = RememberedPast(memory, KeptStretches(), series, like)
+    starts = past.starts(since, until)
     stretches = TimeGrid.of(starts)
     if not len(starts):
         return None
-    ends = (
-        []
-        if stretches is None
-        else [stretches.start + index * stretches.length for index in range(stretches.count + 1)]
-    )
-    ends = [since, *(min(max(end, since), until) for end in ends), until]  # before, in each period, and after
-    panes = read_counted(connection, series, like, list(pairwise(ends)), outcomes=True)
-    whole = merge(panes)
-    blocks = None if stretches is None else TimeBlocks.folded(stretches, panes[1:-1], like.bins)
+    # the delay of outcomes is not a property of the model
+    folds = {"": PLAIN.__contains__, performance_fold(series.task): lambda part: part != DELAY}
+    [whole] = memory.counted(series, like.fold, [Window("", since, until)], folds)
+    whole = without_notes(whole, like)
+    blocks = None
+    if stretches is not None:
+        ends = [stretches.start + index * stretches.length for index in range(stretches.count + 1)]
+        periods = list(pairwise(min(max(end, since), until) for end in ends))
+        blocks = TimeBlocks.folded(stretches, past.panes(periods), like.bins)
     if not whole.rows:
         return None
     fitted = like.extras.pca_fit and replace(like.extras.pca_fit, rows=0)  # its space was fitted to other rows
@@ -78,7 +83,7 @@ def production_baseline(
     )
     if seasonality is None:
         return baseline
-    return add_seasons(StoredPast(connection, series, baseline), baseline, since, until, seasonality)
+    return add_seasons(past, baseline, since, until, seasonality)
 
 
 class ConfiguredBaselineError(Exception):

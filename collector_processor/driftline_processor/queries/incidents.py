@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
@@ -30,7 +30,6 @@ from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.verdicts import verdict_reason
 from driftline_processor.present.wording import printable, short
 
-from .interruptions import Interruption
 from .overview import ModelView
 
 IncidentKind = Literal["verdict", "objective", "service", "labels", "drift", "latency"]
@@ -107,16 +106,12 @@ def incidents_of(model: ModelView) -> list[Incident]:
 
     Windows of several lengths with the same subject at the same time are one incident.
     """
-    windows = _windows(model)
-    return _incidents(model, windows, state_spans(_closed(windows), model.timezone))
+    return [*_read(model, None).incidents]
 
 
-def _incidents(
-    model: ModelView, all_windows: Windows, spans: Sequence[StateSpan], moved: _Moved | None = None
-) -> list[Incident]:
+def _incidents(model: ModelView, spans: Sequence[StateSpan], moved: _Moved) -> list[Incident]:
     incidents = [*_verdicts(model, spans), *_interrupted(model)]
-    moved = _sizes_by_window(all_windows, {}) if moved is None else moved
-    for windows in all_windows:
+    for windows in model.windows.values():
         incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         incidents += _failures(model, windows)
     return sorted(_folded(incidents), key=_order)
@@ -143,9 +138,9 @@ class IncidentLog:
         """Return the incidents of these models, open ones first by severity."""
         before, current, incidents = self._read, dict(self._read), list[Incident]()
         for model in models:
-            known_reading, windows = before.get(model.key), _windows(model)
-            if known_reading is None or not known_reading.holds(model, windows):
-                current[model.key] = known_reading = _read(model, windows, known_reading)
+            known_reading = before.get(model.key)
+            if known_reading is None or not known_reading.holds(model):
+                current[model.key] = known_reading = _read(model, known_reading)
             incidents += known_reading.incidents
         self._read = current
         return sorted(incidents, key=_order)
@@ -154,102 +149,56 @@ class IncidentLog:
 _Moved = dict[int, tuple[Evaluation, Mapping[str, Size]]]
 """Id of a window with an incident → the window, and the size of each drifted column."""
 
-Windows = tuple[tuple[Evaluation, ...], ...]
-"""Copies of the lists of windows per length, oldest first, because the lists change in place."""
-
-
-def _windows(model: ModelView) -> Windows:
-    return tuple(tuple(window) for window in model.windows.values())
-
-
-def _closed(windows: Windows) -> list[Evaluation]:
-    return [evaluation for window in windows for evaluation in window if evaluation.closed]
-
 
 class _Read(Struct, frozen=True):
     """The incidents of a model, and their input.
 
     Attributes:
+        closed: Its closed windows; a copy, because the lists of windows change in place.
+        facts: Other inputs, for a comparison.
         moved: Sizes of drift in windows with an incident.
         readings: Id of a closed window → the window, and the result of its outcomes.
-        spans: Periods in which the model was healthy or degraded, by the closed windows.
     """
 
-    windows: Windows
-    verdict: Verdict | None
-    in_use: bool
-    timezone: str
-    interruptions: tuple[Interruption, ...]
+    closed: Sequence[Evaluation]
+    facts: tuple[object, ...]
     readings: Mapping[int, tuple[Evaluation, Reading]]
-    spans: Sequence[StateSpan]
     moved: _Moved
     incidents: Sequence[Incident]
 
-    def holds(self, model: ModelView, windows: Windows) -> bool:
+    def holds(self, model: ModelView) -> bool:
         """Return True if the incidents are unchanged."""
-        return (
-            (self.verdict is model.verdict or self.verdict == model.verdict)
-            and (self.in_use, self.timezone, len(self.windows)) == (model.in_use, model.timezone, len(windows))
-            and self.interruptions == model.interruptions
-            and all(_identical(before, now) for before, now in zip(self.windows, windows, strict=True))
-        )
+        closed = _closed(model)
+        is_same = len(self.closed) == len(closed) and all(map(operator.is_, self.closed, closed))
+        return is_same and self.facts == _facts(model)
 
 
-def _identical(before: Sequence[Evaluation], now: Sequence[Evaluation]) -> bool:
-    return len(before) == len(now) and all(map(operator.is_, before, now))
+def _closed(model: ModelView) -> list[Evaluation]:
+    return [evaluation for window in model.windows.values() for evaluation in window if evaluation.closed]
 
 
-def _read(model: ModelView, windows: Windows, before: _Read | None) -> _Read:
+def _read(model: ModelView, before: _Read | None) -> _Read:
     """Compute the incidents of a model; results of known closed windows are reused."""
-    closed, readings = _closed(windows), dict[int, tuple[Evaluation, Reading]]()
-    if before is not None and before.timezone != model.timezone:
-        before = None
-    if before is not None and _identical(_closed(before.windows), closed):
-        is_unchanged = (before.verdict, before.in_use) == (model.verdict, model.in_use)
-        is_unchanged = is_unchanged and before.interruptions == model.interruptions
-        if is_unchanged and _open_words(before.windows) == _open_words(windows):
-            return replace(before, windows=windows)
-        moved = _sizes_by_window(windows, before.moved)
-        incidents = _incidents(model, windows, before.spans, moved)
-        return replace(
-            before,
-            windows=windows,
-            verdict=model.verdict,
-            in_use=model.in_use,
-            interruptions=model.interruptions,
-            moved=moved,
-            incidents=incidents,
-        )
+    closed, readings = _closed(model), dict[int, tuple[Evaluation, Reading]]()
     known_readings = {} if before is None else before.readings
 
     def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
         evaluation_read, reading = known_readings.get(id(evaluation), (None, None))
-        if evaluation_read is not evaluation or reading is None:
+        if evaluation_read is not evaluation or reading is None or reading.context != context:
             reading = read_outcomes(evaluation, context)
         readings[id(evaluation)] = (evaluation, reading)
         return reading
 
     spans = state_spans(closed, model.timezone, remembered)
-    moved = _sizes_by_window(windows, {} if before is None else before.moved)
-    incidents = _incidents(model, windows, spans, moved)
-    return _Read(
-        windows=windows,
-        verdict=model.verdict,
-        in_use=model.in_use,
-        timezone=model.timezone,
-        interruptions=model.interruptions,
-        readings=readings,
-        spans=spans,
-        moved=moved,
-        incidents=incidents,
-    )
+    moved = _sizes_by_window(model, {} if before is None else before.moved)
+    return _Read(closed, _facts(model), readings, moved, _incidents(model, spans, moved))
 
 
-def _open_words(windows: Windows) -> list[object]:
-    """Return the parts of open windows that incidents depend on, for a comparison."""
-    return [
+def _facts(model: ModelView) -> tuple[object, ...]:
+    """Return what incidents depend on besides closed windows: the state of the model, and facts of open windows."""
+    open_windows = [
         (
-            *(place, evaluation.window, evaluation.incident),
+            *(name, evaluation.window, evaluation.incident),
             {
                 part: "" if (column := _column(evaluation, part)) is None else column.size
                 for part in evaluation.incident
@@ -257,10 +206,11 @@ def _open_words(windows: Windows) -> list[object]:
             evaluation.label_sla
             and (evaluation.label_sla.state, evaluation.label_sla if evaluation.label_sla.state == "broken" else None),
         )
-        for place, window in enumerate(windows)
+        for name, window in model.windows.items()
         for evaluation in window
         if not evaluation.closed
     ]
+    return model.verdict, model.in_use, model.timezone, model.interruptions, open_windows
 
 
 class _Stretch(Struct, Generic[T]):
@@ -311,40 +261,35 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
     for span in spans:
         verdict = span.verdict
         if verdict.state == "degraded" and span.until is not None:
-            yield _incident(
-                model=model,
+            yield Incident(
+                key=model.key,
                 kind="verdict",
                 subject="degraded",
                 since=verdict.since,
                 until=span.until,
-                window=span.window,
+                windows=(span.window,),
                 start=verdict.window_start,
                 sentence=verdict_reason(verdict),
                 ended="The outcomes no longer showed a degradation.",
+                timezone=model.timezone,
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):
-        window = next(
-            (
-                name
-                for name, window in model.windows.items()
-                if any(
-                    (evaluation.window.start, evaluation.window.end) == (now.window_start, now.window_end)
-                    for evaluation in window
-                )
-            ),
-            "",
-        )
-        start = now.window_start if window else None
-        yield _incident(
-            model=model,
+        windows = tuple(
+            name
+            for name, evaluations in model.windows.items()
+            if any((one.window.start, one.window.end) == (now.window_start, now.window_end) for one in evaluations)
+        )[:1]
+        yield Incident(
+            key=model.key,
             kind="verdict",
             subject=now.state,
             since=now.since,
             until=None,
-            window=window,
-            start=start,
+            windows=windows,
+            start=now.window_start if windows else None,
             sentence=verdict_reason(now),
             ended="",
+            timezone=model.timezone,
         )
 
 
@@ -358,23 +303,24 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
             end_words = "No window was late any more."
-        yield _incident(
-            model=model,
+        yield Incident(
+            key=model.key,
             kind="verdict",
             subject=interruption.kind,
             since=interruption.since,
             until=interruption.until,
-            window="",
+            windows=(),
             start=None,
             sentence=sentence,
             ended=end_words if over else "",
+            timezone=model.timezone,
         )
 
 
-def _sizes_by_window(all_windows: Windows, before: _Moved) -> _Moved:
+def _sizes_by_window(model: ModelView, before: _Moved) -> _Moved:
     """Return the sizes of all columns with an incident per window; details of a window are read once."""
     moved: _Moved = {}
-    for evaluation in chain.from_iterable(all_windows):
+    for evaluation in chain.from_iterable(model.windows.values()):
         if evaluation.incident:
             evaluation_before, sizes = before.get(id(evaluation), (None, {}))
             if evaluation_before is not evaluation:
@@ -395,17 +341,11 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
         name = part_words(
             stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
         )
-        since = stretch.shown[0][1]
-        incident = _of_stretch(
-            model=model,
-            kind="drift",
-            stretch=stretch,
-            since=since,
-            sentence=f"{name} drifts{how}.",
-            ended=_quiet(stretch),
-            telling=evaluation,
+        incident = _of_stretch(model, "drift", stretch, f"{name} drifts{how}.", _quiet(stretch))
+        window = evaluation.window
+        yield replace(
+            incident, since=stretch.shown[0][1], windows=(window.name,), start=window.start, size=largest or ""
         )
-        yield replace(incident, size=largest or "")
 
 
 def _quiet(stretch: _Stretch[int]) -> str:
@@ -430,20 +370,12 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         )
 
     for stretch in _stretches(windows, broken, met):
-        first, objective = stretch.shown[0]
+        _, objective = stretch.shown[0]
         value_words = printable(objective_sentence(objective))
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
-        since = objective.since or first.window.start
-        yield _of_stretch(
-            model=model,
-            kind="objective",
-            stretch=stretch,
-            since=since,
-            sentence=sentence,
-            ended="It was met again.",
-            telling=first,
-        )
+        incident = _of_stretch(model, "objective", stretch, sentence, "It was met again.")
+        yield replace(incident, since=objective.since or incident.since)
 
 
 def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -458,16 +390,7 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
 
     for stretch in _stretches(windows, broken, kept):
-        first, sentence = stretch.shown[0]
-        yield _of_stretch(
-            model=model,
-            kind="labels",
-            stretch=stretch,
-            since=first.window.start,
-            sentence=sentence,
-            ended="Outcomes came in time again.",
-            telling=first,
-        )
+        yield _of_stretch(model, "labels", stretch, stretch.shown[0][1], "Outcomes came in time again.")
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -482,82 +405,29 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         return id(evaluation) in failing
 
     for stretch in _stretches(windows, failed, answered):
-        first, failure = stretch.shown[0]
+        failure = stretch.shown[0][1]
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
-            end_words = "Calls are answered as before."
-            yield _of_stretch(
-                model=model,
-                kind="service",
-                stretch=stretch,
-                since=first.window.start,
-                sentence=sentence,
-                ended=end_words,
-                telling=first,
-            )
-            continue
-        end_words = "Calls are as quick as before."
-        slower = _of_stretch(
-            model=model,
-            kind="latency",
-            stretch=stretch,
-            since=first.window.start,
-            sentence=sentence,
-            ended=end_words,
-            telling=first,
-        )
-        yield replace(
-            slower, minor=all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
-        )
+            yield _of_stretch(model, "service", stretch, sentence, "Calls are answered as before.")
+        else:
+            slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as quick as before.")
+            is_minor = all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
+            yield replace(slower, minor=is_minor)
 
 
-def _of_stretch(
-    model: ModelView,
-    kind: IncidentKind,
-    stretch: _Stretch[T],
-    since: int,
-    sentence: str,
-    ended: str,
-    telling: Evaluation,
-) -> Incident:
-    over = stretch.ended
-    until = None if over is None else over.window.start
-    window = telling.window
-    return _incident(
-        model=model,
-        kind=kind,
-        subject=stretch.subject,
-        since=since,
-        until=until,
-        window=window.name,
-        start=window.start,
-        sentence=sentence,
-        ended="" if over is None else ended,
-    )
-
-
-def _incident(
-    model: ModelView,
-    kind: IncidentKind,
-    subject: str,
-    since: int | None,
-    until: int | None,
-    window: str,
-    start: int | None,
-    sentence: str,
-    ended: str,
-) -> Incident:
-    windows = (window,) if window else ()
+def _of_stretch(model: ModelView, kind: IncidentKind, stretch: _Stretch[T], sentence: str, ended: str) -> Incident:
+    """Return the incident of a run of windows, shown by its first window."""
+    over, window = stretch.ended, stretch.shown[0][0].window
     return Incident(
         key=model.key,
         kind=kind,
-        subject=subject,
-        since=since,
-        until=until,
-        windows=windows,
-        start=start,
+        subject=stretch.subject,
+        since=window.start,
+        until=None if over is None else over.window.start,
+        windows=(window.name,),
+        start=window.start,
         sentence=sentence,
-        ended=ended,
+        ended="" if over is None else ended,
         timezone=model.timezone,
     )
 

@@ -85,9 +85,8 @@ class HttpReceiver:
     def start(self, intake: Intake) -> None:
         """Start to serve."""
         counters, clock = self._around.counters, self._around.clock
-        outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.submit_part)
-        uploads = outcomes_http.upload_routes(intake.uploaded)
-        self._port.start(otlp_app(partial(_accept, intake), [*outcomes, *uploads]), self._around.grace)
+        outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock)
+        self._port.start(otlp_app(partial(_accept, intake), outcomes), self._around.grace)
 
     def stop(self, grace: float) -> None:
         """Reject new requests, wait up to ``grace`` seconds for running ones, and free the port."""

@@ -1,17 +1,14 @@
-"""Receive outcomes by ``POST /v1/outcomes``: JSON, NDJSON, CSV, Parquet or Arrow.
+"""Receive outcomes by ``POST /v1/outcomes``: JSON, NDJSON or CSV, plain or gzip.
 
-The body is plain or gzip, whole or in resumable parts. ``GET /v1/outcomes/uploads/{name}`` returns the progress of a
-file sent in parts. The routes are on the ports of the pages and of OTLP/HTTP, so that a service needs one address
-only.
+The route is on the ports of the pages and of OTLP/HTTP, so that a service needs one address only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -19,17 +16,13 @@ import xxhash
 from driftline.semconv import attributes, metrics
 from driftline.tables.table import OutcomeTable
 from msgspec import Struct
-from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
-from driftline_processor.present.wording import iso_time
-from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
@@ -42,9 +35,6 @@ _log = logging.getLogger("driftline")
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Accepts tables and the digest of the request; the future resolves when the transaction is on disk."""
 
-SubmitPart = Callable[[list[OutcomeTable], bytes, UploadPart], "Future[Receipt]"]
-"""Accepts tables of a part of an upload, possibly none."""
-
 MAX_JSON = 32 * 2**20
 """Maximum bytes of JSON, which becomes a Python object per field; larger files are NDJSON or CSV."""
 
@@ -54,10 +44,6 @@ MAX_FILE = 128 * 2**20
 PARSERS = 2
 """Threads for parsing documents; others wait, and OTLP never waits for them."""
 
-MAX_UPLOAD = 200
-_NUMBER = re.compile("[0-9]{1,9}")
-NOTHING_MORE: Mapping[str, object] = {}
-
 Parse = Callable[[bytes, str | None, str | None], ParsedDocument]
 """Parses a document; model and environment of the request are defaults for its rows."""
 
@@ -66,24 +52,16 @@ _FORMATS: dict[str, tuple[Parse, int]] = {
     "application/x-ndjson": (parse_ndjson, MAX_FILE),
     "application/jsonl": (parse_ndjson, MAX_FILE),
     "text/csv": (parse_csv, MAX_FILE),
-    "application/vnd.apache.parquet": (parse_parquet, MAX_FILE),
-    "application/vnd.apache.arrow.stream": (parse_arrow, MAX_FILE),
 }
 
 
-def routes(
-    submit: SubmitOutcomes,
-    counters: Counters,
-    clock: Callable[[], int] = time.time_ns,
-    submit_part: SubmitPart | None = None,
-) -> list[BaseRoute]:
+def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
     Args:
         submit: Called once per request with usable outcomes.
         counters: Counters of unusable outcomes.
         clock: Unix nanoseconds, the default time of outcomes.
-        submit_part: Called once per part of an upload; None = no uploads.
     """
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
 
@@ -97,7 +75,6 @@ def routes(
             body = await receive_body(request, limit)
             model = text_of(request.query_params.get("model"), "model")
             environment = text_of(request.query_params.get("environment"), "environment")
-            upload_part = named_part(request.query_params)
             now = clock()
             form = _Form(kind, parse, model, environment)
             read = await asyncio.get_running_loop().run_in_executor(parsers, _read, body, form, now)
@@ -112,43 +89,22 @@ def routes(
         except ClientDisconnect:
             return Response(status_code=400)
         parsed, tables = read.parsed, read.tables
-        part = None if upload_part is None else UploadPart(*upload_part, parsed.rejections)
-        if part is not None and submit_part is None:
-            return _error(
-                400,
-                "this address does not accept uploads in parts; send them to the processor that stores the outcomes",
-            )
         if not tables and _all_lack_model(parsed):
             return _error(400, _no_model())
-        if part is None:
-            _count(counters, parsed)
-            if not tables:
-                return _answer(Receipt(), parsed)
+        _count(counters, parsed)
+        if not tables:
+            return _answer(Receipt(), parsed)
         try:
-            if part is None or submit_part is None:
-                # A repeated outcome without a time is a new outcome (1, then 0, then 1 again), not a resend.
-                digest = read.digest if read.timed else xxhash.xxh3_128_digest(read.digest + now.to_bytes(8, "little"))
-                future = submit(tables, digest)
-            else:
-                future = submit_part(tables, read.digest, part)
-            receipt = await asyncio.wrap_future(future)
+            # A repeated outcome without a time is a new outcome (1, then 0, then 1 again), not a resend.
+            digest = read.digest if read.timed else xxhash.xxh3_128_digest(read.digest + now.to_bytes(8, "little"))
+            receipt = await asyncio.wrap_future(submit(tables, digest))
         except Overloaded as overloaded:
             return retry_later(overloaded)
         except Exception:
             # Nothing was acknowledged, and senders retry 503.
             _log.exception("outcomes could not be stored")
             return retry_later(Overloaded(), "the outcomes could not be stored; see the log of driftline")
-        if part is None:
-            return _answer(receipt, parsed)
-        if receipt.part == "other":
-            return _error(
-                409,
-                f"part {part.number} of this upload had different bytes; if the file has changed, "
-                "use a different upload name",
-            )
-        if receipt.part == "new":
-            _count(counters, parsed)
-        return _answer(receipt, parsed, {"upload": part.upload, "part": part.number, "again": receipt.part == "again"})
+        return _answer(receipt, parsed)
 
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
 
@@ -195,22 +151,6 @@ def _read(body: Body, form: _Form, now: int) -> _Document:
     return _Document(parsed, tables, bool((parsed.rows.time != 0).all()), digest.digest())
 
 
-def named_part(query_params: QueryParams) -> tuple[str, int] | None:
-    """Return upload and part number of a request, None if it is not a part.
-
-    Raises :class:`UnusableField` for only one of them, and for an invalid name or number.
-    """
-    upload, part = query_params.get("upload"), query_params.get("part")
-    if upload is None and part is None:
-        return None
-    if not upload or len(upload) > MAX_UPLOAD or part is None or not _NUMBER.fullmatch(part):
-        raise UnusableField(
-            "a part of an upload needs ?upload=NAME&part=0: the name of the upload with "
-            f"1 to {MAX_UPLOAD} characters, and the number of the part"
-        )
-    return upload, int(part)
-
-
 def _count(counters: Counters, parsed: ParsedDocument) -> None:
     if parsed.rejections:
         counters.add(
@@ -218,7 +158,7 @@ def _count(counters: Counters, parsed: ParsedDocument) -> None:
         )
 
 
-def _answer(receipt: Receipt, parsed: ParsedDocument, more: Mapping[str, object] = NOTHING_MORE) -> Response:
+def _answer(receipt: Receipt, parsed: ParsedDocument) -> Response:
     rejected: list[dict[str, object]] = [{"index": index, "reason": reason} for index, reason in parsed.rejected]
     # Rejections by the state (an outcome for an expired prediction) are counted by reason, not listed by row.
     rejected += [
@@ -227,7 +167,7 @@ def _answer(receipt: Receipt, parsed: ParsedDocument, more: Mapping[str, object]
     answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
     if parsed.more:
         answer["more_rejected"] = parsed.more
-    return JSONResponse({**answer, **more})
+    return JSONResponse(answer)
 
 
 def _no_model() -> str:
@@ -240,33 +180,3 @@ def _all_lack_model(parsed: ParsedDocument) -> bool:
 
 def _error(status: int, sentence: str) -> Response:
     return JSONResponse({"error": sentence}, status_code=status)
-
-
-SHOWN_PARTS = 10_000
-
-
-def upload_routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
-    """Return the route of the progress of uploads.
-
-    Args:
-        found: Returns an upload by name, None for an unknown one.
-    """
-
-    async def upload(request: Request) -> Response:
-        name = request.path_params["name"]
-        known_upload = found(name)
-        if known_upload is None:
-            return JSONResponse({"error": "no part of this upload has arrived; begin with ?part=0"}, status_code=404)
-        return JSONResponse(
-            {
-                "upload": name,
-                "parts": known_upload.parts,
-                "next": known_upload.next,
-                "accepted": known_upload.accepted,
-                "rejected": known_upload.rejected,
-                "received": iso_time(known_upload.received),
-                "parts_with_rejected": list(known_upload.faulty[:SHOWN_PARTS]),
-            }
-        )
-
-    return [Route("/v1/outcomes/uploads/{name:path}", upload, methods=["GET"])]

@@ -16,7 +16,6 @@ from msgspec import Struct
 from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal
@@ -54,12 +53,6 @@ class Intake(Protocol):
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Accept outcomes; ``digest``: of the request, so that a repeated request counts once."""
-
-    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        """Accept a part of an upload."""
-
-    def uploaded(self, upload: str) -> Upload | None:
-        """Return the progress of an upload, None if nothing has arrived."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Accept rows that are already tables."""

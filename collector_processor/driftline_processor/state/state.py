@@ -38,7 +38,6 @@ from driftline_processor.health import Health, Labels
 from driftline_processor.ingest.admission import Admission, Passing
 from driftline_processor.ingest.analysis import Analysis
 from driftline_processor.ingest.decoding import Decoding
-from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
@@ -264,14 +263,6 @@ class State:
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Accept outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
         return self._queue.submit_outcomes(tables, digest)
-
-    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        """Accept a part of an upload, see :class:`~driftline_processor.ingest.deduplication.Uploads`."""
-        return self._queue.submit_outcomes(tables, digest, part)
-
-    def uploaded(self, upload: str) -> Upload | None:
-        """Return the progress of an upload, None if nothing has arrived."""
-        return self.parts.intake.uploads.found(upload)
 
     def offsets(self) -> QueueProgress:
         """Return the positions in queues, see :mod:`driftline_processor.ingest.decoding`."""

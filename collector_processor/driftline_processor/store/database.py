@@ -159,16 +159,12 @@ CREATE TABLE successors (prediction BIGINT, own BOOLEAN);
 {_PANES.format("slice_panes")}
 CREATE TABLE restated (series INTEGER, pane BIGINT);
 CREATE TABLE slice_values (series INTEGER, key VARCHAR, value VARCHAR);
-CREATE TABLE days (
-    series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);
 CREATE TABLE kept (
     series INTEGER, prediction BIGINT, day BIGINT, rank UBIGINT, received BIGINT, numbers DOUBLE[], texts VARCHAR[],
     vectors FLOAT[]);
 CREATE TABLE kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
 CREATE TABLE requests (digest BLOB, received BIGINT);
 CREATE TABLE batches (digest BLOB, received BIGINT);
-CREATE TABLE uploads (
-    upload VARCHAR, part BIGINT, digest BLOB, accepted BIGINT, rejected BIGINT, received BIGINT);
 CREATE TABLE offsets (reader VARCHAR, topic VARCHAR, part INTEGER, next BIGINT, received BIGINT);
 CREATE TABLE watermarks (
     environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);

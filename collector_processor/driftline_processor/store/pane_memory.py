@@ -10,7 +10,7 @@ One limit of bytes applies to all series together; least recently used entries a
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -301,26 +301,27 @@ class PaneMemory:
                 blocks_by_part[layout.name] = BlockSums(len(steps), layout.parts(sums))
         return blocks_by_part
 
-    def counted(self, series: Series, over: str, steps: Sequence[Window], parts: Callable[[str], bool]) -> list[Pane]:
+    def counted(
+        self, series: Series, over: str, steps: Sequence[Window], parts: Mapping[str, Callable[[str], bool]]
+    ) -> list[Pane]:
         """Sum the panes of each step that have sums of a fold.
 
         Args:
             series: The series.
             over: The fold; its parts are summed.
             steps: Periods.
-            parts: Parts of the fold "" that are summed too.
+            parts: Other folds, and which of their parts are summed too.
         """
         units, panes = self._counted(series, over, steps), []
         memory = self._series[series.number]
-        fold, plain = memory.fold(over), memory.fold("")
         for step_units in units:
             pane = Pane()
-            if step_units and fold is not None:
-                pane = memory.layouts[fold].pane([unit.of[fold] for _, unit in step_units])
-                plain_entries = [unit.of[plain] for _, unit in step_units if plain is not None and plain in unit.of]
-                if plain is not None and plain_entries:
-                    sums = memory.layouts[plain].pane(plain_entries).parts
-                    pane.parts |= {part: value for part, value in sums.items() if parts(part)}
+            for name, is_needed in {over: lambda _: True, **parts}.items():
+                fold = memory.fold(name)
+                entries = [unit.of[fold] for _, unit in step_units if fold is not None and fold in unit.of]
+                if fold is not None and entries:
+                    sums = memory.layouts[fold].pane(entries).parts
+                    pane.parts |= {part: value for part, value in sums.items() if is_needed(part)}
             panes.append(pane)
         return panes
 

@@ -50,6 +50,15 @@ def conventional_reading(fitted: FittedEstimator, method: str, call_arguments: C
     return _CONVENTIONS.get((fitted.kind, method), "")
 
 
+def booster_reading(fitted: FittedEstimator, method: str, call_arguments: CallArguments) -> str:  # noqa: ARG001
+    """Return the kind of a booster's result: that of its objective, unless the call requests something else."""
+    if asks_for_explanation(call_arguments) or call_arguments.get("training"):
+        return ""
+    if asks_for_margins(call_arguments) or call_arguments.get("predict_type") == "margin":
+        return "margin" if fitted.kind == "classifier" else ""
+    return fitted.result_kind
+
+
 @dataclass(frozen=True)
 class EstimatorFamily:
     """The estimators of one library.

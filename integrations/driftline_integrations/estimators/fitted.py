@@ -23,7 +23,7 @@ class FittedEstimator:
         positive: Class whose probability is a binary score.
         names: Names of its features, if it was fitted on named ones.
         coded: True if its classes are only numbers from 0 on, which represent the classes of the model in their order.
-        objective: Training objective, if the meaning of a result depends on it.
+        result_kind: Kind of the results of ``predict`` by default, if it depends on how the estimator was trained.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class FittedEstimator:
     positive: Any = None
     names: tuple[str, ...] | None = None
     coded: bool = False
-    objective: str = ""
+    result_kind: str = ""
 
     @cached_property
     def texts(self) -> tuple[str, ...]:
@@ -48,18 +48,18 @@ class FittedEstimator:
         return {*self.texts} == {*task.classes}
 
 
-def fitted_booster(task: str, classes: int, names: tuple[str, ...] | None, objective: str) -> FittedEstimator:
+def fitted_booster(task: str, classes: int, names: tuple[str, ...] | None, result_kind: str) -> FittedEstimator:
     """Describe a booster of gradient-boosted trees, whose classes are numbers.
 
     Args:
         task: Task of the booster.
         classes: Number of its classes; 0 for a regression.
         names: Names of its features, if it was fitted on named ones.
-        objective: Training objective.
+        result_kind: Kind of the results, a key of ``READINGS``; "" if they are not predictions.
     """
     if not classes:
-        return FittedEstimator("regressor", task, names=names, objective=objective)
-    return FittedEstimator("classifier", task, tuple(range(classes)), None, names, coded=True, objective=objective)
+        return FittedEstimator("regressor", task, names=names, result_kind=result_kind)
+    return FittedEstimator("classifier", task, tuple(range(classes)), None, names, coded=True, result_kind=result_kind)
 
 
 def look(estimator: Any) -> FittedEstimator | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from driftline.model import Model
 
     from .conventions import EstimatorFamily
+    from .fitted import FittedEstimator
 
 E = TypeVar("E")
 
@@ -123,6 +124,13 @@ def sklearn_family() -> EstimatorFamily:
     from .conventions import CONVENTIONAL
 
     return CONVENTIONAL
+
+
+def booster_family(look: Callable[[Any], FittedEstimator | None], rows: Callable[[Any], Any]) -> EstimatorFamily:
+    """Return the family of a library's ``Booster``, whose objective determines the form of its results."""
+    from .conventions import EstimatorFamily, booster_reading
+
+    return EstimatorFamily(look, booster_reading, rows)
 
 
 def uninstrument(estimator: Any) -> None:

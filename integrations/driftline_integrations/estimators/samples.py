@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from driftline.inputs.batch import Batch, FeatureTest
-from driftline.inputs.column import read_column
-from driftline.inputs.readers import READERS
 from driftline.inputs.values import Columns
 from driftline.tables.table import F64
 
@@ -52,21 +50,12 @@ MOST_CELLS = 4_000_000
 """Maximum cells to read back, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
 
 
-Categories = Mapping[int, Any]
-"""Index of a feature → its categories, a pyarrow array."""
-
-
-def _none() -> Categories:
-    return {}
-
-
 class Matrix(Batch):
     """n rows of m features.
 
     Args:
         names: Names of the features.
         read: Returns the rows, float64 (n, m), NaN if missing.
-        categories: Returns the categories of codes in the rows, as far as the matrix has them.
     """
 
     def __init__(
@@ -75,14 +64,12 @@ class Matrix(Batch):
         width: int,
         names: tuple[str, ...] | None,
         read: Callable[[], F64],
-        categories: Callable[[], Categories] = _none,
     ) -> None:
         self.count = rows
         self.cost = 8 * rows * width
         self._names = names
         self._width = width
         self._read = read
-        self._categories = categories
 
     def names(self) -> tuple[str, ...] | None:
         """Return the given names."""
@@ -92,70 +79,20 @@ class Matrix(Batch):
         """Return the number of features."""
         return self._width
 
-    def snapshot(self) -> Batch:
-        """Return the batch itself: the matrix is immutable."""
-        return self
-
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read the rows; no features if there are too many cells."""
         if not 0 < self.count * self._width <= MOST_CELLS:
             return {}
-        values, categories = self._read(), self._categories()
-        return {
-            name: values[:, i] if i not in categories else category_column(values[:, i], categories[i])
-            for i, name in enumerate(names)
-            if is_feature(name)
-        }
+        values = self._read()
+        return {name: values[:, i] for i, name in enumerate(names) if is_feature(name)}
 
 
-def category_column(codes: F64, categories: Any) -> Any:
-    """Return codes and their categories as a column.
-
-    Args:
-        codes: NaN if missing.
-        categories: Pyarrow array.
-
-    >>> import pyarrow
-    >>> category_column(np.array([1.0, np.nan]), pyarrow.array(["basic", "pro"])).categories
-    ('basic', 'pro')
-    """
-    import pyarrow
-
-    missing = ~((codes >= 0) & (codes < len(categories)))
-    places = pyarrow.array(np.where(missing, 0, codes).astype(np.int32), mask=missing)
-    return read_column(pyarrow.DictionaryArray.from_arrays(places, categories))
-
-
-def same_matrix(value: Any) -> Any:
-    """Return the batch itself, which is already a snapshot."""
-    return value
-
-
-READERS[Matrix] = same_matrix
-
-
-def rows_of_matrix(
-    rows: int,
-    width: int,
-    names: tuple[str, ...] | None,
-    read: Callable[[], F64],
-    categories: Callable[[], Categories] = _none,
-) -> Any:
+def rows_of_matrix(rows: int, width: int, names: tuple[str, ...] | None, read: Callable[[], F64]) -> Any:
     """Return the samples to record: one row with its values for the span, or n rows that are read later."""
     if rows != 1 or width > MOST_CELLS:
-        return Matrix(rows, width, names, read, categories)
+        return Matrix(rows, width, names, read)
     values = read()[0] if width else np.empty(0)
-    category_table = categories()
-    if not category_table:
-        return values if names is None else dict(zip(names, values.tolist(), strict=True))
-    row = [
-        _category(code, category_table[i]) if i in category_table else code for i, code in enumerate(values.tolist())
-    ]
-    return row if names is None else dict(zip(names, row, strict=True))
-
-
-def _category(code: float, categories: Any) -> Any:
-    return categories[int(code)].as_py() if 0 <= code < len(categories) else None
+    return values if names is None else dict(zip(names, values.tolist(), strict=True))
 
 
 def dense_rows(csr: Any) -> F64:

@@ -14,8 +14,6 @@ from opentelemetry import context, propagate, trace
 
 from driftline_integrations.instrumentation.instrumentor import with_providers
 
-from .routes import RouteMistakes
-
 if TYPE_CHECKING:
     from contextvars import Token
 
@@ -64,10 +62,6 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
     for declaration in file.declared:
         try:
             instrument(with_providers(declaration.model), app, routes=declaration.routes, outcomes=declaration.outcomes)
-        except RouteMistakes as mistakes:
-            for mistake in mistakes.mistakes:
-                logger.error("driftline: %s: models.%s.%s", declaration.source, declaration.model.name, mistake)
-            file.leave_out(declaration)
         except (TypeError, ValueError) as error:
             logger.error("driftline: %s: models.%s.%s", declaration.source, declaration.model.name, error)
             file.leave_out(declaration)

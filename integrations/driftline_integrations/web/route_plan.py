@@ -27,7 +27,6 @@ from .routes import (
     MissingValue,
     RequestParts,
     Route,
-    RouteMistakes,
     Source,
     feature_sources,
     follow_path,
@@ -83,13 +82,14 @@ class RoutePlan:
     the limit. ``refused``: called for a 404 at the route.
     """
 
-    def __init__(self, model: Model, method: str, path: str, route: Route) -> None:
+    def __init__(self, model: Model, text: str, declared: Route | Mapping[str, Any]) -> None:
+        key = f"routes.{text!r}"
+        route = parse_route(declared, key)
         self.model = model
-        self.method = method
-        self.path = path
+        self.method, self.path = parse_method_and_path(text, key)
         self.limit = route.limit
-        self.features = tuple(parse_source(text, "features", path) for text in feature_sources(route))
-        id_source = parse_source(route.id, "id", path) if route.id else None
+        self.features = tuple(parse_source(text, "features", f"{key}.features") for text in feature_sources(route))
+        id_source = parse_source(route.id, "id", f"{key}.id") if route.id else None
         self.id = id_source if id_source is not None and id_source.kind else None
         if (
             self.id is not None
@@ -101,27 +101,29 @@ class RoutePlan:
         self.id_from_response = self.id is not None and self.id.kind == "response"
         self.early = bool(route.id) and not self.id_from_response
         """True if the request is read before its response, which contains the request's id."""
-        self.slices = tuple((name, parse_source(text, "slices", path)) for name, text in route.slices.items())
+        self.slices = tuple(
+            (name, parse_source(text, "slices", f"{key}.slices.{name}")) for name, text in route.slices.items()
+        )
         self.headers = tuple(source.parts[0] for source in self._sources() if source.kind == "header")
         self.reads_baggage = any(source.kind == "baggage" for source in self._sources())
         self.reads_body = any(source.kind == "body" for source in self._sources())
         self.reads_more = any(source.kind not in ("", "body", "response") for source in self._sources())
         self.named_at_once = not self.early and not self.id_from_response
         self.digits = len(str(self.limit))
-        score = parse_source(route.score, "score", path) if route.score else None
-        predicted = parse_source(route.predicted, "predicted", path) if route.predicted else None
+        score = parse_source(route.score, "score", f"{key}.score") if route.score else None
+        predicted = parse_source(route.predicted, "predicted", f"{key}.predicted") if route.predicted else None
         self.refused: Callable[[], None] | None = None
         self.selects = tuple(
             select for select in (response_selector(score), response_selector(predicted)) if select is not None
         )
         self.recorder = Recorder(
             model,
-            f"{method} {path}",
+            f"{self.method} {self.path}",
             id_field=route.id if id_source is not None and not id_source.kind else "",
             score=response_selector(score),
             predicted=response_selector(predicted),
             span_features=route.span_features,
-            fix=lambda selectors: f'routes={{"{method} {path}": Route({selectors})}}',
+            fix=lambda selectors: f'routes={{"{self.method} {self.path}": Route({selectors})}}',
         )
         self.plan = self.recorder.plan
         self._source_parts = tuple(None if source is None else source.parts for source in (score, predicted))
@@ -303,21 +305,4 @@ def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -
             f"routes: driftline.Model({model.name!r}) has no task; "
             "use task='binary', 'multiclass', 'regression' or 'ranking', or pass a baseline"
         )
-    plans: list[RoutePlan] = []
-    mistakes: list[str] = []
-    for text, declared in routes.items():
-        key = f"routes.{text!r}"
-        try:
-            method, path = parse_method_and_path(text, key)
-        except ValueError as mistake:
-            method, path = "", ""
-            mistakes.append(str(mistake))
-        try:
-            route = parse_route(declared, key)
-            if method and not mistakes:
-                plans.append(RoutePlan(model, method, path, route))
-        except RouteMistakes as more:
-            mistakes += more.mistakes
-    if mistakes:
-        raise RouteMistakes(mistakes)
-    return plans
+    return [RoutePlan(model, text, declared) for text, declared in routes.items()]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -81,46 +81,24 @@ def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
         key: Name of the route in error messages.
 
     Raises:
-        RouteMistakes: The route is not valid; all mistakes are in the error.
+        ValueError: A key, or the type of its value, is not valid.
 
     >>> parse_route({"score": "probability"}, "routes.'POST /predict'").score
     'probability'
     """
-    if isinstance(given, Route):
-        values = {field.name: getattr(given, field.name) for field in fields(given)}
-    elif isinstance(given, Mapping):
-        values = dict(given)
-    else:
-        raise RouteMistakes([f"{key}: a route must be a Route(...) or a table, not {describe(given).text}"])
-    mistyped = [(name, mistake) for name, value in values.items() for mistake in _mistyped(name, value, key)]
-    odd, mistakes = {name for name, _ in mistyped}, [mistake for _, mistake in mistyped]
-    route = Route(**{name: value for name, value in values.items() if name not in odd})
-    sources = [(f"slices.{name}", "slices", text) for name, text in route.slices.items()]
-    sources += [(name, name, getattr(route, name)) for name in ("id", "score", "predicted")]
-    sources += [("features", "features", text) for text in feature_sources(route)]
-    for name, kind, text in sources:
-        try:
-            parse_source(text, kind, f"{key}.{name}")
-        except ValueError as mistake:
-            mistakes.append(str(mistake))
-    if mistakes:
-        raise RouteMistakes(mistakes)
-    return route
-
-
-def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
-    """Yield the mistakes in a key of a route, or in the type of its value."""
-    if name not in _EXPECTED:
-        yield f"{key}.{name}: unknown key; a route has the keys {', '.join(_EXPECTED)}"
-        return
-    kinds, expected = _EXPECTED[name]
-    right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
-    if not right or (isinstance(value, list | tuple) and not all(isinstance(text, str) for text in value)):
-        yield f"{key}.{name}: must be {expected}, not {value!r}"
-    elif name == "slices":
-        for text_key, text in value.items():
+    if not isinstance(given, Route | Mapping):
+        raise ValueError(f"{key}: a route must be a Route(...) or a table, not {describe(given).text}")
+    for name, value in (vars(given) if isinstance(given, Route) else given).items():
+        if name not in _EXPECTED:
+            raise ValueError(f"{key}.{name}: unknown key; a route has the keys {', '.join(_EXPECTED)}")
+        kinds, expected = _EXPECTED[name]
+        right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
+        if not right or (isinstance(value, list | tuple) and not all(isinstance(text, str) for text in value)):
+            raise ValueError(f"{key}.{name}: must be {expected}, not {value!r}")
+        for text_key, text in value.items() if name == "slices" else ():
             if not isinstance(text, str):
-                yield f"{key}.slices.{text_key}: must be a string such as 'header:x-region', not {text!r}"
+                raise ValueError(f"{key}.slices.{text_key}: must be a string such as 'header:x-region', not {text!r}")
+    return given if isinstance(given, Route) else Route(**given)
 
 
 def feature_sources(route: Route) -> tuple[str, ...]:
@@ -172,14 +150,6 @@ def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
     if method not in _METHODS or not path.startswith("/"):
         raise ValueError(f"{key}: {text!r} is not a method and a path; use a form such as 'POST /predict'")
     return method, path
-
-
-class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
-    """The mistakes in routes: ``mistakes`` has a sentence for each, with the key, the rule and the fix."""
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("; ".join(mistakes))
-        self.mistakes = tuple(mistakes)
 
 
 class MissingValue(LookupError):  # noqa: N818 - what a place is, not an error of the program

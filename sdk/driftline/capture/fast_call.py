@@ -150,7 +150,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
         return result
 
     def any_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Record a call with the general steps. Raises only what the function raises."""
+        """Record a call with the general steps. Never raises, except what the function raises."""
         prediction = begin(plan, args, kwargs)
         try:
             result = function(*args, **kwargs)

@@ -57,10 +57,6 @@ class Matrix(Batch):
             return Lists([np.asarray(column).tolist() for column in self.array.T], self.count)
         return Matrix(self.array.copy())
 
-    def names(self) -> tuple[str, ...] | None:
-        """Return None: an array has no names."""
-        return None
-
     def width(self) -> int:
         """Return the number of columns."""
         return int(self.array.shape[1])
@@ -86,10 +82,6 @@ class Lists(Batch):
         self._names = names
         self.count = rows
         self.cost = sum(cost for _, cost in tame_columns)
-
-    def snapshot(self) -> Batch:
-        """Return the batch itself: its values are copies."""
-        return self
 
     def names(self) -> tuple[str, ...] | None:
         """Return the given names."""
@@ -129,10 +121,6 @@ class Structured(Batch):
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the fields."""
         return tuple(self.array.dtype.names or ())
-
-    def width(self) -> int:
-        """Return the number of fields."""
-        return len(self.array.dtype.names or ())
 
     def values(self, at: int) -> Any:
         """Return a field; a field of arrays as a list of its arrays."""

@@ -57,17 +57,9 @@ class ArrowTable(Batch):
         self.count = int(table.num_rows)
         self.cost = int(table.nbytes)
 
-    def snapshot(self) -> Batch:
-        """Return itself."""
-        return self
-
     def names(self) -> tuple[str, ...] | None:
         """Return the column names."""
         return tuple(self.table.schema.names)
-
-    def width(self) -> int:
-        """Return the number of columns."""
-        return int(self.table.num_columns)
 
     def values(self, at: int) -> Any:
         """Return a column, an array."""

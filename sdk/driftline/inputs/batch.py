@@ -61,16 +61,16 @@ class Batch:
         return Unrecorded(TOO_LARGE, fix, self.count)
 
     def snapshot(self) -> Batch:
-        """Return a copy; the batch itself if it is immutable."""
-        raise NotImplementedError
+        """Return a copy; by default the batch itself, which is immutable."""
+        return self
 
     def names(self) -> tuple[str, ...] | None:
-        """Return the feature names, or None if the input has none."""
-        raise NotImplementedError
+        """Return the feature names; by default None, for an input without names."""
+        return None
 
     def width(self) -> int:
-        """Return the number of columns."""
-        raise NotImplementedError
+        """Return the number of columns; by default, of the names."""
+        return len(self.names() or ())
 
     def values(self, at: int) -> Any:
         """Return one column in its own type, for :func:`~.column.read_column`."""
@@ -78,8 +78,6 @@ class Batch:
 
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Read the columns for which ``is_feature`` is true, on the background thread.
-
-        A batch with columns of a library reads them with that library's reader.
 
         Args:
             names: Names of all columns, in their order.
@@ -95,14 +93,6 @@ class Featureless(Batch):
         self.count = rows
         self.cost = 0
 
-    def snapshot(self) -> Batch:
-        """Return the batch itself."""
-        return self
-
     def names(self) -> tuple[str, ...] | None:
         """Return no names."""
         return ()
-
-    def width(self) -> int:
-        """Return 0 columns."""
-        return 0

@@ -120,10 +120,6 @@ class Rows(Batch):
         self.count = len(rows)
         self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + _ROW * len(rows)
 
-    def snapshot(self) -> Batch:
-        """Return the batch itself: its values are copies."""
-        return self
-
     def names(self) -> tuple[str, ...] | None:
         """Return the names of the first row, then further names of later rows; None if no row has names."""
         first = self.rows[0][0] if self.rows else None

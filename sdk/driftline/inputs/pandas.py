@@ -73,10 +73,6 @@ class Frame(Batch):
         """Return the column names."""
         return tuple(map(str, self._categories))
 
-    def width(self) -> int:
-        """Return the number of columns."""
-        return len(self._categories)
-
     def values(self, at: int) -> Any:
         """Return a column as a Series; by its name if the names are unique, which is twice as fast."""
         return self.frame[self._categories[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]

@@ -77,10 +77,6 @@ class PolarsFrame(Batch):
         """Return the column names."""
         return tuple(self.frame.columns)
 
-    def width(self) -> int:
-        """Return the number of columns."""
-        return int(self.frame.width)
-
     def values(self, at: int) -> Any:
         """Return a column, a Series."""
         return self.frame.to_series(at)

@@ -53,10 +53,6 @@ class SparseMatrix(Batch):
         """Copy the stored values."""
         return SparseMatrix(self.matrix.copy())
 
-    def names(self) -> tuple[str, ...] | None:
-        """Return None: a matrix has no names."""
-        return None
-
     def width(self) -> int:
         """Return the number of columns."""
         return int(self.matrix.shape[1])

@@ -283,10 +283,6 @@ class ProtectedBatch(Batch):
         """Return the width of the batch."""
         return self._batch.width()
 
-    def snapshot(self) -> Batch:
-        """Return the batch itself: its values are already a snapshot."""
-        return self
-
     def columns(self, names: tuple[str, ...], is_feature: FeatureTest) -> Columns:
         """Return the columns after the rules."""
         return self._privacy.columns(self._batch.columns(names, is_feature))

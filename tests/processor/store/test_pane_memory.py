@@ -143,7 +143,7 @@ def test_only_panes_that_were_counted_over_the_bins_are_a_reference(tmp_path: Pa
         changes.write(connection)
     memory = PaneMemory(connection, lambda _: None)
     steps = [Window("", FIRST, FIRST + 2 * HOUR), Window("", FIRST + 2 * HOUR, FIRST + 5 * HOUR - PANE)]
-    counted = memory.counted(series(1), "bins", steps, lambda part: part == "rows")
+    counted = memory.counted(series(1), "bins", steps, {"": lambda part: part == "rows"})
     for step, pane in zip(steps, counted, strict=True):
         wanted = over[(over >= step.start) & (over < step.end)]
         assert memory.starts(series(1), "bins", step.start, step.end).tolist() == wanted.tolist()

@@ -254,8 +254,8 @@ def test_a_class_that_the_model_does_not_have_is_told_once(
 
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == [
-        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': list all classes in the order "
-        "of the scores, driftline.Model('churn', classes=(...), positive_class=...); otherwise, predictions and "
+        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': list all classes in the "
+        "order of the scores, driftline.Model('churn', classes=(...), positive_class=...); otherwise, predictions and "
         "outcomes of this class cannot be used"
     ]
 

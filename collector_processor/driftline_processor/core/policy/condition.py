@@ -282,12 +282,7 @@ class Drifts(Struct, frozen=True):
 
     def judge(self, finding: Finding) -> Judged:
         """Count the columns of the window that drift."""
-        evaluation = finding.evaluation
-        columns: Sequence[ColumnDrift | None]
-        columns = [*evaluation.features.values()]
-        if self.column != "features":
-            columns = [evaluation.score if self.column == "score" else evaluation.predicted]
-        known_columns = [column for column in columns if column is not None]
+        known_columns = self._columns(finding.evaluation)
         drifted = [column.name or column.column for column in known_columns if column.state == "drift"]
         if len(drifted) >= self.count:
             return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
@@ -300,16 +295,20 @@ class Drifts(Struct, frozen=True):
 
     def measured(self, evaluation: Evaluation) -> tuple[Fact, ...]:
         """Return the statistics of the drifting columns, else of the one with the largest effect; () without any."""
-        columns = [*evaluation.features.values()]
-        if self.column != "features":
-            output = evaluation.score if self.column == "score" else evaluation.predicted
-            columns = [] if output is None else [output]
         known_columns = [
-            (column.state == "drift", column.effect, column) for column in columns if column.effect is not None
+            (column.state == "drift", column.effect, column)
+            for column in self._columns(evaluation)
+            if column.effect is not None
         ]
         ranked = [column for _, _, column in sorted(known_columns, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [column for column in ranked if column.state == "drift"]
         return tuple(_statistics(column) for column in (drifted[:3] or ranked[:1]))
+
+    def _columns(self, evaluation: Evaluation) -> Sequence[ColumnDrift]:
+        if self.column == "features":
+            return [*evaluation.features.values()]
+        output = evaluation.score if self.column == "score" else evaluation.predicted
+        return [] if output is None else [output]
 
 
 def _statistics(column: ColumnDrift) -> Fact:

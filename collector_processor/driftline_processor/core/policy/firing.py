@@ -87,20 +87,20 @@ class Step(Struct, frozen=True):
     Attributes:
         at: Index of the window.
         judged: The result of the condition.
-        resolved: The result of the resolving condition; None if it was not evaluated.
         outcome: The effect.
         count: Consecutive windows in which it held before it fired, or did not before it was resolved.
         needed: Required number of these.
+        resolved: The result of the resolving condition; None if it was not evaluated.
         firing: The open firing at the end of the window, or the one that ended there; None without one.
     """
 
     at: int
     judged: Judged
-    resolved: Judged | None
     outcome: StepOutcome
     count: int
     needed: int
-    firing: Firing | None
+    resolved: Judged | None = None
+    firing: Firing | None = None
 
 
 def firings(
@@ -157,15 +157,7 @@ def steps(
                 since = row[0].window.start
                 open_firing, outcome = Firing(since, window.end, None, window.name, window.start, result.facts), "fired"
                 row.clear()
-            yield Step(
-                at=index,
-                judged=result,
-                resolved=None,
-                outcome=outcome,
-                count=count,
-                needed=patience.fire,
-                firing=open_firing,
-            )
+            yield Step(index, result, outcome, count, patience.fire, firing=open_firing)
             continue
         resolved = None if resolve is None else resolve.judge(finding)
         over = (result.holds is False) if resolved is None else (resolved.holds is True)
@@ -180,26 +172,10 @@ def steps(
         count = len(quiet)
         if patience.is_over(quiet, window.end):
             ended_firing = replace(open_firing, until=quiet[0].window.start)
-            yield Step(
-                at=index,
-                judged=result,
-                resolved=resolved,
-                outcome="over",
-                count=count,
-                needed=patience.resolve,
-                firing=ended_firing,
-            )
+            yield Step(index, result, "over", count, patience.resolve, resolved=resolved, firing=ended_firing)
             open_firing, quiet = None, []
             continue
-        yield Step(
-            at=index,
-            judged=result,
-            resolved=resolved,
-            outcome=outcome,
-            count=count,
-            needed=patience.resolve,
-            firing=open_firing,
-        )
+        yield Step(index, result, outcome, count, patience.resolve, resolved=resolved, firing=open_firing)
 
 
 def verdict_steps(
@@ -232,17 +208,7 @@ def verdict_steps(
         if needed is not None:
             outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
         judged_verdict = Judged(needed is not None, (fact("verdict", verdict=verdict),))
-        steps.append(
-            Step(
-                at=index,
-                judged=judged_verdict,
-                resolved=None,
-                outcome=outcome,
-                count=count,
-                needed=needed or 0,
-                firing=None,
-            )
-        )
+        steps.append(Step(index, judged_verdict, outcome, count, needed or 0))
     return steps
 
 

@@ -1,1 +1,1 @@
-"""Convert documents of outcomes (JSON, CSV, Parquet, Arrow) to columns. May import `core`."""
+"""Convert documents of outcomes (JSON, NDJSON, CSV) to columns. May import `core`."""

@@ -13,9 +13,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from driftline.outputs.rankings import MOST_TEXT
+from driftline.outputs.rankings import MOST_TEXT, relevant_text
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import no_weight
+from driftline.tables.ranked_items import MOST_ITEMS
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 
@@ -464,3 +465,69 @@ def _is_null(column: pa.Array) -> NDArray[np.bool_]:
 def _mask(column: pa.BooleanArray) -> NDArray[np.bool_]:
     mask: NDArray[np.bool_] = pc.fill_null(column, False).to_numpy(zero_copy_only=False)
     return mask
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """Return a table with the column types that outcomes are read from, casting equivalent types.
+
+    >>> plain_table(pa.table({"actual": pa.array([1], pa.uint8()), "time": pa.array([0], pa.date32())})).schema.types
+    [DataType(int64), TimestampType(timestamp[s])]
+    """
+    kinds = [_equivalent_type(column.type, column.name) for column in table.schema]
+    # A time beyond 64 bits becomes negative, so that only its row is rejected.
+    columns = [
+        column.cast(kind, safe=False) if kind else column for column, kind in zip(table.columns, kinds, strict=True)
+    ]
+    named_columns = zip(table.column_names, columns, strict=True)
+    return pa.table(
+        [
+            _relevant(column) if name == "actual" and _is_ranking(column.type) else column
+            for name, column in named_columns
+        ],
+        names=table.column_names,
+    )
+
+
+def _is_ranking(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind))
+
+
+def _relevant(column: pa.ChunkedArray) -> pa.Array:
+    """Return the relevance in rankings as JSON; null for a value with an invalid item."""
+    mapped = pa.types.is_map(column.type)
+    texts: list[str | None] = []
+    for value in column:
+        items = None if not value.is_valid or len(value) > MOST_ITEMS else value.as_py()
+        try:
+            texts.append(None if items is None else relevant_text(dict(items) if mapped else items))
+        except ValueError:
+            texts.append(None)
+    return pa.array(texts, pa.string())
+
+
+def _equivalent_type(kind: pa.DataType, name: str) -> pa.DataType | None:
+    """Return the type to cast a column to, None if it is read unchanged or not at all."""
+    if pa.types.is_dictionary(kind):
+        return _equivalent_type(kind.value_type, name) or kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    is_integer = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    if is_integer and (name in ("id", "item", "slices") or name.startswith(SLICE)):
+        return pa.string()
+    if pa.types.is_uint64(kind) and name in ("actual", "weight", "value"):
+        return pa.float64()
+    if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
+        return pa.int64()
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind) or pa.types.is_decimal(kind):
+        return pa.float64()
+    if pa.types.is_date(kind):
+        return pa.timestamp("s")
+    if pa.types.is_struct(kind):
+        inner = [_equivalent_type(field.type, name) for field in kind]
+        named_fields = zip(kind, inner, strict=True)
+        return (
+            pa.struct([pa.field(field.name, inner_type or field.type) for field, inner_type in named_fields])
+            if any(inner)
+            else None
+        )
+    return None

@@ -172,7 +172,7 @@ def parse_csv(body: bytes, model: str | None, environment: str | None) -> Parsed
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise MalformedOutcomes(f"this is not a CSV with a header line such as id,actual,time: {error}") from None
     table = _unmarked(table)
-    check_columns(table, bare_numbers=True)
+    _check_columns(table)
     parsed = convert_columns(table, model, environment, bare_numbers=True, torn=_replaced(table) if odd else None)
     if torn:
         kept_rows = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
@@ -226,7 +226,7 @@ def _header(body: bytes) -> list[str]:
     return names
 
 
-def check_columns(table: pa.Table, bare_numbers: bool = False) -> None:
+def _check_columns(table: pa.Table) -> None:
     """Raise :class:`MalformedOutcomes` if a required column is missing or has an unsupported type."""
     names = table.column_names
     for name in ("id", "actual"):
@@ -234,8 +234,7 @@ def check_columns(table: pa.Table, bare_numbers: bool = False) -> None:
             semicolons = len(names) == 1 and ";" in names[0]
             hint = " (columns are separated by commas)" if semicolons else ""
             raise MalformedOutcomes(f"the header has no column {name!r}; id and actual are required{hint}")
-    wrong = misfit_reason(table, bare_numbers)
-    if wrong:
+    if wrong := misfit_reason(table, bare_numbers=True):
         raise MalformedOutcomes(wrong)
 
 

@@ -28,8 +28,7 @@ from driftline_processor.readers.row_store import GatheredColumn, RowStore, incr
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_source
 
-from .arrow_documents import plain_table
-from .column_reader import Rejections, misfit_reason, read_columns
+from .column_reader import Rejections, misfit_reason, plain_table, read_columns
 from .fields import FIELDS, SLICE
 from .outcome_rows import OutcomeRows
 

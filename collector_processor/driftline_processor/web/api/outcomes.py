@@ -1,4 +1,4 @@
-"""``POST /v1/outcomes`` and its uploads on the port of the pages."""
+"""``POST /v1/outcomes`` on the port of the pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,4 @@ from driftline_processor.web.site import Site
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the same routes as the receiver's."""
-    state, counters = site.state, site.health.counters
-    received = outcomes_http.routes(state.submit_outcomes, counters, site.clock, state.submit_part)
-    return [*received, *outcomes_http.upload_routes(state.uploaded)]
+    return outcomes_http.routes(site.state.submit_outcomes, site.health.counters, site.clock)
