@@ -183,13 +183,8 @@ def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, mo
     )
     monkeypatch.setattr(outcomes, "CHUNK_ROWS", 2)
     with receiving(monkeypatch) as receiver:
-<<<<<<< HEAD
         receiver.replies = [
-            (200, {"accepted": 1, "rejected": [{"index": 1, "reason": "actual is missing"}]}),
-=======
-        receiver.answers = [
             (200, {"accepted": 1, "rejected": [{"index": 1, "reason": "time"}]}),
->>>>>>> main
             (200, {"accepted": 0, "rejected": [{"index": 0, "reason": "weight"}], "more_rejected": 7}),
         ]
         answer = service.model().outcomes(frame)
