@@ -127,7 +127,7 @@ def policy_rules(
         if policy.resolve is not None:
             why = (
                 "PromQL does not know which alerts fired; "
-                "the alert is over when the condition has not held for cool_down"
+                "the alert is resolved when the condition has not held for cool_down"
             )
             left_out.append(LeftOut(f"policies.{name}.resolve", why))
     return rules, left_out
@@ -151,7 +151,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
         "labels": {**labels, **({"owner": literal(policy.owner)} if policy.owner else {})},
         "annotations": {
             "summary": summary(f"the policy {literal(name)} fires"),
-            "description": f"It fires if {literal(condition.written)}, in windows of {scope.window}.",
+            "description": f"The condition is {literal(condition.written)}, in windows of {scope.window}.",
             "runbook": literal(policy.runbook) or runbook,
         },
     }

@@ -241,7 +241,7 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
         "which is not a metric; remove 'significant'",
         "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; use a number",
         "policies.hovers.resolve": "PromQL does not know which alerts fired; "
-        "the alert is over when the condition has not held for cool_down",
+        "the alert is resolved when the condition has not held for cool_down",
     }
     assert "# policies.grave.when: is not exported: the metric of data faults" in rules_of_models(known).text
     assert len(alerts(known)) == 1

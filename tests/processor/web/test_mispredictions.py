@@ -121,7 +121,7 @@ def test_in_a_gap_between_windows_the_nearest_answers_as_it_does_on_the_page(cli
 
 def test_the_page_shows_them_and_those_of_a_slice(client: TestClient) -> None:
     page = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z").text
-    assert "Most wrong" in page
+    assert "Worst predictions" in page
     assert TRACE.hex() in page
     assert "3 of 3 known outcomes of this window differ from the prediction" in page
     cut = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z&slice=country=BE").text
