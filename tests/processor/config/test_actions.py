@@ -94,7 +94,7 @@ def problems(folder: Path, text: str) -> list[str]:
         ),
         ("http/a", "url: https://h/, attach: report, method: GET", ("attach:", "GET", "POST")),
         ("http/a", "url: https://h/, attach: report, headers: {Content-Type: x}", ("headers.Content-Type: is set by",)),
-        ("cloudevents/a", "mode: binary", ("actions.cloudevents/a.url:",)),
+        ("cloudevents/a", "source: /driftline", ("actions.cloudevents/a.url:",)),
         ("cloudevents/a", f"{KAFKA}, url: https://h/", ("actions.cloudevents/a.url:",)),
         ("cloudevents/a", "url: 'https://h/{model}/secret-7'", ("actions.cloudevents/a.url:",)),
         ("cloudevents/a", "url: https://h/, topic: x", ("actions.cloudevents/a.topic:",)),
@@ -114,8 +114,16 @@ def problems(folder: Path, text: str) -> list[str]:
             ("actions.cloudevents/a.headers:", "HTTP"),
         ),
         ("github/a", GITHUB, ("actions.github/a.workflow:",)),
-        ("github/a", GITHUB.replace("example/churn", "a/../b"), ("repository:", "'a/../b'", "OWNER")),
-        ("github/a", GITHUB.replace("churn", ".."), ("repository:", "'example/..'", "OWNER/NAME")),
+        (
+            "github/a",
+            f"{GITHUB.replace('example/churn', 'a/../b')}, workflow: a.yml",
+            ("repository:", "'a/../b'", "OWNER"),
+        ),
+        (
+            "github/a",
+            f"{GITHUB.replace('churn', '..')}, workflow: a.yml",
+            ("repository:", "'example/..'", "OWNER/NAME"),
+        ),
         ("github/a", f"{GITHUB}, workflow: a/b.yml", ("workflow:", "'a/b.yml'")),
         ("github/a", f"{GITHUB}, workflow: a.yml, inputs: {{a: x}}", ("inputs:", "{id}")),
         (
