@@ -14,8 +14,7 @@ from starlette.testclient import TestClient
 from tests.support.fake_rows import SPAN, TRACE, FakeHistory, FakeKept, FakeLabels, FakeWrong
 from tests.support.fake_view import FakeView, app_of, flights
 from tests.support.html_page import page
-from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, NOON, outcomes
+from tests.support.state_rows import DAY, HOUR, NOON, Opened, outcomes
 from tests.support.state_rows import predictions as rows_of
 
 JAEGER = Links("http://jaeger.example.com/trace/{trace_id}?uiFind={span_id}")
@@ -136,8 +135,7 @@ def test_outcomes_that_wait_are_named_with_their_age() -> None:
 
 
 @pytest.mark.slow
-def test_the_store_is_read_by_id_and_by_what_waits(open_state: Open) -> None:
-    state = open_state()
+def test_the_store_is_read_by_id_and_by_what_waits(state: Opened) -> None:
     state.send(
         rows_of(["a"], NOON, [0.9], features={"age": [41.0], "country": ["NL"]}, trace_id=bytes(range(16))),
         rows_of(["a"], NOON + DAY, [0.2], version="2"),
