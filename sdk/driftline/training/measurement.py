@@ -3,7 +3,6 @@
 A thread samples once per second, because memory, GPUs and energy counters can only be read while the processes run. A
 value that the platform does not provide is None, never 0.
 """
-# ruff: noqa: N802 - the names of pynvml
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from driftline.export.threads import start_thread
 from driftline.faults import FAULTS
@@ -80,31 +79,6 @@ class EnergyCounter:
         return self._microjoules * _MICROJOULE if self._zones else None
 
 
-class Nvml(Protocol):
-    """The used functions of ``pynvml`` (NVIDIA Management Library, API reference)."""
-
-    def nvmlInit(self) -> Any:
-        """Initialise the library."""
-
-    def nvmlShutdown(self) -> Any:
-        """Shut the library down."""
-
-    def nvmlDeviceGetCount(self) -> int:
-        """Return the number of GPUs."""
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
-        """Return the handle of a GPU."""
-
-    def nvmlDeviceGetName(self, handle: Any) -> str | bytes:
-        """Return the type of a GPU."""
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Iterable[Any]:
-        """Return the processes that compute on a GPU."""
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:
-        """Return the millijoules of a GPU since the driver was loaded."""
-
-
 class GpuWatch:
     """The GPUs that some processes use, and their energy.
 
@@ -112,7 +86,7 @@ class GpuWatch:
         nvml: The library; None if it is not installed.
     """
 
-    def __init__(self, nvml: Nvml | None) -> None:
+    def __init__(self, nvml: Any) -> None:
         self._nvml, self._used, self._handles = nvml, set[int](), list[Any]()
         self._millijoules_at_start: dict[int, int] = {}
         if nvml is None:
@@ -134,10 +108,7 @@ class GpuWatch:
         process_ids = set(processes)
         for index, handle in enumerate(self._handles):
             try:
-                running = {
-                    nvmlDeviceGetComputeRunningProcess.pid
-                    for nvmlDeviceGetComputeRunningProcess in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-                }
+                running = {process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
             except Exception:  # this GPU does not support it
                 continue
             if running & process_ids:
@@ -163,14 +134,12 @@ class GpuWatch:
 
     def _millijoules(self, index: int) -> int | None:
         try:
-            assert self._nvml is not None
             return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handles[index]))
         except Exception:  # older than Volta
             return None
 
     def _name(self, index: int) -> str:
         try:
-            assert self._nvml is not None
             name = self._nvml.nvmlDeviceGetName(self._handles[index])
         except Exception:
             return ""
@@ -185,7 +154,7 @@ class Measurement:
         energy: Folder of the energy counters.
     """
 
-    def __init__(self, nvml: Nvml | None = None, energy: Path = _RAPL) -> None:
+    def __init__(self, nvml: Any = None, energy: Path = _RAPL) -> None:
         self._stop_event = threading.Event()
         self._began = cpu_seconds_of_tree()
         self._high_water = high_water_mark()
@@ -288,10 +257,9 @@ def _number(path: Path) -> int | None:
         return None
 
 
-def _installed_nvml() -> Nvml | None:
+def _installed_nvml() -> Any:
     try:
         import pynvml
     except Exception:  # not installed, or its library cannot be loaded
         return None
-    nvml: Nvml = pynvml
-    return nvml
+    return pynvml
