@@ -108,7 +108,8 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
     if not shown:
         return {}
     levels = [compared.confidence, 1 - 2 * LEVEL / len(shown)]
-    sides = {name: _Side(_worsening(name, now[name], was[name]), {}) for name in shown}
+    worse = {name: -direction(name) * ((now[name].value or 0.0) - (was[name].value or 0.0)) for name in shown}
+    sides = {name: _Side(worse[name], {}) for name in shown}
     bounded = [(now, was), (compared.now(levels[1]), compared.was(levels[1]))]
     for level, (of, than) in zip(levels, bounded, strict=True):
         _add_ends(sides, level, of, than)
@@ -187,10 +188,6 @@ def error_of(name: str, value: float) -> float:
         return abs(value)
     missing = metric.greatest - value
     return min(missing, value - metric.least) if isfinite(metric.least) else missing
-
-
-def _worsening(name: str, now: MetricValue, was: MetricValue) -> float:
-    return -direction(name) * ((now.value or 0.0) - (was.value or 0.0))
 
 
 def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]) -> Interval | None:
