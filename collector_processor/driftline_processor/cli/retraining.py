@@ -235,7 +235,6 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
             run["peak_memory_bytes"],
             run["gpu_seconds"],
             run["gpu_type"] or "",
-            run["energy_joules"],
         )
         for run in runs
         if run["error"] is None
