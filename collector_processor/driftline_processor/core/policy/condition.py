@@ -596,9 +596,9 @@ def settled(comparison: Comparison) -> str:
     """Return why a comparison with a number never or always holds; "" if it depends on the window.
 
     >>> settled(read_condition("predictions < 1"))
-    "never holds: a window exists only after its first prediction; use 'no data'"
+    "is never true: a window exists only after its first prediction; use 'no data'"
     >>> settled(read_condition("accuracy >= 0")), settled(read_condition("accuracy < 85 %"))
-    ('always holds: accuracy is never less than 0; use another limit', '')
+    ('is always true: accuracy is never less than 0; use another limit', '')
     """
     (lowest, highest), limit, name = comparison.signal.bounds, comparison.limit, comparison.signal.name
     upwards, holds = comparison.sign.startswith(">"), _SIGNS[comparison.sign]
@@ -606,13 +606,13 @@ def settled(comparison: Comparison) -> str:
     if limit.of:
         return ""
     if likeliest is not None and not holds(likeliest, limit.number):
-        how, end = "never holds", likeliest
+        how, end = "is never true", likeliest
     elif unlikeliest is not None and holds(unlikeliest, limit.number):
-        how, end = "always holds", unlikeliest
+        how, end = "is always true", unlikeliest
     else:
         return ""
     if name == "predictions":
-        fix = "use 'no data'" if how == "never holds" else "use a greater number"
+        fix = "use 'no data'" if how == "is never true" else "use a greater number"
         return f"{how}: a window exists only after its first prediction; {fix}"
     return f"{how}: {name:.80} is never {'less' if end == lowest else 'more'} than {end:g}; use another limit"
 
@@ -713,7 +713,7 @@ def _read_verdict(text: str, match: re.Match[str]) -> Condition:
 def _read_drift(text: str, match: re.Match[str]) -> Condition:
     count = int(_number(match["count"] or "1"))
     if count < 1:
-        raise ValueError(f"'{text}' always holds; use 1 feature or more")
+        raise ValueError(f"'{text}' is always true; use 1 feature or more")
     return Drifts(text, match["column"] or "features", count)
 
 

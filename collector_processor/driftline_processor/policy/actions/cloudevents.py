@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
@@ -36,21 +36,19 @@ STRUCTURED: Final = "application/cloudevents+json; charset=utf-8"
 _NOT_A_STRING = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that are invalid in attributes (section "Type System" of the specification)."""
 
-_HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-"""Characters that are not encoded in a header (section 3.1.3.2 of the HTTP binding)."""
-
 _log = logging.getLogger("driftline.kafka")
 
 
 class CloudEvents(HttpAction):
-    """A CloudEvents 1.0 event, over HTTP or Kafka. Its id is the key of the message, so receivers detect duplicates."""
+    """A CloudEvents 1.0 event, over HTTP or Kafka. Its id is the same in each retry, so receivers detect duplicates."""
 
     follows = True
 
     on: Occasions = Field(
         default=("opened", "worse", "over"),
-        description="When the event is sent. Its type is `io.driftline.alert.opened`, or `.joined` if another "
-        "alert of the model is open, `io.driftline.alert.worse` or `io.driftline.alert.over`.",
+        description="When the event is sent. Its type is `io.driftline.alert.opened`, `io.driftline.alert.worse` or "
+        "`io.driftline.alert.over`. If another alert of the model is already open, it is `io.driftline.alert.joined` "
+        "instead of `io.driftline.alert.opened`.",
         examples=["[opened, over]"],
     )
     url: Secret | None = Field(
@@ -69,18 +67,15 @@ class CloudEvents(HttpAction):
         examples=['["kafka:9092"]'],
     )
     topic: Text | None = Field(
-        default=None, description="The Kafka topic. The incident is the key of a message.", examples=["alerts"]
+        default=None,
+        description="The Kafka topic. The key of each record is the id of the incident.",
+        examples=["alerts"],
     )
     options: dict[str, Secret] = Field(
         default_factory=dict,
         description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
         " such as `security.protocol` and `sasl.password`. The values are never shown or logged.",
         examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD:-none}"}'],
-    )
-    mode: Literal["structured", "binary"] = Field(
-        default="structured",
-        description="Where the attributes of the event are: next to its data in one JSON document, or in headers.",
-        examples=["binary"],
     )
     source: Text = Field(
         default="/driftline",
@@ -114,8 +109,8 @@ class CloudEvents(HttpAction):
         if "{" in url:
             yield Problem(
                 "url",
-                "contains a brace, but placeholders are not supported here; remove it (receivers distinguish events "
-                "by their attributes)",
+                "contains a brace, but placeholders are not supported here; remove it (all events are sent to the same "
+                "URL, and receivers distinguish them by their attributes)",
             )
         yield from header_problems(self.headers)
         for header in self.headers:
@@ -148,15 +143,14 @@ class CloudEvents(HttpAction):
 
     def request(self, message: Message) -> Request:
         """Return the event as an HTTP request."""
-        headers, body = self._parts(message, http_attributes)
-        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
-        return Request("POST", self.address, content=body, headers={**own_headers, **headers})
+        headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        headers["content-type"] = STRUCTURED
+        return Request("POST", self.address, content=_json(self._event(message)), headers=headers)
 
     def carry_out(self, message: Message, around: Surroundings) -> str:
         """Send the event and return the receiver's answer."""
         if self.url is not None:
             return super().carry_out(message, around)
-        headers, body = self._parts(message, kafka_attributes)
         options = {name: value.get_secret_value() for name, value in self.options.items()}
         settings = {
             "client.id": "driftline",
@@ -165,18 +159,10 @@ class CloudEvents(HttpAction):
             "enable.idempotence": True,
             "message.timeout.ms": max(1, int(self.timeout.total_seconds() * 1000)),
         }
-        record = {"topic": self.topic, "key": message.alert.encode(), "headers": headers, "value": body}
+        headers = {"content-type": STRUCTURED}
+        event = _json(self._event(message))
+        record = {"topic": self.topic, "key": message.alert.encode(), "headers": headers, "value": event}
         return write_record(settings, record, self.timeout.total_seconds() + 1)
-
-    def _parts(
-        self, message: Message, attributes_of: Callable[[Mapping[str, str]], dict[str, str]]
-    ) -> tuple[dict[str, str], bytes]:
-        """Return the headers and the body of an event."""
-        event = self._event(message)
-        if self.mode == "structured":
-            return {"content-type": STRUCTURED}, _json(event)
-        attributes = {name: value for name, value in event.items() if name not in ("data", "datacontenttype")}
-        return {"content-type": event["datacontenttype"], **attributes_of(attributes)}, _json(event["data"])
 
     def _event(self, message: Message) -> dict[str, Any]:
         """Return the event in the JSON format; repeats of a message have the same attributes."""
@@ -203,24 +189,6 @@ _PRODUCER: Mapping[str, str] = {
     "acks": "remove it: an event is acknowledged by all replicas",
     "message.timeout.ms": "use timeout",
 }
-
-
-def http_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return the HTTP headers of attributes.
-
-    >>> http_attributes({"subject": "Straße %"})
-    {'ce-subject': 'Stra%C3%9Fe%20%25'}
-    """
-    return {f"ce-{name}": quote(value, safe=_HEADER_SAFE) for name, value in attributes.items()}
-
-
-def kafka_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return the Kafka headers of attributes.
-
-    >>> kafka_attributes({"subject": "Straße"})
-    {'ce_subject': 'Straße'}
-    """
-    return {f"ce_{name}": value for name, value in attributes.items()}
 
 
 def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: float) -> str:

@@ -283,7 +283,7 @@ class LossTrees(Section):
         """Raise ``ValueError`` for inputs without bins, and orders of another length."""
         over = block_columns(bins)
         if not self.inputs or not all(name in over for name in self.inputs):
-            raise ValueError("inputs must be parts that have bins")
+            raise ValueError("inputs must be names of features that have bins, or 'score'")
         for name, order in self.orders.items():
             if name not in self.inputs or order.shape != (over[name].size + 2,):
                 raise ValueError(f"the order of {name!r} must have an entry for each of its bins")
