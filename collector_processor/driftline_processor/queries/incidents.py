@@ -390,7 +390,7 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
 
     for stretch in _stretches(windows, broken, kept):
-        yield _of_stretch(model, "labels", stretch, stretch.shown[0][1], "Outcomes came in time again.")
+        yield _of_stretch(model, "labels", stretch, stretch.shown[0][1], "Outcomes arrived in time again.")
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
