@@ -299,7 +299,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
         over = interruption.until is not None
         if interruption.kind == "no_data":
             sentence = f"{capital(clause(fact('no_prediction', pause=interruption.pause)))}."
-            end_words = "Predictions came again."
+            end_words = "Predictions arrived again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
             end_words = "No window was late any more."
