@@ -64,8 +64,12 @@ def row(written: str, meaning: str) -> str:
     '| `--url URL` | `http://127.0.0.1:8780` | A running processor. |'
     """
     meaning, _, rest = meaning.partition("  [")
-    default = re.sub(r"[;\]].*", "", rest).removeprefix("default: ")
-    shown = f"`{default}`" if rest and default != "required" else default
+    default = re.sub(r"[;\]].*", "", rest)
+    shown = (
+        f"`{default.removeprefix('default: ')}`"
+        if default.startswith("default: ")
+        else default * (default == "required")
+    )
     written = re.sub(r" <[^>]*>$", "", written)
     cells = (f"`{written}`", shown, meaning)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -248,7 +248,7 @@ def form(annotation: Any, metadata: Any = ()) -> str:
     if origin in (Union, UnionType):
         return " or ".join(form(part) for part in parts if part is not type(None))
     if origin is Literal:
-        return ", ".join(f"`{part}`" for part in parts)
+        return ", ".join(f"`{part}`" if part else "empty" for part in parts)
     if origin is tuple:
         return f"list of {form(parts[0])}"
     if origin is dict:

@@ -217,7 +217,7 @@ def rate(selector: str, by: Sequence[str]) -> str:
     return f"sum by ({', '.join(by)}) (rate({selector}[$__rate_interval]))"
 
 
-ABSENT: Final = "No line: nobody knows it."
+ABSENT: Final = "No line: the value is unknown."
 
 
 def told(metric: str, more: str = "") -> str:
@@ -594,7 +594,7 @@ OF_VERSION = f"{{{{{VERSION}}}}} {{{{{ENVIRONMENT}}}}}"
 
 def fleet() -> Board:
     """Make the dashboard of all models: which needs somebody, and does Driftline itself keep up?"""
-    board = Board("fleet", "fleet", "All models: which needs somebody first, and whether Driftline itself keeps up.")
+    board = Board("fleet", "fleet", "All models: which need attention first, and whether Driftline itself keeps up.")
     _environment(board)
     for name, title, attribute in (("team", "Team", TEAM), ("tier", "Tier", TIER)):
         board.variable(
@@ -608,22 +608,22 @@ def fleet() -> Board:
 
     board.stats(
         "Models by state",
-        "How many versions of models are in each state. A state that no model is in is not shown.",
+        "How many versions of models are in each state. States without a model are not shown.",
         Query(f"count by ({STATE}) (max by ({keys}, {STATE}) ({states}) {ours})", f"{{{{{STATE}}}}}"),
         by_name=VERDICTS,
         size=(16, 4),
         links=PAGE_OF_PROCESSOR,
-        no_value="no model is known",
+        no_value="no models",
     )
     board.stats(
-        "Windows that wait",
+        "Waiting windows",
         told(m.DRIFTLINE_PENDING_WINDOWS),
         Query(f"sum({series(m.DRIFTLINE_PENDING_WINDOWS)})"),
         size=(4, 4),
         links=PAGE_OF_PROCESSOR,
     )
     board.stats(
-        "Evaluation is behind by",
+        "Evaluation lag",
         told(m.DRIFTLINE_EVALUATION_LAG),
         Query(f"max({series(m.DRIFTLINE_EVALUATION_LAG)})"),
         unit="s",
@@ -632,8 +632,8 @@ def fleet() -> Board:
     )
     traffic = series(m.DRIFTLINE_PREDICTIONS, IN_ENVIRONMENT)
     board.table(
-        "Models, those that need somebody first",
-        "One row a version of a model. Click on a model for its dashboard or its page. An empty cell: nobody knows it.",
+        "Models, most urgent first",
+        "One row per version of a model. Click on a model for its dashboard or page. Empty cell: the value is unknown.",
         {
             "State": Query(f"{_verdicts(states)} {ours}"),
             "Predictions / s": Query(f"{rate(traffic, KEY)} and on ({keys}) {mine}"),
@@ -644,7 +644,7 @@ def fleet() -> Board:
             "Known outcomes": Query(
                 f"max by ({keys}) ({series(m.DRIFTLINE_OUTCOME_COVERAGE, IN_ENVIRONMENT)}) and on ({keys}) {mine}"
             ),
-            "Rows that arrive": Query(
+            "Arrived rows": Query(
                 f"max by ({keys}) ({series(m.DRIFTLINE_RECORD_COMPLETENESS, IN_ENVIRONMENT)}) and on ({keys}) {mine}"
             ),
         },
@@ -654,7 +654,7 @@ def fleet() -> Board:
             "Predictions / s": "short",
             "Drifted features": "percentunit",
             "Known outcomes": "percentunit",
-            "Rows that arrive": "percentunit",
+            "Arrived rows": "percentunit",
         },
         links={"Model": PAGE_OF_ROW},
     )
@@ -668,7 +668,7 @@ def fleet() -> Board:
     )
     board.row("Traffic")
     board.lines(
-        "Predictions a second",
+        "Predictions per second",
         told(m.DRIFTLINE_PREDICTIONS),
         [Query(f"{rate(traffic, KEY)} and on ({keys}) {mine}", NAMED)],
         "short",
@@ -676,14 +676,14 @@ def fleet() -> Board:
     )
     failures = series(m.DRIFTLINE_PREDICTION_FAILURES, IN_ENVIRONMENT)
     board.lines(
-        "Failed calls a second",
+        "Failed calls per second",
         told(m.DRIFTLINE_PREDICTION_FAILURES),
         [Query(f"{rate(failures, KEY)} and on ({keys}) {mine}", NAMED, BAD)],
         "short",
         links=PAGE_OF_SERIES,
     )
     board.lines(
-        "Rows that arrive of those predicted",
+        "Fraction of predictions whose rows arrive",
         told(m.DRIFTLINE_RECORD_COMPLETENESS),
         [Query(f"{series(m.DRIFTLINE_RECORD_COMPLETENESS, IN_ENVIRONMENT)} and on ({keys}) {mine}", NAMED)],
         "percentunit",
@@ -691,7 +691,7 @@ def fleet() -> Board:
         links=PAGE_OF_SERIES,
     )
     board.lines(
-        "Outcomes that found their prediction, a second",
+        "Joined outcomes per second",
         told(m.DRIFTLINE_JOINED_OUTCOMES),
         [Query(f"sum(rate({series(m.DRIFTLINE_JOINED_OUTCOMES)}[$__rate_interval]))", "outcomes")],
         "short",
@@ -699,14 +699,14 @@ def fleet() -> Board:
     )
     board.row("Does Driftline keep up?")
     board.lines(
-        "Evaluation is behind by, each length of windows",
+        "Evaluation lag by window length",
         told(m.DRIFTLINE_EVALUATION_LAG),
         [Query(f"max by ({WINDOW}) ({series(m.DRIFTLINE_EVALUATION_LAG)})", f"windows of {{{{{WINDOW}}}}}")],
         unit_of(m.DRIFTLINE_EVALUATION_LAG),
         links=PAGE_OF_PROCESSOR,
     )
     board.lines(
-        "Windows and outcomes that wait",
+        "Waiting windows and outcomes",
         f"{m.DESCRIPTIONS[m.DRIFTLINE_PENDING_WINDOWS]} {told(m.DRIFTLINE_PENDING_OUTCOMES)}",
         [
             Query(f"sum({series(m.DRIFTLINE_PENDING_WINDOWS)})", "windows"),
@@ -716,7 +716,7 @@ def fleet() -> Board:
         links=PAGE_OF_PROCESSOR,
     )
     board.lines(
-        "How long the oldest has waited",
+        "Longest wait",
         f"{m.DESCRIPTIONS[m.DRIFTLINE_PENDING_WINDOW_AGE]} {told(m.DRIFTLINE_PENDING_OUTCOME_AGE)}",
         [
             Query(f"max({series(m.DRIFTLINE_PENDING_WINDOW_AGE)})", "window"),
@@ -726,7 +726,7 @@ def fleet() -> Board:
         links=PAGE_OF_PROCESSOR,
     )
     board.lines(
-        "Rows in, and rows that could not be used, a second",
+        "Stored and rejected rows per second",
         f"{m.DESCRIPTIONS[m.DRIFTLINE_RECEIVED_ROWS]} {told(m.DRIFTLINE_REJECTED_ROWS)}",
         [
             Query(f"sum(rate({series(m.DRIFTLINE_RECEIVED_ROWS)}[$__rate_interval]))", "kept"),
@@ -742,7 +742,7 @@ def fleet() -> Board:
     )
     destination = label(a.DRIFTLINE_DESTINATION)
     board.lines(
-        "Bytes that wait",
+        "Waiting bytes",
         f"{m.DESCRIPTIONS[m.DRIFTLINE_LOG_SIZE]} {told(m.DRIFTLINE_ANALYSIS_QUEUE_SIZE)}",
         [
             Query(f"sum({series(m.DRIFTLINE_LOG_SIZE)})", "log"),
@@ -761,9 +761,7 @@ def fleet() -> Board:
 
 def model() -> Board:
     """Make the dashboard of one model: whether it is right, and if not, since when and why."""
-    board = Board(
-        "model", "model", "One model: whether it is still right, and what moved: inputs, score, outcomes, calls."
-    )
+    board = Board("model", "model", "One model: its state, and the changes of its inputs, score, outcomes and calls.")
     _model(board)
     board.annotation("Drift incident", f"max({series(m.DRIFTLINE_DRIFT_INCIDENT, IN_WINDOW)}) == 1", WARNING)
     state = _verdicts(series(m.DRIFTLINE_MODEL_STATUS, OF_MODEL))
@@ -797,7 +795,7 @@ def model() -> Board:
         [
             Query(
                 series(m.DRIFTLINE_DRIFT_FRACTION, IN_WINDOW, **ALL_ROWS, **ALL_ALIKE),
-                f"all alike {OF_VERSION}",
+                f"all features equally {OF_VERSION}",
             ),
             Query(
                 series(
@@ -814,8 +812,8 @@ def model() -> Board:
         most=1.0,
     )
     board.lines(
-        "How far the score moved",
-        told(m.DRIFTLINE_DRIFT_VALUE, "Of the score and of the predicted class, by each method."),
+        "Shift of the score",
+        told(m.DRIFTLINE_DRIFT_VALUE, "For the score and the predicted class, by method."),
         [
             Query(
                 series(m.DRIFTLINE_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, "score")),
@@ -844,13 +842,13 @@ def model() -> Board:
     concept = (*OF_MODEL, f'{TARGET}="concept"', f'{DRIFT_SLICE}=""')
     board.states(
         "Errors (concept drift)",
-        "Whether the model's errors became more, on the stream of its outcomes. " + ABSENT,
+        "Whether the errors of the model increased, from the stream of its outcomes. " + ABSENT,
         Query(worst(series(m.DRIFTLINE_DRIFT_STATUS, concept), (VERSION,), DRIFTS), f"errors {{{{{VERSION}}}}}"),
         DRIFTS,
         size=(12, 6),
     )
     board.table(
-        "Features, the furthest first",
+        "Features, largest drift first",
         told(
             m.DRIFTLINE_DRIFT_VALUE,
             "PSI of each feature in the newest closed window. Click on a feature for its dashboard.",
@@ -887,14 +885,14 @@ def model() -> Board:
     board.row("Calls")
     classes = label(a.ML_PREDICTION_CLASS)
     board.lines(
-        "Predictions a second, by class",
+        "Predictions per second, by class",
         told(m.DRIFTLINE_PREDICTIONS),
         [Query(rate(series(m.DRIFTLINE_PREDICTIONS, OF_MODEL), [classes]), f"{{{{{classes}}}}}")],
         "short",
     )
     quantile = label(a.DRIFTLINE_SERVICE_QUANTILE)
     board.lines(
-        "Latency of windows",
+        "Latency by window",
         told(m.DRIFTLINE_SERVICE_LATENCY),
         [
             Query(
@@ -909,8 +907,8 @@ def model() -> Board:
         "Latency now",
         told(m.DRIFTLINE_PREDICT_DURATION),
         [
-            Query(f"histogram_quantile(0.5, {duration})", "half of the calls are quicker"),
-            Query(f"histogram_quantile(0.99, {duration})", "99 of 100 calls are quicker", WARNING),
+            Query(f"histogram_quantile(0.5, {duration})", "median (p50)"),
+            Query(f"histogram_quantile(0.99, {duration})", "p99", WARNING),
         ],
         unit_of(m.DRIFTLINE_PREDICT_DURATION),
     )
@@ -921,7 +919,7 @@ def model() -> Board:
         [
             Query(
                 series(m.DRIFTLINE_SERVICE_ERROR_RATE, IN_WINDOW, **WHOLE),
-                f"share of a window {OF_VERSION}",
+                f"fraction in a window {OF_VERSION}",
             ),
             Query(
                 f"{rate(series(m.DRIFTLINE_PREDICTION_FAILURES, OF_MODEL), [error])}"
@@ -943,7 +941,7 @@ def model() -> Board:
         [
             Query(
                 rate(series(m.DRIFTLINE_OUTCOMES, OF_MODEL), [VERSION]),
-                f"outcomes a second {{{{{VERSION}}}}}",
+                f"outcomes per second {{{{{VERSION}}}}}",
                 exemplars=True,
             )
         ],
@@ -958,7 +956,7 @@ def model() -> Board:
     )
     late = label(a.DRIFTLINE_OUTCOME_QUANTILE)
     board.lines(
-        "How late outcomes come",
+        "Delay of outcomes",
         told(m.DRIFTLINE_OUTCOME_DELAY),
         [Query(series(m.DRIFTLINE_OUTCOME_DELAY, IN_WINDOW), f"{{{{{late}}}}} {OF_VERSION}")],
         unit_of(m.DRIFTLINE_OUTCOME_DELAY),
@@ -978,10 +976,10 @@ def model() -> Board:
         "short",
     )
     champion = label(a.DRIFTLINE_VERSION_CHAMPION)
-    beside = f"{{{{{VERSION}}}}} beside {{{{{champion}}}}}"
+    beside = f"{{{{{VERSION}}}}} compared with {{{{{champion}}}}}"
     board.lines(
-        "Versions: loss less the champion's",
-        told(m.DRIFTLINE_VERSION_DIFFERENCE, "Below 0 the version is better; dashed: the interval."),
+        "Versions: loss minus the loss of the champion",
+        told(m.DRIFTLINE_VERSION_DIFFERENCE, "Below 0, the version is better; dashed: the interval."),
         [
             Query(series(m.DRIFTLINE_VERSION_DIFFERENCE, OF_MODEL), beside),
             Query(series(m.DRIFTLINE_VERSION_DIFFERENCE_LOW, OF_MODEL), f"low {beside}", bound=True),
@@ -991,7 +989,7 @@ def model() -> Board:
         least=None,
     )
     board.lines(
-        "Rows that arrive of those predicted",
+        "Fraction of predictions whose rows arrive",
         told(m.DRIFTLINE_RECORD_COMPLETENESS),
         [Query(series(m.DRIFTLINE_RECORD_COMPLETENESS, OF_MODEL), OF_VERSION)],
         "percentunit",
@@ -1005,7 +1003,7 @@ def feature() -> Board:
     board = Board(
         "feature",
         "feature",
-        "One feature of a model: how far it is from the baseline, in which slice, and what is missing.",
+        "One feature of a model: its distance from the baseline, by slice, and its missing values.",
     )
     _model(board)
     features = series(m.DRIFTLINE_DRIFT_STATUS, IN_WINDOW, **OF_FEATURE)
@@ -1023,13 +1021,16 @@ def feature() -> Board:
     board.states("State over time", told(m.DRIFTLINE_DRIFT_STATUS), Query(states, where), DRIFTS, size=(18, 5))
     board.lines(
         "PSI",
-        told(m.DRIFTLINE_DRIFT_VALUE, "PSI, the population stability index: how far the feature is from the baseline."),
+        told(
+            m.DRIFTLINE_DRIFT_VALUE,
+            "PSI, the population stability index: the distance of the feature from the baseline.",
+        ),
         [Query(series(m.DRIFTLINE_DRIFT_VALUE, cut, **PSI), where)],
         "short",
     )
     board.lines(
         "Distance by each method",
-        told(m.DRIFTLINE_DRIFT_VALUE, "One line a method; docs/reference/drift-methods.md defines them."),
+        told(m.DRIFTLINE_DRIFT_VALUE, "One line per method; docs/reference/drift-methods.md defines the methods."),
         [Query(series(m.DRIFTLINE_DRIFT_VALUE, cut), f"{{{{{METHOD}}}}} {where}")],
         "short",
     )
@@ -1042,7 +1043,7 @@ def feature() -> Board:
     )
     every = (*IN_WINDOW, f'{FEATURE}="$feature"', f'{DRIFT_SLICE}!=""')
     board.states(
-        "In which slices it drifts",
+        "Drift by slice",
         told(m.DRIFTLINE_DRIFT_STATUS, "A slice has a line while the feature drifts there."),
         Query(
             worst(series(m.DRIFTLINE_DRIFT_STATUS, every), (VERSION, DRIFT_SLICE), DRIFTS),
@@ -1051,7 +1052,7 @@ def feature() -> Board:
         DRIFTS,
         size=(12, 8),
     )
-    board.row("What the service itself counts (its metrics have to reach this Prometheus)")
+    board.row("Metrics of the service itself (they have to reach this Prometheus)")
     # The environment is an attribute of the service's resource, which some Prometheus keep off the series.
     named = (f'{MODEL}="$model"', f'{VERSION}=~"$version"')
     recorded = (*named, f'{FEATURE}="$feature"')
@@ -1059,7 +1060,7 @@ def feature() -> Board:
     invalid = label(a.DRIFTLINE_FEATURE_INVALID)
     board.lines(
         "Missing",
-        told(m.DRIFTLINE_FEATURE_MISSING_VALUES, "As a share of the predictions."),
+        told(m.DRIFTLINE_FEATURE_MISSING_VALUES, "As a fraction of the predictions."),
         [
             Query(
                 f"{rate(series(m.DRIFTLINE_FEATURE_MISSING_VALUES, recorded), [invalid])} / on () group_left () {made}",
@@ -1072,7 +1073,7 @@ def feature() -> Board:
     )
     category = label(a.DRIFTLINE_FEATURE_CATEGORY)
     board.lines(
-        "Values a second, by category",
+        "Values per second, by category",
         told(m.DRIFTLINE_FEATURE_CATEGORIES),
         [Query(rate(series(m.DRIFTLINE_FEATURE_CATEGORIES, recorded), [category]), f"{{{{{category}}}}}")],
         "short",
@@ -1085,7 +1086,7 @@ def performance() -> Board:
     board = Board(
         "performance",
         "performance",
-        "How well a model does: measured with its interval, in the baseline, and estimated before outcomes come.",
+        "Performance of a model: measured with its interval, in the baseline, and estimated before outcomes arrive.",
     )
     _model(board)
     measured = series(m.DRIFTLINE_PERFORMANCE_VALUE, IN_WINDOW)
@@ -1102,7 +1103,7 @@ def performance() -> Board:
     of = f"{{{{{VERSION}}}}} {{{{{SLICE}}}}}"
     end = series(m.DRIFTLINE_PERFORMANCE_WINDOW_END, IN_WINDOW)
     board.stats(
-        "How long ago the measured window ended",
+        "Time since the end of the measured window",
         told(m.DRIFTLINE_PERFORMANCE_WINDOW_END),
         Query(f"time() - {end}", OF_VERSION),
         unit="s",
@@ -1128,7 +1129,7 @@ def performance() -> Board:
         told(
             m.DRIFTLINE_PERFORMANCE_VALUE,
             "Blue: measured, thin dashes: its interval. Grey: the baseline. Orange: estimated without outcomes. "
-            "Of a slice only the measured value is known here.",
+            "For a slice, only the measured value is shown.",
         ),
         [
             Query(series(m.DRIFTLINE_PERFORMANCE_VALUE, cut), f"measured {of}", GOOD),
@@ -1152,7 +1153,7 @@ def performance() -> Board:
         size=(12, 8),
     )
     board.states(
-        "Are estimates to be trusted?",
+        "Reliability of estimates",
         told(m.DRIFTLINE_ESTIMATE_STATUS),
         Query(standing, metric),
         STANDINGS,
@@ -1161,7 +1162,7 @@ def performance() -> Board:
     board.row("Slices")
     board.table(
         "Metrics by slice",
-        told(m.DRIFTLINE_PERFORMANCE_VALUE, "The newest window that is measured. Rows without a slice are all rows."),
+        told(m.DRIFTLINE_PERFORMANCE_VALUE, "The newest measured window. Lines without a slice describe all rows."),
         {"Value": Query(f"max by ({METRIC}, {SLICE}, {VERSION}) ({series(m.DRIFTLINE_PERFORMANCE_VALUE, named)})")},
         {METRIC: "Metric", SLICE: "Slice", VERSION: "Version"},
         states={},
@@ -1188,7 +1189,7 @@ def objectives() -> Board:
     board = Board(
         "objectives",
         "objectives",
-        "Objectives of a model and what was agreed about its outcomes: which are broken, which nobody can tell.",
+        "Objectives and label SLA of a model: which are broken, and which are inconclusive.",
     )
     _model(board)
     keys = (METRIC, OBJECTIVE, SLICE, VERSION, ENVIRONMENT)
@@ -1198,7 +1199,7 @@ def objectives() -> Board:
     by = ", ".join(keys)
     board.stats(
         "Objectives by state",
-        "How many objectives are in each state. A state without one is not shown.",
+        "How many objectives are in each state. States without an objective are not shown.",
         Query(f"count by ({STATE}) ({of})", f"{{{{{STATE}}}}}"),
         by_name=JUDGEMENTS,
         size=(12, 4),
@@ -1211,7 +1212,7 @@ def objectives() -> Board:
         Query(agreed, OF_VERSION),
         shown=JUDGEMENTS,
         size=(12, 4),
-        no_value="nothing was agreed",
+        no_value="no label SLA",
     )
     board.states(
         "States over time", told(m.DRIFTLINE_OBJECTIVE_STATUS), Query(state, told_by), JUDGEMENTS, size=(24, 8)
@@ -1219,18 +1220,20 @@ def objectives() -> Board:
     broken = series(m.DRIFTLINE_OBJECTIVE_STATUS, IN_WINDOW, **equal(a.DRIFTLINE_STATE, "broken"))
     board.table(
         "Objectives, the broken first",
-        "Burn: the share of the time range in which the objective was broken; empty where it never was. "
+        "Burn: the fraction of the time range in which the objective was broken; empty if it never was. "
         f"{m.DESCRIPTIONS[m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS]}",
         {
             "State": Query(state),
             "Burn": Query(
                 f"sum by ({by}) (count_over_time({broken}[$__range])) / sum by ({by}) (count_over_time({of}[$__range]))"
             ),
-            "Undecided windows": Query(
+            "Inconclusive windows": Query(
                 f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, IN_WINDOW)})"
             ),
             "Overdue": Query(f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_OVERDUE, IN_WINDOW)})"),
-            "Rows that would tell": Query(f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, IN_WINDOW)})"),
+            "Rows needed for a conclusion": Query(
+                f"max by ({by}) ({series(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, IN_WINDOW)})"
+            ),
         },
         {OBJECTIVE: "Objective", METRIC: "Metric", SLICE: "Slice", VERSION: "Version", ENVIRONMENT: "Environment"},
         states={"State": JUDGEMENTS},
@@ -1241,19 +1244,19 @@ def objectives() -> Board:
         size=(24, 9),
     )
     board.lines(
-        "Windows in a row that nobody could tell",
+        "Inconclusive windows in a row",
         told(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS),
         [Query(series(m.DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS, IN_WINDOW), told_by)],
         "short",
     )
     board.lines(
-        "Rows that would tell",
+        "Rows needed for a conclusion",
         told(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS),
         [Query(series(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, IN_WINDOW), told_by)],
         "short",
     )
     board.states(
-        "Outcomes in time, over time",
+        "Outcomes in time, by window",
         told(m.DRIFTLINE_OUTCOME_SLA_STATUS),
         Query(agreed, OF_VERSION),
         JUDGEMENTS,

@@ -172,14 +172,13 @@ def evaluate(
         window: Length of the windows, such as '1d'. Default: one window of all rows.
         window_rows: Number of rows of a window, instead of a length.
         reference_last: Compare each window with the rows of this period before it (the reference period).
-        reference_without: How long before the end of the window the reference period ends. Default: the length of the
-            window, so that it ends where the window starts.
+        reference_without: Time between the end of the reference period and the end of the window. Default: the length
+            of the window, so that the period ends where the window starts.
         objectives: Objective of a metric, such as 'recall >= 0.8'.
         metrics: Metric to compute in addition, such as 'fbeta@0.5'.
         method: Drift method that decides whether there is drift.
         methods: Drift methods that are shown in addition.
-        exact: Compute the values of drift methods from rows instead of bins; whether there is drift is still decided
-            from bins.
+        exact: Compute the values of drift methods from rows instead of bins; drift is still decided from bins.
         classifier: Train a classifier to distinguish the rows from the baseline rows, and show how well it does so.
         importance_weighted: Also estimate the performance from the baseline rows with outcomes, weighted to resemble
             the window's rows.

@@ -6,22 +6,18 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from driftline.capture.model_identity import Identity
-from driftline.capture.outcome import FIELDS, SCALARS, SLICE, UnusableOutcome, outcome_of, protect_slices
+from driftline.capture.outcome import FIELDS, SLICE, UnusableOutcome, outcome_of
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.export.resource import resource_attributes
 from driftline.export.transport import OutcomeChannel, suppress_instrumentation
 from driftline.inputs.dataframes import column_names
-from driftline.inputs.row import clean_value
-from driftline.outputs.output import describe
-from driftline.outputs.rankings import relevant_text
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
-from driftline.tables.ids import id_text
-from driftline.tables.timestamps import instant
 
 from .faults import FAULTS, logger
 
@@ -121,7 +117,7 @@ class Accepted:
 
     Attributes:
         accepted: Number of outcomes that the receiver has stored.
-        rejected: All other outcomes, with their reasons.
+        rejected: All other outcomes, in their order, with their reasons.
     """
 
     accepted: int
@@ -140,28 +136,19 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
         self.sent = sent
 
 
-def rows_of(
-    outcomes: Any,
-    hash_id: Callable[[str], str] | None = None,
-    protect: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
-) -> Iterator[dict[str, Any]]:
-    """Yield outcomes as rows of JSON.
+def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:
+    """Yield the fields of each outcome, as arguments of :func:`~driftline.capture.outcome.outcome_of`.
 
     Args:
         outcomes: DataFrame, mapping of columns, or iterable of mappings or tuples. Tuples are (id, actual) and
             optionally the other ``FIELDS`` in order. Slices are columns or keys ``slice.NAME``, or a mapping under
             ``slices``.
-        hash_id: Function that hashes an id under the privacy rules; None if ids are exported unchanged.
-        protect: Function that applies the privacy rules to slices.
-
-    Yields:
-        The row of each outcome, in the format of ``POST /v1/outcomes``.
 
     Raises:
         ValueError: The columns lack ``id``, or lack both ``actual`` and ``retracted``.
 
-    >>> list(rows_of([("A-1", 1), {"id": 2.0, "actual": "late", "weight": 3.0, "slice.group": "b"}]))
-    [{'id': 'A-1', 'actual': 1}, {'id': '2', 'actual': 'late', 'weight': 3.0, 'slices': {'group': 'b'}}]
+    >>> list(fields_of([("A-1", 1), {"id": 2.0, "actual": "late", "slice.group": "b"}]))
+    [{'id': 'A-1', 'actual': 1}, {'id': 2.0, 'actual': 'late', 'slices': {'group': 'b'}}]
     """
     if hasattr(outcomes, "columns") or isinstance(outcomes, Mapping):
         names = list(outcomes) if isinstance(outcomes, Mapping) else list(column_names(outcomes))
@@ -175,7 +162,15 @@ def rows_of(
     else:
         mappings = outcomes
     for row in mappings:
-        yield _row(row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False)), hash_id, protect)
+        given = row if isinstance(row, Mapping) else dict(zip(FIELDS, row, strict=False))
+        fields = {name: given[name] for name in FIELDS if name in given}
+        slices = {name.removeprefix(SLICE): value for name, value in given.items() if str(name).startswith(SLICE)}
+        inner = fields.get("slices")
+        if inner is None or inner != inner:  # NaN in a frame
+            inner = {}
+        if slices or "slices" in fields:
+            fields["slices"] = {**slices, **inner} if isinstance(inner, Mapping) else inner
+        yield fields
 
 
 def _listed(values: Any) -> Any:
@@ -183,48 +178,13 @@ def _listed(values: Any) -> Any:
     return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 
-def _row(
-    given: Mapping[str, Any],
-    hash_id: Callable[[str], str] | None,
-    protect: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Return the row of one outcome. A bad value is left in: the receiver reports it and accepts the other rows."""
-    actual, text = _listed_truth(given.get("actual"), hash_id), id_text(given.get("id"))
-    text = hash_id(text) if text and hash_id is not None else text
-    row: dict[str, Any] = {"id": text, "actual": None if actual != actual else actual}
-    for name in ("time", "prediction_time"):
-        value = given.get(name)
+def _usable(identity: Identity, outcomes: Any, rejected: list[Rejection]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield index and row of each usable outcome, and add the others to ``rejected``."""
+    for index, fields in enumerate(fields_of(outcomes)):
         try:
-            when: object = instant(value)
-        except (TypeError, ValueError):
-            when = str(value)
-        if when:
-            row[name] = when
-    for name in ("weight", "value", "retracted"):
-        value = clean_value(given.get(name))
-        if value is not None and value == value:
-            row[name] = value
-    if item := id_text(given.get("item")):
-        row["item"] = item if hash_id is None else hash_id(item)
-    slices = {name.removeprefix(SLICE): value for name, value in given.items() if str(name).startswith(SLICE)}
-    inner = given.get("slices")
-    if isinstance(inner, Mapping):
-        slices |= inner
-    elif inner is not None and inner == inner:
-        row["slices"] = describe(inner).text  # no value may leave unprotected, and the receiver refuses a text
-    if slices and (kept_slices := protect_slices(protect, slices)):
-        row.setdefault("slices", kept_slices)
-    return row
-
-
-def _listed_truth(actual: object, hash_id: Callable[[str], str] | None) -> Any:
-    if isinstance(actual, SCALARS):
-        return clean_value(actual)
-    try:
-        relevant = relevant_text(actual, hash_id)
-    except ValueError:
-        return describe(actual).text  # neither a class nor a number: the receiver refuses it
-    return clean_value(actual) if relevant is None else relevant
+            yield index, outcome_of(identity, 0, **fields).fields()
+        except UnusableOutcome as reason:
+            rejected.append(Rejection(index, str(reason)))
 
 
 def send_outcomes(identity: Identity, outcomes: Any) -> Accepted:
@@ -232,7 +192,7 @@ def send_outcomes(identity: Identity, outcomes: Any) -> Accepted:
 
     Args:
         identity: Name and privacy rules of the model.
-        outcomes: Outcomes in any form that :func:`rows_of` accepts.
+        outcomes: Outcomes in any form that :func:`fields_of` accepts.
 
     Returns:
         The receiver's answer.
@@ -265,7 +225,7 @@ def post_outcomes(
         url: URL of ``/v1/outcomes``.
         identity: Name and privacy rules of the model.
         environment: Deployment environment; "" if unset.
-        outcomes: Outcomes in any form that :func:`rows_of` accepts.
+        outcomes: Outcomes in any form that :func:`fields_of` accepts.
 
     Returns:
         The sum of all answers.
@@ -273,21 +233,22 @@ def post_outcomes(
     Raises:
         Undelivered: The receiver refused a chunk, or did not accept it in five attempts.
     """
-    accepted, start = 0, 0
+    accepted = 0
     rejected: list[Rejection] = []
-    for chunk in _chunks(rows_of(outcomes, identity.hash_id, identity.privacy.slices)):
-        document: dict[str, Any] = {"model": identity.name, "outcomes": chunk}
+    rows = _usable(identity, outcomes, rejected)
+    while chunk := list(islice(rows, CHUNK_ROWS)):
+        document: dict[str, Any] = {"model": identity.name, "outcomes": [row for _, row in chunk]}
         if environment:
             document["environment"] = environment
         body = json.dumps(document, allow_nan=False).encode()
         answer = _deliver(channel, url, body, Accepted(accepted, tuple(rejected)))
         accepted += int(answer["accepted"])
         for rejection in answer["rejected"]:
-            index = None if rejection.get("index") is None else start + int(rejection["index"])
+            index = None if rejection.get("index") is None else chunk[int(rejection["index"])][0]
             rejected.append(Rejection(index, str(rejection["reason"]), int(rejection.get("rows", 1))))
         if answer.get("more_rejected"):
             rejected.append(Rejection(None, "further outcomes were rejected", int(answer["more_rejected"])))
-        start += len(chunk)
+    rejected.sort(key=lambda rejection: (rejection.index is None, rejection.index))
     return Accepted(accepted, tuple(rejected))
 
 
@@ -307,14 +268,3 @@ def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -
         "accepted before; start 'driftline up' or set DRIFTLINE_ENDPOINT, and send the outcomes again",
         so_far,
     )
-
-
-def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == CHUNK_ROWS:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

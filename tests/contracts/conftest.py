@@ -9,3 +9,4 @@ from tests.support.churn_files import week as week
 from tests.support.kept_requests import kept as kept
 from tests.support.state_fixtures import clock as clock
 from tests.support.state_fixtures import open_state as open_state
+from tests.support.state_fixtures import state as state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -123,10 +124,11 @@ class Requests:
 
     def send(self, ids: Sequence[str]) -> set[str]:
         dropped = set()
+        end = time.monotonic() + GRACE
         for id in ids:
             assert self.receiver.address is not None
             while (answer := self._ask(self.receiver.address, id)) == "retry":
-                pass
+                assert time.monotonic() < end
             if answer == "permanent":
                 dropped.add(id)
         return dropped

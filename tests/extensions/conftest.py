@@ -10,3 +10,4 @@ from tests.support.fake_view import browse as browse
 from tests.support.fake_view import served as served
 from tests.support.state_fixtures import clock as clock
 from tests.support.state_fixtures import open_state as open_state
+from tests.support.state_fixtures import state as state

@@ -78,7 +78,9 @@ def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, recei
         response = posted(server, port, path, body)
         wait_for(receiver, "/v1/logs")
 
-    assert f".POST {path}: read a dict with keys [" in (tmp_path / "log").read_text(), "how it was read is in the log"
+    assert f".POST {path}: recorded a dict with keys [" in (tmp_path / "log").read_text(), (
+        "how it was read is in the log"
+    )
     assert response.headers["x-prediction-id"] == promised_id(page)
     (table,) = [table for sent in receiver.bodies for table in predictions_of(sent)]
     assert strings(table.id) == [promised_id(page)]

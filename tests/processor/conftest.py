@@ -10,4 +10,7 @@ from tests.support.fake_view import browse as browse
 from tests.support.fake_view import served as served
 from tests.support.kept_requests import kept as kept
 from tests.support.state_fixtures import clock as clock
+from tests.support.state_fixtures import connection as connection
 from tests.support.state_fixtures import open_state as open_state
+from tests.support.state_fixtures import state as state
+from tests.support.state_fixtures import store as store

@@ -195,43 +195,34 @@ def receiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame(
         {
-            "id": np.arange(3.0),
-            "actual": [1.0, np.nan, 0.0],
-            "time": pd.to_datetime(["2026-11-20T12:00:00Z", "", "2026-11-20T12:00:00Z"]),
-            "weight": [2.0, np.nan, 1.0],
+            "id": np.arange(4.0),
+            "actual": [1.0, np.nan, 0.0, 1.0],
+            "time": pd.to_datetime(["2026-11-20T12:00:00Z", "", "2026-11-20T12:00:00Z", ""]),
+            "weight": [2.0, 1.0, np.nan, 1.0],
             "other": "x",
         }
     )
     monkeypatch.setattr(outcomes, "CHUNK_ROWS", 2)
     with receiving(monkeypatch) as receiver:
         receiver.answers = [
-            (200, {"accepted": 1, "rejected": [{"index": 1, "reason": "actual is missing"}]}),
+            (200, {"accepted": 1, "rejected": [{"index": 1, "reason": "time"}]}),
             (200, {"accepted": 0, "rejected": [{"index": 0, "reason": "weight"}], "more_rejected": 7}),
         ]
         answer = service.model().outcomes(frame)
 
-    assert answer == driftline.Accepted(
+    assert (answer.accepted, [(one.index, one.rows) for one in answer.rejected]) == (
         1,
-        (
-            driftline.Rejection(1, "actual is missing"),
-            driftline.Rejection(2, "weight"),
-            driftline.Rejection(None, "further outcomes were rejected", 7),
-        ),
+        [(1, 1), (2, 1), (3, 1), (None, 7)],
     )
-    assert receiver.documents == [
-        {
-            "path": "/v1/outcomes",
-            "model": "churn",
-            "environment": "test",
-            "outcomes": [{"id": "0", "actual": 1.0, "time": NOON, "weight": 2.0}, {"id": "1", "actual": None}],
-        },
-        {
-            "path": "/v1/outcomes",
-            "model": "churn",
-            "environment": "test",
-            "outcomes": [{"id": "2", "actual": 0.0, "time": NOON, "weight": 1.0}],
-        },
+    assert [one.reason for one in answer.rejected[1:3]] == ["time", "weight"]
+    assert [(document.pop("path"), document.pop("outcomes")) for document in receiver.documents] == [
+        (
+            "/v1/outcomes",
+            [{"id": "0", "actual": 1.0, "time": NOON, "weight": 2.0}, {"id": "2", "actual": 0.0, "time": NOON}],
+        ),
+        ("/v1/outcomes", [{"id": "3", "actual": 1.0, "weight": 1.0}]),
     ]
+    assert receiver.documents == [{"model": "churn", "environment": "test"}] * 2
 
 
 def test_outcomes_are_sent_again_until_the_receiver_takes_them(
@@ -333,16 +324,17 @@ def test_slices_of_an_outcome_leave_by_the_rules_of_predictions(service: Service
 
     (table,) = service.outcomes()
     left = {name: list_of(column) for name, column in table.slices.items()}
-    (row,) = outcomes.rows_of([{"id": "A-1", "actual": 1, "slices": said}], None, RULES.slices)
+    rejected: list[driftline.Rejection] = []
+    ((_, row),) = outcomes._usable(model._identity, [{"id": "A-1", "actual": 1, "slices": said}], rejected)
     frame = pd.DataFrame([{"id": "A-1", "actual": 1} | {f"slice.{name}": value for name, value in said.items()}])
-    assert list(outcomes.rows_of(frame, None, RULES.slices)) == [row]
+    assert list(outcomes._usable(model._identity, frame, rejected)) == [(0, row)]
     assert left == {name: [value] for name, value in row["slices"].items()}
     assert set(left) == {"email", "age", "region"}
     assert left["age"] == [60.0]
     assert len(left["email"][0]) == 16
 
 
-def test_a_frame_of_outcomes_has_columns_for_everything() -> None:
+def test_a_frame_of_outcomes_has_columns_for_everything(service: Service) -> None:
     frame = pd.DataFrame(
         {
             "id": ["a", "b"],
@@ -354,15 +346,21 @@ def test_a_frame_of_outcomes_has_columns_for_everything() -> None:
             "note": ["x", "y"],
         }
     )
-    assert list(outcomes.rows_of(frame)) == [
-        {"id": "a", "actual": 1.0, "value": 2.5, "retracted": False, "item": "shoe", "slices": {"region": "NL"}},
+    rejected: list[driftline.Rejection] = []
+
+    def rows(given: Any) -> list[dict[str, Any]]:
+        return [row for _, row in outcomes._usable(service.model()._identity, given, rejected)]
+
+    assert rows(frame) == [
+        {"id": "a", "actual": 1.0, "item": "shoe", "value": 2.5, "slices": {"region": "NL"}},
         {"id": "b", "actual": None, "retracted": True},
     ]
-    assert list(outcomes.rows_of({"id": ["a"], "retracted": [True]})) == [
-        {"id": "a", "actual": None, "retracted": True}
-    ]
+    assert rows({"id": ["a"], "retracted": [True]}) == [{"id": "a", "actual": None, "retracted": True}]
 
 
-def test_slices_that_are_no_mapping_leave_as_a_sentence_that_the_receiver_refuses() -> None:
-    (row,) = outcomes.rows_of([{"id": "a", "actual": 1, "slices": ["078-05-1120"]}])
-    assert row["slices"] == "a list of 1"
+def test_slices_that_are_no_mapping_are_rejected_without_a_value(service: Service) -> None:
+    rejected: list[driftline.Rejection] = []
+    given = [{"id": "a", "actual": 1, "slices": ["078-05-1120"]}]
+    assert list(outcomes._usable(service.model()._identity, given, rejected)) == []
+    ((index, reason),) = [(one.index, one.reason) for one in rejected]
+    assert (index, "078" in reason) == (0, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -33,17 +34,26 @@ def surroundings(counters: Counters | None = None) -> Surroundings:
 
 
 class FakeIntake:
-    """An :data:`Accept`. ``answer``: makes the receipt, or raises."""
+    """An :data:`Accept`. ``answer``: makes the receipt, or raises; ``later``: to who waits for the receipt."""
 
-    def __init__(self, answer: Callable[[], Receipt] = Receipt) -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[], Receipt] = Receipt, later: bool = False) -> None:
+        self.answer, self.later = answer, later
+        self.threads: list[str] = []
+        self.waits: list[float] = []
         self.taken: list[tuple[Signal, bytes]] = []
         self.headers: list[dict[str, str]] = []
 
     def __call__(self, signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del waited
+        self.threads.append(threading.current_thread().name)
+        self.waits.append(waited)
         future: Future[Receipt] = Future()
-        receipt = self.answer()
+        try:
+            receipt = self.answer()
+        except Exception as error:
+            if not self.later:
+                raise
+            future.set_exception(error)
+            return future
         self.taken.append((signal, body))
         self.headers.append(dict(headers))
         future.set_result(receipt)

@@ -11,6 +11,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.health import Health
 from driftline_processor.state import State
+from driftline_processor.store.database import Connection, Store
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
@@ -57,6 +58,26 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
     yield open_state
     for one in current:
         one.leave()
+
+
+@pytest.fixture
+def state(open_state: Open) -> Opened:
+    """Return a state of models without settings."""
+    return open_state()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Return an open file, closed in the end."""
+    store = Store(tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def connection(store: Store) -> Connection:
+    """Return a connection to the open file."""
+    return store.connect()
 
 
 class StateWithRoutes(Opened):

@@ -139,7 +139,7 @@ def _fetch(rows: Iterable[Sequence[object]], limit: int) -> list[Sequence[object
         if size > MOST_MEMORY:
             raise SqlError(
                 f"its rows need more than {MOST_MEMORY >> 20} MiB; select only time, value, weight, and the columns "
-                "in which rows with the same time differ"
+                "that distinguish rows with the same time"
             )
         rows_read.append(row)
     return rows_read

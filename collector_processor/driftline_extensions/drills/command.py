@@ -20,7 +20,6 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-    JUNIT = "junit"
     MARKDOWN = "markdown"
 
 
@@ -81,7 +80,7 @@ def drill(
         ),
     ] = "",
     style: Annotated[
-        Format, typer.Option("--format", help="Format of the results: text, json, junit or markdown.")
+        Format, typer.Option("--format", help="Format of the results: text, json or markdown.")
     ] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as --format json does.")] = False,
     *,
@@ -133,8 +132,6 @@ def drill(
         if style is Format.JSON:
             documents = [texts.drill_json(result) for result in results]
             typer.echo(json.dumps({"drills": documents, "summary": texts.summary(results, limit_ns)}, indent=2))
-        elif style is Format.JUNIT:
-            typer.echo(texts.table_junit(results, limit_ns))
         elif style is Format.MARKDOWN:
             typer.echo(texts.table_markdown(results, limit_ns))
         elif every or len(results) > 1:

@@ -18,7 +18,7 @@ from driftline_processor.readers.errors import BadInput
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from .traffic import Features, Traffic
+from .traffic import Features, Traffic, joined
 
 Random = np.random.Generator
 
@@ -303,7 +303,8 @@ def _burst(traffic: Traffic, how: Injection) -> Traffic:
         numbers = column.numbers + deviation * 0.01 * how.rng.integers(-2, 3, added)
         rows = rows.with_features({**rows.features, how.feature: replace(column, numbers=numbers)})
     number = int(traffic.number.max()) + 1 + np.arange(added, dtype=np.int64)
-    return merged(traffic, structs.replace(rows, time=time, number=number, known=np.zeros(added, np.int64)))
+    added_rows = structs.replace(rows, time=time, number=number, known=np.zeros(added, np.int64))
+    return joined([traffic, added_rows])
 
 
 def _margins(traffic: Traffic) -> F64:
@@ -316,31 +317,6 @@ def _margins(traffic: Traffic) -> F64:
         ordered = np.sort(traffic.scores, axis=1)
         return np.asarray(ordered[:, -1] - ordered[:, -2], np.float64)
     return np.abs(traffic.scores[:, 0] - np.median(traffic.scores[:, 0]))
-
-
-def merged(traffic: Traffic, two: Traffic) -> Traffic:
-    """Return the rows of two traffics of one model by time; both must have the same columns, and no rankings."""
-    from driftline.tables.table import concatenate
-
-    def column(first: Column | None, second: Column | None) -> Column | None:
-        return None if first is None or second is None else concatenate([first, second])
-
-    def array(first: F64 | None, second: F64 | None) -> F64 | None:
-        return None if first is None or second is None else np.concatenate([first, second])
-
-    joined = structs.replace(
-        traffic,
-        time=np.concatenate([traffic.time, two.time]),
-        number=np.concatenate([traffic.number, two.number]),
-        features={name: concatenate([values, two.features[name]]) for name, values in traffic.features.items()},
-        scores=array(traffic.scores, two.scores),
-        predicted=column(traffic.predicted, two.predicted),
-        actual=column(traffic.actual, two.actual),
-        known=np.concatenate([traffic.known, two.known]),
-        duration=array(traffic.duration, two.duration),
-        slices={name: concatenate([values, two.slices[name]]) for name, values in traffic.slices.items()},
-    )
-    return joined.take(np.argsort(joined.time, kind="stable"))
 
 
 # -- which input ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import I64, Column, Items, ModelKey, concatenate, length, take_rows
+from driftline.tables.table import I64, Items, ModelKey, concatenate, length
 from driftline.tables.timestamps import instant
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
@@ -35,7 +35,7 @@ from .drill import DrillResult, Range, Settings, default_fault
 from .faults import FAULTS, Fault
 from .shadow import shadow_folder
 from .synthetic import synthetic_traffic
-from .traffic import Traffic
+from .traffic import Traffic, joined
 
 DELAY: Final = DAY // 2
 """Assumed delay of outcomes without a time in nanoseconds: half a day."""
@@ -83,7 +83,10 @@ def recorded_traffic(
         _traffic(rows, [*table_batches(rows, read.roles, key, baseline.task, baseline)], key, baseline)
         for rows in read.rows
     ]
-    traffic = _joined(parts)
+    if len(parts) > 1 and any(part.items is not None for part in parts):
+        raise BadInput("rankings in several files: a drill can use only one file of rankings; pass one file")
+    traffic = joined(parts)
+    traffic = replace(traffic, number=np.arange(len(traffic), dtype=np.int64))
     if not len(traffic):
         raise BadInput(f"{data[0]}: contains no row with a time; a drill has nothing to replay")
     return replace(traffic, baseline=baseline.to_json() if sends and reference is not None else "")
@@ -129,52 +132,6 @@ def _outcome_times(rows: FileRows, time: I64) -> I64:
 
 def _plain(items: Items | None) -> Items | None:
     return None if items is None else Items(items.offsets, items.ids, items.scores)
-
-
-def _joined(parts: Sequence[Traffic]) -> Traffic:
-    """Return the rows of several files by time, each with its own number."""
-    if len(parts) > 1 and any(part.items is not None for part in parts):
-        raise BadInput("rankings in several files: a drill can use only one file of rankings; pass one file")
-    first = parts[0]
-    if len(parts) > 1:
-        first = replace(
-            first,
-            time=np.concatenate([part.time for part in parts]),
-            number=np.arange(sum(map(len, parts)), dtype=np.int64),
-            features=_columns([part.features for part in parts], [len(part) for part in parts]),
-            scores=None
-            if any(part.scores is None for part in parts)
-            else np.concatenate([part.scores for part in parts]),
-            predicted=_column([part.predicted for part in parts], [len(part) for part in parts]),
-            actual=_column([part.actual for part in parts], [len(part) for part in parts]),
-            known=np.concatenate([part.known for part in parts]),
-            duration=None
-            if any(part.duration is None for part in parts)
-            else np.concatenate([part.duration for part in parts]),
-            slices=_columns([part.slices for part in parts], [len(part) for part in parts]),
-        )
-    ordered = first.take(np.argsort(first.time, kind="stable"))
-    return replace(ordered, number=np.arange(len(ordered), dtype=np.int64))
-
-
-def _columns(parts: Sequence[object], sizes: Sequence[int]) -> dict[str, Column]:
-    columns_of_parts = [dict(part) for part in parts]  # type: ignore[call-overload]
-    names = dict.fromkeys(name for columns_of_part in columns_of_parts for name in columns_of_part)
-    columns = {
-        name: _column([columns_of_part.get(name) for columns_of_part in columns_of_parts], sizes) for name in names
-    }
-    return {name: column for name, column in columns.items() if column is not None}
-
-
-def _column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column | None:
-    """Return the values of several files as one column, missing for files without it."""
-    if all(part is None for part in parts):
-        return None
-    filled = [
-        Column(np.full(size, np.nan)) if part is None else take_rows(part, slice(None))
-        for part, size in zip(parts, sizes, strict=True)
-    ]
-    return concatenate(filled)
 
 
 START: Final = 20_454 * DAY

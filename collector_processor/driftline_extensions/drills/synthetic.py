@@ -78,7 +78,7 @@ def synthetic_traffic(
     task = _task(name, settings, baseline)
     draws = INPUTS if baseline is None else _draws(baseline)
     if not draws:
-        raise BadInput(f"{name}: its baseline has no features from which rows could be generated; use --records")
+        raise BadInput(f"{name}: its baseline has no features from which rows could be generated; use --records FILE")
     reference = _features(draws, REFERENCE_ROWS, rng)
     version = "" if baseline is None else baseline.version
     model = _Model.of(task, reference)
@@ -188,7 +188,7 @@ def _task(name: str, settings: Model, baseline: Baseline | None) -> Task:
     kind = settings.task or baseline_task.kind or "binary"
     asked_task = Task(kind)
     if asked_task.ranks_items:
-        raise BadInput(f"{name}: rankings cannot be generated; use --records")
+        raise BadInput(f"{name}: rankings cannot be generated; use --records FILE")
     task = baseline_task if kind == baseline_task.kind else asked_task
     usual = ("0", "1") if asked_task.has_threshold else ("a", "b", "c") if asked_task.has_class_scores else ()
     classes = settings.classes or task.classes or usual

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
 
 from driftline_processor.present.verdicts import verdict_cause, verdict_sentence
 from driftline_processor.present.wording import iso_time, printable, short
@@ -213,32 +212,6 @@ def table_markdown(results: Sequence[DrillResult], limit_ns: int | None = None) 
         if not has_passed(result, limit_ns)
     ]
     return "\n".join([summary(results, limit_ns), "", *lines, *([""] if missed else []), *missed])
-
-
-def table_junit(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
-    """Return the table as JUnit XML: a test case per drill; drills that are not applicable are skipped."""
-    applicable = [result for result in results if result.outcome != "not_applicable"]
-    failed = [result for result in applicable if not result.within(limit_ns)]
-    counts = {"tests": len(results), "failures": len(failed), "skipped": len(results) - len(applicable)}
-    suite = Element("testsuite", {"name": "driftline drill", **{name: str(n) for name, n in counts.items()}})
-    for result in results:
-        case = SubElement(suite, "testcase", {"classname": _xml(result.model), "name": result.fault.name})
-        sentence = _xml(first_sentence(result))
-        if result.outcome == "not_applicable":
-            SubElement(case, "skipped", {"message": sentence})
-        elif not result.within(limit_ns):
-            failure = SubElement(case, "failure", {"message": sentence, "type": result.outcome})
-            failure.text = _xml("\n".join(drill_lines(result, limit_ns)))
-        else:
-            SubElement(case, "system-out").text = sentence
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(suite, encoding="unicode")
-
-
-def _xml(text: str) -> str:
-    """Return a text without characters that are invalid in XML."""
-    return "".join(
-        letter for letter in text if letter in "\n\t" or (letter.isprintable() and not 0xD800 <= ord(letter) <= 0xDFFF)
-    )
 
 
 def expectations_table() -> str:

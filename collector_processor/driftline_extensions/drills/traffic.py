@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, Protocol
 
@@ -13,7 +13,7 @@ from driftline.export.otlp_logs import log_record, request
 from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
 from driftline.tables import column_codec
-from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, numbers_of, take_rows
+from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, concatenate, numbers_of, take_rows
 from driftline.tables.task import Task
 from driftline_processor.core.windows.window import DAY
 from msgspec import Struct, field
@@ -206,3 +206,40 @@ def values_of(column: Column) -> list[Any]:
         for row in np.flatnonzero(column.codes >= 0).tolist():
             values[row] = column.categories[column.codes[row]]
     return values
+
+
+def joined(parts: Sequence[Traffic]) -> Traffic:
+    """Return the traffic of several parts in the order of time; a column that a part lacks has no values there."""
+    sizes = [len(part) for part in parts]
+    together = replace(
+        parts[0],
+        time=np.concatenate([part.time for part in parts]),
+        number=np.concatenate([part.number for part in parts]),
+        features=_columns([part.features for part in parts], sizes),
+        scores=_array([part.scores for part in parts]),
+        predicted=_column([part.predicted for part in parts], sizes),
+        actual=_column([part.actual for part in parts], sizes),
+        known=np.concatenate([part.known for part in parts]),
+        duration=_array([part.duration for part in parts]),
+        slices=_columns([part.slices for part in parts], sizes),
+    )
+    return together.take(np.argsort(together.time, kind="stable"))
+
+
+def _array(parts: Sequence[F64 | None]) -> F64 | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None
+
+
+def _columns(parts: Sequence[Features], sizes: Sequence[int]) -> dict[str, Column]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    columns = {name: _column([part.get(name) for part in parts], sizes) for name in names}
+    return {name: column for name, column in columns.items() if column is not None}
+
+
+def _column(parts: Sequence[Column | None], sizes: Sequence[int]) -> Column | None:
+    if all(part is None for part in parts):
+        return None
+    return concatenate(
+        [Column(np.full(size, np.nan)) if part is None else part for part, size in zip(parts, sizes, strict=True)]
+    )

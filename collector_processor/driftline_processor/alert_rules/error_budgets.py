@@ -254,7 +254,7 @@ def _alert(long: str, short: str, burn: Burn, label_matchers: str, unit: str, ru
         "annotations": {
             "summary": summary(f"the error budget of {rule} is being spent {times} times too fast over {burn.long}"),
             "description": f"At a rate of 1 the budget of {PERIOD} lasts exactly {PERIOD}; this alert fires above "
-            f"{burn.factor:g}. The page of the model says why, and where.",
+            f"{burn.factor:g}. The page of the model shows the cause.",
             "runbook": runbook,
         },
     }

@@ -35,10 +35,10 @@ _DIGEST_TIER: Final = 3
 
 _ALERTMANAGER_HEAD: Final = """\
 # Routes of Alertmanager, written by `driftline rules` from the teams and tiers of driftline.yaml.
-# Fill in the receivers: what they hold, and global and templates, are kept when this file is written again.
-#   page    somebody is needed now: models of tier 1, repeated every hour, and others, every four hours
-#   ticket  this week
-#   digest  everything of tier 3, once a day
+# Fill in the receivers: their content, global and templates are kept when this file is written again.
+#   page    needs attention now: models of tier 1, repeated every hour, and other models, every four hours
+#   ticket  needs attention this week
+#   digest  all alerts of tier 3, once a day
 """
 
 Route = dict[str, Any]

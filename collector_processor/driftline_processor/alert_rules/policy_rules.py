@@ -126,8 +126,8 @@ def policy_rules(
             continue
         if policy.resolve is not None:
             why = (
-                "PromQL does not know which alerts fired; "
-                "the alert is over when the condition has not held for cool_down"
+                "PromQL cannot query whether an alert is open; "
+                "the alert is resolved when the condition has been false for cool_down"
             )
             left_out.append(LeftOut(f"policies.{name}.resolve", why))
     return rules, left_out
@@ -151,7 +151,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
         "labels": {**labels, **({"owner": literal(policy.owner)} if policy.owner else {})},
         "annotations": {
             "summary": summary(f"the policy {literal(name)} fires"),
-            "description": f"It fires if {literal(condition.written)}, in windows of {scope.window}.",
+            "description": f"The condition is {literal(condition.written)}, in windows of {scope.window}.",
             "runbook": literal(policy.runbook) or runbook,
         },
     }
@@ -194,7 +194,7 @@ def _expression(condition: Condition, scope: Scope) -> str:
             )
         case _:
             raise NoQueryError(
-                f"'{condition.written}' cannot be written as a query of the derived metrics; "
+                f"'{condition.written}' cannot be written as a query of the metrics that Driftline exports; "
                 "let Driftline send the notification"
             )
 

@@ -65,14 +65,17 @@ def query(signal: Signal, window: str, models: Models, end: End = "value") -> st
     """
     if end != "value" and not has_interval(signal):
         interval = f"the confidence interval of {_named(signal)}"
-        raise NoQueryError(f"'significant' needs {interval}, which is not a metric; remove 'significant'")
+        raise NoQueryError(f"'significant' needs {interval}, which is not exported as a metric; remove 'significant'")
     label_values: Wanted = {a.DRIFTLINE_WINDOW: window}
     if signal.is_business:
         raise NoQueryError(
-            f"{_named(signal)} is one of your own metrics; query it directly, or let Driftline send the notification"
+            f"{_named(signal)} is one of your own metrics, which Driftline does not export; query it where it is "
+            "stored, or let Driftline send the notification"
         )
     if signal.name == "predictions":
-        raise NoQueryError("the number of predictions per window is not a metric; let Driftline send the notification")
+        raise NoQueryError(
+            "the number of predictions per window is not exported as a metric; let Driftline send the notification"
+        )
     if signal.name == "coverage":
         return series(m.DRIFTLINE_OUTCOME_COVERAGE, models, label_values)
     if signal.name in _WEIGHTINGS:
@@ -114,7 +117,9 @@ def reference_query(signal: Signal, window: str, models: Models) -> str:
 
 def _drift_query(metric: str, column: str, slice: str, models: Models, labels: Wanted) -> str:
     if metric == "missing":
-        raise NoQueryError(f"the fraction of missing values of {column} is not a metric; use the alert DataFault")
+        raise NoQueryError(
+            f"the fraction of missing values of {column} is not exported as a metric; use the alert DataFault"
+        )
     column_label = (
         {a.DRIFTLINE_DRIFT_COLUMN: column} if column in ("score", "class") else {a.DRIFTLINE_FEATURE_NAME: column}
     )

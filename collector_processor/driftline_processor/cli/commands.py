@@ -130,7 +130,7 @@ def demo(
             metavar="N",
             min=1,
             max=65_532,
-            help="Listen on port N and the next three ports. "
+            help="Listen on port N (1 to 65532) and the next three ports. "
             "Default: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
         ),
     ] = None,

@@ -293,14 +293,15 @@ def _keys(
         below = ".".join(parts[2:])
         return (*parts[:2], *_column_keys(below, features if parts[1] == "features" else None, methods))
     raise LookupError(
-        f"there is no '{path}' in a window; available: rows, drift.fraction, any feature.METHOD (any feature.psi), "
+        f"there is no '{path}' in a window; available: rows, drift.fraction, 'any feature.METHOD' (such as "
+        "'any feature.psi'), "
         "drift.features.NAME... (* for any), drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
         "quality.found, quality.critical, quality.broken, "
         "performance.broken, performance.inconclusive_windows, performance.overdue; "
-        "and, for all rows together, concept.rise and verdict.state"
+        "and, only for all rows, not for slices: concept.rise and verdict.state"
     )
 
 

@@ -26,7 +26,7 @@ Files = Annotated[
     typer.Argument(metavar="FILE", help="Files of outcomes, or glob patterns: CSV, Parquet, NDJSON or JSON."),
 ]
 Column = Annotated[
-    str, typer.Option(metavar="COLUMN", help="Column of the field that the option names. Default: the same name.")
+    str, typer.Option(metavar="COLUMN", help="Column that contains this field. Default: the name of the field.")
 ]
 ItemColumn = Annotated[
     str, typer.Option(metavar="COLUMN", help="Column of the ranked item that the outcome is about. Default: item.")

@@ -17,7 +17,7 @@ def report(
     until: Annotated[str, typer.Option("--to", metavar="2026-03-01", help="End: a time, or how long ago.")] = "",
     window: Annotated[
         str,
-        typer.Option(metavar="1d", help="Length of the windows. Default: the longest one of which a window has ended."),
+        typer.Option(metavar="1d", help="Length of the windows. Default: the longest length with an ended window."),
     ] = "",
     version: Version = "",
     environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment.")] = "",

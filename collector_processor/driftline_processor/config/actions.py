@@ -136,7 +136,7 @@ class ActionKeys(Section):
         if self.timeout <= timedelta(0):
             yield Problem("timeout", "must be greater than 0; use a duration such as '10s'")
         if not self.on:
-            yield Problem("on", "is empty, so the action would never run; use a list such as [opened]")
+            yield Problem("on", "is an empty list, so the action would never run; use for example [opened]")
 
 
 def action_kind(name: str) -> type[ActionKeys] | None:

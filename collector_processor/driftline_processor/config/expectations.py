@@ -89,13 +89,13 @@ class ValueRule:
 
 
 def _value_rule(read: Callable[[object], Any]) -> BeforeValidator:
-    """Read ``VALUE`` or ``{is: VALUE, mostly: SHARE}``."""
+    """Read ``VALUE`` or ``{is: VALUE, mostly: FRACTION}``."""
 
     def parse(value: object) -> ValueRule:
         if not isinstance(value, Mapping):
             return ValueRule(read(value))
         if not {"is"} <= value.keys() <= {"is", "mostly"}:
-            raise ValueError("use the value alone, or {is: VALUE, mostly: SHARE}")
+            raise ValueError("this mapping is not supported; use only the value, or {is: VALUE, mostly: FRACTION}")
         mostly = value.get("mostly")
         return ValueRule(read(value["is"]), None if mostly is None else share_limit(mostly, ">="))
 

@@ -89,8 +89,8 @@ class ExporterKeys(Section):
             )
             yield Problem(
                 "",
-                f"sends nothing; add forward: [{forwarded_signals}] or derived: [{derived_signals}], "
-                "or some of these values",
+                f"sends nothing; add forward or derived, with one or more of these values: "
+                f"forward: [{forwarded_signals}], derived: [{derived_signals}]",
             )
         yield from self._own_problems(listeners)
 

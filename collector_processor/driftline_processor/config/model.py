@@ -62,9 +62,9 @@ class Versions(Section):
     )
     challenger: Names = Field(
         default=(),
-        description="Versions that are compared like `shadow` if the champion also scored at least half of their "
-        "requests that have an outcome, and otherwise like `canary`. A version that none of the three lists contains "
-        "is a challenger.",
+        description="Versions that are compared request by request (like `shadow`) if the champion also scored at "
+        "least half of their requests that have an outcome, and otherwise hour by hour (like `canary`). A version "
+        "that none of the three lists contains is a challenger.",
         examples=['["4"]'],
     )
     shadow: Names = Field(
@@ -80,7 +80,7 @@ class Versions(Section):
     )
     since: Moment = Field(
         default=0,
-        description="The earliest time at which the comparison starts, in steps of [five "
+        description="The start of the comparison: earlier predictions are not compared. A multiple of [five "
         "minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "the start of the later of the two versions"},
@@ -122,13 +122,14 @@ class Reference(Section):
 
     last: WindowName = Field(
         description="The length of the [rolling reference](../how-to/compare-with-the-last-days.md) that windows "
-        "are compared with, in the bins of the baseline. Without `reference`, windows are compared with the rows "
-        "of the baseline.",
+        "are compared with. Its rows are counted in the bins of the baseline. Without `reference`, windows are "
+        "compared with the rows of the baseline.",
         examples=["30d"],
     )
     without: WindowName | None = Field(
         default=None,
-        description="How long before the end of a window the rolling reference ends.",
+        description="The time between the end of the rolling reference and the end of the window; rows of this time "
+        "are not in the reference.",
         examples=["24h"],
         json_schema_extra={"default": "the length of the window"},
     )
@@ -242,8 +243,8 @@ class Model(Section):
     outcome_delay: Days | None = Field(
         default=None,
         description="The time within which outcomes arrive. The performance of a window is final when this time has "
-        "passed since the end of the window, by the time of the model's newest row. The pages mark younger windows "
-        "as [not final](../explanation/maturity.md).",
+        "passed since the end of the window; the time of the model's newest row counts as the current time. The pages "
+        "mark younger windows as [not final](../explanation/maturity.md).",
         examples=["2d"],
         json_schema_extra={"default": "learned from the received outcomes"},
     )

@@ -176,7 +176,7 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
 
 def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if not metric.holds:
-        yield Problem("", f"needs a key that says what the metric contains; add one of {', '.join(_HOLDS)}, {_EXAMPLE}")
+        yield Problem("", f"needs a key for the content of the metric; add one of {', '.join(_HOLDS)}, {_EXAMPLE}")
     elif len(metric.holds) > 1:
         yield Problem("", f"has the keys {' and '.join(metric.holds)}; a metric may have only one of these keys")
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):
@@ -187,7 +187,8 @@ def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
         )
     if metric.rows and not metric.feature_attribute:
         yield Problem(
-            "rows", f"'{metric.rows}' is a feature, which works only with feature_attribute; use 'rows: true'"
+            "rows",
+            f"'{metric.rows}' is the name of a feature, but the metric has no feature_attribute; use 'rows: true'",
         )
     if metric.rows == "" and metric.feature_attribute:
         yield Problem(

@@ -420,7 +420,7 @@ class Config(Section):
             for metric_name in business_of(policy):
                 if metric_name not in self.business:
                     fix = near(metric_name, [*self.business]) if self.business else "declare it under 'business'"
-                    yield Problem(f"policies.{name}.when", f"there is no business series '{metric_name:.80}'; {fix}")
+                    yield Problem(f"policies.{name}.when", f"there is no business metric '{metric_name:.80}'; {fix}")
         for name, action in self.actions.items():
             yield from under(f"actions.{name}", action.problems())
         for name, silence in self.silences.items():
@@ -447,7 +447,8 @@ class Config(Section):
         if self.limits.memory < LEAST_MEMORY:
             min_gib = LEAST_MEMORY // 2**30
             yield Problem(
-                "limits.memory", f"is less than {min_gib}GiB, and the process itself may use half of that; use more"
+                "limits.memory",
+                f"is less than {min_gib}GiB, half of which the process may need without data; use {min_gib}GiB or more",
             )
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
             needed = f"{LEAST_REQUEST_BYTES // 2**20}MiB"
@@ -465,7 +466,7 @@ class Config(Section):
         if self.storage.max_size is not None and self.storage.max_size < SMALLEST:
             yield Problem(
                 "storage.max_size",
-                f"is less than {SMALLEST // 10**6}MB, and aggregates alone may need that much; use more",
+                f"is less than {SMALLEST // 10**6}MB, which aggregates may need without any rows; use more",
             )
         if self.storage.log.max_size < LEAST_LOG:
             yield Problem(

@@ -14,7 +14,6 @@ In this order, since each precludes the next ones:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ from driftline.tables.task import Task
 from msgspec.structs import replace
 
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
-from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
+from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
 from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATERIAL, prior_shift
 from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
 from driftline_processor.core.facts import Fact, fact
@@ -251,7 +250,7 @@ def kind_of_change(
     moved = _drift_facts(evaluation)
     if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
         meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
-        tested = None if meaning is None else _tested(pane, meaning, baseline)
+        tested = None if meaning is None else outcome_evidence(pane, meaning.rates, baseline.pane, meaning.between)
         if tested is not None:
             return _by_outcomes(tested, moved)
     if (off := _off(evaluation)) is not None:
@@ -275,10 +274,6 @@ def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | Non
 
 def _is_fault(finding: Finding) -> bool:
     return finding.check in STRUCTURAL or finding.severity in GROSS.get(finding.check, ())
-
-
-def _tested(pane: Pane, meaning: Meaning, baseline: Baseline) -> OutcomeEvidence | None:
-    return outcome_evidence(pane, meaning.rates, baseline.pane, meaning.between)
 
 
 def _drift_facts(evaluation: Evaluation) -> tuple[Fact, ...]:
@@ -322,9 +317,8 @@ def _off(evaluation: Evaluation) -> Fact | None:
             return fact("estimate_missed", metric=name, error=estimate.error)
     if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _drift_facts(evaluation):
         return None
-    worse = _first(
-        name for name, realized_change in evaluation.realized_changes.items() if realized_change.state == "worse"
-    )
+    changes = evaluation.realized_changes
+    worse = next((name for name, change in changes.items() if change.state == "worse"), None)
     return None if worse is None else fact("worse_without_drift", metric=worse)
 
 
@@ -334,10 +328,6 @@ def _holds(evaluation: Evaluation, metric: str) -> bool:
     if weighted.low is None or weighted.high is None or real is None or real.value is None:
         return False
     return bool(_drift_facts(evaluation)) and weighted.low <= real.value <= weighted.high
-
-
-def _first(names: Iterable[str]) -> str | None:
-    return next(iter(names), None)
 
 
 def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOfChange | None:

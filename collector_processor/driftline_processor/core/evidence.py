@@ -56,7 +56,7 @@ def betting_evidence(total: F64, squares: F64, below: F64) -> F64:
     # 1e-3: minimum distance of the bound: means this close to 0 or 1 are not distinguished
     c = np.maximum(below, 1e-3)[..., np.newaxis]
     grown = _BETS / c * total[..., np.newaxis] - _COST / c**2 * squares[..., np.newaxis]
-    return _mixed(grown + _prior(c))
+    return _mixed(grown + _weights(_EDGES / c, _TYPICAL))
 
 
 def evidence_of_counts(total: F64, variance: F64) -> F64:
@@ -72,11 +72,6 @@ def evidence_of_counts(total: F64, variance: F64) -> F64:
     """
     total, variance = total[..., np.newaxis], variance[..., np.newaxis]
     return _mixed(_COUNTED * total - (np.expm1(_COUNTED) - _COUNTED) * variance + _expected())
-
-
-def _prior(below: F64) -> F64:
-    """Return the log weight of each bet: half-normal around 0, plus a small weight for any size."""
-    return _weights(_EDGES / below, _TYPICAL)
 
 
 def _weights(edges: F64, typical: float) -> F64:

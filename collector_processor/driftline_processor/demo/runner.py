@@ -107,11 +107,11 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
     calm = [month for month in months if month.state == "healthy" and month.score_psi >= LARGE_PSI]
     if calm:
         furthest = max(calm, key=lambda month: month.score_psi)
-        sentences.append(f"{furthest.name} shows drift without a drop of performance. {furthest.sentence}")
+        sentences.append(f"{furthest.name} shows drift without a drop in performance. {furthest.sentence}")
     unseen = [month for month in wrong if month.score_psi < LARGE_PSI / 2]
     if unseen:
         nearest = min(unseen, key=lambda month: month.score_psi)
-        sentences.append(f"{nearest.name} shows a drop of performance without drift of the scores. {nearest.sentence}")
+        sentences.append(f"{nearest.name} shows a drop in performance without drift of the scores. {nearest.sentence}")
     return sentences
 
 
@@ -434,7 +434,7 @@ def _links(page: str, console: Console) -> None:
         ("month by month", f"{model}?window=1mo"),
         ("week by week", f"{model}?window=1w"),
         ("drift", f"{model}/drift?window=1mo"),
-        ("wrong flights", f"{model}/predictions?window=1mo"),
+        ("worst predictions", f"{model}/predictions?window=1mo"),
         ("metrics", f"{page}/metrics"),
         ("JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
     ):

@@ -15,6 +15,7 @@ from msgspec.structs import asdict, replace
 from driftline_processor.config.policies import Silence
 from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
 from driftline_processor.policy.message import Message
+from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.dates import date_words
 from driftline_processor.present.wording import iso_time, printable
 
@@ -92,10 +93,10 @@ class Audit(Struct, frozen=True):
             yield _with_model(alert, Entry(time=alert.seen, kind="fired", subject=policy, words=words, why=alert.words))
             if alert.over is not None:
                 yield _with_model(
-                    alert, Entry(time=alert.over, kind="over", subject=policy, words="is over", why=alert.words)
+                    alert, Entry(time=alert.over, kind="over", subject=policy, words="resolved", why=alert.words)
                 )
             if alert.acknowledged is not None:
-                entry = Entry(time=alert.acknowledged, kind="taken_on", subject=policy, words="took it on")
+                entry = Entry(time=alert.acknowledged, kind="taken_on", subject=policy, words="acknowledged")
                 yield _with_model(alert, replace(entry, by=alert.acknowledged_by, why=alert.why))
         deliveries, approvals = self.alerts.deliveries, self.alerts.approvals
         for message in self.alerts.messages.values():
@@ -103,7 +104,7 @@ class Audit(Struct, frozen=True):
             yield _sent(message, alert_of)
             approval = approvals.get(message.id)
             if approval is not None and approval.time is not None:
-                entry = Entry(time=approval.time, kind="approved", subject=message.channel, words="approved it")
+                entry = Entry(time=approval.time, kind="approved", subject=message.channel, words="approved")
                 yield _about(message, alert_of, replace(entry, by=approval.by, why=approval.why))
             if (delivery := deliveries.get(message.id)) is not None:
                 yield _answered(message, alert_of, delivery)
@@ -126,7 +127,7 @@ class Audit(Struct, frozen=True):
             if silence.since > self.clock() or (model and not silence.names(model)):
                 continue
             policies = "" if silence.policies == ("*",) else f" of {', '.join(silence.policies)}"
-            words = f"nothing is told{policies} until {date_words(silence.until)}"
+            words = f"no notifications{policies} until {date_words(silence.until)}"
             yield Entry(time=silence.since, kind="silenced", model=", ".join(silence.models), subject=name, words=words)
 
 
@@ -142,12 +143,12 @@ def _about(message: Message, alert: Alert | None, entry: Entry) -> Entry:
 
 def _sent(message: Message, alert: Alert | None) -> Entry:
     kind: EntryKind = "ordered" if message.is_order else "told"
-    words = f"was {kind}: {message.kind}"
+    words = f"{'action' if message.is_order else 'notification'}: {kind_words(message.kind)}"
     return _about(message, alert, Entry(time=message.made, kind=kind, subject=message.channel, words=words))
 
 
 def _answered(message: Message, alert: Alert | None, delivery: Delivery) -> Entry:
-    words = f"{message.kind}: {delivery.result.replace('_', ' ')}"
+    words = f"{kind_words(message.kind)}: {delivery.result.replace('_', ' ')}"
     entry = Entry(time=delivery.time, kind="answered", subject=message.channel, words=words, why=delivery.detail)
     return _about(message, alert, entry)
 

@@ -220,7 +220,7 @@ def _meet(incident: Incident, alert: Alert) -> bool:
 def _decisions(record: AlertRecords, period: Period) -> Iterator[ReviewedDecision]:
     for alert in record.alerts:
         if alert.acknowledged is not None and period.start <= alert.acknowledged < period.end:
-            decision_text = f"took on {alert.policy}"
+            decision_text = f"acknowledged {alert.policy}"
             yield ReviewedDecision(alert.acknowledged, alert.model, decision_text, alert.acknowledged_by, alert.why)
     of_alert = {alert.id: alert for alert in record.alerts}
     messages = {message.id: message for message in record.messages}

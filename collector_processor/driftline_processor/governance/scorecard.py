@@ -43,11 +43,11 @@ from .period import Period
 Grade = Literal["kept", "watch", "broken", "inconclusive", "not_agreed"]
 
 GRADES: Final[dict[Grade, str]] = {
-    "broken": "not kept",
+    "broken": "broken",
     "watch": "watch",
     "inconclusive": "inconclusive",
-    "not_agreed": "not agreed",
-    "kept": "kept",
+    "not_agreed": "not set",
+    "kept": "ok",
 }
 """Grade → its word, the worst first."""
 
@@ -230,7 +230,7 @@ def _loss(view: ModelView, period: Period) -> tuple[DailyLoss, float] | None:
 
 def _verdict(verdict: Verdict | None) -> ScoreLine:
     if verdict is None:
-        return ScoreLine("verdict", "inconclusive", "No window has been judged.")
+        return ScoreLine("verdict", "inconclusive", "No window has been evaluated.")
     grades: dict[VerdictState, Grade] = {
         "healthy": "kept",
         "degraded": "broken",
@@ -268,7 +268,7 @@ class _ObjectiveHistory(Struct):
         judged_windows = self.states["met"] + self.states["broken"]
         text = f"{short(self.rule, 80)}: met in {self.states['met']} of {many(judged_windows, 'window')}"
         if not judged_windows:
-            text = f"{short(self.rule, 80)}: none of {many(self.states['inconclusive'], 'window')} can tell"
+            text = f"{short(self.rule, 80)}: inconclusive in {many(self.states['inconclusive'], 'window')}"
         elif self.states["inconclusive"]:
             text += f", {self.states['inconclusive']} inconclusive"
         return text + ("" if self.spent is None else f", {percent(self.spent)} of its error budget is spent")
@@ -336,7 +336,7 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
         return ScoreLine("drift", "watch", f"In the newest window {_names(columns)} {_drifts(columns)}.", "drift")
     compared = sum(evaluation.drift.compared for evaluation in newest)
     if not compared and not any(column.state in ("ok", "within_normal_variation") for column in outputs):
-        why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows came"
+        why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows arrived"
         return ScoreLine(
             "drift", "inconclusive", f"Nothing could be compared: {why if newest else 'no window closed'}.", "drift"
         )
@@ -345,7 +345,7 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
         return ScoreLine(
             "drift",
             "inconclusive",
-            f"Of {many(unsure + compared, 'feature')} only {compared} could be compared.",
+            f"Only {compared} of {many(unsure + compared, 'feature')} could be compared.",
             "drift",
         )
     days = many(
@@ -354,7 +354,7 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
     return ScoreLine(
         "drift",
         "kept",
-        f"None of {many(compared, 'feature')} drifts in the newest window; in {days} of the period one did.",
+        f"None of {many(compared, 'feature')} drifts in the newest window; {days} of the period had drift.",
         "drift",
     )
 
@@ -370,8 +370,10 @@ def _labels(views: Sequence[ModelView], period: Period) -> ScoreLine:
             for evaluation in windows_of(view, period)
             if evaluation.coverage is not None
         ]
-        coverage_text = f"; outcomes of {percent(sum(shares) / len(shares))} of the predictions came" if shares else ""
-        return ScoreLine("labels", "not_agreed", f"Nobody agreed how late outcomes may be{coverage_text}.", "data")
+        coverage_text = (
+            f"; outcomes of {percent(sum(shares) / len(shares))} of the predictions arrived" if shares else ""
+        )
+        return ScoreLine("labels", "not_agreed", f"No label SLA is set{coverage_text}.", "data")
     length = max(
         {_length([evaluation]) for evaluation in evaluations},
         key=lambda length: sum(_length([evaluation]) == length for evaluation in evaluations),
@@ -383,7 +385,7 @@ def _labels(views: Sequence[ModelView], period: Period) -> ScoreLine:
         return ScoreLine(
             "labels",
             "inconclusive",
-            f"In none of {many(len(counted), 'window')} is the time for outcomes over.",
+            f"The agreed time for outcomes has not passed yet in {many(len(counted), 'window')}.",
             "data",
         )
     last = next(
@@ -391,8 +393,8 @@ def _labels(views: Sequence[ModelView], period: Period) -> ScoreLine:
         for evaluation in reversed(counted)
         if evaluation.label_sla and evaluation.label_sla.state != "inconclusive"
     )
-    agreed = f"{format_percent(last.coverage)} within {last.within / DAY:g} days were agreed"
-    reason = f"Outcomes came in time in {states['met']} of {many(judged_windows, 'window')}; {agreed}."
+    agreed = f"the agreement is {format_percent(last.coverage)} within {last.within / DAY:g} days"
+    reason = f"Outcomes arrived in time in {states['met']} of {many(judged_windows, 'window')}; {agreed}."
     grade: Grade = "broken" if last.state == "broken" else "watch" if states["broken"] else "kept"
     return ScoreLine("labels", grade, reason, "data")
 
@@ -405,7 +407,7 @@ def _service(views: Sequence[ModelView], period: Period, incidents: Sequence[Inc
     agreed = [line for line in _objective_histories(views, period) if _of_service(line.rule)]
     levels = [line.service for view in views for line in windows_of(view, period)[-1:] if line.service is not None]
     if not levels:
-        return ScoreLine("service", "inconclusive", "No call was counted: latency and errors are not known.", tab)
+        return ScoreLine("service", "inconclusive", "No calls were counted, so latency and errors are unknown.", tab)
     measured = "; ".join(
         f"{service_title(name)} {value_of_calls(name, value)} ({ends_of_calls(name, value)})"
         for name in (ERROR_RATE, "latency_p95")
@@ -413,9 +415,9 @@ def _service(views: Sequence[ModelView], period: Period, incidents: Sequence[Inc
     )
     if not agreed:
         return ScoreLine(
-            "service", "not_agreed", f"No objective of calls is set; in the newest window {measured}.", tab
+            "service", "not_agreed", f"No objective for latency or errors is set; newest window: {measured}.", tab
         )
-    reason = _listed([line.words for line in agreed]).rstrip(".") + f". In the newest window {measured}."
+    reason = _listed([line.words for line in agreed]).rstrip(".") + f". Newest window: {measured}."
     return ScoreLine("service", _worst(line.grade for line in agreed), reason, tab)
 
 
@@ -429,11 +431,11 @@ def _incidents(
     if not incidents:
         windows = sum(len(windows_of(view, period)) for view in views)
         if not windows:
-            return ScoreLine("incidents", "inconclusive", "No window of the period has been judged.", "incidents")
+            return ScoreLine("incidents", "inconclusive", "No window of the period has been evaluated.", "incidents")
         if verdict is None or verdict.state == "unknown":
-            reason = "None was seen, but nobody can tell whether the model is healthy."
+            reason = "No incident was found, but whether the model is healthy is unknown."
             return ScoreLine("incidents", "inconclusive", reason, "incidents")
-        return ScoreLine("incidents", "kept", f"None in {many(windows, 'window')} that were judged.", "incidents")
+        return ScoreLine("incidents", "kept", f"No incident in {many(windows, 'evaluated window')}.", "incidents")
     still_open = [incident for incident in incidents if incident.open]
     kinds = Counter(incident.kind for incident in incidents)
     counted = ", ".join(f"{count} {KINDS[kind]}" for kind, count in kinds.most_common(NAMED))
@@ -448,15 +450,15 @@ def _baseline(model: ModelView) -> ScoreLine:
         return ScoreLine("baseline", "inconclusive", "There is no baseline yet.", tab)
     if baseline.other_version:
         other_version = short(baseline.other_version, 40)
-        return ScoreLine("baseline", "watch", f"It was made for version {other_version}.", tab)
+        return ScoreLine("baseline", "watch", f"The baseline was built for version {other_version}.", tab)
     if baseline.source == "provisional":
-        return ScoreLine("baseline", "watch", "It was learned from the first rows, right or wrong.", tab)
+        return ScoreLine("baseline", "watch", "It was learned from the first rows, which may already be faulty.", tab)
     if baseline.until is None:
-        return ScoreLine("baseline", "inconclusive", "Its rows have no times, so nobody knows how old it is.", tab)
+        return ScoreLine(
+            "baseline", "inconclusive", "Its rows have no times, so the age of the baseline is unknown.", tab
+        )
     days = max(model.watermark - baseline.until, 0) / DAY
-    reason = (
-        f"Its rows are of {date_words(baseline.until, model.timezone, days=True)} at the latest, {days:.0f} days ago."
-    )
+    reason = f"Its newest rows are from {date_words(baseline.until, model.timezone, days=True)}, {days:.0f} days ago."
     # 365: days after which a baseline is outdated, because it lacks the seasons of the last year
     return ScoreLine("baseline", "watch" if days > 365 else "kept", reason, tab)
 
@@ -470,7 +472,7 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
         longest = [window for windows in _all_within(views, period) for window in reversed(windows) if window.fairness]
         evaluations = longest
     if not evaluations:
-        return ScoreLine("fairness", "not_agreed", "No attribute of groups is named.", tab)
+        return ScoreLine("fairness", "not_agreed", "No fairness rule is set.", tab)
     mature = next((evaluation for evaluation in evaluations if evaluation.maturity == "mature"), evaluations[0])
     criteria = [
         (evaluation.attribute, criterion) for evaluation in mature.fairness for criterion in evaluation.criteria
@@ -485,11 +487,11 @@ def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
         return ScoreLine("fairness", "broken", _listed(words), tab)
     attributes = _names([short(evaluation.attribute, 40) for evaluation in mature.fairness])
     if not states or "met" not in states:
-        reason = f"The groups of {attributes} have too few rows to tell{_smallest_groups(mature.fairness)}."
+        reason = f"The groups of {attributes} have too few rows{_smallest_groups(mature.fairness)}."
         return ScoreLine("fairness", "inconclusive", reason, tab)
     unsure = sum(state == "inconclusive" for state in states)
     more = f", {unsure} inconclusive{_smallest_groups(mature.fairness)}" if unsure else ""
-    met = f"By {attributes} {states.count('met')} of {len(states)} criteria are met{more}."
+    met = f"For {attributes}, {states.count('met')} of {len(states)} criteria are met{more}."
     return ScoreLine("fairness", "watch" if unsure else "kept", met, tab)
 
 
@@ -505,9 +507,9 @@ def _smallest_groups(fairness: Sequence[Fairness]) -> str:
 
 def _money(model: ModelView, loss: DailyLoss | None) -> ScoreLine:
     if not model.currency:
-        return ScoreLine("money", "not_agreed", "No currency is named.")
+        return ScoreLine("money", "not_agreed", "No currency is set.")
     if loss is None:
-        reason = "No window of the period tells a cost or a value, or the baseline has none."
+        reason = "No window of the period contains a cost or a value, or the baseline contains none."
         return ScoreLine("money", "inconclusive", reason)
     sure = loss.high is not None and loss.high <= 0
     grade: Grade = "broken" if loss.certain else "kept" if sure else "inconclusive"

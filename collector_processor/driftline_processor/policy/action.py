@@ -214,6 +214,13 @@ def authorization(
     return {"Authorization": f"Basic {basic}"}
 
 
+def with_own_headers(headers: Mapping[str, str], own: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Return the headers of a request, with those of the configuration in place of equal names."""
+    overridden = {name.lower() for name in own}
+    kept = {name: value for name, value in headers.items() if name.lower() not in overridden}
+    return {**kept, **{name: value.get_secret_value() for name, value in own.items()}}
+
+
 def filled_address(url: str, message: Message) -> str:
     """Return an address with its placeholders replaced by facts of a message, each as one path segment.
 

@@ -216,7 +216,7 @@ class PolicyExplanations:
         if policy is None or view is None:
             return None
         judgement = _around(policy, self._read(view).history, alert)
-        standing = "is over" if not alert.open else _standing(None, alert, view)
+        standing = "resolved" if not alert.open else _standing(None, alert, view)
         return self._decision(_Case(alert.policy, policy, view, judgement, alert, of_now=False), standing)
 
     def _of_now(self, name: str, policy: Policy, view: ModelView, newest: Alert | None) -> PolicyDecision:

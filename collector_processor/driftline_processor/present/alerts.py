@@ -73,12 +73,14 @@ class Notification(Struct, frozen=True):
 _HEADS = {
     "opened": "",
     "worse": "Worse: ",
-    "over": "Over: ",
-    "passed": "Already over when detected: ",
+    "over": "Resolved: ",
+    "passed": "Already resolved when detected: ",
     "escalated": "Not acknowledged: ",
 }
-_UNWATCHED = "No longer watched: "
-_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Eased: ")}
+_UNWATCHED = "No longer evaluated: "
+_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Partly resolved: ")}
+
+_KIND_WORDS = {"over": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
 
 SAID = 20
 """Upper limit of further alerts that a message lists; the others are counted."""
@@ -90,6 +92,11 @@ _STATES = {
 }
 
 _PAST_STATES = {"degraded": "was degraded", "no_data": "had no data", "at_risk": "was at risk"}
+
+
+def kind_words(kind: str) -> str:
+    """Return the kind of a message in words."""
+    return _KIND_WORDS.get(kind, kind)
 
 
 def title(told: Notification, state: str) -> str:
@@ -162,7 +169,7 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
     """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
     verdict, has_ended = told.verdict, told.kind in ("over", "passed")
     sentence = _sentence(told.words)
-    lines = [sentence if told.reason or not has_ended else f"What was found: {sentence}"]
+    lines = [sentence if told.reason or not has_ended else f"Finding: {sentence}"]
     if told.told_at is not None:
         before = ", ".join(short(channel, 80) for channel in told.told_to)
         lines.insert(
@@ -318,9 +325,9 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
     ranked = rank_lines(lines)
     lasting_lines = [alert_line for alert_line in ranked if alert_line.until is None]
     began, ended_count = sum(alert_line.began for alert_line in lasting_lines), len(ranked) - len(lasting_lines)
-    counts = {"began": began, "last": len(lasting_lines) - began, "are over": ended_count}
-    count_words = ", ".join(f"{count} {_verb(what, count)}" for what, count in counts.items() if count)
-    head = "Digest of" if kind == "digest" else "In quiet hours until"
+    counts = {"opened": began, "still open": len(lasting_lines) - began, "resolved": ended_count}
+    count_words = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    head = "Digest of" if kind == "digest" else "Quiet hours until"
     text = [f"{index}. {_line(alert_line, timezone)}" for index, alert_line in enumerate(ranked[:MOST_LINES], 1)]
     if len(ranked) > MOST_LINES:
         text.append(f"And {len(ranked) - MOST_LINES} more.")
@@ -334,17 +341,13 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
     }
 
 
-def _verb(what: str, count: int) -> str:
-    return {"last": "lasts", "are over": "is over"}.get(what, what) if count == 1 else what
-
-
 def _line(alert_line: AlertLine, timezone: str) -> str:
     name, since = _name(alert_line.model, alert_line.environment), ""
     if alert_line.since is not None:
         since = f" since {date_words(alert_line.since, timezone)}"
     if alert_line.until is not None:
         state_words = _PAST_STATES.get(alert_line.state)
-        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is over"
+        since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is resolved"
     else:
         state_words = _STATES.get(alert_line.state)
     fired = "has fired" if alert_line.until is None else "fired"

@@ -76,7 +76,7 @@ def _sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
         return f"concept: the {measure} is {level} over {outcomes}, no rise found"
     if concept.state == "learning":
         return f"concept: learning, {outcomes} so far"
-    return "concept: unknown, no outcome has come"
+    return "concept: unknown, no outcome has arrived"
 
 
 def _rose(concept: ConceptDrift) -> str:

@@ -48,8 +48,8 @@ def track_record_sentence(metric: str, record: TrackRecord, came: bool = False) 
     """
     if not record.windows or record.mean_error is None:
         if came:
-            return f"the outcomes that came are too few or not final, so the estimate of {metric} is not checked yet"
-        return f"no outcome has come yet to check the estimate of {metric}"
+            return f"the outcomes that arrived are too few or not final, so the estimate of {metric} is not checked yet"
+        return f"no outcome has arrived yet to check the estimate of {metric}"
     side = "more" if record.mean_error > 0 else "less"
     off = f"outcomes showed {number(abs(record.mean_error))} {side} on average"
     many = record.windows > 1
@@ -137,5 +137,5 @@ def state(estimate: Estimate, contradicted: bool = False) -> str:
     """
     if contradicted:
         return "contradicted by outcomes"
-    words = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds known"}
+    words = {"ok": "within the bounds", "alert": "beyond the bounds", "failed": "failed", None: "no bounds"}
     return words[standing(estimate)]

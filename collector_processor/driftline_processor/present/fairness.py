@@ -35,7 +35,7 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
     ]
     if not comparisons:
         unreviewed = any(comparison.value is not None for comparison in criterion.comparisons)
-        return f"a group has no {'reviewed rows of one of the decisions' if unreviewed else 'rows to measure it on'}"
+        return f"a group has no {'reviewed rows of one of the decisions' if unreviewed else 'usable rows'}"
     centre = 1.0 if ratio else 0.0
     comparisons.sort(key=lambda comparison: -abs((comparison.value or 0.0) - centre))
     parts = [_comparison(comparison, ratio) for comparison in comparisons[:NAMED]]
@@ -50,7 +50,7 @@ def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
 
     >>> odds = FairnessCriterion("equal_opportunity", "labelled rows", "inconclusive", 0.15, 0.8, 0.1, (), 0.02, 0.3)
     >>> apart_sentence(Fairness("gender", "", None, None, (), (odds,)), odds)
-    '15 points (2 to 30); inconclusive whether it is more than 10: only 23 points or more would be'
+    '15 points (2 to 30); inconclusive whether it is more than 10: only 23 points or more would be conclusive'
     """
     ratio = criterion.name == "disparate_impact"
     value, write = (criterion.ratio, _ratio) if ratio else (criterion.difference, _bare_points)
@@ -65,10 +65,18 @@ def apart_sentence(fairness: Fairness, criterion: FairnessCriterion) -> str:
         return gap_words
     if ratio:
         needed = limit * value / high if high else 0.0
-        reached = f"only {write(needed)} times or less would be" if needed else "no ratio would be with so few rows"
+        reached = (
+            f"only {write(needed)} times or less would be conclusive"
+            if needed
+            else "no ratio would be conclusive with so few rows"
+        )
     else:
         needed = limit + value - low
-        reached = f"only {write(needed)} points or more would be" if needed <= 1 else "no gap would be with so few rows"
+        reached = (
+            f"only {write(needed)} points or more would be conclusive"
+            if needed <= 1
+            else "no gap would be conclusive with so few rows"
+        )
     question = f"inconclusive whether it is {'less' if ratio else 'more'} than {write(limit)}: {reached}"
     return "; ".join(filter(None, (gap_words, question, few)))
 

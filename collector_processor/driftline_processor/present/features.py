@@ -82,20 +82,22 @@ def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
         steps: Begin and end of ranges whose number of rows alone is known; infinite at an open end.
 
     >>> steps_beyond([(54.0, 64.0), (64.0, 100.4)])
-    'Of 54 to 64 and of 64 to 100.4 only the number of rows is known: bars there are level.'
+    'Between 54 and 64 and between 64 and 100.4, only the number of rows is known, so the bars are level.'
     >>> steps_beyond([(64.0, float("inf"))])
-    'How far the rows from 64 on reach is not known.'
+    'The rows have no known upper limit above 64.'
     """
-    closed = [f"of {number(low)} to {number(high)}" for low, high in steps if isfinite(low) and isfinite(high)]
+    closed = [f"between {number(low)} and {number(high)}" for low, high in steps if isfinite(low) and isfinite(high)]
     words = []
     if closed:
         step_words = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
-        words.append(f"{step_words[0].upper()}{step_words[1:]} only the number of rows is known: bars there are level.")
+        words.append(
+            f"{step_words[0].upper()}{step_words[1:]}, only the number of rows is known, so the bars are level."
+        )
     for low, high in steps:
         if not isfinite(low):
-            words.append(f"How far the rows below {number(high)} reach is not known.")
+            words.append(f"The rows have no known lower limit below {number(high)}.")
         elif not isfinite(high):
-            words.append(f"How far the rows from {number(low)} on reach is not known.")
+            words.append(f"The rows have no known upper limit above {number(low)}.")
     return " ".join(words)
 
 

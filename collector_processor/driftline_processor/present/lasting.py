@@ -53,7 +53,6 @@ def lasting_sentence(name: str, lasting_shift: LastingShift, moment: Callable[[i
     elif lasting_shift.measure == "spread":
         how = f"{subject} spreads {'more' if shift > 0 else 'less'}"
     else:
-        how = (
-            f"the share of {short(lasting_shift.measure)} in {subject} is {number(abs(100 * shift))} points {direction}"
-        )
+        points = number(abs(100 * shift))
+        how = f"the fraction of {short(lasting_shift.measure)} in {subject} is {points} points {direction}"
     return f"lasting shift: over the {many(lasting_shift.windows, 'window')} from {moment(since)} on, {how}"

@@ -20,8 +20,8 @@ def lateness(evaluation: Evaluation) -> str:
     >>> said = lateness(Evaluation(ModelKey("churn"), Window("1d", 0, day * 10**9), 500, True,
     ...     delay=Delay(400, day, 5 * day, None), label_sla=SlaResult("met", 7 * day * 10**9, 0.7, 0.78, 0.78, 500)))
     >>> print(said.replace(". ", ".\n"))
-    Half of its outcomes came within 1d, 90 % within 5d, some later than 730d.
-    Label SLA met: 78 % of predictions had their outcome within 7d; at least 70 % must.
+    Half of its outcomes arrived within 1d, 90 % within 5d, some later than 730d.
+    Label SLA met: 78 % of predictions had their outcome within 7d; the agreed minimum is 70 %.
     """
     sentences = [] if evaluation.delay is None else [_came(evaluation.delay)]
     if evaluation.label_sla is not None:
@@ -33,19 +33,19 @@ def delay_sentence(delay: OutcomeDelay) -> str:
     """Return the maximum delay of outcomes and its source.
 
     >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200)))
-    Outcomes take up to 2d: 95 % of 1,200 came within that time.
+    Outcomes take up to 2d: 95 % of 1,200 arrived within that time.
     >>> print(delay_sentence(OutcomeDelay(60 * 10**9, "configured")))
-    Outcomes may take up to 1m, as outcome_delay in driftline.yaml says.
+    Outcomes may take up to 1m, as set by outcome_delay in driftline.yaml.
     """
     took = duration(delay.nanoseconds)
     if delay.source == "configured":
-        return f"Outcomes may take up to {took}, as outcome_delay in driftline.yaml says."
+        return f"Outcomes may take up to {took}, as set by outcome_delay in driftline.yaml."
     if delay.source == "unknown":
         return "The outcome delay is unknown so far: no outcome with a time has arrived."
     if delay.outcomes < FEW:
-        count_words = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
+        count_words = "the only one arrived" if delay.outcomes == 1 else f"all {delay.outcomes} arrived"
         return f"Outcomes take up to {took}: {count_words} within that time."
-    return f"Outcomes take up to {took}: {percent(SHARE)} of {count(delay.outcomes)} came within that time."
+    return f"Outcomes take up to {took}: {percent(SHARE)} of {count(delay.outcomes)} arrived within that time."
 
 
 def _came(delay: Delay) -> str:
@@ -56,9 +56,9 @@ def _came(delay: Delay) -> str:
         f"{shares[share]} within {duration(bound * _SECOND)}" for bound, share in within.items() if bound is not None
     ]
     if not parts:
-        return f"Half of its outcomes or more came later than {duration(BOUNDS[-1] * _SECOND)}."
+        return f"Half of its outcomes or more arrived later than {duration(BOUNDS[-1] * _SECOND)}."
     first, separator, bound = parts[0].partition(" within ")
-    parts[0] = f"{first} of its outcomes came{separator}{bound}"
+    parts[0] = f"{first} of its outcomes arrived{separator}{bound}"
     if beyond:
         parts.append(f"some later than {duration(BOUNDS[-1] * _SECOND)}")
     sentence = ", ".join(parts)
@@ -67,7 +67,7 @@ def _came(delay: Delay) -> str:
 
 def _sla_sentence(sla: SlaResult) -> str:
     low, high, within = percent(sla.low), percent(sla.high), f"their outcome within {duration(sla.within)}"
-    must = f"at least {percent(sla.coverage)} must"
+    must = f"the agreed minimum is {percent(sla.coverage)}"
     if sla.state == "inconclusive":
-        return f"Label SLA not decided yet: {low} of predictions had {within} and up to {high} still can; {must}."
+        return f"Label SLA inconclusive so far: {low} of predictions had {within}, and up to {high} still can; {must}."
     return f"Label SLA {sla.state}: {low if low == high else f'{low} to {high}'} of predictions had {within}; {must}."

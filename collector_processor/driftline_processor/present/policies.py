@@ -56,7 +56,7 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
     if outcome == "eased":
         return f"still fires: false {windows if count < needed else f'for less than {duration(cool_down)}'}"
     unknown = "inconclusive, so the alert stays open" if fires else "inconclusive, so nothing changes"
-    return {"inconclusive": unknown, "quiet": "does not fire", "lasts": "still fires", "over": "is over"}[outcome]
+    return {"inconclusive": unknown, "quiet": "does not fire", "lasts": "still fires", "over": "resolved"}[outcome]
 
 
 def standing_words(

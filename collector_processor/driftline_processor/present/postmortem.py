@@ -10,11 +10,12 @@ from driftline.tables.timestamps import instant
 from msgspec import Struct, field
 
 from driftline_processor.core.windows.window import DAY, HOUR
+from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.wording import format_percent, printable, short
 
 ASKED: Final = (
-    ("What happened?", "In plain words, for somebody who was not there."),
-    ("What did it cost our customers?", "Whom did it hit, and how did they notice?"),
+    ("What happened?", "In plain words, for readers who were not involved."),
+    ("What did it cost our customers?", "Who was affected, and how did they notice?"),
     ("What went well?", ""),
     ("What did we learn?", ""),
     ("What do we change, who does it, and until when?", ""),
@@ -62,14 +63,14 @@ def _lines(incident: Incident) -> Iterator[str]:
     yield "|---|---|"
     for name, text in _facts(incident):
         yield f"| {name} | {text} |"
-    yield from ("", "## When did what happen?", "")
-    yield "| time (UTC) | what |"
+    yield from ("", "## Timeline", "")
+    yield "| time (UTC) | event |"
     yield "|---|---|"
     for time, text in sorted(_events(incident)):
         yield f"| {_plain(time, 40)} | {text} |"
-    yield from ("", "## What was lost?", "", *_losses(incident))
-    yield from ("", "## What would have found it sooner?", "", *_sooner(incident))
-    yield from ("", "## Which predictions were wrong?", "", *_wrong(incident))
+    yield from ("", "## Impact", "", *_losses(incident))
+    yield from ("", "## What would have detected it earlier?", "", *_sooner(incident))
+    yield from ("", "## Wrong predictions", "", *_wrong(incident))
     for title, question in ASKED:
         yield from ("", f"## {title}", "", f"*{question}*" if question else "", "")
 
@@ -85,15 +86,15 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
     if cause is not None:
         kind = f" ({_plain(str(cause['kind']).replace('_', ' '), 40)})" if cause.get("kind") else ""
         yield "Cause", _plain(cause["cause"], 300) + kind
-    yield "Onset", _plain(alert["since"] or "nobody knows", 40)
+    yield "Onset", _plain(alert["since"] or "unknown", 40)
     until = alert["until"] or alert["over"]
-    yield "Recovery", _plain(until or "not yet: it is open", 40)
+    yield "Recovery", _plain(until or "not yet: the alert is open", 40)
     yield from _delays(alert)
     acknowledgement = alert["acknowledged"]
     if acknowledgement and alert["told"]:
-        yield "From the message to somebody who had it", _between(alert["told"], acknowledgement["time"])
+        yield "From the notification to the acknowledgement", _between(alert["told"], acknowledgement["time"])
     if alert["since"] and until:
-        yield "From onset to recovery", _between(alert["since"], until)
+        yield "From the onset to the recovery", _between(alert["since"], until)
     yield "Alert", f"`{_code(alert['id'])}`"
 
 
@@ -106,25 +107,25 @@ def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     late = instant(alert["seen"]) - instant(alert["fired"])
     if late < LATE:
-        yield "From onset to the first message", _between(alert["since"], alert["told"])
+        yield "From the onset to the first notification", _between(alert["since"], alert["told"])
         return
-    delay_words = f"{_between(alert['since'], alert['fired'])}, by the times of rows"
-    yield "From onset to the end of the window that showed it", delay_words
-    yield "From there until it was judged", f"{_duration(late)}: so late came its rows or outcomes, by the wall clock"
-    yield "From judging to the first message", _between(alert["seen"], alert["told"])
+    delay_words = f"{_between(alert['since'], alert['fired'])}, in event time"
+    yield "From the onset to the end of the window that detected it", delay_words
+    yield "From there to its evaluation", f"{_duration(late)}, because its rows or outcomes arrived late"
+    yield "From the evaluation to the first notification", _between(alert["seen"], alert["told"])
 
 
 def _events(incident: Incident) -> Iterator[tuple[str, str]]:
     alert = incident.alert
     if alert["since"]:
-        yield alert["since"], "**Onset**: it is so since then, by the windows"
+        yield alert["since"], "**Onset**, according to the windows"
     first = min((one["outcome_time"] for one in incident.wrong if one.get("outcome_time")), default=None)
     if first is not None:
-        yield first, "**First wrong label** among the predictions below"
-    yield alert["fired"], f"**Fired**: the end of the window that showed it to {_plain(alert['policy'], 80)}"
+        yield first, "**First outcome** of the wrong predictions below"
+    yield alert["fired"], f"**Fired**: end of the window in which {_plain(alert['policy'], 80)} fired"
     for one in alert["messages"]:
-        word = "Action" if "/" in one["channel"] else "Message"
-        event = f"**{word}** to {_plain(one['channel'], 80)}, {_plain(one['kind'], 20)}: "
+        word = "Action" if "/" in one["channel"] else "Notification"
+        event = f"**{word}** to {_plain(one['channel'], 80)}, {_plain(kind_words(one['kind']), 20)}: "
         event += _plain(one["result"].replace("_", " "), 40)
         event += f" ({_plain(one['detail'], 200)})" if one["detail"] else ""
         yield one["made"], event
@@ -133,11 +134,11 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
             yield one["approved"]["time"], f"**Approved** by {_plain(one['approved']['by'], 80)}{why}"
     if acknowledgement := alert["acknowledged"]:
         why = f": {_plain(acknowledgement['why'], 200)}" if acknowledgement["why"] else ""
-        yield acknowledgement["time"], f"**Taken on** by {_plain(acknowledgement['by'], 80)}{why}"
+        yield acknowledgement["time"], f"**Acknowledged** by {_plain(acknowledgement['by'], 80)}{why}"
     if alert["until"]:
-        yield alert["until"], "**Recovery**: until then it was so, by the windows"
+        yield alert["until"], "**Recovery**, according to the windows"
     if alert["over"]:
-        yield alert["over"], "**Over**: the alert was closed"
+        yield alert["over"], "**Resolved**: the alert was closed"
 
 
 # -- what was lost ----------------------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def _losses(incident: Incident) -> Iterator[str]:
     windows = [window for window in incident.windows if _is_within(window, incident.alert)]
     loss_sentences = [loss_sentence for loss_sentence in (_errors_lost(windows), _money_lost(windows)) if loss_sentence]
     if not loss_sentences:
-        yield "Unknown: no window of that time has both outcomes and a baseline with outcomes."
+        yield "Unknown: no window of this period has both outcomes and a baseline with outcomes."
         return
     yield from (f"- {loss_sentence}" for loss_sentence in loss_sentences)
     outcomes = sum(window["outcomes"]["rows"] for window in windows)
@@ -163,7 +164,7 @@ def _errors_lost(windows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     more, ends = total
     word = "more" if more >= 0 else "fewer"
-    return f"**{abs(more):,.0f} {word} wrong predictions**{ends} than by the accuracy of the baseline."
+    return f"**{abs(more):,.0f} {word} wrong predictions**{ends} than expected from the accuracy of the baseline."
 
 
 def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
@@ -171,9 +172,8 @@ def _money_lost(windows: Sequence[Mapping[str, Any]]) -> str:
     for name, sign in (("cost_per_prediction", 1), ("value_per_prediction", -1)):
         total = _summed(windows, name, lambda window, sign=sign: sign * window["rows"])  # type: ignore[misc]
         if total is not None:
-            return (
-                f"**{total[0]:,.0f}**{total[1]} in the unit of `{name}`; rows without outcomes are taken to be alike."
-            )
+            assumption = "rows without outcomes are assumed to be like the others"
+            return f"**{total[0]:,.0f}**{total[1]} in the unit of `{name}`; {assumption}."
     return ""
 
 
@@ -227,11 +227,11 @@ def _sooner(incident: Incident) -> Iterator[str]:
             earlier_firings.append((time, words, replay["false_alarms"]["sentence"]))
     if not earlier_firings:
         names = len(incident.replays)
-        yield f"None of {names} other policies, replayed over the same windows as they are known now."
+        yield f"None of the {names} other policies, replayed over the same windows with the outcomes known now."
         return
-    yield "Replayed over the same windows, as they are known now; outcomes that came late may have told some of it."
+    yield "These policies were replayed over the same windows with the outcomes known now, including late ones."
     yield ""
-    yield "| policy | sooner by | its false alarms |"
+    yield "| policy | earlier by | false alarms |"
     yield "|---|---|---|"
     for time, words, alarms in sorted(earlier_firings):
         yield f"| {_plain(words, 200)} | {_duration(fired - time)} | {_plain(alarms, 200)} |"
@@ -261,9 +261,9 @@ def first_firing(told: Mapping[str, Any], alert: Mapping[str, Any]) -> int | Non
 
 def _wrong(incident: Incident) -> Iterator[str]:
     if not incident.wrong:
-        yield "None is kept."
+        yield "No wrong prediction is stored."
         return
-    yield "| prediction | time | predicted | what happened | trace |"
+    yield "| prediction | time | predicted | actual | trace |"
     yield "|---|---|---|---|---|"
     for misprediction in incident.wrong:
         prediction = (

@@ -13,12 +13,12 @@ ADDRESS: Final = "/runbooks"
 """Address of the runbook pages."""
 
 RUNBOOKS: Mapping[str, str] = {
-    "pipeline-break": "What do I do when a pipeline breaks?",
-    "unit-change": "What do I do when an input is in another unit?",
-    "concept-change": "What do I do when the world has changed?",
-    "label-delay": "What do I do when outcomes arrive late, or wrong?",
-    "attack": "What do I do when somebody probes or attacks the model?",
-    "slow-or-failing-model": "What do I do when a model is slow, or its calls fail?",
+    "pipeline-break": "Broken pipeline",
+    "unit-change": "Changed unit of an input",
+    "concept-change": "Changed data or concept drift",
+    "label-delay": "Late or wrong outcomes",
+    "attack": "Probing or attack of the model",
+    "slow-or-failing-model": "Slow or failing model",
 }
 """Name of a runbook → its title."""
 

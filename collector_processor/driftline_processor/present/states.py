@@ -26,7 +26,7 @@ def state_word(state: str, reason: str = "") -> str:
 
 def objective_state(one: ObjectiveState) -> str:
     """Return the state of an objective in words."""
-    return "too little reviewed" if one.overdue and one.needed and not one.reason else state_word(one.state)
+    return "too few reviewed rows" if one.overdue and one.needed and not one.reason else state_word(one.state)
 
 
 def drifted(evaluation: Evaluation) -> int:

@@ -41,9 +41,9 @@ def of_another_day(received: int, last: int, timezone: str = "UTC") -> str:
     """Return the time of the newest row if it arrived more than a day later; else "".
 
     >>> of_another_day(5 * 10**9, 4 * 10**9), of_another_day(86400 * 10**11, 0)
-    ('', ', of 1 January 1970')
+    ('', ', with the time 1 January 1970')
     """
-    return f", of {date_words(last, timezone)}" if abs(received - last) > _DAY else ""
+    return f", with the time {date_words(last, timezone)}" if abs(received - last) > _DAY else ""
 
 
 def common_zone(zones: Iterable[str]) -> str:

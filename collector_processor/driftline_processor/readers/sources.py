@@ -230,7 +230,7 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) ->
 
             source = NdjsonSource(path, say, text)
         else:
-            raise NotImplementedError(f"{kind} is a format of format_of, but has no source class")
+            raise NotImplementedError(f"format_of() returns the format {kind}, which has no source class")
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source

@@ -86,7 +86,7 @@ def _performance(baseline: Baseline) -> Section:
         row(metric_title(name), ("≈ " if metric.bound else "") + number(metric.value), count(metric.rows))
         for name, metric in metrics.items()
     )
-    columns = (Column("metric"), Column("was", "number"), Column("outcomes", "number"))
+    columns = (Column("metric"), Column("value", "number"), Column("outcomes", "number"))
     return Section("performance", "Performance", (Table(columns, lines),) if lines else ())
 
 
@@ -187,10 +187,10 @@ def changes(old: Baseline, new: Baseline) -> Iterator[str]:
         ("the threshold", number(old.task.threshold), number(new.task.threshold)),
     ):
         if before != after:
-            yield f"{what} was {printable(before) or 'unknown'} and is {printable(after) or 'unknown'}"
+            yield f"{what} changed from {printable(before) or 'unknown'} to {printable(after) or 'unknown'}"
     for name in changed_types(old, new):
         old_kind, new_kind = (type(baseline.bins.features[name]).__name__ for baseline in (old, new))
-        yield f"{printable(name)} was a {_KINDS[old_kind]} and is a {_KINDS[new_kind]}"
+        yield f"{printable(name)} changed from a {_KINDS[old_kind]} to a {_KINDS[new_kind]}"
 
 
 _KINDS = {"NumberBins": "number", "CategoryBins": "category"}
@@ -202,7 +202,7 @@ def show_diff(old: Baseline, new: Baseline, console: Console | None = None) -> N
     if old.digest == new.digest:
         console.print("the two baselines are the same")
         return
-    for sign, baseline in (("was", old), ("is", new)):
+    for sign, baseline in (("old", old), ("new", new)):
         console.print(Readable(Text(f"{sign:4}", style="dim").append_text(heading(baseline))))
     for sentence in changes(old, new):
         console.print(Readable(Text(sentence)))

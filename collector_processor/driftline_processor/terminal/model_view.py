@@ -30,7 +30,7 @@ def decode_sections(document: bytes) -> ModelSections:
     try:
         return msgspec.json.decode(document, type=ModelSections)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise ValueError("the answer does not contain the sections of a model") from error
+        raise ValueError("the response of the processor does not contain the data of a model") from error
 
 
 def model_view(row: ModelRow, part: Mapping[str, Any], answer: ModelSections | None, now: int) -> RenderableType:
@@ -84,4 +84,4 @@ def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:
                 Cell("shown here" if part is current else note, "quiet"),
             )
         )
-    yield Section("versions", "Versions", (Table(_VERSIONS, tuple(rows)),), note="v shows the next")
+    yield Section("versions", "Versions", (Table(_VERSIONS, tuple(rows)),), note="v: next version")

@@ -238,7 +238,10 @@ def _chosen(windows: Sequence[Evaluation], place: Place, timezone: str) -> tuple
     chosen = next((index for index in reversed(indices) if windows[index].closed), indices[-1])
     if not (place.since or place.until) or (before and since < windows[before[-1]].window.end):
         return chosen, ""
-    return chosen, f"There is no window in this range; this is {times.window_name(windows[chosen].window, timezone)}."
+    return (
+        chosen,
+        f"There is no window in this range; the page shows {times.window_name(windows[chosen].window, timezone)}.",
+    )
 
 
 def _range(windows: Sequence[Evaluation], chosen: int, place: Place) -> tuple[int, int]:

@@ -148,7 +148,7 @@ def timeline_of(
 
 def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
     """Return the gaps between evaluated windows: windows without a prediction or not evaluated yet."""
-    why = "not judged yet, or without a prediction" if model.pending_windows else "without a prediction"
+    why = "not evaluated yet, or without predictions" if model.pending_windows else "without predictions"
     gaps = []
     for before, after in pairwise(window.window for window in windows):
         missing = after.start - before.end
@@ -287,7 +287,9 @@ def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
             psi = [None if column is None else column[1] for column in columns]
             values = [None if value is None else finite(max(value, 0.0)) for value in psi]
             columns_found = ["" if column is None else column[0] for column in columns]
-            return TimelineRow(name, title, "PSI, beside the baseline", False, True, values, states=columns_found)
+            return TimelineRow(
+                name, title, "PSI, compared with the baseline", False, True, values, states=columns_found
+            )
     return None
 
 
@@ -301,7 +303,7 @@ def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
         drifted, compared = window.drift.drifted, window.drift.compared
         values.append(drifted / compared if compared else None)
         states.append("inconclusive" if not compared else "drift" if drifted else "ok")
-    return TimelineRow("inputs", "inputs that drift", "share of the features", True, True, values, states=states)
+    return TimelineRow("inputs", "drifted inputs", "fraction of the features", True, True, values, states=states)
 
 
 def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> TimelineRow | None:
@@ -372,13 +374,13 @@ def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark
     ]
 
 
-_INTERRUPTED: Mapping[InterruptionKind, str] = {"no_data": "no predictions came", "lagging": "windows waited"}
+_INTERRUPTED: Mapping[InterruptionKind, str] = {"no_data": "no predictions", "lagging": "evaluation late"}
 
 
 def incident_words(evaluation: Evaluation) -> str:
     """Return whether drift persists or an objective is broken in a window, in words; "" if neither."""
     broken = any(objective.state == "broken" for objective in evaluation.objectives)
-    words = (["objective broken"] if broken else []) + (["drift lasts"] if evaluation.incident else [])
+    words = (["objective broken"] if broken else []) + (["lasting drift"] if evaluation.incident else [])
     return ", ".join(words)
 
 

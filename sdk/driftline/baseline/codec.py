@@ -224,7 +224,7 @@ def _sparse(value: object, path: str) -> Sparse:
         shape, positions = list(array.shape), np.flatnonzero(array)
         values = array.ravel()[positions]
     if len(shape) != 2 or not shape[1]:
-        raise _error(path, "must have two lengths above 0")
+        raise _error(path, "must have two dimensions, and at least one column")
     return Sparse(shape[1], positions // shape[1], positions % shape[1], values)
 
 
@@ -244,13 +244,13 @@ def _entries(
     if (steps < 0).any() or (steps[1:] == 0).any() or (steps >= max(math.prod(shape), 1)).any():
         raise _error(
             _joined_path(path, "steps"),
-            f"must be distances, each from one of the {math.prod(shape)} entries to a later one",
+            f"must be distances in positions, each from one of the {math.prod(shape)} entries to a later entry",
         )
     positions = np.cumsum(steps)
     if len(positions) and positions[-1] >= math.prod(shape):
         raise _error(
             _joined_path(path, "steps"),
-            f"must be distances, each from one of the {math.prod(shape)} entries to a later one",
+            f"must be distances in positions, each from one of the {math.prod(shape)} entries to a later entry",
         )
     return shape, positions, values
 

@@ -21,7 +21,7 @@ from driftline.tables.column_codec import Value, texts
 from driftline.tables.ids import id_text
 from driftline.tables.performance_columns import decide
 from driftline.tables.ranked_items import join_items, part
-from driftline.tables.table import F64, I32, I64, Column, Ids, Items, Text, concatenate
+from driftline.tables.table import F64, I32, I64, Column, Ids, Items, Text, concatenate, take_rows, used_categories
 
 _MOST_REMEMBERED = 5000
 """Rows of a record; the suffixes of this many ids are cached per process: 0.3 MB."""
@@ -191,21 +191,9 @@ class PredictionBatch:
 
     def part(self, start: int, stop: int) -> PredictionBatch:
         """Return rows ``start`` to ``stop``."""
-        cut = slice(start, stop)
-        return replace(
-            self,
-            time=self.time[cut],
-            duration=self.duration[cut],
-            ids=cut_ids(self.ids, start, min(stop, len(self))),
-            trace=None if self.trace is None else self.trace[cut],
-            span=None if self.span is None else self.span[cut],
-            errors=None if self.errors is None else _cut(self.errors, cut),
-            scores=None if self.scores is None else self.scores[cut],
-            predicted=None if self.predicted is None else _cut(self.predicted, cut),
-            items=None if self.items is None else part(self.items, start, min(stop, len(self))),
-            features={name: _cut(values, cut) for name, values in self.features.items()},
-            slices={name: _cut(values, cut) for name, values in self.slices.items()},
-        )
+        rows = slice(start, min(stop, len(self)))
+        columns = {name: _cut(getattr(self, name), rows) for name in PredictionBatch.__slots__ if name != "identity"}
+        return replace(self, **columns)
 
 
 def merge_batches(blocks: Sequence[PredictionBatch]) -> PredictionBatch:
@@ -261,15 +249,13 @@ def _join(columns: Sequence[Values]) -> Any:
 
 
 def _cut(values: Any, cut: slice) -> Any:
-    if not isinstance(values, Column):
-        return values[cut]
-    if values.vectors is not None:
-        return Column(None if values.numbers is None else values.numbers[cut], vectors=values.vectors[cut])
-    codes = None if values.codes is None else values.codes[cut]
-    numbers = None if values.numbers is None else values.numbers[cut]
-    if codes is None:
-        return Column(numbers)
-    used, codes_now = np.unique(codes, return_inverse=True)  # a part contains only the categories that it uses
-    categories = tuple(values.categories[code] for code in used.tolist() if code >= 0)
-    shift = 1 if len(used) and used[0] < 0 else 0
-    return Column(numbers, (codes_now.reshape(-1) - shift).astype(np.int32), categories)
+    """Return some rows of one field of a batch."""
+    if values is None:
+        return None
+    if isinstance(values, dict):
+        return {name: _cut(column, cut) for name, column in values.items()}
+    if isinstance(values, Text):
+        return cut_ids(values, cut.start, cut.stop)
+    if isinstance(values, Items):
+        return part(values, cut.start, cut.stop)
+    return used_categories(take_rows(values, cut)) if isinstance(values, Column) else values[cut]

@@ -39,7 +39,12 @@ def log_first_call(
         row_count = "one row" if rows is None else f"{rows} rows"
         result = _result(plan, scored, decided)
         logger.info(
-            "driftline: %s.%s: read %s as %s, %s", plan.identity.name, plan.name, features_text, row_count, result
+            "driftline: %s.%s: recorded %s as %s, %s",
+            plan.identity.name,
+            plan.name,
+            features_text,
+            row_count,
+            result,
         )
 
 
@@ -151,7 +156,7 @@ def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
     class_text = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
     argument = ", positive_class=..." if plan.identity.task.has_threshold else ""
     logger.warning(
-        "driftline: %s.%s predicts %s, but the classes of %s are %s: list them in the order of the scores, "
+        "driftline: %s.%s predicts %s, but the classes of %s are %s: list all classes in the order of the scores, "
         "driftline.Model(%r, classes=(...)%s); otherwise, predictions and outcomes of this class cannot be used",
         name, plan.name, class_text, name, ", ".join(map(repr, classes)), name, argument,
     )  # fmt: skip

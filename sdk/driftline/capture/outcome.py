@@ -56,24 +56,40 @@ class Outcome:
     retracted: bool = False
     slices: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    def fields(self) -> dict[str, Any]:
+        """Return the given fields by name, in the format of ``POST /v1/outcomes``; id and actual always."""
+        optional = {
+            "time": self.time or None,
+            "prediction_time": self.prediction_time or None,
+            "weight": self.weight,
+            "item": self.item or None,
+            "value": self.value,
+            "retracted": self.retracted or None,
+            "slices": dict(self.slices) or None,
+        }
+        given = {name: value for name, value in optional.items() if value is not None}
+        return {"id": self.id, "actual": self.actual, **given}
+
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of the log record."""
-        attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.identity.name, a.ML_PREDICTION_ID: self.id}
-        if self.actual is not None:
-            attributes[a.ML_OUTCOME_ACTUAL] = self.actual
-        if self.time:
-            attributes[a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO] = self.time
-        if self.prediction_time:
-            attributes[a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO] = self.prediction_time
-        if self.weight is not None:
-            attributes[a.DRIFTLINE_OUTCOME_WEIGHT] = self.weight
-        if self.item:
-            attributes[a.DRIFTLINE_OUTCOME_ITEM] = self.item
-        if self.value is not None:
-            attributes[a.DRIFTLINE_OUTCOME_VALUE] = self.value
-        if self.retracted:
-            attributes[a.DRIFTLINE_OUTCOME_RETRACTED] = True
-        return attributes | {f"{a.DRIFTLINE_SLICE_VALUE}.{name}": value for name, value in self.slices.items()}
+        fields = self.fields()
+        slices = fields.pop("slices", {})
+        attributes = {_ATTRIBUTES[name]: value for name, value in fields.items() if value is not None}
+        of_slices = {f"{a.DRIFTLINE_SLICE_VALUE}.{name}": value for name, value in slices.items()}
+        return {a.ML_MODEL_NAME: self.identity.name, **attributes, **of_slices}
+
+
+_ATTRIBUTES = {
+    "id": a.ML_PREDICTION_ID,
+    "actual": a.ML_OUTCOME_ACTUAL,
+    "time": a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO,
+    "prediction_time": a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO,
+    "weight": a.DRIFTLINE_OUTCOME_WEIGHT,
+    "item": a.DRIFTLINE_OUTCOME_ITEM,
+    "value": a.DRIFTLINE_OUTCOME_VALUE,
+    "retracted": a.DRIFTLINE_OUTCOME_RETRACTED,
+}
+"""Field of an outcome → attribute of its log record."""
 
 
 class UnusableOutcome(ValueError):  # noqa: N818 - the outcome is, not the program
@@ -112,9 +128,9 @@ def outcome_of(
         prediction_time=_read(
             "prediction_time", "datetime, an ISO 8601 string or a unix time", instant, prediction_time
         ),
-        weight=None if weight is None else _read("weight", "number", float, weight),
+        weight=_number("weight", weight),
         item=about if identity.hash_id is None or not about else identity.hash_id(about),
-        value=None if value is None else _read("value", "number", float, value),
+        value=_number("value", value),
         retracted=taken_back,
         slices={} if slices is None else protect_slices(identity.privacy.slices, slices),
     )
@@ -148,6 +164,12 @@ def protect_slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], sl
         raise UnusableOutcome(f"its slices must be a mapping of names to values, not {describe(slices).text}")
     cleaned = {str(name): clean_value(value) for name, value in protect(slices).items()}
     return {name: value for name, value in cleaned.items() if value is not None and value == value and value != ""}
+
+
+def _number(name: str, value: object) -> float | None:
+    """Read a number; None if it is missing, as NaN in a frame."""
+    number = None if value is None else _read(name, "number", float, value)
+    return None if number != number else number
 
 
 def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:

@@ -201,8 +201,8 @@ class Reporter:
         name = "the metrics channel" if self._channel is None else self._channel.name
         kind = "rejected" if delivery.rejected else "warning"
         if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
-            problem = f"rejected {delivery.rejected} points" if delivery.rejected else "sent a warning"
-            logger.warning("driftline: %s received distributions and %s: %s", name, problem, delivery.reason)
+            problem = f"rejected {delivery.rejected} points" if delivery.rejected else "returned a warning"
+            logger.warning("driftline: distributions were sent to %s, which %s: %s", name, problem, delivery.reason)
 
     def _tell(self, delivery: Delivery) -> None:
         """Log once why a report did not arrive."""

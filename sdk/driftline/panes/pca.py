@@ -101,7 +101,7 @@ class Space:
         """Raise ``ValueError`` for too few features, and for components of another width."""
         d = len(self.places)
         if d < 2:
-            raise ValueError("places must contain two features or more")
+            raise ValueError("places (feature → coordinates of its bins) must contain two features or more")
         if self.components.ndim != 2 or not 0 < len(self.components) < d or self.components.shape[1] != d:
             raise ValueError(f"components must have fewer rows than there are features, and {d} numbers in each row")
 

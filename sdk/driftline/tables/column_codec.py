@@ -65,7 +65,7 @@ def encode_column(value: Value) -> bytes:
     if codes is not None and (numbers is None or np.isnan(numbers).all()):
         return _encode_categories(b"", codes, value.categories, _CATEGORIES)
     if numbers is None:
-        raise ValueError("a Column requires numbers or codes; leave out a column that has no values")
+        raise ValueError("a Column requires numbers or category codes; if the column has no values, leave it out")
     if codes is None or (codes < 0).all():
         return _encode_array(numbers)
     return _encode_categories(numbers.astype("<f8", copy=False).tobytes(), codes, value.categories, _MIXED)

@@ -180,8 +180,24 @@ class Task:
         return self.of_kind.derive_class(self, score)
 
 
+def _value_or_quantiles(task: Task, scores: F64) -> F64 | None:
+    return scores if scores.shape[1] == (len(task.quantiles) or 1) else None
+
+
+def _no_classes(_task: Task, _scores: F64) -> None:
+    return None
+
+
+def _no_score(_task: Task, _scores: F64, _codes: I32) -> None:
+    return None
+
+
+def _no_class(_task: Task, _score: Any) -> str:
+    return ""
+
+
 class TaskKind(NamedTuple):
-    """The properties that all tasks of a kind share.
+    """The properties that all tasks of a kind share. The defaults are those of a kind without classes.
 
     Attributes:
         name: Name in Python, in YAML and in telemetry.
@@ -198,16 +214,16 @@ class TaskKind(NamedTuple):
     """
 
     name: str
-    has_classes: bool
-    has_threshold: bool
-    has_class_scores: bool
-    predicts_number: bool
-    ranks_items: bool
-    losses: tuple[str, ...]
-    shape_scores: Callable[[Task, F64], F64 | None]
-    derive_classes: Callable[[Task, F64], I32 | None]
-    score_of_classes: Callable[[Task, F64, I32], F64 | None]
-    derive_class: Callable[[Task, Any], str]
+    has_classes: bool = False
+    has_threshold: bool = False
+    has_class_scores: bool = False
+    predicts_number: bool = False
+    ranks_items: bool = False
+    losses: tuple[str, ...] = ()
+    shape_scores: Callable[[Task, F64], F64 | None] = _value_or_quantiles
+    derive_classes: Callable[[Task, F64], I32 | None] = _no_classes
+    score_of_classes: Callable[[Task, F64, I32], F64 | None] = _no_score
+    derive_class: Callable[[Task, Any], str] = _no_class
 
 
 def _score_of_positive(task: Task, scores: F64) -> F64 | None:
@@ -244,9 +260,6 @@ BINARY: Final = TaskKind(
     name="binary",
     has_classes=True,
     has_threshold=True,
-    has_class_scores=False,
-    predicts_number=False,
-    ranks_items=False,
     losses=("weight", "brier", "log_loss", "score", "positive"),
     shape_scores=_score_of_positive,
     derive_classes=_classes_at_threshold,
@@ -283,10 +296,7 @@ def _greatest_class(task: Task, score: Any) -> str:
 MULTICLASS: Final = TaskKind(
     name="multiclass",
     has_classes=True,
-    has_threshold=False,
     has_class_scores=True,
-    predicts_number=False,
-    ranks_items=False,
     losses=("weight", "brier", "log_loss"),
     shape_scores=_score_of_each_class,
     derive_classes=_greatest_classes,
@@ -295,34 +305,10 @@ MULTICLASS: Final = TaskKind(
 )
 
 
-def _value_or_quantiles(task: Task, scores: F64) -> F64 | None:
-    return scores if scores.shape[1] == (len(task.quantiles) or 1) else None
-
-
-def _no_classes(_task: Task, _scores: F64) -> None:
-    return None
-
-
-def _no_score(_task: Task, _scores: F64, _codes: I32) -> None:
-    return None
-
-
-def _no_class(_task: Task, _score: Any) -> str:
-    return ""
-
-
 REGRESSION: Final = TaskKind(
     name="regression",
-    has_classes=False,
-    has_threshold=False,
-    has_class_scores=False,
     predicts_number=True,
-    ranks_items=False,
     losses=("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
-    shape_scores=_value_or_quantiles,
-    derive_classes=_no_classes,
-    score_of_classes=_no_score,
-    derive_class=_no_class,
 )
 
 
@@ -330,33 +316,9 @@ def _score_of_first_item(_task: Task, scores: F64) -> F64:
     return scores[:, :1]
 
 
-RANKING: Final = TaskKind(
-    name="ranking",
-    has_classes=False,
-    has_threshold=False,
-    has_class_scores=False,
-    predicts_number=False,
-    ranks_items=True,
-    losses=(),
-    shape_scores=_score_of_first_item,
-    derive_classes=_no_classes,
-    score_of_classes=_no_score,
-    derive_class=_no_class,
-)
+RANKING: Final = TaskKind(name="ranking", ranks_items=True, shape_scores=_score_of_first_item)
 
-UNKNOWN: Final = TaskKind(
-    name="",
-    has_classes=False,
-    has_threshold=False,
-    has_class_scores=False,
-    predicts_number=False,
-    ranks_items=False,
-    losses=(),
-    shape_scores=_value_or_quantiles,
-    derive_classes=_no_classes,
-    score_of_classes=_no_score,
-    derive_class=_no_class,
-)
+UNKNOWN: Final = TaskKind(name="")
 """Task of a model whose kind is not known yet."""
 
 KINDS: Final = MappingProxyType({kind.name: kind for kind in (BINARY, MULTICLASS, REGRESSION, RANKING)})

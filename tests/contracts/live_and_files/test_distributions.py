@@ -135,8 +135,7 @@ def test_cumulative_points_count_what_is_new_and_survive_a_restart(open_state: O
     assert open_state().view().distributed == 40
 
 
-def test_a_reset_counts_whole_and_a_new_beginning_is_a_new_stream(open_state: Open) -> None:
-    state = open_state()
+def test_a_reset_counts_whole_and_a_new_beginning_is_a_new_stream(state: Opened) -> None:
 
     def send(n: int, start: int, minute: int) -> None:
         point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [n, 0], start=start, time=NOON + minute * MINUTE, sum=1.0)
@@ -149,8 +148,7 @@ def test_a_reset_counts_whole_and_a_new_beginning_is_a_new_stream(open_state: Op
     assert state.view().distributed == 10 + 4 + 2 + 5
 
 
-def test_a_process_that_ran_before_it_was_first_heard_only_begins_to_count(open_state: Open) -> None:
-    state = open_state()
+def test_a_process_that_ran_before_it_was_first_heard_only_begins_to_count(state: Opened) -> None:
     for n, minute in ((1_000_000, 1), (1_000_007, 2)):
         point = histogram_of(
             m.ML_PREDICT_DURATION, [1.0], [n, 0], start=NOON - 10 * HOUR, time=NOON + minute * MINUTE, sum=1.0
@@ -175,8 +173,7 @@ def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_bega
     assert sorted(stored, key=str) == [(NOON, last, 34.0), (NOON + HOUR, last, 24.0)]
 
 
-def test_workers_that_only_their_beginnings_tell_apart_do_not_lend_each_other_their_past(open_state: Open) -> None:
-    state = open_state()
+def test_workers_that_only_their_beginnings_tell_apart_do_not_lend_each_other_their_past(state: Opened) -> None:
 
     def send(n: int, began: int, minute: int) -> None:
         submit(state, totals(n, start=began, time=NOON + minute * MINUTE, instance=""))
@@ -187,8 +184,7 @@ def test_workers_that_only_their_beginnings_tell_apart_do_not_lend_each_other_th
     assert state.view().distributed == 40
 
 
-def test_deltas_add(open_state: Open) -> None:
-    state = open_state()
+def test_deltas_add(state: Opened) -> None:
     for minute in (1, 2, 2, 3):
         begin, end = NOON + (minute - 1) * MINUTE, NOON + minute * MINUTE
         point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [5, 0], start=begin, time=end, how=DELTA, sum=1.0)
@@ -196,16 +192,14 @@ def test_deltas_add(open_state: Open) -> None:
     assert state.view().distributed == 15
 
 
-def test_a_long_stretch_is_spread_over_its_panes(open_state: Open) -> None:
-    state = open_state()
+def test_a_long_stretch_is_spread_over_its_panes(state: Opened) -> None:
     point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [600, 0], start=NOON, time=NOON + HOUR, how=DELTA, sum=1.0)
     submit(state, metrics_body([point]))
     stored = state.rows("SELECT pane, sum(value) FROM sums WHERE part = 'distributed' GROUP BY pane ORDER BY pane")
     assert stored == [(NOON + 5 * minute * MINUTE, 50.0) for minute in range(12)]
 
 
-def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(open_state: Open) -> None:
-    state = open_state()
+def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(state: Opened) -> None:
     state.send(baselines=[BASELINE.to_json()])
     said = {a.DRIFTLINE_FEATURE_NAME: "age"}
     durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
@@ -217,8 +211,7 @@ def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(open_st
     assert (column.state, column.now) == ("inconclusive", None)
 
 
-def test_an_exponential_histogram_finds_the_drift_that_rows_would(open_state: Open) -> None:
-    state = open_state()
+def test_an_exponential_histogram_finds_the_drift_that_rows_would(state: Opened) -> None:
     state.send(baselines=[BASELINE.to_json()])
     said = {a.DRIFTLINE_FEATURE_NAME: "age"}
     ages = np.abs(np.random.default_rng(9).normal(52, 12, 5_000)) + 1e-9
@@ -241,8 +234,7 @@ def test_an_exponential_histogram_finds_the_drift_that_rows_would(open_state: Op
     assert found.methods["ks"].value == pytest.approx(rows.methods["ks"].value, abs=counts.max() / 5_000)
 
 
-def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -> None:
-    state = open_state()
+def test_without_a_baseline_the_state_says_so_and_what_to_do(state: Opened) -> None:
     point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     submit(state, metrics_body([point]))
     model = state.view()
@@ -255,8 +247,7 @@ def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -
     )
 
 
-def test_outcomes_have_nothing_to_join_and_that_is_said(open_state: Open) -> None:
-    state = open_state()
+def test_outcomes_have_nothing_to_join_and_that_is_said(state: Opened) -> None:
     submit(state, totals(500, start=NOON, time=NOON + MINUTE, instance="a"))
     assert not any("outcome" in hint.lower() for hint in state.view().hints)
     state.send(outcomes(["a", "b"], [1, 0]))
@@ -269,9 +260,8 @@ def test_outcomes_have_nothing_to_join_and_that_is_said(open_state: Open) -> Non
     ) in model.hints
 
 
-def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None:
+def test_features_as_distributions_meet_scores_as_rows(state: Opened) -> None:
     """``capture="scores"``: no row counts twice, and no feature of a row is called missing."""
-    state = open_state()
     state.send(baselines=[BASELINE.to_json()])
     rng = np.random.default_rng(10)
     state.send(predictions([""] * 1_000, NOON, rng.beta(2, 5, 1_000).tolist()))
@@ -284,8 +274,7 @@ def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None
     assert unwrap(window.score).rows == 1_000
 
 
-def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_state: Open) -> None:
-    state = open_state()
+def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(state: Opened) -> None:
     state.send(predictions(["a"], NOON))
     point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     submit(state, metrics_body([point], captured=False))
@@ -293,14 +282,12 @@ def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_s
     assert state.view().windows["1h"][-1].rows == 1
 
 
-def test_what_driftline_derives_is_never_read_back(open_state: Open) -> None:
-    state = open_state()
+def test_what_driftline_derives_is_never_read_back(state: Opened) -> None:
     submit(state, metrics_body([predictions_of(5, start=NOON, time=NOON + MINUTE)], scope="driftline.processor"))
     assert list(state.state.publish().models) == []
 
 
-def test_a_feature_that_the_baseline_does_not_know_is_new(open_state: Open) -> None:
-    state = open_state()
+def test_a_feature_that_the_baseline_does_not_know_is_new(state: Opened) -> None:
     state.send(baselines=[BASELINE.to_json()])
     durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [50, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
     new = histogram_of(
@@ -318,8 +305,7 @@ def test_a_feature_that_the_baseline_does_not_know_is_new(open_state: Open) -> N
 
 
 @pytest.mark.parametrize("how", [CUMULATIVE, DELTA])
-def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int) -> None:
-    state = open_state()
+def test_labels_and_unusable_values_have_their_places(state: Opened, how: int) -> None:
     state.send(baselines=[BASELINE.to_json()])
     region = BASELINE.bins.features["region"]
     assert isinstance(region, CategoryBins)

@@ -32,7 +32,7 @@ def score(row):
 """
 
 READ = (
-    "driftline: churn.score: read a dict with keys ['id'] as one row, "
+    "driftline: churn.score: recorded a dict with keys ['id'] as one row, "
     "a float as the score of class '1' (threshold 0.5)\n"
 )
 

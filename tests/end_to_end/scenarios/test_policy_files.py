@@ -61,7 +61,7 @@ def test_1_slack_and_email_are_told_once_of_accuracy_below_85_percent_and_once_w
     told = [attachment(one) for one in there.world.taken]
     titles = [
         "churn: accuracy has been below 85 % since 7 March 2026 (policy 'accuracy')",
-        "Over: churn: accuracy was below 85 % from 7 March 2026 until 8 March 2026 (policy 'accuracy')",
+        "Resolved: churn: accuracy was below 85 % from 7 March 2026 until 8 March 2026 (policy 'accuracy')",
     ]
     assert [title for title, _ in told] == titles
     numbers = ["70 %", "61.5 %", "77.6 %", "85 %"]
@@ -305,7 +305,7 @@ def test_12_a_fall_of_auc_in_late_outcomes_rolls_back_as_approved_and_late_outco
     titles = [attachment(one)[0] for one in there.world.taken_by("hooks.slack.com")]
     fell = "credit: roc_auc fell below baseline - 0.05 (auc-falls) since 30 March 2026"
     assert sorted(titles) == [
-        "Over: credit: outcomes were late (outcomes-late) from 23 March 2026 until 29 March 2026",
+        "Resolved: credit: outcomes were late (outcomes-late) from 23 March 2026 until 29 March 2026",
         "credit: outcomes are late (outcomes-late) since 23 March 2026",
         fell,
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree as ET
-
 import pytest
 from driftline_extensions.drills.drill import DrillResult, Fired
 from driftline_extensions.drills.faults import FAULTS
@@ -14,7 +12,6 @@ from driftline_extensions.drills.texts import (
     has_passed,
     quiet_sentence,
     summary,
-    table_junit,
     table_markdown,
     table_text,
 )
@@ -76,28 +73,6 @@ def test_markdown_is_a_table_and_says_what_was_missed() -> None:
     text = table_markdown([FOUND, MISSED])
     assert "| fault | churn |\n| --- | --- |\n| unit-change | 1 day, named |\n| label-delay | not found |" in text
     assert f"- {first_sentence(MISSED)} {MISSED.would[0]}" in text
-
-
-def test_junit_counts_failures_and_what_was_skipped() -> None:
-    suite = ET.fromstring(table_junit(ALL))
-    assert {name: suite.get(name) for name in ("tests", "failures", "skipped")} == {
-        "tests": "5",
-        "failures": "3",
-        "skipped": "1",
-    }
-    assert [case.get("name") for case in suite if case.find("failure") is not None] == [
-        "concept-shift",
-        "label-delay",
-        "feature-null",
-    ]
-
-
-def test_names_that_are_no_text_of_xml_or_markdown_harm_neither() -> None:
-    odd = DrillResult(FAULTS["unit-change"], "a|b<\x00\ud800", ("x\x1b[31m\n",), "not_found", "no\x00")
-    suite = ET.fromstring(table_junit([odd]))
-    assert suite[0].get("classname") == "a|b<"
-    assert "| a\\|b<" in table_markdown([odd])
-    assert "\x1b" not in "".join(drill_lines(odd))
 
 
 def test_alerts_without_a_fault_are_named() -> None:

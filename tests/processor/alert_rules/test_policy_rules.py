@@ -11,6 +11,7 @@ from driftline.semconv import metrics as m
 from driftline_processor.alert_rules.files import rules_of_models
 from driftline_processor.config.schema import Config
 
+from tests.support.facts import lacking
 from tests.support.promtool import PROMTOOLS, Fires, check_firing, check_rules, selector
 from tests.support.rule_files import config, reasons, rule_file
 
@@ -228,20 +229,15 @@ def test_what_promql_cannot_say_is_left_out_with_the_reason() -> None:
             "hovers": {"when": "accuracy < 85 %", "resolve": "accuracy > 87 %"},
         }
     )
-    assert reasons(known) == {
-        "policies.traffic.when": (
-            "the number of predictions per window is not a metric; let Driftline send the notification"
-        ),
-        "policies.missing.when": "the fraction of missing values of age is not a metric; use the alert DataFault",
-        "policies.grave.when": (
-            "the metric of data faults also counts minor faults, so a query would differ from this condition; "
-            "use the alert DataFault, which includes minor faults"
-        ),
-        "policies.sure.when": "'significant' needs the confidence interval of recall in country=NL, "
-        "which is not a metric; remove 'significant'",
-        "policies.no-baseline.when": "the baseline has no drift_fraction to compare with; use a number",
-        "policies.hovers.resolve": "PromQL does not know which alerts fired; "
-        "the alert is over when the condition has not held for cool_down",
+    facts = {
+        "policies.traffic.when": ("number of predictions", "Driftline"),
+        "policies.missing.when": ("missing", "age", "DataFault"),
+        "policies.grave.when": ("minor faults", "DataFault"),
+        "policies.sure.when": ("'significant'", "recall in country=NL"),
+        "policies.no-baseline.when": ("baseline", "drift_fraction", "number"),
+        "policies.hovers.resolve": ("PromQL", "cool_down"),
     }
+    left_out = reasons(known)
+    assert {key: lacking(left_out[key], *words) for key, words in facts.items()} == {key: [] for key in left_out}
     assert "# policies.grave.when: is not exported: the metric of data faults" in rules_of_models(known).text
     assert len(alerts(known)) == 1

@@ -44,7 +44,7 @@ def test_a_number_has_its_query(name: str, slice: str, end: End, expected: str) 
 
 @pytest.mark.parametrize("name", ["predictions", "missing of age"])
 def test_what_is_no_metric_has_none(name: str) -> None:
-    with pytest.raises(NoQueryError, match="is not a metric"):
+    with pytest.raises(NoQueryError, match="is not exported as a metric"):
         query(read_signal(name), "1d", ())
 
 

@@ -106,5 +106,5 @@ def test_a_feature_of_another_type_is_named_and_not_compared(run: Run, tmp_path:
     Baseline.from_frame({"c": [2.0] * 60, "x": [1.0] * 60}, **arguments).save(tmp_path / "b.json")  # type: ignore[arg-type]
     shown = run("baseline", "diff", tmp_path / "a.json", tmp_path / "b.json")
     assert shown.exit_code == 0, shown.stderr
-    assert "c was a category and is a number" in shown.stdout
+    assert "c changed from a category to a number" in shown.stdout
     assert "features of the baseline that are missing here: c" in shown.stdout

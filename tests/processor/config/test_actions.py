@@ -46,7 +46,7 @@ def problems(folder: Path, text: str) -> list[str]:
             f"{JIRA}, timeout: 0s",
             ("actions.jira/pay.timeout:", "'10s'"),
         ),
-        ("jira/pay", f"{JIRA}, on: []", ("actions.jira/pay.on: is empty",)),
+        ("jira/pay", f"{JIRA}, on: []", ("actions.jira/pay.on: is an empty list",)),
         ("jira/pay", f"{JIRA}, on: closed", ("actions.jira/pay.on:", "'closed'", "'opened'", "'worse'")),
         ("jira/pay", f"{JIRA}, api: 4", ("actions.jira/pay.api:", "'4'", "use 2")),
         ("jira/pay", JIRA.replace("PAY", "PAY 1"), ("actions.jira/pay.project:", "'PAY 1'")),

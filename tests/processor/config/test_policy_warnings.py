@@ -43,10 +43,10 @@ def warnings(**keys: Any) -> list[str]:
         ({"when": "demographic_parity_difference of age > 10 %"}, "when", "'age_group'"),
         ({"when": "burn rate of 'precision >= 0.95' > 14.4 over 1h and 6h"}, "when", "'6h'"),
         ({"when": "accuracy < 85 %", "models": ["churn"], "window": "1h"}, "window", "1d"),
-        ({"when": "predictions < 1"}, "when", "never holds"),
-        ({"when": {"any": ["predictions <= 0", "mae > 3"]}}, "when", "never holds"),
-        ({"when": "coverage >= 0"}, "when", "always holds"),
-        ({"when": "accuracy < 85 %", "resolve": "accuracy > 100 %"}, "resolve", "never holds"),
+        ({"when": "predictions < 1"}, "when", "is never true"),
+        ({"when": {"any": ["predictions <= 0", "mae > 3"]}}, "when", "is never true"),
+        ({"when": "coverage >= 0"}, "when", "is always true"),
+        ({"when": "accuracy < 85 %", "resolve": "accuracy > 100 %"}, "resolve", "is never true"),
     ],
 )
 def test_a_policy_without_effect_is_one_warning(policy: dict[str, Any], key: str, named: str) -> None:

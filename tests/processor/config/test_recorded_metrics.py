@@ -79,7 +79,7 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
     [
         (
             "{a: }",
-            "a: needs a key that says what the metric contains; add one of feature, feature_attribute, score, "
+            "a: needs a key for the content of the metric; add one of feature, feature_attribute, score, "
             "class_attribute, dur",
         ),
         (
@@ -91,7 +91,10 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
             "{a: {feature: x}, b: {feature: x}}",
             "b: contains x, but a contains the same, so every row would count twice; remove one of",
         ),
-        ("{a: {feature: x, rows: y}}", "a.rows: 'y' is a feature, which works only with feature_attribute; use 'row"),
+        (
+            "{a: {feature: x, rows: y}}",
+            "a.rows: 'y' is the name of a feature, but the metric has no feature_attribute; use 'row",
+        ),
         ("{a: {feature_attribute: f}}", "a.rows: no metric gives the number of rows; set it to a feature that"),
         (
             "{a: {feature_attribute: f, rows: true}}",

@@ -121,7 +121,7 @@ ONE_PROBLEM = [
     ),
     (
         "storage: {max_size: 10KB}",
-        "storage.max_size: is less than 20MB, and aggregates alone may need that much; use more",
+        "storage.max_size: is less than 20MB, which aggregates may need without any rows; use more",
     ),
     (
         "models: {churn: {windows: [1d, 1d]}}",
@@ -211,8 +211,8 @@ ONE_PROBLEM = [
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1'}}",
-        "exporters.otlp/a: sends nothing; add forward: [traces, metrics, logs, records] or derived: [metrics, "
-        "traces, logs], or some of these values",
+        "exporters.otlp/a: sends nothing; add forward or derived, with one or more of these values: "
+        "forward: [traces, metrics, logs, records], derived: [metrics, traces, logs]",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [spans]}}",

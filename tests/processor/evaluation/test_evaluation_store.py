@@ -61,11 +61,9 @@ def evaluation(hour: int, closed: bool = True, rows: int = 1) -> Evaluation:
     return Evaluation(ModelKey("churn"), Window("1h", start, start + HOUR), rows, closed)
 
 
-def test_only_the_newest_windows_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_newest_windows_are_held_in_memory(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", 3)
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", 3)
-    store = Store(tmp_path)
-    connection = store.connect()
     evaluations = EvaluationStore(connection, Clock())
     noted: list[bool] = []
     for hour in (4, 0, 1, 3, 2):
@@ -77,34 +75,26 @@ def test_only_the_newest_windows_are_held_in_memory(tmp_path: Path, monkeypatch:
         assert list(one.history(1)["1h"]) == [NOON + hour * HOUR for hour in (2, 3, 4)]
     assert again.ends == {(1, "1h"): NOON + 5 * HOUR}
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(5,)]
-    store.close()
 
 
-def test_open_windows_are_in_memory_only(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_open_windows_are_in_memory_only(connection: Connection) -> None:
     evaluations = EvaluationStore(connection, Clock())
     evaluations.put(1, evaluation(0, closed=False))
     evaluations.write(patient=False)
     assert [one.rows for one in evaluations.open(1)] == [1]
     assert EvaluationStore(connection, Clock()).history(1) == {}
-    store.close()
 
 
-def test_of_two_evaluations_at_one_time_of_the_clock_the_later_counts(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_of_two_evaluations_at_one_time_of_the_clock_the_later_counts(connection: Connection) -> None:
     evaluations = EvaluationStore(connection, Clock())
     for rows in (1, 2, 2, 3):
         evaluations.put(1, evaluation(0, rows=rows))
         evaluations.write(patient=False)
     assert EvaluationStore(connection, Clock()).history(1)["1h"][NOON].rows == 3
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(3,)]
-    store.close()
 
 
-def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_what_a_reader_has_does_not_change_under_it(store: Store) -> None:
     evaluations = EvaluationStore(store.connect(), Clock())
     evaluations.put(1, evaluation(0))
     evaluations.settle()
@@ -113,7 +103,6 @@ def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
     evaluations.settle()
     assert len(seen) == 1
     assert len(evaluations.history(1)["1h"]) == 2
-    store.close()
 
 
 def drifting(hour: int, drifts: bool) -> Evaluation:
@@ -124,9 +113,9 @@ def drifting(hour: int, drifts: bool) -> Evaluation:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (2, 5, 0, 4, 1, 3)])
-def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path: Path, order: tuple[int, ...]) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(
+    connection: Connection, order: tuple[int, ...]
+) -> None:
     evaluations = EvaluationStore(connection, Clock())
     for hour in order:
         evaluations.put(1, drifting(hour, hour in (1, 2)))
@@ -138,7 +127,6 @@ def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path
     evaluations.put(1, drifting(1, drifts=False))  # late rows: it did not drift after all
     evaluations.settle()
     assert [found.incident for found in evaluations.history(1)["1h"].values()] == [{}] * 6
-    store.close()
 
 
 FACTS = np.array([[9.0, 0.0, 9.0, 0.0, 1.0, -1.0, 0.0]])
@@ -159,9 +147,8 @@ def evidence(evaluations: EvaluationStore, series: int) -> list[LastingDrift]:
 
 @pytest.mark.parametrize("order", [(4, 3, 2, 1, 0), (2, 4, 0, 3, 1)])
 def test_evidence_over_windows_is_the_same_in_whatever_order_they_are_evaluated(
-    tmp_path: Path, order: tuple[int, ...]
+    store: Store, order: tuple[int, ...]
 ) -> None:
-    store = Store(tmp_path)
     evaluations = EvaluationStore(store.connect(), Clock())
     for series, hours in ((1, range(5)), (2, order)):
         for hour in hours:
@@ -171,7 +158,6 @@ def test_evidence_over_windows_is_the_same_in_whatever_order_they_are_evaluated(
     assert straight == mixed
     assert [one.memory.tolist() for one in straight] == [one.memory.tolist() for one in mixed]
     assert [one.memory[0, LIFE] for one in straight] == [1.0, 2.0, 3.0, 4.0, 5.0]
-    store.close()
 
 
 @pytest.mark.parametrize("reopened", [False, True])
@@ -213,9 +199,7 @@ def test_a_window_that_is_restated_restates_the_evidence_of_all_that_follow(
     store.close()
 
 
-def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_outcomes_that_restate_a_window_restate_no_other(connection: Connection) -> None:
     evaluations = EvaluationStore(connection, Clock())
     for hour in range(5):
         evaluations.put(1, counted(hour))
@@ -226,7 +210,6 @@ def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None
     assert [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR] == later
     evaluations.write(patient=False)
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(6,)]
-    store.close()
 
 
 def with_features(hour: int, drifts: bool = False) -> Evaluation:
@@ -258,10 +241,9 @@ def details_of(evaluation: Evaluation) -> WindowDetails:
 
 
 def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 20_000)
-    store = Store(tmp_path)
     evaluations = stored_hours(store.connect(), 30)
     few = in_memory(evaluations)
     assert few == list(range(30 - len(few), 30))
@@ -272,14 +254,12 @@ def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
     assert found == [evaluation_to_text(with_features(hour)) for hour in range(30)]
     assert len(in_memory(evaluations)) < 10
     assert 29 in in_memory(evaluations)
-    store.close()
 
 
 def test_a_summary_of_drift_stays_when_details_go_as_long_as_there_is_room(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 1)
-    store = Store(tmp_path)
     evaluations = stored_hours(store.connect(), 30)
     windows = list(evaluations.history(1)["1h"].values())
     first = [one.drift for one in windows]
@@ -295,12 +275,10 @@ def test_a_summary_of_drift_stays_when_details_go_as_long_as_there_is_room(
     kept = [one for one in evaluations.history(1)["1h"].values() if details_of(one).summary is not None]
     assert 1 <= len(kept) < 10
     assert restated in kept
-    store.close()
 
 
-def test_estimates_are_replaced_without_reading_details(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_estimates_are_replaced_without_reading_details(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 1)
-    store = Store(tmp_path)
     evaluations = stored_hours(store.connect(), 3)
     first = evaluations.history(1)["1h"][NOON]
     estimate = Estimate(0.8, 0.7, 0.9, 0.05, None, None, None, 12, "rows", "cbpe")
@@ -308,16 +286,13 @@ def test_estimates_are_replaced_without_reading_details(tmp_path: Path, monkeypa
     assert (made.estimated, made.rows, made.realized) == ({"accuracy": estimate}, first.rows, first.realized)
     assert (first.estimated, in_memory(evaluations)) == ({}, [2])
     assert (list(made.features), made.drift) == (["age", "income", "city"], first.drift)
-    store.close()
 
 
 def test_of_many_names_fewer_windows_each_are_in_memory_and_the_newest_of_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.MEMORY", FOR_DETAILS + 20 * HEAD)
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", 4)
-    store = Store(tmp_path)
-    connection = store.connect()
     evaluations = EvaluationStore(connection, Clock())
     for hour in range(30):
         for series in range(2):
@@ -328,12 +303,9 @@ def test_of_many_names_fewer_windows_each_are_in_memory_and_the_newest_of_each(
         assert kept == [list(range(20, 30))] * 2
     half = EvaluationStore(connection, Clock(), share=0.5)
     assert [(at - NOON) // HOUR for at in half.history(0)["1h"]] == list(range(25, 30))
-    store.close()
 
 
-def test_a_start_reads_no_evaluation_until_somebody_asks(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_a_start_reads_no_evaluation_until_somebody_asks(connection: Connection) -> None:
     stored_hours(connection, 5)
     again = EvaluationStore(connection, Clock())
     assert again.ends == {(1, "1h"): NOON + 5 * HOUR}
@@ -342,12 +314,9 @@ def test_a_start_reads_no_evaluation_until_somebody_asks(tmp_path: Path) -> None
     assert in_memory(again) == []
     assert again.history(1)["1h"][NOON].features["age"].rows == 0
     assert in_memory(again) == [0]
-    store.close()
 
 
-def test_a_row_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_a_row_that_cannot_be_read_costs_itself_alone(store: Store, connection: Connection) -> None:
     stored_hours(connection, 4)
     connection.execute("UPDATE evaluations SET blob = 'damaged'::BLOB WHERE start = ?", [NOON])
     known = EvaluationStore(connection, Clock()).history(1)["1h"]
@@ -355,16 +324,13 @@ def test_a_row_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     connection.execute("UPDATE evaluations SET blob = blob[:40] WHERE start = ?", [NOON + HOUR])
     assert [len(one.features) for one in known.values()] == [0, 3, 3]
     assert "2 of evaluations" in str(store.unreadable.sentence())
-    store.close()
 
 
 @pytest.mark.parametrize("damage", ["UPDATE dictionaries SET packed = packed[:30]", "DELETE FROM dictionaries"])
 def test_a_damaged_dictionary_costs_the_windows_that_were_compressed_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.WINDOWS_OF_DICTIONARY", 2)
-    store = Store(tmp_path)
-    connection = store.connect()
     stored_hours(connection, 5)
     assert dictionaries(connection) == 3
     where = "WHERE digest = (SELECT dictionary FROM evaluations WHERE start = ?)"
@@ -377,12 +343,9 @@ def test_a_damaged_dictionary_costs_the_windows_that_were_compressed_with_it(
     again.write(patient=False)
     restored = EvaluationStore(connection, Clock()).history(1)["1h"]
     assert [len(one.features) for one in restored.values()] == [3] * 5
-    store.close()
 
 
-def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(connection: Connection) -> None:
     stored_hours(connection, 4)
     again = EvaluationStore(connection, Clock())
     again.put(1, with_features(1))
@@ -391,16 +354,13 @@ def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_pat
     rows = "SELECT (start - ?) // ?, count(*) FROM evaluations GROUP BY ALL ORDER BY ALL"
     assert connection.execute(rows, [NOON, HOUR]).fetchall() == [(0, 1), (1, 1), (2, 2), (3, 1)]
     assert dictionaries(connection) == 2  # one for each process
-    store.close()
 
 
 def dictionaries(connection: Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM dictionaries").fetchall()[0][0])
 
 
-def test_what_a_slice_names_is_deleted_and_dictionaries_that_nobody_needs_too(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_what_a_slice_names_is_deleted_and_dictionaries_that_nobody_needs_too(connection: Connection) -> None:
     stored_hours(connection, 2)
     slices = {"country=NL": SlicePerformance(3, {}, 12)}
     more = EvaluationStore(connection, Clock())
@@ -416,12 +376,11 @@ def test_what_a_slice_names_is_deleted_and_dictionaries_that_nobody_needs_too(tm
     with transaction(connection):
         expire_evaluations(connection, 1, NOON + HOUR)
     assert dictionaries(connection) == 0
-    store.close()
 
 
-def test_windows_whose_dictionary_names_a_slice_are_compressed_with_another_when_it_is_deleted(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_windows_whose_dictionary_names_a_slice_are_compressed_with_another_when_it_is_deleted(
+    connection: Connection,
+) -> None:
     evaluations = EvaluationStore(connection, Clock())
     slices = {"country=NL": SlicePerformance(3, {}, 12)}
     evaluations.put(1, replace(with_features(0), performance_slices=slices))
@@ -440,12 +399,9 @@ def test_windows_whose_dictionary_names_a_slice_are_compressed_with_another_when
     for one in (evaluations, EvaluationStore(connection, Clock())):
         found = one.history(1)["1h"]
         assert [((at - NOON) // HOUR, len(each.features)) for at, each in found.items()] == [(1, 3), (2, 3), (3, 3)]
-    store.close()
 
 
-def test_windows_outlive_the_one_that_is_their_dictionary(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_windows_outlive_the_one_that_is_their_dictionary(connection: Connection) -> None:
     evaluations = stored_hours(connection, 3)
     with transaction(connection):
         expire_evaluations(connection, 1, NOON + 2 * HOUR)
@@ -456,7 +412,6 @@ def test_windows_outlive_the_one_that_is_their_dictionary(tmp_path: Path) -> Non
     evaluations.put(1, with_features(4))
     evaluations.write(patient=False)
     assert [len(one.features) for one in EvaluationStore(connection, Clock()).history(1)["1h"].values()] == [3]
-    store.close()
 
 
 def failing_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -473,11 +428,9 @@ def failing_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["follow", "encode_evaluation", "read", "insert"])
 def test_what_could_not_be_stored_is_stored_the_next_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 0)
-    store = Store(tmp_path)
-    connection = store.connect()
     evaluations, clock = stored_hours(connection, 3), Clock()
     evaluations.put(1, replace(with_features(1), outcome_rows=7))
     evaluations.put(1, with_features(3))
@@ -489,12 +442,11 @@ def test_what_could_not_be_stored_is_stored_the_next_time(
     for one in (evaluations, EvaluationStore(connection, clock)):
         found = one.history(1)["1h"].values()
         assert [(each.outcome_rows, len(each.features)) for each in found] == [(0, 3), (7, 3), (0, 3), (0, 3)]
-    store.close()
 
 
-def test_what_is_said_of_others_in_the_transaction_is_kept_with_evaluations_or_not_at_all(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_what_is_said_of_others_in_the_transaction_is_kept_with_evaluations_or_not_at_all(
+    connection: Connection,
+) -> None:
     evaluations = EvaluationStore(connection, Clock())
     evaluations.put(1, evaluation(0))
 
@@ -508,7 +460,6 @@ def test_what_is_said_of_others_in_the_transaction_is_kept_with_evaluations_or_n
     evaluations.write(patient=True)
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(1,)]
     assert dictionaries(connection) == 1
-    store.close()
 
 
 def test_windows_that_cannot_be_continued_take_no_others_with_them(
@@ -532,12 +483,10 @@ def test_windows_that_cannot_be_continued_take_no_others_with_them(
 
 
 def test_a_window_older_than_those_in_memory_that_says_the_same_is_not_stored_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", 3)
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", 3)
-    store = Store(tmp_path)
-    connection = store.connect()
     clock = Clock()
     first = stored_hours(connection, 8)
     for evaluations in (first, EvaluationStore(connection, clock)):
@@ -552,22 +501,18 @@ def test_a_window_older_than_those_in_memory_that_says_the_same_is_not_stored_ag
     evaluations.write(patient=True)
     assert connection.execute(f"{rows} WHERE start = ?", [NOON + 2 * HOUR]).fetchall() == [(2,)]
     assert connection.execute(rows).fetchall() == [(9,)]
-    store.close()
 
 
-def test_heads_are_read_while_an_outage_ends(tmp_path: Path) -> None:
+def test_heads_are_read_while_an_outage_ends(store: Store, connection: Connection) -> None:
     """Whoever makes the parts of the state again reads them before the outage is over."""
-    store = Store(tmp_path)
-    connection = store.connect()
     stored_hours(connection, 3)
     store.outage = "storage.directory: no room"
     assert [one.rows for one in EvaluationStore(connection, Clock()).closed(1)] == [1, 1, 1]
-    store.close()
 
 
-def test_a_restated_window_is_stored_once_after_a_slice_was_forgotten_that_it_does_not_name(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_a_restated_window_is_stored_once_after_a_slice_was_forgotten_that_it_does_not_name(
+    connection: Connection,
+) -> None:
     evaluations = EvaluationStore(connection, Clock())
     for at in range(2):
         evaluations.put(1, evaluation(at))
@@ -580,11 +525,9 @@ def test_a_restated_window_is_stored_once_after_a_slice_was_forgotten_that_it_do
         rows = read(connection, "SELECT start FROM evaluations ORDER BY start")["start"].to_pylist()
         assert rows == [NOON, NOON, NOON + HOUR]
     assert [one.rows for one in evaluations.history(1)["1h"].values()] == [7, 1]
-    store.close()
 
 
-def test_what_lasts_is_let_go_of_a_window_that_was_stored_before_anybody_asked_for_its_series(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_what_lasts_is_let_go_of_a_window_that_was_stored_before_anybody_asked_for_its_series(store: Store) -> None:
     evaluations = EvaluationStore(store.connect(), Clock())
     evaluations.put(1, counted(0))
     evaluations.settle()
@@ -592,4 +535,3 @@ def test_what_lasts_is_let_go_of_a_window_that_was_stored_before_anybody_asked_f
     for _ in range(2):
         evaluations.write(patient=False)
     assert len(evaluations.history(1)["1h"]) == 1
-    store.close()

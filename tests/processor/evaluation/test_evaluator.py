@@ -212,8 +212,7 @@ def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp
     assert "driftline.Model('churn').outcome(" in hint
 
 
-def test_the_hint_on_outcomes_is_a_line_of_python_whatever_the_models_name(open_state: Open) -> None:
-    state = open_state()
+def test_the_hint_on_outcomes_is_a_line_of_python_whatever_the_models_name(state: Opened) -> None:
     state.send(predictions(["A"], NOON, [0.5], model="two-years"))
     said = unwrap(re.search(r"send (.*) or POST", state.view("two-years").hints[-1]))
     call = ast.parse(said[1], mode="eval").body
@@ -273,8 +272,7 @@ def test_weights_count(open_state: Open) -> None:
     assert view.windows["1h"][0].coverage == 0.5  # by rows: the weight of a reviewed outcome is no coverage
 
 
-def test_the_busiest_model_comes_first(open_state: Open) -> None:
-    state = open_state()
+def test_the_busiest_model_comes_first(state: Opened) -> None:
     state.send(predictions(["a"], model="quiet"), predictions(["a", "b"], model="busy"))
     assert [view.key.model for view in state.state.publish().models] == ["busy", "quiet"]
 

@@ -41,9 +41,9 @@ def test_an_action_is_seen_from_the_alert_to_its_answer(tmp_path: Path) -> None:
         found = there.watch.audit.entries()
     assert [(one.kind, one.subject, one.words, one.by) for one in reversed(found)] == [
         ("fired", "health", "fires, critical", ""),
-        ("ordered", ACTION, "was ordered: opened", ""),
-        ("taken_on", "health", "took it on", "ann"),
-        ("approved", ACTION, "approved it", "bob"),
+        ("ordered", ACTION, "action: opened", ""),
+        ("taken_on", "health", "acknowledged", "ann"),
+        ("approved", ACTION, "approved", "bob"),
         ("answered", ACTION, "opened: delivered", ""),
         ("decided", "retraining", "retraining approved", "cid"),
     ]
@@ -61,7 +61,7 @@ def test_model_and_kind_choose_and_a_silence_stands_with_each_model_that_it_cove
         told = watch.audit.entries(kind="told")
     assert [(one.kind, one.model, one.words) for one in late] == [
         ("fired", "late", "fires, critical"),
-        ("silenced", "la*", "nothing is told of health until 5 July 2013"),
+        ("silenced", "la*", "no notifications of health until 5 July 2013"),
     ]
     assert [one.kind for one in early] == ["told", "fired"]
     assert [(one.model, one.subject) for one in told] == [("early", "json")]
@@ -72,11 +72,11 @@ def test_the_page_names_who_did_what_and_escapes_what_people_wrote(tmp_path: Pat
         rolled_back(there)
         client = TestClient(there.app)
         shown = page(client, "/audit")
-        assert "What was done 6" in shown.text
-        assert "http/rollback approved it bob the feed is fine" in shown.text
+        assert "Audit log 6" in shown.text
+        assert "http/rollback approved bob the feed is fine" in shown.text
         assert f"/alerts/{there.alert}" in shown.links
         assert "&lt;b&gt;on it" in client.get("/audit").text
-        assert "What was done 1" in page(client, "/audit?model=late&kind=decided").text
+        assert "Audit log 1" in page(client, "/audit?model=late&kind=decided").text
         assert [tag for tag in page(client, "/audit?model=other").tags if tag == "tbody"] == []
         rows = client.get("/audit?format=json&kind=approved").json()["entries"]
         answer = client.get("/api/v1/audit?limit=1").json()

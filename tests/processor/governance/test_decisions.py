@@ -25,28 +25,23 @@ def test_a_decision_is_there_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-def test_the_newest_comes_first_and_another_model_has_its_own(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_the_newest_comes_first_and_another_model_has_its_own(store: Store) -> None:
     kept = opened(store)
     for now, (model, why) in enumerate([("churn", "one"), ("fraud", "two"), ("churn", "three")]):
         kept.record(model, "", "retraining", "ann", why, now)
     assert [one.why for one in kept.of("churn")] == ["three", "one"]
     assert kept.of("none") == []
-    store.close()
 
 
-def test_a_half_surrogate_in_a_name_is_kept_as_a_question_mark(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_a_half_surrogate_in_a_name_is_kept_as_a_question_mark(store: Store) -> None:
     kept = opened(store)
     made = kept.record("a\ud800", "", "retraining", "b\ud800", "c", 1)
     assert (made.model, made.by) == ("a?", "b?")
     assert kept.of("a\ud800") == [made]
-    store.close()
 
 
-def test_a_decision_is_compared_with_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decision_is_compared_with_no_other(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """With thousands of them, comparing each with each holds up everything else for seconds."""
-    store = Store(tmp_path)
     kept = opened(store)
     compared: list[object] = []
 
@@ -58,7 +53,6 @@ def test_a_decision_is_compared_with_no_other(tmp_path: Path, monkeypatch: pytes
     for now in range(4):
         kept.record("churn", "", "retraining", "ann", "because", now)
     assert (len(kept.known), compared) == (4, [])
-    store.close()
 
 
 def test_the_oldest_go_where_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +65,7 @@ def test_the_oldest_go_where_there_are_too_many(tmp_path: Path, monkeypatch: pyt
     store.close()
 
 
-def test_who_forgets_a_model_forgets_what_was_decided_about_it(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_who_forgets_a_model_forgets_what_was_decided_about_it(store: Store) -> None:
     kept = opened(store)
     for model, version in (("churn", "7"), ("churn", ""), ("fraud", "")):
         kept.record(model, version, "retraining", "ann", "why", 1)
@@ -81,4 +74,3 @@ def test_who_forgets_a_model_forgets_what_was_decided_about_it(tmp_path: Path) -
     assert [(one.model, one.version) for one in opened(store).known] == [("churn", ""), ("fraud", "")]
     forget_model(connection, ErasureOrder("churn", "model"))
     assert [one.model for one in opened(store).known] == ["fraud"]
-    store.close()

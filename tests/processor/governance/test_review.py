@@ -64,7 +64,7 @@ def test_decisions_of_the_period_are_told_with_who_and_why() -> None:
     )
     found = review([model([known(0)])], QUARTER, [], told)
     assert [(one.model, one.what, one.by, one.why) for one in found.decisions] == [
-        ("late", "took on health", "ann", "on it"),
+        ("late", "acknowledged health", "ann", "on it"),
         ("late", "approved http/rollback", "bob", "go"),
         ("late", "retired, version 1", "cid", "old"),
         ("gone", "retraining approved", "cid", "drift"),

@@ -150,8 +150,7 @@ def test_a_request_is_refused_where_the_part_that_goes_on_is_not_kept(
     assert forwarder.remembered == [Passage(logs([], "part"))]
 
 
-def test_a_request_whose_sender_has_waited_too_long_is_refused(open_state: Open) -> None:
-    state = open_state()
+def test_a_request_whose_sender_has_waited_too_long_is_refused(state: Opened) -> None:
     with pytest.raises(Overloaded):
         state.state.submit("logs", prediction("churn", "a"), waited=3.1)
     assert state.state.submit("logs", prediction("churn", "a"), waited=2.9).result(60) == Receipt()

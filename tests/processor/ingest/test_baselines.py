@@ -35,9 +35,8 @@ def compared(state: Opened, version: str = "1") -> int:
 
 
 def test_the_first_thousand_rows_become_a_provisional_baseline_and_are_not_compared_with_themselves(
-    open_state: Open,
+    state: Opened,
 ) -> None:
-    state = open_state()
     state.send(rows(10))
     view = state.view()
     assert view.baseline is not None
@@ -79,15 +78,13 @@ def test_what_was_learned_survives_a_restart(open_state: Open) -> None:
     assert state.rows("SELECT count(*) FROM learning") == [(0,)]
 
 
-def test_versions_and_environments_learn_apart(open_state: Open) -> None:
-    state = open_state()
+def test_versions_and_environments_learn_apart(state: Opened) -> None:
     state.send(rows(1_200), rows(100, version="2"))
     assert state.view().baseline.learned == 0  # type: ignore[union-attr]
     assert state.view(version="2").baseline.learned == 100  # type: ignore[union-attr]
 
 
-def test_a_baseline_that_is_sent_while_learning_counts_the_kept_rows_too(open_state: Open) -> None:
-    state = open_state()
+def test_a_baseline_that_is_sent_while_learning_counts_the_kept_rows_too(state: Opened) -> None:
     state.send(rows(300))
     state.send(baselines=[baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}).to_json()])
     state.send(rows(100, 300))
@@ -119,8 +116,7 @@ def test_windows_of_rows_that_were_kept_for_learning_are_compared_once_a_baselin
     assert hours_compared(state) == [30, 20]
 
 
-def test_a_sent_baseline_is_for_its_version_and_the_newest_for_versions_without_one(open_state: Open) -> None:
-    state = open_state()
+def test_a_sent_baseline_is_for_its_version_and_the_newest_for_versions_without_one(state: Opened) -> None:
     old = baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}, version="1")
     new = baseline([0.2, 0.8] * 200, {"x": [0.2, 0.8] * 200}, version="2")
     state.send(baselines=[old.to_json(), new.to_json()])
@@ -139,8 +135,7 @@ def test_a_baseline_that_every_process_sends_is_stored_once(open_state: Open) ->
     assert open_state().rows("SELECT count(*) FROM baselines") == [(1,)]
 
 
-def test_going_back_to_an_older_baseline_is_possible(open_state: Open) -> None:
-    state = open_state()
+def test_going_back_to_an_older_baseline_is_possible(state: Opened) -> None:
     one = baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200})
     two = baseline([0.2, 0.8] * 200, {"x": [0.2, 0.8] * 200})
     for sent in (one, two, one):
@@ -170,8 +165,7 @@ def test_a_configured_baseline_of_another_version_is_used_and_said_so(open_state
     assert said not in state.view(version="1").hints
 
 
-def test_a_new_baseline_begins_anew_and_windows_before_it_keep_theirs(open_state: Open) -> None:
-    state = open_state()
+def test_a_new_baseline_begins_anew_and_windows_before_it_keep_theirs(state: Opened) -> None:
     day = 24 * 3600 * 10**9
     state.send(baselines=[baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}).to_json()])
     state.send(rows(60, time=NOON - day))

@@ -113,16 +113,14 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
     assert gauge.value == 0.75
 
 
-def test_where_nothing_is_counted_there_is_no_completeness(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_where_nothing_is_counted_there_is_no_completeness(state: Opened, clock: Clock) -> None:
     arrived(state, 5, 1)
     clock.now += HOUR
     assert completeness(state) is None
     assert not [point for point in points(state.state) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
 
 
-def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_lost_channel_is_nothing_that_arrived(state: Opened, clock: Clock) -> None:
     counted(state, 100, 1)
     clock.now += HOUR
     state.state.catch_up()
@@ -131,8 +129,7 @@ def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) 
     assert model.balance == Balance(0.0, 100.0, NOON, NOON + PANE)
 
 
-def test_only_what_every_process_has_counted_is_balanced(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_only_what_every_process_has_counted_is_balanced(state: Opened, clock: Clock) -> None:
     for instance, minutes in (("one", (5, 10)), ("two", (5,))):
         for minute in minutes:
             clock.now = NOON + minute * MINUTE
@@ -145,8 +142,7 @@ def test_only_what_every_process_has_counted_is_balanced(open_state: Open, clock
     assert (found.end, found.rows, found.counted) == (NOON + 2 * PANE, 30.0, 30.0)
 
 
-def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_spans_and_distributions_count_as_they_should(state: Opened, clock: Clock) -> None:
     summed = [
         histogram_of(m.ML_PREDICT_DURATION, [1.0], [80, 0], start=NOON, time=NOON + MINUTE, sum=1.0),
         predictions_of(100, start=NOON, time=NOON + MINUTE),
@@ -156,8 +152,7 @@ def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: C
     assert completeness(state) == 0.8
 
 
-def test_a_process_that_ran_before_is_balanced_from_its_second_count_on(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_process_that_ran_before_is_balanced_from_its_second_count_on(state: Opened, clock: Clock) -> None:
     arrived(state, 7, 1)
     counted(state, 1_000_000, 4.9999, start=NOON - DAY)
     for minute in range(6, 12, 5):
@@ -180,8 +175,7 @@ def test_the_balance_survives_a_restart_and_a_resend(open_state: Open, clock: Cl
     assert completeness(state) == 50 / 60
 
 
-def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(state: Opened, clock: Clock) -> None:
     said = {a.ML_MODEL_NAME: "churn", a.ML_MODEL_VERSION: "1", a.ML_PREDICTION_SCORE: 0.5}
     rows = [
         record(
@@ -208,8 +202,7 @@ def test_what_is_only_counted_today_makes_no_window_of_today_after_a_restart(ope
         assert {name: [one.rows for one in found] for name, found in view.windows.items()} == {"1h": [60], "1d": [60]}
 
 
-def test_a_clock_that_is_off_has_no_place_in_the_balance(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_clock_that_is_off_has_no_place_in_the_balance(state: Opened, clock: Clock) -> None:
     for days in range(-300, 300, 50):
         arrived(state, 2, days * 24 * 60)
     arrived(state, 10, 1)
@@ -230,8 +223,7 @@ def test_an_hour_is_enough_when_it_has_enough() -> None:
 
 
 @pytest.mark.slow
-def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(state: Opened, clock: Clock) -> None:
     counted(state, 100, 0.5)
     counted(state, 100, 4)
     arrived(state, 52, 4.5)
@@ -250,8 +242,7 @@ def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_stat
 
 
 @pytest.mark.slow
-def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_sentence_waits_until_no_edge_explains_what_is_missing(state: Opened, clock: Clock) -> None:
     counted(state, 10_000, 4.5)
     arrived(state, 9_800, 4.4)
     counted(state, 10_400, 5.5)

@@ -34,8 +34,7 @@ from tests.support.state_rows import BINARY, DAY, HOUR, NOON, Clock, Opened, con
 NAN = float("nan")
 
 
-def test_acknowledged_rows_are_in_the_store(open_state: Open) -> None:
-    state = open_state()
+def test_acknowledged_rows_are_in_the_store(state: Opened) -> None:
     assert state.send(predictions(["a", "b"], [NOON, NOON + 1], [0.2, 0.9])) == Receipt(2)
     assert state.send(outcomes(["a"], [1])) == Receipt(1)
     assert state.rows("SELECT seq, id, time, score, predicted FROM predictions ORDER BY seq") == [
@@ -45,8 +44,7 @@ def test_acknowledged_rows_are_in_the_store(open_state: Open) -> None:
     assert state.rows("SELECT seq, id, number, time FROM outcomes") == [(1, "a", 1.0, NOON + HOUR)]
 
 
-def test_the_same_bytes_again_are_acknowledged_and_change_nothing(open_state: Open) -> None:
-    state = open_state()
+def test_the_same_bytes_again_are_acknowledged_and_change_nothing(state: Opened) -> None:
     digest = digest_of(b"request")
     for _ in range(2):
         assert state.send(predictions(["a"], keyed=False), digest=digest) == Receipt(1)
@@ -103,14 +101,12 @@ def test_a_plain_row_is_known_by_its_time_and_id(open_state: Open) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_id_at_another_time_or_of_another_version_is_another_prediction(open_state: Open) -> None:
-    state = open_state()
+def test_the_same_id_at_another_time_or_of_another_version_is_another_prediction(state: Opened) -> None:
     state.send(predictions(["a"], NOON), predictions(["a"], NOON + 1), predictions(["a"], NOON, version="2"))
     assert state.rows("SELECT count(*) FROM predictions") == [(3,)]
 
 
-def test_rows_without_an_id_all_count(open_state: Open) -> None:
-    state = open_state()
+def test_rows_without_an_id_all_count(state: Opened) -> None:
     state.send(predictions(["", ""], NOON))
     state.send(predictions([""], NOON))
     assert state.rows("SELECT count(*) FROM predictions") == [(3,)]
@@ -174,8 +170,7 @@ def test_what_waits_is_written_before_the_state_stops(tmp_path: Path, clock: Clo
 
 
 @pytest.mark.parametrize("time", [0, -1, NOON + 400 * DAY, 2**63 - 1, -(2**63)])
-def test_an_absurd_time_is_refused_and_its_neighbours_are_kept(open_state: Open, time: int) -> None:
-    state = open_state()
+def test_an_absurd_time_is_refused_and_its_neighbours_are_kept(state: Opened, time: int) -> None:
     assert state.send(predictions(["a", "b"], [time, NOON])) == Receipt(1, Counter(time_out_of_range=1))
     assert state.send(outcomes(["a", "b"], [1, 1], [NOON, time])) == Receipt(1, Counter(time_out_of_range=1))
     assert state.rows("SELECT id FROM predictions UNION ALL SELECT id FROM outcomes") == [("b",), ("a",)]
@@ -221,15 +216,13 @@ def test_rows_of_a_model_without_a_place_are_counted(open_state: Open) -> None:
     assert state.rows("SELECT id FROM predictions") == [("a",)]
 
 
-def test_a_bad_baseline_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:
-    state = open_state()
+def test_a_bad_baseline_is_counted_and_its_neighbours_are_kept(state: Opened) -> None:
     receipt = state.send(predictions(["a"]), baselines=["{}", "no json"])
     assert receipt == Receipt(1, Counter(bad_baseline=2))
     assert state.rows("SELECT count(*) FROM baselines") == [(0,)]
 
 
-def test_an_empty_table_is_no_row(open_state: Open) -> None:
-    state = open_state()
+def test_an_empty_table_is_no_row(state: Opened) -> None:
     assert state.send(predictions([]), predictions(["a"]), outcomes([], [])) == Receipt(1)
     assert state.rows("SELECT count(*) FROM predictions") == [(1,)]
 
@@ -264,26 +257,22 @@ def test_predictions_without_score_or_class_are_counted_in_a_hint(
     assert said in open_state().view().hints
 
 
-def test_a_ranking_without_scores_is_no_hint(open_state: Open) -> None:
-    state = open_state()
+def test_a_ranking_without_scores_is_no_hint(state: Opened) -> None:
     state.send(predictions(["a", "b", "c"], scores=None, task=Task("ranking")))
     assert not any("without score" in hint for hint in state.view().hints)
 
 
-def test_a_call_that_raises_now_and_then_is_no_hint(open_state: Open) -> None:
-    state = open_state()
+def test_a_call_that_raises_now_and_then_is_no_hint(state: Opened) -> None:
     state.send(predictions([str(row) for row in range(101)], scores=[0.5] * 100 + [NAN]))
     assert not any("without score" in hint for hint in state.view().hints)
 
 
-def test_classes_beyond_those_of_the_task_are_counted_as_other(open_state: Open) -> None:
-    state = open_state()
+def test_classes_beyond_those_of_the_task_are_counted_as_other(state: Opened) -> None:
     state.send(predictions(["a", "b", "c"], scores=[0.1, 0.9, float("nan")], predicted=[None, "maybe", None]))
     assert state.view().by_class == {"0": 1.0, "other": 1.0, "": 1.0}
 
 
-def test_rankings_are_taken_in_with_the_score_of_their_first_item(open_state: Open) -> None:
-    state = open_state()
+def test_rankings_are_taken_in_with_the_score_of_their_first_item(state: Opened) -> None:
     said = {a.ML_MODEL_NAME: "shelf", a.ML_MODEL_TASK: "ranking", a.DRIFTLINE_PREDICTION_ITEMS: ["a", "b"]}
     rows = [
         record(
@@ -304,8 +293,7 @@ def test_rankings_are_taken_in_with_the_score_of_their_first_item(open_state: Op
     assert state.view("shelf", "").task.kind == "ranking"
 
 
-def test_what_was_ranked_is_kept_and_what_is_left_out_is_counted(open_state: Open) -> None:
-    state = open_state()
+def test_what_was_ranked_is_kept_and_what_is_left_out_is_counted(state: Opened) -> None:
     many = tuple(f"i{number}" for number in range(130))
     sent: list[list[Ranked | None]] = [[(("a", "b"), (0.5, 0.25)), ((), None)], [(many, None)]]
     for step, ranked in enumerate(sent):

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import HOUR, NOON, predictions, text
+from tests.support.state_rows import HOUR, NOON, Opened, predictions, text
 
 SERIES = 1
 
@@ -79,8 +79,7 @@ def test_memory_stays_within_its_bound(connection: Connection) -> None:
     assert asked(keys, ["0-7"], [NOON], NOON + 19 * HOUR) == ["0-7"]  # forgotten, and the store lacks it so far
 
 
-def test_a_row_that_comes_in_two_layouts_at_once_is_stored_once(open_state: Open) -> None:
-    state = open_state()
+def test_a_row_that_comes_in_two_layouts_at_once_is_stored_once(state: Opened) -> None:
     scored = predictions(["a", "b"], scores=[0.1, 0.2])
     failed = predictions(["b", "c"], scores=[0.2, 0.3], errors=[None, "timeout"])
     other = predictions(["b"], model="upsell")

@@ -96,16 +96,14 @@ def test_what_is_older_than_four_weeks_is_forgotten(open_state: Open, clock: Clo
     assert panes(open_state()) == [(KEPT + 2 * DAY) // PANE]
 
 
-def test_a_clock_that_goes_back_leaves_panes_in_order(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_clock_that_goes_back_leaves_panes_in_order(state: Opened, clock: Clock) -> None:
     for row, at in enumerate((5, 0, 5)):
         clock.now = NOON + at * PANE
         state.send(predictions([str(row)]))
     assert panes(state) == [0, 5]
 
 
-def test_series_are_known_apart_and_together(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_series_are_known_apart_and_together(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], version="1"))
     clock.now += PANE
     state.send(predictions(["a"], version="2"))

@@ -62,9 +62,8 @@ def concept(state: Opened, **key: str) -> ConceptDrift:
 
 
 def test_errors_that_become_more_are_found_and_logged(
-    open_state: Open, clock: Clock, caplog: pytest.LogCaptureFixture
+    state: Opened, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    state = open_state()
     predict(state)
     tell(state, clock, 0, 60)
     assert concept(state).state == "learning"
@@ -103,8 +102,7 @@ def test_neither_steps_nor_restarts_change_what_is_found(open_state: Open, clock
     assert concept(other) == at_once
 
 
-def test_arrival_decides_the_order_whoever_came_last(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_arrival_decides_the_order_whoever_came_last(state: Opened, clock: Clock) -> None:
     tell(state, clock, 0, N)  # all outcomes wait
     for first, last in ((600, N), (0, 600)):  # those that go wrong come first
         clock.now += SECOND
@@ -117,8 +115,7 @@ def test_arrival_decides_the_order_whoever_came_last(open_state: Open, clock: Cl
     assert change.since == NOON + 984 * SECOND  # sixteen before the last of them
 
 
-def test_a_correction_is_not_fed_and_counted(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_correction_is_not_fed_and_counted(state: Opened, clock: Clock) -> None:
     predict(state)
     tell(state, clock, 0, 500)
     before = concept(state)
@@ -130,8 +127,7 @@ def test_a_correction_is_not_fed_and_counted(open_state: Open, clock: Clock) -> 
     assert state.view().windows["1d"][-1].realized["accuracy"].value == (500 - right - WRONG[:500].sum()) / 500
 
 
-def test_of_two_outcomes_in_one_step_the_first_is_fed(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_of_two_outcomes_in_one_step_the_first_is_fed(state: Opened, clock: Clock) -> None:
     state.send(predictions(ids(0, 200), NOON, [0.9] * 200))
     state.send(outcomes(ids(0, 200), [1] * 200, NOON + HOUR))
     clock.now += SECOND
@@ -141,8 +137,7 @@ def test_of_two_outcomes_in_one_step_the_first_is_fed(open_state: Open, clock: C
     assert state.view().windows["1d"][-1].realized["accuracy"].value == 0.0
 
 
-def test_a_prediction_sent_again_feeds_its_outcome_once(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_prediction_sent_again_feeds_its_outcome_once(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a", "b"], NOON, [0.9, 0.9], keyed=False))
     state.send(outcomes(["a", "b"], [1, 0]))
     assert concept(state).outcomes == 2
@@ -152,8 +147,7 @@ def test_a_prediction_sent_again_feeds_its_outcome_once(open_state: Open, clock:
     assert (found.outcomes, found.corrected) == (2, 1)
 
 
-def test_each_version_and_environment_has_a_stream_of_its_own(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_each_version_and_environment_has_a_stream_of_its_own(state: Opened, clock: Clock) -> None:
     predict(state)
     state.send(predictions(["x"], NOON, [0.9], version="2"))
     tell(state, clock, 0, N)
@@ -162,10 +156,7 @@ def test_each_version_and_environment_has_a_stream_of_its_own(open_state: Open, 
     assert concept(state, version="2").outcomes == 1
 
 
-def test_a_step_that_fails_leaves_nothing_behind(
-    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state = open_state()
+def test_a_step_that_fails_leaves_nothing_behind(state: Opened, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     predict(state)
     tell(state, clock, 0, 300)
     before = concept(state)
@@ -189,9 +180,8 @@ def _fails(*_: object) -> None:
 
 
 def test_what_breaks_a_detector_breaks_no_join(
-    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    state: Opened, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    state = open_state()
     predict(state)
     monkeypatch.setattr(watching, "losses_of_rows", _fails)
     tell(state, clock, 0, N)
@@ -210,14 +200,12 @@ def test_the_search_can_be_ended(open_state: Open, clock: Clock) -> None:
     assert state.view().concept is None
 
 
-def test_a_ranking_has_none(open_state: Open) -> None:
-    state = open_state()
+def test_a_ranking_has_none(state: Opened) -> None:
     state.send(predictions(["r"], NOON, [1.0], model="shop", task=Task("ranking")))
     assert state.view("shop").concept is None
 
 
-def test_metrics_say_the_state_and_by_how_much_errors_rose(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_metrics_say_the_state_and_by_how_much_errors_rose(state: Opened, clock: Clock) -> None:
     predict(state)
     state.state.settle()
     assert said(state) == {("driftline.drift.status", "unknown"): 1.0}
@@ -317,8 +305,7 @@ class TestTheSameRowsInFilesAndLive:
         return service.channel.bodies
 
 
-def test_no_value_of_a_state_is_anything_but_json(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_no_value_of_a_state_is_anything_but_json(state: Opened, clock: Clock) -> None:
     predict(state)
     tell(state, clock, 0, 10)
     [(text,)] = state.rows("SELECT state FROM concept")

@@ -79,16 +79,14 @@ def test_an_outcome_waits_for_its_prediction(open_state: Open) -> None:
     assert (view.outcomes, view.pending) == (1, 1)
 
 
-def test_the_last_outcome_by_its_own_time_wins_not_the_last_to_arrive(open_state: Open) -> None:
-    state = open_state()
+def test_the_last_outcome_by_its_own_time_wins_not_the_last_to_arrive(state: Opened) -> None:
     state.send(predictions(["a"]))
     state.send(outcomes(["a"], [1], NOON + 2 * HOUR))
     state.send(outcomes(["a"], [0], NOON + HOUR))
     assert joined(state) == [("a", 0, "1")]
 
 
-def test_of_two_outcomes_of_one_time_the_later_arrival_wins(open_state: Open) -> None:
-    state = open_state()
+def test_of_two_outcomes_of_one_time_the_later_arrival_wins(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a", "a"], [1, 0]))
     assert joined(state) == [("a", 0, "0")]
     state.send(outcomes(["a"], [1]))
@@ -113,16 +111,14 @@ def test_a_table_of_labels_names_times_as_exactly_as_it_keeps_them(open_state: O
     ]
 
 
-def test_the_nearest_prediction_takes_what_another_of_the_same_second_had(open_state: Open) -> None:
-    state = open_state()
+def test_the_nearest_prediction_takes_what_another_of_the_same_second_had(state: Opened) -> None:
     state.send(predictions(["a"], NOON + 900_000_000), outcomes(["a"], [1], prediction_time=NOON))
     assert joined(state) == [("a", 900_000_000, "1")]
     state.send(predictions(["a"], NOON))
     assert joined(state) == [("a", 0, "1")]
 
 
-def test_an_outcome_with_a_prediction_time_belongs_to_that_prediction_only(open_state: Open) -> None:
-    state = open_state()
+def test_an_outcome_with_a_prediction_time_belongs_to_that_prediction_only(state: Opened) -> None:
     state.send(predictions(["a", "a"], [NOON, NOON + MINUTE]))
     state.send(outcomes(["a"], [1], prediction_time=NOON))
     state.send(outcomes(["a"], [0], prediction_time=NOON + MINUTE // 2))
@@ -130,14 +126,12 @@ def test_an_outcome_with_a_prediction_time_belongs_to_that_prediction_only(open_
     assert state.view().pending == 1
 
 
-def test_an_outcome_before_every_prediction_belongs_to_the_earliest_after_it(open_state: Open) -> None:
-    state = open_state()
+def test_an_outcome_before_every_prediction_belongs_to_the_earliest_after_it(state: Opened) -> None:
     state.send(predictions(["a", "a"], [NOON + 2 * MINUTE, NOON + MINUTE]), outcomes(["a"], [1], NOON))
     assert joined(state) == [("a", MINUTE, "1")]
 
 
-def test_an_outcome_moves_to_a_prediction_that_arrives_late_and_fits_better(open_state: Open) -> None:
-    state = open_state()
+def test_an_outcome_moves_to_a_prediction_that_arrives_late_and_fits_better(state: Opened) -> None:
     state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [1], NOON + HOUR))
     assert joined(state) == [("a", 0, "1")]
     state.send(predictions(["a"], NOON + 30 * MINUTE, [0.1]))
@@ -145,8 +139,7 @@ def test_an_outcome_moves_to_a_prediction_that_arrives_late_and_fits_better(open
     assert metric(state, "accuracy") == MetricValue(0.0, 1, "panes")
 
 
-def test_environments_are_apart_unless_the_outcome_names_none(open_state: Open) -> None:
-    state = open_state()
+def test_environments_are_apart_unless_the_outcome_names_none(state: Opened) -> None:
     state.send(predictions(["a", "b"], environment="prod"), predictions(["a"], NOON + 1, environment="test"))
     state.send(outcomes(["a"], [1], environment="prod"), outcomes(["b"], [1], environment="test"))
     state.state.join_now()
@@ -174,27 +167,23 @@ def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) ->
     assert not any("rsik," in hint for hint in state.state.publish().hints)
 
 
-def test_the_version_comes_from_the_prediction(open_state: Open) -> None:
-    state = open_state()
+def test_the_version_comes_from_the_prediction(state: Opened) -> None:
     state.send(predictions(["a"], version="1"), predictions(["b"], version="2"), outcomes(["a", "b"], [1, 1]))
     assert [state.view(version=version).outcomes for version in "12"] == [1, 1]
 
 
-def test_models_are_apart(open_state: Open) -> None:
-    state = open_state()
+def test_models_are_apart(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], model="fraud"))
     assert state.view().outcomes == 0
 
 
 @pytest.mark.parametrize("actual", [1, 1.0, "1", "1.0", True, "true", " 1 "])
-def test_one_class_in_any_spelling(open_state: Open, actual: object) -> None:
-    state = open_state()
+def test_one_class_in_any_spelling(state: Opened, actual: object) -> None:
     state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [actual]))
     assert metric(state, "accuracy") == MetricValue(1.0, 1, "panes")
 
 
-def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:
-    state = open_state()
+def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(state: Opened) -> None:
     state.send(predictions(["a", "b", "c"]), outcomes(["a", "b", "c"], [2, 1, "maybe"]))
     view = state.view()
     assert (view.outcomes, view.pending) == (1, 0)
@@ -228,16 +217,14 @@ def test_outcomes_that_were_refused_are_not_held_against_other_classes(open_stat
     assert state.view().outcomes == 1
 
 
-def test_a_bad_correction_does_not_replace_a_good_outcome(open_state: Open) -> None:
-    state = open_state()
+def test_a_bad_correction_does_not_replace_a_good_outcome(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1]))
     assert joined(state) == [("a", 0, "1")]
     state.send(outcomes(["a"], ["maybe"], NOON + 2 * HOUR))
     assert joined(state) == [("a", 0, "1")]
 
 
-def test_a_text_is_no_actual_of_a_regression_unless_it_is_a_number(open_state: Open) -> None:
-    state = open_state()
+def test_a_text_is_no_actual_of_a_regression_unless_it_is_a_number(state: Opened) -> None:
     state.send(predictions(["a", "b", "c"], NOON, [10.0, 20.0, 30.0], task=Task("regression")))
     state.send(outcomes(["a", "b", "c"], [12, "many", "31"]))
     assert metric(state, "mae") == MetricValue(1.5, 2, "panes")
@@ -257,8 +244,7 @@ def test_classes_that_nobody_declared_are_learned_from_outcomes_too(open_state: 
     assert metric(state, "accuracy") == MetricValue(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
 
 
-def test_a_correction_restates_the_pane_as_if_it_had_been_right_at_once(open_state: Open) -> None:
-    state = open_state()
+def test_a_correction_restates_the_pane_as_if_it_had_been_right_at_once(state: Opened) -> None:
     ids = [str(i) for i in range(20)]
     times = [NOON + i * MINUTE for i in range(20)]
     state.send(predictions(ids, times, [i / 20 for i in range(20)]))
@@ -272,8 +258,7 @@ def test_a_correction_restates_the_pane_as_if_it_had_been_right_at_once(open_sta
     assert (before.rows, after.rows) == (20, 20)
 
 
-def test_saying_the_same_again_changes_nothing(open_state: Open) -> None:
-    state = open_state()
+def test_saying_the_same_again_changes_nothing(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1]))
     heard: list[int] = []
     state.state.on_joined(lambda rows: heard.append(len(rows)))
@@ -284,8 +269,7 @@ def test_saying_the_same_again_changes_nothing(open_state: Open) -> None:
     assert state.rows("SELECT seq FROM joined") == [(1,)]
 
 
-def test_listeners_hear_what_is_joined_and_corrected(open_state: Open) -> None:
-    state = open_state()
+def test_listeners_hear_what_is_joined_and_corrected(state: Opened) -> None:
     heard: list[tuple[object, ...]] = []
     state.state.on_joined(
         lambda rows: heard.extend((row["id"], row["number"], row["trace_id"]) for row in rows.to_pylist())
@@ -298,15 +282,13 @@ def test_listeners_hear_what_is_joined_and_corrected(open_state: Open) -> None:
     assert sorted(heard, key=str) == [("a", 1.0, trace), ("b", 0.0, None), ("b", 1.0, None)]
 
 
-def test_weights_of_prediction_and_outcome_multiply(open_state: Open) -> None:
-    state = open_state()
+def test_weights_of_prediction_and_outcome_multiply(state: Opened) -> None:
     state.send(predictions(["a", "b"], NOON, [0.9, 0.9], weight=[2.0, 1.0]))
     state.send(outcomes(["a", "b"], [1, 0], weight=[3.0, float("nan")]))
     assert metric(state, "accuracy").value == pytest.approx(6 / 7)
 
 
-def test_a_constant_id_is_matched_by_time_and_does_not_explode(open_state: Open) -> None:
-    state = open_state()
+def test_a_constant_id_is_matched_by_time_and_does_not_explode(state: Opened) -> None:
     n = 3_000
     times = [NOON + i * 10**9 for i in range(n)]
     state.send(predictions(["x"] * n, times, keyed=False))
@@ -315,8 +297,7 @@ def test_a_constant_id_is_matched_by_time_and_does_not_explode(open_state: Open)
 
 
 @pytest.mark.parametrize("kind", ["01890a5d-ac96-774b-bcce-b302099a8057", "01890A5D-AC96-774B-BCCE-B302099A8057.17"])
-def test_ids_that_carry_their_time_are_looked_for_there(open_state: Open, kind: str) -> None:
-    state = open_state()
+def test_ids_that_carry_their_time_are_looked_for_there(state: Opened, kind: str) -> None:
     made = 0x01890A5DAC96 * 10**6  # July 2023
     state.send(predictions([kind, "other"], [made + MINUTE, made - 30 * DAY]))
     state.send(outcomes([kind], [1], made + DAY))
@@ -326,9 +307,8 @@ def test_ids_that_carry_their_time_are_looked_for_there(open_state: Open, kind: 
 @pytest.mark.slow
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
 def test_ids_of_few_of_the_hours_that_are_kept_are_looked_for_between_their_texts(
-    open_state: Open, clock: Clock, spell: Callable[[str], str]
+    state: Opened, clock: Clock, spell: Callable[[str], str]
 ) -> None:
-    state = open_state()
     ids = [spell(f"{(NOON + at * HOUR) // 10**6:012x}"[:8] + f"-{at:04x}-7abc-8def-0123456789ab") for at in range(40)]
     for at, one in enumerate(ids):
         clock.now = NOON + at * HOUR
@@ -349,16 +329,14 @@ def test_ids_of_the_same_number_are_not_taken_for_one(open_state: Open, monkeypa
     assert joined(state) == [("b", 1, "1"), ("c", 2, "0")]
 
 
-def test_an_id_that_carries_its_time_may_be_of_a_prediction_long_before_it(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_an_id_that_carries_its_time_may_be_of_a_prediction_long_before_it(state: Opened, clock: Clock) -> None:
     clock.now = 0x01890A5DAC96 * 10**6
     state.send(predictions(["01890a5d-ac96-774b-bcce-b302099a8057"], clock.now - 300 * DAY))  # a backfill
     state.send(outcomes(["01890a5d-ac96-774b-bcce-b302099a8057"], [1], clock.now - 299 * DAY))
     assert state.view().outcomes == 1
 
 
-def test_the_join_can_be_done_again_after_a_crash_between_any_two_commits(open_state: Open) -> None:
-    state = open_state()
+def test_the_join_can_be_done_again_after_a_crash_between_any_two_commits(state: Opened) -> None:
     for table in story("churn"):
         state.send(table)
     first = joined(state)
@@ -387,8 +365,7 @@ def test_a_correction_of_what_was_rolled_up_restates_it(open_state: Open, clock:
     assert first.coverage == 1.0
 
 
-def test_a_correction_is_refused_once_rows_of_its_pane_have_expired(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_correction_is_refused_once_rows_of_its_pane_have_expired(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))
     state.state.settle()
     clock.now += 80 * DAY
@@ -402,8 +379,7 @@ def test_a_correction_is_refused_once_rows_of_its_pane_have_expired(open_state: 
     assert state.rows("SELECT id FROM predictions") == [("b",)]
 
 
-def test_an_outcome_that_nobody_claims_expires(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_an_outcome_that_nobody_claims_expires(state: Opened, clock: Clock) -> None:
     state.send(predictions(["z"]), outcomes(["a"], [1]))
     state.state.settle()
     clock.now += 91 * DAY
@@ -420,8 +396,7 @@ def test_the_configured_positive_class_wins(open_state: Open) -> None:
 
 
 @pytest.mark.slow
-def test_every_version_that_scored_an_id_gets_its_outcome(open_state: Open) -> None:
-    state = open_state()
+def test_every_version_that_scored_an_id_gets_its_outcome(state: Opened) -> None:
     for version, score in (("champion", 0.9), ("challenger", 0.2), ("shadow", 0.6)):
         state.send(predictions(["a", version], NOON, [score, 0.5], version=version))
     state.send(outcomes(["a"], [1]))
@@ -439,8 +414,7 @@ VERSIONS = ("champion", "challenger", "shadow")
 
 
 @pytest.mark.slow
-def test_an_outcome_that_only_one_version_can_use_counts_there(open_state: Open) -> None:
-    state = open_state()
+def test_an_outcome_that_only_one_version_can_use_counts_there(state: Opened) -> None:
     for version, classes in (("1", ("0", "1")), ("2", ("0", "2"))):
         state.send(predictions(["a"], version=version, task=Task("binary", classes, "0")))
     state.send(outcomes(["a"], [2]))
@@ -451,16 +425,14 @@ def test_an_outcome_that_only_one_version_can_use_counts_there(open_state: Open)
     assert state.counted("unknown_class") == 1
 
 
-def test_an_outcome_of_the_day_before_belongs_to_the_earliest_prediction_of_the_next_day_only(open_state: Open) -> None:
-    state = open_state()
+def test_an_outcome_of_the_day_before_belongs_to_the_earliest_prediction_of_the_next_day_only(state: Opened) -> None:
     state.send(outcomes(["a", "b"], [1, 1], NOON))
     state.send(predictions(["b"], NOON + DAY + 1), predictions(["a", "a"], [NOON + DAY, NOON + DAY - HOUR]))
     assert joined(state) == [("a", DAY - HOUR, "1")]
     assert state.view().pending == 1
 
 
-def test_the_order_does_not_matter_however_far_apart_the_predictions_are(open_state: Open) -> None:
-    state = open_state()
+def test_the_order_does_not_matter_however_far_apart_the_predictions_are(state: Opened) -> None:
     state.send(predictions(["a"], NOON + 20 * HOUR), outcomes(["a"], [1], NOON))
     assert joined(state) == [("a", 20 * HOUR, "1")]
     state.send(predictions(["a"], NOON + 10 * HOUR))
@@ -469,8 +441,7 @@ def test_the_order_does_not_matter_however_far_apart_the_predictions_are(open_st
     assert joined(state) == [("a", -30 * DAY, "1")]
 
 
-def test_saying_the_same_later_still_has_the_last_word(open_state: Open) -> None:
-    state = open_state()
+def test_saying_the_same_later_still_has_the_last_word(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], NOON + HOUR))
     state.state.settle()
     state.send(outcomes(["a"], [1], NOON + 3 * HOUR))

@@ -110,8 +110,7 @@ def test_what_is_corrected_and_taken_back_is_restated_in_every_slice(open_state:
         same(found[f"country={value}"], left & (np.equal(COUNTRY, value)), corrected)
 
 
-def test_labels_are_told_apart_by_how_long_they_took(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_labels_are_told_apart_by_how_long_they_took(state: Opened, clock: Clock) -> None:
     sent(state)
     told(state, slice(0, 100), TIMES[0] + HOUR)
     told(state, slice(100, 250), NOON + 20 * HOUR)
@@ -125,8 +124,7 @@ def test_labels_are_told_apart_by_how_long_they_took(open_state: Open, clock: Cl
     same(ages[">=30d"], row >= 250)
 
 
-def test_who_says_the_same_again_later_is_as_old_as_the_last_word(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_who_says_the_same_again_later_is_as_old_as_the_last_word(state: Opened, clock: Clock) -> None:
     sent(state)
     told(state, slice(0, 100), NOON + 10 * MINUTE)
     clock.now = NOON + 10 * DAY

@@ -19,8 +19,7 @@ def joined(state: Opened) -> list[tuple[object, ...]]:
     return state.rows(JOINED)
 
 
-def test_a_retraction_takes_back_what_was_said_before_it(open_state: Open) -> None:
-    state = open_state()
+def test_a_retraction_takes_back_what_was_said_before_it(state: Opened) -> None:
     state.send(predictions(["a", "b"], NOON, [0.9, 0.9]), outcomes(["a", "b"], [1, 0], NOON + HOUR))
     window = state.view().windows["1d"][-1]
     assert (window.outcome_rows, window.coverage, window.realized["accuracy"].value) == (2, 1.0, 0.5)
@@ -33,8 +32,7 @@ def test_a_retraction_takes_back_what_was_said_before_it(open_state: Open) -> No
     assert state.rows("SELECT count(*) FROM outcomes") == [(3,)]  # the history stays
 
 
-def test_a_later_outcome_says_it_again(open_state: Open) -> None:
-    state = open_state()
+def test_a_later_outcome_says_it_again(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], NOON + HOUR))
     state.send(outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True))
     assert joined(state) == []
@@ -55,8 +53,7 @@ def test_an_older_outcome_that_comes_after_its_retraction_stays_taken_back(open_
     assert joined(state) == [("a", 1)]
 
 
-def test_a_retraction_may_come_before_its_prediction(open_state: Open) -> None:
-    state = open_state()
+def test_a_retraction_may_come_before_its_prediction(state: Opened) -> None:
     state.send(predictions(["z"]), outcomes(["a"], [1]), outcomes(["a"], [None], retracted=True))
     assert joined(state) == []
     assert state.view().pending == 2
@@ -65,8 +62,7 @@ def test_a_retraction_may_come_before_its_prediction(open_state: Open) -> None:
     assert state.view().pending == 0
 
 
-def test_a_retraction_of_what_another_outcome_said_later_changes_nothing(open_state: Open) -> None:
-    state = open_state()
+def test_a_retraction_of_what_another_outcome_said_later_changes_nothing(state: Opened) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [1], NOON + 3 * HOUR))
     heard: list[int] = []
     state.state.on_joined(lambda rows: heard.append(len(rows)))
@@ -76,8 +72,7 @@ def test_a_retraction_of_what_another_outcome_said_later_changes_nothing(open_st
     assert heard == [1]
 
 
-def test_an_outcome_and_its_retraction_at_once_leave_nothing(open_state: Open) -> None:
-    state = open_state()
+def test_an_outcome_and_its_retraction_at_once_leave_nothing(state: Opened) -> None:
     retraction = outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True)
     state.send(predictions(["a", "b"]), outcomes(["a", "b"], [1, 1], NOON + HOUR), retraction)
     assert joined(state) == [("b", 1)]
@@ -85,8 +80,7 @@ def test_an_outcome_and_its_retraction_at_once_leave_nothing(open_state: Open) -
 
 
 @pytest.mark.slow
-def test_the_stream_of_errors_hears_each_prediction_once(open_state: Open) -> None:
-    state = open_state()
+def test_the_stream_of_errors_hears_each_prediction_once(state: Opened) -> None:
     state.send(predictions(["a", "b"]), outcomes(["a", "b"], [1, 1]))
     state.state.settle()
     state.send(outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True))
@@ -119,8 +113,7 @@ def test_a_retraction_is_refused_once_rows_of_its_pane_have_expired(open_state: 
     assert state.rows("SELECT * FROM retractions") == []
 
 
-def test_a_retraction_expires_with_its_prediction(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_a_retraction_expires_with_its_prediction(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"]), outcomes(["a"], [None], retracted=True))
     state.state.settle()
     assert len(state.rows("SELECT * FROM retractions")) == 1
@@ -129,8 +122,7 @@ def test_a_retraction_expires_with_its_prediction(open_state: Open, clock: Clock
     assert state.rows("SELECT * FROM retractions") == []
 
 
-def test_a_retraction_moves_with_its_outcomes_to_a_prediction_that_fits_better(open_state: Open) -> None:
-    state = open_state()
+def test_a_retraction_moves_with_its_outcomes_to_a_prediction_that_fits_better(state: Opened) -> None:
     retraction = outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True)
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + 10 * MINUTE), retraction)
     assert joined(state) == []

@@ -510,8 +510,7 @@ def test_what_comes_again_begins_anew_under_a_number_that_nobody_had(open_state:
 
 
 @pytest.mark.slow
-def test_one_version_or_one_environment_may_be_forgotten_alone(open_state: Open) -> None:
-    state = open_state()
+def test_one_version_or_one_environment_may_be_forgotten_alone(state: Opened) -> None:
     for version, place in (("1", "live"), ("2", "live"), ("1", "test")):
         fill(state, GONE, version, place)
     state.state.settle()
@@ -526,8 +525,7 @@ def test_one_version_or_one_environment_may_be_forgotten_alone(open_state: Open)
     assert (stays.key.environment, stays.rows, stays.outcomes) == ("live", 1100, 500)
 
 
-def test_what_is_not_known_cannot_be_forgotten(open_state: Open) -> None:
-    state = open_state()
+def test_what_is_not_known_cannot_be_forgotten(state: Opened) -> None:
     fill(state, "stays")
     for order in (
         ErasureOrder(GONE, "model"),

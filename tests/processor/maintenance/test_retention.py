@@ -63,8 +63,7 @@ def test_tidying_changes_no_window(open_state: Open, clock: Clock) -> None:
     assert [one.realized for one in after.windows["1d"]] == [one.realized for one in before.windows["1d"]]
 
 
-def test_digests_and_watermarks_are_forgotten(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_digests_and_watermarks_are_forgotten(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], NOON, keyed=False), batch="1")
     clock.now += HOUR
     state.send(predictions(["b"], NOON + HOUR, keyed=False), batch="2")

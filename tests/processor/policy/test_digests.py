@@ -57,8 +57,8 @@ def headlines(messages: Sequence[Message]) -> list[str]:
 
 
 def counted(message: Message) -> list[str]:
-    """Return the time in the title of a digest or summary, and how many alerts began, last and are over."""
-    return re.findall(r"\d+ \w+ \d{4}, \d\d:\d\d|\d+ (?:began|last|is over)", message.facts["title"])
+    """Return the time in the title of a digest or summary, and how many alerts opened, are still open and resolved."""
+    return re.findall(r"\d+ \w+ \d{4}, \d\d:\d\d|\d+ (?:opened|still open|resolved)", message.facts["title"])
 
 
 def lines_of(message: Message) -> list[tuple[str, str, str | None, str | None]]:
@@ -77,9 +77,9 @@ def test_a_digest_says_once_a_day_what_began_lasts_and_ended_the_worst_first(tmp
         (third,) = watch.look_at("2013-07-06T09:01", over(1, 6), wrong_from(3, 5, "other"))
     assert [one.kind for one in (first, second, third)] == ["digest"] * 3
     assert [counted(digest) for digest in (first, second, third)] == [
-        ["4 July 2013, 09:00", "1 began"],
-        ["5 July 2013, 09:00", "1 began", "1 last"],
-        ["6 July 2013, 09:01", "1 last", "1 is over"],
+        ["4 July 2013, 09:00", "1 opened"],
+        ["5 July 2013, 09:00", "1 opened", "1 still open"],
+        ["6 July 2013, 09:01", "1 still open", "1 resolved"],
     ]
     assert lines_of(first) == [("late", "degraded", "2013-07-02T00:00:00Z", None)]
     assert [one["model"] for one in second.facts["alerts"]] == ["other", "late"]
@@ -100,8 +100,8 @@ def test_nothing_is_sent_where_there_is_nothing_to_say(tmp_path: Path) -> None:
         for day in (9, 10, 11):
             watch.look_at(f"2013-07-{day:02}T09:00", over(3, day - 1))
         assert [counted(digest) for digest in watch.sent] == [
-            ["7 July 2013, 09:00", "1 began"],
-            ["9 July 2013, 09:00", "1 is over"],
+            ["7 July 2013, 09:00", "1 opened"],
+            ["9 July 2013, 09:00", "1 resolved"],
         ]
 
 
@@ -136,7 +136,7 @@ def test_what_waits_longer_because_a_clock_was_set_back_leaves_at_once(tmp_path:
         watch.look_at("2013-07-02T00:01", right_until(1))
         watch.look_at("2013-07-04T10:00", wrong_from(1, 3))
         (digest,) = watch.look_at("2013-06-04T10:00", wrong_from(1, 3))
-        assert counted(digest) == ["4 June 2013, 10:00", "1 began"]
+        assert counted(digest) == ["4 June 2013, 10:00", "1 opened"]
 
 
 @pytest.mark.slow
@@ -146,7 +146,7 @@ def test_fifty_models_are_one_digest_of_bounded_length(tmp_path: Path) -> None:
         watch.look_at("2013-07-02T00:01", *(right_until(1, name) for name in names))
         watch.look_at("2013-07-04T00:01", *(wrong_from(1, 3, name) for name in names))
         (digest,) = watch.look_at("2013-07-04T09:00", *(wrong_from(1, 3, name) for name in names))
-    assert counted(digest) == ["4 July 2013, 09:00", "50 began"]
+    assert counted(digest) == ["4 July 2013, 09:00", "50 opened"]
     lines = digest.facts["text"].splitlines()
     assert (len(lines), lines[-1]) == (MOST_LINES + 1, "And 10 more.")
     assert "\r" not in digest.facts["text"]
@@ -172,7 +172,7 @@ def test_quiet_hours_end_with_one_summary_in_which_what_came_and_went_is_a_line(
         (summary,) = watch.look_at("2013-07-04T07:00", over(1, 5), wrong_from(1, 4, "other"))
         assert watch.look_at("2013-07-04T07:01", over(1, 5), wrong_from(1, 4, "other")) == []
     assert summary.kind == "summary"
-    assert counted(summary) == ["4 July 2013, 07:00", "1 began", "1 is over"]
+    assert counted(summary) == ["4 July 2013, 07:00", "1 opened", "1 resolved"]
     assert lines_of(summary) == [
         ("other", "degraded", "2013-07-02T00:00:00Z", None),
         ("late", "degraded", "2013-07-02T00:00:00Z", "2013-07-04T00:00:00Z"),

@@ -160,7 +160,7 @@ def test_an_alert_of_the_past_shows_the_windows_around_it(tmp_path: Path) -> Non
         assert found is not None
         assert watch.explanations.of_alert(alert, []) is None
         newest = decided(watch, "low", *windows)
-    assert found.standing == "is over"
+    assert found.standing == "resolved"
     decisions = [(decision.holds, decision.fires) for decision in reversed(found.windows)]
     assert decisions == [*[(False, False)] * 3, *[(True, True)] * 3, (False, True), (False, False)]
     assert "1 of 2 windows" in found.windows[1].outcome

@@ -285,7 +285,7 @@ def test_an_alert_whose_policy_was_renamed_lasted_until_now_by_the_models_clock(
         watch.look(model([right(0), day]))
     with watched(tmp_path, policies={**off, "lower": {"when": "accuracy < 75 %"}}) as again:
         told = {str(one.facts["title"]): one.facts for one in again.look(model([right(0), day]))}
-    (gone,) = (title for title in told if title.startswith("No longer watched: late"))
+    (gone,) = (title for title in told if title.startswith("No longer evaluated: late"))
     assert told[gone]["until"] == "2013-07-03T00:00:00Z"
     assert "It is no longer evaluated" in str(told[gone]["text"])
 

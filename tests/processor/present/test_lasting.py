@@ -31,7 +31,7 @@ def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
     assert evaluation.lasting.columns["feature:city"] == LastingShift("not_found", "Rome", 0.5, 30, 7, 1.0)
     assert evaluation.lasting.columns["feature:new"].state == "inconclusive"
     assert lasting_sentences(evaluation, lambda time: f"day {time}") == [
-        "lasting shift: over the 1 window from day 8 on, the share of gold in plan is 6.2 points higher",
+        "lasting shift: over the 1 window from day 8 on, the fraction of gold in plan is 6.2 points higher",
         "lasting shift: over the 30 windows from day 7 on, the score spreads more",
         "lasting shift: over the 12 windows from day 7 on, age is 0.314 sd lower",
     ]

@@ -78,15 +78,13 @@ def test_what_every_process_sends_at_its_start_does_not_undo_a_push(open_state: 
     assert in_force(state) == (newer.digest, "event")
 
 
-def test_a_baseline_that_was_pushed_before_can_be_pushed_again(open_state: Open) -> None:
-    state = open_state()
+def test_a_baseline_that_was_pushed_before_can_be_pushed_again(state: Opened) -> None:
     for pushed in (ONE, TWO, ONE):
         put(state, pushed)
     assert in_force(state) == (ONE.digest, "push")
 
 
-def test_a_version_without_one_uses_the_newest_and_says_whose_it_is(open_state: Open) -> None:
-    state = open_state()
+def test_a_version_without_one_uses_the_newest_and_says_whose_it_is(state: Opened) -> None:
     put(state, ONE)
     state.send(rows(5), rows(5, 5, version="2"))
     assert state.view(version="1").baseline.other_version == ""  # type: ignore[union-attr]
@@ -104,9 +102,8 @@ def test_a_baseline_that_the_configuration_names_is_not_pushed_away(open_state: 
     assert in_force(state) == (ONE.digest, "config")
 
 
-def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(open_state: Open) -> None:
+def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(state: Opened) -> None:
     """A rolling reference has the bins of the one before: what was counted over them counts on."""
-    state = open_state()
     put(state, ONE)
     state.send(rows(60))
     rolled = unwrap(state.state.queries.baselines.of_production(KEY, NOON - DAY, NOON + DAY))
@@ -161,8 +158,7 @@ def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, cloc
     assert (again.to_json(), again.fold) == (found.to_json(), ONE.fold)
 
 
-def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(open_state: Open) -> None:
-    state = open_state()
+def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(state: Opened) -> None:
     put(state, ONE)
     state.send(rows(50, 0, NOON - 2 * HOUR))
     put(state, TWO)
@@ -173,8 +169,7 @@ def test_rows_counted_over_another_baseline_are_in_no_baseline_of_production(ope
     assert found.bins == TWO.bins
 
 
-def test_where_nothing_was_there_is_no_baseline_of_production(open_state: Open) -> None:
-    state = open_state()
+def test_where_nothing_was_there_is_no_baseline_of_production(state: Opened) -> None:
     assert state.state.queries.baselines.of_production(KEY, 0, NOON) is None
     put(state, ONE)
     state.send(rows(5))

@@ -15,7 +15,7 @@ from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.queries.hints import suspicious_metric
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, baseline, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
 from tests.support.unwrap import unwrap
 
 
@@ -52,8 +52,7 @@ def test_only_what_every_window_says_counts(windows: list[Evaluation], found: ob
 
 
 @pytest.mark.slow
-def test_the_page_says_so_and_stops_when_one_window_is_as_good(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_the_page_says_so_and_stops_when_one_window_is_as_good(state: Opened, clock: Clock) -> None:
     clock.now = NOON + 30 * DAY
     scores = [0.1, 0.9] * 300
     trained = baseline(scores, {"x": scores}, actual=[0, 1] * 300)

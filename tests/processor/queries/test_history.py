@@ -10,12 +10,11 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions, text
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions, text
 
 
 @pytest.mark.slow
-def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clock: Clock) -> None:
-    state = open_state()
+def test_what_was_said_is_kept_as_it_came_with_what_counts(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], NOON, version="1"), predictions(["a"], NOON + MINUTE, version="2"))
     state.send(outcomes(["a"], [0], NOON + 2 * HOUR, weight=[2.0], value=[3.5], slices={"gender": ["f"]}))
     clock.now += HOUR
@@ -39,8 +38,7 @@ def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clo
     assert [(one.version, one.counts) for one in told[3].belongs_to] == [("1", False)]
 
 
-def test_what_waits_belongs_to_nothing_and_other_models_are_apart(open_state: Open) -> None:
-    state = open_state()
+def test_what_waits_belongs_to_nothing_and_other_models_are_apart(state: Opened) -> None:
     state.send(predictions(["z"]), outcomes(["a"], [1]), outcomes(["a"], [0], model="fraud"))
     state.state.settle()
     (told,) = state.state.queries.history.outcomes("churn", "a")
@@ -49,8 +47,7 @@ def test_what_waits_belongs_to_nothing_and_other_models_are_apart(open_state: Op
     assert [one.actual for one in state.state.queries.history.outcomes("fraud", "a")] == ["0"]
 
 
-def test_of_a_ranking_the_last_word_on_each_item_counts(open_state: Open) -> None:
-    state = open_state()
+def test_of_a_ranking_the_last_word_on_each_item_counts(state: Opened) -> None:
     ranking = predictions(["a"], NOON, [0.9], task=Task("ranking"))
     state.send(replace(ranking, items=items_of([(("x", "y", "z"), None)])))
     for item, relevance, time in (("x", 0, HOUR), ("y", 1, HOUR), ("x", 1, 2 * HOUR)):

@@ -31,8 +31,7 @@ def client(state: Opened) -> TestClient:
     return TestClient(app_of(state.state))
 
 
-def test_only_predictions_without_an_outcome_are_asked_for(open_state: Open) -> None:
-    state = open_state()
+def test_only_predictions_without_an_outcome_are_asked_for(state: Opened) -> None:
     state.send(predictions(["a", "b", "c", ""], scores=[0.5, 0.5, 0.9, 0.5]), outcomes(["a"], [1]))
     answer = client(state).get(URL, params={"version": "1"}).json()
     assert answer["candidates"] == 2
@@ -42,8 +41,7 @@ def test_only_predictions_without_an_outcome_are_asked_for(open_state: Open) -> 
     assert answer["rows"][1]["reasons"]["uncertain"] == pytest.approx(0.2)
 
 
-def test_uncertain_rows_come_first_and_the_same_ones_until_they_are_labelled(open_state: Open) -> None:
-    state = open_state()
+def test_uncertain_rows_come_first_and_the_same_ones_until_they_are_labelled(state: Opened) -> None:
     rng = np.random.default_rng(0)
     scores = rng.uniform(size=2_000)
     state.send(predictions([str(i) for i in range(2_000)], scores=scores.tolist()))
@@ -88,8 +86,7 @@ def test_rows_of_the_worst_slice_are_asked_for(open_state: Open, clock: Clock) -
     assert [row["slices"]["region"] for row in rows if row["reasons"]["weak"] > 0.5].count("n") > 40
 
 
-def test_the_sheet_can_be_filled_in_and_sent_back(open_state: Open) -> None:
-    state = open_state()
+def test_the_sheet_can_be_filled_in_and_sent_back(state: Opened) -> None:
     ids, times = [str(i) for i in range(300)], [NOON + 7 * i for i in range(300)]
     state.send(predictions(ids, times, scores=np.linspace(0, 1, 300).tolist()))
     sheet = client(state).get(URL, params={"limit": "20", "format": "csv"}).text.splitlines()
@@ -110,9 +107,8 @@ AWKWARD = [
 
 @pytest.mark.parametrize("pushed", [False, True])
 def test_a_spreadsheet_runs_no_id_as_a_formula_and_sends_every_id_back(
-    open_state: Open, tmp_path: Path, pushed: bool
+    state: Opened, tmp_path: Path, pushed: bool
 ) -> None:
-    state = open_state()
     state.send(predictions(AWKWARD, [NOON + i for i in range(len(AWKWARD))]))
     text = client(state).get(URL, params={"format": "spreadsheet"}).text
     header, *cells = csv.reader(io.StringIO(text, newline=""))
@@ -149,8 +145,7 @@ def test_labels_that_are_texts_come_back_from_a_spreadsheet(open_state: Open) ->
     assert {row["value"] for row in again if "value" in row} <= {""}
 
 
-def test_a_form_that_is_not_known_is_named(open_state: Open) -> None:
-    state = open_state()
+def test_a_form_that_is_not_known_is_named(state: Opened) -> None:
     state.send(predictions(["a"]))
     answer = client(state).get(URL, params={"format": "xlsx"})
     assert (answer.status_code, answer.json()) == (
@@ -204,8 +199,7 @@ def test_what_is_drawn_in_parts_and_sent_back_weighs_what_it_does_when_drawn_at_
     assert state.rows(f"{said} predictions p ON p.seq = j.prediction") == [(7.5, "b", NOON + HOUR + 1, True)]
 
 
-def test_versions_that_share_the_label_of_an_id_draw_the_same_ids(open_state: Open) -> None:
-    state = open_state()
+def test_versions_that_share_the_label_of_an_id_draw_the_same_ids(state: Opened) -> None:
     ids, times = [str(i) for i in range(600)], [NOON + 1_001 * i for i in range(600)]
     state.send(predictions(ids, times), predictions(ids[::-1], NOON + HOUR, version="2"))
     web = client(state)
@@ -224,8 +218,7 @@ def test_versions_that_share_the_label_of_an_id_draw_the_same_ids(open_state: Op
     assert {row["id"]: row["weight"] for row in known} == {id: other[id] for id in first}
 
 
-def test_of_many_rows_those_of_the_least_lots_are_looked_at(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = open_state()
+def test_of_many_rows_those_of_the_least_lots_are_looked_at(state: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     ids, times = [str(i) for i in range(3_000)], [NOON + DAY * (i % 3) for i in range(3_000)]
     state.send(predictions(ids, times, np.random.default_rng(0).uniform(size=3_000).tolist()))
     web = client(state)
@@ -235,8 +228,7 @@ def test_of_many_rows_those_of_the_least_lots_are_looked_at(open_state: Open, mo
     assert all_of_them["candidates"] == 3_000
 
 
-def test_what_nobody_drew_stands_for_itself(open_state: Open) -> None:
-    state = open_state()
+def test_what_nobody_drew_stands_for_itself(state: Opened) -> None:
     state.send(predictions([str(i) for i in range(300)], NOON, np.linspace(0, 1, 300).tolist()))
     state.send(outcomes([str(i) for i in range(100)], [1] * 100))
     answer = client(state).get(URL, params={"limit": "20"}).json()
@@ -251,8 +243,7 @@ def test_what_nobody_drew_stands_for_itself(open_state: Open) -> None:
         ({"since": "x"}, ("since must be a time",)),
     ],
 )
-def test_what_cannot_be_asked_is_said(open_state: Open, asked: dict[str, str], facts: Facts) -> None:
-    state = open_state()
+def test_what_cannot_be_asked_is_said(state: Opened, asked: dict[str, str], facts: Facts) -> None:
     state.send(predictions(["a"]))
     answer = client(state).get(URL, params=asked)
     assert answer.status_code == 400

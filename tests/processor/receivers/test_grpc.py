@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,7 +14,7 @@ from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.otlp.protocol import MAX_REQUEST
-from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers.grpc import GrpcReceiver, PendingMessages
 from driftline_processor.receivers.receiver import Accept
 from driftline_processor.servers.ports import PortInUse
@@ -25,9 +24,6 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-)
 
 from tests.support.facts import lacking
 from tests.support.fake_intake import FailsFirst, FakeIntake, intake_of, surroundings
@@ -94,15 +90,8 @@ def test_a_malformed_request_is_an_invalid_argument() -> None:
 
 @pytest.mark.parametrize("through_future", [False, True])
 def test_overload_says_when_to_come_again_in_both_places(through_future: bool) -> None:
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, body, headers, waited
-        if not through_future:
-            raise Overloaded(7.0)
-        future: Future[Receipt] = Future()
-        future.set_exception(Overloaded(7.0))
-        return future
-
-    with receiver(accept) as endpoint, call(endpoint) as export, pytest.raises(grpc.RpcError) as refused:
+    intake = FakeIntake(FailsFirst(Overloaded(7.0)), later=through_future)
+    with receiver(intake) as endpoint, call(endpoint) as export, pytest.raises(grpc.RpcError) as refused:
         export(b"")
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     trailing = dict(refused.value.trailing_metadata())
@@ -151,30 +140,6 @@ def test_what_is_not_otlp_is_unimplemented() -> None:
     with receiver(FakeIntake()) as endpoint, call(endpoint, "/other.Service/Call") as ask:
         failed = ask.future(b"").exception(60)
     assert failed.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-def test_stopping_answers_what_is_under_way() -> None:
-    arrived, release = threading.Event(), threading.Event()
-
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, body, headers, waited
-        arrived.set()
-        assert release.wait(60)
-        future: Future[Receipt] = Future()
-        future.set_result(Receipt())
-        return future
-
-    serving = GrpcReceiver(KEY, Grpc(endpoint=ANYWHERE), surroundings())
-    serving.start(intake_of(accept))
-    with call(str(serving.address)) as export:
-        answer = export.future(ExportTraceServiceRequest().SerializeToString())
-        assert arrived.wait(60)
-        stopping = threading.Thread(target=serving.stop, args=(10,))
-        stopping.start()
-        release.set()
-        assert answer.result(60) == b""
-        stopping.join(60)
-    assert not stopping.is_alive()
 
 
 def test_a_port_in_use_names_the_key_and_a_way_out() -> None:

@@ -231,22 +231,14 @@ def test_thousands_of_members_and_what_follows_deflate_are_refused() -> None:
 
 
 def test_what_takes_long_is_not_decoded_on_the_event_loop() -> None:
-    threads: list[str] = []
-
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, body, headers, waited
-        threads.append(threading.current_thread().name)
-        future: Future[Receipt] = Future()
-        future.set_result(Receipt())
-        return future
-
-    with receiver(accept) as url:
+    intake = FakeIntake()
+    with receiver(intake) as url:
         post(url, b"x")
         post(url, b"x" * 100_000)
         post(url, gzip.compress(os.urandom(10_000)), content_encoding="gzip")
         post(url, gzip.compress(b"\n\0" * 500_000), content_encoding="gzip")
         post(url, b"{}", content_type="application/json")
-    assert [name == "driftline-http" for name in threads] == [True, False, False, False, False]
+    assert [name == "driftline-http" for name in intake.threads] == [True, False, False, False, False]
 
 
 @pytest.mark.parametrize("body", [b"x" * 65_536, gzip.compress(b"\n\0" * 500_000)], ids=["plain", "packed"])
@@ -283,15 +275,7 @@ def test_a_malformed_request_is_a_400_with_a_status() -> None:
 
 @pytest.mark.parametrize("through_future", [False, True])
 def test_overload_is_a_503_that_says_when_to_come_again(through_future: bool) -> None:
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, body, headers, waited
-        if not through_future:
-            raise Overloaded(1.2)
-        future: Future[Receipt] = Future()
-        future.set_exception(Overloaded(1.2))
-        return future
-
-    with receiver(accept) as url:
+    with receiver(FakeIntake(FailsFirst(Overloaded(1.2)), later=through_future)) as url:
         response = post(url)
     info = RetryInfo()
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
@@ -354,29 +338,6 @@ def test_sockets_that_say_anything_harm_nobody_else() -> None:
     assert [body for _, body in intake.taken] == [b"abcde"]
 
 
-def test_stopping_answers_what_is_under_way() -> None:
-    arrived, future = threading.Event(), Future[Receipt]()
-
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, body, headers, waited
-        arrived.set()
-        return future
-
-    port = HttpServers().bind(ANYWHERE, "web.endpoint")
-    url = f"http://{port.address}"
-    port.start(otlp_app(accept), grace=10)
-    answers: list[int] = []
-    asking = threading.Thread(target=lambda: answers.append(post(url).status_code))
-    asking.start()
-    assert arrived.wait(60)
-    stopping = threading.Thread(target=port.stop)
-    stopping.start()
-    future.set_result(Receipt())
-    stopping.join(60)
-    asking.join(60)
-    assert answers == [200]
-
-
 @pytest.mark.slow
 def test_an_upload_that_stalls_is_sent_away_at_the_end_and_may_come_again(caplog: pytest.LogCaptureFixture) -> None:
     head = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
@@ -422,29 +383,22 @@ def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
 
 
 def test_json_has_threads_of_its_own_by_size_packed_or_not() -> None:
-    threads: list[str] = []
-
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, body, headers, waited
-        threads.append(threading.current_thread().name.rpartition("_")[0])
-        future: Future[Receipt] = Future()
-        future.set_result(Receipt())
-        return future
-
+    intake = FakeIntake()
     large = b'{"resourceLogs": []' + b" " * (1 << 17) + b"}"
     rows = b'{"resourceLogs": [], "unknown": "' + np.random.default_rng(1).bytes(10_000).hex().encode() + b'"}'
-    with receiver(accept) as url:
+    with receiver(intake) as url:
         for body in (b"{}", large, rows):
             assert post(url, body, content_type=JSON).status_code == 200
         assert post(url, gzip.compress(rows), content_type=JSON, content_encoding="gzip").status_code == 200
         assert post(url, b"").status_code == 200
     small, big = "driftline-json-small", "driftline-json-large"
+    threads = [name.rpartition("_")[0] for name in intake.threads]
     assert threads[:4] == [small, big, small, big]
     assert threads[4] not in (small, big)
 
 
 def test_the_wait_for_memory_of_json_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept, told = 0.05, list[float]()
+    slept, intake = 0.05, FakeIntake()
 
     @contextmanager
     def waiting(_: MemoryCeiling, needed: int, patience: float) -> Iterator[None]:
@@ -453,17 +407,10 @@ def test_the_wait_for_memory_of_json_counts(monkeypatch: pytest.MonkeyPatch) -> 
         time.sleep(slept)
         yield
 
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float) -> Future[Receipt]:
-        del signal, body, headers
-        told.append(waited)
-        future = Future[Receipt]()
-        future.set_result(Receipt())
-        return future
-
     monkeypatch.setattr(MemoryCeiling, "working", waiting)
-    with receiver(accept) as url:
-        assert post(url, b'{"resourceLogs": []}', **{"content-type": JSON}).status_code == 200
-    assert told[0] >= slept
+    with receiver(intake) as url:
+        assert post(url, b'{"resourceLogs": []}', content_type=JSON).status_code == 200
+    assert intake.waits[0] >= slept
 
 
 HALF = "ch\ud800urn"

@@ -68,8 +68,7 @@ def outcome(id: str, **more: Any) -> bytes:
 IDS = "SELECT id, model FROM outcomes ORDER BY seq"
 
 
-def test_messages_are_outcomes_lists_and_documents_and_a_bad_one_costs_only_itself(open_state: Open) -> None:
-    state = open_state()
+def test_messages_are_outcomes_lists_and_documents_and_a_bad_one_costs_only_itself(state: Opened) -> None:
     log = [
         outcome("a"),
         b"[" + outcome("b") + b"," + outcome("c") + b"]",
@@ -96,8 +95,7 @@ def test_messages_are_outcomes_lists_and_documents_and_a_bad_one_costs_only_itse
     assert state.state.offsets() == {("driftline", "labels", 0): len(log)}
 
 
-def test_lines_of_a_message_are_outcomes_each(open_state: Open) -> None:
-    state = open_state()
+def test_lines_of_a_message_are_outcomes_each(state: Opened) -> None:
     log: list[bytes | None] = [outcome("a") + b"\n\n" + outcome("b") + b"\n{\n", outcome("c")]
     counters = read(state, Brokers(log), format="ndjson", model="churn", environment="live")
     assert state.rows("SELECT id, environment FROM outcomes") == [("a", "live"), ("b", "live"), ("c", "live")]
@@ -173,8 +171,7 @@ def test_overload_is_waited_out_and_nothing_is_lost(open_state: Open, monkeypatc
     assert len(state.rows(IDS)) == 7
 
 
-def test_a_message_that_cannot_be_stored_costs_only_itself(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    state = open_state()
+def test_a_message_that_cannot_be_stored_costs_only_itself(state: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     offer = state.state.offer
 
     def poisoned(request: Request) -> Any:
@@ -190,9 +187,8 @@ def test_a_message_that_cannot_be_stored_costs_only_itself(open_state: Open, mon
 
 @pytest.mark.slow
 def test_a_state_that_takes_nothing_is_waited_for(
-    open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    state: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    state = open_state()
     offer, full = state.state.offer, iter([True] * 2)
 
     def ill(request: Request) -> Any:
@@ -206,8 +202,7 @@ def test_a_state_that_takes_nothing_is_waited_for(
     assert lacking(caplog.text, "kafka/labels:", "waiting") == []
 
 
-def test_what_a_broker_tells_is_logged_once_and_read_over(open_state: Open, caplog: pytest.LogCaptureFixture) -> None:
-    state = open_state()
+def test_what_a_broker_tells_is_logged_once_and_read_over(state: Opened, caplog: pytest.LogCaptureFixture) -> None:
     read(state, Brokers([outcome("a")], polled=deque(["no such topic"] * 3)), model="churn")
     assert caplog.messages.count("kafka/labels: no such topic") == 1
     assert state.rows(IDS) == [("a", "churn")]

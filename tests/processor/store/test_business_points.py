@@ -38,8 +38,7 @@ def test_a_value_that_is_sent_again_replaces_the_one_before_also_after_a_restart
     again.close()
 
 
-def test_a_series_is_the_same_object_until_it_changes(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_a_series_is_the_same_object_until_it_changes(store: Store) -> None:
     connection = store.connect(lasting=True)
     points = BusinessPoints(connection, DECLARED)
     put(points, connection, at(1, 0.5))
@@ -48,15 +47,12 @@ def test_a_series_is_the_same_object_until_it_changes(tmp_path: Path) -> None:
     put(points, connection, at(2, 0.5))
     assert points.of("shop") != known
     assert points.of("other") == ()
-    store.close()
 
 
-def test_points_that_nobody_declared_are_not_kept(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_points_that_nobody_declared_are_not_kept(store: Store) -> None:
     connection = store.connect(lasting=True)
     put(BusinessPoints(connection, DECLARED), connection, at(1, 0.5, "revenue"))
     assert number(connection, "SELECT count(*) FROM business") == 0
-    store.close()
 
 
 def test_the_oldest_go_where_there_are_too_many_or_they_are_too_old(
@@ -97,15 +93,13 @@ def number_of(connection: Connection, name: str) -> int | None:
     return number(connection, f"SELECT count(*) FROM business WHERE name = '{name}'")
 
 
-def test_who_forgets_a_model_forgets_its_series(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_who_forgets_a_model_forgets_its_series(store: Store) -> None:
     connection = store.connect(lasting=True)
     put(BusinessPoints(connection, DECLARED), connection, at(1, 0.5))
     forget_model(connection, ErasureOrder("shop", "model", ("7",)))
     assert number(connection, "SELECT count(*) FROM business") == 1
     forget_model(connection, ErasureOrder("shop", "model"))
     assert number(connection, "SELECT count(*) FROM business") == 0
-    store.close()
 
 
 def test_how_far_a_query_was_read_is_stored_with_its_points_and_another_query_takes_their_place(tmp_path: Path) -> None:
@@ -128,12 +122,10 @@ def test_how_far_a_query_was_read_is_stored_with_its_points_and_another_query_ta
         assert (series.time.tolist(), one.reading("conversion")) == ([4, 7], BusinessReading("conversion", new, 4))
 
 
-def test_points_that_are_stored_as_they_are_have_not_changed(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_points_that_are_stored_as_they_are_have_not_changed(store: Store) -> None:
     connection = store.connect(lasting=True)
     points = BusinessPoints(connection, DECLARED)
     put(points, connection, at(1, 0.5), at(2, 0.6))
     other = [at(2, 0.7), at(3, 0.6), at(1, 0.5, stream=b"t"), at(1, 0.5)._replace(weight=2.0), at(1, 0.5, "revenue")]
     assert points.changed([at(1, 0.5), *other, at(2, 0.6)]) == other
     assert points.spacing("conversion") == 1
-    store.close()

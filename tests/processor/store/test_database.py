@@ -28,6 +28,7 @@ from driftline_processor.store.arrow_tables import (
 )
 from driftline_processor.store.database import (
     SCHEMA_VERSION,
+    Connection,
     StorageError,
     Store,
     insert,
@@ -42,9 +43,7 @@ from tests.support.state_rows import MINUTE, NOON, outcomes, predictions
 from tests.support.unwrap import unwrap
 
 
-def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_a_transaction_that_raises_leaves_nothing(connection: Connection) -> None:
 
     def fail() -> None:
         with transaction(connection):
@@ -56,7 +55,6 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
     with transaction(connection):
         set_mark(connection, "there", 2)
     assert (mark(connection, "here"), mark(connection, "there")) == (0, 2)
-    store.close()
 
 
 @pytest.mark.slow
@@ -278,9 +276,7 @@ def test_a_file_of_another_schema_version_is_refused(tmp_path: Path, version: in
         Store(tmp_path)
 
 
-def test_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_predictions_are_read_back_as_they_were(connection: Connection) -> None:
     scored = [[0.1, 0.9], [0.5, 0.5], [1.0, 0.0]]
     table = predictions(["a", "é", ""], [1, 2, 3], scored, weight=[1.0, float("nan"), 2.0])
     table.trace_id = np.frombuffer(bytes(16) + bytes(range(16)) + bytes(16), dtype="V16")
@@ -295,16 +291,12 @@ def test_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
     assert scores.tolist() == scored
     other = unwrap(scores_of(rows, 3))
     assert np.isnan(other).all()
-    store.close()
 
 
-def test_an_actual_is_read_back_as_it_was_sent(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_an_actual_is_read_back_as_it_was_sent(connection: Connection) -> None:
     insert(connection, "outcomes", outcome_rows(outcomes(["a", "b", "c"], [1, "yes", None]), 1, NOON))
     actual = actual_of(read(connection, "SELECT * FROM outcomes ORDER BY seq"))
     assert (unwrap(actual.numbers)[0], unwrap(actual.codes).tolist(), actual.categories) == (1.0, [-1, 0, -1], ("yes",))
-    store.close()
 
 
 def test_seen_digests_are_found_in_every_place_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,9 +363,7 @@ def test_rows_are_taken_with_all_that_belongs_to_them() -> None:
     assert unwrap(some.duration).tolist() == [3, 1]
 
 
-def test_a_large_table_keeps_the_order_of_its_rows_and_lacks_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    connection = store.connect()
+def test_a_large_table_keeps_the_order_of_its_rows_and_lacks_nothing(connection: Connection) -> None:
     n = 300_000  # more than two groups of rows of DuckDB
     values = np.random.default_rng(1).random(n)
     chunks = [pa.table({"seq": np.arange(n), "number": values}).slice(at, 7_001) for at in range(0, n, 7_001)]
@@ -382,4 +372,3 @@ def test_a_large_table_keeps_the_order_of_its_rows_and_lacks_nothing(tmp_path: P
     assert np.array_equal(found["seq"].to_numpy(), np.arange(n))
     assert np.array_equal(found["number"].to_numpy(), values)
     assert found["id"].null_count == n
-    store.close()

@@ -312,7 +312,7 @@ def test_what_is_wrong_with_the_data_is_a_table_and_the_gravest_is_in_the_closin
     assert findings.startswith(f"{said} (and 1 more ")
     assert performance.startswith("no outcomes")
     shown = [line.strip().split(maxsplit=1) for line in drawn(both).splitlines()]
-    assert ["severity", "what is wrong"] in shown
+    assert ["severity", "finding"] in shown
     assert ["major", said] in shown
     assert ["minor", finding_sentence(slight)] in shown
     assert "\x1b" not in drawn(both)

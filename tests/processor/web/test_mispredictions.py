@@ -121,7 +121,7 @@ def test_in_a_gap_between_windows_the_nearest_answers_as_it_does_on_the_page(cli
 
 def test_the_page_shows_them_and_those_of_a_slice(client: TestClient) -> None:
     page = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z").text
-    assert "Most wrong" in page
+    assert "Worst predictions" in page
     assert TRACE.hex() in page
     assert "3 of 3 known outcomes of this window differ from the prediction" in page
     cut = client.get("/models/churn/predictions?window=1d&at=2024-10-04T13:00:00Z&slice=country=BE").text
@@ -129,9 +129,8 @@ def test_the_page_shows_them_and_those_of_a_slice(client: TestClient) -> None:
 
 
 def test_the_service_s_own_decision_counts_and_a_row_without_score_is_as_wrong_as_can_be(
-    open_state: Open,  # noqa: F811
+    state: Opened,
 ) -> None:
-    state = open_state()
     task = Task("multiclass", ("x", "y", "z"), "")
     state.send(
         predictions(["s"], NOON, [[0.1, 0.7, 0.2]], task=task),
@@ -146,8 +145,7 @@ def test_the_service_s_own_decision_counts_and_a_row_without_score_is_as_wrong_a
     ]
 
 
-def test_of_a_regression_the_furthest_off_come_first(open_state: Open) -> None:  # noqa: F811
-    state = open_state()
+def test_of_a_regression_the_furthest_off_come_first(state: Opened) -> None:
     task = Task("regression")
     state.send(
         predictions(["near", "far", "text"], NOON, [1.0, 5.0, 3.0], task=task), outcomes(["near", "far"], [1.5, -5.0])
@@ -157,8 +155,7 @@ def test_of_a_regression_the_furthest_off_come_first(open_state: Open) -> None: 
     assert [(row["id"], row["loss"]) for row in answer["rows"]] == [("far", 10.0), ("text", 4.5), ("near", 0.5)]
 
 
-def test_what_was_corrected_is_wrong_no_more(open_state: Open) -> None:  # noqa: F811
-    state = open_state()
+def test_what_was_corrected_is_wrong_no_more(state: Opened) -> None:
     state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [0]))
     assert rows(client_of(state)) == ["a"]
     state.send(outcomes(["a"], [1], NOON + 2 * HOUR))

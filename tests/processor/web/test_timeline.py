@@ -29,9 +29,9 @@ def test_rows_are_those_of_which_anything_is_known() -> None:
         for known in (next(iter(model.windows.values())),)
     ]
     assert titles == [
-        ["log loss", "score drift", "inputs that drift", "predictions"],
+        ["log loss", "score drift", "drifted inputs", "predictions"],
         ["log loss", "predicted class drift", "predictions"],
-        ["inputs that drift", "predictions"],
+        ["drifted inputs", "predictions"],
     ]
 
 
@@ -64,8 +64,8 @@ def test_windows_in_an_incident_are_one_mark_until_a_window_without() -> None:
     known[5].objectives = (ObjectiveState("accuracy", "accuracy >= 0.9", "broken", 0.8, 0.7, 0.9, 900, limit=0.9),)
     marks = timeline_of(known, None, "log_loss", None, model).marks
     assert [(mark.words, mark.time, mark.end) for mark in marks] == [
-        ("drift lasts", known[1].window.start, known[2].window.end),
-        ("objective broken, drift lasts", known[5].window.start, known[5].window.end),
+        ("lasting drift", known[1].window.start, known[2].window.end),
+        ("objective broken, lasting drift", known[5].window.start, known[5].window.end),
     ]
 
 
@@ -82,9 +82,9 @@ def test_silence_and_backlog_are_marks_as_far_as_they_lie_in_the_range() -> None
     )
     marks = timeline_of(known, None, "log_loss", None, model).marks
     assert [(mark.words, mark.time, mark.end, mark.kind) for mark in marks] == [
-        ("no predictions came", begin, begin + 5, "incident"),
-        ("windows waited", begin + 7, begin + 9, "incident"),
-        ("no predictions came", end - 3, end, "incident"),
+        ("no predictions", begin, begin + 5, "incident"),
+        ("evaluation late", begin + 7, begin + 9, "incident"),
+        ("no predictions", end - 3, end, "incident"),
     ]
     assert timeline_of((), None, "", None, model).marks == ()
 
@@ -130,9 +130,9 @@ def test_a_gap_says_when_it_is_how_many_windows_lack_and_whether_any_waits() -> 
     known = [*model.windows["1mo"][:2], *model.windows["1mo"][4:]]
     gaps = gaps_of(known, model)
     assert [(gap.start, gap.end, gap.windows) for gap in gaps] == [(ns(2013, 5, 1), ns(2013, 7, 1), 2)]
-    assert gaps[0].words == "1 May to 30 June 2013: 2 windows without a prediction"
+    assert gaps[0].words == "1 May to 30 June 2013: 2 windows without predictions"
     model.pending_windows = 2
-    assert gaps_of(known, model)[0].words.endswith("2 windows not judged yet, or without a prediction")
+    assert gaps_of(known, model)[0].words.endswith("2 windows not evaluated yet, or without predictions")
     assert gaps_of(model.windows["1mo"], model) == ()
     data = timeline_data(timeline_of(known, None, "log_loss", None, model))
     assert [gap[:2] for gap in data["gaps"]] == [[ns(2013, 5, 1) // 10**9, ns(2013, 7, 1) // 10**9]]

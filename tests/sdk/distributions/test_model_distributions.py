@@ -457,8 +457,8 @@ def test_a_receiver_without_metrics_is_told_once_and_counting_goes_on_until_it_t
 @pytest.mark.parametrize(
     ("rejected", "line"),
     [
-        (3, "metrics received distributions and rejected 3 points: too old"),
-        (0, "metrics received distributions and sent a warning: too old"),
+        (3, "distributions were sent to metrics, which rejected 3 points: too old"),
+        (0, "distributions were sent to metrics, which returned a warning: too old"),
     ],
 )
 def test_what_a_receiver_says_of_a_report_that_it_took_is_logged_once(

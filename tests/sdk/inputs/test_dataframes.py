@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from driftline.capture.signature import column_named
 from driftline.inputs.dataframes import column_names, column_of, columns_of, is_time, score_matrix
-from driftline.outcomes import rows_of
+from driftline.outcomes import fields_of
 from driftline.outputs.output import describe
 from driftline.tables.table import Column, concatenate, length
 
@@ -175,4 +175,4 @@ def test_the_columns_of_a_frame_are_named_and_never_spelled_out() -> None:
 
 def test_outcomes_are_read_from_an_arrow_table() -> None:
     table = pa.table({"id": ["A-1", "A-2"], "actual": [1, 0]})
-    assert list(rows_of(table)) == [{"id": "A-1", "actual": 1}, {"id": "A-2", "actual": 0}]
+    assert list(fields_of(table)) == [{"id": "A-1", "actual": 1}, {"id": "A-2", "actual": 0}]

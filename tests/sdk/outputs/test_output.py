@@ -254,8 +254,8 @@ def test_a_class_that_the_model_does_not_have_is_told_once(
 
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == [
-        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': list them in the order "
-        "of the scores, driftline.Model('churn', classes=(...), positive_class=...); otherwise, predictions and "
+        "driftline: churn.score predicts class 'stay', but the classes of churn are '0', '1': list all classes in the "
+        "order of the scores, driftline.Model('churn', classes=(...), positive_class=...); otherwise, predictions and "
         "outcomes of this class cannot be used"
     ]
 
@@ -300,7 +300,7 @@ def test_the_first_call_says_how_it_was_read(service: Service, caplog: pytest.Lo
     lines = [record.getMessage() for record in caplog.records if record.name == "driftline"]
     assert len(lines) == 1
     assert lines[0] == (
-        "driftline: churn.score: read a dict with keys ['amount', 'country'] as one row, "
+        "driftline: churn.score: recorded a dict with keys ['amount', 'country'] as one row, "
         "a float as the score of class '1' (threshold 0.5)"
     )
 
@@ -318,7 +318,7 @@ def test_a_class_that_the_result_says_is_not_said_to_come_from_the_threshold(
     service.flush()
 
     assert [record.getMessage() for record in caplog.records if record.name == "driftline"] == [
-        "driftline: churn.score: read a dict with keys ['amount'] as one row, "
+        "driftline: churn.score: recorded a dict with keys ['amount'] as one row, "
         "a dict with keys ['probability', 'leaves'] as the score of class '1' and the predicted class"
     ]
 
@@ -338,7 +338,7 @@ def test_a_score_that_is_set_in_the_call_is_not_said_to_be_what_was_returned(
     service.flush()
 
     assert [record.getMessage() for record in caplog.records if record.name == "driftline"] == [
-        "driftline: churn.answer: read a dict with keys ['amount'] as one row, "
+        "driftline: churn.answer: recorded a dict with keys ['amount'] as one row, "
         "a float as the score of class '1' (threshold 0.5)"
     ]
 

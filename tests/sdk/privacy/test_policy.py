@@ -418,10 +418,10 @@ def test_the_keys_of_a_result_are_counted_in_the_log_where_values_may_not_leave(
     assert lines == [
         "driftline: churn.<lambda> returned a dict of 2; specify how to read the result: "
         "@churn.predict(score=lambda result: ..., predicted=lambda result: ...)",
-        "driftline: churn.<lambda>: read a dict with keys ['age'] as one row, a dict of 2 could not be read",
+        "driftline: churn.<lambda>: recorded a dict with keys ['age'] as one row, a dict of 2 could not be read",
         "driftline: churn.<lambda> returned a dict of 1 without 'probability'; specify how to read the result: "
         "@churn.predict(score=lambda result: ..., predicted=lambda result: ...)",
-        "driftline: churn.<lambda>: read a dict with keys ['age'] as one row, a dict of 1 could not be read",
+        "driftline: churn.<lambda>: recorded a dict with keys ['age'] as one row, a dict of 1 could not be read",
     ]
 
 

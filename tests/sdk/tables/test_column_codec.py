@@ -119,7 +119,7 @@ def test_a_lone_surrogate_is_sent_as_a_question_mark() -> None:
 def test_what_is_no_column_is_refused_by_the_sender() -> None:
     with pytest.raises(TypeError, match="a column of <U1 cannot be sent"):
         encode_column(np.array(["a"]))
-    with pytest.raises(ValueError, match="a Column requires numbers or codes"):
+    with pytest.raises(ValueError, match="a Column requires numbers or category codes"):
         encode_column(Column())
 
 

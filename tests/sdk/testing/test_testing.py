@@ -526,7 +526,7 @@ def test_a_prediction_that_is_not_there_is_named_with_the_nearest_ones(service: 
         "  churn 'A-1': score is 0.75, not 0.5; feature 'amount' is 75, not 50\n"
         "  churn 'A-2': id is 'A-2', not 'A-1'\n"
         "log lines:\n"
-        "  driftline: churn.score: read a dict with keys ['order_id', 'amount', 'country'] as one row, "
+        "  driftline: churn.score: recorded a dict with keys ['order_id', 'amount', 'country'] as one row, "
         "a float as the score of class '1' (threshold 0.5)"
     )
 

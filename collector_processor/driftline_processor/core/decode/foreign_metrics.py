@@ -121,7 +121,8 @@ def _points_of(
 ) -> Iterable[Point | str]:
     """Yield the points of one metric, or reasons of rejection; nothing for points without a match."""
     kind = metric.WhichOneof("data")
-    level = kind == "gauge" or (kind == "sum" and not metric.sum.is_monotonic and not _is_delta(metric))
+    is_delta = metric.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
+    level = kind == "gauge" or (kind == "sum" and not metric.sum.is_monotonic and not is_delta)
     if level != mapped.gauge:
         yield "gauge_or_not"
         return
@@ -200,10 +201,6 @@ def _levels(metric: otlp.Metric, mapped: MetricMapping) -> Iterable[tuple[Any, A
 def _one_value(point: otlp.NumberDataPoint) -> Histogram | None:
     value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
     return Explicit(np.empty(0), np.ones(1), value, value, value) if np.isfinite(value) else None
-
-
-def _is_delta(metric: otlp.Metric) -> bool:
-    return metric.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
 
 
 def _text(said: Mapping[str, tuple[int, Any]], name: str) -> str:

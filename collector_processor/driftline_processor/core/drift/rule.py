@@ -924,10 +924,6 @@ FEWEST_IN_CELL = 5
 """Expected rows of a cell of categories; cells with fewer are pooled (:mod:`.coarse_bins`)."""
 
 
-def _shift_of_distance(distance: float) -> float:
-    return 2 * float(ndtri((1 + distance) / 2)) if distance < 1 else math.inf
-
-
 @lru_cache(maxsize=256)
 def shift_of(effect: float, decided_by: str) -> float:
     """Return the shift of a normal distribution with this effect, in standard deviations; see :func:`effect_of`.
@@ -936,7 +932,7 @@ def shift_of(effect: float, decided_by: str) -> float:
     (1.0, 1.0)
     """
     if decided_by == "ks":
-        return _shift_of_distance(effect)
+        return 2 * float(ndtri((1 + effect) / 2)) if effect < 1 else math.inf
     if decided_by in _SQUARED:
         return math.sqrt(max(0.0, effect))
     least_effect = METHODS[decided_by].min_effect

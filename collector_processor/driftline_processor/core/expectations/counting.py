@@ -56,14 +56,14 @@ def _has_value(column: Column, n: int) -> Mask:
 def _bounds_of_rule(rule: Rule, column: Column, has_value: Mask) -> tuple[F64, F64]:
     n = len(has_value)
     numbers = np.full(n, np.nan) if column.numbers is None else column.numbers
-    nothing = np.zeros(n)
+    nothing, (low, high) = np.zeros(n), _limits(rule)
     match rule.kind:
         case "range":
             return _within(numbers, rule).astype(np.float64), nothing
         case "min":
-            return _below(numbers, rule.low), _up_to(numbers, rule.high)
+            return (numbers < low).astype(np.float64), (numbers <= high).astype(np.float64)
         case "max":
-            return _above(numbers, rule.high), _from(numbers, rule.low)
+            return (numbers > high).astype(np.float64), (numbers >= low).astype(np.float64)
         case "mean" | "stddev":
             # 1e100: larger numbers are excluded, since their squares would make a pane's sums infinite
             usable = np.where(np.abs(numbers) <= 1e100, numbers, 0.0)
@@ -83,25 +83,12 @@ def _bounds_of_rule(rule: Rule, column: Column, has_value: Mask) -> tuple[F64, F
 
 
 def _within(values: F64, rule: Rule) -> Mask:
-    low = -np.inf if rule.low is None else rule.low
-    high = np.inf if rule.high is None else rule.high
+    low, high = _limits(rule)
     return (values >= low) & (values <= high)
 
 
-def _below(values: F64, limit: float | None) -> F64:
-    return np.zeros(len(values)) if limit is None else (values < limit).astype(np.float64)
-
-
-def _above(values: F64, limit: float | None) -> F64:
-    return np.zeros(len(values)) if limit is None else (values > limit).astype(np.float64)
-
-
-def _up_to(values: F64, limit: float | None) -> F64:
-    return (values <= (np.inf if limit is None else limit)).astype(np.float64)
-
-
-def _from(values: F64, limit: float | None) -> F64:
-    return (values >= (-np.inf if limit is None else limit)).astype(np.float64)
+def _limits(rule: Rule) -> tuple[float, float]:
+    return -np.inf if rule.low is None else rule.low, np.inf if rule.high is None else rule.high
 
 
 def _categories(column: Column, n: int, fits: Mask) -> Mask:

@@ -197,10 +197,16 @@ def _between(rule: Rule, low: float, high: float, rows: int) -> Expected:
 
 def _of_value(rule: Rule, low: float, high: float, rows: int, measurement: Fact) -> Expected:
     low, high = float(low), float(high)
+    return _expected(rule, rule.limit.verdict(low, high), rows, measurement, low, high)
+
+
+def _expected(
+    rule: Rule, state: Judgement, rows: int, measurement: Fact, low: float | None = None, high: float | None = None
+) -> Expected:
     return Expected(
         feature=rule.feature,
         rule=rule.written,
-        state=rule.limit.verdict(low, high),
+        state=state,
         low=low,
         high=high,
         rows=rows,
@@ -245,15 +251,7 @@ def _of_moment(rule: Rule, rows: float, total: float, squares: float) -> Expecte
             return _unknown(rule, "values_too_close", int(rows))
         value = math.sqrt(variance)
     measurement = fact("moment_of_values", moment=rule.kind, value=value)
-    return Expected(
-        feature=rule.feature,
-        rule=rule.written,
-        state=_state(rule, value),
-        low=value,
-        high=value,
-        rows=int(rows),
-        measurement=measurement,
-    )
+    return _expected(rule, _state(rule, value), int(rows), measurement, value, value)
 
 
 def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
@@ -261,24 +259,8 @@ def _of_end(rule: Rule, rows: float, outside: float, within: float) -> Expected:
     state: Judgement = "met" if outside == 0 and within > 0 else "broken"
     limits = {"low": rule.low, "high": rule.high}
     measurement = fact("end_of_values", end=rule.kind, rows=rows, outside=outside, within=within, **limits)
-    return Expected(
-        feature=rule.feature,
-        rule=rule.written,
-        state=state,
-        low=None,
-        high=None,
-        rows=int(rows),
-        measurement=measurement,
-    )
+    return _expected(rule, state, int(rows), measurement)
 
 
 def _unknown(rule: Rule, reason: str, rows: int) -> Expected:
-    return Expected(
-        feature=rule.feature,
-        rule=rule.written,
-        state="inconclusive",
-        low=None,
-        high=None,
-        rows=rows,
-        measurement=fact("measurement_unknown", reason=reason),
-    )
+    return _expected(rule, "inconclusive", rows, fact("measurement_unknown", reason=reason))

@@ -278,6 +278,10 @@ def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, Gr
     }
 
 
+_Measured = tuple[float | None, float | None, float | None]
+"""A difference or a ratio with its interval."""
+
+
 def _criterion(
     name: str,
     rule: FairnessRule,
@@ -288,7 +292,23 @@ def _criterion(
 ) -> FairnessCriterion:
     """Evaluate one criterion for all groups."""
     ratio = name == "disparate_impact"
-    compare, limit = (_ratio, rule.min_ratio) if ratio else (_difference, rule.tolerance)
+    measure, limit = (_ratio, rule.min_ratio) if ratio else (_difference, rule.tolerance)
+    floor, ceiling = (limit, 1 / limit if limit > 0 else np.inf) if ratio else (-limit, limit)
+
+    def compare(group: str, beside: str, rate: str, rates: Mapping[str, _Part | None]) -> GroupComparison:
+        part, other_part, value, low, high = rates[group], rates[beside], None, None, None
+        if part is not None and other_part is not None:
+            value, low, high = measure(part, other_part, pair_confidence)
+        return GroupComparison(
+            group=group,
+            rate=rate,
+            value=value,
+            low=low,
+            high=None if high is not None and isinf(high) else high,
+            state=_state(low, high, floor, ceiling),
+            compared_with=beside,
+        )
+
     group_comparisons: list[GroupComparison] = []
     spans: list[tuple[float | None, float | None]] = []
     for rate in CRITERIA[name]:
@@ -300,10 +320,7 @@ def _criterion(
         )
         for value in sorted(part_by_group):
             higher = highest[: highest.index(value)] if value in highest else highest
-            pairs = (
-                compare(value, beside, rate, part_by_group[value], part_by_group[beside], limit, pair_confidence)
-                for beside in higher
-            )
+            pairs = (compare(value, beside, rate, part_by_group) for beside in higher)
             first = next(pairs, None)
             if first is None:
                 continue
@@ -393,69 +410,22 @@ def _height(part: _Part | None) -> tuple[bool, float]:
     return (False, -1.0) if part is None else (part.known, part.value)
 
 
-def _difference(
-    group: str,
-    beside: str,
-    rate: str,
-    own_part: _Part | None,
-    other_part: _Part | None,
-    limit: float,
-    confidence: float,
-) -> GroupComparison:
-    if own_part is None or other_part is None:
-        return GroupComparison(
-            group=group, rate=rate, value=None, low=None, high=None, state="inconclusive", compared_with=beside
-        )
-    limits = [
-        part.limits(confidence, own_part.effect_beside(other_part, confidence)) for part in (own_part, other_part)
-    ]
-    low, high, _ = limits_of.difference(own_part.value, limits[0], other_part.value, limits[1])
-    return GroupComparison(
-        group=group,
-        rate=rate,
-        value=own_part.value - other_part.value,
-        low=low,
-        high=high,
-        state=_state(low, high, -limit, limit),
-        compared_with=beside,
-    )
+def _difference(part: _Part, other_part: _Part, confidence: float) -> _Measured:
+    effect = part.effect_beside(other_part, confidence)
+    limits, than = part.limits(confidence, effect), other_part.limits(confidence, effect)
+    return (part.value - other_part.value, *limits_of.difference(part.value, limits, other_part.value, than)[:2])
 
 
-def _ratio(
-    group: str,
-    beside: str,
-    rate: str,
-    own_part: _Part | None,
-    other_part: _Part | None,
-    limit: float,
-    confidence: float,
-) -> GroupComparison:
-    if own_part is None or other_part is None:
-        return GroupComparison(
-            group=group, rate=rate, value=None, low=None, high=None, state="inconclusive", compared_with=beside
-        )
-    value = own_part.value / other_part.value if other_part.value > 0 else None
-    if not (own_part.known and other_part.known):
-        return GroupComparison(
-            group=group, rate=rate, value=value, low=None, high=None, state="inconclusive", compared_with=beside
-        )
-    effect = own_part.effect_beside(other_part, confidence, ratio=True)
-    if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (own_part, other_part)):
-        share, than = (Share(part.value, part.ratio.effective / effect) for part in (own_part, other_part))
-        low, high = ratio_interval(share, than, confidence)
-    else:
-        limits = [part.limits(confidence, effect) for part in (own_part, other_part)]
-        low, high = limits_of.quotient(own_part.value, limits[0], other_part.value, limits[1])
-    state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
-    return GroupComparison(
-        group=group,
-        rate=rate,
-        value=value,
-        low=low,
-        high=None if isinf(high) else high,
-        state=state,
-        compared_with=beside,
-    )
+def _ratio(part: _Part, other_part: _Part, confidence: float) -> _Measured:
+    value = part.value / other_part.value if other_part.value > 0 else None
+    if not (part.known and other_part.known):
+        return value, None, None
+    effect = part.effect_beside(other_part, confidence, ratio=True)
+    if all(limits_of.has_equal_weights(*one.ratio[:2]) for one in (part, other_part)):
+        share, than = (Share(one.value, one.ratio.effective / effect) for one in (part, other_part))
+        return (value, *ratio_interval(share, than, confidence))
+    limits = [one.limits(confidence, effect) for one in (part, other_part)]
+    return (value, *limits_of.quotient(part.value, limits[0], other_part.value, limits[1]))
 
 
 def _state(low: float | None, high: float | None, lowest: float, highest: float) -> Judgement:

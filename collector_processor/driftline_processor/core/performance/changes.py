@@ -23,8 +23,7 @@ from msgspec import Struct
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, InconclusiveReason, MetricChange, MetricValue
 from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, difference, normal_quantile
-from driftline_processor.core.metrics import direction, metric_of
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics import direction, metric_named
 from driftline_processor.core.special_functions import ndtr
 
 from .objective_states import POWER
@@ -109,7 +108,8 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
     if not shown:
         return {}
     levels = [compared.confidence, 1 - 2 * LEVEL / len(shown)]
-    sides = {name: _Side(_worsening(name, now[name], was[name]), {}) for name in shown}
+    worse = {name: -direction(name) * ((now[name].value or 0.0) - (was[name].value or 0.0)) for name in shown}
+    sides = {name: _Side(worse[name], {}) for name in shown}
     bounded = [(now, was), (compared.now(levels[1]), compared.was(levels[1]))]
     for level, (of, than) in zip(levels, bounded, strict=True):
         _add_ends(sides, level, of, than)
@@ -183,22 +183,16 @@ def error_of(name: str, value: float) -> float:
     >>> error_of("mae", 3.0), round(error_of("accuracy", 0.9), 3), error_of("ctr", 0.02)
     (3.0, 0.1, 0.02)
     """
-    found = parse_name(name)
-    metric = None if found is None else metric_of(found.base)
+    metric = metric_named(name)
     if metric is None or metric.direction < 0 or not isfinite(metric.greatest):
         return abs(value)
     missing = metric.greatest - value
     return min(missing, value - metric.least) if isfinite(metric.least) else missing
 
 
-def _worsening(name: str, now: MetricValue, was: MetricValue) -> float:
-    return -direction(name) * ((now.value or 0.0) - (was.value or 0.0))
-
-
 def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]) -> Interval | None:
     """Return the interval of the change of a metric; None if the metric cannot be compared."""
-    found = parse_name(name)
-    metric = None if found is None else metric_of(found.base)
+    metric = metric_named(name)
     if metric is None or not metric.direction or metric.of_all_rows:
         return None
     one, other = now.get(name), was.get(name)

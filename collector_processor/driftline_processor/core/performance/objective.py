@@ -218,7 +218,7 @@ def checked_objective(objective: Objective, slice: str | None) -> Objective:
         )
     key, given, value = slice.partition("=")
     if not key.strip() or (given and not value.strip()):
-        raise ValueError(f"'{slice:.80}' is not a slice; use key=value, or the key alone for each of its values")
+        raise ValueError(f"'{slice:.80}' is not a slice; use key=value, or only the key to select each of its values")
     named = slice_name(key.strip(), class_text(value)) if given else key.strip()
     return replace(objective, slice=named)
 

@@ -162,7 +162,7 @@ def _state(
 ) -> ObjectiveState:
     """Evaluate a metric. ``why``: facts that defer the decision. ``none_of``: decisions without outcomes."""
     rows = _rows(metric)
-    unknown = _unknown(objective, rows)
+    unknown = unknown_state(objective, rows)
     if metric is None or metric.value is None:
         needed = _least_rows(objective, settings.confidence)
         remark = fact("no_row_reviewed", metric=objective.metric, slice=objective.slice, needed=needed)
@@ -188,19 +188,28 @@ def _state(
         if metric.interval == UNREVIEWED.method:
             no_interval = fact("decisions_unreviewed", predictions=dict(none_of))
         return structs.replace(bounded, remarks=why or (no_interval,))
-    good, bad = (
-        (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
-    )
-    if good or bad:
-        state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return structs.replace(bounded, state=state, remarks=why)
+    if (state := decided(bounded, objective, why)) is not None:
+        return state
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
         return structs.replace(bounded, reason="too_few_days", remarks=why or (fact("more_days_decide"),))
     needed = _needed(objective, rows, value, limits, settings.confidence)
     return structs.replace(bounded, needed=needed, remarks=why or (fact("rows_decide", needed=needed),))
 
 
-def _unknown(objective: Objective, rows: int = 0) -> ObjectiveState:
+def decided(bounded: ObjectiveState, objective: Objective, why: tuple[Fact, ...]) -> ObjectiveState | None:
+    """Return the state of an interval on one side of the limit, None otherwise. ``why``: facts that defer it."""
+    low, high, limit = bounded.low, bounded.high, objective.limit
+    if objective.upwards:
+        good, bad = low is not None and low >= limit, high is not None and high < limit
+    else:
+        good, bad = high is not None and high <= limit, low is not None and low > limit
+    if not good and not bad:
+        return None
+    return structs.replace(bounded, state="inconclusive" if why else "met" if good else "broken", remarks=why)
+
+
+def unknown_state(objective: Objective, rows: int = 0) -> ObjectiveState:
+    """Return the state of an objective without a value."""
     return ObjectiveState(
         metric=objective.metric,
         rule=objective.rule,
@@ -326,7 +335,7 @@ def judge_stretches(
         if state is not None:
             states.append(structs.replace(state, since=start, until=step.end))
     if not states:
-        return structs.replace(_unknown(objective), remarks=(none,))
+        return structs.replace(unknown_state(objective), remarks=(none,))
     return worst_state(objective, states)
 
 
@@ -358,7 +367,7 @@ def _slice_states(
     if not judged_states:
         largest = max(states.values(), key=lambda state: state.rows, default=None)
         remark = no_slice_with_rows(objective, largest, of_calls=False)
-        unknown, needed = _unknown(objective), objective.min_rows
+        unknown, needed = unknown_state(objective), objective.min_rows
         return structs.replace(unknown, needed=needed, slice=objective.slice, few=few, remarks=why or (remark,))
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged_states))
     reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)

@@ -32,7 +32,7 @@ class _ReferenceMetrics(Struct):
     Attributes:
         settings: The settings, with the standard confidence.
         metrics: Confidence → metrics.
-        spreads: The variance between the baseline's periods.
+        spreads: The variance between the baseline's days.
     """
 
     settings: PerformanceSettings
@@ -61,12 +61,13 @@ def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str,
 
 def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
     """Return the variance between days of a baseline per metric; {} with fewer than seven days."""
-    estimation = baseline.extras.estimation
-    if estimation is None or estimation.blocks is None:
-        return {}
-    length = estimation.blocks.length / DAY
-    spreads = _spreads(baseline, settings)
-    return {name: [one and one.of_days(length) for one in known] for name, known in spreads.items()}
+    known = _cached_metrics(baseline, settings)
+    if known.spreads is None:
+        (blocks, length), task = blocks_of_baseline(baseline), baseline.task
+        rows = merge(blocks)
+        spreads = day_spreads(realized(rows, task, settings), rows, blocks, task, settings) if length >= DAY else {}
+        known.spreads = {name: [one and one.of_days(length / DAY) for one in every] for name, every in spreads.items()}
+    return known.spreads
 
 
 def level_of_errors(baseline: Baseline | None) -> BaselineLevel | None:
@@ -91,18 +92,6 @@ def level_of_errors(baseline: Baseline | None) -> BaselineLevel | None:
     return BaselineLevel(0.0, (found.high - found.value) / deviation, max(-CLIP, -mean / deviation), days)
 
 
-def _spreads(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
-    """Return the variance between the baseline's periods of at least a day; {} with fewer than seven."""
-    known, estimation = _cached_metrics(baseline, settings), baseline.extras.estimation
-    if estimation is None or estimation.blocks is None or estimation.blocks.length < DAY:
-        return {}
-    if known.spreads is None:
-        blocks, task = list(_in_proportion(estimation.blocks.panes, baseline.pane)), baseline.task
-        rows = merge(blocks)
-        known.spreads = day_spreads(realized(rows, task, settings), rows, blocks, task, settings)
-    return known.spreads
-
-
 def reference_in(baseline: Baseline, name: str, settings: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a slice of a baseline, ``key=value``; {} if its outcomes are unknown."""
     outcomes, task = baseline.extras.slice_outcomes, baseline.task
@@ -118,14 +107,12 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
     found = realized(pane, task, settings)
     unseen = find_unseen_decisions(pane, task, baseline)
     whole = with_intervals(found, pane, (), task, settings, unseen)
-    estimation = baseline.extras.estimation
-    if estimation is None or estimation.blocks is None or not found:
+    blocks, length = blocks_of_baseline(baseline)
+    if not blocks or not found:
         return whole
-    blocks = list(_in_proportion(estimation.blocks.panes, pane))
     rows = merge(blocks)
-    days = estimation.blocks.length >= DAY
     in_time = with_intervals(
-        realized(rows, task, settings), rows, blocks, task, settings, unseen, days=days, tested=False
+        realized(rows, task, settings), rows, blocks, task, settings, unseen, days=length >= DAY, tested=False
     )
     return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
 

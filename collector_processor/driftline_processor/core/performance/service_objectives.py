@@ -13,17 +13,19 @@ from driftline.panes.pane import Pane, merge
 from msgspec import structs
 from msgspec.structs import replace
 
-from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, ServiceLevel
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
 from driftline_processor.core.windows.window import Window
 
 from .objective import Objective
 from .objective_states import (
+    decided,
     has_slices,
     judge_stretches,
     no_slice_with_rows,
     rows_to_decide,
+    unknown_state,
     with_slices,
     worst_state,
 )
@@ -99,23 +101,15 @@ def _state(
     objective: Objective, calls: Calls | None, settings: PerformanceSettings, why: tuple[Fact, ...] = ()
 ) -> ObjectiveState:
     """Evaluate the calls of a window, a period or a slice. ``why``: facts that defer the decision."""
-    metric, limit = objective.metric, objective.limit
-    unknown = ObjectiveState(
-        metric=metric, rule=objective.rule, state="inconclusive", value=None, low=None, high=None, rows=0, limit=limit
-    )
+    metric = objective.metric
+    unknown = structs.replace(unknown_state(objective), limit=objective.limit)
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
     if calls is None or measured is None or measured.value is None:
         return structs.replace(unknown, remarks=why or (fact("no_call", metric=metric, slice=objective.slice),))
     known = structs.replace(unknown, value=measured.value, low=measured.low, high=measured.high, rows=measured.rows)
-    low, high = measured.low, measured.high
-    if objective.upwards:
-        good, bad = low is not None and low >= limit, high is not None and high < limit
-    else:
-        good, bad = high is not None and high <= limit, low is not None and low > limit
-    if good or bad:
-        state: Judgement = "inconclusive" if why else "met" if good else "broken"
-        return structs.replace(known, state=state, remarks=why)
+    if (state := decided(known, objective, why)) is not None:
+        return state
     needed = _needed(objective, calls, measured, settings.confidence)
     return structs.replace(known, needed=needed, remarks=why or (fact("rows_decide", needed=needed),))
 
@@ -153,16 +147,7 @@ def _slice_states(
     evaluated = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(evaluated)
     if not evaluated:
-        unknown = ObjectiveState(
-            metric=objective.metric,
-            rule=objective.rule,
-            state="inconclusive",
-            value=None,
-            low=None,
-            high=None,
-            rows=0,
-            limit=objective.limit,
-        )
+        unknown = structs.replace(unknown_state(objective), limit=objective.limit)
         remark = no_slice_with_rows(objective, None, of_calls=True)
         return structs.replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, remarks=(remark,))
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(evaluated))

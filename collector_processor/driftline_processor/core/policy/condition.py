@@ -282,12 +282,7 @@ class Drifts(Struct, frozen=True):
 
     def judge(self, finding: Finding) -> Judged:
         """Count the columns of the window that drift."""
-        evaluation = finding.evaluation
-        columns: Sequence[ColumnDrift | None]
-        columns = [*evaluation.features.values()]
-        if self.column != "features":
-            columns = [evaluation.score if self.column == "score" else evaluation.predicted]
-        known_columns = [column for column in columns if column is not None]
+        known_columns = self._columns(finding.evaluation)
         drifted = [column.name or column.column for column in known_columns if column.state == "drift"]
         if len(drifted) >= self.count:
             return Judged(True, (fact("columns_drift", names=tuple(drifted)),))
@@ -300,16 +295,20 @@ class Drifts(Struct, frozen=True):
 
     def measured(self, evaluation: Evaluation) -> tuple[Fact, ...]:
         """Return the statistics of the drifting columns, else of the one with the largest effect; () without any."""
-        columns = [*evaluation.features.values()]
-        if self.column != "features":
-            output = evaluation.score if self.column == "score" else evaluation.predicted
-            columns = [] if output is None else [output]
         known_columns = [
-            (column.state == "drift", column.effect, column) for column in columns if column.effect is not None
+            (column.state == "drift", column.effect, column)
+            for column in self._columns(evaluation)
+            if column.effect is not None
         ]
         ranked = [column for _, _, column in sorted(known_columns, key=lambda pair: (not pair[0], -pair[1]))]
         drifted = [column for column in ranked if column.state == "drift"]
         return tuple(_statistics(column) for column in (drifted[:3] or ranked[:1]))
+
+    def _columns(self, evaluation: Evaluation) -> Sequence[ColumnDrift]:
+        if self.column == "features":
+            return [*evaluation.features.values()]
+        output = evaluation.score if self.column == "score" else evaluation.predicted
+        return [] if output is None else [output]
 
 
 def _statistics(column: ColumnDrift) -> Fact:
@@ -597,9 +596,9 @@ def settled(comparison: Comparison) -> str:
     """Return why a comparison with a number never or always holds; "" if it depends on the window.
 
     >>> settled(read_condition("predictions < 1"))
-    "never holds: a window exists only after its first prediction; use 'no data'"
+    "is never true: a window exists only after its first prediction; use 'no data'"
     >>> settled(read_condition("accuracy >= 0")), settled(read_condition("accuracy < 85 %"))
-    ('always holds: accuracy is never less than 0; use another limit', '')
+    ('is always true: accuracy is never less than 0; use another limit', '')
     """
     (lowest, highest), limit, name = comparison.signal.bounds, comparison.limit, comparison.signal.name
     upwards, holds = comparison.sign.startswith(">"), _SIGNS[comparison.sign]
@@ -607,13 +606,13 @@ def settled(comparison: Comparison) -> str:
     if limit.of:
         return ""
     if likeliest is not None and not holds(likeliest, limit.number):
-        how, end = "never holds", likeliest
+        how, end = "is never true", likeliest
     elif unlikeliest is not None and holds(unlikeliest, limit.number):
-        how, end = "always holds", unlikeliest
+        how, end = "is always true", unlikeliest
     else:
         return ""
     if name == "predictions":
-        fix = "use 'no data'" if how == "never holds" else "use a greater number"
+        fix = "use 'no data'" if how == "is never true" else "use a greater number"
         return f"{how}: a window exists only after its first prediction; {fix}"
     return f"{how}: {name:.80} is never {'less' if end == lowest else 'more'} than {end:g}; use another limit"
 
@@ -714,7 +713,7 @@ def _read_verdict(text: str, match: re.Match[str]) -> Condition:
 def _read_drift(text: str, match: re.Match[str]) -> Condition:
     count = int(_number(match["count"] or "1"))
     if count < 1:
-        raise ValueError(f"'{text}' always holds; use 1 feature or more")
+        raise ValueError(f"'{text}' is always true; use 1 feature or more")
     return Drifts(text, match["column"] or "features", count)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -10,14 +10,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import StateSpan, state_spans, verdict_of_model
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import length
 
-from .condition import Condition, VerdictIs, burnt_over
-from .firing import Firing, Patience, Step, firings, steps, verdict_firings, verdict_steps
+from .condition import Condition, Finding, Judged, VerdictIs, burnt_over
+from .firing import Firing, Patience, Step, StepOutcome
 
 MOST_WINDOWS: Final = 400
 """Maximum number of windows per length, the newest ones: a year of days."""
@@ -98,10 +99,15 @@ class Rule(Struct, frozen=True):
         """
         if self.states:
             spans = history.spans() if "degraded" in self.states else ()
-            return verdict_firings(self.states, verdict, spans, history.windows, history.verdict_at, now)
-        windows = self.judged_in(history)
-        arguments = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
-        return firings(*arguments)
+            return self._verdict_firings(history, verdict, spans, now)
+        past_firings: list[Firing] = []
+        open_firing: Firing | None = None
+        for step in self._steps(history):
+            open_firing = step.firing
+            if step.outcome == "over" and open_firing is not None:
+                past_firings.append(open_firing)
+                open_firing = None
+        return [*past_firings, open_firing] if open_firing is not None else past_firings
 
     def steps(self, history: WindowHistory, shown: int) -> list[Step]:
         """Return the results for the newest windows, with their effects, the oldest first.
@@ -110,11 +116,106 @@ class Rule(Struct, frozen=True):
             history: The windows.
             shown: Maximum number of windows.
         """
+        return self._verdict_steps(history, shown) if self.states else [*self._steps(history)][-shown:]
+
+    def _steps(self, history: WindowHistory) -> Iterator[Step]:
+        """Yield the result of the condition in each window, and its effect."""
         windows = self.judged_in(history)
-        if self.states:
-            return verdict_steps(self.states, windows, history.verdict_at, shown)
-        arguments = (windows, self.condition, self.patience, history.verdict_at, history.windows, self.resolve)
-        return [*steps(*arguments)][-shown:]
+        row: list[Evaluation] = []
+        quiet: list[Evaluation] = []
+        open_firing: Firing | None = None
+        for index, evaluation in enumerate(windows):
+            finding = Finding(windows, index, history.verdict_at, history.windows)
+            result, window = self.condition.judge(finding), evaluation.window
+            if open_firing is None:
+                if result.holds:
+                    row.append(evaluation)
+                elif result.holds is False:
+                    row.clear()
+                outcome: StepOutcome = (
+                    "counted" if result.holds else "inconclusive" if result.holds is None else "quiet"
+                )
+                count = len(row)
+                if count >= self.patience.fire:
+                    since = row[0].window.start
+                    open_firing = Firing(since, window.end, None, window.name, window.start, result.facts)
+                    outcome = "fired"
+                    row.clear()
+                yield Step(index, result, outcome, count, self.patience.fire, firing=open_firing)
+                continue
+            resolved = None if self.resolve is None else self.resolve.judge(finding)
+            over = (result.holds is False) if resolved is None else (resolved.holds is True)
+            if over:
+                quiet.append(evaluation)
+            elif result.holds or resolved is not None:
+                quiet.clear()
+            if result.holds:
+                open_firing = replace(open_firing, window=window.name, start=window.start, facts=result.facts)
+            judged_end = result if resolved is None else resolved
+            outcome = "eased" if over else "inconclusive" if judged_end.holds is None and not result.holds else "lasts"
+            count = len(quiet)
+            if self.patience.is_over(quiet, window.end):
+                ended_firing = replace(open_firing, until=quiet[0].window.start)
+                yield Step(index, result, "over", count, self.patience.resolve, resolved=resolved, firing=ended_firing)
+                open_firing, quiet = None, []
+                continue
+            yield Step(index, result, outcome, count, self.patience.resolve, resolved=resolved, firing=open_firing)
+
+    def _verdict_steps(self, history: WindowHistory, shown: int) -> list[Step]:
+        """Return the same for a condition on verdicts."""
+        states, windows = self.states, self.judged_in(history)
+        steps: list[Step] = []
+        count, before = 0, ""
+        first = max(0, len(windows) - shown)
+        for index in range(max(0, first - max(states.values(), default=1)), len(windows)):
+            verdict = history.verdict_at(windows[index])
+            needed = states.get(verdict.state)
+            count = 0 if needed is None else count + 1 if verdict.state == before else 1
+            before = verdict.state
+            if index < first:
+                continue
+            outcome: StepOutcome = "quiet"
+            if needed is not None:
+                outcome = "counted" if count < needed else "fired" if count == needed else "lasts"
+            judged_verdict = Judged(needed is not None, (fact("verdict", verdict=verdict),))
+            steps.append(Step(index, judged_verdict, outcome, count, needed or 0))
+        return steps
+
+    def _verdict_firings(
+        self, history: WindowHistory, verdict: Verdict | None, spans: Sequence[StateSpan], now: int
+    ) -> list[Firing]:
+        """Return the firings of a condition on verdicts.
+
+        Past degradations follow from stored windows. The other states are known only while they last.
+        """
+        states = self.states
+
+        def firing(verdict: Verdict, window: str, start: int | None, until: int | None = None) -> Firing:
+            return Firing(
+                since=verdict.since,
+                fired=_end(verdict, now),
+                until=until,
+                window=window,
+                start=start,
+                facts=(fact("verdict", verdict=verdict),),
+                state=verdict.state,
+            )
+
+        past_firings = [
+            firing(span.verdict, span.window, span.verdict.window_start, span.until)
+            for span in spans
+            if "degraded" in states and span.verdict.state == "degraded" and span.until is not None
+        ]
+        if verdict is None or verdict.state not in states:
+            return past_firings
+        name, decided = _deciding(verdict, history.windows)
+        rows = states[verdict.state]
+        if rows > 1 and decided:
+            before = [evaluation for evaluation in decided if evaluation.window.end <= _end(verdict, now)][-rows:-1]
+            states_before = {history.verdict_at(evaluation).state for evaluation in before}
+            if len(before) < rows - 1 or states_before - {verdict.state}:
+                return past_firings
+        return [*past_firings, firing(verdict, name, verdict.window_start if name else None)]
 
     def replay(self, history: WindowHistory) -> list[Firing]:
         """Return the firings as of an evaluation at the end of each window, the oldest first.
@@ -129,9 +230,7 @@ class Rule(Struct, frozen=True):
             end = evaluation.window.end
             history_until = history.until(end)
             verdict = history_until.verdict_at(evaluation)
-            new_firings = verdict_firings(
-                self.states, verdict, (), history_until.windows, history_until.verdict_at, end
-            )
+            new_firings = self._verdict_firings(history_until, verdict, (), end)
             if new_firings:
                 open_firing = new_firings[-1] if open_firing is None else _goes_on(open_firing, new_firings[-1])
             elif open_firing is not None and not _inconclusive(open_firing, verdict):
@@ -156,3 +255,18 @@ def _end_of_firing(firing: Firing, verdict: Verdict, end: int) -> int:
     """Return the end of a firing: the start of the new state, if that is after it fired."""
     began = verdict.since
     return began if began is not None and firing.fired <= began <= end else end
+
+
+def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> tuple[str, Sequence[Evaluation]]:
+    """Return the name and the windows of the length that decided a verdict; "" and () without one."""
+    for name, window in windows.items():
+        if any(
+            (evaluation.window.start, evaluation.window.end) == (verdict.window_start, verdict.window_end)
+            for evaluation in window
+        ):
+            return name, window
+    return "", ()
+
+
+def _end(verdict: Verdict, now: int) -> int:
+    return now if verdict.window_end is None else verdict.window_end

@@ -169,7 +169,9 @@ def read_signal(name: str, slice: str = "") -> Signal:
         return Signal(name, slice)
     if name.startswith(PREFIX):
         if slice:
-            raise ValueError(f"'{name:.80}' is a series of the whole business, not of '{slice:.80}'; remove the slice")
+            raise ValueError(
+                f"'{name:.80}' is measured for the whole business, not for '{slice:.80}'; remove the slice"
+            )
         return Signal(name)
     if match := _OF_COLUMN.fullmatch(name):
         what = match["what"]

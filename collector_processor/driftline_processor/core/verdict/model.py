@@ -479,7 +479,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     lengths: dict[str, list[Reading]] = {}
     for closed_reading in closed:
         lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
-    runs = [run for of_length in lengths.values() if (run := _deciding_run(of_length, previous)) is not None]
+    runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
     run = _that_decides(runs)
     if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
@@ -497,7 +497,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     newest = closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
-        untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
+        untold = replace(newest if run is None else _without_outcomes(closed, run)[-1], state="unknown", signs=())
         is_alone = sum(reading.evaluation.window.name == untold.evaluation.window.name for reading in closed) == 1
         return verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
@@ -542,12 +542,6 @@ def _healthy_again(run: _Run) -> tuple[Fact, ...]:
         return ()
     left = windows_to_turn(_length(run.turn.reading)) - run.turn.weight
     return (fact("newest_healthy_again", windows=run.turn.windows, left=left),)
-
-
-def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
-    """Return the deciding run of windows of one length; None if no window is conclusive."""
-    runs = _runs_of_states(readings, previous)
-    return runs[-1] if runs else None
 
 
 def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> list[_Run]:
@@ -672,10 +666,6 @@ def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
         else:
             missing.append(reading)
     return missing
-
-
-def _newest_without(closed: Sequence[Reading], run: _Run) -> Reading:
-    return _without_outcomes(closed, run)[-1]
 
 
 def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:

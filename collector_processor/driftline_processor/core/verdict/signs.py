@@ -186,7 +186,7 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     for name in DECIDING:
         if name in changes:
             return name, changes[name]
-    names = [name for name in changes if _compares(name)]
+    names = [name for name in changes if direction(name)]
     ranked = sorted(names, key=lambda name: (_rank(name), name))
     return (ranked[0], changes[ranked[0]]) if ranked else None
 
@@ -251,10 +251,6 @@ def is_worse(metric: str, change: float) -> bool:
     (True, False, False)
     """
     return direction(metric) * change < 0
-
-
-def _compares(name: str) -> bool:
-    return direction(name) != 0
 
 
 def _rank(name: str) -> int:

@@ -14,8 +14,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftline_processor.core import evidence as normal
-from driftline_processor.core import evidence as wagers
+from driftline_processor.core.evidence import LEAST, betting_evidence, evidence_of_counts, mixture_evidence
 from driftline_processor.core.outcomes.sums import effective
 
 from .sums import PairedSums, Sums, weights_differ
@@ -81,22 +80,22 @@ def compare(
     exact = bounds is not None and scale > 0 and not _weighted(sums)
     method: Method = "betting" if exact else "asymptotic"
     enough = log(1 / (1 - confidence))
+    unknown = Comparison(
+        loss=loss,
+        paired=sums.paired is not None,
+        rows=0,
+        champion=None,
+        challenger=None,
+        difference=None,
+        low=None,
+        high=None,
+        verdict="inconclusive",
+        method=method,
+        confidence=confidence,
+        reason="too_few_rows",
+    )
     if means is None:
-        paired = sums.paired is not None
-        return Comparison(
-            loss=loss,
-            paired=paired,
-            rows=0,
-            champion=None,
-            challenger=None,
-            difference=None,
-            low=None,
-            high=None,
-            verdict="inconclusive",
-            method=method,
-            confidence=confidence,
-            reason="too_few_rows",
-        )
+        return unknown
     champion, challenger = means
     difference = challenger - champion
     unit = scale if exact else typical(sums, bounds)
@@ -111,9 +110,8 @@ def compare(
     needed = None
     if verdict == "inconclusive":
         needed = _needed(above if difference > 0 else below, enough)
-    return Comparison(
-        loss=loss,
-        paired=sums.paired is not None,
+    return replace(
+        unknown,
         rows=sums.rows,
         champion=champion,
         challenger=challenger,
@@ -121,8 +119,6 @@ def compare(
         low=None if low is None else max(low, -scale) if bounds is not None else low,
         high=None if high is None else min(-high, scale) if bounds is not None else -high,
         verdict=verdict,
-        method=method,
-        confidence=confidence,
         rows_needed=needed,
         reason="too_few_rows" if verdict == "inconclusive" else None,
     )
@@ -163,24 +159,24 @@ class _Side(Struct, frozen=True):
             return -inf
         within, unit = self.sums.within, self.unit + abs(difference)
         moved = within.second - within.first - difference * within.weight
-        return float(wagers.evidence_of_counts(np.array(moved / unit), np.array(within.variance(difference) / unit**2)))
+        return float(evidence_of_counts(np.array(moved / unit), np.array(within.variance(difference) / unit**2)))
 
     def _enough(self) -> bool:
         arms = self.sums.first, self.sums.second
-        return min(effective(arm.weight, arm.weight_squared) for arm in arms) >= normal.LEAST
+        return min(effective(arm.weight, arm.weight_squared) for arm in arms) >= LEAST
 
     def _exact(self, paired: PairedSums, difference: float) -> float:
         n, total, squares = paired.rows, paired.weighed / self.scale, paired.weighed_squared / self.scale**2
         difference /= self.scale
         moved = total - n * difference
         spread = max(squares - 2 * difference * total + n * difference**2, 0.0)
-        return float(wagers.betting_evidence(np.array(moved), np.array(spread), np.array(1.0 + difference)))
+        return float(betting_evidence(np.array(moved), np.array(spread), np.array(1.0 + difference)))
 
     def _asymptotic(self, difference: float) -> float:
         rows, deviation, seen = self._normal(difference)
         if deviation == 0:
             return inf if seen > difference and rows > 0 else -inf
-        return float(normal.mixture_evidence(np.array((seen - difference) / deviation), np.array(rows)))
+        return float(mixture_evidence(np.array((seen - difference) / deviation), np.array(rows)))
 
     def _reach(self) -> float:
         """Return the distance below the observed difference in which a bound is searched."""
@@ -198,7 +194,7 @@ class _Side(Struct, frozen=True):
         """
         paired = self.sums.paired
         rows = 0.0 if paired is None else effective(paired.weight, paired.weight_squared)
-        if paired is None or rows < normal.LEAST:
+        if paired is None or rows < LEAST:
             return 0.0, inf, 0.0
         seen = (paired.second - paired.first) / paired.weight
         squares, weighed, weights = paired.weighed_squared, paired.weighed, paired.weight_squared

@@ -26,8 +26,8 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     reference_without: Annotated[
         str,
         Option(
-            "How long before the end of the window the reference period ends. Default: the length of the window, so "
-            "that it ends where the window starts",
+            "Time between the end of the reference period and the end of the window. Default: the length of the "
+            "window, so that the period ends where the window starts",
             "24h",
         ),
     ] = ""
@@ -45,10 +45,7 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     ] = ()
     exact: Annotated[
         bool,
-        Option(
-            "Compute the values of drift methods from rows instead of bins; whether there is drift is still decided "
-            "from bins"
-        ),
+        Option("Compute the values of drift methods from rows instead of bins; drift is still decided from bins"),
     ] = False
     classifier: Annotated[
         bool,

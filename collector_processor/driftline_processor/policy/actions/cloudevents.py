@@ -43,14 +43,15 @@ _log = logging.getLogger("driftline.kafka")
 
 
 class CloudEvents(HttpAction):
-    """A CloudEvents 1.0 event, over HTTP or Kafka. Its id is the key of the message, so receivers detect duplicates."""
+    """A CloudEvents 1.0 event, over HTTP or Kafka. Its id is the same in each retry, so receivers detect duplicates."""
 
     follows = True
 
     on: Occasions = Field(
         default=("opened", "worse", "over"),
-        description="When the event is sent. Its type is `io.driftline.alert.opened`, or `.joined` if another "
-        "alert of the model is open, `io.driftline.alert.worse` or `io.driftline.alert.over`.",
+        description="When the event is sent. Its type is `io.driftline.alert.opened`, `io.driftline.alert.worse` or "
+        "`io.driftline.alert.over`. If another alert of the model is already open, it is `io.driftline.alert.joined` "
+        "instead of `io.driftline.alert.opened`.",
         examples=["[opened, over]"],
     )
     url: Secret | None = Field(
@@ -69,7 +70,9 @@ class CloudEvents(HttpAction):
         examples=['["kafka:9092"]'],
     )
     topic: Text | None = Field(
-        default=None, description="The Kafka topic. The incident is the key of a message.", examples=["alerts"]
+        default=None,
+        description="The Kafka topic. The key of each record is the id of the incident.",
+        examples=["alerts"],
     )
     options: dict[str, Secret] = Field(
         default_factory=dict,
@@ -114,8 +117,8 @@ class CloudEvents(HttpAction):
         if "{" in url:
             yield Problem(
                 "url",
-                "contains a brace, but placeholders are not supported here; remove it (receivers distinguish events "
-                "by their attributes)",
+                "contains a brace, but placeholders are not supported here; remove it (all events are sent to the same "
+                "URL, and receivers distinguish them by their attributes)",
             )
         yield from header_problems(self.headers)
         for header in self.headers:

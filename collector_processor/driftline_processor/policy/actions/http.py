@@ -12,7 +12,7 @@ from driftline_processor.config.http_keys import Attached, Tree, header_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Secret
 from driftline_processor.core.policy.template import fill_text, fill_tree
-from driftline_processor.policy.action import Exchange, HttpAction, facts_of, filled_address
+from driftline_processor.policy.action import Exchange, HttpAction, facts_of, filled_address, with_own_headers
 from driftline_processor.policy.http_service import File, Request, idempotency_key
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.sources import Sources
@@ -63,9 +63,7 @@ class Http(HttpAction):
         """Return the configured request with the message's id."""
         kind, content = self._content(message)
         headers = {"Idempotency-Key": idempotency_key(message.id), **({"Content-Type": kind} if kind else {})}
-        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
-        overridden = {name.lower() for name in own_headers}
-        headers = {name: value for name, value in headers.items() if name.lower() not in overridden} | own_headers
+        headers = with_own_headers(headers, self.headers)
         return Request(self.method, filled_address(self.address, message), content=content or None, headers=headers)
 
     def exchange(self, message: Message, sources: Sources) -> Exchange[str]:

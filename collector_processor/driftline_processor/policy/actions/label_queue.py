@@ -13,7 +13,14 @@ from pydantic import Field
 from driftline_processor.config.http_keys import header_problems, secret_url_problems
 from driftline_processor.config.section import Problem
 from driftline_processor.config.values import FilePath, Secret
-from driftline_processor.policy.action import Exchange, HttpAction, Surroundings, file_safe, filled_address
+from driftline_processor.policy.action import (
+    Exchange,
+    HttpAction,
+    Surroundings,
+    file_safe,
+    filled_address,
+    with_own_headers,
+)
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.http_service import NotTaken, Request, idempotency_key
 from driftline_processor.policy.message import Message
@@ -85,10 +92,8 @@ class LabelQueue(HttpAction):
         count, content = self._sheet(message, sources)
         if not count:
             return _counted(count)
-        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
-        overridden = {name.lower() for name in own_headers}
         said = {"Idempotency-Key": idempotency_key(message.id), "Content-Type": MEDIA_TYPES[self.format]}
-        headers = {name: value for name, value in said.items() if name.lower() not in overridden} | own_headers
+        headers = with_own_headers(said, self.headers)
         reply = yield Request("POST", filled_address(self.address, message), content=content, headers=headers)
         return f"{_counted(count)}: {self.reference(reply)}"
 

@@ -52,7 +52,7 @@ class MLflow(HttpAction):
         default=None,
         description="The alias of the version to go back to.",
         examples=["fallback"],
-        json_schema_extra={"default": "the newest older version that is ready"},
+        json_schema_extra={"default": "the newest of the earlier versions that are ready"},
     )
     version: TextTemplate = Field(
         default="{version}",

@@ -17,7 +17,7 @@ _EXPECTATIONS: dict[Judgement, Tone] = {"broken": "alert", "inconclusive": "warn
 
 def findings(evaluation: Evaluation) -> Section:
     """Lay out the faults of the data, the most severe first."""
-    columns = (Column("severity"), Column("check", surfaces="page"), Column("what is wrong", "words", term="finding"))
+    columns = (Column("severity"), Column("check", surfaces="page"), Column("finding", "words", term="finding"))
     rows = first_rows(map(_finding, evaluation.findings), 5)
     return Section("quality", "Data quality", (Table(columns, rows),) if rows else ())
 

@@ -174,12 +174,12 @@ def _legend(columns: Sequence[ColumnDrift]) -> list[str]:
     """Return explanations of the states whose words are not enough."""
     states, lines = {column.state for column in columns}, []
     if "within_normal_variation" in states:
-        explanation = "it shifted, but not more than days and weeks of the baseline differ"
+        explanation = "shifted, but not more than the days and weeks of the baseline differ from each other"
         lines.append(f"{state_word('within_normal_variation')}: {explanation}")
     if "inconclusive" in states:
         reasons = sorted({column.reason for column in columns if column.reason})
         words = " and ".join(state_word("inconclusive", reason) for reason in reasons) or state_word("inconclusive")
-        lines.append(f"{words}: cannot be evaluated, which does not mean that there is no drift")
+        lines.append(f"{words}: cannot be evaluated; there may still be drift")
     return lines
 
 
@@ -198,11 +198,9 @@ def slices(evaluation: Evaluation) -> Section:
     if not evaluation.slices:
         return Section("slices", "Slices")
     if all(drift.state == "no_baseline" for drift in evaluation.slices.values()):
-        unknown = (
-            f"{many(len(evaluation.slices), 'slice')}; the baseline does not know them, so nothing can be compared."
-        )
+        unknown = f"{many(len(evaluation.slices), 'slice')}; the baseline does not contain them."
         return Section("slices", "Slices", (Line(unknown, "quiet"),))
-    headings = (Column("slice"), Column("rows", "number"), Column("state"), Column("what drifts", "words"))
+    headings = (Column("slice"), Column("rows", "number"), Column("state"), Column("drifted columns", "words"))
     rows = (_slice(name, drift) for name, drift in rank_drifted_slices(evaluation.slices))
     return Section("slices", "Slices", (Table(headings, first_rows(rows, MOST_SLICES), noun="slice"),))
 

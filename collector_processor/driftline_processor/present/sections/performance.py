@@ -68,7 +68,7 @@ def performance(evaluation: Evaluation) -> Section:
         Column("interval", surfaces="page"),
         Column("interval", surfaces="terminal notebook", spare=3),
         Column("baseline", "number", spare=2),
-        Column("than the baseline", surfaces="" if changes else "page", spare=1),
+        Column("compared with the baseline", surfaces="" if changes else "page", spare=1),
         Column("rows", "number", surfaces="page explain", spare=4),
         Column("from", surfaces="page"),
     )
@@ -184,7 +184,7 @@ def estimates(
         "estimated",
         "Estimated performance",
         (*before, table, *lines),
-        note="without outcomes, while inputs mean what they meant",
+        note=f"without outcomes, assuming {estimate_words.ASSUMES}",
         surfaces="page explain" if evaluation.realized else "",
     )
 
@@ -245,11 +245,11 @@ def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: 
     headings = (
         Column(first),
         Column(metric_title(metric) if metric else "metric", "number"),
-        Column("", "drawing", surfaces="page", note=f"beside all rows{all_rows}"),
+        Column("", "drawing", surfaces="page", note=f"compared with all rows{all_rows}"),
         Column("interval", term="interval", surfaces="page"),
         Column("interval", surfaces="terminal notebook", spare=2),
         Column("outcomes", "number", term="outcome", spare=1),
-        Column("share of predictions with an outcome", "number", surfaces="page"),
+        Column("fraction of predictions with an outcome", "number", surfaces="page"),
     )
 
     def line(name: str, part: SlicePerformance) -> Row:
@@ -275,8 +275,8 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
     parts: tuple[Line | Table, ...] = ()
     if weak is not None and weak.slices:
         headings = (
-            Column("share of all errors", "number"),
-            Column("where, found on one half of the rows and confirmed on the other", "words"),
+            Column("fraction of all errors", "number"),
+            Column("slice, found in one half of the rows and confirmed in the other half", "words"),
         )
         rows = (
             row(Cell(percent(weak_slice.excess), "alert"), weak_slice_sentence(weak_slice))
@@ -284,11 +284,13 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
         )
         parts = (Table(headings, first_rows(rows, 3), noun="slice"),)
     elif searched and weak is not None:
-        sentence = f"None was confirmed among {many(weak.rows)} with an outcome, by {many(weak.features, 'feature')}."
+        sentence = (
+            f"No weak slice was confirmed in {many(weak.rows)} with an outcome, by {many(weak.features, 'feature')}."
+        )
         parts = (Line(sentence, "quiet"),)
     elif searched:
-        needs = "a search needs a baseline, features that are kept, and enough outcomes of these rows"
-        parts = (Line(f"Nobody can search: {needs}.", "quiet"),)
+        needs = "it needs a baseline, stored features, and enough outcomes of these rows"
+        parts = (Line(f"A search for weak slices is not possible: {needs}.", "quiet"),)
     return Section("weak-slices", "Weak slices", parts)
 
 
@@ -301,14 +303,14 @@ def _attribute(attribute: Fairness) -> Table:
     labelled = (
         ""
         if attribute.labelled_coverage is None
-        else f", known of {percent(attribute.labelled_coverage)} of the outcomes"
+        else f", known for {percent(attribute.labelled_coverage)} of the outcomes"
     )
     coverage = "" if attribute.coverage is None else f" and {percent(attribute.coverage)} of the predictions"
     headings = (
         Column(short(attribute.attribute)),
         Column("state"),
         Column(f"compared with {short(attribute.reference) or HIGHEST}{labelled}{coverage}", "words"),
-        Column("furthest apart, as policies judge it", "words", surfaces="page"),
+        Column("largest difference, as used by policies", "words", surfaces="page"),
     )
     rows = (
         row(
@@ -341,7 +343,7 @@ def service(evaluation: Evaluation) -> Section:
     tables = [Table(headings, (*rows, *first_rows(errors, 3)))]
     if evaluation.service_slices:
         by_slice = (
-            Column("slice, the one that fails most first"),
+            Column("slice, the highest error rate first"),
             Column("error rate", "number", term="error rate"),
             Column("latency p95", "number", term="latency"),
             Column("calls", "number"),
@@ -365,7 +367,7 @@ def worst_rows(worst: Worst) -> Section:
     """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error."""
     of_classes = any(misprediction.predicted is not None for misprediction in worst.rows)
     headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
-    headings += [Column("sure" if of_classes else "error", "number"), Column("trace")]
+    headings += [Column("loss" if of_classes else "error", "number"), Column("trace")]
     rows = tuple(
         row(
             misprediction.id,

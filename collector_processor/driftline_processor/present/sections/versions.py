@@ -31,7 +31,7 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
         (
             Column(f"{side_by_side.role} {names[1]}"),
             *sides,
-            Column("difference, valid at any time", "number"),
+            Column("difference (valid at any time)", "number"),
             Column("verdict"),
             Column("requests", "number", spare=3),
         ),
@@ -42,13 +42,13 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
         (Column("metric"), *sides, Column("outcomes", "number", spare=3)),
         (*_metrics(side_by_side), *_calls(side_by_side)),
         noun="metric",
-        folded_as="Other metrics of the same time, without a test",
+        folded_as="Other metrics of the same period, not tested",
     )
     period = ""
     if side_by_side.start:
         period = f" from {date_words(side_by_side.start, timezone)} to {date_words(side_by_side.end, timezone)}"
     rows = f"{count(champion.rows)} and {count(challenger.rows)} predictions{period}"
-    counts = f"{rows}, {count(side_by_side.pairs)} requests that both scored have an outcome."
+    counts = f"{rows}, {count(side_by_side.pairs)} requests that both versions scored have an outcome."
     first = Line(f"{short(sentence(side_by_side), 400)}.", _VERDICTS[side_by_side.verdict][0])
     return Section(
         f"other-metrics-{names[1]}",
@@ -66,7 +66,7 @@ def _tested(comparison: Comparison) -> Row:
         mean_loss(comparison.loss, comparison.challenger),
         ends_of_difference(comparison.loss, comparison.low, comparison.high),
         Cell(comparison.verdict, tone, badge=f"state-{state}"),
-        f"{count(comparison.rows)} {'of both' if comparison.paired else 'in all'}{needed}",
+        f"{count(comparison.rows)} {'scored by both' if comparison.paired else 'in total'}{needed}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from driftline_processor.core.facts import Fact
@@ -139,22 +140,10 @@ def _evaluate_more_rows(**why: Any) -> Advice:
     return Advice("evaluate more rows", f"Evaluate rows of a longer period: {_why_longer(**why)}.")
 
 
-def _set_objective() -> Advice:
-    return Advice("set an objective", "Set an objective, or build the baseline with actual values.")
-
-
-def _send_outcomes() -> Advice:
-    return Advice("send its outcomes", "Send its outcomes: without them its performance is unknown.")
-
-
 def _send_outcomes_or_label(needed: int) -> Advice:
     enough = "enough to detect a relevant degradation, if there is one"
     sentence = f"Send its outcomes, or label {needed:,} of its rows: these are {enough}."
     return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
-
-
-def _send_more_outcomes() -> Advice:
-    return Advice("send more outcomes", "Send more outcomes of its rows: those that have arrived are inconclusive.")
 
 
 def _label_more(more: int, needed: int) -> Advice:
@@ -168,28 +157,10 @@ def _ignore_drift(small: bool) -> Advice:
     return Advice("nothing to do", "Ignore the drift as long as outcomes show no degradation.")
 
 
-def _nothing_to_do() -> Advice:
-    return Advice("nothing to do", "Nothing: keep sending outcomes.")
-
-
 def _look_again(then: Fact) -> Advice:
     advice = advise(then).sentence
     sentence = f"Check the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
     return Advice("check the next window", sentence)
-
-
-def _wait_for_first_window() -> Advice:
-    return Advice("wait for the first window", "Wait until the first window closes.")
-
-
-def _check_service() -> Advice:
-    sentence = "Check whether the service runs, and whether it reaches the processor."
-    return Advice("check whether its service runs", sentence)
-
-
-def _wait_or_add_processor() -> Advice:
-    sentence = "Wait until the processor has caught up; if it never does, give it more CPU, or evaluate fewer windows."
-    return Advice("wait, or give the processor more CPU", sentence)
 
 
 ADVICE: dict[str, Callable[..., Advice]] = {
@@ -208,16 +179,32 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "wait_for_longer_window": _wait_for_longer_window,
     "evaluate_longer_window": _evaluate_longer_window,
     "evaluate_more_rows": _evaluate_more_rows,
-    "set_objective": _set_objective,
-    "send_outcomes": _send_outcomes,
+    "set_objective": partial(Advice, "set an objective", "Set an objective, or build the baseline with actual values."),
+    "send_outcomes": partial(
+        Advice,
+        "send its outcomes",
+        "Send its outcomes: without them its performance is unknown.",
+    ),
     "send_outcomes_or_label": _send_outcomes_or_label,
-    "send_more_outcomes": _send_more_outcomes,
+    "send_more_outcomes": partial(
+        Advice,
+        "send more outcomes",
+        "Send more outcomes of its rows: those that have arrived are inconclusive.",
+    ),
     "label_more": _label_more,
     "ignore_drift": _ignore_drift,
-    "nothing_to_do": _nothing_to_do,
+    "nothing_to_do": partial(Advice, "nothing to do", "Nothing: keep sending outcomes."),
     "look_again": _look_again,
-    "wait_for_first_window": _wait_for_first_window,
-    "check_service": _check_service,
-    "wait_or_add_processor": _wait_or_add_processor,
+    "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
+    "check_service": partial(
+        Advice,
+        "check whether its service runs",
+        "Check whether the service runs, and whether it reaches the processor.",
+    ),
+    "wait_or_add_processor": partial(
+        Advice,
+        "wait, or give the processor more CPU",
+        "Wait until the processor has caught up; if it never does, give it more CPU, or evaluate fewer windows.",
+    ),
 }
 """Kind of advice → the maker of its words."""

@@ -7,7 +7,7 @@ test replaces it and checks that states, buttons, links and counts stay the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import ParamSpec
 
@@ -43,6 +43,12 @@ def words_of(kind: str) -> Callable[[Callable[P, Clause]], Callable[P, Clause]]:
         return maker
 
     return register
+
+
+def words_as(templates: Mapping[str, str]) -> None:
+    """Register clauses that only contain values of their fact: kind of the fact → template of ``str.format``."""
+    for kind, template in templates.items():
+        words_of(kind)(template.format)
 
 
 def worded(maker: Callable[P, str]) -> Callable[P, str]:

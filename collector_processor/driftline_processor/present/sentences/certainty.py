@@ -11,7 +11,7 @@ from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
 from driftline_processor.present.wording import format_percent, printable, short
 
-from .catalogue import clause, words_of
+from .catalogue import clause, words_as, words_of
 from .expectations import expectation_sentence
 
 
@@ -23,11 +23,6 @@ def _from(outcomes: int, coverage: float | None) -> str:
 @words_of("objective_certainly_met")
 def _objective_met(outcomes: int, coverage: float | None) -> str:
     return f"Certain: even the worst value in the confidence interval meets the objective {_from(outcomes, coverage)}"
-
-
-@words_of("objective_certainly_missed")
-def _objective_missed(rows: int) -> str:
-    return f"Certain: even the best value in the confidence interval misses the objective ({rows:,} rows)."
 
 
 @words_of("better_than_baseline")
@@ -70,21 +65,6 @@ def _certain_degradation(outcomes: int, coverage: float | None) -> str:
     return f"Certain: {best} is worse than in the baseline {_from(outcomes, coverage)}"
 
 
-@words_of("rise_detected")
-def _rise(outcomes: int) -> str:
-    return f"A change detector found the rise in {outcomes:,} outcomes."
-
-
-@words_of("fault_certain")
-def _fault() -> str:
-    return "Certain: at most one in a thousand windows without a fault would look like this by chance."
-
-
-@words_of("finding_certain")
-def _finding() -> str:
-    return "Certain: at most one in a thousand windows without drift would look like this by chance."
-
-
 @words_of("rows_counted")
 def _rows_counted(expected: Expected) -> str:
     return f"Certain, because every row was counted ({printable(expectation_sentence(expected))})."
@@ -94,26 +74,6 @@ def _rows_counted(expected: Expected) -> str:
 def _estimate(inside: float | None) -> str:
     record = "" if inside is None else f"; so far, outcomes confirmed {format_percent(inside)} of such estimates"
     return f"The estimate assumes that the relation between inputs and outcomes did not change{record}."
-
-
-@words_of("drift_beyond_chance")
-def _drift(rows: int, size: str) -> str:
-    return f"In {rows:,} rows, a shift of this size is not chance; the drift is {size}."
-
-
-@words_of("drift_with_too_few_days")
-def _drift_with_few_days() -> str:
-    return "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
-
-
-@words_of("joint_drift_beyond_chance")
-def _joint(rows: int) -> str:
-    return f"In {rows:,} rows, such a change is not chance."
-
-
-@words_of("nothing_shows_either")
-def _nothing() -> str:
-    return "The data show neither that it is healthy nor that it is degraded."
 
 
 @words_of("drift_open")
@@ -132,26 +92,11 @@ def _to_be_confirmed(by_one: bool) -> str:
     return f"The state changes only if {'a second window confirms' if by_one else 'the next windows confirm'} this."
 
 
-@words_of("newest_without_drift")
-def _newest_without_drift() -> str:
-    return "The newest window has no drift; one more has to confirm that."
-
-
 @words_of("newest_healthy_again")
 def _newest_healthy(windows: int, left: int) -> str:
     newest = "window looks" if windows == 1 else f"{windows} windows look"
     more = "one more has" if left == 1 else f"{left} more have"
     return f"The newest {newest} healthy again; {more} to confirm that."
-
-
-@words_of("outcomes_without_objective")
-def _no_objective() -> str:
-    return "Outcomes arrived, but nothing defines what is good enough."
-
-
-@words_of("no_window_before")
-def _no_window_before() -> str:
-    return "No earlier window has conclusive outcomes."
 
 
 @words_of("healthy_until")
@@ -171,16 +116,27 @@ def _newest_may_be_chance(shown: Fact) -> str:
     )
 
 
-@words_of("nothing_known")
-def _nothing_known() -> str:
-    return "Nothing is known yet."
-
-
-@words_of("pause_unlikely")
-def _pause_unlikely() -> str:
-    return "Its traffic of the last four weeks makes such a long pause unlikely; a holiday can explain it."
-
-
-@words_of("shown_is_old")
-def _shown_is_old() -> str:
-    return "The results shown for the model do not include its newest rows yet."
+words_as(
+    {
+        "objective_certainly_missed": (
+            "Certain: even the best value in the confidence interval misses the objective ({rows:,} rows)."
+        ),
+        "rise_detected": "A change detector found the rise in {outcomes:,} outcomes.",
+        "fault_certain": "Certain: at most one in a thousand windows without a fault would look like this by chance.",
+        "finding_certain": "Certain: at most one in a thousand windows without drift would look like this by chance.",
+        "drift_beyond_chance": "In {rows:,} rows, a shift of this size is not chance; the drift is {size}.",
+        "drift_with_too_few_days": (
+            "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
+        ),
+        "joint_drift_beyond_chance": "In {rows:,} rows, such a change is not chance.",
+        "nothing_shows_either": "The data show neither that it is healthy nor that it is degraded.",
+        "newest_without_drift": "The newest window has no drift; one more has to confirm that.",
+        "outcomes_without_objective": "Outcomes arrived, but nothing defines what is good enough.",
+        "no_window_before": "No earlier window has conclusive outcomes.",
+        "nothing_known": "Nothing is known yet.",
+        "pause_unlikely": (
+            "Its traffic of the last four weeks makes such a long pause unlikely; a holiday can explain it."
+        ),
+        "shown_is_old": "The results shown for the model do not include its newest rows yet.",
+    }
+)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import KindOfChange
 from driftline_processor.present.wording import format_percent, printable, short
 
-from .catalogue import clause, worded, words_of
+from .catalogue import clause, worded, words_as, words_of
 
 NAMED = 3
 """Features that a sentence lists."""
@@ -55,11 +55,6 @@ def _one_answer(part: float) -> str:
     return f"{calls} got the same answer whatever the inputs were, which looks like a default value"
 
 
-@words_of("no_input_drifts")
-def _no_input_drifts() -> str:
-    return "no input drifts"
-
-
 @words_of("columns_drift")
 def _columns_drift(names: Sequence[str]) -> str:
     column_words = ", ".join(short(name) for name in names[:NAMED])
@@ -67,34 +62,14 @@ def _columns_drift(names: Sequence[str]) -> str:
     return f"{column_words}{more} drift" if len(names) > 1 else f"{column_words} drifts"
 
 
-@words_of("output_drifts")
-def _output_drifts(name: str) -> str:
-    return f"the {name} drifts"
-
-
 @words_of("positive_rate")
 def _positive_rate(observed: float, expected: float) -> str:
     return f"{format_percent(observed)} were positive, but {format_percent(expected)} were expected from the scores"
 
 
-@words_of("scores_of_classes_hold")
-def _scores_of_classes_hold() -> str:
-    return "the scores within each class are distributed as before"
-
-
-@words_of("outcomes_as_expected")
-def _outcomes_as_expected() -> str:
-    return "the outcomes are as expected from the scores"
-
-
 @words_of("estimate_missed")
 def _estimate_missed(metric: str, error: float) -> str:
     return f"{metric} is {abs(error):.3g} {'more' if error > 0 else 'less'} than estimated from the inputs"
-
-
-@words_of("worse_without_drift")
-def _worse_without_drift(metric: str) -> str:
-    return f"{metric} is worse than in the baseline, and no input drifts"
 
 
 @words_of("label_shift")
@@ -150,3 +125,14 @@ def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was:
     if explains == "labels":
         return f"predictions and features moved as if the target changed: its {mean}; {why}"
     return f"the predictions moved, because of changed inputs or because of a changed target, whose {mean}; {why}"
+
+
+words_as(
+    {
+        "no_input_drifts": "no input drifts",
+        "output_drifts": "the {name} drifts",
+        "scores_of_classes_hold": "the scores within each class are distributed as before",
+        "outcomes_as_expected": "the outcomes are as expected from the scores",
+        "worse_without_drift": "{metric} is worse than in the baseline, and no input drifts",
+    }
+)

@@ -8,7 +8,7 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
 from driftline_processor.present.wording import short
 
-from .catalogue import worded, words_of
+from .catalogue import worded, words_as, words_of
 from .outcomes import unreviewed_words
 
 
@@ -37,16 +37,6 @@ def _version_unreviewed(version: str, predictions: Mapping[str, int]) -> str:
 @words_of("version_without_outcomes")
 def _version_without_outcomes(version: str) -> str:
     return f"no outcome of {f'version {version}' if version else 'the version without a name'} is known in this period"
-
-
-@words_of("no_request_of_both")
-def _no_request_of_both() -> str:
-    return "no request scored by both versions has an outcome yet"
-
-
-@words_of("no_hour_of_both")
-def _no_hour_of_both() -> str:
-    return "there is no hour in which the outcomes of both versions are known"
 
 
 NAMED = 4
@@ -253,3 +243,11 @@ _JOINT: dict[str, Callable[[JointDrift], str]] = {
     "correlation": _correlation,
     "pca": _reconstruction,
 }
+
+
+words_as(
+    {
+        "no_request_of_both": "no request scored by both versions has an outcome yet",
+        "no_hour_of_both": "there is no hour in which the outcomes of both versions are known",
+    }
+)

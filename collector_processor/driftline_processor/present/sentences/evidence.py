@@ -19,7 +19,7 @@ from driftline_processor.present.figures import (
 )
 from driftline_processor.present.wording import duration, format_percent, printable, short
 
-from .catalogue import clause, forms, words_of
+from .catalogue import clause, forms, words_as, words_of
 
 
 def _objective_value(
@@ -46,11 +46,6 @@ def _objective_missed(
 ) -> str:
     value_words = _objective_value(metric, value, low, high, of_change=of_change)
     return f"its {value_words} misses the objective '{printable(rule)}'"
-
-
-@words_of("objectives_met")
-def _objectives_met(count: int) -> str:
-    return f"all its {count} objectives are met"
 
 
 @words_of("no_worse_than_baseline")
@@ -141,44 +136,9 @@ def _inputs_look_as_before(cause: Fact | None) -> tuple[str, ...]:
     return f"its inputs look almost as before, although {clause(cause)}; only the outcomes show it", steady
 
 
-@words_of("harmless_inputs")
-def _harmless_inputs() -> str:
-    return "its inputs moved, and that did no harm"
-
-
-@words_of("harmless_output")
-def _harmless_output(name: str) -> str:
-    return f"its {name} moved, and that did no harm"
-
-
 @words_of("chance_possible")
 def _chance_possible(windows: int) -> str:
     return f"{'one window alone' if windows == 1 else f'{windows} windows in a row'} may be chance"
-
-
-@words_of("window_open")
-def _window_open() -> str:
-    return "its window is still open"
-
-
-@words_of("no_rows")
-def _no_rows() -> str:
-    return "the window has no rows"
-
-
-@words_of("outcomes_may_come")
-def _outcomes_may_come() -> str:
-    return "its outcomes may still come"
-
-
-@words_of("no_outcomes")
-def _no_outcomes() -> str:
-    return "no outcome is known"
-
-
-@words_of("few_outcomes")
-def _few_outcomes() -> str:
-    return "too few of its outcomes are known"
 
 
 @words_of("comparison_inconclusive")
@@ -202,24 +162,9 @@ def _comparison_inconclusive(
     return f"{show} whether {own_metric}{interval} {worse}", f"{show} whether {own_metric} {worse}", short_form
 
 
-@words_of("no_objective")
-def _no_objective() -> str:
-    return "nothing defines what is good enough"
-
-
-@words_of("outcomes_inconclusive")
-def _outcomes_inconclusive(outcomes: int) -> str:
-    return f"its {outcomes:,} outcomes are inconclusive"
-
-
 @words_of("and_inconclusive")
 def _and_inconclusive(reason: Fact) -> tuple[str, ...]:
     return tuple(f"and {form}" for form in forms(reason))
-
-
-@words_of("no_window_closed")
-def _no_window_closed() -> str:
-    return "no window has closed yet"
 
 
 @words_of("no_prediction")
@@ -230,3 +175,20 @@ def _no_prediction(pause: int) -> str:
 @words_of("windows_wait")
 def _windows_wait(windows: int) -> str:
     return f"{'1 window is waiting' if windows == 1 else f'{windows:,} windows are waiting'} to be evaluated"
+
+
+words_as(
+    {
+        "objectives_met": "all its {count} objectives are met",
+        "harmless_inputs": "its inputs moved, and that did no harm",
+        "harmless_output": "its {name} moved, and that did no harm",
+        "window_open": "its window is still open",
+        "no_rows": "the window has no rows",
+        "outcomes_may_come": "its outcomes may still come",
+        "no_outcomes": "no outcome is known",
+        "few_outcomes": "too few of its outcomes are known",
+        "no_objective": "nothing defines what is good enough",
+        "outcomes_inconclusive": "its {outcomes:,} outcomes are inconclusive",
+        "no_window_closed": "no window has closed yet",
+    }
+)

@@ -9,7 +9,7 @@ from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.present.figures import measured_ends, measured_text
 
-from .catalogue import clauses, voice_of, worded, words_of
+from .catalogue import clauses, voice_of, worded, words_as, words_of
 
 _SLOW = {"latency_p95": "one call in twenty", "latency_p50": "half of the calls"}
 
@@ -76,26 +76,11 @@ def about_rows(rows: int) -> str:
     return f"about {round(rows / digits) * digits:,} rows"
 
 
-@words_of("window_open_yet")
-def _window_open() -> str:
-    return "the window is still open"
-
-
 @words_of("rows_decide")
 def _rows_decide(needed: int | None) -> str:
     if needed:
         return f"{about_rows(needed)} would be enough"
     return "the value is so close to the limit that no number of rows would be enough"
-
-
-@words_of("more_days_decide")
-def _more_days_decide() -> str:
-    return "a longer window with more days would be enough"
-
-
-@words_of("interval_unknown")
-def _interval_unknown() -> str:
-    return "the value has no confidence interval"
 
 
 @words_of("no_row_reviewed")
@@ -123,24 +108,6 @@ def _baseline_lacks(metric: str, lacking: str) -> str:
             return f"the baseline has no interval of its {metric}"
 
 
-@words_of("compared_with_all_rows")
-def _compared_with_all_rows() -> str:
-    return "compared with all rows of the baseline, which has too few rows of the slice"
-
-
-@words_of("compared_with_slice")
-def _compared_with_slice(rows: int) -> str:
-    return f"compared with {rows:,} rows of the slice in the baseline"
-
-
-@words_of("slice_folded")
-def _slice_folded(slice: str, key: str, most: int, other: str) -> str:
-    return (
-        f"{slice} is not one of the values of {key} that are stored separately (the {most} with most rows); its rows, "
-        f"if there are any, are in {other}"
-    )
-
-
 @words_of("no_period_ended")
 def _no_period_ended(of_calls: bool) -> str:
     which = "with calls has ended" if of_calls else "ended longer ago than the outcome delay"
@@ -166,3 +133,18 @@ def _slices_of_key(key: str, states: Mapping[str, int], few: int, min_rows: int)
     left = f"; {more}, with fewer than {min_rows:,} rows" if few else ""
     total = sum(states.values())
     return f"of {total} slice{'' if total == 1 else 's'} by {key}: {counts}{left}"
+
+
+words_as(
+    {
+        "window_open_yet": "the window is still open",
+        "more_days_decide": "a longer window with more days would be enough",
+        "interval_unknown": "the value has no confidence interval",
+        "compared_with_all_rows": "compared with all rows of the baseline, which has too few rows of the slice",
+        "compared_with_slice": "compared with {rows:,} rows of the slice in the baseline",
+        "slice_folded": (
+            "{slice} is not one of the values of {key} that are stored separately (the {most} with most rows); "
+            "its rows, if there are any, are in {other}"
+        ),
+    }
+)

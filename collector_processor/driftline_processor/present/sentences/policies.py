@@ -10,7 +10,7 @@ from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import format_percent, format_value, short
 
-from .catalogue import clauses, voice_of, worded, words_of
+from .catalogue import clauses, voice_of, worded, words_as, words_of
 from .objectives import objective_sentence
 from .verdict import verdict_sentence
 
@@ -114,16 +114,6 @@ def _signal_compared(
     return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}"
 
 
-@words_of("drift_evaluated")
-def _drift_evaluated(columns: int, of: int) -> str:
-    return f"drift is conclusive for only {columns} of {of} columns"
-
-
-@words_of("no_more_drift")
-def _no_more_drift() -> str:
-    return "no more drift than normal variation"
-
-
 @words_of("column_statistics")
 def _column_statistics(name: str, statistics: Mapping[str, float], p_value: float | None, size: str) -> str:
     numbers = [f"{statistic} {format_value(value)}" for statistic, value in statistics.items()]
@@ -140,16 +130,6 @@ def _objective_broken(objective: ObjectiveState) -> str:
 @words_of("objective_inconclusive")
 def _objective_inconclusive(objective: ObjectiveState) -> str:
     return objective_sentence(objective) or f"{short(objective.rule, 120)}: inconclusive"
-
-
-@words_of("no_objective_evaluated")
-def _no_objective_evaluated() -> str:
-    return "no objective was evaluated"
-
-
-@words_of("no_objective_broken")
-def _no_objective_broken() -> str:
-    return "no objective is broken"
 
 
 def _title(measure: str, attribute: str) -> str:
@@ -199,20 +179,10 @@ def _groups_compared(
     return f"{words}: {rate.replace('_', ' ')} is {ends}"
 
 
-@words_of("outcome_agreement_unknown")
-def _outcome_agreement_unknown() -> str:
-    return "it is inconclusive whether enough outcomes arrived in time"
-
-
 @words_of("outcomes_in_time")
 def _outcomes_in_time(at_most: float, agreed: float) -> str:
     within = f"at most {format_percent(at_most)} of the outcomes arrived in time"
     return f"{within}, but the agreed minimum is {format_percent(agreed)}"
-
-
-@words_of("no_grave_fault")
-def _no_grave_fault() -> str:
-    return "no serious fault was found"
 
 
 @words_of("burn_rate_unknown")
@@ -225,3 +195,15 @@ def _budget_spent(signal: str, rule: str, short_rate: float, long_rate: float, s
     del signal  # for code only: the rule contains it
     words = f"the error budget of {rule} is spent {short_rate:.3g} times too fast over {short}"
     return f"{words} and {long_rate:.3g} times over {long}"
+
+
+words_as(
+    {
+        "drift_evaluated": "drift is conclusive for only {columns} of {of} columns",
+        "no_more_drift": "no more drift than normal variation",
+        "no_objective_evaluated": "no objective was evaluated",
+        "no_objective_broken": "no objective is broken",
+        "outcome_agreement_unknown": "it is inconclusive whether enough outcomes arrived in time",
+        "no_grave_fault": "no serious fault was found",
+    }
+)

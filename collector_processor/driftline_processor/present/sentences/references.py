@@ -8,7 +8,7 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.dates import date_words
 
-from .catalogue import clauses, words_of
+from .catalogue import clauses, words_as, words_of
 
 _SEASONS: Mapping[str, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
 _BY_SEASON: Mapping[str, str] = {"hour": "by hour", "weekday": "by weekday", "hour_of_week": "by hour of the week"}
@@ -30,11 +30,6 @@ def compared_words(notes: Iterable[Fact]) -> str:
     of_slices = [note for note in notes if note.kind == "slices_at_season"]
     all_rows = ", ".join(clauses(note for note in notes if note.kind != "slices_at_season"))
     return "; ".join([all_rows, *clauses(of_slices)])
-
-
-@words_of("own_first_week")
-def _own_first_week(rows: int) -> str:
-    return f"its own first week, {rows:,} rows"
 
 
 @words_of("own_first_rows")
@@ -81,11 +76,6 @@ def _same_season(season: str, thin: int, repeats: str | None) -> str:
     return f"the same {_SEASONS[season]}{few}" + ("" if repeats is None else f": {_REPEATS[repeats]}")
 
 
-@words_of("slices_at_season")
-def _slices_at_season() -> str:
-    return "each slice with its own rows, corrected by the daily or weekly cycle of all rows"
-
-
 @words_of("seasons_unknown")
 def _seasons_unknown(season: str) -> str:
     return f"all of the baseline: its rows are not counted {_BY_SEASON[season]}"
@@ -96,14 +86,18 @@ def _seasons_seen_once(season: str) -> str:
     return f"all of the baseline: it covers less than two {'days' if season == 'hour' else 'weeks'}"
 
 
-@words_of("no_row_with_time")
-def _no_row_with_time() -> str:
-    return "all of the baseline: none of its rows has a time"
-
-
 @words_of("repeats_unknown")
 def _repeats_unknown(season: str | None, least: int) -> str:
     if season is None:
         return "all of the reference: its rows have no times, so it is not known whether its hours or days differ"
     length = f"{least} {'days' if season == 'hour' else 'weeks'}"
     return f"all of the reference: it covers less than {length}, too few to show whether its {_SEASONS[season]} differ"
+
+
+words_as(
+    {
+        "own_first_week": "its own first week, {rows:,} rows",
+        "slices_at_season": "each slice with its own rows, corrected by the daily or weekly cycle of all rows",
+        "no_row_with_time": "all of the baseline: none of its rows has a time",
+    }
+)

@@ -8,7 +8,7 @@ from driftline_processor.core.retraining.decision import LossChange, RetrainAnsw
 from driftline_processor.present.figures import listed
 from driftline_processor.present.wording import format_percent, format_value, short
 
-from .catalogue import clause, voice_of, worded, words_of
+from .catalogue import clause, voice_of, worded, words_as, words_of
 
 _FACTORS = {
     "value": "what one unit of the metric costs (value)",
@@ -101,16 +101,6 @@ def _money(amount: float, currency: str) -> str:
     return f"{digits} {short(currency)}".strip()
 
 
-@words_of("no_final_outcomes")
-def _no_final_outcomes() -> str:
-    return "no window has outcomes for which the outcome delay has passed"
-
-
-@words_of("baseline_without_outcomes")
-def _baseline_without_outcomes() -> str:
-    return "the baseline has no outcomes, so the expected error of the model is unknown"
-
-
 @words_of("loss_not_compared")
 def _loss_not_compared(metric: str, compared: Sequence[str]) -> str:
     return f"{metric} is not compared with the baseline; available: {', '.join(compared) or 'none'}"
@@ -124,11 +114,6 @@ def _no_metric_of_loss(metrics: Sequence[str]) -> str:
 @words_of("loss_without_interval")
 def _loss_without_interval(metric: str) -> str:
     return f"{_metric_words(metric)} has no interval yet: too few outcomes"
-
-
-@words_of("no_window_compared")
-def _no_window_compared() -> str:
-    return "no window with outcomes can be compared with the baseline"
 
 
 @words_of("loss_not_worse")
@@ -148,36 +133,17 @@ def _factors_lacking(names: Sequence[str]) -> str:
     return f"missing: {listed([_FACTORS[name] for name in names])}"
 
 
-@words_of("factors_too_large")
-def _factors_too_large() -> str:
-    return "the factors are too large to multiply"
-
-
-@words_of("run_failed")
-def _run_failed(error: str) -> str:
-    return f"the run failed: {error}"
-
-
-@words_of("no_outcomes_after_run")
-def _no_outcomes_after_run() -> str:
-    return "no window after the run has outcomes yet"
-
-
-@words_of("no_outcomes_before_run")
-def _no_outcomes_before_run() -> str:
-    return "no window before the run has outcomes"
-
-
-@words_of("no_baseline_outcomes_before_run")
-def _no_baseline_outcomes_before_run() -> str:
-    return "before the run, the baseline had no outcomes"
-
-
-@words_of("not_worse_before_run")
-def _not_worse_before_run() -> str:
-    return "before the run, the model was not significantly worse than its baseline"
-
-
-@words_of("no_outcomes_yet")
-def _no_outcomes_yet() -> str:
-    return "no window has outcomes yet"
+words_as(
+    {
+        "no_final_outcomes": "no window has outcomes for which the outcome delay has passed",
+        "baseline_without_outcomes": "the baseline has no outcomes, so the expected error of the model is unknown",
+        "no_window_compared": "no window with outcomes can be compared with the baseline",
+        "factors_too_large": "the factors are too large to multiply",
+        "run_failed": "the run failed: {error}",
+        "no_outcomes_after_run": "no window after the run has outcomes yet",
+        "no_outcomes_before_run": "no window before the run has outcomes",
+        "no_baseline_outcomes_before_run": "before the run, the baseline had no outcomes",
+        "not_worse_before_run": "before the run, the model was not significantly worse than its baseline",
+        "no_outcomes_yet": "no window has outcomes yet",
+    }
+)

@@ -6,7 +6,7 @@ The responses are described in docs/reference/http-api.md and docs/reference/eva
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ from driftline_processor.present.sections.section import TOP, ModelSections
 from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.history import History, RecordedOutcome
+from driftline_processor.queries.history import MatchedPrediction, RecordedOutcome
 from driftline_processor.queries.overview import BaselineView, ModelView, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.answers import FiniteJSON
@@ -47,34 +47,16 @@ MOST_MODELS = 1000
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes. They must come after all other routes of a model, because a name may contain slashes."""
     state = site.state
-
-    def list_models(request: Request) -> Response:
-        return models(request, state.snapshot)
-
-    def show_model(request: Request) -> Response:
-        return model(request, state.snapshot)
-
-    def list_evaluations(request: Request) -> Response:
-        if "as_of" in request.query_params:
-            return evaluations_as_of(request, state.snapshot, state.queries.history)
-        return evaluations(request, state.snapshot)
-
-    def list_sections(request: Request) -> Response:
-        return sections(request, state.snapshot)
-
-    def list_formatted(request: Request) -> Response:
-        return in_format(request, state.snapshot, site.clock())
-
-    def list_outcomes(request: Request) -> Response:
-        return outcomes(request, state.snapshot, state.queries.history)
-
     return [
-        Route("/api/v1/models", list_models),
-        Route("/api/v1/models/{name:path}/evaluations", list_evaluations),
-        Route("/api/v1/models/{name:path}/sections", list_sections),
-        Route("/api/v1/models/{name:path}/formats/{format}", list_formatted),
-        Route("/api/v1/models/{name:path}/outcomes", list_outcomes),
-        Route("/api/v1/models/{name:path}", show_model),
+        Route("/api/v1/models", lambda request: models(request, state.snapshot)),
+        Route("/api/v1/models/{name:path}/evaluations", lambda request: evaluations(request, site)),
+        Route("/api/v1/models/{name:path}/sections", lambda request: sections(request, state.snapshot)),
+        Route(
+            "/api/v1/models/{name:path}/formats/{format}",
+            lambda request: in_format(request, state.snapshot, site.clock()),
+        ),
+        Route("/api/v1/models/{name:path}/outcomes", lambda request: outcomes(request, site)),
+        Route("/api/v1/models/{name:path}", lambda request: model(request, state.snapshot)),
     ]
 
 
@@ -113,42 +95,30 @@ def model(request: Request, snapshot: StateSnapshot) -> Response:
     return FiniteJSON({"model": name, "verdict": json_of(verdict_of(same)), "versions": parts})
 
 
-def evaluations(request: Request, snapshot: StateSnapshot) -> Response:
+def evaluations(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one length, newest last.
 
     ``?curves=true`` adds the performance curves; ``?slices=false`` leaves out the slices.
     """
-    window_request = read_window_request(request, snapshot)
-    chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
-    windows = [
-        window_request.rendered(evaluation)
-        for evaluation in _recorded(window_request.model, window_request.window, chosen)
-    ]
-    versions, concept, delay = (
-        json_of(evaluation)
-        for evaluation in (
-            window_request.model.verdict,
-            window_request.model.concept,
-            window_request.model.outcome_delay,
-        )
+    if "as_of" in request.query_params:
+        return evaluations_as_of(request, site)
+    window_request = read_window_request(request, site.state.snapshot)
+    model = window_request.model
+    return window_request.answer(
+        map(window_request.rendered, window_request.recorded()),
+        verdict=json_of(model.verdict),
+        concept=json_of(model.concept),
+        outcome_delay=json_of(model.outcome_delay),
     )
-    return window_request.answer(windows, verdict=versions, concept=concept, outcome_delay=delay)
 
 
 def sections(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer ``GET /api/v1/models/{name}/sections``: the newest windows in the layout of the terminal."""
     window_request = read_window_request(request, snapshot)
     model, window = window_request.model, window_request.window
-    chosen = _recorded(model, window, model.windows.get(window, [])[-window_request.limit :])
-    laid_out = sections_of_windows(chosen, model.timezone, TOP)
+    laid_out = sections_of_windows(window_request.recorded(), model.timezone, TOP)
     identity = (model.key.model, model.key.version, model.key.environment, window, model.timezone)
     return FiniteJSON(to_builtins(ModelSections(*identity, tuple(laid_out))))
-
-
-def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
-    """Return the chosen windows with the track records of their estimates and with their verdicts."""
-    all_windows = model.windows.get(window, [])
-    return _with_verdicts(model, with_track_records(all_windows, len(all_windows) - len(chosen)))
 
 
 def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Evaluation]:
@@ -158,8 +128,7 @@ def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Eval
 
 def in_format(request: Request, snapshot: StateSnapshot, now: int) -> Response:
     """Answer ``GET /api/v1/models/{name}/formats/{format}``: closed windows in another format, newest last."""
-    window_request = read_window_request(request, snapshot)
-    chosen = window_request.model.windows.get(window_request.window, [])[-window_request.limit :]
+    chosen = read_window_request(request, snapshot).windows
     try:
         return FiniteJSON(
             windows_in(request.path_params["format"], [evaluation for evaluation in chosen if evaluation.closed], now)
@@ -177,15 +146,25 @@ class WindowRequest(NamedTuple):
     curves: bool
     slices: bool
 
+    @property
+    def windows(self) -> Sequence[Evaluation]:
+        """The newest windows, at most ``limit``."""
+        return self.model.windows.get(self.window, [])[-self.limit :]
+
+    def recorded(self) -> list[Evaluation]:
+        """Return the windows with the track records of their estimates and with their verdicts."""
+        all_windows = self.model.windows.get(self.window, [])
+        return _with_verdicts(self.model, with_track_records(all_windows, len(all_windows) - len(self.windows)))
+
     def rendered(self, evaluation: Evaluation) -> dict[str, Any]:
         """Return a window as JSON with the requested parts."""
         return to_json(evaluation, self.curves, self.slices)
 
-    def answer(self, windows: Sequence[Mapping[str, Any]], **more: Any) -> Response:
+    def answer(self, windows: Iterable[Mapping[str, Any]], **more: Any) -> Response:
         """Return a response with windows; ``more`` is added next to them."""
         key = self.model.key
         identity = {"model": key.model, "version": key.version, "environment": key.environment, "window": self.window}
-        return FiniteJSON({**identity, "timezone": self.model.timezone, **more, "windows": windows})
+        return FiniteJSON({**identity, "timezone": self.model.timezone, **more, "windows": list(windows)})
 
 
 def read_window_request(request: Request, snapshot: StateSnapshot) -> WindowRequest:
@@ -274,6 +253,16 @@ MODEL_SHAPES = SHAPES.with_more(
         ),
         WindowsOfLength: "closed open measured rows",
         Balance: (_finite("value", "completeness"), "rows counted", time_of("start"), time_of("end")),
+        MatchedPrediction: ("version environment", time_of("time"), "counts"),
+        RecordedOutcome: (
+            time_of("time"),
+            time_of("received"),
+            "environment",
+            time_or_null("prediction_time"),
+            "actual item value weight",
+            Key("slices", by=dict, type=dict[str, str]),
+            "retracted belongs_to",
+        ),
         BaselineView: ("source own", or_null("other_version"), "digest rows features learned needed"),
         ModelView: (
             Key("model", "key.model", type=str),
@@ -299,25 +288,20 @@ MODEL_SHAPES = SHAPES.with_more(
 )
 
 
-def outcomes(request: Request, snapshot: StateSnapshot, history: History) -> Response:
+def outcomes(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}/outcomes``: all outcomes received for an id."""
-    model, id = find_model(request, snapshot), request.query_params.get("id", "")
+    model, id = find_model(request, site.state.snapshot), request.query_params.get("id", "")
     if not id:
         raise HTTPException(400, "the id of the prediction is missing; add it, as in ?id=A-1001")
-    recorded_outcomes = history.outcomes(model.key.model, id)
-    return FiniteJSON(
-        {
-            "model": model.key.model,
-            "id": id,
-            "outcomes": [_outcome_json(recorded_outcome) for recorded_outcome in recorded_outcomes],
-        }
-    )
+    write = MODEL_SHAPES.writer(RecordedOutcome)
+    recorded_outcomes = site.state.queries.history.outcomes(model.key.model, id)
+    return FiniteJSON({"model": model.key.model, "id": id, "outcomes": list(map(write, recorded_outcomes))})
 
 
-def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: History) -> Response:
+def evaluations_as_of(request: Request, site: Site) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated at that time."""
-    window_request, as_of = read_window_request(request, snapshot), moment(request, "as_of")
-    stored_evaluations = history.evaluations(
+    window_request, as_of = read_window_request(request, site.state.snapshot), moment(request, "as_of")
+    stored_evaluations = site.state.queries.history.evaluations(
         window_request.model.key, window_request.window, as_of, window_request.limit
     )
     windows = _with_verdicts(
@@ -328,29 +312,3 @@ def evaluations_as_of(request: Request, snapshot: StateSnapshot, history: Histor
         for window, stored in zip(windows, stored_evaluations, strict=True)
     ]
     return window_request.answer(documents, as_of=iso_time(as_of))
-
-
-def _outcome_json(recorded_outcome: RecordedOutcome) -> dict[str, Any]:
-    return {
-        "time": iso_time(recorded_outcome.time),
-        "received": iso_time(recorded_outcome.received),
-        "environment": recorded_outcome.environment,
-        "prediction_time": None
-        if recorded_outcome.prediction_time is None
-        else iso_time(recorded_outcome.prediction_time),
-        "actual": recorded_outcome.actual,
-        "item": recorded_outcome.item,
-        "value": recorded_outcome.value,
-        "weight": recorded_outcome.weight,
-        "slices": dict(recorded_outcome.slices),
-        "retracted": recorded_outcome.retracted,
-        "belongs_to": [
-            {
-                "version": prediction.version,
-                "environment": prediction.environment,
-                "time": iso_time(prediction.time),
-                "counts": prediction.counts,
-            }
-            for prediction in recorded_outcome.belongs_to
-        ],
-    }

@@ -28,10 +28,13 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
         required: Name of a required field → how to write it.
     """
     if request.client is not None and not _is_loopback(request.client.host):
-        raise HTTPException(403, "decisions are accepted only from the machine of the processor; run the command there")
+        raise HTTPException(
+            403, "decisions are accepted only from the machine on which 'driftline up' runs; run the command there"
+        )
     if any(name in request.headers for name in _PROXIED):
         raise HTTPException(
-            403, "decisions are not accepted through a proxy; run the command on the machine of the processor"
+            403,
+            "decisions are not accepted through a proxy; run the command on the machine on which 'driftline up' runs",
         )
     form = dict(parse_qsl(await _text_of(request)))
     fields = {name: form.get(name, "").strip() for name in names}

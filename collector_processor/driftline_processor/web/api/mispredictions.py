@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
@@ -12,6 +11,7 @@ from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model, moment, nearest_window, no_window, number
+from driftline_processor.web.place import read_place
 from driftline_processor.web.site import Site
 
 
@@ -21,7 +21,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def mispredictions(request: Request) -> FiniteJSON:
         model = find_model(request, site.state.snapshot)
         since, until, instead = _stretch(request, model)
-        slices = slices_of(request)
+        slices = read_place(request).slice_values()
         source = site.state.queries.mispredictions
         worst = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
         return FiniteJSON(
@@ -40,19 +40,6 @@ def routes(site: Site) -> list[BaseRoute]:
         )
 
     return [Route("/api/v1/models/{name:path}/mispredictions", mispredictions)]
-
-
-def slices_of(request: Request) -> dict[str, str]:
-    """Read ``?slice=key=value``, which may be repeated. Raises 400 if a slice has no value."""
-    slices = {}
-    for slice_text in request.query_params.getlist("slice"):
-        key, equals, value = slice_text.partition("=")
-        if not key or not equals:
-            raise HTTPException(
-                400, f"slice must be a key and a value, as in ?slice=country=NL, not {slice_text[:80]!r}"
-            )
-        slices[key] = value
-    return slices
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:

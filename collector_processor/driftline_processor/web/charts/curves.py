@@ -59,25 +59,28 @@ def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
     )
     if (curve := curves.get("roc")) is not None:
         operating_point = None if recall is None or specificity is None else (1 - specificity, recall)
-        note = "How many of the negatives are flagged for how many of the positives; the diagonal is chance."
+        note = "The fraction of flagged positives over the fraction of flagged negatives; the diagonal is chance."
         yield CurveChart(
             "roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), operating_point, (0.0, 1.0))
         )
     if (curve := curves.get("precision_recall")) is not None:
         operating_point = None if recall is None or precision is None else (recall, precision)
         level = None if rate is None else (rate, rate)
-        title, note = "Precision and recall", "How many of the flagged are positive; the level line is chance."
+        title, note = (
+            "Precision and recall",
+            "The fraction of flagged rows that are positive, over recall; the horizontal line is chance.",
+        )
         yield CurveChart(
             "precision_recall", title, note, _plot(curve, title, ("recall", "precision"), operating_point, level)
         )
     if (curve := curves.get("calibration")) is not None:
-        note = "What scores say and what happened, in ranges of the score; intervals take rows as independent."
+        note = "The fraction of positives over the mean score; the intervals assume independent rows."
         yield CurveChart("calibration", "Calibration", note, _calibration(curve))
     if (curve := curves.get("gain")) is not None:
         flagged = None if not precision or recall is None or rate is None else recall * rate / precision
         operating_point = None if flagged is None or recall is None else (flagged, recall)
-        note = "How many of the positives are among the rows that score highest; the diagonal is chance."
-        words = ("share of the rows, highest scores first", "recall")
+        note = "The fraction of the positives among the rows with the highest scores; the diagonal is chance."
+        words = ("fraction of rows, highest scores first", "recall")
         yield CurveChart("gain", "Gain", note, _plot(curve, "gain", words, operating_point, (0.0, 1.0)))
 
 
@@ -136,7 +139,7 @@ def _plot(
     marks.append(svg.path([_PLOT.at(x, y) for x, y in curve.points.tolist()], "line"))
     about = f"{len(curve.points)} points, {words[1]} over {words[0]}"
     if decided is not None:
-        title = f"as it was decided: {words[0]} {number(decided[0])}, {words[1]} {number(decided[1])}"
+        title = f"actual decisions: {words[0]} {number(decided[0])}, {words[1]} {number(decided[1])}"
         marks.append(svg.dot(*_PLOT.at(*decided), 4.5, "dot", title))
         about += f"; {title}"
     return svg.picture(360, 236, marks, f"{label}: {words[1]} over {words[0]}", "chart", about=about)
@@ -151,7 +154,7 @@ def _calibration(curve: Curve) -> Markup:
     if farthest <= 0.5:
         ticks = [value for value in levels([0.0, max(farthest, 1e-6)]) if value >= 0]
     top = ticks[-1]
-    marks = [*_axes(ticks, "mean score", "share of positives"), svg.line(*_PLOT.at(0, 0), *_PLOT.at(1, 1), "was")]
+    marks = [*_axes(ticks, "mean score", "fraction of positives"), svg.line(*_PLOT.at(0, 0), *_PLOT.at(1, 1), "was")]
     marks.append(svg.path([_PLOT.at(x / top, y / top) for x, y in points], "line"))
     tooltips = []
     weights = [0.0] * len(points) if curve.weight is None else curve.weight.tolist()
@@ -161,7 +164,7 @@ def _calibration(curve: Curve) -> Markup:
         marks.append(svg.dot(*_PLOT.at(x / top, y / top), 3.5, "dot", title))
         tooltips.append(title)
     about = "; ".join(tooltips)
-    return svg.picture(360, 236, marks, "calibration: share of positives over the mean score", "chart", about=about)
+    return svg.picture(360, 236, marks, "calibration: fraction of positives over the mean score", "chart", about=about)
 
 
 def _axes(ticks: Sequence[float], x_words: str, y_words: str) -> list[Markup]:

@@ -167,7 +167,7 @@ def _numbers(cells: tuple[str, ...], was: F64 | None, now: F64 | None, name: str
 
 
 def _label(name: str) -> str:
-    return "shares of the baseline and of the window" + (f" by {short(name, 40)}" if name else "")
+    return "fractions in the baseline and in the window" + (f" by {short(name, 40)}" if name else "")
 
 
 def _edge_labels(cells: tuple[str, ...], left: float, step: float, y: float) -> list[Markup]:
@@ -225,8 +225,10 @@ def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None, css: s
         if before is not None:
             marks.append(svg.rect(label, y + 1.5, span * before / highest, row - 3, "was"))
         marks.append(svg.text(356, y + 12, f"{whole_percent(before)} → {whole_percent(after)}", "axis", "end"))
-        marks.append(svg.rect(0, y, 360, row, "hover", f"{short(name)}: was {percent(before)}, is {percent(after)}"))
-    return svg.picture(360, row * len(rows) + 4, marks, "shares of the baseline and of the window", "chart")
+        marks.append(
+            svg.rect(0, y, 360, row, "hover", f"{short(name)}: baseline {percent(before)}, window {percent(after)}")
+        )
+    return svg.picture(360, row * len(rows) + 4, marks, "fractions in the baseline and in the window", "chart")
 
 
 def _largest_share(was: F64 | None, now: F64 | None) -> float:
@@ -242,4 +244,4 @@ def _sum(shares: F64 | None, places: list[int]) -> float | None:
 
 
 def _cell_tooltip(cell: str, was: F64 | None, now: F64 | None, place: int) -> str:
-    return f"{short(cell)}: was {percent(_share(was, place))}, is {percent(_share(now, place))}"
+    return f"{short(cell)}: baseline {percent(_share(was, place))}, window {percent(_share(now, place))}"

@@ -34,4 +34,4 @@ def interval_line(drawing: Interval) -> Markup:
         if drawing.low is not None and drawing.high is not None:
             marks.append(svg.line(x(drawing.low), _HEIGHT / 2, x(drawing.high), _HEIGHT / 2, "interval wide"))
         marks.append(svg.dot(x(drawing.value), _HEIGHT / 2, 3.5, "dot"))
-    return svg.picture(_WIDTH, _HEIGHT, marks, "value and interval beside that of all rows", "interval-line")
+    return svg.picture(_WIDTH, _HEIGHT, marks, "value and interval, compared with all rows", "interval-line")

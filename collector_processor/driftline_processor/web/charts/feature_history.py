@@ -106,10 +106,10 @@ def fan(
 
     def said(evaluation: Evaluation) -> str:
         start = evaluation.window.start
-        return "not read yet" if start in unread else _said_quantiles(quantiles.get(start), beyond.get(start), name)
+        return "not loaded yet" if start in unread else _said_quantiles(quantiles.get(start), beyond.get(start), name)
 
     marks += [*_windows(plot, said, address, timezone, name), *plot.times(_BOTTOM + 26, timezone)]
-    label = f"{short(name, 40)} over time: the middle, half and nine tenths of the rows of each window"
+    label = f"{short(name, 40)} over time: median, 50 % and 90 % of the rows of each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
 
 
@@ -171,11 +171,11 @@ def stacked(
     def said(evaluation: Evaluation) -> str:
         shares = known_shares.get(evaluation.window.start)
         if evaluation.window.start in unread:
-            return "not read yet"
+            return "not loaded yet"
         return "no value" if shares is None else _said_shares(names, parts(shares))
 
     marks += [*_windows(plot, said, address, timezone, name), *plot.times(_BOTTOM + 26, timezone)]
-    label = f"{short(name, 40)} over time: share of each category in each window"
+    label = f"{short(name, 40)} over time: fraction of each category in each window"
     return svg.picture(720, 222, marks, label, "chart fan-chart")
 
 
@@ -222,7 +222,7 @@ def missing(
                 ]
                 marks.append(Markup(f'<path class="{css}" d="{svg.steps(steps)}"/>'))
     marks += plot.times(86, timezone)
-    label = f"{short(name, 40)}: share of missing values over time, and of values that cannot be used"
+    label = f"{short(name, 40)}: fraction of missing and of invalid values over time"
     return svg.picture(720, 92, marks, label, "chart fan-chart")
 
 
@@ -231,7 +231,7 @@ def _hatched(plot: Plot, unread: Collection[int]) -> list[Markup]:
     runs = _runs([evaluation for evaluation in plot.windows if evaluation.window.start in unread])
     ends = [(plot.span(run[0])[0], plot.span(run[-1])[1]) for run in runs]
     places = [(begin, _TOP, end - begin, _BOTTOM - _TOP) for begin, end in ends]
-    return [svg.boxes(places, "gap", "not read yet")] if places else []
+    return [svg.boxes(places, "gap", "not loaded yet")] if places else []
 
 
 def _runs(evaluations: Sequence[Evaluation]) -> list[list[Evaluation]]:
@@ -303,7 +303,7 @@ def _said_quantiles(f64: F64 | None, ends: I64 | None, name: str) -> str:
     smallest, low, middle, high, greatest = (
         words[side] + number(value) for side, value in zip(sides, f64.tolist(), strict=True)
     )
-    return f"{short(name, 40)} {middle}, half {low} to {high}, 90 % {smallest} to {greatest}"
+    return f"{short(name, 40)} median {middle}, 50 % {low} to {high}, 90 % {smallest} to {greatest}"
 
 
 def _said_shares(names: Sequence[str], shares: Sequence[float]) -> str:

@@ -109,7 +109,7 @@ def heat_map(
         if evaluation.window == chosen.window:
             marks.append(svg.rect(across * drawn_columns // windows * step, 0, step, bottom, "frame"))
     marks += Plot(0, step * drawn_columns, 0, bottom, windows=evaluations).times(bottom + 14, timezone)
-    label = f"drift of {len(features)} features in {windows} windows; the table below says it in words"
+    label = f"drift of {len(features)} features in {windows} windows; the table below lists them in words"
     if not linked:
         return _with_row_names(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
     rows_markup = Markup(

@@ -59,7 +59,7 @@ def outcome_coverage(
     if len(evaluations) > 1:
         end = LEFT + len(evaluations) * step
         marks.append(svg.text(end, HEIGHT - 8, ticks[1], "axis", "end"))
-    return svg.picture(WIDTH, HEIGHT, marks, "share of predictions with an outcome, by window", "chart coverages")
+    return svg.picture(WIDTH, HEIGHT, marks, "fraction of predictions with an outcome, by window", "chart coverages")
 
 
 def share_line(shares: Sequence[float | None], name: str) -> Markup:
@@ -75,4 +75,4 @@ def share_line(shares: Sequence[float | None], name: str) -> Markup:
             height = 29 * share / highest
             boxes.append(("bar", (left + column[0] * step, 31 - height, step * (len(column) - 0.15), height)))
     marks += bars(boxes)
-    return svg.picture(160, 32, marks, f"missing share of {name}, at most {percent(highest)}", "sparkline")
+    return svg.picture(160, 32, marks, f"fraction of missing values of {name}, at most {percent(highest)}", "sparkline")

@@ -78,7 +78,7 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     marks.append(f'<path class="line" d="{line}"/>')
     newest = next(value for value in reversed(values) if value is not None)
     windows = many(len(shown_evaluations), "window")
-    description = f"{metric_title(metric)} of {windows}, {number(newest[0])} in the newest that is known"
+    description = f"{metric_title(metric)} of {windows}, {number(newest[0])} in the newest window with a value"
     return _chart("".join(marks), description)
 
 

@@ -133,8 +133,8 @@ def gap_marks(gaps: Sequence[Gap], frame: Plot, top: float, bottom: float) -> li
 def said_of_gaps(gaps: Sequence[Gap]) -> str:
     """Return the times of the longest gaps in chronological order; "" if there are none.
 
-    >>> said_of_gaps([Gap(0, 2, 2, "Mon: 2 windows without a prediction")])
-    'Mon: 2 windows without a prediction'
+    >>> said_of_gaps([Gap(0, 2, 2, "Mon: 2 windows without predictions")])
+    'Mon: 2 windows without predictions'
     """
     # 6: upper limit of gaps in a tooltip, the longest
     longest = sorted(sorted(gaps, key=lambda gap: gap.start - gap.end)[:6], key=lambda gap: gap.start)
@@ -158,7 +158,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
         "objective": "objective" if any(row.limits for row in rows) else "",
         "state-drift": "drift" if "drift" in states else "",
         "is-inconclusive": "inconclusive" if states & {"inconclusive", "no_baseline"} else "",
-        "is-gap": "no window judged" if timeline.gaps else "",
+        "is-gap": "no evaluated window" if timeline.gaps else "",
         "coverage": "with outcome" if rows[-1].beside else "",
         "incident": "incident" if any(mark.kind == "incident" for mark in timeline.marks) else "",
     }
@@ -178,7 +178,7 @@ def window_tooltip(timeline: Timeline, place: int) -> str:
         parts.append(words)
     happened = incident_words(evaluation)
     parts += [happened] if happened else []
-    parts += [f"before it {gap.words}" for gap in timeline.gaps if gap.end == evaluation.window.start]
+    parts += [f"gap before it: {gap.words}" for gap in timeline.gaps if gap.end == evaluation.window.start]
     state = "" if evaluation.closed else ", open"
     return f"{window_name(evaluation.window, timeline.timezone)}{state}: {'; '.join(parts)}"
 
@@ -199,7 +199,7 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
         css = "bar state-drift" if part.share > 0 else "bar state-ok"
         boxes.append((css, (x, 20 - height, max(width * 0.9, 1), height)))
     marks += bars(boxes)
-    return svg.picture(1000, 20, marks, "predictions over all history, and the range that is shown", "history", True)
+    return svg.picture(1000, 20, marks, "predictions over the whole history, and the range shown", "history", True)
 
 
 def performance(

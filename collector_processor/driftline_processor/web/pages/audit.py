@@ -7,7 +7,7 @@ from typing import Final
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
+from driftline_processor.governance.audit import KINDS, Audit, Entry, EntryKind, entry_json
 from driftline_processor.web.api.audit import entries_of
 from driftline_processor.web.page import Page, Table, first_shown
 from driftline_processor.web.site import Site
@@ -16,6 +16,19 @@ SHOWN: Final = 100
 """Entries per page; CSV and JSON have all."""
 
 _COLUMNS: Final = ("time", "kind", "model", "environment", "subject", "words", "by", "why", "alert")
+
+
+_KIND_WORDS: dict[EntryKind, str] = {
+    "fired": "alerts",
+    "over": "resolved",
+    "told": "notifications",
+    "ordered": "actions",
+    "answered": "results",
+    "approved": "approvals",
+    "taken_on": "acknowledgements",
+    "decided": "decisions",
+    "silenced": "silences",
+}
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -39,6 +52,7 @@ def page(audit: Audit, query_params: QueryParams) -> Page:
         "step": SHOWN,
         "kinds": KINDS,
         "kind": query_params.get("kind", ""),
+        "kind_words": _KIND_WORDS,
         "model_name": query_params.get("model", ""),
         "zone": "UTC",
     }

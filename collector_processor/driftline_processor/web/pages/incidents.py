@@ -16,6 +16,7 @@ from driftline_processor.policy.alerts import Alert, AlertStore
 from driftline_processor.policy.explanation import PolicyDecision, PolicyExplanations
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
+from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
@@ -111,7 +112,7 @@ def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     def zone(alert: Alert) -> str:
         return zones.get((alert.environment, alert.model), "UTC")
 
-    return {"place_of_alert": place, "zone_of_alert": zone}
+    return {"place_of_alert": place, "zone_of_alert": zone, "kind_words": kind_words}
 
 
 def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[str, Any]:
@@ -171,7 +172,7 @@ class IncidentRow(Struct, frozen=True):
         """Number of incidents by size."""
         sizes = Counter(incident.size for incident in self.incidents)
         size_words = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
-        return f"{many(len(self.incidents), 'more drift')}: {', '.join(size_words)}"
+        return f"{many(len(self.incidents), 'more drifted column')}: {', '.join(size_words)}"
 
 
 def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:

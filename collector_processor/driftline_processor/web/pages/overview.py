@@ -256,10 +256,10 @@ def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricV
         level = evaluation.level
         was = metric_value("actual_rate", beside_metric.value)
         ends = interval_of_value("actual_rate", beside_metric.low, beside_metric.high)
-        return Figure("predicted rate", value, interval, f"actually {was}{ends}", address, _is_worse(level))
+        return Figure("predicted rate", value, interval, f"actual rate {was}{ends}", address, _is_worse(level))
     if beside_metric is not None and beside_metric.value is not None:
         than = (
-            f"a constant guess {metric_value(name, beside_metric.value)}"
+            f"constant prediction {metric_value(name, beside_metric.value)}"
             if name == "log_loss"
             else f"{beside_metric.value:.3g}"
         )
@@ -287,7 +287,7 @@ def _drift_figures(selection: Selection, evaluation: Evaluation) -> Iterator[Fig
         drifted, compared = states.drifted(evaluation), states.compared(evaluation)
         compared_words = f"{compared} of {len(evaluation.features)} could be compared"
         value = f"{drifted} of {compared}" if compared else UNKNOWN
-        yield Figure("inputs that drift", value, "", compared_words, address, drifted > 0)
+        yield Figure("drifted inputs", value, "", compared_words, address, drifted > 0)
     for column in (evaluation.score, evaluation.predicted):
         if column is not None and (psi := column.methods.get("psi")) is not None:
             state = states.state_word(column.state, column.reason)
@@ -300,14 +300,14 @@ def _outcomes(selection: Selection, evaluation: Evaluation) -> Figure:
     """Return the number of known outcomes and their delay."""
     address = selection.place.address("data")
     if not evaluation.outcome_rows:
-        return Figure("outcomes known", "none", "", f"of {count(evaluation.rows)} predictions", address)
+        return Figure("known outcomes", "none", "", f"of {count(evaluation.rows)} predictions", address)
     delay, within = evaluation.delay, ""
     if delay is not None and delay.median is not None:
         within = f"half arrive within {times.plain_duration(round(delay.median * 10**9))}"
     elif selection.model.outcome_delay.source != "unknown":
-        within = f"they take up to {times.plain_duration(selection.model.outcome_delay.nanoseconds)}"
+        within = f"delay up to {times.plain_duration(selection.model.outcome_delay.nanoseconds)}"
     row_words = f"{count(evaluation.outcome_rows)} of {count(evaluation.rows)}"
-    return Figure("outcomes known", percent(evaluation.coverage), row_words, within, address)
+    return Figure("known outcomes", percent(evaluation.coverage), row_words, within, address)
 
 
 def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | None) -> Iterator[Action]:
@@ -320,11 +320,11 @@ def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | No
     if "change_version" in advised:
         yield Action("compare versions", place.address("versions"))
     if evaluation.outcome_rows:
-        yield Action("its worst rows", place.address("predictions", **window_parameters))
+        yield Action("worst predictions", place.address("predictions", **window_parameters))
     if states.drifted(evaluation):
-        yield Action("what drifts", place.address("drift", **window_parameters))
+        yield Action("drifted columns", place.address("drift", **window_parameters))
     if evaluation.findings:
-        yield Action("what is wrong with the data", place.address("data", **window_parameters))
+        yield Action("data quality", place.address("data", **window_parameters))
 
 
 def _since(verdict: Verdict | None, timezone: str) -> str:
@@ -396,7 +396,7 @@ def _why_untold(objective_state: ObjectiveState, evaluation: Evaluation, selecti
         return ""
     model, end = selection.model, objective_state.until or evaluation.window.end
     if evaluation.closed and evaluation.outcome_rows and not model.mature(evaluation):
-        return f"not final: outcomes may come until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
+        return f"not final: outcomes may arrive until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
     return objective_state.reason.replace("_", " ")
 
 

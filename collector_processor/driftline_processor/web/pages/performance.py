@@ -157,9 +157,9 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
         beside_metric = titles.BESIDE.get(name, "")
         pair = chosen.realized.get(beside_metric)
         if pair is None or pair.value is None:
-            return f"Neither good nor bad by itself, from {rows}."
+            return f"This metric is neither good nor bad by itself; it is measured on {rows}."
         other_title, other_value = titles.metric_title(beside_metric), titles.metric_text(beside_metric, pair.value)
-        return f"The {other_title} of the same {rows} is {other_value}."
+        return f"For the same {rows}, the {other_title} is {other_value}."
     if moved is None:
         return f"The baseline does not contain this metric; its value is computed from {rows}."
     if change is None:

@@ -34,9 +34,9 @@ QUICK = 200_000
 """Upper limit of predictions without an outcome for an immediate choice of what to label; more need a request."""
 
 REASON_WORDS: dict[Reason, str] = {
-    "uncertain": "the score is unsure",
-    "drifted": "values that drift",
-    "weak": "a weak slice",
+    "uncertain": "uncertain score",
+    "drifted": "drifted values",
+    "weak": "weak slice",
 }
 """Reason to label a prediction → its words."""
 

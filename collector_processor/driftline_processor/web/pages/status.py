@@ -27,28 +27,28 @@ DOING: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Evaluation",
         (
-            ("windows that wait", m.DRIFTLINE_PENDING_WINDOWS, "count"),
-            ("the longest of them for", m.DRIFTLINE_PENDING_WINDOW_AGE, "seconds"),
+            ("waiting windows", m.DRIFTLINE_PENDING_WINDOWS, "count"),
+            ("longest wait of a window", m.DRIFTLINE_PENDING_WINDOW_AGE, "seconds"),
         ),
     ),
     (
         "Outcomes",
         (
-            ("outcomes that found their prediction", m.DRIFTLINE_JOINED_OUTCOMES, "count"),
-            ("outcomes that wait for their prediction", m.DRIFTLINE_PENDING_OUTCOMES, "count"),
-            ("the oldest of them for", m.DRIFTLINE_PENDING_OUTCOME_AGE, "seconds"),
+            ("joined outcomes", m.DRIFTLINE_JOINED_OUTCOMES, "count"),
+            ("outcomes without their prediction", m.DRIFTLINE_PENDING_OUTCOMES, "count"),
+            ("longest wait of an outcome", m.DRIFTLINE_PENDING_OUTCOME_AGE, "seconds"),
         ),
     ),
     (
         "Intake",
         (
-            ("requests acknowledged", m.DRIFTLINE_RECEIVED_REQUESTS, "count"),
-            ("rows kept", m.DRIFTLINE_RECEIVED_ROWS, "count"),
-            ("rows that could not be used", m.DRIFTLINE_REJECTED_ROWS, "count"),
+            ("acknowledged requests", m.DRIFTLINE_RECEIVED_REQUESTS, "count"),
+            ("stored rows", m.DRIFTLINE_RECEIVED_ROWS, "count"),
+            ("rejected rows", m.DRIFTLINE_REJECTED_ROWS, "count"),
             ("rows beyond a limit on names", m.DRIFTLINE_LIMITED_ROWS, "count"),
-            ("bytes that wait to be decoded", m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, "bytes"),
+            ("bytes waiting to be decoded", m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, "bytes"),
             ("log of accepted requests", m.DRIFTLINE_LOG_SIZE, "bytes"),
-            ("bytes of the log that could not be read", m.DRIFTLINE_LOG_DAMAGED, "bytes"),
+            ("damaged bytes of the log", m.DRIFTLINE_LOG_DAMAGED, "bytes"),
         ),
     ),
 )

@@ -39,7 +39,7 @@ from driftline.tables.task import PerKind, Task
 
 from .calibration import IsotonicSteps
 from .loss_trees import OUTPUTS, LossTrees, cell_of
-from .section import Section
+from .section import Section, block_columns
 from .time_blocks import EXPECTED, OutcomeBlocks, TimeGrid
 
 if TYPE_CHECKING:
@@ -287,16 +287,7 @@ class _LabelledRows:
 
     def take(self, rows: NDArray[Any]) -> _LabelledRows:
         cells = {name: cell[rows] for name, cell in self.cells.items()}
-        scores, decided, actual = self.scores[rows], self.decided[rows], self.actual[rows]
-        return _LabelledRows(
-            random_numbers=self.random_numbers[rows],
-            scores=scores,
-            decided=decided,
-            actual=actual,
-            weight=self.weight[rows],
-            place=self.place[rows],
-            cells=cells,
-        )
+        return replace(self, cells=cells, **{name: getattr(self, name)[rows] for name in _COLUMNS})
 
     @classmethod
     def joined(cls, parts: Sequence[_LabelledRows]) -> _LabelledRows:
@@ -305,15 +296,12 @@ class _LabelledRows:
             for name in parts[0].cells
             if all(name in part.cells for part in parts)
         }
-        return cls(
-            random_numbers=np.concatenate([part.random_numbers for part in parts]),
-            scores=np.concatenate([part.scores for part in parts]),
-            decided=np.concatenate([part.decided for part in parts]),
-            actual=np.concatenate([part.actual for part in parts]),
-            weight=np.concatenate([part.weight for part in parts]),
-            place=np.concatenate([part.place for part in parts]),
-            cells=cells,
-        )
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+        return replace(parts[0], cells=cells, **columns)
+
+
+_COLUMNS = ("random_numbers", "scores", "decided", "actual", "weight", "place")
+"""Fields of labelled rows with a value per row."""
 
 
 class EstimationGatherer:
@@ -340,26 +328,14 @@ class EstimationGatherer:
             return
         cells: dict[str, NDArray[np.uint8]] = {}
         if task.predicts_number:
-            over = {f"feature:{name}": feature for name, feature in self._bins.features.items()}
-            if self._bins.score is not None:
-                over["score"] = self._bins.score
-            for name, bins in over.items():
+            for name, bins in block_columns(self._bins).items():
                 if bins.size + 2 <= 256:
-                    cells[name] = cell_of(name, table.features, scores[:, 0], self._bins)[rows].astype(np.uint8)
+                    cells[name] = cell_of(name, table.features, scores[:, 0], self._bins).astype(np.uint8)
         weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         decided = decide(task, scores, table.predicted)
-        self._row_parts.append(
-            _LabelledRows(
-                random_numbers=random_numbers[rows],
-                scores=scores[rows],
-                decided=decided[rows],
-                actual=usable[1][rows],
-                weight=weight[rows],
-                place=place[rows],
-                cells=cells,
-            )
-        )
+        labelled = _LabelledRows(random_numbers, scores, decided, usable[1], weight, place, cells)
+        self._row_parts.append(labelled.take(rows))
         if sum(map(len, self._row_parts)) > 2 * MAX_LABELLED_ROWS:
             self._shrink()
 

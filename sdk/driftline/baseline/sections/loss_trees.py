@@ -23,7 +23,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
 
-from .section import Section, rounded
+from .section import Section, block_columns, rounded
 
 Codes = NDArray[np.uint8]
 
@@ -249,12 +249,14 @@ class LossTrees(Section):
         Returns None with fewer than 500 rows.
         """
         n = len(losses)
-        over = _bins(bins)
+        over = block_columns(bins)
         inputs = tuple(name for name in cells if over[name].size + 2 <= MOST_PLACES)[-MOST_INPUTS:]
         if n < FEWEST_ROWS or not inputs:
             return None
         rng = np.random.default_rng(_SEED)
-        orders = {name: _order(cells[name], over[name], losses) for name in inputs if _categories(over[name])}
+        orders = {
+            name: _order(cells[name], over[name], losses) for name in inputs if isinstance(over[name], CategoryBins)
+        }
         places = np.stack([_placed(cells[name], orders.get(name)) for name in inputs])
         sampled = np.sort(rng.permutation(n)[:MOST_TRAINED])
         trees, held_predictions = train(np.ascontiguousarray(places[:, sampled]), losses[sampled], rng)
@@ -279,9 +281,9 @@ class LossTrees(Section):
 
     def check_bins(self, bins: ModelBins) -> None:
         """Raise ``ValueError`` for inputs without bins, and orders of another length."""
-        over = _bins(bins)
+        over = block_columns(bins)
         if not self.inputs or not all(name in over for name in self.inputs):
-            raise ValueError("inputs must be parts that have bins")
+            raise ValueError("inputs must be names of features that have bins, or 'score'")
         for name, order in self.orders.items():
             if name not in self.inputs or order.shape != (over[name].size + 2,):
                 raise ValueError(f"the order of {name!r} must have an entry for each of its bins")
@@ -298,20 +300,11 @@ class LossTrees(Section):
 
 def cell_of(name: str, features: Mapping[str, Column], values: F64, bins: ModelBins) -> NDArray[np.intp]:
     """Return the bin of each row in an input; a feature that the rows lack is missing in every row."""
-    over = _bins(bins)[name]
+    over = block_columns(bins)[name]
     column = Column(numbers=values) if name == SCORE else features.get(name.removeprefix("feature:"))
     if column is None or (column.numbers is None and column.codes is None):
         return np.full(len(values), over.size, np.intp)
     return assign(over, column)
-
-
-def _bins(bins: ModelBins) -> dict[str, Bins]:
-    bins_by_name: dict[str, Bins] = {f"feature:{name}": over for name, over in bins.features.items()}
-    return bins_by_name if bins.score is None else {**bins_by_name, SCORE: bins.score}
-
-
-def _categories(over: Bins) -> bool:
-    return isinstance(over, CategoryBins)
 
 
 def _placed(cells: NDArray[np.intp], order: Codes | None) -> Codes:

@@ -115,8 +115,8 @@ class ScoreMeans:
             means.shape != cells for means in (*outcomes, self.rows if self.labelled is None else self.labelled)
         ):
             raise ValueError(
-                "must have 'labelled' and either 'outcome' or 'classes', each with a value for each cell and for one "
-                "extra cell, or must have none of them"
+                "must have none of the keys 'labelled', 'outcome' and 'classes', or 'labelled' and one of the other "
+                "two, each with one value per cell and one value more"
             )
 
 

@@ -141,7 +141,7 @@ class Seasons(Section):
             if isinstance(columns[name], CategoryBins) != (first is not None):
                 raise ValueError(
                     f"blocks: the entry of {name!r} must list the first bin of each cell if the feature has "
-                    "categories, and must not if it has numbers"
+                    "categories, and must have no such list if the feature has numbers"
                 )
             if first is not None:
                 check_first(first, size, name)

@@ -286,7 +286,7 @@ class TimeBlocks(Section):
             name in self.by_part and np.array_equal(cells.first, self.by_part[name].first)
             for name, cells in self.shorts.by_part.items()
         ):
-            raise ValueError("shorts must have the same cells as the blocks")
+            raise ValueError("the short blocks (shorts) must have the same cells as the blocks")
 
     def check_bins(self, bins: ModelBins) -> None:
         """Raise ``ValueError`` for a part without bins, and for cells outside its bins."""

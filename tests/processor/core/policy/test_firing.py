@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.condition import Finding, judge_parts, read_condition
-from driftline_processor.core.policy.firing import Patience, firings, steps
+from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.core.verdict.model import verdict_of_model
 
@@ -22,12 +22,11 @@ NUMBERS = [0.9, 0.7, 0.9, 0.7, 0.7, None, 0.9, 0.7, 0.9, 0.9]
 WINDOWS = [accuracy(day, number) for day, number in enumerate(NUMBERS)]
 BELOW = read_condition("accuracy < 80 %")
 TWICE = Patience(2, 2)
+HISTORY = WindowHistory({"1d": WINDOWS})
 
 
 def outcomes(patience: Patience, resolve: str = "") -> list[tuple[str, int]]:
-    found = steps(
-        WINDOWS, BELOW, patience, lambda _: verdict_of_model([]), {}, read_condition(resolve) if resolve else None
-    )
+    found = Rule(BELOW, patience, read_condition(resolve) if resolve else None).steps(HISTORY, len(WINDOWS))
     return [(one.outcome, one.count) for one in found]
 
 
@@ -45,9 +44,9 @@ def test_a_condition_that_ends_it_is_asked_only_while_it_lasts() -> None:
 
 
 def test_what_fired_is_what_the_steps_end_with() -> None:
-    (fired,) = firings(WINDOWS, BELOW, TWICE, lambda _: verdict_of_model([]), {})
+    (fired,) = Rule(BELOW, TWICE).firings(HISTORY, None, 0)
     assert (fired.since, fired.fired, fired.until) == (JULY + 3 * DAY, JULY + 5 * DAY, JULY + 8 * DAY)
-    *_, last = steps(WINDOWS, BELOW, TWICE, lambda _: verdict_of_model([]), {})
+    *_, last = Rule(BELOW, TWICE).steps(HISTORY, len(WINDOWS))
     assert last.firing == fired
 
 

@@ -24,8 +24,7 @@ def client(store: Store) -> TestClient:
     return TestClient(app_of(FakeView([flights()], decisions=kept, decide=decide)))
 
 
-def test_a_decision_is_kept_with_who_and_why(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+def test_a_decision_is_kept_with_who_and_why(store: Store) -> None:
     asked = client(store)
     said = {"kind": "retirement", "by": " ann ", "why": "it is old", "version": "winter"}
     made = asked.post(PATH, data=said)
@@ -33,7 +32,6 @@ def test_a_decision_is_kept_with_who_and_why(tmp_path: Path) -> None:
     (kept,) = asked.get(PATH).json()["decisions"]
     assert {**kept, "warning": None} == made.json()
     assert (kept["kind"], kept["by"], kept["why"], kept["version"]) == ("retirement", "ann", "it is old", "winter")
-    store.close()
 
 
 def test_a_version_that_nobody_has_seen_is_kept_with_a_warning_that_names_the_nearest(tmp_path: Path) -> None:
@@ -56,14 +54,12 @@ def test_a_version_that_nobody_has_seen_is_kept_with_a_warning_that_names_the_ne
     ],
 )
 def test_what_lacks_something_is_not_kept(
-    tmp_path: Path, path: str, form: dict[str, str], status: int, said: str
+    store: Store, path: str, form: dict[str, str], status: int, said: str
 ) -> None:
-    store = Store(tmp_path)
     asked = client(store)
     answer = asked.post(path, data=form)
     assert (answer.status_code, said in answer.text) == (status, True)
     assert asked.get(PATH).json() == {"decisions": []}
-    store.close()
 
 
 def test_while_the_storage_fails_the_answer_says_to_try_again(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_an_alert_says_what_its_policy_decided_around_it(client: TestClient) -> 
 
 def test_pages_say_the_same_to_people(client: TestClient) -> None:
     shown = page(client, "/models/early/incidents").text
-    assert "What policies decided 2" in shown
+    assert "Policy decisions 2" in shown
     assert "00:00 : does not fire accuracy < 70 % no : accuracy is 80 % (78 % to 82 %), above 70 %" in shown
     (alert,) = [
         one["id"] for one in client.get("/models/late/incidents?format=json").json()["alerts"] if one["policy"] == "low"

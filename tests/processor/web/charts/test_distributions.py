@@ -28,7 +28,7 @@ def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float]
 def test_edges_stand_between_cells_and_single_values_under_theirs() -> None:
     drawn = cells("ks", ("0 – 10", "10 – 20"), [0.4, 0.6], [0.3, 0.7])
     assert [text in drawn for text in (">0</text>", ">10</text>", ">20</text>")] == [True, True, True]
-    assert "10 – 20: was 60 %, is 70 %" in drawn
+    assert "10 – 20: baseline 60 %, window 70 %" in drawn
     assert ">other values</text>" in cells("ks", ("0", "1", "other values"), [0.5, 0.5, 0.0], [0.4, 0.4, 0.2])
 
 
@@ -73,7 +73,7 @@ def test_a_window_beyond_the_bins_is_drawn_on_an_axis_that_holds_both() -> None:
     assert after[:2].tolist() == [0.0, 0.1]
     assert after.sum() == pytest.approx(1.0)
     column = ColumnDrift("feature", "x", "drift", "ks", 100, {})
-    assert "500 – 550: was 0 %" in str(own_range(was, now, column, "x"))
+    assert "500 – 550: baseline 0 %" in str(own_range(was, now, column, "x"))
 
 
 @pytest.mark.parametrize("side", [1, -1])

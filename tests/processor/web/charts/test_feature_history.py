@@ -43,7 +43,7 @@ def test_a_fan_has_an_axis_in_the_features_unit_and_says_each_window() -> None:
     shown = days(1, 2)
     picture = unwrap(fan(shown, {shown[0].window.start: SPREAD}, SPREAD * 2))
     assert re.findall(r'text-anchor="end">(\d+)</text>', picture) == ["0", "50", "100", "150", "200"]
-    assert "1 January 2014: area 50, half 20 to 80, 90 % 0 to 100, too few rows" in picture
+    assert "1 January 2014: area median 50, 50 % 20 to 80, 90 % 0 to 100, too few rows" in picture
     assert "2 January 2014: no value" in picture
     assert picture.count('class="fan-was"') == 2
     assert picture.count('tabindex="-1"') == 2

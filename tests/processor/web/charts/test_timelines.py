@@ -54,7 +54,7 @@ def test_a_gap_is_a_hatch_from_window_to_window_with_words() -> None:
     known = [*model.windows["1mo"][:2], *model.windows["1mo"][4:]]
     row = performance_row("log_loss", known, None)
     shown = timeline_of(known, known[-1], "log_loss", None, model)
-    words = "1 May to 30 June 2013: 2 windows without a prediction"
+    words = "1 May to 30 June 2013: 2 windows without predictions"
     for chart, left, right in (
         (timelines.performance(row, known, known[-1], lambda _: "/", model), 50.0, 352.0),
         (timelines.timeline(shown, lambda _: "/"), 62.0, 792.0),
@@ -67,8 +67,8 @@ def test_a_gap_is_a_hatch_from_window_to_window_with_words() -> None:
         assert hatch[0][2] == words
         assert f"<desc>{words}</desc>" in chart
         assert ', with 1 gap"' in chart
-    assert timelines.window_tooltip(shown, 2).endswith(f"before it {words}")
-    assert ("is-gap", "no window judged") in timelines.legend_of(shown)
+    assert timelines.window_tooltip(shown, 2).endswith(f": {words}")
+    assert ("is-gap", "no evaluated window") in timelines.legend_of(shown)
     whole = timelines.timeline(timeline_of(model.windows["1mo"], None, "log_loss", None, model), None)
     assert 'class="gap"' not in whole
 
@@ -127,7 +127,7 @@ def test_the_row_of_a_timeline_says_what_is_drawn_in_words() -> None:
     timeline = timeline_of(shown, shown[4], "log_loss", None, flights())
     assert timelines.window_tooltip(timeline, 4) == (
         "July 2013: log loss 0.69 (0.54 to 0.84), log loss of a constant 0.6531; score drift 0.9811; "
-        "inputs that drift 33.3 %; predictions 5,348, with outcome 5,134"
+        "drifted inputs 33.3 %; predictions 5,348, with outcome 5,134"
     )
     assert timelines.legend_of(timeline) == [
         ("line beside-line", "log loss of a constant"),

@@ -85,19 +85,16 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse) -> N
     before = client.get(address).text
     assert 'id="lateness"' not in before
     assert (
-        keep_units(
-            "<strong>All windows of the model</strong>: Outcomes take up to 2d: 95 % of 1,200 came within that time. "
-            "A window is final when that time is over.</p>"
-        )
+        keep_units("<strong>All windows of the model</strong>: Outcomes take up to 2d: 95 % of 1,200 arrived within ")
         in before
     )
     chosen.delay = Delay(400, DAY, 5 * DAY, None)
     chosen.label_sla = SlaResult("broken", 7 * DAY * 10**9, 0.95, 0.5, 0.6, 500)
     assert (
         keep_units(
-            '<p class="bad" id="lateness"><strong>This window</strong>: Half of its outcomes came within 1d, '
+            '<p class="bad" id="lateness"><strong>This window</strong>: Half of its outcomes arrived within 1d, '
             "90 % within 5d, some later than 730d. "
-            "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; at least 95 % must.</p>"
+            "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; the agreed minimum is 95 %.</p>"
         )
         in client.get(address).text
     )
@@ -111,13 +108,13 @@ def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(brow
     chosen, address = chosen_window(model)
     chosen.coverage, chosen.delay = 0.5, Delay(400, DAY, 5 * DAY, None)
     found = page(browse(FakeView([model])), address).text
-    assert "so far : Half of its outcomes came within 1d" in found
+    assert "so far : Half of its outcomes arrived within 1d" in found
 
 
 def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(browse: Browse) -> None:
     model = flights()
     body = browse(FakeView([model])).get(chosen_window(model)[1]).text
-    chart = body.partition('aria-label="share of predictions with an outcome, by window"')[2].partition("</svg>")[0]
+    chart = body.partition('aria-label="fraction of predictions with an outcome, by window"')[2].partition("</svg>")[0]
     assert chart.count("<title>") == len(model.windows["1mo"]) == 10
     assert keep_units("June 2013: outcomes of 62 % of 5,311 predictions") in chart
     table = body.partition('id="coverage-values"')[2].partition("</details>")[0]
@@ -147,14 +144,14 @@ def test_missing_values_are_shown_of_features_where_they_changed(browse: Browse)
     assert [(one["feature"], one["baseline"], one["window"]) for one in answer["missing"]] == [("humid", 0.004, 0.25)]
     assert answer["missing"][0]["change"] == 0.25 - 0.004
     body = client.get("/models/flights/data?window=1mo").text
-    assert 'aria-label="missing share of humid, at most 25 %"' in body
+    assert 'aria-label="fraction of missing values of humid, at most 25 %"' in body
     assert 'id="missing-humid"' in body
 
 
 def test_rows_that_were_lost_are_counted_against_what_services_counted(browse: Browse) -> None:
     stretch = (ns(2014, 1, 1, 7), ns(2014, 1, 1, 8))
     counted = page(browse(FakeView([replace(price(), balance=Balance(90.0, 120.0, *stretch))])), "/models/price/data")
-    assert re.search("75 % of 120 counted predictions [^.]*1 January 2014, 07:00 to 08:00", counted.text)
+    assert re.search("75 % of the 120 counted predictions [^.]*1 January 2014, 07:00 to 08:00", counted.text)
     assert "counted predictions" not in page(browse(many()), "/models/price/data").text
 
 

@@ -116,7 +116,7 @@ def test_importance_is_a_column_where_it_is_known(browse: Browse) -> None:
 def test_a_search_that_finds_nothing_says_so(browse: Browse) -> None:
     found = page(browse(many()), JULY + "&q=%3Cb%3E")
     assert features(found) == []
-    assert "None of 9 features has “<b>” in its name" in found.text
+    assert "None of the 9 features has “<b>” in its name" in found.text
     assert "b" not in found.tags
 
 
@@ -171,8 +171,8 @@ def test_slices_that_the_baseline_does_not_know_are_one_line(browse: Browse) -> 
     }
     for address in (JULY, JULY.replace("/drift", "/features/temp")):
         found = page(browse(FakeView([model])), address).text
-        text = found[found.index("Features" if "/drift" in address else "beside the baseline") :]
-        assert "2 slices; the baseline does not know them, so nothing can be compared." in text
+        text = found[found.index("Features" if "/drift" in address else "compared with the baseline") :]
+        assert "2 slices; the baseline does not contain them" in text
         assert "origin=A" not in text
 
 

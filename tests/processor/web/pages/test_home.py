@@ -146,7 +146,7 @@ def test_the_counts_of_states_are_filters(browse: Browse) -> None:
     assert "/?state=healthy" in page(client).links
     assert listed(client, "/?state=healthy") == ["b", "c"]
     assert listed(client, "/?state=silent") == []
-    assert "None of 3 models" in page(client, "/?state=silent").text
+    assert "None of the 3 models" in page(client, "/?state=silent").text
 
 
 def test_a_state_has_a_sign_beside_its_colour(browse: Browse) -> None:
@@ -195,7 +195,7 @@ def test_nobody_is_asked_for_a_team_where_no_model_has_one(browse: Browse) -> No
 def test_the_header_says_up_to_when_windows_are_evaluated_where_some_are_late(browse: Browse) -> None:
     view = FakeView([price()])
     view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)] = 400.0
-    assert "evaluated to 1 January 2014, 08:53" in page(browse(view)).text
+    assert "evaluated up to 1 January 2014, 08:53" in page(browse(view)).text
     view.own[m.DRIFTLINE_EVALUATION_LAG, ((a.DRIFTLINE_WINDOW, "1h"),)] = 59.0
     assert "evaluated to" not in page(browse(view)).text
 

@@ -33,11 +33,11 @@ def drifting() -> ModelView:
 
 def test_incidents_say_since_when_until_when_and_how_they_ended(browse: Browse) -> None:
     text = page(browse(FakeView([drifting()])), "/incidents").text
-    assert "Incidents 2 all 2 open 1 past 1" in text
-    lasting, over = text.index("▲ open"), text.index("✓ over")
+    assert "Incidents 2 all 2 open 1 resolved 1" in text
+    lasting, over = text.index("▲ open"), text.index("✓ resolved")
     assert lasting < over
     assert "The score drifts" in text[lasting:over]
-    assert "2013-08-01 00:00 lasts 1mo" in text[lasting:over]
+    assert "2013-08-01 00:00 ongoing 1mo" in text[lasting:over]
     assert "2013-05-01 00:00 2013-06-30 1mo " in text[over:]
 
 
@@ -57,7 +57,7 @@ def test_a_silence_of_the_past_is_in_page_data_and_report(browse: Browse) -> Non
         }
     ]
     assert silence["ended"] in client.get("/models/flights/report").text
-    assert "no predictions came" in client.get("/models/flights").text, "a mark of the timeline"
+    assert ">no predictions" in client.get("/models/flights").text, "a mark of the timeline"
 
 
 def test_an_incident_leads_to_its_window_on_the_page_that_shows_it(browse: Browse) -> None:
@@ -84,20 +84,20 @@ def test_state_and_kind_choose(browse: Browse) -> None:
     client = browse(FakeView([drifting()]))
     assert "The score drifts" not in page(client, "/incidents?state=past").text
     assert "temp drifts" not in page(client, "/incidents?state=open").text
-    assert "No incident is so." in page(client, "/incidents?kind=labels").text
+    assert "No incident matches the filters." in page(client, "/incidents?kind=labels").text
 
 
 def test_a_model_has_the_incidents_of_all_its_versions_and_of_no_other_model(browse: Browse) -> None:
     other = replace(drifting(), key=ModelKey("other", "1"))
     newer = replace(drifting(), key=ModelKey("flights", "summer", "demo"))
     text = page(browse(FakeView([drifting(), newer, other])), "/models/flights/incidents").text
-    assert "all 4 open 2 past 2" in text
+    assert "all 4 open 2 resolved 2" in text
 
 
 def test_a_model_without_incidents_says_so(browse: Browse) -> None:
     client = browse(FakeView([price()]))
     for address in ("/incidents", "/models/price/incidents"):
-        assert "No incident is known" in page(client, address).text
+        assert "No incidents:" in page(client, address).text
 
 
 def test_fifty_stand_on_a_page_and_the_table_has_all(browse: Browse) -> None:
@@ -177,7 +177,7 @@ def test_drifts_of_a_version_behind_its_first_three_share_a_row_and_nothing_else
 def test_a_row_of_drifts_says_how_many_of_which_size_the_largest_first() -> None:
     one = of_kind("drift", "f", MONTHS[0])
     row = IncidentRow((one, replace(one, size="large"), one, replace(one, size="")))
-    assert row.words == "4 more drifts: 1 large, 2 small, 1 of unknown size"
+    assert row.words == "4 more drifted columns: 1 large, 2 small, 1 of unknown size"
 
 
 def test_what_was_wrong_stands_below_four_rows_of_drift_and_each_drift_keeps_its_address(browse: Browse) -> None:
@@ -188,7 +188,7 @@ def test_what_was_wrong_stands_below_four_rows_of_drift_and_each_drift_keeps_its
     model.interruptions = (Interruption("no_data", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
     client = browse(FakeView([model]))
     found = page(client, "/incidents")
-    assert "9 more drifts: 9 of unknown size" in found.text
+    assert "9 more drifted columns: 9 of unknown size" in found.text
     assert "rows 1 to 5 of 5" in found.text
     assert client.get("/incidents").text.count("<tr") == 1 + 5
     names = [f"incident-{one['name']}" for one in client.get("/incidents?format=json").json()["incidents"]]

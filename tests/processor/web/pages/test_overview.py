@@ -124,20 +124,20 @@ def test_four_numbers_stand_for_a_window_with_what_they_are_read_against() -> No
     told.delay = Delay(400, 12 * 3600, 5 * 86_400, None)
     found = [(one.title, one.value, one.interval, one.beside, one.bad) for one in figures(selected(model), told)]
     assert found == [
-        ("log loss", "0.69", "0.54 to 0.84", "a constant guess 0.64, baseline 0.5", True),
-        ("predicted rate", "14 %", "", "actually 31 % (28 % to 34 %)", False),
+        ("log loss", "0.69", "0.54 to 0.84", "constant prediction 0.64, baseline 0.5", True),
+        ("predicted rate", "14 %", "", "actual rate 31 % (28 % to 34 %)", False),
         ("ROC AUC", "0.68", "0.66 to 0.7", "baseline 0.661", False),
-        ("outcomes known", "96 %", "5,311 of 5,533", "half arrive within 12 hours", False),
+        ("known outcomes", "96 %", "5,311 of 5,533", "half arrive within 12 hours", False),
     ]
 
 
 @pytest.mark.parametrize(
     ("model", "titles"),
     [
-        (price(), ["MAE", "RMSE", "R²", "outcomes known"]),
-        (animals(), ["accuracy", "log loss", "predicted class drift, PSI", "outcomes known"]),
-        (fraud(), ["inputs that drift", "predictions", "outcomes known"]),
-        (learning(), ["inputs that drift", "predictions", "outcomes known"]),
+        (price(), ["MAE", "RMSE", "R²", "known outcomes"]),
+        (animals(), ["accuracy", "log loss", "predicted class drift, PSI", "known outcomes"]),
+        (fraud(), ["drifted inputs", "predictions", "known outcomes"]),
+        (learning(), ["drifted inputs", "predictions", "known outcomes"]),
     ],
     ids=["regression", "multiclass", "without outcomes", "learning"],
 )
@@ -153,7 +153,7 @@ def test_a_ranking_is_read_by_its_lists() -> None:
     told = model.windows["1d"][0]
     told.realized = {name: MetricValue(0.4, 12, "rows") for name in ("ctr", "mrr@10", "ndcg@10", "hit_rate@1")}
     titles = [one.title for one in figures(selected(model), told)]
-    assert titles == ["NDCG@10", "MRR@10", "click rate", "outcomes known"]
+    assert titles == ["NDCG@10", "MRR@10", "click rate", "known outcomes"]
 
 
 def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
@@ -254,7 +254,7 @@ def test_the_timeline_has_one_link_a_window_and_one_stop_of_the_tab_key(browse: 
     block = text[text.index('id="timeline-data">') + 19 :].partition("</script>")[0]
     data = json.loads(block)
     assert len(data["starts"]) == 90
-    assert [row["title"] for row in data["rows"]] == ["log loss", "score drift", "inputs that drift", "predictions"]
+    assert [row["title"] for row in data["rows"]] == ["log loss", "score drift", "drifted inputs", "predictions"]
     assert len(block) < 8_400
 
 
@@ -271,7 +271,7 @@ def test_a_model_without_outcomes_says_so_and_how_to_send_them(browse: Browse) -
 def test_a_model_that_learns_says_what_lacks(browse: Browse) -> None:
     text = page(browse(many()), "/models/churn").text
     assert "No verdict yet" in text
-    assert text.index("10 of 1,000 rows") < text.index("inputs that drift –")
+    assert text.index("10 of 1,000 rows") < text.index("drifted inputs –")
 
 
 def test_a_model_without_a_window_has_an_overview(browse: Browse) -> None:
@@ -298,8 +298,9 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_of_the_window(brow
     chosen.label_sla = SlaResult("broken", 7 * day * 10**9, 0.95, 0.5, 0.6, 500)
     assert (
         keep_units(
-            '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
-            "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; at least 95 % must.</p>"
+            '<p class="bad" id="lateness">Half of its outcomes arrived within 1d, 90 % within 5d, some later than '
+            "730d. Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; "
+            "the agreed minimum is 95 %.</p>"
         )
         in client.get(address).text
     )
@@ -362,12 +363,12 @@ def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse
     rowless = replace(model, rows=0, distributed=812, windows=windows, balance=Balance(90.0, 120.0, *stretch))
     client = browse(FakeView([rowless]))
     said = page(client, "/models/price").text
-    assert "812 rows known from distributions" in said
-    assert re.search("75 % of 120 counted predictions [^.]*1 January 2014, 07:00 to 08:00", said)
+    assert "812 rows received only as distributions" in said
+    assert re.search("75 % of the 120 counted predictions [^.]*1 January 2014, 07:00 to 08:00", said)
     unjoined = [structs.replace(each, outcome_rows=0, realized={}) for each in windows["1d"]]
     without = browse(FakeView([replace(rowless, windows={"1d": unjoined})]))
     assert "distributions" in page(without, "/models/price").text
-    assert "sent none" in page(without, "/models/price/performance").text
+    assert "sent no rows" in page(without, "/models/price/performance").text
     rows = page(browse(FakeView([model])), "/models/price").text
     assert "distributions" not in rows
     assert "counted prediction" not in rows
@@ -417,7 +418,7 @@ def test_a_year_of_days_with_two_hundred_features_is_a_small_page(browse: Browse
 
 @pytest.mark.parametrize("tab", ["", "/drift", "/performance", "/data", "/versions", "/incidents", "/features/temp"])
 def test_each_page_says_that_windows_wait_to_be_judged(browse: Browse, tab: str) -> None:
-    said = "40 windows wait to be judged: what is shown of them may change."
+    said = "40 windows are waiting to be evaluated"
     model = replace(flights(), pending_windows=40, waiting=41)
     assert said in page(browse(FakeView([model])), f"/models/flights{tab}").text
     assert (

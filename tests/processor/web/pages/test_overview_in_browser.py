@@ -172,7 +172,7 @@ def test_arrow_keys_go_along_a_strip_which_is_one_stop(page_at: OpenPage, addres
 def test_the_cursor_in_a_gap_says_what_is_missing_and_a_hatch_shows_it(page_at: OpenPage) -> None:  # noqa: F811
     model = flights()
     whole = timeline_pixels(page_at, model)
-    words = "20 September to 9 October 2013: 20 windows without a prediction"
+    words = "20 September to 9 October 2013: 20 windows without predictions"
     known = model.windows["1d"]
     model.windows["1d"] = [one for one in known if not ns(2013, 9, 20) <= one.window.start < ns(2013, 10, 10)]
     assert timeline_pixels(page_at, model, words) > whole + 200

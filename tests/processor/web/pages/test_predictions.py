@@ -14,8 +14,7 @@ from starlette.testclient import TestClient
 from tests.support.fake_rows import SPAN, TRACE, FakeHistory, FakeKept, FakeLabels, FakeWrong
 from tests.support.fake_view import FakeView, app_of, flights
 from tests.support.html_page import page
-from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, NOON, outcomes
+from tests.support.state_rows import DAY, HOUR, NOON, Opened, outcomes
 from tests.support.state_rows import predictions as rows_of
 
 JAEGER = Links("http://jaeger.example.com/trace/{trace_id}?uiFind={span_id}")
@@ -88,8 +87,8 @@ def test_all_that_is_known_of_an_id_is_shown() -> None:
     for said in ("predicted 0", "score 0.0202", "origin EWR", "temp 81.5", "wind_speed missing", "carrier UA"):
         assert said in found.text
     assert any(link.startswith("/models/flights/features/temp?window=1mo&at=2013-06-02") for link in found.links)
-    told = found.text.partition("Outcomes happened")[2]
-    assert told.index("no: a later one does") < told.index("for winter")
+    told = found.text.partition("Outcomes time")[2]
+    assert told.index("no: a later outcome replaces it") < told.index("for winter")
     answer = client.get(f"{MONTH}&id=UA-5&format=json").json()
     assert [(one["actual"], one["counts"]) for one in answer["outcomes"]] == [("1", False), ("0", True)]
     assert {one["feature"]: one["value"] for one in answer["features"]} == {
@@ -101,7 +100,7 @@ def test_all_that_is_known_of_an_id_is_shown() -> None:
 
 def test_an_id_that_nobody_knows_stays_text() -> None:
     found = client_of().get(f"{MONTH}&id=%3Cscript%3Ealert(1)%3C/script%3E").text
-    assert "No prediction and no outcome of this id is kept" in found
+    assert "No prediction and no outcome with this id is stored" in found
     assert "<script>alert" not in found
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in found
 
@@ -130,14 +129,13 @@ def test_of_very_many_rows_those_to_label_are_chosen_only_when_asked(monkeypatch
 def test_outcomes_that_wait_are_named_with_their_age() -> None:
     client = client_of()
     section = client.get(MONTH).text.partition('<section id="waiting">')[2].partition("</section>")[0]
-    assert "12 outcomes of this model wait for a prediction of their id" in section
+    assert "12 outcomes of this model wait for a prediction with the same id" in section
     assert 'id="waiting-DL-1"' in section
     assert '<time datetime="2013-12-30T17:00:00Z" data-ago>' in section
 
 
 @pytest.mark.slow
-def test_the_store_is_read_by_id_and_by_what_waits(open_state: Open) -> None:
-    state = open_state()
+def test_the_store_is_read_by_id_and_by_what_waits(state: Opened) -> None:
     state.send(
         rows_of(["a"], NOON, [0.9], features={"age": [41.0], "country": ["NL"]}, trace_id=bytes(range(16))),
         rows_of(["a"], NOON + DAY, [0.2], version="2"),

@@ -23,7 +23,7 @@ def test_a_review_names_all_models_by_tier_with_trend_reasons_and_money(tmp_path
         tables = client.get("/review?format=json").json()
     assert "Review of 3 October 2013 to 1 January 2014" in text
     assert text.index("Tier 1") < text.index("Tier 2") < text.index("Tier 3") < text.index("No tier")
-    assert "lost beside the baselines EUR" in text
+    assert "lost compared with the baselines: EUR" in text
     assert "retired, version 7 ann it is old" in text
     assert [one["decision"] for one in tables["decisions"]] == ["retired, version 7"]
     assert len(tables["models"]) == len(tables["trends"]) == 20

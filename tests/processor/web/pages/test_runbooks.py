@@ -24,7 +24,7 @@ PARTS = [
     "How do I recognise it?",
     "What do I do in the first five minutes?",
     "How do I confirm it?",
-    "How do I mend it?",
+    "How do I fix it?",
     "What do I do afterwards?",
 ]
 

@@ -21,7 +21,7 @@ def test_the_scorecard_of_a_model_says_each_grade_in_a_word_and_why(tmp_path: Pa
         text = page(client, "/models/flights/scorecard").text
         found = client.get("/models/flights/scorecard?format=json").json()
     assert "Scorecard 3 October 2013 to 1 January 2014" in text
-    assert "objectives not agreed No objective is set." in text
+    assert "objectives not set No objective is set." in text
     assert "retraining approved <b>ann</b> summer <i>came</i>" in text
     assert {line["subject"]: line["grade"] for line in found["lines"]}["verdict"] == "watch"
     assert found["decisions"][0] | {"time": ""} == {

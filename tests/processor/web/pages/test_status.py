@@ -59,7 +59,7 @@ def test_windows_that_wait_for_some_seconds_are_no_news() -> None:
         (m.DRIFTLINE_PENDING_WINDOWS, ()): 3.0,
         (m.DRIFTLINE_PENDING_WINDOW_AGE, ()): 20.0,
     }
-    assert "Nothing is wrong" in page(client(Health(), FakeView(own=waits)), "/status").text
+    assert "verdict-healthy" in page(client(Health(), FakeView(own=waits)), "/status").classes["problems"]
 
 
 def test_problems_come_first_and_say_whether_data_are_taken() -> None:
@@ -77,8 +77,8 @@ def test_problems_come_first_and_say_whether_data_are_taken() -> None:
 def test_it_counts_what_came_what_waits_and_what_was_sent() -> None:
     text = page(client(Health(), FakeView(own=COUNTED)), "/status").text
     assert "1 January 2014, 08:53 : windows of 1h are 6m40s late" in text
-    assert "windows that wait 12 the longest of them for 1m35s" in text
-    assert "rows kept 57,000 (logs 56,965, traces 35)" in text
+    assert "waiting windows 12 longest wait of a window 1m35s" in text
+    assert "stored rows 57,000 (logs 56,965, traces 35)" in text
     assert "log of accepted requests 3 MiB" in text
     assert "otlp/jaeger 123 4,096 2 0" in text
     assert "grpc 127.0.0.1:4317" in text

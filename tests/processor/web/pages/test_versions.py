@@ -78,7 +78,7 @@ def test_two_versions_are_compared_in_the_same_window(browse: Browse) -> None:
     text = page(client, f"{AT}&compare=version:summer").text
     assert "winter : 5,348 predictions" in text
     assert "summer : 2,674 predictions" in text
-    assert "log loss lower is better 0.6 0.57 to 0.63 0.4 0.38 to 0.42 −0.2 apart" in text
+    assert "log loss lower is better 0.6 0.57 to 0.63 0.4 0.38 to 0.42 −0.2 separate" in text
 
 
 def test_two_windows_are_compared_sorted_by_how_far_features_moved(browse: Browse) -> None:
@@ -101,7 +101,7 @@ def test_scores_in_different_cells_are_drawn_apart(browse: Browse) -> None:
             one.score, cells=("< 0.5", "≥ 0.5"), was=np.array([0.5, 0.5]), now=np.array([0.4, 0.6])
         )
     body = browse(view).get(f"{AT}&compare=version:summer").text
-    assert "Their baselines cut the scores differently" in body
+    assert "The two baselines have different bins" in body
     assert body.count('class="chart"') == 2
 
 
@@ -140,7 +140,7 @@ def test_of_a_moment_without_a_window_the_nearest_is_compared_and_said_once(brow
 
 def test_a_model_of_one_version_and_one_window_has_nothing_to_compare(browse: Browse) -> None:
     text = page(browse(many()), "/models/animals/versions").text
-    assert "nothing to compare with yet" in text
+    assert "nothing to compare yet" in text
 
 
 ROWS = 3_000
@@ -212,7 +212,7 @@ def test_the_page_of_each_version_shows_all_of_them(client: TestClient) -> None:
         assert "version 2 is worse than version 1: error rate" in page
         assert "version 3 cannot be distinguished from version 1 yet" in page
         assert '<span class="badge state-drift">worse</span>' in page
-        assert "without a test" in page
+        assert "not tested" in page
 
 
 def test_metrics_have_the_verdict_and_the_interval_once_for_each_challenger(client: TestClient) -> None:

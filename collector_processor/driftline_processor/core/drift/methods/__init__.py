@@ -1,4 +1,4 @@
-"""The drift methods, one per file: each module of this package with a constant ``METHOD`` is one."""
+"""The drift methods: those in a constant ``METHODS`` of a module of this package are found automatically."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["DECIDING", "METHODS", "Counts", "Kind", "Measured", "Method"]
 
 
 def _load_methods() -> dict[str, Method]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = (import_module(f"{__name__}.{name}") for name in names)
-    return {module.METHOD.name: module.METHOD for module in modules if hasattr(module, "METHOD")}
+    modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    methods = [method for module in modules for method in getattr(module, "METHODS", ())]
+    return {method.name: method for method in sorted(methods, key=lambda method: method.name)}
 
 
 METHODS: dict[str, Method] = _load_methods()

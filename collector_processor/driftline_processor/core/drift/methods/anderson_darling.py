@@ -115,18 +115,20 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(statistic, effect=effect)
 
 
-METHOD = Method(
-    name="anderson_darling",
-    title="Anderson-Darling",
-    symbol="AD",
-    kinds=frozenset({"number"}),
-    least=0.0,
-    greatest=math.inf,
-    unit="A²",
-    source="Scholz and Stephens (1987)",
-    counts=from_counts,
-    p_value=p_value,
-    min_effect=0.07,
-    scaling="grows",
-    rows=True,
+METHODS = (
+    Method(
+        name="anderson_darling",
+        title="Anderson-Darling",
+        symbol="AD",
+        kinds=frozenset({"number"}),
+        least=0.0,
+        greatest=math.inf,
+        unit="A²",
+        source="Scholz and Stephens (1987)",
+        counts=from_counts,
+        p_value=p_value,
+        min_effect=0.07,
+        scaling="grows",
+        rows=True,
+    ),
 )

@@ -66,16 +66,18 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(value, np.minimum(p, cells.p_rare), psi_excess(counts))
 
 
-METHOD = Method(
-    name="chi2",
-    title="chi-square",
-    symbol="χ²",
-    kinds=frozenset({"category", "boolean"}),
-    least=0.0,
-    greatest=math.inf,
-    unit="χ²",
-    source="Pearson (1900); Cochran (1954)",
-    counts=from_counts,
-    min_effect=0.02,
-    scaling="grows",
+METHODS = (
+    Method(
+        name="chi2",
+        title="chi-square",
+        symbol="χ²",
+        kinds=frozenset({"category", "boolean"}),
+        least=0.0,
+        greatest=math.inf,
+        unit="χ²",
+        source="Pearson (1900); Cochran (1954)",
+        counts=from_counts,
+        min_effect=0.02,
+        scaling="grows",
+    ),
 )

@@ -121,19 +121,21 @@ def bound(counts: Counts) -> F64:
     return bound
 
 
-METHOD = Method(
-    name="cramer_von_mises",
-    title="Cramér-von Mises",
-    symbol="CvM",
-    kinds=frozenset({"number"}),
-    least=0.0,
-    greatest=math.inf,
-    unit="T",
-    source="Anderson (1962)",
-    counts=from_counts,
-    p_value=p_value,
-    min_effect=0.03,
-    scaling="grows",
-    rows=True,
-    bound=bound,
+METHODS = (
+    Method(
+        name="cramer_von_mises",
+        title="Cramér-von Mises",
+        symbol="CvM",
+        kinds=frozenset({"number"}),
+        least=0.0,
+        greatest=math.inf,
+        unit="T",
+        source="Anderson (1962)",
+        counts=from_counts,
+        p_value=p_value,
+        min_effect=0.03,
+        scaling="grows",
+        rows=True,
+        bound=bound,
+    ),
 )

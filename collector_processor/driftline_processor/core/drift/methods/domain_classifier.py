@@ -71,17 +71,19 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(area, p, np.maximum(0.0, 2 * area - 1))
 
 
-METHOD = Method(
-    name="domain_classifier",
-    title="domain classifier",
-    symbol="AUC",
-    kinds=frozenset({"embedding"}),
-    least=0.5,
-    greatest=1.0,
-    unit="area under the ROC curve",
-    source="Fisher (1936); Hotelling (1931)",
-    counts=from_counts,
-    min_effect=0.05,
-    symmetric=False,
-    scaling="fades",
+METHODS = (
+    Method(
+        name="domain_classifier",
+        title="domain classifier",
+        symbol="AUC",
+        kinds=frozenset({"embedding"}),
+        least=0.5,
+        greatest=1.0,
+        unit="area under the ROC curve",
+        source="Fisher (1936); Hotelling (1931)",
+        counts=from_counts,
+        min_effect=0.05,
+        symmetric=False,
+        scaling="fades",
+    ),
 )

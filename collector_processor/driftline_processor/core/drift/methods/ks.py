@@ -71,17 +71,19 @@ def bound(counts: Counts) -> F64:
     return greatest - ks(counts.reference, counts.current)
 
 
-METHOD = Method(
-    name="ks",
-    title="Kolmogorov-Smirnov",
-    symbol="KS",
-    kinds=frozenset({"number"}),
-    least=0.0,
-    greatest=1.0,
-    unit="share of rows",
-    source="Smirnov (1939); Hodges (1958)",
-    counts=from_counts,
-    min_effect=0.04,
-    rows=True,
-    bound=bound,
+METHODS = (
+    Method(
+        name="ks",
+        title="Kolmogorov-Smirnov",
+        symbol="KS",
+        kinds=frozenset({"number"}),
+        least=0.0,
+        greatest=1.0,
+        unit="share of rows",
+        source="Smirnov (1939); Hodges (1958)",
+        counts=from_counts,
+        min_effect=0.04,
+        rows=True,
+        bound=bound,
+    ),
 )

@@ -98,19 +98,21 @@ def bound(counts: Counts) -> F64:
     return moments(counts.reference, counts.places).mean_bound + moments(counts.current, counts.places).mean_bound
 
 
-METHOD = Method(
-    name="mean_shift",
-    title="mean shift",
-    symbol="mean",
-    kinds=frozenset({"number"}),
-    least=-math.inf,
-    greatest=math.inf,
-    unit="the feature's",
-    source="Welch (1947); Dixon and Tukey (1968)",
-    counts=from_counts,
-    p_value=p_value,
-    min_effect=0.1,
-    symmetric=False,
-    rows=True,
-    bound=bound,
+METHODS = (
+    Method(
+        name="mean_shift",
+        title="mean shift",
+        symbol="mean",
+        kinds=frozenset({"number"}),
+        least=-math.inf,
+        greatest=math.inf,
+        unit="the feature's",
+        source="Welch (1947); Dixon and Tukey (1968)",
+        counts=from_counts,
+        p_value=p_value,
+        min_effect=0.1,
+        symmetric=False,
+        rows=True,
+        bound=bound,
+    ),
 )

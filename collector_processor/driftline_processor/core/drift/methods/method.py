@@ -195,7 +195,7 @@ class Measured(NamedTuple):
 
 
 class Method(Struct, frozen=True):
-    """One drift method, defined by the constant ``METHOD`` of a module of this package.
+    """One drift method, defined in the constant ``METHODS`` of a module of this package.
 
     Attributes:
         name: Name in YAML, JSON and metrics.
@@ -297,9 +297,9 @@ def counts_of_rows(reference: F64, current: F64, bins: NumberBins) -> Counts:
         current: float64 (m,), not empty; NaN and infinities are removed.
         bins: Bins of the baseline, whose fences are used.
 
-    >>> from .ks import METHOD
+    >>> from .ks import METHODS
     >>> counts = counts_of_rows(np.array([1.0, 2.0, 3.0]), np.array([2.0, 5.0]), NumberBins(np.array([0.0, 9.0])))
-    >>> METHOD.counts(counts).value.tolist()
+    >>> METHODS[0].counts(counts).value.tolist()
     [0.5]
     """
     reference, current = reference[np.isfinite(reference)], current[np.isfinite(current)]

@@ -77,16 +77,18 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(distance, mmd_p_value(sums), distance)
 
 
-METHOD = Method(
-    name="mmd",
-    title="MMD",
-    symbol="MMD",
-    kinds=frozenset({"embedding"}),
-    least=0.0,
-    greatest=2.0,
-    unit="kernel distance",
-    source="Gretton et al. (2012)",
-    counts=from_counts,
-    min_effect=0.05,
-    scaling="fades",
+METHODS = (
+    Method(
+        name="mmd",
+        title="MMD",
+        symbol="MMD",
+        kinds=frozenset({"embedding"}),
+        least=0.0,
+        greatest=2.0,
+        unit="kernel distance",
+        source="Gretton et al. (2012)",
+        counts=from_counts,
+        min_effect=0.05,
+        scaling="fades",
+    ),
 )

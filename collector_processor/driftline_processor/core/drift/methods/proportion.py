@@ -70,16 +70,18 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(grown, p, np.sqrt(np.maximum(0.0, grown**2 - chance)))
 
 
-METHOD = Method(
-    name="proportion",
-    title="proportion",
-    symbol="share",
-    kinds=frozenset({"boolean"}),
-    least=-1.0,
-    greatest=1.0,
-    unit="share of rows",
-    source="Fleiss (1981)",
-    counts=from_counts,
-    min_effect=0.04,
-    symmetric=False,
+METHODS = (
+    Method(
+        name="proportion",
+        title="proportion",
+        symbol="share",
+        kinds=frozenset({"boolean"}),
+        least=-1.0,
+        greatest=1.0,
+        unit="share of rows",
+        source="Fleiss (1981)",
+        counts=from_counts,
+        min_effect=0.04,
+        symmetric=False,
+    ),
 )

@@ -94,17 +94,19 @@ def from_counts(counts: Counts) -> Measured:
     return Measured(_index(counts), effect=psi_excess(counts))
 
 
-METHOD = Method(
-    name="psi",
-    title="PSI",
-    symbol="PSI",
-    kinds=frozenset({"number", "category", "boolean"}),
-    least=0.0,
-    greatest=math.inf,
-    unit="nats",
-    source="Siddiqi (2006)",
-    counts=from_counts,
-    p_value=psi_p_value,
-    min_effect=0.02,
-    scaling="fades",
+METHODS = (
+    Method(
+        name="psi",
+        title="PSI",
+        symbol="PSI",
+        kinds=frozenset({"number", "category", "boolean"}),
+        least=0.0,
+        greatest=math.inf,
+        unit="nats",
+        source="Siddiqi (2006)",
+        counts=from_counts,
+        p_value=psi_p_value,
+        min_effect=0.02,
+        scaling="fades",
+    ),
 )

@@ -11,7 +11,6 @@ import pytest
 from driftline.panes.embedding_projection import AXES, Projection
 from driftline.panes.embedding_projection import WIDTH as FEATURES
 from driftline.tables.table import F64
-from driftline_processor.core.drift import methods as package
 from driftline_processor.core.drift.methods import DECIDING, METHODS, Counts, Measured, Method
 from driftline_processor.core.drift.methods.method import Sums
 from hypothesis import given, settings
@@ -86,7 +85,7 @@ def test_the_methods_are_those_of_the_package() -> None:
 
 @pytest.mark.parametrize("method", ALL)
 def test_a_method_says_what_it_is_and_shows_an_example(method: Method) -> None:
-    module = import_module(f"{package.__name__}.{method.name}")
+    module = import_module(method.counts.__module__)
     assert method.title
     assert method.kinds
     assert method.unit

@@ -13,10 +13,10 @@ from driftline.tables.table import F64, Column
 from driftline_processor.core.drift.coarse_bins import EXPECTED, coarse, parts, pool, pool_but, unexpected
 from driftline_processor.core.drift.methods import METHODS, Counts
 from driftline_processor.core.drift.methods.chi2 import chi2
-from driftline_processor.core.drift.methods.js import js
 from driftline_processor.core.drift.methods.ks import ks, ks_effect
 from driftline_processor.core.drift.methods.method import counts_of_rows
 from driftline_processor.core.drift.methods.psi import psi, psi_null_mean
+from driftline_processor.core.drift.methods.share_distances import js
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from hypothesis import assume, given
 from hypothesis import strategies as st
