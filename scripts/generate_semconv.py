@@ -124,7 +124,7 @@ def prometheus_name(metric: Group) -> str:
     elif unit.startswith("{"):
         suffix = ""
     else:
-        suffix = {"s": "seconds", "By": "bytes", "J": "joules"}[unit]
+        suffix = {"s": "seconds", "By": "bytes"}[unit]
     if suffix:
         name += f"_{suffix}"
     return f"{name}_total" if instrument == "counter" else name

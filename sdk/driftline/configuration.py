@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from driftline.export.endpoint import DEFAULT, DEFAULT_GRPC, is_here
@@ -30,14 +31,7 @@ def set_up_traces(resource: Any, target: Endpoint | None) -> None:
 
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return
-    if _grpc("TRACES", target):
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-
-        exporter: Any = GrpcExporter(**destination("TRACES", target))
-    else:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-        exporter = OTLPSpanExporter(**destination("TRACES", target))
+    exporter = _exporter("trace_exporter", "OTLPSpanExporter", "TRACES", target)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
@@ -57,17 +51,17 @@ def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
 
     if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real provider; the API's placeholder has no shutdown
         return
-    if _grpc("METRICS", target):
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
-
-        exporter: Any = GrpcExporter(**destination("METRICS", target))
-    else:
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-
-        exporter = OTLPMetricExporter(**destination("METRICS", target))
+    exporter = _exporter("metric_exporter", "OTLPMetricExporter", "METRICS", target)
     provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     close_at_exit("metrics", provider.shutdown, provider.force_flush, after_records=True)
+
+
+def _exporter(module: str, name: str, signal: str, target: Endpoint | None) -> Any:
+    """Return an exporter of OpenTelemetry by the protocol of a signal."""
+    protocol = "grpc" if _grpc(signal, target) else "http"
+    exporters = import_module(f"opentelemetry.exporter.otlp.proto.{protocol}.{module}")
+    return getattr(exporters, name)(**destination(signal, target))
 
 
 def _grpc(signal: str, target: Endpoint | None) -> bool:

@@ -112,16 +112,7 @@ def misspelled_models(url: str, models: Collection[str]) -> list[str]:
 
     Empty if the processor does not answer.
     """
-    from driftline_processor.terminal.api_tables import fetch_models  # rich: needed for uploads of outcomes only
-
-    unknown = sorted(models)
-    if len(unknown) > 1:
-        try:
-            answered = fetch_models(lambda path: httpx.get(_address(url) + path, timeout=_WAIT))["models"]
-            unknown = sorted(set(unknown) - {answered_model["model"] for answered_model in answered})
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
-            return []
-    messages = (_misspelled_model(url, name) for name in unknown[:MOST_ASKED])
+    messages = (_misspelled_model(url, name) for name in sorted(models)[:MOST_ASKED])
     # 5: misspelled models reported per upload
     return list(islice(filter(None, messages), 5))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
 """Answer → exit code of the command, for a shell: ``driftline retrain-check ... && ./train.sh``."""
-
-_HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
-_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 
 
 @takes_options
@@ -177,12 +175,13 @@ def days_of(horizon: str) -> float:
     >>> days_of("2w"), days_of("12h")
     (14.0, 0.5)
     """
+    from driftline_processor.config.values import parse_duration
     from driftline_processor.readers.errors import BadInput
 
-    match = _HORIZON.fullmatch(horizon)
-    if match is None or float(match[1]) <= 0:
-        raise BadInput(f"--horizon {horizon}: use hours, days or weeks, such as 30d")
-    return float(match[1]) * _DAYS[match[2]]
+    with suppress(ValueError):
+        if (days := parse_duration(horizon, "d", "h") / timedelta(days=1)) > 0:
+            return days
+    raise BadInput(f"--horizon {horizon}: use hours, days or weeks, such as 30d")
 
 
 def answer_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -236,7 +235,6 @@ def _priced(sheet: Path, runs: Sequence[Mapping[str, Any]], model: str) -> Retra
             run["peak_memory_bytes"],
             run["gpu_seconds"],
             run["gpu_type"] or "",
-            run["energy_joules"],
         )
         for run in runs
         if run["error"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -215,6 +216,11 @@ class AlertStore:
         while self.is_used(id := f"{thread}-{number}-{channel}"):
             number += 1
         return id
+
+    def unused(self, id: str) -> str:
+        """Return an id, with the first number from 2 behind it that makes it an id of no message."""
+        numbered = (id if number == 1 else f"{id}-{number}" for number in itertools.count(1))
+        return next(unused for unused in numbered if not self.is_used(unused))
 
     def has_arrived(self, message: Message) -> bool:
         """Return True if a message, or one that contains it, was delivered, or if it is no longer needed."""

@@ -179,20 +179,12 @@ class Digests:
         lines = [*_lines(known_alerts, _opened_alerts(waiting), changes.models)]
         if lines:
             digest_time = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
-            id = self._new_id(f"{kind}-{name}-{iso_time(digest_time)}")
+            id = self._store.unused(f"{kind}-{name}-{iso_time(digest_time)}")
             facts = collected_facts(kind, lines, now, keys.timezone, changes.page)
             changes.written.append(Message(id, id, name, kind, now, facts))
             changes.deliveries += [Delivery(message.id, now, "collected", f"sent in {id}", id) for message in waiting]
         else:
             changes.deliveries += [Delivery(message.id, now, "expired", "its alert was deleted") for message in waiting]
-
-    def _new_id(self, id: str) -> str:
-        """Return an unused id: after the clock was set back, the same time occurs twice."""
-        number, new_id = 1, id
-        while self._store.is_used(new_id):
-            number += 1
-            new_id = f"{id}-{number}"
-        return new_id
 
     def _later(self, message: Message) -> Message | None:
         """Return a later message about the same alert that was not held; None if there is none."""

@@ -188,7 +188,9 @@ class Orders:
     def _note(self, name: str, id: str, message: Message, changes: Sequence[AlertChange]) -> Order:
         """Return the note that an order exists already, for alerts that join its incident."""
         about = tuple(change.alert.id for change in changes)
-        note = Message(self._new_id(name, id, "joined"), id, name, "joined", self._now, {}, alerts=about)
+        note = Message(
+            self._store.unused(self._first_id(name, id, "joined")), id, name, "joined", self._now, {}, alerts=about
+        )
         reason = f"it was already requested by the alert {message.about[0]}, which is still open"
         return Order(note, delivery=Delivery(note.id, self._now, "collected", reason, message.id))
 
@@ -287,7 +289,8 @@ class Orders:
     ) -> Message:
         changes = sorted(changes, key=lambda one: gravity(one.alert))
         first, *other_changes = changes
-        own_id = self._new_id(name, id, kind)
+        first_id = self._first_id(name, id, kind)
+        own_id = self._store.unused(first_id)
         facts = group_facts(
             kind,
             id,
@@ -295,19 +298,10 @@ class Orders:
             [self._facts(one.kind, one.alert, False) for one in other_changes],
             [self._facts("opened", one, False) for one in sorted(map(self._alerts.__getitem__, lasting), key=gravity)],
         )
-        if kind == "opened" and own_id != self._first_id(name, id, kind):
+        if kind == "opened" and own_id != first_id:
             facts["again"] = True
         about = tuple(change.alert.id for change in changes)
         return Message(own_id, id, name, kind, self._now, facts, alerts=about)
-
-    def _new_id(self, name: str, incident: str, kind: Kind) -> str:
-        """Return the id of a message; numbers of unreadable messages are skipped."""
-        id = first = self._first_id(name, incident, kind)
-        number = 1
-        while self._store.is_used(id):
-            number += 1
-            id = f"{first}-{number}"
-        return id
 
     @staticmethod
     def _first_id(name: str, incident: str, kind: Kind) -> str:

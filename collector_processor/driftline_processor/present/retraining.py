@@ -30,7 +30,6 @@ def run_json(run: TrainingRun) -> dict[str, Any]:
         "peak_memory_bytes": run.peak_memory,
         "gpu_seconds": run.gpu_seconds,
         "gpu_type": run.gpu_type or None,
-        "energy_joules": run.energy,
         "rows": run.rows,
         "epochs": run.epochs,
         "cost": run.cost,

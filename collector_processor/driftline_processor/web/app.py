@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
+from driftline_processor.servers.http_body import MalformedBody
 
 from .answers import FiniteJSON
 from .api import alerts as alerts_api
@@ -99,7 +100,13 @@ def create_app(site: Site) -> Starlette:
             Middleware(EncodedSlashes),
             Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4),
         ],
-        exception_handlers={HTTPException: _sentence, Overloaded: _busy, Exception: _sentence},
+        exception_handlers={
+            HTTPException: _sentence,
+            MalformedBody: _malformed,
+            Overloaded: _busy,
+            ClientDisconnect: lambda _request, _error: Response(status_code=400),
+            Exception: _sentence,
+        },
     )
 
 
@@ -126,6 +133,10 @@ async def _busy(request: Request, error: Exception) -> Response:
     """Answer 503 if the storage is overloaded, without a traceback per request."""
     assert isinstance(error, Overloaded)
     return await _sentence(request, HTTPException(503, str(error), {"Retry-After": retry_after(error)}))
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    return await _sentence(request, HTTPException(400, str(error)))
 
 
 async def _sentence(request: Request, error: Exception) -> Response:

@@ -274,18 +274,8 @@ def record_call(
         FAULTS.swallow("estimator", fault)
     if open_prediction is None:
         return bound(*args, **kwargs)
-    try:
-        result = bound(*args, **kwargs)
-    except BaseException as error:
-        open_prediction.recorder.close(open_prediction.prediction, ABSENT, error)
-        raise
-    answer = result
-    try:
-        answer = open_prediction.answer(result)
-    except Exception as fault:
-        FAULTS.swallow("estimator", fault)
-    open_prediction.recorder.close(open_prediction.prediction, answer)
-    return result
+    recorder, prediction = open_prediction.recorder, open_prediction.prediction
+    return recorder.run(prediction, partial(bound, *args, **kwargs), open_prediction.answer)
 
 
 def _watched_by(

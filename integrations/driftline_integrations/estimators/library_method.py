@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from driftline.capture.absent import ABSENT
+from driftline.capture.prediction import Prediction
 from driftline.faults import FAULTS, logger
 from driftline.integration.recorder import Recorder
 
@@ -36,6 +38,16 @@ class RecordingPlan:
     features: Callable[..., Any]
     read: Callable[..., tuple[Any, Any]] | None = None
     result: Callable[..., Any] | None = None
+
+    def answer(self, prediction: Prediction, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Read score and class from the result of a call; return the result to record."""
+        if self.read is not None:
+            score, predicted = self.read(result, *args, **kwargs)
+            if score is not ABSENT:
+                prediction.score = score
+            if predicted is not ABSENT:
+                prediction.predicted = predicted
+        return result if self.result is None else self.result(result, *args, **kwargs)
 
 
 class LibraryMethod:
@@ -119,25 +131,11 @@ class LibraryMethod:
             FAULTS.swallow("call", fault)
         if place is None or prediction is None:
             return bound(*args, **kwargs)
-        try:
-            result = bound(*args, **kwargs)
-        except BaseException as error:
-            place.recorder.close(prediction, ABSENT, error)
-            raise
-        answer = result
-        try:
-            if place.read is not None:
-                score, predicted = place.read(result, *args, **kwargs)
-                if score is not ABSENT:
-                    prediction.score = score
-                if predicted is not ABSENT:
-                    prediction.predicted = predicted
-            if place.result is not None:
-                answer = place.result(result, *args, **kwargs)
-        except Exception as fault:
-            FAULTS.swallow("call", fault)
-        place.recorder.close(prediction, answer)
-        return result
+        return place.recorder.run(
+            prediction,
+            partial(bound, *args, **kwargs),
+            lambda result: place.answer(prediction, result, args, kwargs),
+        )
 
     @staticmethod
     def _features(place: RecordingPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

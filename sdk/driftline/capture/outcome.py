@@ -74,12 +74,12 @@ class Outcome:
         """Return the attributes of the log record."""
         fields = self.fields()
         slices = fields.pop("slices", {})
-        attributes = {_ATTRIBUTES[name]: value for name, value in fields.items() if value is not None}
+        attributes = {ATTRIBUTES[name]: value for name, value in fields.items() if value is not None}
         of_slices = {f"{a.DRIFTLINE_SLICE_VALUE}.{name}": value for name, value in slices.items()}
         return {a.ML_MODEL_NAME: self.identity.name, **attributes, **of_slices}
 
 
-_ATTRIBUTES = {
+ATTRIBUTES = {
     "id": a.ML_PREDICTION_ID,
     "actual": a.ML_OUTCOME_ACTUAL,
     "time": a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO,

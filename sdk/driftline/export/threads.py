@@ -11,7 +11,7 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from driftline.faults import FAULTS
 
@@ -31,20 +31,8 @@ def start_thread(name: str, run: Callable[..., None], *args: Any) -> threading.T
     return thread
 
 
-class Lock(Protocol):
-    """A lock with a timeout."""
-
-    def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool:
-        """Acquire the lock; return whether that succeeded."""
-        ...
-
-    def release(self) -> None:
-        """Release the lock."""
-        ...
-
-
 @contextmanager
-def hold_lock(lock: Lock, must_end: Callable[[], bool]) -> Iterator[bool]:
+def hold_lock(lock: threading.RLock, must_end: Callable[[], bool]) -> Iterator[bool]:
     """Hold a lock and yield True; yield False if the thread must end first, which the lock's owner may wait for.
 
     >>> with hold_lock(threading.Lock(), lambda: False) as mine, hold_lock(threading.Lock(), lambda: True) as theirs:

@@ -131,6 +131,30 @@ class Recorder:
         except Exception as fault:
             FAULTS.swallow("add", fault)
 
+    def run(self, prediction: Prediction, call: Callable[[], Any], answer: Callable[[Any], Any]) -> Any:
+        """Make a call within an open prediction, and close the prediction with its answer or its error.
+
+        Args:
+            prediction: Prediction of :meth:`open`.
+            call: Call that predicts.
+            answer: Returns the result to record, from the result of the call.
+
+        Returns:
+            The result of the call.
+        """
+        try:
+            result = call()
+        except BaseException as error:
+            self.close(prediction, error=error)
+            raise
+        answered = result
+        try:
+            answered = answer(result)
+        except Exception as fault:
+            FAULTS.swallow("answer", fault)
+        self.close(prediction, answered)
+        return result
+
     def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | str | None = None) -> None:
         """Close a prediction with its result or its error, in the context in which it was opened.
 

@@ -147,12 +147,6 @@ DRIFTLINE_TRAINING_GPU_COUNT: Final = "driftline.training.gpu.count"
 DRIFTLINE_TRAINING_GPU_TYPE: Final = "driftline.training.gpu.type"
 """The type of the GPUs, as named by NVML or the caller. The price per GPU hour depends on it."""
 
-DRIFTLINE_TRAINING_ENERGY: Final = "driftline.training.energy"
-"""The energy in joules that the GPUs of the run, or the processor packages of the machine, used during the run."""
-
-DRIFTLINE_TRAINING_ENERGY_SOURCES: Final = "driftline.training.energy_sources"
-"""The parts whose energy is in `driftline.training.energy`."""
-
 DRIFTLINE_TRAINING_ROWS: Final = "driftline.training.rows"
 """The number of rows that the model was trained on."""
 
@@ -166,7 +160,7 @@ DRIFTLINE_TRAINING_CURRENCY: Final = "driftline.training.currency"
 """The currency of `driftline.training.cost`."""
 
 DRIFTLINE_TRAINING_RESOURCE_COST: Final = "driftline.training.resource_cost"
-"""The cost of one resource of the run; the last part of the key is `machine`, `cpu`, `gpu`, `memory` or `energy`. A prefix: append `.` and the name."""
+"""The cost of one resource of the run; the last part of the key is `machine`, `cpu`, `gpu` or `memory`. A prefix: append `.` and the name."""
 
 DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
 """A result of the training, such as a validation loss; the last part of the key is its name, unchanged. A prefix: append `.` and the name."""

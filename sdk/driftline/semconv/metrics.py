@@ -31,9 +31,6 @@ DRIFTLINE_TRAINING_MEMORY_PEAK: Final = "driftline.training.memory.peak"
 DRIFTLINE_TRAINING_GPU_TIME: Final = "driftline.training.gpu.time"
 """GPU seconds that training runs allocated."""
 
-DRIFTLINE_TRAINING_ENERGY: Final = "driftline.training.energy"
-"""The energy in joules that training runs used, if it is known."""
-
 DRIFTLINE_TRAINING_COST: Final = "driftline.training.cost"
 """The cost of training runs according to their price sheets."""
 
@@ -242,7 +239,6 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_TRAINING_CPU_TIME: Instrument("counter", "s", "driftline_training_cpu_time_seconds_total"),
     DRIFTLINE_TRAINING_MEMORY_PEAK: Instrument("gauge", "By", "driftline_training_memory_peak_bytes"),
     DRIFTLINE_TRAINING_GPU_TIME: Instrument("counter", "s", "driftline_training_gpu_time_seconds_total"),
-    DRIFTLINE_TRAINING_ENERGY: Instrument("counter", "J", "driftline_training_energy_joules_total"),
     DRIFTLINE_TRAINING_COST: Instrument("counter", "{currency}", "driftline_training_cost_total"),
     DRIFTLINE_TRAINING_RESULT_VALUE: Instrument("gauge", "{result}", "driftline_training_result_value"),
     DRIFTLINE_FEATURE_DISTRIBUTION: Instrument("histogram", "{value}", "driftline_feature_distribution"),
@@ -321,7 +317,6 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_TRAINING_CPU_TIME: "CPU seconds of training runs.",
     DRIFTLINE_TRAINING_MEMORY_PEAK: "The peak resident memory of the last training run.",
     DRIFTLINE_TRAINING_GPU_TIME: "GPU seconds that training runs allocated.",
-    DRIFTLINE_TRAINING_ENERGY: "The energy in joules that training runs used, if it is known.",
     DRIFTLINE_TRAINING_COST: "The cost of training runs according to their price sheets.",
     DRIFTLINE_TRAINING_RESULT_VALUE: "A result of the last training run, such as a validation loss.",
     DRIFTLINE_FEATURE_DISTRIBUTION: "The distribution of one numeric feature.",

@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from driftline.batch.conversion import list_of
 from driftline.capture.model_identity import Identity
+from driftline.capture.outcome import ATTRIBUTES
 from driftline.semconv import attributes as a
 from driftline.semconv import events, metrics
 from driftline.tables import column_codec
-from driftline.tables.classes import class_text
 from driftline.tables.table import Column, Text
 from driftline.tables.task import Task
 
@@ -135,32 +135,15 @@ def outcomes(bodies: Iterable[bytes], confirmed: Iterable[tuple[str, Mapping[str
     for record in records(bodies):
         if record.event_name == events.ML_OUTCOME:
             attributes = _attributes(record.attributes)
-            decoded.append(
-                CapturedOutcome(
-                    model=str(attributes[a.ML_MODEL_NAME]),
-                    id=str(attributes[a.ML_PREDICTION_ID]),
-                    actual=attributes.get(a.ML_OUTCOME_ACTUAL),
-                    time=_instant(attributes.get(a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO)),
-                    prediction_time=_instant(attributes.get(a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO)),
-                    weight=attributes.get(a.DRIFTLINE_OUTCOME_WEIGHT),
-                    item=attributes.get(a.DRIFTLINE_OUTCOME_ITEM, ""),
-                    value=attributes.get(a.DRIFTLINE_OUTCOME_VALUE),
-                    retracted=bool(attributes.get(a.DRIFTLINE_OUTCOME_RETRACTED)),
-                    slices={
-                        name.removeprefix(_SLICE): value
-                        for name, value in attributes.items()
-                        if name.startswith(_SLICE)
-                    },
-                )
-            )
-    for model, row in confirmed:
-        time, prediction_time = (_instant(row.get(name)) for name in ("time", "prediction_time"))
-        attributes = {name: row[name] for name in ("weight", "item", "value", "slices") if name in row}
-        retracted = class_text(row.get("retracted")) == "1"
-        decoded.append(
-            CapturedOutcome(model, row["id"], row["actual"], time, prediction_time, retracted=retracted, **attributes)
-        )
-    return decoded
+            fields = {name: attributes.get(key) for name, key in ATTRIBUTES.items() if key in attributes}
+            slices = {name.removeprefix(_SLICE): attributes[name] for name in attributes if name.startswith(_SLICE)}
+            decoded.append(_outcome(attributes[a.ML_MODEL_NAME], {"actual": None, **fields, "slices": slices}))
+    return decoded + [_outcome(model, row) for model, row in confirmed]
+
+
+def _outcome(model: str, fields: Mapping[str, Any]) -> CapturedOutcome:
+    times = {name: _instant(fields[name]) for name in ("time", "prediction_time") if name in fields}
+    return CapturedOutcome(model, **{**fields, **times})
 
 
 def distributions(bodies: Iterable[bytes]) -> list[Distribution]:

@@ -1,9 +1,8 @@
-"""Resource usage of a training run: CPU time, memory, GPUs and energy of this process and its children.
+"""Resource usage of a training run: CPU time, memory and GPUs of this process and its children.
 
-A thread samples once per second, because memory, GPUs and energy counters can only be read while the processes run. A
+A thread samples once per second, because memory and GPUs can only be read while the processes run. A
 value that the platform does not provide is None, never 0.
 """
-# ruff: noqa: N802 - the names of pynvml
 
 from __future__ import annotations
 
@@ -11,19 +10,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from driftline.export.threads import start_thread
 from driftline.faults import FAULTS
 
 SECONDS_BETWEEN_LOOKS = 1.0
 _PROC = Path("/proc")
-_RAPL = Path("/sys/class/powercap")
-_MICROJOULE = 1e-6
-_MILLIJOULE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,86 +31,23 @@ class Measured:
         peak_memory: Maximum resident memory in bytes.
         gpus: Number of GPUs used by this process or its children; 0 for none.
         gpu_type: Type of the first of these; "" for none.
-        energy: Joules by source, ``gpu`` and ``cpu``.
     """
 
     cpu_seconds: float | None = None
     peak_memory: int | None = None
     gpus: int | None = None
     gpu_type: str = ""
-    energy: Mapping[str, float] | None = None
-
-
-class EnergyCounter:
-    """Energy of the CPU packages by RAPL, whose counters wrap around.
-
-    Source: Linux, Documentation/power/powercap/powercap.rst. Only top zones, ``intel-rapl:0``, are a package; most
-    kernels only let root read them.
-
-    Args:
-        folder: Folder of the zones.
-    """
-
-    def __init__(self, folder: Path = _RAPL) -> None:
-        self._zones: dict[Path, tuple[int, int]] = {}
-        self._microjoules = 0
-        for zone in sorted(folder.glob("*-rapl:*")) if folder.is_dir() else ():
-            if zone.name.count(":") > 1:
-                continue
-            now, limit = _number(zone / "energy_uj"), _number(zone / "max_energy_range_uj")
-            if now is not None:
-                self._zones[zone] = (now, limit or 0)
-
-    def look(self) -> None:
-        """Add the energy since the last call."""
-        for zone, (before, limit) in self._zones.items():
-            now = _number(zone / "energy_uj")
-            if now is None:
-                continue
-            self._microjoules += now - before if now >= before else now - before + limit
-            self._zones[zone] = (now, limit)
-
-    @property
-    def joules(self) -> float | None:
-        """Joules so far; None if no counter can be read."""
-        return self._microjoules * _MICROJOULE if self._zones else None
-
-
-class Nvml(Protocol):
-    """The used functions of ``pynvml`` (NVIDIA Management Library, API reference)."""
-
-    def nvmlInit(self) -> Any:
-        """Initialise the library."""
-
-    def nvmlShutdown(self) -> Any:
-        """Shut the library down."""
-
-    def nvmlDeviceGetCount(self) -> int:
-        """Return the number of GPUs."""
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> Any:
-        """Return the handle of a GPU."""
-
-    def nvmlDeviceGetName(self, handle: Any) -> str | bytes:
-        """Return the type of a GPU."""
-
-    def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Iterable[Any]:
-        """Return the processes that compute on a GPU."""
-
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: Any) -> int:
-        """Return the millijoules of a GPU since the driver was loaded."""
 
 
 class GpuWatch:
-    """The GPUs that some processes use, and their energy.
+    """The GPUs that some processes use.
 
     Args:
         nvml: The library; None if it is not installed.
     """
 
-    def __init__(self, nvml: Nvml | None) -> None:
+    def __init__(self, nvml: Any) -> None:
         self._nvml, self._used, self._handles = nvml, set[int](), list[Any]()
-        self._millijoules_at_start: dict[int, int] = {}
         if nvml is None:
             return
         try:
@@ -122,10 +55,6 @@ class GpuWatch:
             self._handles = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())]
         except Exception:  # no driver, or no permission
             self._nvml = None
-            return
-        self._millijoules_at_start = {
-            index: now for index in range(len(self._handles)) if (now := self._millijoules(index))
-        }
 
     def look(self, processes: Iterable[int]) -> None:
         """Record which GPUs these processes use now."""
@@ -134,43 +63,25 @@ class GpuWatch:
         process_ids = set(processes)
         for index, handle in enumerate(self._handles):
             try:
-                running = {
-                    nvmlDeviceGetComputeRunningProcess.pid
-                    for nvmlDeviceGetComputeRunningProcess in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)
-                }
+                running = {process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle)}
             except Exception:  # this GPU does not support it
                 continue
             if running & process_ids:
                 self._used.add(index)
 
-    def close(self) -> tuple[int | None, str, float | None]:
-        """Stop; return the number of used GPUs (None without NVML), their type, and their joules."""
+    def close(self) -> tuple[int | None, str]:
+        """Stop; return the number of used GPUs (None without NVML), and their type."""
         if self._nvml is None:
-            return None, "", None
-        spent = [
-            now - began
-            for index in self._used
-            if (began := self._millijoules_at_start.get(index)) is not None
-            and (now := self._millijoules(index)) is not None
-        ]
+            return None, ""
         kind = self._name(min(self._used)) if self._used else ""
         try:
             self._nvml.nvmlShutdown()
         except Exception:  # the process goes on without
             self._nvml = None
-        is_complete = self._used and len(spent) == len(self._used)
-        return len(self._used), kind, sum(spent) * _MILLIJOULE if is_complete else None
-
-    def _millijoules(self, index: int) -> int | None:
-        try:
-            assert self._nvml is not None
-            return int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handles[index]))
-        except Exception:  # older than Volta
-            return None
+        return len(self._used), kind
 
     def _name(self, index: int) -> str:
         try:
-            assert self._nvml is not None
             name = self._nvml.nvmlDeviceGetName(self._handles[index])
         except Exception:
             return ""
@@ -182,16 +93,14 @@ class Measurement:
 
     Args:
         nvml: NVML module; None = ``pynvml`` if it is installed.
-        energy: Folder of the energy counters.
     """
 
-    def __init__(self, nvml: Nvml | None = None, energy: Path = _RAPL) -> None:
+    def __init__(self, nvml: Any = None) -> None:
         self._stop_event = threading.Event()
         self._began = cpu_seconds_of_tree()
         self._high_water = high_water_mark()
         self._peak = 0
         self._gpus = GpuWatch(nvml or _installed_nvml())
-        self._energy = EnergyCounter(energy)
         self._look()
         self._thread = start_thread("driftline-training", self._run)
 
@@ -205,10 +114,7 @@ class Measurement:
         mark = high_water_mark()
         if mark is not None and (self._high_water is None or mark > self._high_water):
             self._peak = max(self._peak, mark)  # the maximum between two samples, if it was reached during the run
-        count, kind, gpu_energy = self._gpus.close()
-        joules = {"gpu": gpu_energy, "cpu": self._energy.joules}
-        known_joules = {source: value for source, value in joules.items() if value is not None}
-        return Measured(cpu, self._peak or None, count, kind, known_joules or None)
+        return Measured(cpu, self._peak or None, *self._gpus.close())
 
     def _run(self) -> None:
         while not self._stop_event.wait(SECONDS_BETWEEN_LOOKS):
@@ -219,7 +125,6 @@ class Measurement:
             processes = process_tree()
             self._peak = max(self._peak, sum(resident_memory(pid) for pid in processes))
             self._gpus.look(processes)
-            self._energy.look()
         except Exception as error:
             FAULTS.swallow("training measurement", error)
 
@@ -281,17 +186,9 @@ def _statuses() -> Iterable[tuple[int, list[bytes]]]:
             yield int(folder.name), text.rpartition(b")")[2].split()
 
 
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _installed_nvml() -> Nvml | None:
+def _installed_nvml() -> Any:
     try:
         import pynvml
     except Exception:  # not installed, or its library cannot be loaded
         return None
-    nvml: Nvml = pynvml
-    return nvml
+    return pynvml

@@ -7,7 +7,6 @@ A price sheet is a mapping, or a file of JSON or YAML with a mapping::
     cpu_hour: 0.03                     # an hour of one busy core
     gpu_hour: {A100: 2.90, H100: 4.20, other: 1.10}    # or one price for all
     memory_gb_hour: 0.004              # a gigabyte (10^9 bytes) of the maximum memory, for an hour
-    energy_kwh: 0.28
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ from typing import Any
 
 GIGABYTE = 1e9
 HOUR = 3600.0
-KILOWATT_HOUR = 3.6e6
 OTHER = "other"
 """Key of ``gpu_hour`` for types that the sheet does not list."""
 
-_PRICES = ("machine_hour", "cpu_hour", "memory_gb_hour", "energy_kwh")
+_PRICES = ("machine_hour", "cpu_hour", "memory_gb_hour")
 _KEYS = ("currency", "gpu_hour", *_PRICES)
 _LARGEST = 2**20
 """Maximum bytes of a price sheet; a larger file is probably a mistake."""
@@ -46,7 +44,6 @@ class Usage:
         peak_memory: Bytes.
         gpu_seconds: Number of GPUs times seconds.
         gpu_type: Type of its GPUs; "" if unknown.
-        energy: Joules.
     """
 
     seconds: float
@@ -54,7 +51,6 @@ class Usage:
     peak_memory: float | None = None
     gpu_seconds: float | None = None
     gpu_type: str = ""
-    energy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,6 @@ class PriceSheet:
     cpu_hour: float | None = None
     gpu_hour: Mapping[str, float] = field(default_factory=dict)
     memory_gb_hour: float | None = None
-    energy_kwh: float | None = None
 
     def cost(self, usage: Usage) -> Cost | None:
         """Return the cost of a run; None if none of its resources has a price.
@@ -110,7 +105,6 @@ class PriceSheet:
                 _per(memory_hours, GIGABYTE),
                 self.memory_gb_hour,
             ),
-            "energy": (_per(usage.energy, KILOWATT_HOUR), self.energy_kwh),
         }
         parts = {
             name: amount * price for name, (amount, price) in used.items() if amount is not None and price is not None

@@ -197,7 +197,7 @@ class TrainingRun:
         self.cost = None if self._sheet is None else self._sheet.cost(usage)
         if self.cost is not None and self.cost.unpriced:
             self._warn(f"{', '.join(self.cost.unpriced)}: the price or the usage is missing; not included in the cost")
-        attributes = self._attributes(identity, usage, measured, error)
+        attributes = self._attributes(identity, usage, error)
         try:
             if self._span.is_recording():
                 self._span.set_attributes({a.ML_OPERATION_NAME: TRAIN, **attributes})
@@ -218,12 +218,9 @@ class TrainingRun:
             measured.peak_memory,
             None if gpus is None else gpus * seconds,
             sendable(str(self._gpu_type or measured.gpu_type)[:LONGEST_NAME]),
-            None if measured.energy is None else sum(measured.energy.values()),
         )
 
-    def _attributes(
-        self, identity: Identity, usage: Usage, measured: Measured, error: BaseException | None
-    ) -> dict[str, Any]:
+    def _attributes(self, identity: Identity, usage: Usage, error: BaseException | None) -> dict[str, Any]:
         cost = self.cost
         attributes: dict[str, Any] = {
             a.ML_MODEL_NAME: identity.name,
@@ -232,8 +229,6 @@ class TrainingRun:
             a.DRIFTLINE_TRAINING_DURATION: usage.seconds,
             a.DRIFTLINE_TRAINING_CPU_TIME: usage.cpu_seconds,
             a.DRIFTLINE_TRAINING_MEMORY_PEAK: usage.peak_memory,
-            a.DRIFTLINE_TRAINING_ENERGY: usage.energy,
-            a.DRIFTLINE_TRAINING_ENERGY_SOURCES: None if measured.energy is None else tuple(measured.energy),
             a.DRIFTLINE_TRAINING_ROWS: self._rows,
             a.DRIFTLINE_TRAINING_EPOCHS: self._epochs,
             a.ERROR_TYPE: None if error is None or _is_fine(error) else _type_name(error),
@@ -270,15 +265,15 @@ def training_run(
     """Record a training run: its resources, its cost, and measures of its model. A ``with`` block or a decorator.
 
     The run is sent as one span, as metrics, and as a record that ``driftline up`` stores. CPU time and memory are those
-    of this process and its children. GPUs and their energy are read with ``nvidia-ml-py`` if it is installed, the
-    energy of CPUs from RAPL if Linux permits it. Driftline raises nothing, and exceptions of the training are not
+    of this process and its children. GPUs are read with ``nvidia-ml-py`` if it is installed.
+    Driftline raises nothing, and exceptions of the training are not
     caught.
 
     Args:
         model: Name of the model, or the model.
         version: Version that is trained. Default: that of the model.
         price_sheet: Prices, as a mapping or a file of JSON or YAML: ``currency``, ``machine_hour``, ``cpu_hour``,
-            ``gpu_hour`` (one price, or by type), ``memory_gb_hour``, ``energy_kwh``.
+            ``gpu_hour`` (one price, or by type), ``memory_gb_hour``.
         gpus: Number of GPUs of the run, on all machines. Default: the GPUs that this process uses according to NVML.
         gpu_type: Type of the GPUs, for the price sheet. Default: the type according to NVML.
 
@@ -318,7 +313,6 @@ def _count(identity: Identity, attributes: Mapping[str, Any]) -> None:
             a.DRIFTLINE_TRAINING_GPU_TIME,
             attributes_with(a.DRIFTLINE_TRAINING_GPU_TYPE),
         ),
-        (metrics.DRIFTLINE_TRAINING_ENERGY, a.DRIFTLINE_TRAINING_ENERGY, about),
         (metrics.DRIFTLINE_TRAINING_COST, a.DRIFTLINE_TRAINING_COST, attributes_with(a.DRIFTLINE_TRAINING_CURRENCY)),
     ):
         if attribute in attributes:

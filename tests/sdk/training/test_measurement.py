@@ -1,4 +1,4 @@
-"""What a training run takes: CPU, memory, GPUs, energy."""
+"""What a training run takes: CPU, memory, GPUs."""
 # ruff: noqa: N802 - the names of pynvml
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from driftline.training import measurement
-from driftline.training.measurement import EnergyCounter, GpuWatch, Measurement, cpu_seconds_of_tree, process_tree
+from driftline.training.measurement import GpuWatch, Measurement, cpu_seconds_of_tree, process_tree
 
 from tests.support.unwrap import unwrap
 
@@ -31,7 +31,6 @@ class Library:
 
     names: list[str | bytes]
     running: list[list[int]] = field(default_factory=list)
-    millijoules: list[int | None] = field(default_factory=list)
     ended: int = 0
 
     def nvmlInit(self) -> None:
@@ -52,60 +51,16 @@ class Library:
     def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[Process]:
         return [Process(pid) for pid in self.running[handle]]
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:
-        found = self.millijoules[handle]
-        if found is None:
-            raise RuntimeError("Not Supported")
-        return found
 
-
-def rapl(folder: Path, zone: str, microjoules: int, limit: int = 1000) -> Path:
-    """Write a zone of energy counters."""
-    (folder / zone).mkdir(exist_ok=True)
-    (folder / zone / "energy_uj").write_text(f"{microjoules}\n")
-    (folder / zone / "max_energy_range_uj").write_text(f"{limit}\n")
-    return folder
-
-
-def test_energy_counters_begin_anew_at_their_limit(tmp_path: Path) -> None:
-    rapl(tmp_path, "intel-rapl:0", 900)
-    rapl(tmp_path, "intel-rapl:0:0", 5)  # a core, which is in its package already
-    rapl(tmp_path, "intel-rapl:1", 100)
-    counter = EnergyCounter(tmp_path)
-    rapl(tmp_path, "intel-rapl:0", 50)
-    rapl(tmp_path, "intel-rapl:1", 400)
-    counter.look()
-    rapl(tmp_path, "intel-rapl:0", 60)
-    counter.look()
-
-    assert counter.joules == pytest.approx((150 + 300 + 10) * 1e-6)
-
-
-def test_counters_that_cannot_be_read_are_unknown_and_not_zero(tmp_path: Path) -> None:
-    (tmp_path / "intel-rapl:0").mkdir()
-
-    assert EnergyCounter(tmp_path).joules is None
-    assert EnergyCounter(tmp_path / "nowhere").joules is None
-
-
-def test_gpus_on_which_the_processes_compute_are_counted_with_their_energy() -> None:
-    library = Library(["A100", b"A100", "T4"], [[7], [], [99]], [1000, 1000, 1000])
+def test_gpus_on_which_the_processes_compute_are_counted() -> None:
+    library = Library(["A100", b"A100", "T4"], [[7], [], [99]])
     watch = GpuWatch(library)
     watch.look([7, 8])
     library.running[1] = [8]
     watch.look([7, 8])
-    library.millijoules = [61_000, 31_000, 500_000]
 
-    assert watch.close() == (2, "A100", 90.0)
+    assert watch.close() == (2, "A100")
     assert library.ended == 1
-
-
-def test_a_gpu_that_tells_no_energy_makes_the_whole_unknown() -> None:
-    library = Library([b"K80", b"K80"], [[7], [7]], [1000, None])
-    watch = GpuWatch(library)
-    watch.look([7])
-
-    assert watch.close() == (2, "K80", None)
 
 
 def test_without_a_driver_nothing_is_known_of_gpus() -> None:
@@ -116,8 +71,8 @@ def test_without_a_driver_nothing_is_known_of_gpus() -> None:
     watch = GpuWatch(NoDriver([]))
     watch.look([os.getpid()])
 
-    assert watch.close() == (None, "", None)
-    assert GpuWatch(None).close() == (None, "", None)
+    assert watch.close() == (None, "")
+    assert GpuWatch(None).close() == (None, "")
 
 
 @LINUX
@@ -135,8 +90,8 @@ def test_children_belong_to_the_run() -> None:
 
 
 @LINUX
-def test_the_greatest_memory_is_that_of_the_run(tmp_path: Path) -> None:
-    running = Measurement(Library([]), tmp_path)
+def test_the_greatest_memory_is_that_of_the_run() -> None:
+    running = Measurement(Library([]))
     before = sum(map(measurement.resident_memory, process_tree()))
     held = bytearray(b"x" * 100_000_000)
     running._look()
@@ -144,13 +99,13 @@ def test_the_greatest_memory_is_that_of_the_run(tmp_path: Path) -> None:
 
     assert len(held) == 100_000_000
     assert unwrap(found.peak_memory) >= before + 90_000_000
-    assert (found.gpus, found.energy) == (0, None)
+    assert found.gpus == 0
 
 
 def test_where_the_platform_tells_nothing_the_rest_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "_PROC", tmp_path / "none")
     monkeypatch.setitem(sys.modules, "resource", None)
-    found = Measurement(Library([]), tmp_path).close()
+    found = Measurement(Library([])).close()
 
     assert process_tree() == [os.getpid()]
     assert found.cpu_seconds is not None

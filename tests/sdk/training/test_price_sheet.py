@@ -18,17 +18,16 @@ PRICES = {
     "cpu_hour": 0.03,
     "gpu_hour": {"A100": 2.9, "other": 1.1},
     "memory_gb_hour": 0.004,
-    "energy_kwh": 0.25,
 }
-RUN = Usage(7200.0, 4 * 3600.0, 8e9, 2 * 7200.0, "NVIDIA A100-SXM4-80GB", 7.2e6)
+RUN = Usage(7200.0, 4 * 3600.0, 8e9, 2 * 7200.0, "NVIDIA A100-SXM4-80GB")
 
 
 def test_each_resource_has_its_part_of_the_cost() -> None:
     cost = read_price_sheet(PRICES).cost(RUN)
 
     assert cost is not None
-    assert cost.parts == {"machine": 0.8, "cpu": 0.12, "gpu": 11.6, "memory": 0.064, "energy": 0.5}
-    assert (round(cost.amount, 9), cost.currency, cost.unpriced) == (13.084, "EUR", ())
+    assert cost.parts == {"machine": 0.8, "cpu": 0.12, "gpu": 11.6, "memory": 0.064}
+    assert (round(cost.amount, 9), cost.currency, cost.unpriced) == (12.584, "EUR", ())
 
 
 @pytest.mark.parametrize("name", ["prices.json", "prices.yaml"])
@@ -49,11 +48,11 @@ def test_a_gpu_that_no_type_names_has_the_price_of_others_or_none() -> None:
 
 
 def test_what_has_a_price_and_was_not_measured_is_named() -> None:
-    cost = read_price_sheet(PRICES).cost(Usage(3600.0, None, 1e9, 3600.0, "A100", None))
+    cost = read_price_sheet(PRICES).cost(Usage(3600.0, None, 1e9, 3600.0, "A100"))
     other = read_price_sheet({"cpu_hour": 1, "gpu_hour": {"A100": 2}}).cost(Usage(3600.0, 3600.0, None, 3600.0, "T4"))
 
     assert cost is not None
-    assert cost.unpriced == ("cpu", "energy")
+    assert cost.unpriced == ("cpu",)
     assert other is not None
     assert (other.parts, other.unpriced) == ({"cpu": 1.0}, ("gpu",))
 

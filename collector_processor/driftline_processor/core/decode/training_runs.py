@@ -40,7 +40,6 @@ class TrainingRun(Struct, frozen=True):
         cpu_seconds: CPU time; None = unknown, here and below.
         peak_memory: Bytes.
         gpu_seconds: GPUs times seconds.
-        energy: Joules.
         cost: The amount, by the price sheet of the sender.
         parts: Resource → its part of the cost.
         results: Name of a measure → its value; None if it is not a number.
@@ -57,7 +56,6 @@ class TrainingRun(Struct, frozen=True):
     peak_memory: float | None = None
     gpu_seconds: float | None = None
     gpu_type: str = ""
-    energy: float | None = None
     rows: int | None = None
     epochs: float | None = None
     cost: float | None = None
@@ -159,7 +157,6 @@ def _run(
         peak_memory=number(a.DRIFTLINE_TRAINING_MEMORY_PEAK),
         gpu_seconds=number(a.DRIFTLINE_TRAINING_GPU_TIME),
         gpu_type=text(a.DRIFTLINE_TRAINING_GPU_TYPE),
-        energy=number(a.DRIFTLINE_TRAINING_ENERGY),
         rows=None if rows is None else int(min(rows, 2**53)),
         epochs=number(a.DRIFTLINE_TRAINING_EPOCHS),
         cost=cost,

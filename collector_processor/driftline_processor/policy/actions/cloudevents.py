@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
@@ -35,9 +35,6 @@ STRUCTURED: Final = "application/cloudevents+json; charset=utf-8"
 
 _NOT_A_STRING = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 """Characters that are invalid in attributes (section "Type System" of the specification)."""
-
-_HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
-"""Characters that are not encoded in a header (section 3.1.3.2 of the HTTP binding)."""
 
 _log = logging.getLogger("driftline.kafka")
 
@@ -79,11 +76,6 @@ class CloudEvents(HttpAction):
         description="Settings of [librdkafka](https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md),"
         " such as `security.protocol` and `sasl.password`. The values are never shown or logged.",
         examples=['{security.protocol: sasl_ssl, sasl.username: me, sasl.password: "${env:KAFKA_PASSWORD:-none}"}'],
-    )
-    mode: Literal["structured", "binary"] = Field(
-        default="structured",
-        description="Where the attributes of the event are: next to its data in one JSON document, or in headers.",
-        examples=["binary"],
     )
     source: Text = Field(
         default="/driftline",
@@ -151,15 +143,14 @@ class CloudEvents(HttpAction):
 
     def request(self, message: Message) -> Request:
         """Return the event as an HTTP request."""
-        headers, body = self._parts(message, http_attributes)
-        own_headers = {name: value.get_secret_value() for name, value in self.headers.items()}
-        return Request("POST", self.address, content=body, headers={**own_headers, **headers})
+        headers = {name: value.get_secret_value() for name, value in self.headers.items()}
+        headers["content-type"] = STRUCTURED
+        return Request("POST", self.address, content=_json(self._event(message)), headers=headers)
 
     def carry_out(self, message: Message, around: Surroundings) -> str:
         """Send the event and return the receiver's answer."""
         if self.url is not None:
             return super().carry_out(message, around)
-        headers, body = self._parts(message, kafka_attributes)
         options = {name: value.get_secret_value() for name, value in self.options.items()}
         settings = {
             "client.id": "driftline",
@@ -168,18 +159,10 @@ class CloudEvents(HttpAction):
             "enable.idempotence": True,
             "message.timeout.ms": max(1, int(self.timeout.total_seconds() * 1000)),
         }
-        record = {"topic": self.topic, "key": message.alert.encode(), "headers": headers, "value": body}
+        headers = {"content-type": STRUCTURED}
+        event = _json(self._event(message))
+        record = {"topic": self.topic, "key": message.alert.encode(), "headers": headers, "value": event}
         return write_record(settings, record, self.timeout.total_seconds() + 1)
-
-    def _parts(
-        self, message: Message, attributes_of: Callable[[Mapping[str, str]], dict[str, str]]
-    ) -> tuple[dict[str, str], bytes]:
-        """Return the headers and the body of an event."""
-        event = self._event(message)
-        if self.mode == "structured":
-            return {"content-type": STRUCTURED}, _json(event)
-        attributes = {name: value for name, value in event.items() if name not in ("data", "datacontenttype")}
-        return {"content-type": event["datacontenttype"], **attributes_of(attributes)}, _json(event["data"])
 
     def _event(self, message: Message) -> dict[str, Any]:
         """Return the event in the JSON format; repeats of a message have the same attributes."""
@@ -206,24 +189,6 @@ _PRODUCER: Mapping[str, str] = {
     "acks": "remove it: an event is acknowledged by all replicas",
     "message.timeout.ms": "use timeout",
 }
-
-
-def http_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return the HTTP headers of attributes.
-
-    >>> http_attributes({"subject": "Straße %"})
-    {'ce-subject': 'Stra%C3%9Fe%20%25'}
-    """
-    return {f"ce-{name}": quote(value, safe=_HEADER_SAFE) for name, value in attributes.items()}
-
-
-def kafka_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return the Kafka headers of attributes.
-
-    >>> kafka_attributes({"subject": "Straße"})
-    {'ce_subject': 'Straße'}
-    """
-    return {f"ce_{name}": value for name, value in attributes.items()}
 
 
 def write_record(settings: dict[str, Any], record: Mapping[str, Any], seconds: float) -> str:

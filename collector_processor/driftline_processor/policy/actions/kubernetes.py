@@ -40,9 +40,6 @@ _TYPES: Final[Mapping[str, str]] = {
     "strategic": "application/strategic-merge-patch+json",
 }
 
-_OPERATIONS: Final = ("add", "remove", "replace", "test")
-"""Allowed operations of a JSON patch; ``move`` and ``copy`` are not idempotent."""
-
 
 class KubernetesKind(Struct, frozen=True):
     """A kind of resource.
@@ -126,10 +123,10 @@ class Kubernetes(HttpAction):
             "for an `InferenceService`"
         },
     )
-    patch_type: Literal["merge", "json", "strategic"] = Field(
+    patch_type: Literal["merge", "strategic"] = Field(
         default="merge",
         description="The type of `patch`; `strategic` is only for the built-in kinds of Kubernetes.",
-        examples=["json"],
+        examples=["strategic"],
     )
     subresource: Literal["status", "scale"] | None = Field(
         default=None, description="The part of the resource that `patch` changes.", examples=["scale"]
@@ -190,27 +187,7 @@ class Kubernetes(HttpAction):
             yield Problem("traffic", f"is {sum(self.traffic.values())} % in total; the percentages must add up to 100")
 
     def _patch_problems(self, kind: KubernetesKind | None) -> Iterator[Problem]:
-        if self.patch_type == "json":
-            for index, operation in enumerate(self.patch if isinstance(self.patch, list | tuple) else ()):
-                if (
-                    not isinstance(operation, Mapping)
-                    or operation.get("op") not in _OPERATIONS
-                    or "path" not in operation
-                ):
-                    yield Problem(
-                        f"patch.{index}", f"is not an operation; it needs op ({', '.join(_OPERATIONS)}), path and value"
-                    )
-                elif str(operation["path"]).endswith("/-"):
-                    yield Problem(
-                        f"patch.{index}.path",
-                        "appends to the list again at every run; use an index instead of '-', "
-                        "and put a test operation before it",
-                    )
-            if not isinstance(self.patch, list | tuple) or not self.patch:
-                yield Problem(
-                    "patch", "must be a list of operations for patch_type json, such as [{op: replace, path: ...}]"
-                )
-        elif not isinstance(self.patch, Mapping) or not self.patch:
+        if not isinstance(self.patch, Mapping) or not self.patch:
             yield Problem(
                 "patch", "must be a mapping with the new values of the resource, such as {spec: {paused: true}}"
             )

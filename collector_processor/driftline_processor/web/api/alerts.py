@@ -15,8 +15,6 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.told import alert_histories, alert_json
-from driftline_processor.receipts import StorageOutage
-from driftline_processor.servers.http_body import retry_later
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
@@ -46,10 +44,7 @@ def routes(site: Site) -> list[BaseRoute]:
         if form["take_over"] not in ("", "true"):
             raise HTTPException(400, f"take_over={form['take_over'][:40]!r} is not supported; use true, or remove it")
         arguments = request.path_params["alert"], form["by"], form["why"], form["take_over"] == "true"
-        try:
-            acknowledged = await run_in_threadpool(state.notifications.acknowledge, *arguments)
-        except StorageOutage as outage:
-            return retry_later(outage)
+        acknowledged = await run_in_threadpool(state.notifications.acknowledge, *arguments)
         if acknowledged is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
         return _answer(request, state.alerts, acknowledged.id)
@@ -57,12 +52,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def consent(request: Request) -> Response:
         needed = {"by": "add your name", "why": "add the reason", "action": "add the action"}
         form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
-        try:
-            approved = await run_in_threadpool(
-                state.notifications.approve, alert, form["action"], form["by"], form["why"]
-            )
-        except StorageOutage as outage:
-            return retry_later(outage)
+        approved = await run_in_threadpool(state.notifications.approve, alert, form["action"], form["by"], form["why"])
         if approved is None:
             raise HTTPException(
                 404,

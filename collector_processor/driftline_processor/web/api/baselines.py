@@ -8,14 +8,14 @@ from urllib.parse import unquote
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
 from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
-from driftline_processor.receipts import Overloaded
-from driftline_processor.servers.http_body import Body, MalformedBody, receive_body, retry_later
+from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
 from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
 
@@ -25,28 +25,15 @@ MAX_BASELINE = 32 * 2**20
 _PREFIX = b"/v1/baselines/"
 
 
-class _Refused(Exception):  # noqa: N818 - carries an answer
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status = status
-
-
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of baselines. Errors are ``{"error": "a sentence"}``."""
 
     async def baselines(request: Request) -> Response:
-        try:
-            model, version = _named(request)
-            if request.method == "PUT":
-                return await _put(request, site.state.queries.baselines, model, version)
-            key = ModelKey(model, version, request.query_params.get("environment", ""))
-            return await run_in_threadpool(_get, request, site.state.queries.baselines, key)
-        except _Refused as refused:
-            return JSONResponse({"error": str(refused)}, status_code=refused.status)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except Overloaded as overloaded:
-            return retry_later(overloaded)
+        model, version = _named(request)
+        if request.method == "PUT":
+            return await _put(request, site.state.queries.baselines, model, version)
+        key = ModelKey(model, version, request.query_params.get("environment", ""))
+        return await run_in_threadpool(_get, request, site.state.queries.baselines, key)
 
     return [Route("/v1/baselines/{name:path}", baselines, methods=["GET", "PUT"])]
 
@@ -55,17 +42,17 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
     try:
         baseline = await run_in_threadpool(_baseline, await receive_body(request, MAX_BASELINE))
     except TooLarge:
-        raise _Refused(
+        raise HTTPException(
             413, f"the baseline is larger than {MAX_BASELINE >> 20} MiB; baselines usually have a few kilobytes"
         ) from None
     except UnicodeDecodeError:
-        raise _Refused(
+        raise HTTPException(
             400, "a baseline must be JSON in UTF-8; send the file that 'driftline baseline build' writes"
         ) from None
     except (MalformedBody, ValueError) as error:
-        raise _Refused(400, str(error)) from None
+        raise HTTPException(400, str(error)) from None
     if (baseline.model, baseline.version) != (model, version):
-        raise _Refused(
+        raise HTTPException(
             400,
             f"this is the baseline of {_model_title(baseline.model, baseline.version)}, "
             f"not of {_model_title(model, version)}; "
@@ -74,10 +61,10 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
     try:
         future = await run_in_threadpool(shelf.put, baseline)
     except ConfiguredBaselineError as named:
-        raise _Refused(409, str(named)) from None
+        raise HTTPException(409, str(named)) from None
     receipt = await asyncio.wrap_future(future)
     if receipt.rejected:
-        raise _Refused(400, "the baseline cannot be used; build it again")
+        raise HTTPException(400, "the baseline cannot be used; build it again")
     answer = {"model": model, "version": version, "digest": baseline.digest, "rows": baseline.pane.rows}
     return JSONResponse({**answer, "features": len(baseline.bins.features)})
 
@@ -92,7 +79,7 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
     if not {"since", "until"} & request.query_params.keys():
         baseline = shelf.in_force(key)
         if baseline is None:
-            raise _Refused(
+            raise HTTPException(
                 404,
                 f"{_model_title(key.model, key.version)} has no baseline; send one to this address, "
                 "or set it in driftline.yaml",
@@ -100,7 +87,7 @@ def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
         return Response(baseline.baseline.to_json(), media_type="application/json")
     of_then = shelf.of_production(key, moment(request, "since"), moment(request, "until"))
     if of_then is None:
-        raise _Refused(
+        raise HTTPException(
             404,
             f"no rows of {_model_title(key.model, key.version)} were counted in the bins of its baseline "
             "in this period; "
@@ -116,7 +103,7 @@ def _named(request: Request) -> tuple[str, str]:
         unquote(part.decode("ascii", "replace")) for part in raw.partition(b"?")[0].removeprefix(_PREFIX).split(b"/")
     ]
     if not parts[0] or len(parts) > 2:
-        raise _Refused(
+        raise HTTPException(
             404,
             "a baseline is at /v1/baselines/{model}/{version}, both percent-encoded; without a version, "
             "omit the last part",

@@ -15,8 +15,6 @@ from driftline_processor.governance.decisions import KINDS, Decision, decision_j
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import short
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.receipts import StorageOutage
-from driftline_processor.servers.http_body import retry_later
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model
 from driftline_processor.web.site import Site
@@ -50,12 +48,9 @@ def routes(site: Site) -> list[BaseRoute]:
             raise HTTPException(
                 400, f"kind: {form['kind'][:40]!r} is not a kind of decision; {near(form['kind'], KINDS)}"
             )
-        try:
-            decision = await run_in_threadpool(
-                state.decide, model.key.model, form["version"], kind, form["by"], form["why"]
-            )
-        except StorageOutage as outage:
-            return retry_later(outage)
+        decision = await run_in_threadpool(
+            state.decide, model.key.model, form["version"], kind, form["by"], form["why"]
+        )
         return FiniteJSON(
             {**decision_json(decision), "warning": _warning(decision, state.snapshot.named(handle(decision.model)))}
         )

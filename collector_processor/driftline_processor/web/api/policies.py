@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -24,7 +24,7 @@ from driftline_processor.policy.replay import replay_policies, watched_models
 from driftline_processor.policy.told import alert_history, alert_json
 from driftline_processor.present.names import handle
 from driftline_processor.receipts import Overloaded
-from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
+from driftline_processor.servers.http_body import Body, receive_body
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model
 from driftline_processor.web.site import Site
@@ -64,14 +64,10 @@ def routes(site: Site) -> list[BaseRoute]:
         try:
             body = await receive_body(request, MAX_POLICIES)
             return FiniteJSON(await run_in_threadpool(answer, body, request.query_params.get("model", "")))
-        except ClientDisconnect:
-            return Response(status_code=400)
         except TooLarge:
             raise HTTPException(
                 413, f"the policies are larger than {MAX_POLICIES >> 10} KiB; send fewer at a time"
             ) from None
-        except MalformedBody as malformed:
-            raise HTTPException(400, str(malformed)) from None
 
     def answer(body: Body, model: str) -> Mapping[str, Any]:
         policies, all_quiet = _read_policies(body.unpacked())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
+from contextlib import suppress
+from datetime import timedelta
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.config.values import parse_duration
 from driftline_processor.core.retraining.decision import LOSSES, RetrainTerms
 from driftline_processor.present.names import handle
 from driftline_processor.present.retraining import answer_json, gain_json
@@ -20,8 +22,6 @@ from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model, no_window
 from driftline_processor.web.site import Site
 
-_HORIZON = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(h|d|w)")
-_DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0}
 _LONGEST_CURRENCY = 16
 
 
@@ -96,7 +96,7 @@ def _amount(request: Request, name: str, example: str, maximum: float = 1e15) ->
 
 
 def _days(text: str) -> float:
-    match = _HORIZON.fullmatch(text)
-    if match is None or float(match[1]) <= 0:
-        raise HTTPException(400, "horizon must be a number of hours, days or weeks, as in ?horizon=30d")
-    return float(match[1]) * _DAYS[match[2]]
+    with suppress(ValueError):
+        if (days := parse_duration(text, "d", "h") / timedelta(days=1)) > 0:
+            return days
+    raise HTTPException(400, "horizon must be a number of hours, days or weeks, as in ?horizon=30d")

@@ -298,7 +298,7 @@ def _runs_table(gains: Sequence[RetrainGain]) -> Table:
         gains,
         "id=run.id version=run.version",
         time_of("end", "run.end"),
-        *(f"{name}=run.{name}" for name in ("seconds", "cpu_seconds", "gpu_seconds", "peak_memory", "energy", "cost")),
+        *(f"{name}=run.{name}" for name in ("seconds", "cpu_seconds", "gpu_seconds", "peak_memory", "cost")),
         or_null("currency", "run.currency"),
         "loss_before=before loss_after=after loss_reference=reference recovered_share=recovered",
         Key("reason", by=lambda reason: clause(reason) or None),

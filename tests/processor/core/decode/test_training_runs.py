@@ -20,7 +20,6 @@ FULL: dict[str, Any] = {
     "driftline.training.memory.peak": 2_000_000_000,
     "driftline.training.gpu.time": 120.0,
     "driftline.training.gpu.type": "A100",
-    "driftline.training.energy": 5e6,
     "driftline.training.rows": 1000,
     "driftline.training.epochs": 2.5,
     "driftline.training.cost": 12.5,
@@ -41,7 +40,7 @@ def test_a_record_is_a_run() -> None:
     assert (run.id, run.model, run.version, run.environment) == ("r1", "churn", "v2", "production")
     assert (run.start, run.end, run.seconds) == (NOW - 60 * 10**9, NOW, 60.0)
     assert (run.cpu_seconds, run.peak_memory, run.gpu_seconds, run.gpu_type) == (90.5, 2e9, 120.0, "A100")
-    assert (run.energy, run.rows, run.epochs, run.error) == (5e6, 1000, 2.5, "")
+    assert (run.rows, run.epochs, run.error) == (1000, 2.5, "")
     assert (run.cost, run.currency, run.parts, run.results) == (12.5, "EUR", {"gpu": 12.0}, {"validation_loss": 0.25})
     assert decoded.rejected == {}
 
@@ -92,7 +91,6 @@ def test_a_run_that_lacks_what_it_needs_is_rejected_alone(change: dict[str, Any]
         ("driftline.training.cpu.time", "much", "cpu_seconds"),
         ("driftline.training.memory.peak", -5, "peak_memory"),
         ("driftline.training.cost", float("inf"), "cost"),
-        ("driftline.training.energy", [1.0], "energy"),
     ],
 )
 def test_a_value_that_is_none_costs_only_itself(name: str, value: Any, field: str) -> None:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -68,17 +67,6 @@ def test_a_structured_event_is_one_document_of_the_schema() -> None:
     assert asked.json == {**ATTRIBUTES, "data": {"id": ID, **FACTS, "kind": "opened"}}
 
 
-def test_a_binary_event_has_its_attributes_in_headers_and_its_data_as_body() -> None:
-    with service(lambda _: (200, None)) as there:
-        carried_out(NAME, url=there.url, mode="binary", data={"model": "{model}", "tier": "{tier}"})
-    (asked,) = there.asked
-    said = {name.removeprefix("ce-"): value for name, value in asked.headers.items() if name.startswith("ce-")}
-    assert said["subject"] == "ch%22urn%20{state}/eu"
-    named = {**ATTRIBUTES, "subject": said["subject"]}
-    assert {**said, "datacontenttype": asked.headers["content-type"]} == named
-    assert asked.json == {"model": FACTS["model"], "tier": 1}
-
-
 @pytest.mark.parametrize("kind", ["worse", "over"])
 def test_the_type_says_what_became_of_the_alert_and_the_id_which_message_it_is(kind: Any) -> None:
     with service(lambda _: (200, None)) as there, action(NAME, url=there.url) as made:
@@ -89,17 +77,14 @@ def test_the_type_says_what_became_of_the_alert_and_the_id_which_message_it_is(k
     assert (first.json["type"], first.json["id"]) == (f"io.driftline.alert.{kind}", f"{ID}-{kind}")
 
 
-@pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_a_hostile_name_stays_within_its_attribute(mode: str) -> None:
+def test_a_hostile_name_stays_within_its_attribute() -> None:
     with service(lambda _: (200, None)) as there:
-        answer = carried_out(NAME, facts={"model": HOSTILE}, url=there.url, mode=mode)
+        answer = carried_out(NAME, facts={"model": HOSTILE}, url=there.url)
     (asked,) = there.asked
     assert answer.result == "delivered"
-    said = asked.json["subject"] if mode == "structured" else unquote(asked.headers["ce-subject"])
+    said = asked.json["subject"]
     assert said.startswith('Straße "%41"\ufffd\ufffdce-type: x\ufffd\ufffdyyy')
     assert len(said) == 500
-    if mode == "binary":
-        assert asked.headers["ce-type"] == "io.driftline.alert.opened"
 
 
 def test_a_model_without_a_name_is_no_subject() -> None:
@@ -200,25 +185,17 @@ def kafka(producer: Producer, monkeypatch: pytest.MonkeyPatch, **keys: Any) -> C
     return made
 
 
-@pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_over_kafka_the_key_is_the_alert_and_the_headers_say_what_it_is(
-    mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_kafka_the_key_is_the_alert_and_the_headers_say_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     producer = Producer()
-    said = kafka(producer, monkeypatch, mode=mode, data={"model": "{model}"}).carry_out(
-        order(NAME), Surroundings(NO_SOURCES)
-    )
+    said = kafka(producer, monkeypatch, data={"model": "{model}"}).carry_out(order(NAME), Surroundings(NO_SOURCES))
     (written,) = producer.written
     headers = {name: value.decode() for name, value in written["headers"]}
     assert said == "alerts/2, offset 7"
     assert (written["topic"], written["key"]) == ("alerts", ALERT.encode())
-    if mode == "structured":
-        assert headers == {"content-type": "application/cloudevents+json; charset=utf-8"}
-        jsonschema.validate(json.loads(written["value"]), SCHEMA)
-    else:
-        content = {f"ce_{name}": value for name, value in ATTRIBUTES.items() if name != "datacontenttype"}
-        assert headers == {"content-type": "application/json", **content}
-        assert json.loads(written["value"]) == {"model": FACTS["model"]}
+    assert headers == {"content-type": "application/cloudevents+json; charset=utf-8"}
+    event = json.loads(written["value"])
+    jsonschema.validate(event, SCHEMA)
+    assert event["data"] == {"model": FACTS["model"]}
 
 
 @pytest.mark.parametrize(

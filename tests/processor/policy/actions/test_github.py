@@ -1,7 +1,7 @@
 """Runs of GitHub Actions: one a message, in requests that GitHub's published schema takes.
 
-The parts of the schema are those of the bodies of ``actions/create-workflow-dispatch`` and
-``repos/create-dispatch-event`` in https://github.com/github/rest-api-description, version 2022-11-28;
+The parts of the schema are those of the body of ``actions/create-workflow-dispatch`` in
+https://github.com/github/rest-api-description, version 2022-11-28;
 ``return_run_details`` as of
 https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids
 """
@@ -34,15 +34,6 @@ WORKFLOW: dict[str, Any] = {
         "return_run_details": {"type": "boolean"},
     },
 }
-EVENT: dict[str, Any] = {
-    "type": "object",
-    "required": ["event_type"],
-    "additionalProperties": False,
-    "properties": {
-        "event_type": {"type": "string", "minLength": 1, "maxLength": 100},
-        "client_payload": {"type": "object", "additionalProperties": True, "maxProperties": 10},
-    },
-}
 
 
 class GitHub:
@@ -63,16 +54,11 @@ class GitHub:
         assert asked.headers["user-agent"] == "driftline"
         path = asked.path.removeprefix(f"{REPOSITORY}/")
         if asked.method == "GET":
-            events = {"actions/workflows/retrain.yml/runs": "workflow_dispatch", "actions/runs": "repository_dispatch"}
-            assert asked.query["event"] == events[path]
+            assert (path, asked.query["event"]) == ("actions/workflows/retrain.yml/runs", "workflow_dispatch")
             assert asked.query["created"] == ">=1969-12-31T23:00:00Z"
             page, size = int(asked.query["page"]), int(asked.query["per_page"])
             shown = self.runs[(page - 1) * size : page * size]
             return 200, {"total_count": len(self.runs), "workflow_runs": [self._run(name) for name in shown]}
-        if path == "dispatches":
-            jsonschema.validate(asked.json, EVENT)
-            self.runs.insert(0, f"retrain for {asked.json['client_payload']['message']}")
-            return 204, None
         assert path == "actions/workflows/retrain.yml/dispatches"
         jsonschema.validate(asked.json, WORKFLOW)
         name = f"retrain for {asked.json['inputs']['message']}"
@@ -97,14 +83,12 @@ def sent(there: Service, *messages: Message, **more: Any) -> list[Answer]:
 ADDRESS = f"https://github.com/example/churn/actions/runs/{len(f'retrain for {ID}')}"
 
 
-@pytest.mark.parametrize("what", [{"workflow": "retrain.yml"}, {"event": "model-is-degraded"}])
-def test_a_message_starts_one_run_also_where_it_comes_twice(what: dict[str, str]) -> None:
+def test_a_message_starts_one_run_also_where_it_comes_twice() -> None:
     github = GitHub()
     with service(github) as there:
-        answers = sent(there, order(NAME), order(NAME), **what)
-    first = "HTTP 204" if "event" in what else ADDRESS
+        answers = sent(there, order(NAME), order(NAME), workflow="retrain.yml")
     assert [(one.result, one.detail) for one in answers] == [
-        ("delivered", first),
+        ("delivered", ADDRESS),
         ("delivered", f"{ADDRESS} already exists"),
     ]
     assert github.runs == [f"retrain for {ID}"]
@@ -117,26 +101,6 @@ def test_a_workflow_gets_inputs_that_are_text() -> None:
     assert there.asked[-1].json == {
         "ref": "release/7",
         "inputs": {"message": ID, "tier": "1", "until": "", "dry": "true", "model": FACTS["model"]},
-    }
-
-
-def test_an_event_gets_a_payload_of_ten_keys() -> None:
-    with service(GitHub()) as there:
-        sent(there, order(NAME), event="model-is-degraded")
-    assert there.asked[-1].json == {
-        "event_type": "model-is-degraded",
-        "client_payload": {
-            "message": ID,
-            "alert": ALERT,
-            "kind": "opened",
-            "policy": "health",
-            "model": FACTS["model"],
-            "version": "7",
-            "environment": "",
-            "severity": "critical",
-            "since": "2026-11-04T00:00:00Z",
-            "page": "http://127.0.0.1:8780/models/churn?window=1d",
-        },
     }
 
 
@@ -193,13 +157,10 @@ def test_an_answer_that_names_no_runs_starts_none(said: Any) -> None:
 def test_a_dry_run_says_what_would_run_and_asks_nothing() -> None:
     with service(GitHub()) as there:
         (run,) = sent(there, order(NAME), workflow="retrain.yml", dry_run=True)
-        (event,) = sent(there, order(NAME), event="x", payload={"a": "{id}"}, dry_run=True)
     assert there.asked == []
     body = {"ref": "main", "inputs": {"message": ID, "model": FACTS["model"]}}
     assert f"POST {there.url}{REPOSITORY}/actions/workflows/retrain.yml/dispatches" in run.detail
     assert run.detail.endswith(json.dumps(body))
-    assert f"POST {there.url}{REPOSITORY}/dispatches" in event.detail
-    assert event.detail.endswith(json.dumps({"event_type": "x", "client_payload": {"a": ID}}))
 
 
 def test_nobody_there_is_put_off() -> None:

@@ -171,17 +171,13 @@ def test_any_kind_is_patched_and_the_server_says_how_addresses_name_it() -> None
     assert there.asked[-1].headers["content-type"] == "application/strategic-merge-patch+json"
 
 
-def test_operations_and_subresources_are_as_they_are_written() -> None:
+def test_a_subresource_is_patched_in_place_of_the_whole() -> None:
     cluster = Cluster(**{f"{DEPLOYMENTS}/churn": resource(spec={"replicas": 3})})
-    patch = [
-        {"op": "test", "path": "/spec/replicas", "value": 3},
-        {"op": "replace", "path": "/spec/replicas", "value": 0},
-    ]
-    keys: dict[str, Any] = {"kind": "Deployment", "api_version": "apps/v1", "patch": patch, "patch_type": "json"}
+    keys: dict[str, Any] = {"kind": "Deployment", "api_version": "apps/v1", "patch": {"spec": {"replicas": 0}}}
     with service(cluster) as there:
-        first, second = sent(there, order(NAME), order(NAME), subresource="scale", **keys)
-    assert (first[0], second[0]) == ("delivered", "refused")
-    assert there.asked[1].path == f"{DEPLOYMENTS}/churn/scale"
+        ((result, _),) = sent(there, order(NAME), subresource="scale", **keys)
+    assert result == "delivered"
+    assert there.asked[-1].path == f"{DEPLOYMENTS}/churn/scale"
 
 
 def test_facts_stand_in_names_and_patches() -> None:
