@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.recorded_requests import Asked, service
 
 from .peers import Driftline, collector, eventually
 from .rows import predict, tracer
@@ -24,32 +23,16 @@ def backend() -> Iterator[tuple[str, list[str]]]:
     """Listen as a backend does; yield the URL and the names of the spans that have come so far."""
     names: list[str] = []
 
-    class Receive(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            if self.path == "/v1/traces":
-                request = ExportTraceServiceRequest.FromString(body)
-                scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
-                names.extend(span.name for scope in scopes for span in scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def take(asked: Asked) -> tuple[int, None]:
+        if asked.path == "/v1/traces":
+            request = ExportTraceServiceRequest.FromString(asked.unpacked)
+            scopes = [scope for resource in request.resource_spans for scope in resource.scope_spans]
+            names.extend(span.name for scope in scopes for span in scope.spans)
+        return 200, None
 
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", names
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with service(take) as server:
+        server.headers["Content-Type"] = "application/x-protobuf"
+        yield server.url, names
 
 
 def test_beside_a_collector_the_predictions_come_and_the_rest_goes_where_it_went(tmp_path: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterable
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +18,7 @@ from driftline.export.transport import Channel, Delivery, open_channel
 from driftline.privacy.policy import Capture
 
 from tests.support.metric_points import points
+from tests.support.recorded_requests import service
 from tests.support.service import Memory
 
 from .peers import Driftline, collector, eventually, get, prometheus
@@ -103,32 +101,16 @@ def test_prometheus_knows_rows_labels_and_medians(tmp_path: Path) -> None:
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 def test_a_collector_passes_them_on_as_they_are(tmp_path: Path, protocol: str) -> None:
     """Through the stock Collector's own model of the data, which drops what is no valid point."""
-    taken: list[bytes] = []
+    with service(lambda _: (200, None)) as backend:
 
-    class Receive(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path == "/v1/metrics":
-                taken.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+        def taken() -> list[bytes]:
+            return [asked.unpacked for asked in backend.asked if asked.path == "/v1/metrics"]
 
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receive)
-    Thread(target=server.serve_forever, daemon=True).start()
-    backend = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
-        with collector(tmp_path, BACKEND=backend, DRIFTLINE="127.0.0.1:1") as (grpc, http):
+        with collector(tmp_path, BACKEND=backend.url, DRIFTLINE="127.0.0.1:1") as (grpc, http):
             sent = Copied(metrics_channel(f"http://{grpc}" if protocol == "grpc" else f"{http}/v1/metrics", protocol))
             predict(sent)
-            eventually(lambda: len(described(taken)), lambda points: points >= len(described(sent.bodies)))
-    finally:
-        server.shutdown()
-        server.server_close()
-    assert described(taken) == described(sent.bodies)
+            eventually(lambda: len(described(taken())), lambda points: points >= len(described(sent.bodies)))
+    assert described(taken()) == described(sent.bodies)
 
 
 def test_beside_a_collector_distributions_of_rows_that_stay_home_come_and_others_do_not(tmp_path: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import driftline
@@ -19,6 +16,8 @@ from driftline.batch.conversion import list_of
 from driftline.tables.column_codec import strings
 
 from tests.support.facts import Facts, lacking
+from tests.support.recorded_requests import Asked, listening
+from tests.support.recorded_requests import Service as Asking
 from tests.support.service import NOW, Service
 
 NOON = 1_795_176_000_000_000_000
@@ -147,49 +146,29 @@ def test_many_outcomes_share_requests_of_at_most_a_mebibyte(service: Service) ->
     assert max(map(len, service.channel.bodies)) <= 2**20
 
 
-class Receiver(ThreadingHTTPServer):
-    """Takes POSTs, remembers them, and answers what it is told to."""
-
-    daemon_threads = True
+class Receiver(Asking):
+    """Takes documents of outcomes, and answers ``replies`` first."""
 
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
-        self.answers: list[tuple[int, dict[str, Any]]] = []
-        super().__init__(("127.0.0.1", 0), _Take)
+        self.replies: list[tuple[int, dict[str, Any]]] = []
+        super().__init__(self._take)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Take(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        document = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        status, answer = 200, {"accepted": len(document["outcomes"]), "rejected": []}
-        if self.server.answers:
-            status, answer = self.server.answers.pop(0)
+    def _take(self, asked: Asked) -> tuple[int, dict[str, Any]]:
+        status, answer = 200, {"accepted": len(asked.json["outcomes"]), "rejected": []}
+        if self.replies:
+            status, answer = self.replies.pop(0)
         if status == 200:
-            self.server.documents.append({"path": self.path, **document})
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+            self.documents.append({"path": asked.path, **asked.json})
+        return status, answer
 
 
 @contextmanager
 def receiving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     monkeypatch.setattr(outcomes, "sleep", lambda seconds: None)  # noqa: ARG005
-    with Receiver() as receiver:
-        Thread(target=receiver.serve_forever, daemon=True).start()
+    with listening(Receiver()) as receiver:
         monkeypatch.setenv("DRIFTLINE_ENDPOINT", receiver.url)
         yield receiver
-        receiver.shutdown()
 
 
 def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +183,7 @@ def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, mo
     )
     monkeypatch.setattr(outcomes, "CHUNK_ROWS", 2)
     with receiving(monkeypatch) as receiver:
-        receiver.answers = [
+        receiver.replies = [
             (200, {"accepted": 1, "rejected": [{"index": 1, "reason": "time"}]}),
             (200, {"accepted": 0, "rejected": [{"index": 0, "reason": "weight"}], "more_rejected": 7}),
         ]
@@ -229,7 +208,7 @@ def test_outcomes_are_sent_again_until_the_receiver_takes_them(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with receiving(monkeypatch) as receiver:
-        receiver.answers = [(503, {}), (429, {})]
+        receiver.replies = [(503, {}), (429, {})]
         answer = service.model().outcomes([("A-1", 1), ("A-2", True, "2026-11-20T12:00:00Z"), {"id": 3, "actual": "x"}])
 
     assert answer == driftline.Accepted(3)
@@ -242,7 +221,7 @@ def test_outcomes_are_sent_again_until_the_receiver_takes_them(
 
 def test_outcomes_that_are_refused_raise(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving(monkeypatch) as receiver:
-        receiver.answers = [(400, {"error": "the model is missing"})]
+        receiver.replies = [(400, {"error": "the model is missing"})]
         with pytest.raises(
             driftline.Undelivered, match=r"refused the outcomes: 400 Bad Request .*the model is missing"
         ):
@@ -254,7 +233,7 @@ def test_outcomes_that_cannot_be_delivered_raise_and_say_how_many_were(
 ) -> None:
     monkeypatch.setattr(outcomes, "CHUNK_ROWS", 1)
     with receiving(monkeypatch) as receiver:
-        receiver.answers = [(200, {"accepted": 1, "rejected": []}), *[(503, {})] * 5]
+        receiver.replies = [(200, {"accepted": 1, "rejected": []}), *[(503, {})] * 5]
         with pytest.raises(driftline.Undelivered, match="did not accept the outcomes in 5 attempts") as caught:
             service.model().outcomes([("A-1", 1), ("A-2", 1)])
 

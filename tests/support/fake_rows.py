@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from driftline.tables.table import ModelKey
 from driftline_processor.core.labels.sampling import REASONS, Reason
@@ -129,3 +130,8 @@ class FakeHistory(History):
             )
             for at, actual in enumerate(("1", "0"))
         ]
+
+
+def fake_rows() -> dict[str, Any]:
+    """Return the rows of every page."""
+    return {"mispredictions": FakeWrong(), "predictions": FakeKept(), "history": FakeHistory(), "labels": FakeLabels()}

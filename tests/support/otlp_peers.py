@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
@@ -16,6 +13,8 @@ from driftline_processor.otlp.protocol import METHODS, retry_metadata
 from driftline_processor.receipts import Overloaded, Signal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.recorded_requests import Asked, service
 
 from .stock_sdk import names
 
@@ -89,29 +88,14 @@ def grpc_peer(peer: Peer) -> Iterator[str]:
 def http_peer(peer: Peer) -> Iterator[str]:
     """Run a peer behind OTLP over HTTP; yield the name of its exporter."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.headers["content-encoding"] == "gzip":
-                body = gzip.decompress(body)
-            signal: Any = self.path.removeprefix("/base/v1/")
-            headers = {key.lower(): value for key, value in self.headers.items()}
-            self.send_response({"ok": 200, "permanent": 400, "retry": 503}[peer.answer(signal, body, headers)])
-            self.send_header("Retry-After", "2")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answers(asked: Asked) -> tuple[int, None]:
+        signal: Any = asked.path.removeprefix("/base/v1/")
+        return {"ok": 200, "permanent": 400, "retry": 503}[peer.answer(signal, asked.unpacked, asked.headers)], None
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    peer.endpoint = f"http://127.0.0.1:{server.server_port}/base"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield "otlp_http/peer"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with service(answers) as server:
+        server.headers["Retry-After"] = "2"
+        peer.endpoint = f"{server.url}/base"
+        yield "otlp_http/peer"
 
 
 def counted(counters: Counters, metric: str) -> float:

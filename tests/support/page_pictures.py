@@ -22,7 +22,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.support.fake_rows import FakeHistory, FakeKept, FakeLabels, FakeWrong
+from tests.support.fake_rows import fake_rows
 from tests.support.fake_view import NOW, app_of, many
 from tests.support.paths import GOLDEN_FILES
 from tests.support.policy_watch import watched_fleet
@@ -69,11 +69,10 @@ SCENES = {
 @contextmanager
 def serve_scenes() -> Iterator[str]:
     """Serve the pages that pictures are taken of, within a ``with`` block; yields their address."""
-    rows = {"mispredictions": FakeWrong(), "predictions": FakeKept(), "history": FakeHistory(), "labels": FakeLabels()}
     view = many()
     with TemporaryDirectory() as folder, watched_fleet(Path(folder), view.known) as alerts:
         view.alerts = alerts
-        app = app_of(view, rows=rows)
+        app = app_of(view, rows=fake_rows())
         with serve(app) as address:
             yield address
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from driftline.tables.column_codec import strings
 from driftline_processor.core.decode.requests import decode_logs
 
+from .recorded_requests import Service
 from .service import NOW
 
 
-class Receiver(ThreadingHTTPServer):
-    """Takes every request.
-
-    ``bodies``: what came, ``requests``: and where; ``paths``: how many came where; ``keys``: with which API key.
-    """
-
-    daemon_threads = True
+class Receiver(Service):
+    """Takes every request."""
 
     def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self.requests: list[tuple[str, bytes]] = []
-        self.paths: Counter[str] = Counter()
-        self.keys: set[tuple[str, str | None]] = set()
-        super().__init__(("127.0.0.1", 0), _Take)
+        super().__init__(lambda _: (200, None))
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """What came."""
+        return [asked.body for asked in self.asked]
+
+    @property
+    def requests(self) -> list[tuple[str, bytes]]:
+        """What came, and where."""
+        return [(asked.path, asked.body) for asked in self.asked]
+
+    @property
+    def paths(self) -> Counter[str]:
+        """How many came where."""
+        return Counter(asked.path for asked in self.asked)
 
     def ids(self) -> list[str]:
         """Return the prediction ids that arrived, sorted."""
@@ -44,23 +50,6 @@ class Receiver(ThreadingHTTPServer):
             for pair in logs.resource.attributes
             if pair.key == "service.instance.id"
         }
-
-
-class _Take(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.bodies.append(body)
-        self.server.requests.append((self.path, body))
-        self.server.paths[self.path] += 1
-        self.server.keys.add((self.path, self.headers["api-key"]))
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 def predictions_of(body: bytes) -> list[Any]:

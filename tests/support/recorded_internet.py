@@ -9,18 +9,15 @@ import shutil
 import socketserver
 import ssl
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from tests.support.recorded_requests import Answer, Answers, Asked, Service
-
-Server = TypeVar("Server", bound=socketserver.BaseServer)
+from tests.support.recorded_requests import Answer, Answers, Asked, Service, listening
 
 HOSTS = ("example.com", "*.example.com", "*.atlassian.net", "hooks.slack.com", "slack.com", "events.pagerduty.com")
 """Hosts for which the certificate is good."""
@@ -99,12 +96,14 @@ class Mail(socketserver.ThreadingTCPServer):
         down: Whether it takes nothing for now.
         asked: How often somebody came.
         letters: What came and was taken, in its order.
+        recipients: To whom, in the words of the envelope.
     """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         self.down, self.asked, self.letters = False, 0, list[EmailMessage]()
+        self.recipients: list[str] = []
         super().__init__(("127.0.0.1", 0), _Letter)
 
     @property
@@ -129,30 +128,19 @@ class _Letter(socketserver.StreamRequestHandler):
                 self._say("354 go on")
                 text = b"".join(iter(self.rfile.readline, b".\r\n"))
                 self.server.letters.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(text))
+            elif verb == b"RCPT":
+                self.server.recipients.append(line.decode().strip())
             self._say("221 bye" if verb == b"QUIT" else "250 ok")
 
     def _say(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
 
 
-@contextmanager
-def internet(folder: Path, answers: Answers) -> Iterator[Internet]:
+def internet(folder: Path, answers: Answers) -> AbstractContextManager[Internet]:
     """Be every host elsewhere until the block ends."""
-    yield from _serving(Internet(folder, answers))
+    return listening(Internet(folder, answers))
 
 
-@contextmanager
-def mail() -> Iterator[Mail]:
+def mail() -> AbstractContextManager[Mail]:
     """Take mail until the block ends."""
-    yield from _serving(Mail())
-
-
-def _serving(server: Server) -> Iterator[Server]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return listening(Mail())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import socketserver
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from email.message import Message as EmailMessage
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
+
+Server = TypeVar("Server", bound=socketserver.BaseServer)
 
 
 class Asked(NamedTuple):
@@ -36,6 +40,11 @@ class Asked(NamedTuple):
         return json.loads(self.body)
 
     @property
+    def unpacked(self) -> bytes:
+        """The body without its compression."""
+        return gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
+
+    @property
     def form(self) -> dict[str, tuple[str | None, str, bytes]]:
         """The parts of a form: name → name of the file, type and content."""
         head = f"content-type: {self.headers['content-type']}\r\n\r\n".encode()
@@ -50,7 +59,7 @@ class Asked(NamedTuple):
 
 
 Answers = Callable[[Asked], tuple[int, Any]]
-"""Returns status and JSON of the answer to a request; text and None are sent as they are."""
+"""Returns status and JSON of the answer to a request; bytes, text and None are sent as they are."""
 
 
 class Service(ThreadingHTTPServer):
@@ -93,7 +102,8 @@ class Answer(BaseHTTPRequestHandler):
         asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
         self.server.asked.append(asked)
         status, said = self.server.answers(asked)
-        content = b"" if said is None else said.encode() if isinstance(said, str) else json.dumps(said).encode()
+        text = "" if said is None else said if isinstance(said, str | bytes) else json.dumps(said)
+        content = text.encode() if isinstance(text, str) else text
         self.send_response(status)
         for name, value in self.server.headers.items():
             self.send_header(name, value)
@@ -108,14 +118,18 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def service(answers: Answers) -> Iterator[Service]:
-    """Listen on a free port until the block ends."""
-    found = Service(answers)
-    thread = threading.Thread(target=found.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+def listening(server: Server) -> Iterator[Server]:
+    """Let a server serve until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield found
+        yield server
     finally:
-        found.shutdown()
-        found.server_close()
+        server.shutdown()
+        server.server_close()
         thread.join()
+
+
+def service(answers: Answers) -> AbstractContextManager[Service]:
+    """Listen on a free port until the block ends."""
+    return listening(Service(answers))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from threading import Thread
 
 import pytest
 from driftline.capture.prediction import OPEN
@@ -18,6 +17,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from .receiver import Receiver
+from .recorded_requests import listening
 from .service import NOW, Service
 
 
@@ -77,7 +77,5 @@ def reasons() -> Iterator[Callable[[str], dict[str, int]]]:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """Return a receiver that listens."""
-    with Receiver() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with listening(Receiver()) as server:
         yield server
-        server.shutdown()

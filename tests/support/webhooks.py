@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from tests.support.recorded_requests import Asked, Service, listening
 from tests.support.waiting import wait_until
 
 
@@ -27,7 +24,7 @@ class Call(NamedTuple):
     answered: int
 
 
-class Hook(ThreadingHTTPServer):
+class Hook(Service):
     """Takes POST requests with JSON.
 
     Attributes:
@@ -35,17 +32,19 @@ class Hook(ThreadingHTTPServer):
         status: The answer to what comes next.
     """
 
-    daemon_threads = True
-
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.status = 200
-        super().__init__(("127.0.0.1", 0), _Take)
+        super().__init__(self._take)
+
+    def _take(self, asked: Asked) -> tuple[int, None]:
+        self.calls.append(Call(asked.path, asked.headers.get("idempotency-key", ""), asked.json, self.status))
+        return self.calls[-1].answered, None
 
     @property
     def url(self) -> str:
         """The address of the hook."""
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
+        return f"{super().url}/hook"
 
     @property
     def taken(self) -> list[Call]:
@@ -58,30 +57,6 @@ class Hook(ThreadingHTTPServer):
         return self.taken
 
 
-class _Take(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        answered = self.server.status
-        self.server.calls.append(Call(self.path, self.headers.get("Idempotency-Key", ""), body, answered))
-        self.send_response(answered)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def webhook() -> Iterator[Hook]:
+def webhook() -> AbstractContextManager[Hook]:
     """Listen on a free port until the block ends."""
-    hook = Hook()
-    thread = threading.Thread(target=hook.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield hook
-    finally:
-        hook.shutdown()
-        hook.server_close()
-        thread.join()
+    return listening(Hook())

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from tests.support.facts import Facts, lacking
 from tests.support.receiver import Receiver, predictions_of
+from tests.support.recorded_requests import Asked, service
 from tests.support.service import NOW
 
 HEAD = """
@@ -308,41 +308,27 @@ def test_a_channel_that_cannot_be_made_stops_no_service(environment: dict[str, s
     assert done.stderr.count("driftline: predictions and outcomes are not recorded: ") == 1
 
 
-class NotReady(BaseHTTPRequestHandler):
-    """An ingress without a route for logs, once: as while something is rolled out."""
-
-    server: Any
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        first = self.path == "/v1/logs" and not self.server.bodies
-        if self.path == "/v1/logs":
-            self.server.bodies.append(body)
-        self.send_response(404 if first else 200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 def test_one_404_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
-    with ThreadingHTTPServer(("127.0.0.1", 0), NotReady) as server:
-        server.daemon_threads = True
-        server.bodies = []  # type: ignore[attr-defined]
-        Thread(target=server.serve_forever, daemon=True).start()
-        script = """
-            score({"id": "a"}); churn.outcome("a", 1)
-            print(driftline.flush(60))
-            score({"id": "b"}); churn.outcome("b", 1)
-            print(driftline.flush(60))
-        """
-        done = run(script, f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
+    script = """
+        score({"id": "a"}); churn.outcome("a", 1)
+        print(driftline.flush(60))
+        score({"id": "b"}); churn.outcome("b", 1)
+        print(driftline.flush(60))
+    """
+    bodies: list[bytes] = []
+
+    def answers(asked: Asked) -> tuple[int, None]:
+        """Be an ingress without a route for logs, once: as while something is rolled out."""
+        if asked.path == "/v1/logs":
+            bodies.append(asked.body)
+        return 404 if bodies == [asked.body] and asked.path == "/v1/logs" else 200, None
+
+    with service(answers) as server:
+        done = run(script, server.url)
 
     assert (done.returncode, done.stdout) == (0, "True\nTrue\n"), done.stderr
-    accepted = server.bodies[1:]  # type: ignore[attr-defined]
+    accepted = bodies[1:]
     assert [text for body in accepted for table in predictions_of(body) for text in strings(table.id)] == ["a", "b"]
     assert [text for body in accepted for table in decode_logs(body, NOW).outcomes for text in strings(table.id)] == [
         "a",

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.support.paths import ROOT
 from tests.support.receiver import Receiver
+from tests.support.recorded_requests import listening
 
 collect_ignore = ["shop.py", "tasks.py"]  # they set up telemetry for the whole process, as services do
 
@@ -48,10 +48,8 @@ class Books(Receiver):
 
 @pytest.fixture
 def books() -> Iterator[Books]:
-    with Books() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with listening(Books()) as server:
         yield server
-        server.shutdown()
 
 
 def environment(books: Books, more: Mapping[str, str] = {}) -> dict[str, str]:

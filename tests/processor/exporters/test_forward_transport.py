@@ -6,12 +6,10 @@ import gzip
 import shutil
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,8 @@ from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
+from tests.support.recorded_requests import Asked, Service, listening
+
 PARTIAL = ExportLogsServiceResponse(
     partial_success=ExportLogsPartialSuccess(rejected_log_records=2, error_message="too old")
 ).SerializeToString()
@@ -32,36 +32,14 @@ PARTIAL = ExportLogsServiceResponse(
 @contextmanager
 def http_server(
     code: int, body: bytes = b"", headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None
-) -> Iterator[tuple[int, list[tuple[str, dict[str, str], bytes]]]]:
+) -> Iterator[tuple[int, list[Asked]]]:
     """An HTTP server that always answers the same; yields its port and what it was sent."""
-    requests: list[tuple[str, dict[str, str], bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            sent = self.rfile.read(int(self.headers["content-length"]))
-            requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}, sent))
-            self.send_response(code)
-            for key, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), Handler)
+    server = Service(lambda _: (code, body))
+    server.headers = headers or {}
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server.server_port, requests
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with listening(server):
+        yield server.server_port, server.asked
 
 
 def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
@@ -104,7 +82,7 @@ def test_what_http_sends(compression: str | None) -> None:
     with http_server(200) as (port, requests):
         keys: dict[str, Any] = {"compression": compression, "headers": {"X-Tenant": "ours", "Api-Key": "s3cret"}}
         over_http(f"http://127.0.0.1:{port}/api/v1/otlp/", **keys)
-    [(path, headers, body)] = requests
+    [(_, path, _, headers, body)] = requests
     assert path == "/api/v1/otlp/v1/logs"
     assert (headers["content-type"], headers["x-tenant"], headers["api-key"]) == (PROTOBUF, "ours", "s3cret")
     assert headers.get("content-encoding") == ("gzip" if compression == "gzip" else None)
@@ -222,20 +200,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     chain, key = folder / "cert.pem", folder / "key.pem"
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    made: list[str | Path] = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-keyout",
-        key,
-        "-out",
-        chain,
-    ]
+    made = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {chain}".split()
     subprocess.run([*made, *subject], check=True, capture_output=True)
     return chain, key
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from tests.support.metric_requests import metrics_body, sum_of
+from tests.support.running_service import PROTOCOLS, receivers, running
 from tests.support.state_rows import NOON, Clock
 
 KEYS = {
@@ -27,17 +27,8 @@ KEYS = {
 }
 
 
-@contextmanager
-def running(folder: Path, address: str = "127.0.0.1:0") -> Iterator[Service]:
-    anywhere = {"endpoint": "127.0.0.1:0"}
-    receivers = {"otlp": {"protocols": {"grpc": anywhere, "http": {"endpoint": address}}}}
-    tree = {"receivers": receivers, "web": anywhere, "storage": {"directory": folder}, "business": KEYS}
-    service = Service(Config.model_validate(tree))
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
+def counting(folder: Path, address: str = "127.0.0.1:0") -> AbstractContextManager[Service]:
+    return running(folder, **receivers({**PROTOCOLS, "http": {"endpoint": address}}), business=KEYS)
 
 
 class Shop:
@@ -82,13 +73,13 @@ def sums(service: Service) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_what_a_stock_sdk_counts_is_neither_lost_nor_doubled_over_restarts_of_both(tmp_path: Path) -> None:
-    with running(tmp_path) as service:
+    with counting(tmp_path) as service:
         address = str(service.addresses["http"])
         shop = Shop(address)
         shop.sell("NL", 10.0, 20.0)
         shop.sell("BE", 60.0)
         assert sums(service) == {"orders": 3.0, "dutch": 2.0, "basket": 30.0, "open": 3.0}
-    with running(tmp_path, address) as service:
+    with counting(tmp_path, address) as service:
         shop.sell("NL", 50.0)
         assert sums(service) == {"orders": 4.0, "dutch": 3.0, "basket": 35.0, "open": 4.0}
         shop.stop()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.fold import fold
 from driftline.tables.table import ModelKey, PredictionTable
-from driftline_processor.config.schema import Config
 from driftline_processor.core.drift.rule import drift
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.service import Service
@@ -26,6 +24,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.sdk.resources import Resource
 
+from tests.support.running_service import running
 from tests.support.state_rows import baseline, predictions
 
 RNG = np.random.default_rng(11)
@@ -47,26 +46,13 @@ EXPONENTIAL = ExponentialBucketHistogramAggregation()
 FINE = ExplicitBucketHistogramAggregation(sorted([*np.exp(np.linspace(0, 6, 100)), *np.linspace(0.01, 0.99, 99)]))
 
 
-@contextmanager
-def running(folder: Path, known: Baseline | None = BASELINE, **model: Any) -> Iterator[Service]:
+def mapped(folder: Path, known: Baseline | None = BASELINE, **model: Any) -> AbstractContextManager[Service]:
     """Run the processor with the metrics above mapped."""
-    anywhere = {"endpoint": "127.0.0.1:0"}
     keys: dict[str, Any] = {"task": "binary", "windows": ["1mo"], "metrics": METRICS, **model}
     if known is not None:
         known.save(folder / "baseline.json")
         keys["baseline"] = folder / "baseline.json"
-    tree = {
-        "receivers": {"otlp": {"protocols": {"grpc": anywhere, "http": anywhere}}},
-        "web": anywhere,
-        "storage": {"directory": folder / "state"},
-        "models": {"pricing": keys},
-    }
-    service = Service(Config.model_validate(tree))
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
+    return running(folder / "state", models={"pricing": keys})
 
 
 def service_of(service: Service, aggregation: Aggregation, temporality: AggregationTemporality) -> MeterProvider:
@@ -115,7 +101,7 @@ def of_rows() -> Any:
 def test_histograms_of_a_stock_sdk_tell_the_drift_that_rows_tell(
     tmp_path: Path, aggregation: Aggregation, temporality: AggregationTemporality
 ) -> None:
-    with running(tmp_path) as service:
+    with mapped(tmp_path) as service:
         provider = service_of(service, aggregation, temporality)
         for first in range(0, ROWS, 1_000):
             work(provider, slice(first, first + 1_000))

@@ -13,7 +13,7 @@ from driftline_processor.config.values import Keep
 from driftline_processor.core.drift.number_shape import LEVELS
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, OutsideRow
 
-from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
 from tests.support.unwrap import unwrap
 
@@ -37,7 +37,7 @@ def reference() -> F64:
 
 
 @pytest.fixture
-def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
+def filled(open_state: Open, clock: Clock) -> Opened:
     clock.now = MIDNIGHT + 5 * DAY
     state = open_state(churn=Model(windows=("1d",)))
     made = baseline(
@@ -183,7 +183,7 @@ def test_a_label_that_the_baseline_does_not_know_is_out_of_range(filled: Opened)
     assert filled.state.queries.features.outside(KEY, "plan", MIDNIGHT, start) == ()
 
 
-def test_where_no_feature_is_kept_nobody_can_name_the_rows(open_state: Open) -> None:  # noqa: F811
+def test_where_no_feature_is_kept_nobody_can_name_the_rows(open_state: Open) -> None:
     state = open_state(churn=Model(keep_features=Keep(0)))
     state.send(predictions(["a"], features={"age": [1.0]}))
     state.view()

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page
 from starlette.applications import Starlette
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, opened_pages, page_at  # noqa: F401 - fixtures
-from tests.support.fake_rows import RIGHT_TO_LEFT_ID, FakeHistory, FakeKept, FakeLabels, FakeWrong
+from tests.support.fake_rows import RIGHT_TO_LEFT_ID, fake_rows
 from tests.support.fake_view import RIGHT_TO_LEFT, RIGHT_TO_LEFT_FEATURE, FakeView, app_of, many, right_to_left
 from tests.support.policy_watch import Watched, explained_fleet
 from tests.support.serve import serve
@@ -100,12 +100,7 @@ def pages_of(view: FakeView, alerts: AlertStore, watch: Watched | None = None) -
     view.decisions = None if watch is None else watch.audit.decisions
     return app_of(
         view,
-        rows={
-            "mispredictions": FakeWrong(),
-            "predictions": FakeKept(),
-            "history": FakeHistory(),
-            "labels": FakeLabels(),
-        },
+        rows=fake_rows(),
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
         silences={} if watch is None else watch.audit.silences,
     )

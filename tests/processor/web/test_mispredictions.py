@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from tests.support.answer_schema import check_answer
 from tests.support.facts import Facts, lacking
 from tests.support.fake_view import app_of
-from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Opened, column, outcomes, predictions
 
 PATH = "/api/v1/models/churn/mispredictions"
@@ -32,7 +32,7 @@ def client_of(state: Opened, links: Links = NO_LINKS) -> TestClient:
 
 
 @pytest.fixture
-def client(open_state: Open) -> TestClient:  # noqa: F811
+def client(open_state: Open) -> TestClient:
     state = open_state(churn=Model(slices=("country",)))
     state.send(
         predictions(
@@ -64,7 +64,7 @@ def test_the_worst_come_first_with_their_traces_in_any_spelling_of_what_happened
     assert answer["rows"][1]["loss"] == pytest.approx(0.8)
 
 
-def test_each_row_leads_to_its_trace_where_there_is_one(open_state: Open) -> None:  # noqa: F811
+def test_each_row_leads_to_its_trace_where_there_is_one(open_state: Open) -> None:
     state = open_state(churn=Model(team="payments", tier=1))
     state.send(predictions(["a"], [NOON], [0.9], trace_id=TRACE), outcomes(["a"], ["0"], NOON + DAY))
     state.send(predictions(["b"], [NOON + 1], [0.8]), outcomes(["b"], ["0"], NOON + DAY))
@@ -163,7 +163,7 @@ def test_what_was_corrected_is_wrong_no_more(state: Opened) -> None:
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
-def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:  # noqa: F811
+def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:
     rng = np.random.default_rng(3)
     classes = {"binary": ("0", "1"), "multiclass": ("0", "1", "2"), "regression": ()}[kind]
     task = Task(kind, classes, "1" if kind == "binary" else "")
@@ -195,7 +195,7 @@ def test_a_state_without_rows_has_none(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_remembered_until_a_row_comes_is_corrected_or_goes(
-    open_state: Open,  # noqa: F811
+    open_state: Open,
 ) -> None:
     state, key = open_state(), ModelKey("churn", "1")
 

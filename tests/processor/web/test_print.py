@@ -10,7 +10,7 @@ from driftline_processor.present.links import Links
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import OpenPage, chromium, needs_chromium, page_at  # noqa: F401 - fixtures
-from tests.support.fake_rows import FakeHistory, FakeKept, FakeLabels, FakeWrong
+from tests.support.fake_rows import fake_rows
 from tests.support.fake_view import app_of, many
 from tests.support.serve import serve
 from tests.support.wide_models import wide
@@ -66,12 +66,7 @@ def address() -> Iterator[str]:
     view.known.append(wide(200, 365))
     app = app_of(
         view,
-        rows={
-            "mispredictions": FakeWrong(),
-            "predictions": FakeKept(),
-            "history": FakeHistory(),
-            "labels": FakeLabels(),
-        },
+        rows=fake_rows(),
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
     )
     with serve(app) as url:

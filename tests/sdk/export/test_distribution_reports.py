@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from threading import Thread
 
 import pytest
@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from tests.support.facts import lacking
 from tests.support.metric_points import points
 from tests.support.receiver import Receiver
+from tests.support.recorded_requests import Asked, service
 from tests.support.service import Service, returns
 from tests.support.unwrap import unwrap
 
@@ -132,13 +133,11 @@ def test_parent_and_forked_child_each_report_their_own_rows_from_their_own_start
 def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_the_end(receiver: Receiver) -> None:
     let_go = threading.Event()
 
-    class Hang(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            let_go.wait(600)
+    def hang(_: Asked) -> tuple[int, None]:
+        let_go.wait(600)
+        return 200, None
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Hang) as hung:
-        hung.daemon_threads = True
-        Thread(target=hung.serve_forever, daemon=True).start()
+    with service(hang) as hung:
         script = """
             from driftline.export.pipeline import pipeline_of
             records, distributions = pipeline_of(None), pipeline_of(None)._reporter

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import grpc
@@ -18,6 +17,8 @@ from driftline.export.transport import ChannelError, Delivery, GrpcChannel, Http
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+
+from tests.support.recorded_requests import Service, service
 
 
 @pytest.mark.parametrize(
@@ -114,45 +115,14 @@ FOR_EVER = 100_000.0
 """Seconds: a test that waits so long for its receiver has failed."""
 
 
-class Receiver(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.answer: tuple[int, dict[str, str]] = (200, {})
-        self.content = b""
-        super().__init__(("127.0.0.1", 0), _Take)
-
-
-class _Take(BaseHTTPRequestHandler):
-    server: Receiver
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-        status, headers = self.server.answer
-        self.send_response(status)
-        for name, value in {"content-length": str(len(self.server.content)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(self.server.content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+def receiver() -> Iterator[Service]:
+    with service(lambda _: (200, None)) as server:
         yield server
-        server.shutdown()
 
 
-def _http(receiver: Receiver, **settings: Any) -> HttpChannel:
-    base = f"http://127.0.0.1:{receiver.server_port}"
-    return HttpChannel(Endpoint(base, f"{base}/v1/logs", **settings))
+def _http(receiver: Service, **settings: Any) -> HttpChannel:
+    return HttpChannel(Endpoint(receiver.url, f"{receiver.url}/v1/logs", **settings))
 
 
 @pytest.mark.slow
@@ -170,22 +140,20 @@ def _http(receiver: Receiver, **settings: Any) -> HttpChannel:
         (500, {}, Delivery("refused", "500 Internal Server Error")),
     ],
 )
-def test_what_an_http_status_means(
-    receiver: Receiver, status: int, headers: dict[str, str], delivery: Delivery
-) -> None:
-    receiver.answer = (status, headers)
+def test_what_an_http_status_means(receiver: Service, status: int, headers: dict[str, str], delivery: Delivery) -> None:
+    receiver.answers, receiver.headers = lambda _: (status, None), headers
     channel = _http(receiver)
 
     assert channel.send(b"body", 60.0) == delivery
     channel.close()
 
 
-def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver: Receiver) -> None:
+def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver: Service) -> None:
     channel = _http(receiver, gzip=True, headers={"api-key": "secret"})
     channel.send(b"body" * 100, 60.0)
     channel.close()
 
-    ((path, headers, body),) = receiver.requests
+    ((_, path, _, headers, body),) = receiver.asked
     assert path == "/v1/logs"
     assert headers["content-type"] == "application/x-protobuf"
     assert headers["content-encoding"] == "gzip"
@@ -194,7 +162,7 @@ def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver:
     assert gzip.decompress(body) == b"body" * 100
 
 
-def test_a_header_that_cannot_be_sent_is_named_by_its_variable_and_not_by_its_value(receiver: Receiver) -> None:
+def test_a_header_that_cannot_be_sent_is_named_by_its_variable_and_not_by_its_value(receiver: Service) -> None:
     channel = _http(receiver, headers={"key": "secret\nx"}, signal="metrics")
 
     assert channel.send(b"body", 60.0) == Delivery(
@@ -202,7 +170,7 @@ def test_a_header_that_cannot_be_sent_is_named_by_its_variable_and_not_by_its_va
     )
 
 
-def test_nobody_listening_over_http_is_unreachable(receiver: Receiver) -> None:
+def test_nobody_listening_over_http_is_unreachable(receiver: Service) -> None:
     receiver.shutdown()
     receiver.server_close()
     channel = _http(receiver)
@@ -319,9 +287,10 @@ def answered(rejected: int, message: str) -> bytes:
     ],
 )
 def test_what_a_receiver_says_of_a_request_that_it_took(
-    receiver: Receiver, export: tuple[_Export, int], content: bytes, delivery: Delivery
+    receiver: Service, export: tuple[_Export, int], content: bytes, delivery: Delivery
 ) -> None:
-    receiver.content = export[0].content = content
+    export[0].content = content
+    receiver.answers = lambda _: (200, content)
     over_http, over_grpc = _http(receiver), _grpc(export[1])
 
     assert over_http.send(b"body", 60.0) == delivery
@@ -330,7 +299,7 @@ def test_what_a_receiver_says_of_a_request_that_it_took(
     over_grpc.close()
 
 
-def test_nobody_listening_over_grpc_is_unreachable(receiver: Receiver) -> None:
+def test_nobody_listening_over_grpc_is_unreachable(receiver: Service) -> None:
     receiver.shutdown()
     receiver.server_close()
     channel = _grpc(receiver.server_port)
@@ -340,7 +309,7 @@ def test_nobody_listening_over_grpc_is_unreachable(receiver: Receiver) -> None:
 
 
 def test_a_proxy_of_the_environment_is_passed_by_for_this_machine(
-    receiver: Receiver, export: tuple[_Export, int], monkeypatch: pytest.MonkeyPatch
+    receiver: Service, export: tuple[_Export, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # discard: nobody listens there
@@ -354,7 +323,7 @@ def test_a_proxy_of_the_environment_is_passed_by_for_this_machine(
     over_grpc.close()
 
 
-def test_a_receiver_elsewhere_is_reached_through_the_proxy(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_receiver_elsewhere_is_reached_through_the_proxy(receiver: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{receiver.server_port}")
     for variable in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(variable, raising=False)
@@ -362,7 +331,7 @@ def test_a_receiver_elsewhere_is_reached_through_the_proxy(receiver: Receiver, m
 
     assert channel.send(b"body", 60.0) == Delivery("delivered")
     channel.close()
-    assert receiver.requests[0][0] == "http://elsewhere.invalid/v1/logs"
+    assert (receiver.asked[0].path, receiver.asked[0].headers["host"]) == ("/v1/logs", "elsewhere.invalid")
 
 
 @pytest.mark.parametrize(

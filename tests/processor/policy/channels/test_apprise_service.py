@@ -10,8 +10,8 @@ from driftline_processor.policy.channels.apprise_service import AppriseService
 from driftline_processor.policy.message import Message
 from msgspec import structs
 
-from tests.support.mail_server import mail_server
 from tests.support.ordered_actions import REPORT
+from tests.support.recorded_internet import mail
 from tests.support.webhooks import webhook
 
 
@@ -78,17 +78,17 @@ def test_an_address_that_is_none_is_an_error() -> None:
 
 
 def test_emails_about_one_alert_are_a_thread_and_a_name_adds_no_header() -> None:
-    with mail_server() as server:
-        url = f"mailto://{server.address}/?from=driftline@example.com&to=ann@example.com"
+    with mail() as server:
+        url = f"mailto://127.0.0.1:{server.port}/?from=driftline@example.com&to=ann@example.com"
         for one in (message("opened"), message("over"), structs.replace(message("opened"), alert="b\r\nBcc: x@y")):
             hostile = {**one.facts, "title": "late\r\nBcc: all@example.com\r\n\r\nis wrong"}
             service = AppriseService(url)  # each anew, for it rests between two
             assert service.send(structs.replace(one, facts=hostile)).result == "delivered"
-    assert [mail["References"] for mail in server.mails] == ["<a@driftline>"] * 2 + [
+    assert [letter["References"] for letter in server.letters] == ["<a@driftline>"] * 2 + [
         "<b%0D%0ABcc%3A%20x%40y@driftline>"
     ]
-    assert [mail["In-Reply-To"] for mail in server.mails] == [mail["References"] for mail in server.mails]
-    assert [mail["Bcc"] for mail in server.mails] == [None] * 3
+    assert [letter["In-Reply-To"] for letter in server.letters] == [letter["References"] for letter in server.letters]
+    assert [letter["Bcc"] for letter in server.letters] == [None] * 3
     assert server.recipients == ["rcpt TO:<ann@example.com>"] * 3
 
 

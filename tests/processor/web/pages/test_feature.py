@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from tests.support.fake_view import FakeView, app_of, flights, many, ns
 from tests.support.html_page import Page, page
-from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
 
 Browse = Callable[[FakeView], TestClient]
@@ -131,7 +131,7 @@ def test_a_window_without_the_feature_still_shows_the_others(browse: Browse) -> 
 
 
 @pytest.fixture
-def filled(open_state: Open, clock: Clock) -> Opened:  # noqa: F811
+def filled(open_state: Open, clock: Clock) -> Opened:
     clock.now = MIDNIGHT + 3 * DAY
     state = open_state(churn=Model(windows=("1d",)))
     rng = np.random.default_rng(3)
@@ -194,7 +194,7 @@ def test_a_window_that_is_not_read_yet_is_hatched_and_never_drawn_clipped(
     assert client.get(address).text == later
 
 
-def test_without_kept_rows_what_lies_beyond_the_bins_is_at_least_so_much(open_state: Open, clock: Clock) -> None:  # noqa: F811
+def test_without_kept_rows_what_lies_beyond_the_bins_is_at_least_so_much(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 3 * DAY
     state = open_state(churn=Model(windows=("1d",), keep_features=Keep(0)))
     rng = np.random.default_rng(3)
@@ -216,7 +216,7 @@ def test_without_kept_rows_what_lies_beyond_the_bins_is_at_least_so_much(open_st
     assert max(map(int, axes)) <= 80, "no axis goes on to 128"
 
 
-def test_where_no_feature_is_kept_the_page_says_how_to_keep_some(open_state: Open, clock: Clock) -> None:  # noqa: F811
+def test_where_no_feature_is_kept_the_page_says_how_to_keep_some(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 3 * DAY
     state = open_state(churn=Model(windows=("1d",), keep_features=Keep(0)))
     made = baseline([0.5] * 2_000, {"amount": [1.0, 2.0] * 1_000}, version="1")

@@ -11,7 +11,7 @@ from driftline_processor.web.pages import predictions
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
-from tests.support.fake_rows import SPAN, TRACE, FakeHistory, FakeKept, FakeLabels, FakeWrong
+from tests.support.fake_rows import SPAN, TRACE, FakeHistory, FakeKept, fake_rows
 from tests.support.fake_view import FakeView, app_of, flights
 from tests.support.html_page import page
 from tests.support.state_rows import DAY, HOUR, NOON, Opened, outcomes
@@ -29,12 +29,7 @@ def client_of(links: Links = JAEGER) -> TestClient:
         }
     app = app_of(
         FakeView([model]),
-        rows={
-            "mispredictions": FakeWrong(),
-            "predictions": FakeKept(),
-            "history": FakeHistory(),
-            "labels": FakeLabels(),
-        },
+        rows=fake_rows(),
         links=links,
     )
     return TestClient(app)

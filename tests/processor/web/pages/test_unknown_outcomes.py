@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of
 from tests.support.html_page import page
-from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, NOON, Opened, outcomes, predictions
 
 PATH = "/unknown-outcomes"
@@ -23,7 +23,7 @@ def client_of(state: Opened) -> TestClient:
 
 
 @pytest.fixture
-def state(open_state: Open) -> Opened:  # noqa: F811
+def state(open_state: Open) -> Opened:
     found = open_state()
     found.send(
         predictions(["a"], NOON),
