@@ -456,6 +456,12 @@ def many() -> FakeView:
 
 
 @pytest.fixture
+def model() -> ModelView:
+    """Return the model of flights."""
+    return flights()
+
+
+@pytest.fixture
 def browse() -> Browse:
     """Open the pages of a view."""
     return lambda view: TestClient(app_of(view))
