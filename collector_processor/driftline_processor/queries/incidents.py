@@ -299,7 +299,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
         over = interruption.until is not None
         if interruption.kind == "no_data":
             sentence = f"{capital(clause(fact('no_prediction', pause=interruption.pause)))}."
-            end_words = "Predictions came again."
+            end_words = "Predictions arrived again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
             end_words = "No window was late any more."
@@ -390,7 +390,7 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
 
     for stretch in _stretches(windows, broken, kept):
-        yield _of_stretch(model, "labels", stretch, stretch.shown[0][1], "Outcomes came in time again.")
+        yield _of_stretch(model, "labels", stretch, stretch.shown[0][1], "Outcomes arrived in time again.")
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:

@@ -180,7 +180,7 @@ def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_re
     assert kept(state) == told
     (incident,) = [one for one in incidents_of(state.view()) if one.subject == "no_data"]
     assert (incident.since, incident.until, incident.open) == (NOON + 29 * HOUR, first, False)
-    assert incident.ended == "Predictions came again."
+    assert incident.ended == "Predictions arrived again."
 
 
 def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(open_state: Open, clock: Clock) -> None:

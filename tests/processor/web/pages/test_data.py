@@ -127,7 +127,7 @@ def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
     client = browse(FakeView([model]))
     assert 'id="unreviewed"' not in client.get(address).text
     chosen.unreviewed = {"late": 9_500}
-    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: '
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted &#39;late&#39; has an outcome: '
     assert said in client.get(address).text
 
 
