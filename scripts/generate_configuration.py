@@ -52,7 +52,7 @@ and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.y
 | path | relative to the configuration file or, if there is none, to the directory in which `driftline up` was started; `~` is your home directory | `churn.baseline.json` |
 | time | a time with its time zone | `2026-11-01T00:00:00Z` |
 | class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
-| limit of a share | a comparison sign and a fraction; [if the sign is missing](../how-to/expect-data.md), the usual sign of the rule is used | `"< 5%"` |
+| limit of a fraction | a comparison sign and a fraction; [if the sign is missing](../how-to/expect-data.md), the usual sign of the rule is used | `"< 5%"` |
 | range | the minimum and the maximum; null means no limit | `[0, null]` |
 | template | a text, or keys and values, in which [placeholders](../how-to/act-on-alerts.md#placeholders) are replaced by facts of the message | `"{title}"` |
 | secret text | text that is never shown or logged | `"${env:TOKEN}"` |

@@ -49,7 +49,7 @@ _MODEL: Mapping[str, tuple[tuple[type, ...], str]] = {
     "threshold": ((int, float), "a number"),
     "quantiles": ((list,), "a list of levels, such as [0.1, 0.5, 0.9]"),
     "feature_names": _NAMES,
-    "text_features": ((list, dict), "a list of strings, or a table of name = 'describe' or 'keep'"),
+    "text_features": _NAMES,
     "capture": _TEXT,
     "distributions": ((bool,), "true or false"),
     "privacy": ((dict,), "a table, [models.NAME.privacy]"),

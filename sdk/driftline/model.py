@@ -46,8 +46,7 @@ class Model:
             baseline once per process, and records only the features in it.
         feature_names: Features to record, or names of the columns of arrays. Default: the features of the baseline,
             else all features.
-        text_features: Features that are documents. Driftline records their length, words and script. A mapping such as
-            ``{"message": "keep"}`` also records the text.
+        text_features: Features that are documents. Driftline records their length, words and script.
         capture: Values that leave the process per row: "features" (and scores), "scores" or "none". The other values
             are sent as distributions only. Default: ``DRIFTLINE_CAPTURE``.
         privacy: Rules per feature, for every signal. The rules of the environment also apply.
@@ -83,7 +82,7 @@ class Model:
         quantiles: Sequence[float] | None = None,
         baseline: Baseline | str | os.PathLike[str] | None = None,
         feature_names: Sequence[str] | None = None,
-        text_features: Sequence[str] | Mapping[str, str] = (),
+        text_features: Sequence[str] = (),
         capture: Capture | None = None,
         privacy: Privacy | None = None,
         distributions: bool | None = None,
@@ -122,7 +121,7 @@ class Model:
                 task, classes=classes, positive_class=positive_class, threshold=threshold, quantiles=quantiles
             )
         vocabularies = {} if loaded is None else loaded.texts
-        texts, stored_texts = declared_texts(text_features, tuple(vocabularies))
+        texts = declared_texts(text_features, tuple(vocabularies))
         features = feature_names if feature_names is not None or loaded is None else loaded.raw_features
         level = capture_of(capture)
         self._identity = Identity(
@@ -136,7 +135,6 @@ class Model:
             privacy=rules,
             text_features=texts,
             distributions=most_features(distributions, level),
-            stored_texts=stored_texts,
             vocabularies=tuple(vocabularies.items()),
         )
         self._blocks: dict[tuple[str, bool], Recorder] = {}

@@ -687,10 +687,7 @@ def test_a_plain_starlette_application_works_too(service: Service) -> None:
 @pytest.mark.parametrize(
     ("routes", "facts"),
     [
-        (
-            {"/predict": {}},
-            ("routes.'/predict':", "'POST /predict'"),
-        ),
+        ({"/predict": {}}, ("routes.'/predict':", "'POST /predict'")),
         ({"POST /p": 7}, ("routes.'POST", "/p'")),
         (
             {"POST /p": {"scores": "p"}},
@@ -701,10 +698,7 @@ def test_a_plain_starlette_application_works_too(service: Service) -> None:
             {"POST /p": {"score": "header:x"}},
             ("routes.'POST", "/p'.score", "'header:x'", "'response'", "'response:name'"),
         ),
-        (
-            {"POST /p": {"features": "header"}},
-            ("routes.'POST", "/p'.features", "'header'", "'body'", "'body:name'"),
-        ),
+        ({"POST /p": {"features": "header"}}, ("routes.'POST", "/p'.features", "'header'", "'body'", "'body:name'")),
         (
             {"POST /p": {"slices": {"region": "cookie:r"}}},
             ("routes.'POST", "/p'.slices.region", "'cookie:r'", "'body'", "'body:name'"),

@@ -7,6 +7,7 @@ from tests.support.churn_files import reference as reference
 from tests.support.churn_files import run as run
 from tests.support.churn_files import week as week
 from tests.support.fake_view import browse as browse
+from tests.support.fake_view import model as model
 from tests.support.fake_view import served as served
 from tests.support.kept_requests import kept as kept
 from tests.support.state_fixtures import clock as clock

@@ -142,7 +142,7 @@ def test_the_first_mistake_of_each_model_is_named(tmp_path: Path) -> None:
         "models.churn.vresion:",
         "models.kind:",
         "models.fraud:",
-        "models.text:",
+        "models.text.text_features:",
         "models.hashed:",
     ]
     assert [(left.name, left.estimator) for left in file.left_out] == [

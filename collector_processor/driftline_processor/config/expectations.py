@@ -112,8 +112,8 @@ def _type(value: object) -> str:
     return str(value)
 
 
-Share = Annotated[Limit, BeforeValidator(share_limit), Form("limit of a share")]
-AtLeast = Annotated[Limit, BeforeValidator(lambda value: share_limit(value, ">=")), Form("limit of a share")]
+Share = Annotated[Limit, BeforeValidator(share_limit), Form("limit of a fraction")]
+AtLeast = Annotated[Limit, BeforeValidator(lambda value: share_limit(value, ">=")), Form("limit of a fraction")]
 Ends = Annotated[Bounds, BeforeValidator(_bounds), Form("range")]
 
 
@@ -132,7 +132,7 @@ class ExpectFeature(Section):
         examples=['"< 5%"'],
         json_schema_extra={"shown": True},
     )
-    unique: Annotated[Limit, BeforeValidator(_unique), Form("true, or limit of a share")] | None = Field(
+    unique: Annotated[Limit, BeforeValidator(_unique), Form("true, or limit of a fraction")] | None = Field(
         default=None,
         description="The fraction of values that are unique; `true` means all values. Only for files, because the "
         "single values of a service are not stored.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Protocol
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -27,7 +26,7 @@ from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
 from driftline_processor.join.outcome_sums import slices_of
-from driftline_processor.store.baselines import ActiveBaseline
+from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.duplicate_rows import RowSamples
 from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
@@ -149,20 +148,10 @@ def _by_step(sums_by_part: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pa
     return panes
 
 
-class KnownBaselines(Protocol):
-    """The baselines of the store, for an evaluation."""
-
-    def by_fold(self, fold: str) -> Baseline | None:
-        """Return the newest baseline with the bins of a fold."""
-
-    def in_force(self, key: ModelKey) -> ActiveBaseline | None:
-        """Return the current baseline of a series; None while it is being learned."""
-
-
 class StoreReaders:
     """Readers of the store for all windows, with shared caches. Not thread-safe."""
 
-    def __init__(self, connection: Connection, baselines: KnownBaselines, share: float = 1.0) -> None:
+    def __init__(self, connection: Connection, baselines: Baselines, share: float = 1.0) -> None:
         """Create empty readers. ``share``: fraction of the memory for the caches."""
         self.connection, self.baselines = connection, baselines
         self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=int(share * MOST_BYTES))

@@ -54,7 +54,7 @@ from driftline_processor.store.arrow_tables import (
     numbers_of,
     scores_and_classes_of,
     slice_of,
-    take_predictions,
+    take_table,
 )
 from driftline_processor.store.cumulative_streams import Increase
 from driftline_processor.store.database import Connection, insert, read
@@ -124,7 +124,7 @@ def add_plain_slices(
         rows = SliceHours.of(SliceKey.of(key, table.slices[key], cut, len(table)), hour)
         rows.add(changes, series.number, "rows", powers)
         inside = np.flatnonzero(rows.group >= 0)
-        inside_rows = table if len(inside) == len(table) else take_predictions(table, inside)
+        inside_rows = table if len(inside) == len(table) else take_table(table, inside)
         calls = _calls(inside_rows, rows.group[inside], len(rows.starts))
         changes.add_sparse(series.number, rows.folds, rows.starts, calls)
         add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
@@ -193,7 +193,7 @@ def add_binned(
         last = min(first + _PANES_AT_ONCE, len(panes))
         rows = order[edges[first] : edges[last]]
         binned_rows, pane_index = (
-            (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
+            (table, group) if len(rows) == len(table) else (take_table(table, rows), group[rows] - first)
         )
         cuts = cutting.begin(binned_rows)
         folded = fold_parts(binned_rows, over, pane_index, last - first, cluster, [cut.counted for cut in cuts])
@@ -226,7 +226,7 @@ def add_learned(changes: PaneChanges, series: Series, table: PredictionTable, ba
     starts = panes_of(table)[order]
     edges = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))[::_PANES_AT_ONCE].tolist()
     for first, last in zip(edges, [*edges[1:], len(table)], strict=True):
-        interval_rows = table if len(edges) == 1 else take_predictions(table, order[first:last])
+        interval_rows = table if len(edges) == 1 else take_table(table, order[first:last])
         panes, group = np.unique(panes_of(interval_rows), return_inverse=True)
         changes.add_entries(series.number, fold, panes, learned_parts(interval_rows, baseline, group, len(panes)))
 

@@ -48,8 +48,7 @@ from driftline_processor.store.arrow_tables import (
     prediction_rows,
     split_subject,
     table_layout,
-    take_outcomes,
-    take_predictions,
+    take_table,
 )
 from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
@@ -418,7 +417,7 @@ class Intake:
                 work.unused["batch_seen"] += len(table)
                 continue
             usable = _timely(table.time, work.now, rejected)
-            table = table if len(usable) == len(table) else take_predictions(table, usable)
+            table = table if len(usable) == len(table) else take_table(table, usable)
             if not len(table):
                 continue
             key = self.limits.place(table.key, len(table), work.now)
@@ -429,7 +428,7 @@ class Intake:
                 work.tables.setdefault(table_layout(table), []).append(table)
         for outcomes in request.outcomes:
             usable = _timely(outcomes.time, work.now, rejected)
-            outcomes = outcomes if len(usable) == len(outcomes) else take_outcomes(outcomes, usable)
+            outcomes = outcomes if len(usable) == len(outcomes) else take_table(outcomes, usable)
             placed = self.limits.place_outcomes(outcomes)
             if placed is None:
                 rejected[REASON] += len(outcomes)
@@ -488,7 +487,7 @@ class Intake:
             new = self._new_rows(series, table, numbers, work)
             if len(new) < len(table):
                 work.unused["row_seen"] += len(table) - len(new)
-                table, numbers = take_predictions(table, new), numbers[new]
+                table, numbers = take_table(table, new), numbers[new]
         elif self._keys.knows(series.number, table.time):
             with_id = np.flatnonzero(np.diff(table.id.offsets))
             self._keys.add(series.number, table.time[with_id], keys_of(table.time, numbers)[with_id])
@@ -621,10 +620,10 @@ class Intake:
             return
         needed_rows = NEEDED - self.baselines.learned(series.number)
         rows = np.arange(len(table))
-        part_rows = take_predictions(table, rows[:needed_rows])
+        part_rows = take_table(table, rows[:needed_rows])
         self.baselines.learn(self._connection, series, part_rows, work.now, settings.slices, first)
         if len(table) > needed_rows:
-            self._compare(series, take_predictions(table, rows[needed_rows:]), first + needed_rows, work)
+            self._compare(series, take_table(table, rows[needed_rows:]), first + needed_rows, work)
 
     def _write(self, work: _Work) -> None:
         connection = self._connection

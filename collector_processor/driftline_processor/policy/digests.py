@@ -24,7 +24,7 @@ from .escalation import ASKING
 from .message import Kind, Message
 
 SUPERSEDED: Final = "a later message includes it"
-NO_NEWS: Final = "it was over or acknowledged before quiet hours ended"
+NO_NEWS: Final = "it was resolved or acknowledged before quiet hours ended"
 
 
 def hold(message: Message, channels: Mapping[str, Channel]) -> Message:

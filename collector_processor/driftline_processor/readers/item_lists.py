@@ -45,45 +45,27 @@ def items_in(path: str, name: str, array: pa.Array) -> Items:
 def relevance_of_batch(path: str, name: str, lists: pa.Array | None, actual: pa.Array) -> Relevance:
     """Return the relevance that rows have for their own lists. ``lists``: the column ``name``; None = missing."""
     items = items_of([None] * len(actual)) if lists is None else items_in(path, name, lists)
-    return relevance_in(items, relevance_statements(actual, np.arange(len(actual))))
+    return relevance_in(items, relevance_statements(actual))
 
 
-def relevance_statements(
-    array: pa.Array, row: ItemPlaces, item: Column | None = None, retracted: Mask | None = None
-) -> ListStatements:
-    """Return relevance statements, oldest first. ``row``: the list of each; ``item``: its item."""
-    m = len(array)
-    is_retracted = np.zeros(m, np.bool_) if retracted is None else retracted
-    about = np.full(m, -1, np.int32) if item is None or item.codes is None else item.codes
-    categories = () if item is None else item.categories
+def relevance_statements(array: pa.Array) -> ListStatements:
+    """Return what a column of outcomes, one per row, states about the items of each row's ranking."""
     if not holds_lists(array.type):
         gain, item_codes, sets = read_actuals(column(array))
-        kept_rows = np.flatnonzero(is_retracted | ~np.isnan(gain) | (item_codes >= 0))
-        return ListStatements(
-            row[kept_rows],
-            Column(codes=about[kept_rows], categories=categories),
-            gain[kept_rows],
-            is_retracted[kept_rows],
-            item_codes[kept_rows],
-            sets,
-        )
-    # a list implies that no other item was relevant, followed by the relevance of each item
-    list_rows = np.flatnonzero(is_retracted | valid_of(array))
+        rows = np.flatnonzero(~np.isnan(gain) | (item_codes >= 0))
+        about, retracted = np.full(len(rows), -1, np.int32), np.zeros(len(rows), np.bool_)
+        return ListStatements(rows, Column(codes=about), gain[rows], retracted, item_codes[rows], sets)
+    list_rows = np.flatnonzero(valid_of(array))
     entry_rows, listed, gains = _entries(array)
-    order = np.argsort(np.concatenate([list_rows, entry_rows]), kind="stable")
     assert listed.codes is not None
-    codes = np.concatenate([np.where(is_retracted[list_rows], about[list_rows], -1), listed.codes + len(categories)])
-    is_known = np.concatenate([np.ones(len(list_rows), np.bool_), listed.codes >= 0])[order]
-    places = np.concatenate([row[list_rows], row[entry_rows]])[order][is_known]
-    gain = np.concatenate([np.zeros(len(list_rows)), gains])[order][is_known]
-    taken_back = np.concatenate([is_retracted[list_rows], np.zeros(len(entry_rows), np.bool_)])[order][is_known]
-    return ListStatements(
-        places,
-        Column(codes=codes[order][is_known].astype(np.int32), categories=(*categories, *listed.categories)),
-        gain,
-        taken_back,
-        np.full(len(places), -1, np.int32),
-    )
+    places = np.concatenate([list_rows, entry_rows])
+    codes = np.concatenate([np.full(len(list_rows), -1, np.int32), listed.codes])
+    gain = np.concatenate([np.zeros(len(list_rows)), gains])
+    order = np.argsort(places, kind="stable")
+    order = order[(order < len(list_rows)) | (codes[order] >= 0)]
+    n = len(order)
+    items = Column(codes=codes[order].astype(np.int32), categories=listed.categories)
+    return ListStatements(places[order], items, gain[order], np.zeros(n, np.bool_), np.full(n, -1, np.int32))
 
 
 def holds_lists(kind: pa.DataType) -> bool:

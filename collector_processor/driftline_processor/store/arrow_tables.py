@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -299,43 +299,24 @@ def score_in(task: Task, row: str) -> str:
 
 Rows = NDArray[np.intp]
 _Table = TypeVar("_Table", PredictionTable, OutcomeTable)
-_Array = TypeVar("_Array", bound=NDArray[np.generic])
 
 
-def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
+def take_table(table: _Table, rows: Rows) -> _Table:
     """Return the rows with these positions, in this order."""
-    return replace(
-        table,
-        time=table.time[rows],
-        id=take_text(table.id, rows),
-        scores=_take_optional(table.scores, rows),
-        predicted=None if table.predicted is None else take_rows(table.predicted, rows),
-        items=None if table.items is None else ranked_items.take_items(table.items, rows),
-        duration=_take_optional(table.duration, rows),
-        errors=None if table.errors is None else take_rows(table.errors, rows),
-        weight=_take_optional(table.weight, rows),
-        trace_id=_take_optional(table.trace_id, rows),
-        span_id=_take_optional(table.span_id, rows),
-        features={name: take_rows(column, rows) for name, column in table.features.items()},
-        slices={name: take_rows(column, rows) for name, column in table.slices.items()},
-        observed=_take_optional(table.observed, rows),
-    )
+    return replace(table, **{field.name: _take(getattr(table, field.name), rows) for field in fields(table)})
 
 
-def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
-    """Return the rows with these positions, in this order."""
-    return replace(
-        table,
-        id=take_text(table.id, rows),
-        actual=take_rows(table.actual, rows),
-        time=table.time[rows],
-        prediction_time=table.prediction_time[rows],
-        weight=table.weight[rows],
-        item=None if table.item is None else take_text(table.item, rows),
-        value=_take_optional(table.value, rows),
-        retracted=_take_optional(table.retracted, rows),
-        slices={name: take_rows(column, rows) for name, column in table.slices.items()},
-    )
+def _take(values: object, rows: Rows) -> Any:
+    """Return rows of one field of a table; a value of all rows stays as it is."""
+    if isinstance(values, np.ndarray):
+        return values[rows]
+    if isinstance(values, Column):
+        return take_rows(values, rows)
+    if isinstance(values, Text):
+        return take_text(values, rows)
+    if isinstance(values, Items):
+        return ranked_items.take_items(values, rows)
+    return {name: take_rows(column, rows) for name, column in values.items()} if isinstance(values, dict) else values
 
 
 def subjects_of(table: PredictionTable | OutcomeTable, subject: str | None) -> Column | None:
@@ -380,28 +361,23 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
     first = tables[0]
     if len(tables) == 1:
         return first
-    return replace(
-        first,
-        time=np.concatenate([table.time for table in tables]),
-        id=_concatenate_texts([table.id for table in tables]),
-        scores=_joined([table.scores for table in tables]),
-        predicted=concatenate([column for table in tables if (column := table.predicted) is not None])
-        if first.predicted is not None
-        else None,
-        items=ranked_items.join_items([ranked_list for table in tables if (ranked_list := table.items) is not None])
-        if first.items is not None
-        else None,
-        duration=_joined([table.duration for table in tables]),
-        errors=concatenate([column for table in tables if (column := table.errors) is not None])
-        if first.errors is not None
-        else None,
-        weight=_joined([table.weight for table in tables]),
-        trace_id=_joined([table.trace_id for table in tables]),
-        span_id=_joined([table.span_id for table in tables]),
-        features=_concatenate_columns([(len(table), table.features) for table in tables]),
-        slices=_concatenate_columns([(len(table), table.slices) for table in tables]),
-        observed=_joined([table.observed for table in tables]),
-    )
+    columns = {field.name: [getattr(table, field.name) for table in tables] for field in fields(first)}
+    lengths = [len(table) for table in tables]
+    return replace(first, **{name: _concatenate(values, lengths) for name, values in columns.items()})
+
+
+def _concatenate(values: list[Any], lengths: Sequence[int]) -> Any:
+    """Return all rows of one field of tables of one layout; a value of all rows stays as it is."""
+    first = values[0]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(values)
+    if isinstance(first, Column):
+        return concatenate(values)
+    if isinstance(first, Text):
+        return _concatenate_texts(values)
+    if isinstance(first, Items):
+        return ranked_items.join_items(values)
+    return _concatenate_columns(list(zip(lengths, values, strict=True))) if isinstance(first, dict) else first
 
 
 def table_layout(table: PredictionTable) -> Hashable:
@@ -409,18 +385,9 @@ def table_layout(table: PredictionTable) -> Hashable:
 
     The features of a table without features are not missing; they arrive as distributions.
     """
-    optional = (
-        table.predicted,
-        table.items,
-        table.duration,
-        table.errors,
-        table.weight,
-        table.trace_id,
-        table.span_id,
-        table.observed,
-    )
     width = None if table.scores is None else table.scores.shape[1]
-    return (table.key, table.task, table.keyed, width, bool(table.features), *(array is None for array in optional))
+    absent = (getattr(table, field.name) is None for field in fields(table))
+    return (table.key, table.task, table.keyed, width, bool(table.features), *absent)
 
 
 def _concatenate_texts(texts: Sequence[Text]) -> Text:
@@ -439,12 +406,3 @@ def _filled(column: Column | None, n: int) -> Column:
     if column is None or (column.numbers is None and column.codes is None):
         return Column(numbers=np.full(n, np.nan))
     return column
-
-
-def _joined(arrays: Sequence[_Array | None]) -> _Array | None:
-    present_arrays = [array for array in arrays if array is not None]
-    return np.concatenate(present_arrays) if present_arrays else None  # type: ignore[return-value]  # equal dtypes
-
-
-def _take_optional(values: _Array | None, rows: Rows) -> _Array | None:
-    return None if values is None else values[rows]  # type: ignore[return-value]  # indexing keeps the dtype

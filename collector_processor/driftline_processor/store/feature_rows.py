@@ -21,7 +21,7 @@ from driftline_processor.core.arrow_arrays import category_array
 from driftline_processor.core.stable_hash import U64, hash_numbers
 from driftline_processor.core.windows.window import DAY
 
-from .arrow_tables import integers_of, take_predictions
+from .arrow_tables import integers_of, take_table
 from .database import Connection, insert, number, read
 
 MOST_COLUMNS = 1024
@@ -107,7 +107,7 @@ class KeptFeatures:
             chosen = np.flatnonzero(self._within(connection, series, rank, day, keep.per_day))
         if not len(chosen):
             return
-        kept_rows = table if len(chosen) == len(table) else take_predictions(table, chosen)
+        kept_rows = table if len(chosen) == len(table) else take_table(table, chosen)
         columns = self._columns.setdefault(series, _Columns())
         self._new += [(series, *new_column) for new_column in columns.learn(kept_rows.features)]
         self._rows.append(

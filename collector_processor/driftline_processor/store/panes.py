@@ -220,28 +220,21 @@ def read_window(
     start: int,
     end: int,
     width: Callable[[str, str], int],
-    counted: str = "",
     table: str = PANES,
     prefix: str = "",
-    parts: Sequence[str] = (),
 ) -> dict[str, Pane]:
     """Sum the panes of a period: fold → Pane.
 
-    ``width``: length of the vector of a (fold, part); trailing zeros are not stored. ``counted``: leave out panes
-    without this fold. ``table``: the table of panes. ``prefix``: prefix of the folds; ``parts``: the parts to read, ()
-    = all.
+    ``width``: length of the vector of a (fold, part); trailing zeros are not stored. ``table``: the table of panes.
+    ``prefix``: prefix of the folds.
     """
-    within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
-    condition = within
-    if counted:
-        of_panes = f"pane IN (SELECT pane FROM {table} WHERE {within.sql} AND fold = ?)"
-        condition = condition.also(Condition(of_panes, (*within.parameters, counted)))
+    condition = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
     if prefix:
         condition = condition.also(Condition("starts_with(fold, ?)", (prefix,)))
     rows = read(
         connection,
         "SELECT fold, part, idx, fsum(value) AS value FROM sums GROUP BY fold, part, idx ORDER BY fold, part",
-        sums=read_sums(connection, condition, table, (lambda _, part: part in parts) if parts else None),
+        sums=read_sums(connection, condition, table),
     )
     if not rows.num_rows:
         return {}

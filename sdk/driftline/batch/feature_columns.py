@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from driftline.capture.call_plan import CallPlan
 
 
-LONGEST_KEPT = 1000
-"""Maximum characters of a text that is recorded on request; receivers truncate categories of more than 1,024."""
-
-
 def features_of(plan: CallPlan, columns: Columns) -> Columns:
     """Return the features among the columns of an input, in their order."""
     texts = plan.identity.text_features
@@ -59,10 +55,6 @@ def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
     """Return the descriptors of a text, each under the privacy rule of its own name."""
     identity = plan.identity
     columns = describe(name, texts, dict(identity.vocabularies).get(name))
-    if name in identity.stored_texts:
-        columns[name] = Column(
-            texts.numbers, texts.codes, tuple(str(category)[:LONGEST_KEPT] for category in texts.categories)
-        )
     text_columns: Columns = {}
     for column_name, column in columns.items():
         rule = identity.privacy.part(name, column_name)

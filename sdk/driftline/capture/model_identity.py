@@ -36,7 +36,7 @@ class Identity:
         features: Allow-list, and the names for inputs without names, in order; None = every feature.
         capture: Values exported per row: "features" (and scores), "scores" or "none".
         privacy: Rules per feature.
-        text_features: Features that are documents. Only their descriptors are exported, except for ``stored_texts``.
+        text_features: Features that are documents. Only their descriptors are exported.
         distributions: Maximum number of features whose distributions are sent as metrics; 0 = no distributions, not
             even of scores.
         vocabularies: Text features of the baseline, with the words of its texts.
@@ -57,7 +57,6 @@ class Identity:
     privacy: Privacy = field(default_factory=Privacy)
     text_features: frozenset[str] = frozenset()
     distributions: int = 64
-    stored_texts: frozenset[str] = frozenset()
     vocabularies: tuple[tuple[str, Vocabulary], ...] = ()
     score_attribute: str = field(init=False, compare=False)
     derive_class: Callable[[Task, Any], str] = field(init=False, compare=False)
@@ -101,26 +100,19 @@ class Identity:
         return attributes
 
 
-def declared_texts(
-    given: Sequence[str] | Mapping[str, str], known: Sequence[str]
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of text features, and the names of those whose text is kept.
+def declared_texts(given: Sequence[str], known: Sequence[str]) -> frozenset[str]:
+    """Return the names of text features: the given ones, and those of the baseline (``known``).
 
-    ``given``: names, or a mapping of names to "describe" or "keep". ``known``: text features of the baseline. Raises
-    ``TypeError`` or ``ValueError``, with the fix, for anything else.
+    Raises ``TypeError``, with the fix, for anything else than names.
 
-    >>> declared_texts({"message": "keep"}, ["title"])[1]
-    frozenset({'message'})
+    >>> sorted(declared_texts(["message"], ["title"]))
+    ['message', 'title']
     """
     if isinstance(given, str):
         raise TypeError(f"text_features is a single string, {given!r}; use text_features=({given!r},)")
-    rules = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "describe")
-    for name, rule in rules.items():
-        if not isinstance(name, str) or rule not in ("describe", "keep"):
-            raise ValueError(
-                f"text_features: {name!r}: {rule!r} is not valid; use the name of a feature and 'describe' or 'keep'"
-            )
-    return frozenset({*known, *rules}), frozenset(name for name, rule in rules.items() if rule == "keep")
+    if isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"text_features must be names of features, such as ('message',), not {given!r}")
+    return frozenset({*known, *given})
 
 
 MOST_FEATURES = 1024

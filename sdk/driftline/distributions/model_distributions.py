@@ -290,17 +290,13 @@ class Distributions:
 
 
 def _countable(block: PredictionBatch) -> PredictionBatch:
-    """Return a block without kept texts and without vectors, except their norms."""
-    stored_texts = block.identity.stored_texts
+    """Return a block without vectors, except their norms."""
     norms = {
         name: Column(values.numbers)
         for name, values in block.features.items()
         if isinstance(values, Column) and values.vectors is not None
     }
-    if not norms and not stored_texts:
-        return block
-    features = {**block.features, **norms}
-    return replace(block, features={name: values for name, values in features.items() if name not in stored_texts})
+    return replace(block, features={**block.features, **norms}) if norms else block
 
 
 def _allowed(bins: ModelBins, identity: Identity, limit: int) -> ModelBins:

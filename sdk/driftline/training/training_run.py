@@ -6,16 +6,14 @@ OpenTelemetry set-up. Nothing here raises into the training, and exceptions of t
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics as otel_metrics
 from opentelemetry import trace
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from driftline.export.pipeline import Pipeline
     from driftline.model import Model
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 TRAIN = "train"
 """Value of ``ml.operation.name``."""
@@ -49,7 +46,7 @@ _MOST = 2**63 - 1
 
 
 class TrainingRun:
-    """One training run, or a decorator for which each call is a run. Created by :func:`training_run`.
+    """One training run, a ``with`` block. Created by :func:`training_run`.
 
     Attributes:
         id: Id of the run; "" before it begins.
@@ -133,32 +130,6 @@ class TrainingRun:
             self._end(error)
         except Exception as fault:
             FAULTS.swallow("training run", fault)
-
-    def __call__(self, function: Function) -> Function:
-        """Decorate a function so that each call is a run; its argument ``run``, if there is one, gets the run."""
-        takes_run = "run" in inspect.signature(function).parameters
-
-        def begin(arguments: dict[str, Any]) -> TrainingRun:
-            run = TrainingRun(self._model, self._version, self._given_sheet, self._gpus, self._gpu_type)
-            if takes_run:
-                arguments.setdefault("run", run)
-            return run
-
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def train_async(*args: Any, **kwargs: Any) -> Any:
-                with begin(kwargs):
-                    return await function(*args, **kwargs)
-
-            return cast("Function", train_async)
-
-        @functools.wraps(function)
-        def train(*args: Any, **kwargs: Any) -> Any:
-            with begin(kwargs):
-                return function(*args, **kwargs)
-
-        return cast("Function", train)
 
     def _begin(self) -> None:
         from driftline.export.endpoint import disabled
@@ -262,7 +233,7 @@ def training_run(
     gpus: float | None = None,
     gpu_type: str = "",
 ) -> TrainingRun:
-    """Record a training run: its resources, its cost, and measures of its model. A ``with`` block or a decorator.
+    """Record a training run: its resources, its cost, and measures of its model. A ``with`` block.
 
     The run is sent as one span, as metrics, and as a record that ``driftline up`` stores. CPU time and memory are those
     of this process and its children. GPUs are read with ``nvidia-ml-py`` if it is installed.

@@ -279,10 +279,7 @@ print(score({"id": "a"}), churn.outcome("a", 1), driftline.flush(0.5))
             {"MISSING": "grpc,opentelemetry.exporter.otlp.proto.grpc", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
             ("http://localhost:4317", "'grpcio'", "ModuleNotFound"),
         ),
-        (
-            {"MISSING": "requests,opentelemetry.exporter.otlp.proto.http"},
-            ("ModuleNotFoundError",),
-        ),
+        ({"MISSING": "requests,opentelemetry.exporter.otlp.proto.http"}, ("ModuleNotFoundError",)),
         (
             {"MISSING": "pandas", "DRIFTLINE_ENDPOINT": "localhost:4318"},
             ("DRIFTLINE_ENDPOINT", "'localhost:4318'", "URL"),

@@ -305,8 +305,8 @@ def test_12_a_fall_of_auc_in_late_outcomes_rolls_back_as_approved_and_late_outco
     titles = [attachment(one)[0] for one in there.world.taken_by("hooks.slack.com")]
     fell = "credit: roc_auc fell below baseline - 0.05 (auc-falls) since 30 March 2026"
     assert sorted(titles) == [
-        "Resolved: credit: outcomes were late (outcomes-late) from 23 March 2026 until 29 March 2026",
-        "credit: outcomes are late (outcomes-late) since 23 March 2026",
+        "Resolved: credit: outcomes were late from 23 March 2026 until 29 March 2026 (policy 'outcomes-late')",
+        "credit: outcomes have been late since 23 March 2026 (policy 'outcomes-late')",
         fell,
     ]
     (back,) = there.world.taken_by("deployer.example.com")

@@ -47,10 +47,7 @@ def test_a_series_needs_a_metric_or_a_query(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "facts"),
     [
-        (
-            f'{{url: "sqlite:///x.db", query: "{QUERY}", evry: 1h}}',
-            ("sql.evry:", "'every'"),
-        ),
+        (f'{{url: "sqlite:///x.db", query: "{QUERY}", evry: 1h}}', ("sql.evry:", "'every'")),
         (f'{{query: "{QUERY}"}}', ("sql.url: is missing",)),
         ('{url: "sqlite:///x.db"}', ("sql.query: is missing",)),
         (f'{{url: "shop.db", query: "{QUERY}"}}', ("sql.url:", "URL")),

@@ -39,16 +39,7 @@ def test_the_commands(run: Run) -> None:
         (["top"], set()),
         (
             ["snapshot"],
-            {
-                "--model",
-                "--output",
-                "--since",
-                "--until",
-                "--version",
-                "--environment",
-                "--labelled",
-                "--url",
-            },
+            {"--model", "--output", "--since", "--until", "--version", "--environment", "--labelled", "--url"},
         ),
         (["demo"], {"--once", "--forward", "--port"}),
         (

@@ -42,10 +42,7 @@ def test_the_endpoint_takes_the_place_of_the_services_own() -> None:
         ),
         ("pagerduty://secret?region=mars", "region='mars' is not a supported region; use us or eu"),
         ("slack://xoxb-secret", "slack:// has no channel after the token; use slack://TOKEN/#models"),
-        (
-            "slack://xoxb-secret/#a b",
-            "slack:// has an invalid channel; use its name in lowercase letters, or its id",
-        ),
+        ("slack://xoxb-secret/#a b", "slack:// has an invalid channel; use its name in lowercase letters, or its id"),
         ("slack://xoxb-secret/#models?footer=no", "'footer' is not a parameter of slack:// addresses; remove it"),
     ],
 )

@@ -67,16 +67,10 @@ def test_a_baseline_of_an_included_file_is_beside_the_including_one(tmp_path: Pa
     ("files", "facts"),
     [
         ({"a": "models: {churn: {}}"}, ("models.churn:", "a.yaml")),
-        (
-            {"a": "models: {x: {}}", "b": "models: {x: {}}"},
-            ("models.x:", "a.yaml", "b.yaml"),
-        ),
+        ({"a": "models: {x: {}}", "b": "models: {x: {}}"}, ("models.x:", "a.yaml", "b.yaml")),
         ({"a": "web: {}"}, ("include: a.yaml:", "'web'")),
         ({"a": "models: [x]"}, ("include: a.yaml: models:",)),
-        (
-            {"a": "models: {"},
-            ("include: a.yaml: line 1, column 10:", "'<stream end>'"),
-        ),
+        ({"a": "models: {"}, ("include: a.yaml: line 1, column 10:", "'<stream end>'")),
         ({"a": "[1]"}, ("include: a.yaml:", "'models: {churn: {tier: 1}}'")),
         ({"a": "models: {x: {windws: [1d]}}"}, ("models.x.windws:", "'windows'")),
     ],

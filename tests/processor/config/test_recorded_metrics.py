@@ -105,10 +105,7 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
             "a.gauge: a gauge has one value for many rows, so it cannot give the duration",
         ),
         ("{a: {score: true}}", "a.score: needs the model's task; add it next to metrics"),
-        (
-            "{a: {class_attribute: c, category_attribute: c}}",
-            "a.category_attribute: needs the name of the feature",
-        ),
+        ("{a: {class_attribute: c, category_attribute: c}}", "a.category_attribute: needs the name of the feature"),
         ("{a: {feature: x, rows: true}, b: {feature: y, rows: true}}", "b.rows: a already gives the number of rows"),
         ("[order.amount]", "metrics"),
     ],

@@ -67,10 +67,7 @@ def test_methods_are_chosen_per_model_and_per_feature(tmp_path: Path) -> None:
         ("{method: kss}", ("models.churn.method:", "'kss'", "anderson_darling", "chi2")),
         ("{method: hellinger}", ("models.churn.method:", "'hellinger'")),
         ("{methods: [5]}", ("models.churn.methods:", "'5'")),
-        (
-            "{features: {age: {methods: [emd]}}}",
-            ("models.churn.features.age.methods:", "'emd'"),
-        ),
+        ("{features: {age: {methods: [emd]}}}", ("models.churn.features.age.methods:", "'emd'")),
         ("{features: {age: {metod: psi}}}", ("models.churn.features.age.metod:", "'met")),
     ],
 )
@@ -535,18 +532,9 @@ def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, 
     ("written", "facts"),
     [
         ("{metric: recall, min: 0.9, slice: 7}", ("country=NL",)),
-        (
-            "{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}",
-            ("rolling",),
-        ),
-        (
-            "{metric: recall, min: 0.9, slice: a, min_rows: 0}",
-            ("min_rows:",),
-        ),
-        (
-            "{metric: recall, min: 0.9, alert_after: true}",
-            ("alert_after:",),
-        ),
+        ("{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}", ("rolling",)),
+        ("{metric: recall, min: 0.9, slice: a, min_rows: 0}", ("min_rows:",)),
+        ("{metric: recall, min: 0.9, alert_after: true}", ("alert_after:",)),
         ("recall >= 0.9 in country= over 1d", ("'country='", "key=value")),
         ("acuracy >= 0.85", ("performance.objectives:", "'acuracy'", "'accuracy'")),
         ("{metric: acuracy, min: 0.85}", ("performance.objectives:", "'acuracy'", "'accuracy'")),
@@ -584,14 +572,8 @@ def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tm
 @pytest.mark.parametrize(
     ("written", "facts"),
     [
-        (
-            "limits: {connections: many}",
-            ("limits.connections:", "'many'"),
-        ),
-        (
-            "limits: {request_bytes: 1MiB}",
-            ("limits.request_bytes:", "32MiB", "20MiB"),
-        ),
+        ("limits: {connections: many}", ("limits.connections:", "'many'")),
+        ("limits: {request_bytes: 1MiB}", ("limits.request_bytes:", "32MiB", "20MiB")),
         (
             "allowed_hosts: ['http://drift.example.com']",
             ("allowed_hosts:", "'http://drift.example.com'", "'drift.example.com'", "'*.example.com'"),
@@ -724,22 +706,10 @@ def test_what_has_no_name_is_refused(section: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "facts"),
     [
-        (
-            "notify: [taem]\nchannels: {team: 'https://a.example/x'}",
-            ("notify.0:", "'taem'", "'team'"),
-        ),
-        (
-            "notify: 'https://me:hunter22@[::1/x'",
-            ("notify.0:", "'https://'", "'https://host/path'"),
-        ),
-        (
-            "notify: 'https://me:hunter22@a.example:99999999/x'",
-            ("notify.0:", "'https://'", "'https://host/path'"),
-        ),
-        (
-            "notify: 'htps://a.example/x'",
-            ("notify.0:", "'htps'", "'https'", "'httpsms'"),
-        ),
+        ("notify: [taem]\nchannels: {team: 'https://a.example/x'}", ("notify.0:", "'taem'", "'team'")),
+        ("notify: 'https://me:hunter22@[::1/x'", ("notify.0:", "'https://'", "'https://host/path'")),
+        ("notify: 'https://me:hunter22@a.example:99999999/x'", ("notify.0:", "'https://'", "'https://host/path'")),
+        ("notify: 'htps://a.example/x'", ("notify.0:", "'htps'", "'https'", "'httpsms'")),
         (
             "notify: ['https://a.example/x', 'slack://${DRIFTLINE_NOT_SET}/x']",
             ("notify.1:", "DRIFTLINE_NOT_SET", "'${env:DRIFTLINE_NOT_SET:-default}'"),
@@ -752,22 +722,10 @@ def test_what_has_no_name_is_refused(section: str, name: str) -> None:
             "web: {endpoint: '${DRIFTLINE_NOT_SET}'}",
             ("web.endpoint:", "DRIFTLINE_NOT_SET", "'${env:DRIFTLINE_NOT_SET:-default}'"),
         ),
-        (
-            "policies: {p: {when: features drfit}}",
-            ("policies.p.when:", "'features drfit'", "'features drift'"),
-        ),
-        (
-            "policies: {p: {when: 3 featurs drift}}",
-            ("policies.p.when:", "'3 featurs drift'", "'3 features drift'"),
-        ),
-        (
-            "policies: {p: {when: accuracy < 85}}",
-            ("policies.p.when: accuracy:", "'85'", "'85 %'"),
-        ),
-        (
-            "policies: {p: {when: accuracy < 850 %}}",
-            ("policies.p.when: accuracy:", "'850 %'", "100 %", "'100 %'"),
-        ),
+        ("policies: {p: {when: features drfit}}", ("policies.p.when:", "'features drfit'", "'features drift'")),
+        ("policies: {p: {when: 3 featurs drift}}", ("policies.p.when:", "'3 featurs drift'", "'3 features drift'")),
+        ("policies: {p: {when: accuracy < 85}}", ("policies.p.when: accuracy:", "'85'", "'85 %'")),
+        ("policies: {p: {when: accuracy < 850 %}}", ("policies.p.when: accuracy:", "'850 %'", "100 %", "'100 %'")),
     ],
 )
 def test_one_mistake_is_one_sentence_with_what_was_meant(tmp_path: Path, text: str, facts: Facts) -> None:

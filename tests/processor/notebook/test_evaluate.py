@@ -173,10 +173,7 @@ def test_a_wrong_option_is_a_type_error_that_names_the_nearest(week: pd.DataFram
     [
         (pd.DataFrame({"a": [1]}).head(0), ("current:",)),
         (pd.DataFrame(), ("current:",)),
-        (
-            pl.LazyFrame({"a": [1]}),
-            ("current:", "polars.lazyframe.frame.LazyFrame"),
-        ),
+        (pl.LazyFrame({"a": [1]}), ("current:", "polars.lazyframe.frame.LazyFrame")),
         (np.zeros((2, 2)), ("current:", "numpy.ndarray", "DataFrame")),
         ([], ("current: the list is empty",)),
         ("absent.parquet", ("absent.parquet: no such file",)),

@@ -37,10 +37,14 @@ def states(view: Opened) -> dict[str, float]:
     }
 
 
+@pytest.fixture(name="state")
+def hourly_state(open_state: Open) -> Opened:
+    return open_state(churn=Model(windows=("1h",)))
+
+
 def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_more_when_one_comes(
-    open_state: Open, clock: Clock
+    state: Opened, clock: Clock
 ) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
     send_hourly(state, clock, 30)
     clock.now += HOUR
     verdict = unwrap(state.view().verdict)
@@ -55,8 +59,7 @@ def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_m
     assert states(state) == {"unknown": 1.0}
 
 
-def test_before_a_day_of_traffic_nothing_is_silent(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_before_a_day_of_traffic_nothing_is_silent(state: Opened, clock: Clock) -> None:
     send_hourly(state, clock, 20)
     clock.now += 3 * HOUR
     assert states(state) == {} or state.view().verdict is not None
@@ -64,9 +67,8 @@ def test_before_a_day_of_traffic_nothing_is_silent(open_state: Open, clock: Cloc
 
 
 def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_no_state(
-    open_state: Open, clock: Clock
+    state: Opened, clock: Clock
 ) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
     send_hourly(state, clock, 30)
     send_hourly(state, clock, 6, version="2", first=30)
     old, new = state.view(), state.view(version="2")
@@ -90,8 +92,7 @@ def test_a_shadow_does_not_count(open_state: Open, clock: Clock) -> None:
     assert not state.view(version="2").in_use
 
 
-def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_windows_that_wait_for_long_make_it_behind(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], clock.now))
     state.view()
     waiting, (series,) = state.state.parts.evaluator.waiting, list(state.state.parts.intake.series)
@@ -106,8 +107,9 @@ def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Cloc
     assert states(state) == {"unknown": 1.0}
 
 
-def test_a_restart_keeps_a_silence_and_counts_no_time_in_which_nobody_listened(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_a_restart_keeps_a_silence_and_counts_no_time_in_which_nobody_listened(
+    open_state: Open, clock: Clock, state: Opened
+) -> None:
     send_hourly(state, clock, 30)
     state.state.tidy_now()
     state = open_state(away=10 * HOUR, churn=Model(windows=("1h",)))
@@ -142,8 +144,7 @@ def test_a_change_of_state_is_told_once_also_over_a_restart(open_state: Open, cl
     assert [(one.before, one.verdict.state) for one in told[1:]] == [("no_data", "unknown")]
 
 
-def test_the_same_verdict_is_there_until_something_changes(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_the_same_verdict_is_there_until_something_changes(state: Opened, clock: Clock) -> None:
     send_hourly(state, clock, 4)
     first = state.view().verdict
     clock.now += MINUTE
@@ -161,9 +162,8 @@ def kept(state: Opened) -> list[tuple[str, float, float | None]]:
 
 
 def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_restart(
-    open_state: Open, clock: Clock
+    open_state: Open, clock: Clock, state: Opened
 ) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.settle()
@@ -180,11 +180,12 @@ def test_a_past_silence_ends_with_the_first_row_after_it_and_is_known_after_a_re
     assert kept(state) == told
     (incident,) = [one for one in incidents_of(state.view()) if one.subject == "no_data"]
     assert (incident.since, incident.until, incident.open) == (NOON + 29 * HOUR, first, False)
-    assert incident.ended == "Predictions came again."
+    assert incident.ended == "Predictions arrived again."
 
 
-def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(
+    open_state: Open, clock: Clock, state: Opened
+) -> None:
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.settle()
@@ -196,8 +197,7 @@ def test_a_silence_goes_on_over_a_restart_when_its_pace_is_not_known_any_more(op
     assert kept(state) == [("no_data", 29, (clock.now - NOON) / HOUR)]
 
 
-def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_a_silence_is_noted_while_the_model_is_wrong(state: Opened, clock: Clock) -> None:
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.join_now()
@@ -209,8 +209,7 @@ def test_a_silence_is_noted_while_the_model_is_wrong(open_state: Open, clock: Cl
     assert kept(state) == [("no_data", 29, None)]
 
 
-def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock: Clock, state: Opened) -> None:
     state.send(predictions(["a"], clock.now))
     state.view()
     waiting, (series,) = state.state.parts.evaluator.waiting, list(state.state.parts.intake.series)
@@ -228,9 +227,8 @@ def test_a_backlog_of_the_past_is_known_after_a_restart(open_state: Open, clock:
 
 
 def test_an_interruption_is_stored_with_the_state_or_not_at_all(
-    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    state: Opened, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
 
@@ -247,8 +245,7 @@ def test_an_interruption_is_stored_with_the_state_or_not_at_all(
     assert state.rows("SELECT state FROM verdicts") == [("no_data",)]
 
 
-def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open, clock: Clock, state: Opened) -> None:
     send_hourly(state, clock, 30)
     clock.now += 2 * HOUR
     state.state.settle()
@@ -257,8 +254,7 @@ def test_an_interruption_that_cannot_be_read_costs_itself_alone(open_state: Open
     assert kept(open_state(churn=Model(windows=("1h",)))) == [("no_data", 29, None)]
 
 
-def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Clock) -> None:
-    state = open_state(churn=Model(windows=("1h",)))
+def test_a_model_that_is_forgotten_leaves_no_state(state: Opened, clock: Clock) -> None:
     state.send(predictions(["a"], clock.now))
     state.view()
     assert state.rows("SELECT state FROM verdicts") == [("unknown",)]

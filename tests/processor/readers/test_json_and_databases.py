@@ -229,10 +229,7 @@ def test_ids_as_keys_are_bad_input() -> None:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        (
-            "sqlite:///log.db",
-            "the tables are labelled, migrations, predictions; use one, such as sqlite:///log.db?",
-        ),
+        ("sqlite:///log.db", "the tables are labelled, migrations, predictions; use one, such as sqlite:///log.db?"),
         ("log.db", "the tables are labelled, migrations, predictions; use one, such as sqlite:///log.db?table="),
         ("sqlite:///log.db?table=prediction", "log.db: no table 'prediction'; did you mean 'predictions'?"),
         ("sqlite:///no.db?table=predictions", "no.db: no such file"),

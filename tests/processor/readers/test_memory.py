@@ -73,14 +73,8 @@ def test_whatever_holds_columns_is_a_table(table: object) -> None:
     ("table", "facts"),
     [
         (pl.DataFrame({"big": pl.Series([1], dtype=pl.Int128)}), ("current:", "'big'")),
-        (
-            pd.DataFrame({"age": [31, 45], "big": [1, 2**70]}),
-            ("current:", "'big'", "64 bits"),
-        ),
-        (
-            {"age": [31, 45], "big": [1, -(2**70)]},
-            ("current:", "'big'", "64 bits"),
-        ),
+        (pd.DataFrame({"age": [31, 45], "big": [1, 2**70]}), ("current:", "'big'", "64 bits")),
+        ({"age": [31, 45], "big": [1, -(2**70)]}, ("current:", "'big'", "64 bits")),
         (pd.Series([1]), ("current:", "DataFrame")),
         ({"a": [1], "b": [1, 2]}, ("current:",)),
         (17, ("current:", "DataFrame")),

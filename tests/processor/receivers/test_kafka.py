@@ -223,26 +223,14 @@ def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
         ("kafka/a: {topics: t}", ("receivers.kafka/a.brokers:",)),
         ("kafka/a: {brokers: 'b:1', topics: t, formt: json}", ("receivers.kafka/a.formt:",)),
         ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", ("receivers.kafka/a.format:", "'xml'")),
-        (
-            "kafka/a: {brokers: 'b:1', topics: t, signal: logs}",
-            ("receivers.kafka/a.signal:",),
-        ),
-        (
-            "kafka/a: {brokers: 'b:1', topics: t, format: otlp_json, model: m}",
-            ("receivers.kafka/a.model:", "OTLP"),
-        ),
-        (
-            "kafka/a: {brokers: 'b:1', topics: t, options: {group.id: g}}",
-            ("receivers.kafka/a.options:", "'group.id'"),
-        ),
+        ("kafka/a: {brokers: 'b:1', topics: t, signal: logs}", ("receivers.kafka/a.signal:",)),
+        ("kafka/a: {brokers: 'b:1', topics: t, format: otlp_json, model: m}", ("receivers.kafka/a.model:", "OTLP")),
+        ("kafka/a: {brokers: 'b:1', topics: t, options: {group.id: g}}", ("receivers.kafka/a.options:", "'group.id'")),
         (
             "kafka/a: {brokers: 'b:1', topics: t}, kafka/b: {brokers: 'b:1', topics: [t]}",
             ("receivers.kafka/b.topics:", "'driftline'", "'t'", "kafka/a"),
         ),
-        (
-            "kafak/a: {brokers: 'b:1', topics: t}",
-            ("receivers.kafak/a:", "'kafak'", "'kafka'"),
-        ),
+        ("kafak/a: {brokers: 'b:1', topics: t}", ("receivers.kafak/a:", "'kafak'", "'kafka'")),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, written: str, facts: Facts) -> None:

@@ -36,8 +36,12 @@ def post_json(state: OutcomeIntake, *outcomes: object, **top: object) -> Respons
     return state.client.post("/v1/outcomes", content=body, headers={"content-type": "application/json"})
 
 
-def test_a_json_outcome_reaches_the_state_with_every_field() -> None:
-    state = OutcomeIntake()
+@pytest.fixture
+def state() -> OutcomeIntake:
+    return OutcomeIntake()
+
+
+def test_a_json_outcome_reaches_the_state_with_every_field(state: OutcomeIntake) -> None:
     answer = post_json(
         state,
         {
@@ -60,8 +64,7 @@ def test_a_json_outcome_reaches_the_state_with_every_field() -> None:
     assert table.weight.tolist() == [2.5]
 
 
-def test_what_is_not_said_gets_the_documented_default() -> None:
-    state = OutcomeIntake()
+def test_what_is_not_said_gets_the_documented_default(state: OutcomeIntake) -> None:
     post_json(state, {"id": "A-1", "actual": "churned"})
     (table,) = state.tables
     assert table.environment is None
@@ -71,8 +74,7 @@ def test_what_is_not_said_gets_the_documented_default() -> None:
     assert math.isnan(table.weight[0])
 
 
-def test_17_as_int_float_and_text_is_one_id() -> None:
-    state = OutcomeIntake()
+def test_17_as_int_float_and_text_is_one_id(state: OutcomeIntake) -> None:
     post_json(state, *({"id": value, "actual": 1} for value in (17, 17.0, "17", " 17 ", 12345678901234567890)))
     assert ids(state.tables[0].id) == ["17"] * 4 + ["12345678901234567890"]
 
@@ -174,8 +176,7 @@ def test_a_number_of_more_digits_than_python_reads_is_rejected_alone(field: str)
         assert ids(state.tables[0].id) == ["a"]
 
 
-def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
-    state = OutcomeIntake()
+def test_a_csv_with_bad_lines_keeps_the_good_ones(state: OutcomeIntake) -> None:
     body = (
         "id,actual,time,prediction_time,weight\n"
         "a,1,2026-11-20T08:00:00Z,1795150800,2\n"
@@ -213,21 +214,18 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
     assert table.weight.tolist()[::2] == [2.0, 0.5]
 
 
-def test_a_csv_column_of_ids_that_became_floats_is_whole_numbers_again() -> None:
-    state = OutcomeIntake()
+def test_a_csv_column_of_ids_that_became_floats_is_whole_numbers_again(state: OutcomeIntake) -> None:
     post_outcomes(state, "id,actual\n17.0,1\n18.0,0\n", "text/csv")
     post_outcomes(state, "id,actual\n17.0,1\nv1.0,0\n", "text/csv")
     assert [ids(table.id) for table in state.tables] == [["17", "18"], ["17.0", "v1.0"]]
 
 
-def test_a_csv_actual_with_a_needless_zero_is_a_name() -> None:
-    state = OutcomeIntake()
+def test_a_csv_actual_with_a_needless_zero_is_a_name(state: OutcomeIntake) -> None:
     post_outcomes(state, "id,actual\na,007\nb,7\nc,0\nd,0.5\ne,1e3\n", "text/csv")
     assert actuals(state.tables[0]) == ["007", 7.0, 0.0, 0.5, 1000.0]
 
 
-def test_rows_of_several_models_and_environments_become_a_table_each() -> None:
-    state = OutcomeIntake()
+def test_rows_of_several_models_and_environments_become_a_table_each(state: OutcomeIntake) -> None:
     body = "model,environment,id,actual\nchurn,prod,a,1\nfraud,,b,0\nchurn,prod,c,0\n,test,d,1\n"
     answer = post_outcomes(state, body, "text/csv", query="?model=default&environment=stage")
     assert answer.json()["accepted"] == 4
@@ -295,16 +293,16 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
         ("[" * 100_000, "application/json", "", "this is not JSON"),
     ],
 )
-def test_a_malformed_document_is_400_with_a_sentence(body: str | bytes, kind: str, query: str, sentence: str) -> None:
-    state = OutcomeIntake()
+def test_a_malformed_document_is_400_with_a_sentence(
+    body: str | bytes, kind: str, query: str, sentence: str, state: OutcomeIntake
+) -> None:
     answer = post_outcomes(state, body, kind, query)
     assert answer.status_code == 400
     assert sentence in answer.json()["error"]
     assert state.tables == []
 
 
-def test_an_empty_list_is_accepted_and_troubles_nobody() -> None:
-    state = OutcomeIntake()
+def test_an_empty_list_is_accepted_and_troubles_nobody(state: OutcomeIntake) -> None:
     assert post_json(state).json() == {"accepted": 0, "rejected": []}
     assert state.digests == []
 
@@ -319,14 +317,12 @@ def test_no_content_type_is_415_so_that_no_page_of_another_site_can_post() -> No
     assert OutcomeIntake().client.post("/v1/outcomes", content=b"{}").status_code == 415
 
 
-def test_gzip_is_unpacked() -> None:
-    state = OutcomeIntake()
+def test_gzip_is_unpacked(state: OutcomeIntake) -> None:
     body = gzip.compress(b"id,actual\na,1\n")
     assert post_outcomes(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 1
 
 
-def test_gzip_files_that_follow_on_each_other_are_one_body() -> None:
-    state = OutcomeIntake()
+def test_gzip_files_that_follow_on_each_other_are_one_body(state: OutcomeIntake) -> None:
     body = gzip.compress(b"id,actual\na,1\n") + gzip.compress(b"b,0\n")
     assert post_outcomes(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 2
 
@@ -356,8 +352,7 @@ def test_what_the_state_refuses_is_named_with_its_rows() -> None:
     assert answer.json()["rejected"] == [{"index": None, "reason": "expired", "rows": 3}]
 
 
-def test_a_resend_has_the_same_digest_and_a_statement_without_a_time_never_has() -> None:
-    state = OutcomeIntake()
+def test_a_resend_has_the_same_digest_and_a_statement_without_a_time_never_has(state: OutcomeIntake) -> None:
     for now in (NOW, NOW + 10**9):
         state.now = now
         post_json(state, {"id": "a", "actual": 1, "time": 1795161600})

@@ -24,7 +24,7 @@ from driftline_processor.store.arrow_tables import (
     prediction_rows,
     scores_of,
     table_layout,
-    take_predictions,
+    take_table,
 )
 from driftline_processor.store.database import (
     SCHEMA_VERSION,
@@ -353,7 +353,7 @@ def test_rows_are_taken_with_all_that_belongs_to_them() -> None:
         features={"f": [7, 8, 9]},
         duration=[1, 2, 3],
     )
-    some = take_predictions(table, np.array([2, 0]))
+    some = take_table(table, np.array([2, 0]))
     assert (some.id.data, some.id.offsets.tolist()) == (b"efa", [0, 2, 3])
     assert some.time.tolist() == [3, 1]
     assert unwrap(some.scores)[:, 0].tolist() == [0.3, 0.1]

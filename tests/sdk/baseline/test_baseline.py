@@ -167,10 +167,7 @@ def test_rows_without_an_outcome_are_rows_all_the_same() -> None:
         ({"score": [0.5]}, ("1 rows",)),
         ({"task": "clustering"}, ("task is 'clustering'",)),
         ({"actual": "plan"}, ("positive_class=",)),
-        (
-            {"classes": ["a", "b"], "positive_class": "b"},
-            ("actual has values that are not classes: 0, 1;",),
-        ),
+        ({"classes": ["a", "b"], "positive_class": "b"}, ("actual has values that are not classes: 0, 1;",)),
         ({"score": np.zeros((N, 3))}, ("3 score",)),
         ({"task": "multiclass"}, ("1 score", "2 classes", "'0'", "'1'", "classes=[...]")),
     ],

@@ -102,10 +102,7 @@ def test_a_regression_has_no_classes() -> None:
     [
         ({"kind": ["binary"]}, ("['binary']",)),
         ({"kind": "clustering"}, ("'binary'", "'multiclass'", "'regression'", "'ranking'")),
-        (
-            {"kind": "binary", "classes": ["no", "yes"]},
-            ("positive_class=",),
-        ),
+        ({"kind": "binary", "classes": ["no", "yes"]}, ("positive_class=",)),
         ({"kind": "binary", "classes": ["a", "b"], "positive_class": "c"}, ("'c', which is not one of the classes",)),
         ({"kind": "binary", "classes": ["a", "b", "c"]}, ("a binary model has two classes, but 3 were given",)),
         ({"kind": "binary", "classes": ["a", "a"]}, ("each class must be listed once",)),

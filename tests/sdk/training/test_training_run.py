@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import os
 import pickle
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,13 +126,13 @@ def test_its_metrics_add_up_over_runs(service: Service) -> None:
 
 
 def test_what_the_training_raises_goes_on_and_is_recorded(service: Service) -> None:
-    @driftline.training_run(service.model())
-    def train(run: driftline.TrainingRun) -> None:
-        run.record(validation_loss=math.nan)
-        raise ExplodedError("loss of patient 078-05-1120")
+    def train() -> None:
+        with driftline.training_run(service.model()) as run:
+            run.record(validation_loss=math.nan)
+            raise ExplodedError("loss of patient 078-05-1120")
 
     with pytest.raises(ExplodedError):
-        train()  # type: ignore[call-arg]
+        train()
 
     (found,) = runs(service)
     (span,) = service.spans
@@ -150,22 +148,6 @@ def test_a_program_that_ends_well_within_its_run_did_not_fail(service: Service, 
         sys.exit(code)
 
     assert [run.error for run in runs(service)] == [error]
-
-
-def test_each_call_of_a_decorated_function_is_a_run_and_gets_it(service: Service) -> None:
-    @driftline.training_run(service.model())
-    def train(rows: list[int], run: driftline.TrainingRun) -> int:
-        run.record(rows=len(rows))
-        return len(rows)
-
-    @driftline.training_run(service.model(), "v9")
-    async def train_later() -> str:
-        return "done"
-
-    assert (train([1, 2]), train([3]), asyncio.run(train_later())) == (2, 1, "done")  # type: ignore[call-arg]
-    found = runs(service)
-    assert Counter((run.rows, run.version) for run in found) == Counter([(2, ""), (1, ""), (None, "v9")])
-    assert len({run.id for run in found}) == 3
 
 
 def test_a_run_that_begins_again_is_another(service: Service) -> None:

@@ -399,7 +399,7 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
         return read
     with readable(source.path):
         array = one_array(source.column(roles.actual))
-        relevance = relevance_in(_lists(read), relevance_statements(array, np.arange(len(read))))
+        relevance = relevance_in(_lists(read), relevance_statements(array))
         strange = int(np.count_nonzero(valid_of(array) & np.isnan(relevance.clicked)))
     if strange:
         say(f"{source.path}: {many(strange)} with an actual that is not valid for a list, treated as unknown")

@@ -116,7 +116,7 @@ def _wait_for_end_of_window(end: int, timezone: str) -> Advice:
 
 
 def _wait_for_outcomes(immature: Sequence[Fact]) -> Advice:
-    why = "; ".join(clauses(immature)) or "its outcomes may still come"
+    why = "; ".join(clauses(immature)) or "its outcomes may still arrive"
     return Advice("wait for them", f"Wait: {why}.")
 
 

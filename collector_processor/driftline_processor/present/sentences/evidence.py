@@ -184,7 +184,7 @@ words_as(
         "harmless_output": "its {name} moved, and that did no harm",
         "window_open": "its window is still open",
         "no_rows": "the window has no rows",
-        "outcomes_may_come": "its outcomes may still come",
+        "outcomes_may_come": "its outcomes may still arrive",
         "no_outcomes": "no outcome is known",
         "few_outcomes": "too few of its outcomes are known",
         "no_objective": "nothing defines what is good enough",

@@ -17,10 +17,10 @@ NAMED = 3
 _WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
 
 _FAST_AND_SLOW = {
-    "actual_rate": "{fast} of the outcomes that came {within} are positive, but {slow} of later ones",
-    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, but on {slow} of later ones",
-    "mean_actual": "outcomes that came {within} are {fast} on average, but later ones {slow}",
-    "mae": "the mean absolute error is {fast} for outcomes that came {within}, but {slow} for later ones",
+    "actual_rate": "{fast} of the outcomes that arrived {within} are positive, but {slow} of later ones",
+    "error_rate": "the model is wrong on {fast} of the outcomes that arrived {within}, but on {slow} of later ones",
+    "mean_actual": "outcomes that arrived {within} are {fast} on average, but later ones {slow}",
+    "mae": "the mean absolute error is {fast} for outcomes that arrived {within}, but {slow} for later ones",
 }
 
 _LOSS = {
@@ -34,7 +34,7 @@ def fast_labels_sentence(fast_labels: FastLabels) -> str:
     """Return the comparison of fast and slow outcomes.
 
     >>> fast_labels_sentence(FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001)).split(";")[0]
-    '12 % of the outcomes that came within a day are positive, but 31 % of later ones'
+    '12 % of the outcomes that arrived within a day are positive, but 31 % of later ones'
     """
     return clause(fast_labels.fact)
 
@@ -44,7 +44,7 @@ def _fast_labels(**values: Any) -> str:
     fast_labels = FastLabels(**values)
     within = _WITHIN[fast_labels.until]
     if not fast_labels.differ:
-        return f"outcomes that came {within} do not differ from later ones by more than chance"
+        return f"outcomes that arrived {within} do not differ from later ones by more than chance"
     in_percent = fast_labels.metric in ("actual_rate", "error_rate")
     fast, slow = (
         f"{100 * value:.3g} %" if in_percent else f"{value:.4g}" for value in (fast_labels.fast, fast_labels.slow)
@@ -61,8 +61,8 @@ def immature_words(evaluation: Evaluation) -> str:
 @words_of("outcomes_may_still_come")
 def _outcomes_may_still_come(delay: int, learned_from: int | None) -> str:
     if learned_from is None:
-        return f"its outcomes may still come: they may take {duration(delay)} (outcome_delay)"
-    return f"its outcomes may still come: they take up to {duration(delay)} (learned from {learned_from:,})"
+        return f"its outcomes may still arrive: they may take {duration(delay)} (outcome_delay)"
+    return f"its outcomes may still arrive: they take up to {duration(delay)} (learned from {learned_from:,})"
 
 
 @words_of("coverage_too_low")
@@ -82,10 +82,10 @@ def unreviewed_words(predictions: Mapping[str, int]) -> str:
     """Return the decisions without outcomes, those with most predictions first.
 
     >>> unreviewed_words({"0": 9500})
-    'none of the 9,500 rows that were predicted 0 has an outcome'
+    "none of the 9,500 rows that were predicted '0' has an outcome"
     """
     most = sorted(predictions, key=lambda name: (-predictions[name], name))
-    rows = [f"none of the {predictions[name]:,} rows that were predicted {name}" for name in most[:NAMED]]
+    rows = [f"none of the {predictions[name]:,} rows that were predicted '{name}'" for name in most[:NAMED]]
     left = len(most) - NAMED
     more = f"; the same is true of {left} more class{'' if left == 1 else 'es'}" if left > 0 else ""
     return f"{', '.join(rows)} has an outcome{more}"

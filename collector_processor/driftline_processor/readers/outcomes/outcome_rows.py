@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -67,21 +68,14 @@ class OutcomeRows(Struct):
 
     def take(self, rows: I64) -> OutcomeRows:
         """Return the rows at some positions, in their order."""
-        take = pa.array(rows)
-        return OutcomeRows(
-            model=self.model.take(take),
-            environment=self.environment.take(take),
-            id=self.id.take(take),
-            text=self.text.take(take),
-            number=self.number[rows],
-            time=self.time[rows],
-            prediction_time=self.prediction_time[rows],
-            weight=self.weight[rows],
-            item=self.item.take(take),
-            value=self.value[rows],
-            retracted=self.retracted[rows],
-            slices={name: texts.take(take) for name, texts in self.slices.items()},
-        )
+        places = pa.array(rows)
+
+        def chosen(values: Any) -> Any:
+            if isinstance(values, dict):
+                return {name: texts.take(places) for name, texts in values.items()}
+            return values[rows] if isinstance(values, np.ndarray) else values.take(places)
+
+        return OutcomeRows(*(chosen(getattr(self, name)) for name in self.__struct_fields__))
 
     def _table(self, model: str, environment: str | None, now: int) -> OutcomeTable:
         number = self.number
@@ -152,25 +146,15 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
     """Return the rows of all parts, in order."""
     names = dict.fromkeys(name for part in parts for name in part.slices)
     absent = [pa.nulls(len(part), pa.string()) for part in parts]
-    return OutcomeRows(
-        model=pa.concat_arrays([part.model for part in parts]),
-        environment=pa.concat_arrays([part.environment for part in parts]),
-        id=pa.concat_arrays([part.id for part in parts]),
-        text=pa.concat_arrays([part.text for part in parts]),
-        number=np.concatenate([part.number for part in parts]),
-        time=np.concatenate([part.time for part in parts]),
-        prediction_time=np.concatenate([part.prediction_time for part in parts]),
-        weight=np.concatenate([part.weight for part in parts]),
-        item=pa.concat_arrays([part.item for part in parts]),
-        value=np.concatenate([part.value for part in parts]),
-        retracted=np.concatenate([part.retracted for part in parts]),
-        slices={
-            name: pa.concat_arrays(
-                [part.slices.get(name, absent_column) for part, absent_column in zip(parts, absent, strict=True)]
-            )
-            for name in names
-        },
-    )
+    slices = {
+        name: pa.concat_arrays([part.slices.get(name, lacking) for part, lacking in zip(parts, absent, strict=True)])
+        for name in names
+    }
+    joined: dict[str, Any] = {"slices": slices}
+    for name in OutcomeRows.__struct_fields__[:-1]:
+        columns = [getattr(part, name) for part in parts]
+        joined[name] = (np.concatenate if isinstance(columns[0], np.ndarray) else pa.concat_arrays)(columns)
+    return OutcomeRows(**joined)
 
 
 def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:

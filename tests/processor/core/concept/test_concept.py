@@ -185,10 +185,7 @@ def test_a_sentence_tells_it() -> None:
             ConceptDrift("drift", since=7, before=0.0271, after=0.0187, changes=(Change(7, 9, 0.0271, 0.041),)),
             ["drift", "2.71 %", "4.1 %", "row 7", "1.87 %"],
         ),
-        (
-            ConceptDrift("drift", since=7, before=0.0271, after=0.0187),
-            ["drift", "2.71 %", "row 7", "1.87 %"],
-        ),
+        (ConceptDrift("drift", since=7, before=0.0271, after=0.0187), ["drift", "2.71 %", "row 7", "1.87 %"]),
         (
             ConceptDrift("ok", since=7, after=0.05, changes=(Change(7, 9, 0.04, 0.02),)),
             ["fell", "4 %", "2 %", "row 7", "5 %"],

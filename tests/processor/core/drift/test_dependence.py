@@ -21,7 +21,7 @@ from driftline_processor.core.drift.dependence import (
     student_p_value,
 )
 from driftline_processor.core.drift.rule import drift
-from driftline_processor.store.arrow_tables import take_predictions
+from driftline_processor.store.arrow_tables import take_table
 from scipy import stats
 
 DAY = 86_400 * 10**9
@@ -129,7 +129,7 @@ def test_the_rows_of_one_customer_count_for_what_they_are_worth() -> None:
         table, *_ = table_from_frame({"x": drawn, "score": drawn}, score="score", model="m", task="regression")
         table = replace(table, slices={"customer": column_of(np.repeat([f"c{one}" for one in range(50)], 20))})
         first, second = (
-            fold(take_predictions(table, half), baseline.bins, "customer")
+            fold(take_table(table, half), baseline.bins, "customer")
             for half in np.array_split(rng.permutation(1_000), 2)  # of each customer some rows in each pane
         )
         known += drift(merge([first, second]), baseline).features["x"].state == "drift"

@@ -77,11 +77,11 @@ def test_a_window_of_which_nearly_all_outcomes_are_known_waits_only_where_somebo
         ),
         (
             OutcomeDelay(2 * DAY * SECOND, "learned", 12),
-            ("2d", "12"),
+            ("2d", "12 arrived"),
         ),
         (
             OutcomeDelay(3 * DAY * SECOND, "learned", 18_000),
-            ("3d", "95 %", "18,000"),
+            ("3d", "95 %", "18,000 arrived"),
         ),
         (OutcomeDelay(0, "configured"), ("0s", "outcome_delay", "driftline.yaml")),
     ],

@@ -48,26 +48,8 @@ def test_the_reference_lists_every_key_of_an_alert_and_of_its_messages(tmp_path:
         ("", {"action": ACTION, "by": "ann", "why": " "}, 400, ("why: add the reason",)),
         ("", {"by": "ann", "why": "x"}, 400, ("action: add the action",)),
         ("", {"action": ACTION, "by": "ann", "why": "x" * 501}, 400, ("why:", "500 characters")),
-        (
-            "",
-            {"action": "http/other", "by": "ann", "why": "x"},
-            404,
-            (
-                "alert",
-                "action",
-                "approval",
-            ),
-        ),
-        (
-            "none",
-            {"action": ACTION, "by": "ann", "why": "x"},
-            404,
-            (
-                "alert",
-                "action",
-                "approval",
-            ),
-        ),
+        ("", {"action": "http/other", "by": "ann", "why": "x"}, 404, ("alert", "action", "approval")),
+        ("none", {"action": ACTION, "by": "ann", "why": "x"}, 404, ("alert", "action", "approval")),
     ],
 )
 def test_what_lacks_a_name_or_a_reason_or_an_action_approves_nothing(

@@ -83,24 +83,9 @@ def test_it_may_be_packed(client: TestClient) -> None:
     ("path", "content", "status", "facts"),
     [
         ("/v1/baselines/churn/v1", "oops", 400, ("baseline: this is not JSON (",)),
-        (
-            "/v1/baselines/churn/v1",
-            b"\xff\xfe",
-            400,
-            ("JSON", "UTF-8", "'driftline"),
-        ),
-        (
-            "/v1/baselines/churn/v2",
-            None,
-            400,
-            ("v1", "v2", "'driftline"),
-        ),
-        (
-            "/v1/baselines/a/b/c",
-            None,
-            404,
-            ("/v1/baselines/{model}/{version}",),
-        ),
+        ("/v1/baselines/churn/v1", b"\xff\xfe", 400, ("JSON", "UTF-8", "'driftline")),
+        ("/v1/baselines/churn/v2", None, 400, ("v1", "v2", "'driftline")),
+        ("/v1/baselines/a/b/c", None, 404, ("/v1/baselines/{model}/{version}",)),
         ("/v1/baselines/", None, 404, ("/v1/baselines/{model}/{version}",)),
     ],
 )

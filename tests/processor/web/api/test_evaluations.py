@@ -102,26 +102,10 @@ def test_without_a_window_the_first_configured_one_is_meant(browse: Browse) -> N
     [
         ("/api/v1/models/nobody/evaluations", 404, ("'nobody'",)),
         ("/api/v1/models/flihgts/evaluations", 404, ("'flihgts'", "'flights'")),
-        (
-            "/api/v1/models/flights/evaluations?version=summer",
-            404,
-            ("'flights'", "'summer'", "/models/flights"),
-        ),
-        (
-            "/api/v1/models/flights/evaluations?window=3h",
-            404,
-            ("'3h'", "1d, 1mo"),
-        ),
-        (
-            "/api/v1/models/flights/evaluations?limit=all",
-            400,
-            ("1000", "limit=100"),
-        ),
-        (
-            f"/api/v1/models/flights/evaluations?limit={'9' * 5_000}",
-            400,
-            ("1000", "limit=100"),
-        ),
+        ("/api/v1/models/flights/evaluations?version=summer", 404, ("'flights'", "'summer'", "/models/flights")),
+        ("/api/v1/models/flights/evaluations?window=3h", 404, ("'3h'", "1d, 1mo")),
+        ("/api/v1/models/flights/evaluations?limit=all", 400, ("1000", "limit=100")),
+        (f"/api/v1/models/flights/evaluations?limit={'9' * 5_000}", 400, ("1000", "limit=100")),
         ("/api/v1/nothing", 404, ("/api/v1/nothing",)),
     ],
 )

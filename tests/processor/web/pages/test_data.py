@@ -17,7 +17,7 @@ from msgspec import structs
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, flights, fraud, learning, many, ns, price
+from tests.support.fake_view import FakeView, fraud, learning, many, ns, price
 from tests.support.html_page import page
 
 Browse = Callable[[FakeView], TestClient]
@@ -31,8 +31,7 @@ def chosen_window(model: ModelView, place: int = 0) -> tuple[Evaluation, str]:
     return chosen, f"/models/flights/data?window=1mo&at={iso_time(chosen.window.start)}"
 
 
-def test_findings_stand_in_a_table_and_the_rest_in_one_line(browse: Browse) -> None:
-    model = flights()
+def test_findings_stand_in_a_table_and_the_rest_in_one_line(browse: Browse, model: ModelView) -> None:
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert page(client, address).part("fine").startswith("9 checks of 9 features ")
@@ -43,8 +42,9 @@ def test_findings_stand_in_a_table_and_the_rest_in_one_line(browse: Browse) -> N
     assert "8 checks of 9 features " in section
 
 
-def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(browse: Browse) -> None:
-    model = flights()
+def test_broken_expectations_stand_open_and_those_that_are_met_behind_one_line(
+    browse: Browse, model: ModelView
+) -> None:
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert 'id="expectations"' not in client.get(address).text
@@ -77,8 +77,7 @@ def test_features_that_are_missing_and_new_are_named(browse: Browse) -> None:
     assert "baseline: device" in text
 
 
-def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse) -> None:
-    model = flights()
+def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse, model: ModelView) -> None:
     model.outcome_delay = OutcomeDelay(2 * DAY * 10**9, "learned", 1200)
     chosen, address = chosen_window(model)
     client = browse(FakeView([model]))
@@ -102,8 +101,7 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse) -> N
     assert (row["median_s"], row["p90_s"], row["p99_s"], row["label_sla"]) == ("86400", "432000", "", "broken")
 
 
-def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(browse: Browse) -> None:
-    model = flights()
+def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(browse: Browse, model: ModelView) -> None:
     model.outcome_delay = OutcomeDelay(700 * DAY * 10**9, "learned", 1200)
     chosen, address = chosen_window(model)
     chosen.coverage, chosen.delay = 0.5, Delay(400, DAY, 5 * DAY, None)
@@ -111,8 +109,9 @@ def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(brow
     assert "so far : Half of its outcomes arrived within 1d" in found
 
 
-def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(browse: Browse) -> None:
-    model = flights()
+def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(
+    browse: Browse, model: ModelView
+) -> None:
     body = browse(FakeView([model])).get(chosen_window(model)[1]).text
     chart = body.partition('aria-label="fraction of predictions with an outcome, by window"')[2].partition("</svg>")[0]
     assert chart.count("<title>") == len(model.windows["1mo"]) == 10
@@ -121,18 +120,16 @@ def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_ta
     assert keep_units('<th scope="row">2013-06</th><td>5,311</td><td>62 %</td>') in table
 
 
-def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
-    model = flights()
+def test_what_nobody_reviewed_is_said(browse: Browse, model: ModelView) -> None:
     chosen, address = chosen_window(model)
     client = browse(FakeView([model]))
     assert 'id="unreviewed"' not in client.get(address).text
     chosen.unreviewed = {"late": 9_500}
-    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: '
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted &#39;late&#39; has an outcome: '
     assert said in client.get(address).text
 
 
-def test_missing_values_are_shown_of_features_where_they_changed(browse: Browse) -> None:
-    model = flights()
+def test_missing_values_are_shown_of_features_where_they_changed(browse: Browse, model: ModelView) -> None:
     for place, evaluation in enumerate(model.windows["1mo"]):
         for name in ("temp", "dewp", "humid", "wind_speed", "pressure", "distance", "minute_of_departure"):
             evaluation.features[name] = structs.replace(evaluation.features[name], missing_now=0.004 + 0.001 * place)
@@ -160,8 +157,9 @@ def test_a_model_that_is_still_learning_says_that_nothing_can_be_checked(browse:
     assert "no baseline" in shown.part("fine")
 
 
-def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
-    model = flights()
+def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(
+    browse: Browse, model: ModelView
+) -> None:
     newest, address = chosen_window(model, -2)
     client = browse(FakeView([model]))
     assert 'id="compared"' not in client.get(address).text

@@ -63,8 +63,7 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
     assert begins < text.index(verdict_next(verdict)) < text.index("log loss 0.65")
 
 
-def test_the_badge_says_since_when_where_the_sentence_does_not() -> None:
-    model = flights()
+def test_the_badge_says_since_when_where_the_sentence_does_not(model: ModelView) -> None:
     assert model.verdict is not None
     model.verdict = structs.replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
     assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
@@ -73,8 +72,7 @@ def test_the_badge_says_since_when_where_the_sentence_does_not() -> None:
 RISE = fact("errors_rose", metric="error_rate", before=0.176, after=0.65)
 
 
-def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> None:
-    model = flights()
+def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse, model: ModelView) -> None:
     assert model.verdict is not None
     model.verdict = structs.replace(model.verdict, reasons=(RISE,))
     shown = browse(FakeView([model])).get("/models/flights").text
@@ -82,8 +80,7 @@ def test_a_number_and_its_sign_of_per_cent_stay_on_one_line(browse: Browse) -> N
     assert "65\u00a0%" in shown
 
 
-def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
-    model = flights()
+def test_an_objective_that_cannot_be_told_says_why(browse: Browse, model: ModelView) -> None:
     model.outcome_delay = OutcomeDelay(700 * 86_400 * 10**9, "configured")
     told = unwrap(told_window(selected(model)))
     untold = ObjectiveState("roc_auc", "roc_auc >= 0.75", "inconclusive", None, None, None, 20, reason="too_few_days")
@@ -95,8 +92,7 @@ def test_an_objective_that_cannot_be_told_says_why(browse: Browse) -> None:
     assert f"{untold.rule} inconclusive: too few days" in text
 
 
-def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
-    model = flights()
+def test_the_numbers_are_of_the_window_that_the_verdict_is_about(model: ModelView) -> None:
     assert model.verdict is not None
     told = model.windows["1d"][-30]
     about = structs.replace(model.verdict, window_start=told.window.start, window_end=told.window.end)
@@ -109,8 +105,7 @@ def test_the_numbers_are_of_the_window_that_the_verdict_is_about() -> None:
     assert told_window(selected(model)) == model.windows["1mo"][-1]
 
 
-def test_four_numbers_stand_for_a_window_with_what_they_are_read_against() -> None:
-    model = flights()
+def test_four_numbers_stand_for_a_window_with_what_they_are_read_against(model: ModelView) -> None:
     told = model.windows["1mo"][-1]
     told.realized |= {
         "log_loss": MetricValue(0.69, 900, "rows", low=0.54, high=0.84),
@@ -170,8 +165,7 @@ def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
 LABEL = fact("look_again", then=fact("send_outcomes_or_label", needed=200))
 
 
-def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
-    model = flights()
+def test_what_to_do_has_links_that_do_it(browse: Browse, model: ModelView) -> None:
     assert model.verdict is not None
     chosen, address = month(model, -1)
     model.verdict = structs.replace(model.verdict, state="degraded", advice=LABEL)
@@ -182,8 +176,7 @@ def test_what_to_do_has_links_that_do_it(browse: Browse) -> None:
     assert "/api/v1/models/flights/label-next?version=winter&environment=demo&format=csv" in found.links
 
 
-def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: Browse) -> None:
-    model = flights()
+def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: Browse, model: ModelView) -> None:
     chosen, address = month(model, -2)
     names = ("temp", "<dewp>", "humid", "carrier")
     causes = [Cause((name,), "", 0.4, (Change("values below 5", 0.41, 0.06),)) for name in names]
@@ -197,8 +190,7 @@ def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: 
     assert "carrier" not in section
 
 
-def test_the_weakest_slices_are_named_with_their_values(browse: Browse) -> None:
-    model = flights()
+def test_the_weakest_slices_are_named_with_their_values(browse: Browse, model: ModelView) -> None:
     chosen, address = month(model, -2)
     weak = WeakSlice("error", (), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1)
     chosen.weak = WeakSearch((weak,), 900, 3, 3)
@@ -210,8 +202,7 @@ def test_the_weakest_slices_are_named_with_their_values(browse: Browse) -> None:
     assert text.index("origin=<JFK>") < text.index("origin=EWR")
 
 
-def test_objectives_say_their_state_the_broken_ones_first(browse: Browse) -> None:
-    model = flights()
+def test_objectives_say_their_state_the_broken_ones_first(browse: Browse, model: ModelView) -> None:
     chosen, address = month(model, -2)
     chosen.objectives = tuple(
         ObjectiveState(metric, f"{metric} >= 0.9", state, 0.8, 0.7, 0.9, 900, limit=0.9)  # type: ignore[arg-type]
@@ -306,13 +297,12 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_of_the_window(brow
     )
 
 
-def test_what_nobody_reviewed_is_said(browse: Browse) -> None:
-    model = flights()
+def test_what_nobody_reviewed_is_said(browse: Browse, model: ModelView) -> None:
     chosen, address = month(model, 0)
     client = browse(FakeView([model]))
     assert 'id="unreviewed"' not in client.get(address).text
     chosen.unreviewed = {"late": 9_500}
-    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted late has an outcome: '
+    said = '<p class="bad" id="unreviewed">None of the 9,500 rows that were predicted &#39;late&#39; has an outcome: '
     assert said in client.get(address).text
 
 
@@ -323,8 +313,9 @@ def test_the_open_window_says_that_it_is_open_and_when_it_closes(browse: Browse)
     assert "10 rows so far, 10 of 1,000 " in learned
 
 
-def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(browse: Browse) -> None:
-    model = flights()
+def test_what_a_window_is_compared_with_is_said_where_that_is_not_the_whole_baseline(
+    browse: Browse, model: ModelView
+) -> None:
     chosen, address = month(model, -2)
     chosen.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
     assert "the same hours" in Page(browse(FakeView([model])).get(address).text).part("compared")
@@ -374,8 +365,7 @@ def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse
     assert "counted prediction" not in rows
 
 
-def test_hostile_names_stay_text_and_never_end_the_data_block(browse: Browse) -> None:
-    model = flights()
+def test_hostile_names_stay_text_and_never_end_the_data_block(browse: Browse, model: ModelView) -> None:
     hostile = "</script><script>alert(1)</script>"
     chosen, address = month(model, -2)
     chosen.performance_slices = {f"a={hostile}": SlicePerformance(9, {"accuracy": MetricValue(0.1, 9, "rows")})}

@@ -28,6 +28,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.present.wording import iso_time, keep_units
+from driftline_processor.queries.overview import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.state import State
 from starlette.testclient import TestClient
@@ -57,8 +58,7 @@ def test_the_metrics_that_stand_for_a_model_are_open_and_the_others_folded(brows
     assert text.index('<details id="more-metrics">') < text.index('id="metric-accuracy"')
 
 
-def test_objectives_stand_first_the_broken_ones_before_the_others(browse: Browse) -> None:
-    model = flights()
+def test_objectives_stand_first_the_broken_ones_before_the_others(browse: Browse, model: ModelView) -> None:
     chosen = model.windows["1mo"][4]
     chosen.objectives = tuple(
         ObjectiveState(metric, f"{metric} >= 0.9", state, 0.8, 0.7, 0.9, 900, limit=0.9)  # type: ignore[arg-type]
@@ -71,8 +71,7 @@ def test_objectives_stand_first_the_broken_ones_before_the_others(browse: Browse
     assert " on 900 rows" in section
 
 
-def test_a_metric_says_its_interval_its_baseline_and_which_direction_is_good(browse: Browse) -> None:
-    model = flights()
+def test_a_metric_says_its_interval_its_baseline_and_which_direction_is_good(browse: Browse, model: ModelView) -> None:
     chosen = model.windows["1mo"][4]
     chosen.realized["accuracy"] = MetricValue(0.7, 900, "rows", low=0.66, high=0.74, interval="blocks")
     chosen.reference["accuracy"] = MetricValue(0.79, 10_000, "panes", low=0.77, high=0.81)
@@ -86,8 +85,7 @@ def test_a_metric_says_its_interval_its_baseline_and_which_direction_is_good(bro
     assert keep_units("July 2013: accuracy 70 % (66 % to 74 %), outcomes for 96 % of 5,348 rows") in drawn
 
 
-def test_intervals_of_windows_that_follow_each_other_are_one_area(browse: Browse) -> None:
-    model = flights()
+def test_intervals_of_windows_that_follow_each_other_are_one_area(browse: Browse, model: ModelView) -> None:
     for one in model.windows["1mo"]:
         one.realized["accuracy"] = MetricValue(0.7, 900, "rows", low=0.66, high=0.74)
     drawn = card(browse(FakeView([model])).get(JULY).text, "accuracy")
@@ -95,8 +93,7 @@ def test_intervals_of_windows_that_follow_each_other_are_one_area(browse: Browse
     assert drawn.count('class="interval"') == 0
 
 
-def test_an_objective_is_a_line_with_its_words(browse: Browse) -> None:
-    model = flights()
+def test_an_objective_is_a_line_with_its_words(browse: Browse, model: ModelView) -> None:
     newest = model.windows["1mo"][-1]
     newest.objectives = (
         ObjectiveState("accuracy", "accuracy >= 0.75", "broken", 0.7, 0.6, 0.74, 900, limit=0.75),
@@ -117,8 +114,7 @@ def test_an_unknown_value_is_a_gap_and_never_a_zero(browse: Browse) -> None:
     assert keep_units("precision –, outcomes for 96 % of 5,385 rows") in drawn
 
 
-def test_an_open_window_is_hollow_and_one_that_waits_for_outcomes_pale(browse: Browse) -> None:
-    model = flights()
+def test_an_open_window_is_hollow_and_one_that_waits_for_outcomes_pale(browse: Browse, model: ModelView) -> None:
     model.outcome_delay = OutcomeDelay(40 * 86_400 * 10**9, "configured")
     for one in model.windows["1mo"]:
         one.coverage = 0.5
@@ -151,8 +147,7 @@ def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Brows
     assert "accuracy 0.91 – – 398 rows" in text
 
 
-def test_a_slice_leads_to_its_own_charts(browse: Browse) -> None:
-    model = flights()
+def test_a_slice_leads_to_its_own_charts(browse: Browse, model: ModelView) -> None:
     for place, one in enumerate(model.windows["1mo"]):
         low = MetricValue(0.6 + place / 100, 90, "rows", low=0.55, high=0.7)
         one.performance_slices = {
@@ -189,8 +184,7 @@ def test_a_model_without_outcomes_says_how_to_send_them(browse: Browse) -> None:
     assert "driftline.Model('fraud').outcome(id, actual=…)" in text
 
 
-def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
-    model = flights()
+def test_concept_drift_is_a_line_above_the_performance(browse: Browse, model: ModelView) -> None:
     address = "/models/flights/performance"
     assert 'id="concept"' not in browse(FakeView([model])).get(address).text
     change = Change(ns(2013, 6, 20), ns(2013, 6, 25), 0.17, 0.26)
@@ -218,8 +212,9 @@ def test_scores_and_decisions_of_a_window_are_drawn_small_and_say_what_they_show
     assert "curves" not in page(client, "/models/price/performance").ids
 
 
-def test_estimates_that_outcomes_contradict_are_folded_below_what_was_realized(browse: Browse) -> None:
-    model = flights()
+def test_estimates_that_outcomes_contradict_are_folded_below_what_was_realized(
+    browse: Browse, model: ModelView
+) -> None:
     chosen = next(one for one in model.windows["1mo"] if one.window.start == ns(2013, 7, 1))
     chosen.estimated = {"roc_auc": Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)}
     chosen.realized["roc_auc"] = MetricValue(0.2, 200, "rows", low=0.14, high=0.28)
@@ -235,8 +230,7 @@ def test_estimates_that_outcomes_contradict_are_folded_below_what_was_realized(b
     assert "within the bounds" in text
 
 
-def test_the_table_of_windows_says_where_some_are_missing(browse: Browse) -> None:
-    model = flights()
+def test_the_table_of_windows_says_where_some_are_missing(browse: Browse, model: ModelView) -> None:
     del model.windows["1mo"][2:4]
     model.pending_windows = 2
     text = browse(FakeView([model])).get("/models/flights/performance?window=1mo").text
@@ -246,8 +240,7 @@ def test_the_table_of_windows_says_where_some_are_missing(browse: Browse) -> Non
     assert table.index(">2013-07<") < table.index(words) < table.index(">2013-04<")
 
 
-def test_first_sight_says_value_baseline_difference_and_what_it_means(browse: Browse) -> None:
-    model = flights()
+def test_first_sight_says_value_baseline_difference_and_what_it_means(browse: Browse, model: ModelView) -> None:
     chosen = model.windows["1mo"][4]
     chosen.realized["roc_auc"] = MetricValue(0.6, 900, "rows", low=0.56, high=0.64)
     chosen.reference["roc_auc"] = MetricValue(0.7, 10_000, "panes", low=0.69, high=0.71)
@@ -322,8 +315,7 @@ def test_what_a_difference_means_agrees_with_its_interval(
     assert [fact for fact in facts if fact not in words] == []
 
 
-def test_nothing_is_said_of_a_difference_before_the_performance_is_final(browse: Browse) -> None:
-    model = flights()
+def test_nothing_is_said_of_a_difference_before_the_performance_is_final(browse: Browse, model: ModelView) -> None:
     model.windows["1mo"][4].realized_changes = {"log_loss": MetricChange("inconclusive", 0.2, 0.1, 0.3)}
     model.windows["1mo"][4].maturity = "immature"
     changes = model.windows["1mo"][4].realized_changes
@@ -377,8 +369,9 @@ def test_weak_slices_are_searched_when_asked_and_once_a_window(found: WeakSearch
     assert "<b>departure" not in client.get(links[0]).text
 
 
-def test_fairness_has_the_interval_of_policies_and_says_what_a_small_group_cannot_tell(browse: Browse) -> None:
-    model = flights()
+def test_fairness_has_the_interval_of_policies_and_says_what_a_small_group_cannot_tell(
+    browse: Browse, model: ModelView
+) -> None:
     rates = {"true_positive_rate": GroupRate(0.9, 400.0)}
     few = {"true_positive_rate": GroupRate(0.75, 31.0)}
     beside = GroupComparison("F", "true_positive_rate", -0.15, -0.3, 0.0, "inconclusive", "M")

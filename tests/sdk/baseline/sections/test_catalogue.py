@@ -44,10 +44,7 @@ def test_importance_is_given_by_name_or_in_the_order_of_the_features() -> None:
     [
         ({"agee": 1.0}, ("importance:", "'agee'", "age, plan, income")),
         ([1.0], ("1 numbers", "3 features")),
-        (
-            {"age": float("nan")},
-            ("importance:", "'age'"),
-        ),
+        ({"age": float("nan")}, ("importance:", "'age'")),
     ],
 )
 def test_importance_that_fits_no_feature_is_refused(importance: Any, facts: Facts) -> None:

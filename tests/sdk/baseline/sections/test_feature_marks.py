@@ -323,11 +323,7 @@ def test_an_object_in_a_frame_that_changes_later_is_no_part_of_it() -> None:
     ("value", "facts", "reason"),
     [
         (pl.LazyFrame({"x": [1.0]}), ("LazyFrame", "DataFrame"), "not_collected"),
-        (
-            pa.RecordBatchReader.from_batches(pa.schema([]), []),
-            ("RecordBatchReader",),
-            "not_collected",
-        ),
+        (pa.RecordBatchReader.from_batches(pa.schema([]), []), ("RecordBatchReader",), "not_collected"),
         (np.zeros((2, 2, 2)), ("specify the features",), "unsupported_input"),
         (np.zeros(2, complex), ("specify the features",), "unsupported_input"),
         (np.zeros(100_001), ("100,000 features",), "too_large"),

@@ -110,25 +110,10 @@ def test_no_frame_is_changed_and_the_same_rows_give_the_same() -> None:
     ("X", "task", "predict", "facts"),
     [
         ([{"x": 1.0}], "regression", chance, ("predict:", "DataFrame")),
-        (
-            {"x": [1.0]},
-            "ranking",
-            chance,
-            ("rankings", "importance"),
-        ),
+        ({"x": [1.0]}, "ranking", chance, ("rankings", "importance")),
         ({"x": [1.0]}, "regression", lambda X: X["y"], ("'y'",)),
-        (
-            {"x": [1.0]},
-            "regression",
-            lambda _: ["late"],
-            ("predict:",),
-        ),
-        (
-            {"x": [1.0]},
-            "regression",
-            lambda _: np.zeros((1, 2, 3)),
-            ("predict:",),
-        ),
+        ({"x": [1.0]}, "regression", lambda _: ["late"], ("predict:",)),
+        ({"x": [1.0]}, "regression", lambda _: np.zeros((1, 2, 3)), ("predict:",)),
     ],
 )
 def test_what_cannot_be_shuffled_is_refused_with_the_fix(X: Any, task: str, predict: Any, facts: Facts) -> None:
