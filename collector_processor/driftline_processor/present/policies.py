@@ -46,15 +46,15 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
         fires: Whether the policy fires at the end of the window.
 
     >>> step_words("counted", 1, 2), step_words("eased", 1, 1, 3600 * 10**9)
-    ('not yet: true in 1 of 2 windows in a row', 'still fires: false for less than 1h')
+    ('not yet: condition true in 1 of 2 windows in a row', 'still fires: condition false for less than 1h')
     """
     windows = f"in {count} of {needed} windows in a row"
     if outcome == "counted":
-        return f"not yet: true {windows}"
+        return f"not yet: condition true {windows}"
     if outcome == "fired":
-        return "fires" if needed <= 1 else f"fires: true {windows}"
+        return "fires" if needed <= 1 else f"fires: condition true {windows}"
     if outcome == "eased":
-        return f"still fires: false {windows if count < needed else f'for less than {duration(cool_down)}'}"
+        return f"still fires: condition false {windows if count < needed else f'for less than {duration(cool_down)}'}"
     unknown = "inconclusive, so the alert stays open" if fires else "inconclusive, so nothing changes"
     return {"inconclusive": unknown, "quiet": "does not fire", "lasts": "still fires", "over": "resolved"}[outcome]
 

@@ -51,7 +51,8 @@ def _baseline_without_decisions(baseline_threshold: float, threshold: float, dec
     own = f"the baseline without its predicted classes, because its threshold was {baseline_threshold:g}"
     if decided_there:
         return f"{own}, and the threshold of these rows is {threshold:g}"
-    return f"{own}, and these rows were decided neither there nor at the model's current threshold, {threshold:g}"
+    neither = f"neither at {baseline_threshold:g} nor at the model's current threshold, {threshold:g}"
+    return f"{own}, and these rows were decided {neither}"
 
 
 def _last_rows(last: str, without: str) -> str:
