@@ -65,17 +65,17 @@ def of_state(state: str, alert: str, quiet: str, fires: str, summary: str, step:
 
 CASES = (
     of_state("degraded", "ModelWrong", "6m", "7m", "churn 7 in prod: the model is degraded"),
-    of_state("no_data", "ModelSilent", "6m", "7m", "churn 7 in prod: no predictions arrive where there were some"),
+    of_state("no_data", "ModelSilent", "6m", "7m", "churn 7 in prod: the predictions have stopped"),
     of_state(
-        "at_risk", "ModelAtRisk", "34m", "35m", "churn 7 in prod: the model may be wrong, outcomes are not here yet"
+        "at_risk", "ModelAtRisk", "34m", "35m", "churn 7 in prod: the model is at risk, outcomes are not known yet"
     ),
-    of_state("lagging", "ModelBehind", "19m", "20m", "churn 7 in prod: its windows wait to be evaluated"),
+    of_state("lagging", "ModelBehind", "19m", "20m", "churn 7 in prod: its windows are waiting to be evaluated"),
     of_state(
         "unknown",
         "ModelUnknown",
         "7d4h",
         "7d5h",
-        "churn 7 in prod: for a week nobody can say whether the model is healthy",
+        "churn 7 in prod: for a week, it has been unknown whether the model is healthy",
         step="1h",
     ),
     Fires(
@@ -108,7 +108,7 @@ CASES = (
         "4m",
         "5m",
         {**CHURN, "driftline_drift_column": "concept", "driftline_state": "drift"},
-        "churn 7 in prod: its errors have become more",
+        "churn 7 in prod: its errors have increased",
     ),
     Fires(
         "ObjectiveBroken",
@@ -134,8 +134,8 @@ CASES = (
         "14m",
         "15m",
         {**WINDOW, "driftline_objective_rule": "recall >= 0.8"},
-        "churn 7: nobody can tell recall >= 0.8 in windows of 1d",
-        "About 260 rows in a window would tell. What to label next: GET /api/v1/models/churn/label-next",
+        "churn 7: recall >= 0.8 has been inconclusive for too long in windows of 1d",
+        "About 260 rows in a window would be conclusive. Which rows to label next: GET /api/v1/models/churn/label-next",
     ),
     Fires(
         "LabelsLate",
@@ -143,7 +143,7 @@ CASES = (
         "14m",
         "15m",
         {**WINDOW, "driftline_state": "broken"},
-        "churn 7: outcomes did not come in time in windows of 1d",
+        "churn 7: outcomes did not arrive in time in windows of 1d",
     ),
     Fires(
         "DriftIncident",
@@ -198,9 +198,11 @@ CASES = (
         "6m",
         "7m",
         {"job": "driftline", "instance": "a:8780"},
-        "Driftline at a:8780 does not answer",
+        "Driftline at a:8780 does not respond",
     ),
-    Fires("DriftlineAbsent", {"driftline_pending_windows": "0 0 stale"}, "11m", "12m", {}, "No Driftline is heard of"),
+    Fires(
+        "DriftlineAbsent", {"driftline_pending_windows": "0 0 stale"}, "11m", "12m", {}, "Driftline sends no metrics"
+    ),
     Fires(
         "DriftlineBehind",
         {'driftline_evaluation_lag_seconds{instance="a:8780",driftline_window="1d"}': "1000x20"},

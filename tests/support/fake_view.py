@@ -368,7 +368,7 @@ def fraud() -> ModelView:
         baseline=BaselineView("config", "cd" * 16, 200_000, ("amount", "merchant_id", "card_age", "country")),
         windows={"1h": known},
         hints=(
-            "1 January 2014, 08:00 to 09:00: of 5 baseline features 2 arrive; "
+            "1 January 2014, 08:00 to 09:00: 2 of 5 baseline features arrived; "
             "missing: card_age, country, velocity_1h; new: device.",
         ),
     )

@@ -15,7 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
 from driftline.baseline.sections.slices import slice_name
 from driftline.capture.model_identity import VERSION
@@ -351,11 +351,10 @@ def metrics_request(
     """
     request = ExportMetricsServiceRequest()
     resource = request.resource_metrics.add()
-    resource.resource.attributes.extend(_key_values(((a.SERVICE_NAME, SERVICE),)))
-    if instance:
-        resource.resource.attributes.extend(_key_values(((a.SERVICE_INSTANCE_ID, instance),)))
     scope = resource.scope_metrics.add(schema_url=SCHEMA_URL)
-    scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION
+    set_origin(resource, scope)
+    if instance:
+        resource.resource.attributes.append(text_value(a.SERVICE_INSTANCE_ID, instance))
     aggregation = (
         otlp.AGGREGATION_TEMPORALITY_DELTA if temporality == "delta" else otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
     )
@@ -396,8 +395,21 @@ def metrics_request(
     return bytes(request.SerializeToString())
 
 
+def set_origin(group: Any, scope: Any, environment: str = "") -> None:
+    """Set the resource and the scope of an OTLP request of the processor's own telemetry."""
+    group.resource.attributes.append(text_value(a.SERVICE_NAME, SERVICE))
+    if environment:
+        group.resource.attributes.append(text_value(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
+    scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION
+
+
+def text_value(key: str, text: str) -> KeyValue:
+    """Return an attribute; unpaired surrogates, which received names may contain, are replaced."""
+    return KeyValue(key=key, value=AnyValue(string_value=text.encode("utf-8", "replace").decode()))
+
+
 def _key_values(labels: Labels) -> list[KeyValue]:
-    return [KeyValue(key=key, value=AnyValue(string_value=text)) for key, text in labels]
+    return [text_value(key, text) for key, text in labels]
 
 
 class Sink(Struct, frozen=True):

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-from driftline.capture.model_identity import VERSION
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
@@ -25,13 +24,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.health import Counters
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.store.arrow_tables import traced_rows
 
-from .derived_metrics import SERVICE
+from .derived_metrics import set_origin, text_value
 
 TRACE_WINDOW: Final = 24 * 3_600 * 10**9
 """Nanoseconds after the arrival of a prediction in which its outcome joins the trace."""
@@ -54,11 +52,8 @@ def spans_request(rows: Iterable[tuple[ModelKey, JoinedRow]], links: Links = NO_
         environment = key.environment
         if environment not in scopes:
             resource = request.resource_spans.add()
-            resource.resource.attributes.append(_text(a.SERVICE_NAME, SERVICE))
-            if environment:
-                resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
             scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
-            scopes[environment].scope.name, scopes[environment].scope.version = OWN_SCOPE, VERSION
+            set_origin(resource, scopes[environment], environment)
         scopes[environment].spans.append(_span(key, row, links))
     return bytes(request.SerializeToString())
 
@@ -83,7 +78,7 @@ def _span(key: ModelKey, row: JoinedRow, links: Links) -> Span:
         attributes=_attributes(key, row, actual),
     )
     if page := links.prediction_link(key, row["id"]):
-        span.attributes.append(_text(a.DRIFTLINE_PAGE_URL_FULL, page))
+        span.attributes.append(text_value(a.DRIFTLINE_PAGE_URL_FULL, page))
     if arrived - row["received"] > TRACE_WINDOW:
         span.trace_id, span.parent_span_id = _digest(identity, 16), b""
         span.links.add(trace_id=trace_id, span_id=parent)
@@ -92,31 +87,27 @@ def _span(key: ModelKey, row: JoinedRow, links: Links) -> Span:
 
 def _attributes(key: ModelKey, row: JoinedRow, actual: str | float) -> Iterator[KeyValue]:
     score, predicted = row["score"], row["predicted"]
-    yield _text(a.ML_OPERATION_NAME, _OPERATION)
-    yield _text(a.ML_MODEL_NAME, key.model)
+    yield text_value(a.ML_OPERATION_NAME, _OPERATION)
+    yield text_value(a.ML_MODEL_NAME, key.model)
     if key.version:
-        yield _text(a.ML_MODEL_VERSION, key.version)
-    yield _text(a.ML_PREDICTION_ID, row["id"])
+        yield text_value(a.ML_MODEL_VERSION, key.version)
+    yield text_value(a.ML_PREDICTION_ID, row["id"])
     if score is not None and not math.isnan(score):
         yield _number(a.ML_PREDICTION_VALUE if predicted is None else a.ML_PREDICTION_SCORE, score)
     if predicted is not None:
-        yield _text(a.ML_PREDICTION_CLASS, predicted)
-    yield _text(a.ML_OUTCOME_ACTUAL, actual) if isinstance(actual, str) else _number(a.ML_OUTCOME_ACTUAL, actual)
+        yield text_value(a.ML_PREDICTION_CLASS, predicted)
+    yield text_value(a.ML_OUTCOME_ACTUAL, actual) if isinstance(actual, str) else _number(a.ML_OUTCOME_ACTUAL, actual)
     yield KeyValue(key=a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO, value=AnyValue(int_value=row["outcome_time"]))
     if row["weight"] != 1.0:
         yield _number(a.DRIFTLINE_OUTCOME_WEIGHT, row["weight"])
     if row["item"] is not None:
-        yield _text(a.DRIFTLINE_OUTCOME_ITEM, row["item"])
+        yield text_value(a.DRIFTLINE_OUTCOME_ITEM, row["item"])
     if row["value"] is not None:
         yield _number(a.DRIFTLINE_OUTCOME_VALUE, row["value"])
 
 
 def _number(key: str, number: float) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(double_value=number))
-
-
-def _text(key: str, text: str) -> KeyValue:
-    return KeyValue(key=key, value=AnyValue(string_value=text))
 
 
 def _digest(identity: bytes, size: int) -> bytes:

@@ -333,7 +333,7 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
     outputs_drift = sorted({column.words for column in outputs if column.state == "drift"})
     if drifting or outputs_drift:
         columns = [short(name, 40) for name in (*sorted(outputs_drift), *sorted(drifting))]
-        return ScoreLine("drift", "watch", f"In the newest window {_names(columns)} {_drifts(columns)}.", "drift")
+        return ScoreLine("drift", "watch", f"In the newest window, {_names(columns)} {_drifts(columns)}.", "drift")
     compared = sum(evaluation.drift.compared for evaluation in newest)
     if not compared and not any(column.state in ("ok", "within_normal_variation") for column in outputs):
         why = "there is no baseline" if all(view.baseline is None for view in views) else "too few rows arrived"

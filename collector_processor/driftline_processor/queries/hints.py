@@ -99,7 +99,7 @@ class ModelSummary(Struct, frozen=True):
 def hints(model: ModelSummary) -> tuple[str, ...]:
     """Return the missing settings and data of a model, a sentence each."""
     series, settings, in_force, totals = model.series, model.settings, model.in_force, model.totals
-    hint_list = [f"Of {series.key.model}, {model.waiting}."] if model.waiting else []
+    hint_list = [f"{series.key.model}: {model.waiting}."] if model.waiting else []
     hint_list += _incomplete(series, model.balance, settings.timezone)
     hint_list += _baseline(series, in_force, model.learned, totals)
     hint_list += [*_task(series, settings), *_unscored(series, totals)]
@@ -175,9 +175,8 @@ def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Itera
     if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
     yield (
-        f"Of {count(balance.counted)} predictions that {series.key.model} counted "
-        f"{window_name(balance.stretch, timezone)}, "
-        f"{count(balance.rows)} have arrived ({percent(balance.completeness)}): "
+        f"{count(balance.rows)} of the {count(balance.counted)} predictions ({percent(balance.completeness)}) that "
+        f"{series.key.model} counted {window_name(balance.stretch, timezone)} have arrived: "
         "either a buffer of the service was full, or "
         "its records do not reach this processor; see the log of the service and driftline.sdk.dropped.rows."
     )
@@ -246,8 +245,7 @@ def _features(in_force: ActiveBaseline | None, newest: Evaluation | None, timezo
         return
     expected = len(in_force.baseline.bins.features)
     arrive = expected - len(newest.missing_features)
-    arriving = f"{arrive} arrive" if arrive > 1 else f"{arrive or 'none'} arrives"
-    window_words = f"{window_name(newest.window, timezone)}: of {expected} baseline features {arriving}"
+    window_words = f"{window_name(newest.window, timezone)}: {arrive} of {expected} baseline features arrived"
     if newest.missing_features:
         window_words += f"; missing: {_names(newest.missing_features)}"
     if newest.new_features:
@@ -298,7 +296,7 @@ def _too_young(
         key = f"models.{series.key.model}.outcome_delay"
         says = f"this is set in {key} of driftline.yaml" if delay.source == "configured" else f"set {key} to change it"
         yield (
-            f"No performance of {series.key.model} counts yet: for no closed window has the outcome delay passed. "
+            f"The performance of {series.key.model} is not final in any window yet: the outcome delay has not passed. "
             f"{delay_sentence(delay).rstrip('.')}; {says}."
         )
 

@@ -302,7 +302,7 @@ def _interrupted(model: ModelView) -> Iterator[Incident]:
             end_words = "Predictions arrived again."
         else:
             sentence = f"Its windows {'waited' if over else 'wait'} too long for their evaluation."
-            end_words = "No window was late any more."
+            end_words = "Windows were evaluated in time again."
         yield Incident(
             key=model.key,
             kind="verdict",
@@ -353,7 +353,7 @@ def _quiet(stretch: _Stretch[int]) -> str:
         return ""
     column = _column(stretch.ended, stretch.subject)
     is_gone = column is None and WHERE not in stretch.subject
-    return "It is not measured any more." if is_gone else "No drift was found in two windows."
+    return "This is no longer measured." if is_gone else "No drift was found in two windows."
 
 
 def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -374,7 +374,7 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         value_words = printable(objective_sentence(objective))
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
-        incident = _of_stretch(model, "objective", stretch, sentence, "It was met again.")
+        incident = _of_stretch(model, "objective", stretch, sentence, "The objective was met again.")
         yield replace(incident, since=objective.since or incident.since)
 
 
@@ -408,9 +408,9 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         failure = stretch.shown[0][1]
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
-            yield _of_stretch(model, "service", stretch, sentence, "Calls are answered as before.")
+            yield _of_stretch(model, "service", stretch, sentence, "Calls succeed as before.")
         else:
-            slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as quick as before.")
+            slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as fast as before.")
             is_minor = all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
             yield replace(slower, minor=is_minor)
 

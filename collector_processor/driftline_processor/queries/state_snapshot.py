@@ -345,6 +345,6 @@ class SnapshotPublisher(Struct, kw_only=True):
         waiting = self.waiting
         late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
         if late:
-            yield f"{late[0].upper()}{late[1:]}: there are more than the processor can judge."
+            yield f"{late[0].upper()}{late[1:]}: there are more than the processor can evaluate."
         if waiting.backfill.long(now):
             yield f"{backfill_sentence(waiting.backfill)}."

@@ -84,4 +84,4 @@ def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:
                 Cell("shown here" if part is current else note, "quiet"),
             )
         )
-    yield Section("versions", "Versions", (Table(_VERSIONS, tuple(rows)),), note="v: next version")
+    yield Section("versions", "Versions", (Table(_VERSIONS, tuple(rows)),), note="press v for the next version")

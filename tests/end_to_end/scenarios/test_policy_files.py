@@ -303,10 +303,10 @@ def test_12_a_fall_of_auc_in_late_outcomes_rolls_back_as_approved_and_late_outco
         there.wait_for("outcomes-late", ("slack", "opened", "delivered"), ("slack", "over", "delivered"))
     assert (late["since"], alert["since"]) == ("2026-03-23T00:00:00Z", "2026-03-30T00:00:00Z")
     titles = [attachment(one)[0] for one in there.world.taken_by("hooks.slack.com")]
-    fell = "credit: roc_auc fell below baseline - 0.05 (auc-falls) since 30 March 2026"
+    fell = "credit: roc_auc has been below baseline - 0.05 since 30 March 2026 (policy 'auc-falls')"
     assert sorted(titles) == [
-        "Resolved: credit: outcomes were late (outcomes-late) from 23 March 2026 until 29 March 2026",
-        "credit: outcomes are late (outcomes-late) since 23 March 2026",
+        "Resolved: credit: outcomes were late from 23 March 2026 until 29 March 2026 (policy 'outcomes-late')",
+        "credit: outcomes have been late since 23 March 2026 (policy 'outcomes-late')",
         fell,
     ]
     (back,) = there.world.taken_by("deployer.example.com")

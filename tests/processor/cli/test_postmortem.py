@@ -45,7 +45,6 @@ def test_one_file_says_what_would_have_found_it_sooner(run: Run, tmp_path: Path,
     assert result.exit_code == 0, result.output
     text = file.read_text()
     assert text.startswith("# Postmortem: churn, 2013\\-07\\-03")
-    print(text[text.index("sooner") :])
     assert "| verdict is degraded or at\\_risk, in windows of 1d | 2 days |" in text
     page = tmp_path / "post.html"
     assert run("postmortem", alert[:6], "--url", url, "-o", page).exit_code == 0

@@ -224,7 +224,7 @@ def test_features_that_are_missing_or_new_are_named(state: Opened) -> None:
     found = newest(state)
     assert (found.missing_features, found.new_features) == (("income",), ("city",))
     assert state.view().hints[0] == (
-        "4 October 2024, 12:00 to 13:00: of 2 baseline features 1 arrives; missing: income; new: city."
+        "4 October 2024, 12:00 to 13:00: 1 of 2 baseline features arrived; missing: income; new: city."
     )
 
 
@@ -236,7 +236,7 @@ def test_the_hint_on_missing_features_names_its_window_in_the_zone_of_the_model(
     state.send(predictions(["a"], midnight, features={"age": [1.0]}))
     (hint,) = [hint for hint in state.view().hints if "income" in hint]
     assert hint.startswith("September 2024")
-    assert re.findall(r"\b\d\b", hint) == ["2", "1"]
+    assert re.findall(r"\b\d\b", hint) == ["1", "2"]
 
 
 def test_a_feature_of_the_wrong_type_is_counted_as_invalid_and_spoils_nothing(state: Opened) -> None:

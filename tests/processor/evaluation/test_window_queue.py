@@ -179,8 +179,8 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     (problem,) = state.state.health.problems()
     assert (problem.name, problem.message, problem.ready) == ("windows", said, True)
     assert state.state.health.ready
-    assert state.state.publish().models[0].hints[0] == f"Of churn, {said.partition(';')[0]}."
-    late = "Windows of 1d are 5m late, of 1w 5m: there are more than the processor can judge."
+    assert state.state.publish().models[0].hints[0] == f"churn: {said.partition(';')[0]}."
+    late = "Windows of 1d are 5m late, of 1w 5m: there are more than the processor can evaluate."
     assert late in state.state.publish().hints
     state.state.settle()
     assert waiting() == (0, 0)

@@ -254,7 +254,7 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[:5] == [
-        "window       rows  outcomes       drifted  within normal variation  most        score PSI  log loss  ROC AUC",
+        "window       rows  outcomes       drifted  within normal variation  top drift   score PSI  log loss  ROC AUC",
         "1970-01-01  1,000      97 %        0 of 1                        0                      –     0.500    0.660",
         "1970-01-02  1,000      97 %        1 of 2                        1  temp large          –     0.500    0.660",
         "1970-01-03  1,000         –  inconclusive                        0                      –         –        –",

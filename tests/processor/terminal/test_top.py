@@ -34,7 +34,7 @@ def test_in_a_pipe_it_prints_once_with_the_hints(served: tuple[FakeView, str]) -
     assert code == 0
     assert "driftline top  http://127.0.0.1:" in text
     assert "flights winter …" in text
-    assert "fraud: 1 January 2014, 08:00 to 09:00: of 5 baseline features 2 " in text
+    assert "fraud: 1 January 2014, 08:00 to 09:00: 2 of 5 baseline features " in text
 
 
 def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) -> None:

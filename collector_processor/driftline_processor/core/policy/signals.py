@@ -14,6 +14,7 @@ from driftline_processor.core.fairness.criteria import CRITERIA, MEASURES
 from driftline_processor.core.metrics import metric_named, misnamed
 from driftline_processor.core.nearest_names import near, nearest
 from driftline_processor.core.performance.objective import read_limit, unknown_unit
+from driftline_processor.core.performance.service_objectives import metric_of
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
@@ -67,7 +68,7 @@ class Signal(Struct, frozen=True):
             return _of_column(match["what"], match["column"], evaluation, self.slice)
         if self.name in SERVICE_METRICS:
             level = evaluation.service_slices.get(self.slice) if self.slice else evaluation.service
-            return None if level is None else _of_service(self.name, level.values)
+            return None if level is None else _measured(metric_of(level, self.name))
         if self.name.startswith(ESTIMATED):
             estimate = evaluation.estimated.get(self.name.removeprefix(ESTIMATED))
             if estimate is None or estimate.value is None or estimate.record.state == "failed":
@@ -213,16 +214,6 @@ def _of_column(what: str, name: str, evaluation: Evaluation, slice: str) -> Valu
         return None if column.missing_now is None else Value(column.missing_now)
     method = column.methods.get(what)
     return None if method is None or method.value is None else Value(method.value)
-
-
-def _of_service(name: str, values: dict[str, MetricValue]) -> Value | None:
-    if name != AVAILABILITY:
-        return _measured(values.get(name))
-    errors = _measured(values.get(ERROR_RATE))
-    if errors is None:
-        return None
-    low, high = (None if end is None else 1.0 - end for end in (errors.high, errors.low))
-    return Value(1.0 - errors.value, low, high)
 
 
 def _measured(measured: MetricValue | None) -> Value | None:

@@ -20,7 +20,7 @@ from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
@@ -378,9 +378,11 @@ def verdict_of_model(
     if traffic is None or verdict.state == "degraded":
         return verdict
     if traffic.silent:
-        return _no_data(traffic, context)
+        facts = fact("no_prediction", pause=traffic.pause), fact("pause_unlikely"), fact("check_service")
+        return _without_windows("no_data", traffic.silent_since, context, *facts)
     if traffic.behind:
-        return _lagging(traffic, context)
+        facts = fact("windows_wait", windows=traffic.waiting), fact("shown_is_old"), fact("wait_or_add_processor")
+        return _without_windows("lagging", traffic.waiting_since, context, *facts)
     return verdict
 
 
@@ -712,25 +714,8 @@ def _no_window() -> Verdict:
     )
 
 
-def _no_data(traffic: Traffic, context: VerdictContext) -> Verdict:
-    return Verdict(
-        "no_data",
-        traffic.silent_since,
-        reasons=(fact("no_prediction", pause=traffic.pause),),
-        certainty=(fact("pause_unlikely"),),
-        advice=fact("check_service"),
-        of_days=False,
-        timezone=context.timezone,
-    )
-
-
-def _lagging(traffic: Traffic, context: VerdictContext) -> Verdict:
-    return Verdict(
-        "lagging",
-        traffic.waiting_since,
-        reasons=(fact("windows_wait", windows=traffic.waiting),),
-        certainty=(fact("shown_is_old"),),
-        advice=fact("wait_or_add_processor"),
-        of_days=False,
-        timezone=context.timezone,
-    )
+def _without_windows(
+    state: VerdictState, since: int | None, context: VerdictContext, reason: Fact, certainty: Fact, advice: Fact
+) -> Verdict:
+    zone = context.timezone
+    return Verdict(state, since, reasons=(reason,), certainty=(certainty,), advice=advice, of_days=False, timezone=zone)

@@ -64,7 +64,7 @@ def performance(evaluation: Evaluation) -> Section:
     headings = (
         Column("metric"),
         Column("value", "number"),
-        Column("interval, and the baseline as a line", "drawing", surfaces="notebook"),
+        Column("interval, with the baseline as a line", "drawing", surfaces="notebook"),
         Column("interval", surfaces="page"),
         Column("interval", surfaces="terminal notebook", spare=3),
         Column("baseline", "number", spare=2),
@@ -144,7 +144,7 @@ def estimates(
     headings = (
         Column("metric"),
         Column("estimate", "number"),
-        Column("95 %, and the baseline as a line", "drawing", surfaces="notebook"),
+        Column("95 %, with the baseline as a line", "drawing", surfaces="notebook"),
         Column("95 %", "words" if any(estimate.reason for estimate in estimated.values()) else "text", spare=2),
         Column("baseline", "number", spare=1),
         Column("bounds", surfaces="page explain", spare=3),

@@ -44,7 +44,7 @@ def windows(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Section
         Column("drift", surfaces="notebook"),
         Column("drifted", "number", surfaces="terminal"),
         *([Column("within normal variation", "number", surfaces="terminal", spare=8)] if usual else []),
-        Column("most", surfaces="terminal", spare=7),
+        Column("top drift", surfaces="terminal", spare=7),
         Column("score PSI", "number", surfaces="terminal", spare=3),
         *([Column("predicted → actual rate", "number", surfaces="terminal", spare=6)] if rates else []),
         *(

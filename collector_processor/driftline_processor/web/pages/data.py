@@ -112,9 +112,9 @@ def fine_sentence(evaluation: Evaluation) -> str:
     if not compared_features:
         return ""
     failed = {finding.check for finding in evaluation.findings}
-    finding_words = "no finding" if not failed else "no other finding"
+    finding_words = "no problem" if not failed else "no other problem"
     checks, features = many(len(CHECKS) - len(failed), "check"), many(len(compared_features), "feature")
-    return f"{checks} of {features} had {finding_words}."
+    return f"{checks} of {features} found {finding_words}."
 
 
 def missing_shares(evaluations: Sequence[Evaluation], chosen: Evaluation | None) -> list[MissingShare]:

@@ -364,7 +364,7 @@ def _drifted(evaluation: Evaluation, selection: Selection) -> list[tuple[str, st
     """Return the features with the largest drift if there is no explanation: name, words and address."""
     ranked = [column for column in states.rank(evaluation.features.values()) if column.state == "drift"]
     return [
-        (short(column.name, 40), column.size or "drift", selection.place.address(feature_page(column.name)))
+        (short(column.name, 40), f"{column.size} drift".strip(), selection.place.address(feature_page(column.name)))
         for column in ranked[:NAMED]
     ]
 
