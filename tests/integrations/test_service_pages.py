@@ -17,8 +17,9 @@ from driftline_integrations.web.routes import Route
 from sklearn.linear_model import LogisticRegression
 
 from tests.support.paths import INTEGRATION_PAGES, ROOT, code_blocks
+from tests.support.processes import free_port
 from tests.support.receiver import Receiver, predictions_of
-from tests.support.zero_code import environment_of, free_port, posted, running, wait_for
+from tests.support.zero_code import environment_of, posted, running, wait_for
 
 CLIENTS = {
     "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",

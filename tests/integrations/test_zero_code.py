@@ -26,8 +26,9 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.integrations.estimators.every_estimator import FRAME, LABELS
 from tests.support.paths import ROOT
+from tests.support.processes import free_port
 from tests.support.receiver import Receiver, predictions_of
-from tests.support.zero_code import free_port, posted, running, wait_for
+from tests.support.zero_code import posted, running, wait_for
 
 from .process import INSTRUMENT, counted, run, spans, tables
 

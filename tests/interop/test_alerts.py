@@ -5,25 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
-from driftline.baseline.baseline import Baseline
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from tests.support.facts import lacking
 
-from .peers import Driftline, eventually, get, post, prometheus
-from .rows import predict, tracer
+from .peers import Driftline, eventually, get, prometheus
+from .rows import baseline, send_wrong_churn
 
 pytestmark = pytest.mark.interop
-
-HOUR = 3_600 * 10**9
 
 
 def of_debian() -> Path:
@@ -32,17 +25,6 @@ def of_debian() -> Path:
     if path is None or " version 2." not in subprocess.run([path, "--version"], capture_output=True, text=True).stdout:
         pytest.skip("no Prometheus 2: Debian's package prometheus has one")
     return Path(path)
-
-
-def baseline(folder: Path) -> Path:
-    """Build a baseline of a model that is right."""
-    rng = np.random.default_rng(7)
-    score = rng.beta(2, 5, 4_000)
-    frame = pd.DataFrame({"tenure": 12.0 * score, "plan": np.where(score > 0.5, "gold", "basic")})
-    actual = (rng.random(len(score)) < score).astype(int)
-    path = folder / "churn.baseline.json"
-    Baseline.from_frame(frame, score=score, actual=actual, model="churn", task="binary").save(path)
-    return path
 
 
 def firing(url: str) -> dict[str, dict[str, Any]]:
@@ -55,20 +37,13 @@ def firing(url: str) -> dict[str, dict[str, Any]]:
 def test_a_model_that_went_wrong_fires_and_says_what_to_do(major: int, tmp_path: Path) -> None:
     program = of_debian() if major == 2 else None
     driftline = Driftline()
-    now = time.time_ns()
-    rng = np.random.default_rng(8)
-    scores = rng.beta(2, 5, 1_800)
     models = {"churn": {"baseline": str(baseline(tmp_path)), "windows": ["1h"]}}
     address = driftline.web.removeprefix("http://")
     with (
         prometheus(tmp_path, address, program) as url,
         driftline.up(tmp_path, models=models),
     ):
-        with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
-            for row, score in enumerate(scores):
-                predict(shop, str(row), float(score), now - 6 * HOUR + row * 6 * HOUR // len(scores))
-        outcomes = [{"id": str(row), "actual": int(rng.random() > score)} for row, score in enumerate(scores)]
-        post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": outcomes})
+        send_wrong_churn(driftline, 2, 5)
 
         found = eventually(partial(firing, url), lambda alerts: "ModelWrong" in alerts)
         said = get(f"{driftline.web}/api/v1/models/churn")["verdict"]

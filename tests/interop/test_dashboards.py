@@ -12,16 +12,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
-from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.exporters.metric_points import Exemplar, Point
 from driftline_processor.exporters.prometheus_page import CONTENT_TYPE, OPENMETRICS, OPENMETRICS_TYPE, exposition
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,12 +28,11 @@ from tests.support.dashboards import DashboardQuery, panels, queries, substitute
 from tests.support.paths import ROOT
 from tests.support.serve import serve
 
-from .peers import Driftline, eventually, get, post, prometheus
-from .rows import predict, tracer
+from .peers import Driftline, eventually, get, prometheus
+from .rows import baseline, send_wrong_churn
 
 pytestmark = pytest.mark.interop
 
-HOUR = 3_600 * 10**9
 TRACE, SPAN = bytes(range(16)), bytes(range(8))
 
 CHOSEN = {
@@ -168,20 +164,8 @@ REASONS: Mapping[str, tuple[str, ...]] = {
 """Why a query gets no answer about this model → the queries."""
 
 
-def baseline(folder: Path) -> Path:
-    """Build a baseline of a model that is right."""
-    rng = np.random.default_rng(7)
-    score = rng.beta(2, 5, 4_000)
-    frame = pd.DataFrame({"tenure": 12.0 * score, "plan": np.where(score > 0.5, "gold", "basic")})
-    actual = (rng.random(len(score)) < score).astype(int)
-    path = folder / "churn.baseline.json"
-    Baseline.from_frame(frame, score=score, actual=actual, model="churn", task="binary").save(path)
-    return path
-
-
 def test_every_query_is_answered_about_a_model_that_went_wrong_or_there_is_a_reason(tmp_path: Path) -> None:
-    driftline, now, rng = Driftline(), time.time_ns(), np.random.default_rng(8)
-    scores = rng.beta(5, 2, 1_800)
+    driftline = Driftline()
     churn = {
         "baseline": str(baseline(tmp_path)),
         "windows": ["1h"],
@@ -191,10 +175,6 @@ def test_every_query_is_answered_about_a_model_that_went_wrong_or_there_is_a_rea
     }
     address = driftline.web.removeprefix("http://")
     with prometheus(tmp_path, address) as url, driftline.up(tmp_path, models={"churn": churn}):
-        with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
-            for row, score in enumerate(scores):
-                predict(shop, str(row), float(score), now - 6 * HOUR + row * 6 * HOUR // len(scores))
-        outcomes = [{"id": str(row), "actual": int(rng.random() > score)} for row, score in enumerate(scores)]
-        post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": outcomes})
+        send_wrong_churn(driftline, 5, 2)
         expected = {query for of_reason in REASONS.values() for query in of_reason}
         assert eventually(partial(silent, url), lambda missing: missing <= expected) == expected

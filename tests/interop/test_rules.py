@@ -5,26 +5,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from tests.support.webhooks import Hook, webhook
 
-from .peers import Driftline, eventually, executable, free_ports, get, post, running
-from .rows import predict, tracer
+from .peers import Driftline, eventually, executable, free_ports, get, running
+from .rows import send_wrong_churn
 
 pytestmark = pytest.mark.interop
 
-HOUR = 3_600 * 10**9
 MODEL = {
     "team": "payments",
     "tier": 1,
@@ -102,8 +98,6 @@ def test_a_model_that_went_wrong_reaches_the_webhook_of_its_team_and_of_its_poli
     alertmanager_program()
     driftline, rules = Driftline(), tmp_path / "rules"
     keys = {"models": {"churn": MODEL}, "policies": {"half": POLICY}, "channels": {"oncall": "json://127.0.0.1:1/"}}
-    now, rng = time.time_ns(), np.random.default_rng(8)
-    scores = rng.beta(2, 5, 1_800)
     with webhook() as hook, driftline.up(tmp_path, **keys):
         written = [sys.executable, "-m", "driftline_processor", "rules", "--config", str(tmp_path / "driftline.yaml")]
         subprocess.run([*written, "-o", str(rules)], check=True, capture_output=True)
@@ -112,11 +106,7 @@ def test_a_model_that_went_wrong_reaches_the_webhook_of_its_team_and_of_its_poli
             alertmanager(tmp_path, rules, hook) as alerting,
             prometheus(tmp_path, rules, address, alerting),
         ):
-            with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
-                for row, score in enumerate(scores):
-                    predict(shop, str(row), float(score), now - 6 * HOUR + row * 6 * HOUR // len(scores))
-            outcomes = [{"id": str(row), "actual": int(rng.random() > score)} for row, score in enumerate(scores)]
-            post(f"{driftline.web}/v1/outcomes", {"model": "churn", "outcomes": outcomes})
+            send_wrong_churn(driftline, 2, 5)
             wanted = {("payments page", "BudgetBurns"), ("oncall", "PolicyFires")}
             found = eventually(partial(told, hook), lambda alerts: wanted <= alerts.keys())
 

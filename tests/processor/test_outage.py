@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
 from pathlib import Path
@@ -25,6 +24,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from tests.support.facts import lacking
 from tests.support.processes import prediction
 from tests.support.running_service import get, running, url
+from tests.support.waiting import wait_until
 
 LOGS = next(method for method, signal in METHODS.items() if signal == "logs")
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -84,13 +84,6 @@ def rows(service: Service) -> int:
     return int(models[0]["rows"]) if models else 0
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.mark.slow
 def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
     tmp_path: Path, disk: Disk, caplog: pytest.LogCaptureFixture
@@ -98,11 +91,11 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
     kept, refused = prediction("churn", "kept"), prediction("churn", "refused")
     with running(tmp_path) as service, caplog.at_level(logging.WARNING):
         assert send(service, kept).status_code == 200
-        until(lambda: rows(service) == 1)
+        wait_until(lambda: rows(service) == 1)
         disk.full = True
         early = prediction("churn", "early")
         assert send(service, early).status_code in (200, 503)  # as long as nobody knows, it is kept in the log
-        until(lambda: get(service, "/readyz").status_code == 503)
+        wait_until(lambda: get(service, "/readyz").status_code == 503)
         for _ in range(3):
             answer = send(service, refused)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
@@ -130,7 +123,7 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
         assert (said.exc_info, said.getMessage()) == (None, f"driftline: {problem['message']}")
 
         disk.full = False
-        until(lambda: get(service, "/readyz").status_code == 200)
+        wait_until(lambda: get(service, "/readyz").status_code == 200)
         assert [send(service, body).status_code for body in (kept, early, refused, prediction("churn", "new"))] == [
             200
         ] * 4
@@ -140,7 +133,7 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
             (model,) = get(service, "/api/v1/models").json()["models"]
             return (model["rows"], model["outcomes"]) == (4, 1)  # each once, though one commit failed and was kept
 
-        until(joined)
+        wait_until(joined)
         assert [record.exc_info for record in caplog.records] == [None, None]
         assert lacking(caplog.text, f"{tmp_path}") == []
 
@@ -192,17 +185,17 @@ def test_a_processor_stops_in_order_while_its_disk_is_full(
 ) -> None:
     with running(tmp_path) as service:
         assert send(service, prediction("churn", "kept")).status_code == 200
-        until(lambda: rows(service) == 1)
+        wait_until(lambda: rows(service) == 1)
         disk.full = True
         assert send(service, prediction("churn", "early")).status_code in (200, 503)
-        until(lambda: get(service, "/readyz").status_code == 503)
+        wait_until(lambda: get(service, "/readyz").status_code == 503)
         assert send(service, prediction("churn", "refused")).status_code == 503
     assert [record.exc_info for record in caplog.records] == [None]
     disk.full = False
     with running(tmp_path) as service:
         again = [send(service, prediction("churn", name)).status_code for name in ("early", "refused")]
         assert again == [200] * 2
-        until(lambda: rows(service) == 3)
+        wait_until(lambda: rows(service) == 3)
 
 
 def test_a_request_that_no_storage_is_to_blame_for_costs_only_itself(

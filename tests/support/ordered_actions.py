@@ -8,6 +8,7 @@ from typing import Any
 
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.action import ActionChannel
+from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Kind, Message
 from driftline_processor.policy.sources import NO_SOURCES, Report, Sources
@@ -36,6 +37,13 @@ REPORT = Report("driftline-churn.html", b"<html>\r\n\xff</html>")
 
 REPORTING = Sources(lambda _: REPORT, NO_SOURCES.rows)
 """A processor that has a report of every window."""
+
+
+class Alerts:
+    """The alerts that there are."""
+
+    def __init__(self, *alerts: Alert) -> None:
+        self.alerts: Mapping[str, Alert] = {one.id: one for one in alerts}
 
 
 def order(action: str, kind: Kind = "opened", **facts: Any) -> Message:

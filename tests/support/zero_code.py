@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,13 +15,6 @@ import httpx
 from tests.support.receiver import Receiver
 
 BIN = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def environment_of(folder: Path, receiver: Receiver) -> dict[str, str]:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.metrics import direction
-from driftline_processor.policy.alerts import Alert, Approval
-from driftline_processor.policy.message import Message
+from driftline_processor.policy.alerts import Alert
 from driftline_processor.present.titles import metric_names
 from driftline_processor.queries.incidents import Incident
 from driftline_processor.queries.overview import ModelView, has_performance
 
-from .decisions import Decision
+from .audit import Audit
 from .period import Period
 from .scorecard import SUBJECTS, Grade, Scorecard, scorecards, windows_of
 
@@ -94,22 +93,6 @@ class ReviewedModel(NamedTuple):
     decisions: tuple[ReviewedDecision, ...]
 
 
-class AlertRecords(Struct, frozen=True):
-    """Alerts, and the responses of people.
-
-    Attributes:
-        alerts: All alerts.
-        messages: Messages of these alerts, including those to actions.
-        approvals: Approvals of actions.
-        decisions: Decisions about models.
-    """
-
-    alerts: Sequence[Alert] = ()
-    messages: Sequence[Message] = ()
-    approvals: Sequence[Approval] = ()
-    decisions: Sequence[Decision] = ()
-
-
 class Review(Struct, frozen=True):
     """A review.
 
@@ -151,21 +134,18 @@ class Review(Struct, frozen=True):
         return sorted(every, key=lambda incident: -(incident.lasted or 0))
 
 
-def review(
-    model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], record: AlertRecords | None = None
-) -> Review:
+def review(model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], audit: Audit) -> Review:
     """Return the review of a period.
 
     Args:
         model_views: All versions of all models.
         period: The period.
         incidents: Incidents of all models.
-        record: Alerts and decisions; None = none.
+        audit: Alerts, approvals and decisions.
     """
-    record = record or AlertRecords()
-    decided = sorted(_decisions(record, period), key=lambda decision: decision.time)
+    decided = tuple(_decisions(audit, period))
     alerts_by_model: dict[str, list[Alert]] = {}
-    for alert in record.alerts:
+    for alert in audit.alerts.alerts.values():
         if alert.acknowledged is not None:
             alerts_by_model.setdefault(alert.model, []).append(alert)
     models = []
@@ -177,7 +157,7 @@ def review(
         own_decisions = tuple(decision for decision in decided if decision.model == name)
         models.append(ReviewedModel(card, trend(card.model, period), incidents_of_model, own_decisions))
     currency = next((decision.currency for decision in model_views if decision.currency), "")
-    return Review(period, tuple(models), tuple(decided), currency)
+    return Review(period, tuple(models), decided, currency)
 
 
 def trend(view: ModelView, period: Period) -> Trend:
@@ -217,20 +197,16 @@ def _meet(incident: Incident, alert: Alert) -> bool:
     return not ended_before and not over
 
 
-def _decisions(record: AlertRecords, period: Period) -> Iterator[ReviewedDecision]:
-    for alert in record.alerts:
-        if alert.acknowledged is not None and period.start <= alert.acknowledged < period.end:
-            decision_text = f"acknowledged {alert.policy}"
-            yield ReviewedDecision(alert.acknowledged, alert.model, decision_text, alert.acknowledged_by, alert.why)
-    of_alert = {alert.id: alert for alert in record.alerts}
-    messages = {message.id: message for message in record.messages}
-    for approval in record.approvals:
-        message = messages.get(approval.message)
-        about = None if message is None else of_alert.get(message.alert)
-        if approval.time is None or not period.start <= approval.time < period.end or message is None or about is None:
-            continue
-        yield ReviewedDecision(approval.time, about.model, f"approved {message.channel}", approval.by, approval.why)
-    for decision in record.decisions:
-        if period.start <= decision.time < period.end:
-            decision_text = f"{decision.words}{f', version {decision.version}' if decision.version else ''}"
-            yield ReviewedDecision(decision.time, decision.model, decision_text, decision.by, decision.why)
+_WORDS: Mapping[str, str] = {
+    "taken_on": "acknowledged {0.subject}",
+    "approved": "approved {0.subject}",
+    "decided": "{0.words}",
+}
+"""Kinds of entries of the audit log that are decisions of people, and their words in a review."""
+
+
+def _decisions(audit: Audit, period: Period) -> Iterator[ReviewedDecision]:
+    for entry in reversed(audit.entries()):
+        if entry.kind in _WORDS and entry.model and period.start <= entry.time < period.end:
+            words = _WORDS[entry.kind].format(entry)
+            yield ReviewedDecision(entry.time, entry.model, words, entry.by, entry.why)

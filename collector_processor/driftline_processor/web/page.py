@@ -51,7 +51,7 @@ from driftline_processor.web.charts import curves, drawings, sparklines, timelin
 from driftline_processor.web.charts.distributions import distribution
 
 from .answers import FiniteJSON
-from .place import TABS, anchor, feature_page, place_of
+from .place import TABS, anchor, feature_page
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings that a spreadsheet reads as a formula; text with one of them is prefixed with an apostrophe."""
@@ -274,7 +274,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.cell_drawing)
-    environment.globals.update(anchor=anchor, feature_page=feature_page, place_of=place_of, tabs=TABS)
+    environment.globals.update(anchor=anchor, feature_page=feature_page, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
     environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)

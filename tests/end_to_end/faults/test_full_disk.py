@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from driftline.tables.column_codec import encode_column, texts
 
 from tests.support.otlp_requests import FEATURE, logs, record
 from tests.support.processes import addresses, process
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.heavy
 
@@ -54,13 +55,6 @@ def batch(number: int, rng: np.random.Generator) -> bytes:
     }
     said = {a.ML_MODEL_NAME: "churn", a.DRIFTLINE_BATCH_ID: f"batch-{number}", a.ML_PREDICTION_COUNT: ROWS}
     return logs([record(events.DRIFTLINE_PREDICTION_BATCH, {**said, a.DRIFTLINE_PREDICTION_COLUMNS: columns})], "prod")
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, disk: Path) -> None:
@@ -101,17 +95,17 @@ def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, d
         outcome = {"model": "churn", "outcomes": [{"id": "0-0", "actual": 1}]}
 
         (disk / "ballast").unlink()
-        until(lambda: client.get(f"{web}/readyz").status_code == 200)
+        wait_until(lambda: client.get(f"{web}/readyz").status_code == 200)
         for body in refused.values():  # what began without room may fail after there is some: one sends again
-            until(partial(taken, body))
-        until(lambda: client.post(f"{web}/v1/outcomes", json=outcome).json() == {"accepted": 1, "rejected": []})
+            wait_until(partial(taken, body))
+        wait_until(lambda: client.post(f"{web}/v1/outcomes", json=outcome).json() == {"accepted": 1, "rejected": []})
         expected = ROWS * (len(acknowledged) + len(refused))
 
         def shown() -> bool:
             models = client.get(f"{web}/api/v1/models").json()["models"]
             return [(model["rows"], model["outcomes"]) for model in models] == [(expected, 1)]
 
-        until(shown)
+        wait_until(shown)
         child.send_signal(signal.SIGTERM)
         _, errors = child.communicate(timeout=120)
         assert child.returncode == 0

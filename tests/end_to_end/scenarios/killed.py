@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,17 +16,12 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.support.processes import free_port
+
 from .stage import PATIENCE, Windows
 
 BOUNDED = {"roc_auc": 1e-3, "average_precision": 2e-2, "ks": 0.02, "lift@0.1": 0.5, "gain@0.1": 0.05}
 """What panes know up to a bound, and how far a window of so many rows may be from its rows."""
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 class Processor:

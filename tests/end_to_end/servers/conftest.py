@@ -60,12 +60,6 @@ def environment(books: Books, more: Mapping[str, str] = {}) -> dict[str, str]:
     return {**clean, "PYTHONPATH": path, "OTEL_EXPORTER_OTLP_ENDPOINT": target, **more}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
     """A server that runs. ``ask`` sends n requests, several at a time; ``log``: what it wrote."""
 

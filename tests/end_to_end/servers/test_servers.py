@@ -14,8 +14,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.paths import ROOT
+from tests.support.processes import free_port
 
-from .conftest import Books, environment, free_port, running
+from .conftest import Books, environment, running
 
 CUSTOMERS = [f"customer-{i}" for i in range(60)]
 

@@ -95,7 +95,7 @@ def test_the_terminal_lists_the_same_with_the_newest_last(tmp_path: Path) -> Non
         whole = json.loads(run(commands, ["incidents", "audit", "--url", url, "--json"]).output)
         none = run(commands, ["incidents", "audit", "--url", url, "--model", "other"]).output
     assert [line.partition("Z  ")[2] for line in listed] == [
-        f"approved  late  http/rollback approved it; bob: the feed is fine  alert {there.alert}",
+        f"approved  late  http/rollback approved; bob: the feed is fine  alert {there.alert}",
         f"answered  late  http/rollback opened: delivered: HTTP 200  alert {there.alert}",
         "decided  late  retraining retraining approved; cid: prices changed",
     ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
 from driftline.tables.table import ModelKey
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.governance.audit import Audit
 from driftline_processor.governance.decisions import Decision
 from driftline_processor.governance.period import Period
-from driftline_processor.governance.review import DRAWN, AlertRecords, review, trend
+from driftline_processor.governance.review import DRAWN, review, trend
 from driftline_processor.policy.alerts import Alert, Approval
 from driftline_processor.policy.message import Message
 from driftline_processor.queries.incidents import Incident
@@ -16,6 +21,22 @@ from tests.support.policy_watch import model
 from tests.support.verdict_windows import JULY, known, value
 
 QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
+
+
+def audit(
+    alerts: Sequence[Alert] = (),
+    messages: Sequence[Message] = (),
+    approvals: Sequence[Approval] = (),
+    decisions: Sequence[Decision] = (),
+) -> Audit:
+    store: Any = SimpleNamespace(
+        alerts={one.id: one for one in alerts},
+        messages={one.id: one for one in messages},
+        approvals={one.message: one for one in approvals},
+        deliveries={},
+    )
+    decided: Any = SimpleNamespace(known=decisions)
+    return Audit(store, decided, {}, lambda: 0)
 
 
 def alert(since: int, until: int | None = None, name: str = "late", by: str = "ann") -> Alert:
@@ -38,7 +59,7 @@ def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() 
         [model([known(0)])],
         QUARTER,
         [incident(JULY - 5 * DAY, JULY + 2 * DAY), incident(JULY + 10 * DAY, None), incident(None, None)],
-        AlertRecords(alerts=[alert(JULY - 4 * DAY, JULY + 2 * DAY)]),
+        audit(alerts=[alert(JULY - 4 * DAY, JULY + 2 * DAY)]),
     )
     (one,) = found.models
     assert [(entry.lasted, entry.taken_by) for entry in one.incidents] == [
@@ -52,7 +73,7 @@ def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() 
 def test_decisions_of_the_period_are_told_with_who_and_why() -> None:
     taken = alert(JULY + DAY)
     order = Message("m1", "a1", "http/rollback", "opened", JULY, {})
-    told = AlertRecords(
+    told = audit(
         alerts=[taken],
         messages=[order],
         approvals=[Approval("m1", JULY + 3 * DAY, "bob", "go"), Approval("m2")],
@@ -74,9 +95,9 @@ def test_decisions_of_the_period_are_told_with_who_and_why() -> None:
 
 def test_the_loss_is_that_of_all_models_that_tell_it_over_the_days_that_do() -> None:
     lost = model([costing(0), costing(1)], currency="EUR")
-    found = review([lost, model([known(0)], "other", currency="EUR")], QUARTER, [])
+    found = review([lost, model([known(0)], "other", currency="EUR")], QUARTER, [], audit())
     assert (found.loss, found.currency) == (5_000.0, "EUR")
-    assert review([model([known(0)])], QUARTER, []).loss is None
+    assert review([model([known(0)])], QUARTER, [], audit()).loss is None
 
 
 def test_a_trend_goes_from_the_first_value_to_the_last_and_is_thinned_to_what_can_be_drawn() -> None:
@@ -88,5 +109,5 @@ def test_a_trend_goes_from_the_first_value_to_the_last_and_is_thinned_to_what_ca
 
 
 def test_of_no_model_there_is_a_review_that_says_nothing() -> None:
-    found = review([], QUARTER, [])
+    found = review([], QUARTER, [], audit())
     assert (found.models, found.tiers, found.incidents, found.loss) == ((), [], [], None)

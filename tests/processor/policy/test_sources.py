@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from driftline_processor.policy.sources import LAST, AlertRows
 from driftline_processor.queries.label_queue import LabelBatch
 
 from tests.support.fake_view import FakeView
-from tests.support.ordered_actions import ALERT, order
+from tests.support.ordered_actions import ALERT, Alerts, order
 from tests.support.policy_watch import DAY, JULY, model
 from tests.support.verdict_windows import wrong
 
@@ -27,13 +26,6 @@ class Queue:
     def next(self, *asked: Any) -> LabelBatch:
         self.asked.append(asked)
         return LabelBatch()
-
-
-class Alerts:
-    """The alerts that there are."""
-
-    def __init__(self, *alerts: Alert) -> None:
-        self.alerts: Mapping[str, Alert] = {one.id: one for one in alerts}
 
 
 def alert(window: str, start: int | None, name: str = "late") -> Alert:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,17 +16,10 @@ from msgspec import structs
 
 from tests.support.fake_view import NOW, FakeView, flights
 from tests.support.html_page import Page
-from tests.support.ordered_actions import ALERT, order
+from tests.support.ordered_actions import ALERT, Alerts, order
 from tests.support.unwrap import unwrap
 
 HOSTILE = '../<script>alert("x")</script>\r\n'
-
-
-class Alerts:
-    """The alerts that there are."""
-
-    def __init__(self, *alerts: Alert) -> None:
-        self.alerts: Mapping[str, Alert] = {one.id: one for one in alerts}
 
 
 def alert(model: ModelView, window: str = "1mo", start: int | None = None) -> Alert:

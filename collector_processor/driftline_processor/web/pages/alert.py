@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.policy.alerts import AlertStore
-from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.told import alert_history
-from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page
 from driftline_processor.web.site import Site
 
@@ -21,30 +16,17 @@ from .incidents import alert_table, context_of_alerts, decision_table
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
-
-    def show(request: Request) -> Page:
-        parts = site.state.parts
-        return page(request.path_params["alert"], site.models, parts.alerts, parts.explanations)
-
-    return [Route("/alerts/{alert}", site.shows(show))]
+    return [Route("/alerts/{alert}", site.shows(lambda request: page(site, request.path_params["alert"])))]
 
 
-def page(
-    id: str, models: Sequence[ModelView], alerts: AlertStore | None, explained: PolicyExplanations | None = None
-) -> Page:
-    """Return the page of an alert.
-
-    Args:
-        id: Id of the alert.
-        models: All versions of all models.
-        alerts: Store of alerts; None if there are no notifications.
-        explained: Explains the decisions of the policy; None = there are no policies.
-    """
-    alert = None if alerts is None else alerts.alerts.get(id)
-    if alerts is None or alert is None:
+def page(site: Site, id: str) -> Page:
+    """Return the page of the alert with an id. Raises 404."""
+    alerts, models = site.state.alerts, site.models
+    alert = alerts.alerts.get(id)
+    if alert is None:
         raise HTTPException(404, "no alert has this id; /incidents lists all alerts")
     histories = [alert_history(alerts, alert)]
-    decision = None if explained is None else explained.of_alert(alert, models)
+    decision = site.state.parts.explanations.of_alert(alert, models)
     decisions = [] if decision is None else [decision]
     context: dict[str, Any] = {"alert": alert, "told": histories, "decisions": decisions, "whole": True}
     context |= context_of_alerts(models)

@@ -8,12 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.policy.alerts import Alert, AlertStore
-from driftline_processor.policy.explanation import PolicyDecision, PolicyExplanations
+from driftline_processor.policy.alerts import Alert
+from driftline_processor.policy.explanation import PolicyDecision
 from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
@@ -22,7 +21,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident, IncidentLog
+from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.page import Page, Table, first_shown, table_of
 from driftline_processor.web.place import Place, feature_page
@@ -47,57 +46,37 @@ TABS = {
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of the incidents of all models, and of one."""
-
-    def show_all(request: Request) -> Page:
-        return page(site.models, request.query_params, site.incidents, site.state.alerts)
-
-    def show(selection: Selection, request: Request) -> Page:
-        parts, query_params = site.state.parts, request.query_params
-        return model_page(
-            selection, site.clock(), query_params, log=site.incidents, alerts=parts.alerts, explained=parts.explanations
-        )
-
     return [
-        Route("/incidents", site.shows(show_all)),
-        Route("/models/{name:path}/incidents", site.shows_model(show)),
+        Route("/incidents", site.shows(lambda request: page(site, request.query_params))),
+        Route(
+            "/models/{name:path}/incidents",
+            site.shows_model(lambda selection, request: model_page(selection, site, request.query_params)),
+        ),
     ]
 
 
-def page(
-    models: Sequence[ModelView], query_params: QueryParams, log: IncidentLog, alerts: AlertStore | None = None
-) -> Page:
-    """Return the page of all incidents.
-
-    Args:
-        models: All versions of all models.
-        query_params: ``kind`` is one of :data:`KINDS`, ``state`` is ``open`` or ``past``, ``skip`` is the number of
-            rows to skip, ``show=all`` includes incidents without effect.
-        log: Source of the incidents.
-        alerts: Store of alerts; None if there are no notifications.
-    """
-    incidents = log.of(models)
+def page(site: Site, query_params: QueryParams) -> Page:
+    """Return all incidents; ``query_params``: ``kind``, ``state`` (open or over), ``show=all`` and ``skip``."""
+    incidents = site.incidents.of(site.models)
     zone = common_zone(incident.timezone for incident in incidents)
-    histories = [] if alerts is None else alert_histories(alerts)[:TOLD]
+    histories = alert_histories(site.state.alerts)[:TOLD]
     tables = {"incidents": table(incidents), "alerts": alert_table(histories)}
-    context = {**_context(incidents, query_params), **context_of_alerts(models), "zone": zone, "told": histories}
+    context = {**_context(incidents, query_params), **context_of_alerts(site.models), "zone": zone, "told": histories}
     return Page("incidents.html", context, tables)
 
 
-def model_page(
-    selection: Selection,
-    now: int,
-    query_params: QueryParams | None = None,
-    *,
-    log: IncidentLog,
-    alerts: AlertStore | None = None,
-    explained: PolicyExplanations | None = None,
-) -> Page:
-    """Return the page of the incidents of all versions of a model, with their alerts and the reasons of policies."""
-    incidents = log.of(selection.same)
-    histories = [] if alerts is None else alert_histories(alerts, selection.model.key.model)[:TOLD]
-    context = {**common_context(selection, "incidents", now), **_context(incidents, query_params or QueryParams())}
-    decisions = [] if explained is None else explained.of_model(selection.same)
-    context = {**context, **context_of_alerts(selection.same), "told": histories, "decisions": decisions}
+def model_page(selection: Selection, site: Site, query_params: QueryParams) -> Page:
+    """Return the incidents of a model, and the decisions of its policies; ``query_params`` as for :func:`page`."""
+    incidents = site.incidents.of(selection.same)
+    histories = alert_histories(site.state.alerts, selection.model.key.model)[:TOLD]
+    decisions = site.state.parts.explanations.of_model(selection.same)
+    context = {
+        **common_context(selection, "incidents", site.clock()),
+        **_context(incidents, query_params),
+        **context_of_alerts(selection.same),
+        "told": histories,
+        "decisions": decisions,
+    }
     tables = {"incidents": table(incidents), "alerts": alert_table(histories), "decisions": decision_table(decisions)}
     return Page("model/incidents.html", context, tables, about(selection))
 

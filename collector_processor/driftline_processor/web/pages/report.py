@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -31,15 +32,15 @@ def routes(site: Site) -> list[BaseRoute]:
 
 def chapters(site: Site) -> dict[str, MakePage]:
     """Return the current pages of a model by the end of their address."""
-    parts, queries, log = site.state.parts, site.state.queries, site.incidents
+    queries, nothing = site.state.queries, QueryParams()
     rows = predictions.Rows(queries.mispredictions, queries.predictions, queries.history, queries.labels, site.links)
     return {
-        "": partial(overview.page, log=log),
+        "": partial(overview.page, log=site.incidents),
         "performance": performance.page,
         "drift": drift.page,
         "data": data.page,
         "predictions": partial(predictions.page, rows=rows),
         "versions": versions.page,
-        "incidents": partial(incidents.model_page, log=log, alerts=parts.alerts, explained=parts.explanations),
-        "scorecard": partial(scorecard.model_page, log=log, decision_store=parts.decisions),
+        "incidents": lambda selection, _: incidents.model_page(selection, site, nothing),
+        "scorecard": lambda selection, _: scorecard.model_page(selection, site, nothing),
     }

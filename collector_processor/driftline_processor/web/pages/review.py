@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.datastructures import QueryParams
@@ -10,14 +9,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.governance.decisions import DecisionStore
-from driftline_processor.governance.review import AlertRecords, Review, ReviewedModel, review
+from driftline_processor.governance.review import Review, ReviewedModel, review
 from driftline_processor.governance.scorecard import GRADES
-from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.present.money import amount_text
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.incidents import KINDS, IncidentLog
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.incidents import KINDS
 from driftline_processor.web.page import Page, Table, render
 from driftline_processor.web.report import content_security_policy, style
 from driftline_processor.web.site import Site
@@ -32,8 +28,7 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of the page and of its file."""
 
     def show(request: Request) -> Page:
-        parts = site.state.parts
-        return page(site.models, request.query_params, site.clock(), site.incidents, parts.alerts, parts.decisions)
+        return page(site, request.query_params)
 
     def save(request: Request) -> Response:
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
@@ -42,30 +37,11 @@ def routes(site: Site) -> list[BaseRoute]:
     return [Route("/review", site.shows(show)), Route("/api/v1/review", save)]
 
 
-def page(
-    model_views: Sequence[ModelView],
-    query_params: QueryParams,
-    now: int,
-    log: IncidentLog,
-    alerts: AlertStore | None,
-    decision_store: DecisionStore | None,
-) -> Page:
-    """Return the review of a period.
-
-    Args:
-        model_views: All versions of all models.
-        query_params: ``quarter``, or ``from`` and ``to``.
-        now: Unix nanoseconds.
-        log: Source of the incidents.
-        alerts: Alerts with their acknowledgements; None if there are no notifications.
-        decision_store: The decisions; None if they are not stored.
-    """
-    period = period_of(query_params, model_views, now)
-    told_facts = AlertRecords(
-        *((), (), ()) if alerts is None else _alert_records(alerts),
-        decisions=() if decision_store is None else decision_store.known,
-    )
-    period_review = review(model_views, period, log.of(model_views), told_facts)
+def page(site: Site, query_params: QueryParams) -> Page:
+    """Return the review of a period; ``query_params``: ``quarter``, or ``from`` and ``to``."""
+    now, models = site.clock(), site.models
+    period = period_of(query_params, models, now)
+    period_review = review(models, period, site.incidents.of(models), site.audit)
     context: dict[str, Any] = {
         "now": now,
         "review": period_review,
@@ -81,10 +57,6 @@ def page(
 def to_file(page: Page) -> str:
     """Return the page of a review as one HTML document with its style, without scripts and links to a server."""
     return render(page.template, "report", formats=False, address=lambda **_: "", style=style(), **page.context)
-
-
-def _alert_records(alerts: AlertStore) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
-    return [*alerts.alerts.values()], [*alerts.messages.values()], [*alerts.approvals.values()]
 
 
 def _about(review: Review) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.governance.period import USUAL_DAYS, Period, read_period
 from driftline_processor.governance.review import ReviewedDecision
 from driftline_processor.governance.scorecard import GRADES, Scorecard, scorecard, scorecards
@@ -45,8 +44,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return page(site.models, request.query_params, site.clock(), site.incidents)
 
     def show(selection: Selection, request: Request) -> Page:
-        decisions = site.state.parts.decisions
-        return model_page(selection, site.clock(), request.query_params, log=site.incidents, decision_store=decisions)
+        return model_page(selection, site, request.query_params)
 
     return [
         Route("/scorecard", site.shows(show_all)),
@@ -84,29 +82,15 @@ def page(model_views: Sequence[ModelView], query_params: QueryParams, now: int, 
     return Page("scorecard.html", context, {"models": models_table(cards), "lines": lines_table(cards)}, _about(period))
 
 
-def model_page(
-    selection: Selection,
-    now: int,
-    query_params: QueryParams | None = None,
-    *,
-    log: IncidentLog,
-    decision_store: DecisionStore | None,
-) -> Page:
-    """Return the scorecard of one model with the decisions about it.
-
-    Args:
-        selection: The model.
-        now: Unix nanoseconds.
-        query_params: As for :func:`page`.
-        log: Source of the incidents.
-        decision_store: The decisions; None if they are not stored.
-    """
+def model_page(selection: Selection, site: Site, query_params: QueryParams) -> Page:
+    """Return the scorecard of one model with the decisions about it; ``query_params`` as for :func:`page`."""
+    now = site.clock()
     place = selection.place
-    parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params or {})
+    parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params)
     period = period_of(QueryParams({name: value for name, value in parameters.items() if value}), selection.same, now)
     as_of = selection.verdict() if selection.past else None
-    card = scorecard(selection.same, period, log.of(selection.same), as_of)
-    decisions = [] if decision_store is None else decision_store.of(selection.model.key.model)
+    card = scorecard(selection.same, period, site.incidents.of(selection.same), as_of)
+    decisions = site.state.parts.decisions.of(selection.model.key.model)
     # 50: decisions per page; the API has all
     context = {
         **common_context(selection, "scorecard", now),
