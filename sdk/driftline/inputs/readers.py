@@ -19,8 +19,7 @@ from driftline.loss_counters import UNSUPPORTED_INPUT
 
 from .batch import Batch, Reader, Unrecorded
 from .column import libraries_of, library_readers
-from .row import SCALARS, Row, read_scalar
-from .values import Columns
+from .row import SCALARS, read_scalar
 
 READERS: dict[type, Reader] = {}
 
@@ -31,17 +30,6 @@ def reader_for(kind: type) -> Reader:
     if reader is None:
         reader = READERS[kind] = _find(kind)
     return reader
-
-
-def read(value: Any) -> Row | Batch | Unrecorded:
-    """Read one input.
-
-    >>> read({"age": 31, "plan": "basic"})
-    (('age', 'plan'), (31, 'basic'))
-    >>> read([{"age": 31}, {"age": 64}]).count
-    2
-    """
-    return reader_for(value.__class__)(value)
 
 
 def _find(kind: type) -> Reader:
@@ -83,6 +71,3 @@ def _itself(value: Batch) -> Batch:
 
 def _unknown(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this signature
     return Unrecorded(UNSUPPORTED_INPUT)
-
-
-__all__ = ["READERS", "Batch", "Columns", "Reader", "Row", "Unrecorded", "read", "reader_for"]

@@ -254,9 +254,6 @@ def training_run(
     >>> import driftline
     >>> with driftline.training_run("churn", version="2026-12-01", price_sheet={"cpu_hour": 0.03}) as run:
     ...     run.record(validation_loss=0.21, rows=120_000)
-    >>> @driftline.training_run("churn", version="2026-12-01")
-    ... def train(rows, run):
-    ...     run.record(rows=len(rows))
     """
     return TrainingRun(model, version, price_sheet, gpus, gpu_type)
 

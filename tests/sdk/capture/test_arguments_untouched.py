@@ -18,7 +18,7 @@ import pytest
 from driftline.batch.prediction_batch import Values
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch
-from driftline.inputs.readers import read
+from driftline.inputs.readers import reader_for
 from driftline.inputs.row import clean
 from driftline.loss_counters import UNRECORDED
 from driftline.outputs import rankings, result_copy
@@ -230,7 +230,7 @@ def rows(values: Values) -> int:
 @settings(max_examples=150, deadline=None)
 @given(ANYTHING)
 def test_whatever_is_given_is_a_row_a_batch_or_unrecorded(value: Any) -> None:
-    found = read(value)
+    found = reader_for(type(value))(value)
     if not isinstance(found, Batch):
         return
     kept = found.bounded_snapshot()
