@@ -65,7 +65,7 @@ def score(known: list[tuple[Baseline, Pane]], choices: Choices | None = None) ->
 
 
 def main() -> int:
-    every = Choices(Choice(shown=tuple(METHODS)))
+    every = Choices(Choice(additional=tuple(METHODS)))
     kept = True
     for name, numbers, categories, moved in (
         ("20 numbers", 20, 0, 0),

@@ -137,7 +137,7 @@ def main(a_pane: int) -> int:
         past = RollingReferences(connection, PaneMemory(connection, lambda _: baseline))
 
         def reference() -> Reference:
-            past._kept.clear()  # the reference; its days stay in memory
+            past._references.clear()  # the reference; its days stay in memory
             return past.compared(series, baseline, rolling, window, "UTC")
 
         first = spent(reference, 1)

@@ -59,7 +59,7 @@ def _types_of(name: str, kind: type, shape: Shape) -> dict[str, Any]:
             types[key.name] = _typed(f"{name}_{key.name}", _types_of(f"{name}_{key.name}", kind, key.keys))
         else:
             found = json_type(MODEL_SHAPES.type_of(kind, key))
-            types[key.name] = NotRequired[found] if key.optional else found | None if key.asked else found
+            types[key.name] = NotRequired[found] if key.optional else found | None if key.part else found
     return types
 
 

@@ -381,7 +381,7 @@ def replayed(keys: Mapping[str, object], spread: float = 0.0) -> Callable[[int, 
         quiet = [replay_rule(rule, quiet_days(part, spread, rng), all_quiet=True).quiet for part in parts]
         told = sum(one.windows for one in quiet)
         return {
-            "held": sum(one.held for one in quiet) / told,
+            "held": sum(one.true_windows for one in quiet) / told,
             "a_month": sum(one.fired for one in quiet) * MONTH / told,
         }
 

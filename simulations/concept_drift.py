@@ -52,7 +52,7 @@ def alarms(kind: Kind, draw: Draw, streams: int, rng: Random, length: int = LENG
         stream = Stream(kind, (0.0, 1.0))
         at = np.arange(length)
         stream.feed(draw(rng, length), at, at)
-        found += stream.watch.found
+        found += stream.watch.change_count
     return found / (streams * length) * 100_000
 
 
@@ -81,7 +81,7 @@ def delays(before: float, after: float, runs: int, rng: Random) -> tuple[float |
         at = np.arange(len(values))
         changes = Stream("error").feed(values, at, at)
         late = [
-            change.found - BEFORE + 1 for change in changes if change.found >= BEFORE and change.after > change.before
+            change.detected_at - BEFORE + 1 for change in changes if change.detected_at >= BEFORE and change.after > change.before
         ]
         found.append(late[0] if late else np.inf)
     middle = float(np.median(found))

@@ -43,7 +43,7 @@ def _measured(draws: int, each: int, moving: bool, arriving: bool) -> Callable[[
                 worth = FLOOR + unsure + (2 * rng.random(ROWS) * (rng.random(ROWS) < 0.2) if moving else 0)
                 there = ROWS * (draws + at + 1) // (2 * draws) if arriving else ROWS
                 drawn = draw_rows(worth[:there], lot[:there], before[:there], each)
-                for chosen in (drawn.new, drawn.again):
+                for chosen in (drawn.new, drawn.redraw):
                     before[chosen.rows] = chosen.probability
             labelled = ~np.isnan(before)
             weight = 1 / before[labelled]

@@ -60,7 +60,7 @@ class Days:
             cells[..., actual, 1 - actual] = rng.binomial(n, wrong)
             cells[..., actual, actual] = n - cells[..., actual, 1 - actual]
         in_time = {f"key={at}": _in_time(cells[:, at]) for at in range(slices)}
-        return WindowOutcomes(slices={name: one.whole for name, one in in_time.items()}, in_time=in_time)
+        return WindowOutcomes(slices={name: one.total for name, one in in_time.items()}, in_time=in_time)
 
     def _odds(self, wrong: float) -> float:
         """The log-odds at which so many are wrong over all days."""

@@ -117,7 +117,7 @@ def metric_of_function(name: str, function: PaneFunction) -> Metric:
         tasks=every,
         direction=0,
         unit="value",
-        least=-math.inf,
+        minimum=-math.inf,
         source="a function of a user",
         of_pane=True,
         value=value,

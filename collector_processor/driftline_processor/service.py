@@ -205,7 +205,7 @@ class Service:
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,
             process=Process(self.lines, resident, limits.memory, limits_by_noun, started),
-            exemplars=dict if self._worst is None else self._worst.shown,
+            exemplars=dict if self._worst is None else self._worst.exemplars,
         )
         return create_app(site)
 

@@ -162,8 +162,8 @@ def metric_problems(metric: Metric) -> list[str]:
     >>> from msgspec.structs import replace
     >>> metric_problems(METRICS["mcc"])
     []
-    >>> metric_problems(replace(METRICS["mcc"], name="my_mcc", greatest=0.2))[0]
-    'my_mcc of a binary model: 0.382 of 500 rows is not between least, -1, and greatest, 0.2'
+    >>> metric_problems(replace(METRICS["mcc"], name="my_mcc", maximum=0.2))[0]
+    'my_mcc of a binary model: 0.382 of 500 rows is not between the minimum, -1, and the maximum, 0.2'
     """
     is_builtin = METRICS.get(metric.name) is metric
     problems = [] if is_builtin else list(declaration_problems(metric))
@@ -239,10 +239,10 @@ def range_problems(metric: Metric, kind: str) -> Iterator[str]:
         if value.value is None:
             yield f"{name} of 500 rows has no value"
             continue
-        if not metric.least <= value.value <= metric.greatest:
+        if not metric.minimum <= value.value <= metric.maximum:
             yield (
-                f"{value.value:.3g} of 500 rows is not between least, {metric.least:g}, "
-                f"and greatest, {metric.greatest:g}"
+                f"{value.value:.3g} of 500 rows is not between the minimum, {metric.minimum:g}, "
+                f"and the maximum, {metric.maximum:g}"
             )
         twice = heavier[name].value
         adds_up = metric.unit in ("cost", "value") and _same(twice, 2 * value.value, value.bound)
@@ -276,8 +276,8 @@ def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
         if value.value is None or value.low is None or value.high is None:
             continue
         ends = f"{name} of 400 rows is {value.value:.6g} with an interval from {value.low:.6g} to {value.high:.6g}"
-        if not metric.least - 1e-12 <= value.low <= value.value <= value.high <= metric.greatest + 1e-12:
-            yield f"{ends}, which does not hold it within {metric.least:g} and {metric.greatest:g}"
+        if not metric.minimum - 1e-12 <= value.low <= value.value <= value.high <= metric.maximum + 1e-12:
+            yield f"{ends}, which does not hold it within {metric.minimum:g} and {metric.maximum:g}"
         more = many[name]
         if more.low is None or more.high is None or value.effective_rows is None:
             yield f"{ends}, and none of 6,400 rows"

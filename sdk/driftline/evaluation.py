@@ -34,7 +34,7 @@ class ModelVerdict(Protocol):
         """Recommended action, as a sentence."""
 
     @property
-    def sure(self) -> str:
+    def certainty(self) -> str:
         """Confidence of the verdict, as a sentence."""
 
 

@@ -138,7 +138,7 @@ class Model:
             vocabularies=tuple(vocabularies.items()),
         )
         self._blocks: dict[tuple[str, bool], Recorder] = {}
-        self._given = {
+        self._options_of_call = {
             "task": task,
             "version": str(version),
             "classes": None if classes is None else tuple(classes),
@@ -162,7 +162,7 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy the arguments of the model: a copy shares the buffer of its process."""
-        return _restore, (self._identity.name, self._given)
+        return _restore, (self._identity.name, self._options_of_call)
 
     @property
     def name(self) -> str:
@@ -199,10 +199,10 @@ class Model:
 
         from driftline.tables.classes import complete_task
 
-        declared, completed_task = complete_task(self.name, self._given, task, classes, positive_class)
+        declared, completed_task = complete_task(self.name, self._options_of_call, task, classes, positive_class)
         model = Model.__new__(Model)
         model.__dict__.update(
-            self.__dict__, _given=declared, _blocks={}, _identity=replace(self._identity, task=completed_task)
+            self.__dict__, _options_of_call=declared, _blocks={}, _identity=replace(self._identity, task=completed_task)
         )
         return model
 
@@ -443,7 +443,7 @@ class Model:
 
     def _declared_classes(self) -> tuple[str, ...]:
         """Return the classes that the code passes; () for the default classes of a binary model."""
-        return () if self._given["classes"] is None else self._identity.task.classes
+        return () if self._options_of_call["classes"] is None else self._identity.task.classes
 
     def outcomes(self, outcomes: Any) -> Accepted:
         """Send many outcomes and wait until the receiver has stored them: for jobs that load labels.

@@ -128,12 +128,12 @@ class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, n
     """Outcomes could not be delivered. Send all of them again: outcomes that had arrived are not counted twice.
 
     Attributes:
-        sent: Answer to the outcomes that were delivered before.
+        delivered: Answer to the outcomes that were delivered before.
     """
 
     def __init__(self, message: str, sent: Accepted) -> None:
         super().__init__(message)
-        self.sent = sent
+        self.delivered = sent
 
 
 def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:

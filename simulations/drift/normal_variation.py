@@ -89,7 +89,7 @@ def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
         moved[0] = _counts(world, levels[:, :1] + world.shift, rng)[:, 0].sum(axis=0)
         for which, counts in enumerate((now, moved)):
             window = counts[place].astype(np.float64)[np.newaxis]
-            p = own.compare(own.some(tuple(parts)), whole[np.newaxis], window, none, one, [float(world.length)]).p[0]
+            p = own.compare(own.subset(tuple(parts)), whole[np.newaxis], window, none, one, [float(world.length)]).p[0]
             beyond = benjamini_hochberg(p) <= ALPHA
             quiet += int(not which and beyond.any())
             found += int(which and beyond[parts.index(names[0])])

@@ -134,7 +134,7 @@ def _by_hour(world: SlicedHours) -> Callable[[int, Random], Figures]:
         for _ in range(windows):
             pane, slices, against = next(drawn)
             (judged,) = drift_of_windows([SlicedWindow(pane, against, slices, Rules(), HOUR, seasonal=True)])
-            features = [*judged.whole.features.values()]
+            features = [*judged.all_rows.features.values()]
             features += [column for one in judged.slices.values() for column in one.features.values()]
             alarms += any(one.state == "drift" for one in features)
             moved = judged.slices[slice_name("slice", f"s{MOVED}")].features[f"x{world.moved}"]
@@ -155,7 +155,7 @@ def _measured(world: Sliced) -> Callable[[int, Random], Figures]:
             all_rows, slices, against = next(drawn)
             (judged,) = drift_of_windows([SlicedWindow(all_rows, against, slices, Rules())])
             drifted = {name for name, one in judged.slices.items() if one.state == "drift"}
-            shown = any(one.state == "drift" for one in judged.whole.features.values())
+            shown = any(one.state == "drift" for one in judged.all_rows.features.values())
             whole += shown
             alarms += shown or bool(drifted)
             moved = judged.slices[slice_name("slice", f"s{MOVED}")].features["x0"]

@@ -130,14 +130,14 @@ def _counts(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask) -> Counts:
     was = np.broadcast_to(reference, drawn.current.shape)[chosen].astype(np.float64)
     edges = np.broadcast_to(bins.edges, (len(was), len(bins.edges))) if isinstance(bins, NumberBins) else None
     others = np.full(len(was), len(bins.categories)) if isinstance(bins, CategoryBins) else None
-    return Counts(was, now, edges, others=others)
+    return Counts(was, now, edges, other_bin=others)
 
 
 def _each(counts: Counts) -> Iterator[Counts]:
     for at in range(len(counts.n)):
         edges = None if counts.edges is None else counts.edges[at : at + 1]
-        others = None if counts.others is None else counts.others[at : at + 1]
-        yield Counts(counts.reference[at : at + 1], counts.current[at : at + 1], edges, others=others)
+        others = None if counts.other_bin is None else counts.other_bin[at : at + 1]
+        yield Counts(counts.reference[at : at + 1], counts.current[at : at + 1], edges, other_bin=others)
 
 
 def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) -> tuple[F64, Mask, F64]:
@@ -149,7 +149,7 @@ def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) 
         for at, (groups, n) in enumerate(zip(drawn.groups[chosen].astype(np.float64), rows.n.tolist(), strict=True)):
             worth[at], freedom[at] = of_clusters(groups, None, n, ordered=ordered)
     was, now = rows.reference / worth[:, np.newaxis], rows.current / worth[:, np.newaxis]
-    counts = Counts(was, now, rows.edges, others=rows.others)
+    counts = Counts(was, now, rows.edges, other_bin=rows.other_bin)
     decides = METHODS[method]
     measured = decides.counts(counts)
     p = measured.p_value

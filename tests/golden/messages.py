@@ -85,8 +85,8 @@ ALERTS = (
     (replace(ALERT, verdict=DEGRADED, loss="It loses EUR 2,500 a day."), "degraded"),
     (replace(ALERT, kind="worse", environment="", owner="", tier=None, claim=""), ""),
     (replace(ALERT, kind="escalated", told_to=("team", "ops"), told_at=JULY + HOUR), ""),
-    (replace(ALERT, kind="over", until=JULY + DAY, verdict=HEALTHY), "degraded"),
-    (replace(ALERT, kind="over", until=JULY + DAY, unwatched=True, reason=True, severity="warning"), "no_data"),
+    (replace(ALERT, kind="resolved", until=JULY + DAY, verdict=HEALTHY), "degraded"),
+    (replace(ALERT, kind="resolved", until=JULY + DAY, unwatched=True, reason=True, severity="warning"), "no_data"),
     (replace(ALERT, kind="passed", until=JULY + DAY, severity="info"), "at_risk"),
 )
 LINE = AlertLine(

@@ -398,7 +398,7 @@ CHANGES = (
 )
 QUIET = (
     QuietTime(circular=True),
-    QuietTime(untold=3, why=(fact("signal_unknown", signal="accuracy", slice="", waits=False),)),
+    QuietTime(untold=3, reasons=(fact("signal_unknown", signal="accuracy", slice="", waits=False),)),
     QuietTime(),
     QuietTime(windows=60, days=60.0),
     QuietTime(windows=20, days=20.0, fired=1),

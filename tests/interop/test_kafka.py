@@ -247,7 +247,7 @@ def test_an_alert_is_an_event_of_cloudevents_with_the_alert_as_its_key(broker: B
     broker.topic(topic)
     keys: dict[str, Any] = {"brokers": broker.address, "topic": topic}
     with action(name, **keys) as made:
-        answers = [made.send(order(name)), made.send(order(name, "over"))]
+        answers = [made.send(order(name)), made.send(order(name, "resolved"))]
     assert [one.result for one in answers] == ["delivered", "delivered"]
     opened, over = broker.consume(topic, 2)
     assert {opened.key(), over.key()} == {ALERT.encode()}

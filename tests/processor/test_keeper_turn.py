@@ -40,7 +40,7 @@ def windows(turn: KeeperTurn, thread: Thread, seconds: float) -> int:
     """Evaluate windows of so many seconds until the turn is over."""
     done = 0
     turn.begin()
-    while not turn.over():
+    while not turn.is_over():
         thread.work(seconds)
         done += 1
     return done
@@ -79,7 +79,7 @@ def test_early_windows_take_a_twentieth_of_a_core(turn: KeeperTurn, thread: Thre
     early = 0.0
     while thread.now < 1_000:
         turn.begin()
-        while not turn.over() and turn.early():
+        while not turn.is_over() and turn.has_time():
             thread.work(0.0025)
             early += 0.0025
         thread.now += 2
@@ -87,6 +87,6 @@ def test_early_windows_take_a_twentieth_of_a_core(turn: KeeperTurn, thread: Thre
 
 
 def test_nothing_is_early_while_requests_wait(turn: KeeperTurn, thread: Thread) -> None:
-    assert turn.early()
+    assert turn.has_time()
     thread.requests = True
-    assert not turn.early()
+    assert not turn.has_time()

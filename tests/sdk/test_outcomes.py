@@ -237,7 +237,7 @@ def test_outcomes_that_cannot_be_delivered_raise_and_say_how_many_were(
         with pytest.raises(driftline.Undelivered, match="did not accept the outcomes in 5 attempts") as caught:
             service.model().outcomes([("A-1", 1), ("A-2", 1)])
 
-    assert caught.value.sent == driftline.Accepted(1)
+    assert caught.value.delivered == driftline.Accepted(1)
 
 
 def test_outcomes_with_nobody_listening_raise(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,6 @@ def traffic(days: int = 10, rows: int = 100, task: Task = BINARY) -> Traffic:
         },
         scores=scores,
         actual=actual,
-        known=time + DAY // 24,
+        outcome_time=time + DAY // 24,
         duration=np.full(n, 0.02),
     )

@@ -293,7 +293,7 @@ class _Series(Struct):
         fault: Why it cannot be read; None if it can.
         notice: Problem of the data; None if there is none.
         pauses: Pauses between attempts while there is a fault.
-        known: Digests of invalid rows.
+        invalid_digests: Digests of invalid rows.
         at_once: Whether there are more rows than one query returns; the next query starts at once, without overlap.
     """
 
@@ -304,7 +304,7 @@ class _Series(Struct):
     fault: str | None = None
     notice: str | None = None
     pauses: Iterator[float] | None = None
-    known: set[bytes] = field(default_factory=set)
+    invalid_digests: set[bytes] = field(default_factory=set)
     at_once: bool = False
 
     @property
@@ -505,7 +505,7 @@ class _DatabaseReader:
         if refused:
             more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
             _log.warning("%s: ignored: %s%s", series.key, refused[0].words, more)
-            series.known |= {refusal.digest for refusal in refused}
+            series.invalid_digests |= {refusal.digest for refusal in refused}
 
     def _offer(self, request: Request) -> None:
         """Store points, and wait until they are on disk."""
@@ -517,10 +517,10 @@ class _DatabaseReader:
 
     def _newly_refused(self, series: _Series, refused: Sequence[RefusedRow]) -> list[RefusedRow]:
         """Return the invalid rows that were not invalid in an earlier query."""
-        if len(series.known) > MOST_REMEMBERED:
-            series.known = {refusal.digest for refusal in refused} & series.known
+        if len(series.invalid_digests) > MOST_REMEMBERED:
+            series.invalid_digests = {refusal.digest for refusal in refused} & series.invalid_digests
         return [
-            refusal for refusal in {row.digest: row for row in refused}.values() if refusal.digest not in series.known
+            refusal for refusal in {row.digest: row for row in refused}.values() if refusal.digest not in series.invalid_digests
         ]
 
     def _succeeded(self, series: _Series, result: SqlResult, moved: bool, ordered: bool) -> None:

@@ -58,29 +58,29 @@ class Fired(Struct, frozen=True):
         policy: Its name.
         severity: Severity of the alert.
         state: State of the verdict, "" for a policy with another condition.
-        found: The finding in words; not used by code.
+        finding: The finding in words; not used by code.
         subjects: Subjects of the finding.
             after: Nanoseconds from the fault to the notification, or to when one was possible; negative before the
             fault.
         windows: Windows of its length from the fault to the one that showed it; 0 without a window.
         window: Length of the windows.
-        told: Notified channels.
+        notified: Notified channels.
         done: Actions with their dry-run descriptions.
-        held: Reasons why other channels hold the message: ``digest of NAME`` or ``quiet hours of NAME``.
+        hold_reasons: Reasons why other channels hold the message: ``digest of NAME`` or ``quiet hours of NAME``.
         silenced: Whether a silence suppresses its notification.
     """
 
     policy: str
     severity: str
     state: str
-    found: str
+    finding: str
     subjects: tuple[str, ...]
     after: int
     windows: int
     window: str
-    told: Sequence[str]
+    notified: Sequence[str]
     done: Sequence[str]
-    held: Sequence[str] = ()
+    hold_reasons: Sequence[str] = ()
     silenced: bool = False
 
 
@@ -94,7 +94,7 @@ class DrillResult(Struct, frozen=True):
             outcome: ``found``: notified with the right cause; ``unnamed``: notified with another cause;
             ``not_found``; ``inconclusive``: too little traffic; ``not_applicable``: the traffic lacks what the
             fault changes.
-        why: Why it was not found, or is inconclusive; "" if it was found.
+        reason: Why it was not found, or is inconclusive; "" if it was found.
         at: Begin of the fault, unix nanoseconds.
         size: Size of the fault.
         fraction: Fraction of rows with the fault.
@@ -113,7 +113,7 @@ class DrillResult(Struct, frozen=True):
     model: str
     features: Sequence[str]
     outcome: Outcome
-    why: str = ""
+    reason: str = ""
     at: int = 0
     size: float = 0.0
     fraction: float = 1.0
@@ -157,7 +157,7 @@ class Range:
     traffic: Traffic
     at: int
     folder: Path
-    _made: int = field(default=0, init=False)
+    _run_count: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         time = self.traffic.time
@@ -215,15 +215,15 @@ class Range:
             fraction=settings.fraction,
             lived=lived.until - self.at,
             rows=len(self.traffic) / max(self.traffic.days, 1 / 24),
-            seen_after=self._seen(fault, lived),
+            seen_after=self._detection_delay(fault, lived),
             verdict=lived.looks[-1].verdict if lived.looks else None,
             noise=noise,
         )
         return self._judged(result, lived)
 
     def _live(self, traffic: Traffic, has_ended: Any) -> Lived:
-        self._made += 1
-        shadow = self.past.copy(self.folder / f"drill-{self._made}")
+        self._run_count += 1
+        shadow = self.past.copy(self.folder / f"drill-{self._run_count}")
         return shadow.live(traffic, self.at, self.end, shadow.step, has_ended)
 
     def _broken(self, fault: Fault, feature: str) -> tuple[str, ...]:
@@ -239,7 +239,7 @@ class Range:
         firings = [
             self._told_of(alert, lived)
             for alert in lived.alerts
-            if alert.seen > self.at or (alert.open and alert.until is None)
+            if alert.first_seen > self.at or (alert.open and alert.until is None)
         ]
         unsilenced = [
             firing for firing in firings if firing.policy not in silent or firing.after < silent[firing.policy]
@@ -264,14 +264,14 @@ class Range:
             policy=alert.policy,
             severity=alert.severity,
             state=alert.state,
-            found=printable(alert.words),
+            finding=printable(alert.words),
             subjects=alert.subjects,
-            after=min([*times, alert.seen]) - self.at,
+            after=min([*times, alert.first_seen]) - self.at,
             windows=windows,
             window=alert.window,
-            told=tuple(dict.fromkeys(message.channel for _, message, _ in messages if not message.is_order)),
+            notified=tuple(dict.fromkeys(message.channel for _, message, _ in messages if not message.is_order)),
             done=(*(_done(message, description) for _, message, description in messages if message.is_order), *awaited),
-            held=tuple(dict.fromkeys(held)),
+            hold_reasons=tuple(dict.fromkeys(held)),
             silenced=alert.silenced is not None,
         )
 
@@ -279,16 +279,16 @@ class Range:
         keys = self.config.all_channels.get(channel)
         return f"{'quiet hours' if keys is None or keys.digest is None else 'digest'} of {channel}"
 
-    def _named(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
+    def _identification_delay(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
         """Return the delay until the cause was identified; None if it was not."""
         for look in lived.looks:
             known_firings = [firing for firing in fired if firing.after <= look.time - self.at]
             subjects = [subject for known_firing in known_firings for subject in known_firing.subjects]
-            if look.time > self.at and known_firings and fault.named(look.verdict, subjects, features):
+            if look.time > self.at and known_firings and fault.identifies(look.verdict, subjects, features):
                 return look.time - self.at
         return None
 
-    def _seen(self, fault: Fault, lived: Lived) -> int | None:
+    def _detection_delay(self, fault: Fault, lived: Lived) -> int | None:
         """Return the delay until the pages showed a state of the fault that they did not show before; None if never."""
         quiet = {look.time: look.verdict for look in self.quiet.looks}
         for look in lived.looks:
@@ -303,14 +303,14 @@ class Range:
         fired = self._fired(lived, noise)
         if not fired:
             return False
-        named_after = self._named(fault, features, lived, fired)
+        named_after = self._identification_delay(fault, features, lived, fired)
         return named_after is not None or lived.until - self.at - fired[0].after >= TOLD_FURTHER
 
     def _judged(self, result: DrillResult, lived: Lived) -> DrillResult:
         fired = self._fired(lived, result.noise)
         fault, features = result.fault, result.features
         if fired:
-            named_after = self._named(fault, features, lived, fired)
+            named_after = self._identification_delay(fault, features, lived, fired)
             verdict = self._verdict_at(lived, named_after if named_after is not None else fired[0].after)
             outcome: Outcome = "unnamed" if named_after is None else "found"
             return replace(
@@ -324,8 +324,8 @@ class Range:
         would = tuple(self._would_find(fault, features, lived))
         thin = "" if would else self._too_thin(fault, features, lived)
         if thin:
-            return replace(result, outcome="inconclusive", why=thin)
-        return replace(result, why=self._missed(result), would=would)
+            return replace(result, outcome="inconclusive", reason=thin)
+        return replace(result, reason=self._missed(result), would=would)
 
     def _verdict_at(self, lived: Lived, after: int) -> Verdict | None:
         looks: list[Look] = [look for look in lived.looks if look.time - self.at >= after]
@@ -435,7 +435,7 @@ def _done(message: Message, description: str) -> str:
 
 
 def _waits(message: Message, alert: Alert) -> bool:
-    return message.alert == alert.id and message.held is not None
+    return message.alert == alert.id and message.held_until is not None
 
 
 def _awaited(message: Message) -> str:

@@ -53,14 +53,14 @@ class Fault(Struct, frozen=True):
 
     Attributes:
         name: Its name on the command line.
-        what: Its description.
+        description: Its description.
         inject: Returns the traffic with the fault.
         size: Default size.
         unit: Unit of the size; "" if it has none.
         inputs: Suitable features: ``any``, ``numbers``, or "" for none.
         kinds: Kinds of change that identify its cause.
         states: States of a verdict that show it.
-        why: Reason for the expected notification.
+        reason: Reason for the expected notification.
         condition: A policy condition that detects it.
         runbook: The runbook in its message.
         needs: Requirements on the traffic: ``outcomes``, ``latency``, ``two inputs``.
@@ -68,14 +68,14 @@ class Fault(Struct, frozen=True):
     """
 
     name: str
-    what: str
+    description: str
     inject: Callable[[Traffic, Injection], Traffic]
     size: float
     unit: str
     inputs: str
     kinds: tuple[ChangeKind, ...]
     states: tuple[VerdictState, ...]
-    why: str
+    reason: str
     condition: str
     runbook: str
     needs: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Fault(Struct, frozen=True):
         """The name for a sentence."""
         return self.name.replace("-", " ")
 
-    def named(self, verdict: Verdict | None, subjects: Collection[str], features: Sequence[str]) -> bool:
+    def identifies(self, verdict: Verdict | None, subjects: Collection[str], features: Sequence[str]) -> bool:
         """Return True if a verdict or a policy's finding identifies the right cause.
 
         Args:
@@ -213,8 +213,8 @@ def _inputs_move(traffic: Traffic, how: Injection) -> Traffic:
         }
         return structs.replace(changed, actual=_mixed(traffic.actual, followed, rows), slices=slices)
     resampled = traffic.take(drawn_rows)
-    known_times = np.where(resampled.known > 0, traffic.time + (resampled.known - resampled.time), 0)
-    return structs.replace(resampled, time=traffic.time, number=traffic.number, known=known_times)
+    known_times = np.where(resampled.outcome_time > 0, traffic.time + (resampled.outcome_time - resampled.time), 0)
+    return structs.replace(resampled, time=traffic.time, number=traffic.number, outcome_time=known_times)
 
 
 def _places(column: Column) -> F64:
@@ -259,8 +259,8 @@ def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> 
 
 
 def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:
-    late = how.rows(traffic) & (traffic.known > 0)
-    return structs.replace(traffic, known=np.where(late, traffic.known + int(how.size * DAY), traffic.known))
+    late = how.rows(traffic) & (traffic.outcome_time > 0)
+    return structs.replace(traffic, outcome_time=np.where(late, traffic.outcome_time + int(how.size * DAY), traffic.outcome_time))
 
 
 def _outcomes_mixed_up(traffic: Traffic, how: Injection) -> Traffic:
@@ -303,7 +303,7 @@ def _burst(traffic: Traffic, how: Injection) -> Traffic:
         numbers = column.numbers + deviation * 0.01 * how.rng.integers(-2, 3, added)
         rows = rows.with_features({**rows.features, how.feature: replace(column, numbers=numbers)})
     number = int(traffic.number.max()) + 1 + np.arange(added, dtype=np.int64)
-    added_rows = structs.replace(rows, time=time, number=number, known=np.zeros(added, np.int64))
+    added_rows = structs.replace(rows, time=time, number=number, outcome_time=np.zeros(added, np.int64))
     return joined([traffic, added_rows])
 
 
@@ -409,67 +409,67 @@ FAULTS: Mapping[str, Fault] = {
     for one in (
         Fault(
             name="feature-null",
-            what="an input is empty",
+            description="an input is empty",
             inject=_null,
             size=1.0,
             unit="",
             inputs="any",
             kinds=_DATA,
             states=_SEEN,
-            why="An upstream join that finds no row leaves values empty: a data fault of this input.",
+            reason="An upstream join that finds no row leaves values empty: a data fault of this input.",
             condition="missing of {feature} > 5 %",
             runbook="pipeline-break",
         ),
         Fault(
             name="unit-change",
-            what="an input is in another unit",
+            description="an input is in another unit",
             inject=_unit,
             size=100.0,
             unit="times the value",
             inputs="numbers",
             kinds=_DATA,
             states=_SEEN,
-            why="All values are multiplied by the same factor: a data fault of this input.",
+            reason="All values are multiplied by the same factor: a data fault of this input.",
             condition="data faulty",
             runbook="unit-change",
         ),
         Fault(
             name="swapped-columns",
-            what="two inputs are swapped",
+            description="two inputs are swapped",
             inject=_swapped,
             size=1.0,
             unit="",
             inputs="any",
             kinds=_DATA,
             states=_SEEN,
-            why="Each input has the values of the other: a data fault of one or both inputs.",
+            reason="Each input has the values of the other: a data fault of one or both inputs.",
             condition="data faulty",
             runbook="pipeline-break",
             needs=("two inputs",),
         ),
         Fault(
             name="schema-break",
-            what="an input has another type",
+            description="an input has another type",
             inject=_schema,
             size=1.0,
             unit="",
             inputs="any",
             kinds=_DATA,
             states=_SEEN,
-            why="Numbers arrive as texts, or texts as numbers: a data fault of this input.",
+            reason="Numbers arrive as texts, or texts as numbers: a data fault of this input.",
             condition="data faulty",
             runbook="pipeline-break",
         ),
         Fault(
             name="covariate-shift",
-            what="the inputs shift, and the outcomes follow from them as before",
+            description="the inputs shift, and the outcomes follow from them as before",
             inject=_inputs_move,
             size=1.5,
             unit="deviations",
             inputs="any",
             kinds=("covariate_shift", "label_shift"),
             states=_SEEN,
-            why=(
+            reason=(
                 "The inputs shifted, but their outcomes did not: covariate shift."
                 " It is a risk until outcomes show more."
             ),
@@ -478,28 +478,28 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="concept-shift",
-            what="other outcomes follow from the same inputs",
+            description="other outcomes follow from the same inputs",
             inject=_truth_turns,
             size=0.3,
             unit="of the outcomes, or deviations",
             inputs="",
             kinds=("concept_change", "label_shift"),
             states=("degraded",),
-            why="Only outcomes show it: the model is degraded, and its inputs are unchanged.",
+            reason="Only outcomes show it: the model is degraded, and its inputs are unchanged.",
             condition="verdict is degraded",
             runbook="concept-change",
             needs=("outcomes",),
         ),
         Fault(
             name="label-delay",
-            what="outcomes arrive late",
+            description="outcomes arrive late",
             inject=_outcomes_late,
             size=30.0,
             unit="days",
             inputs="",
             kinds=(),
             states=("unknown", "at_risk"),
-            why="A verdict is not possible: a separate policy must report that outcomes are missing.",
+            reason="A verdict is not possible: a separate policy must report that outcomes are missing.",
             condition="coverage < 50 %",
             runbook="label-delay",
             needs=("outcomes",),
@@ -507,41 +507,41 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="label-error",
-            what="rows get the outcomes of other rows",
+            description="rows get the outcomes of other rows",
             inject=_outcomes_mixed_up,
             size=0.6,
             unit="of the outcomes",
             inputs="",
             kinds=("concept_change", "label_shift"),
             states=("degraded",),
-            why="The model looks degraded: outcomes alone cannot distinguish a wrong join from a real change.",
+            reason="The model looks degraded: outcomes alone cannot distinguish a wrong join from a real change.",
             condition="verdict is degraded",
             runbook="label-delay",
             needs=("outcomes",),
         ),
         Fault(
             name="dead-exporter",
-            what="no more rows arrive",
+            description="no more rows arrive",
             inject=_silent,
             size=1.0,
             unit="",
             inputs="",
             kinds=(),
             states=("no_data",),
-            why="The model has no data, although its usual rate means that rows should have arrived.",
+            reason="The model has no data, although its usual rate means that rows should have arrived.",
             condition="verdict is no_data",
             runbook="pipeline-break",
         ),
         Fault(
             name="slow-model",
-            what="calls take longer",
+            description="calls take longer",
             inject=_slow,
             size=10.0,
             unit="times the duration",
             inputs="",
             kinds=("service",),
             states=("degraded",),
-            why="Only an objective or a policy defines which calls are too slow. Without one, nothing should fire.",
+            reason="Only an objective or a policy defines which calls are too slow. Without one, nothing should fire.",
             condition="latency_p99 > {latency}ms",
             runbook="slow-or-failing-model",
             needs=("latency",),
@@ -549,14 +549,14 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="adversarial-burst",
-            what="somebody probes the model with many similar rows",
+            description="somebody probes the model with many similar rows",
             inject=_burst,
             size=3.0,
             unit="times a day's rows",
             inputs="any",
             kinds=("data_fault", "covariate_shift"),
             states=_SEEN,
-            why="Rows are duplicates, or lie where there were few rows: a data fault, or covariate shift.",
+            reason="Rows are duplicates, or lie where there were few rows: a data fault, or covariate shift.",
             condition="predictions > 2 * average of 7",
             runbook="attack",
             needs=("no items",),

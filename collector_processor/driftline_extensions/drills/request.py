@@ -116,7 +116,7 @@ def _traffic(rows: FileRows, tables: Sequence[object], key: ModelKey, baseline: 
         predicted=rows.predicted,
         items=_plain(rows.items),
         actual=actual,
-        known=_outcome_times(rows, time),
+        outcome_time=_outcome_times(rows, time),
         duration=None if rows.duration is None else np.asarray(rows.duration),
         slices=rows.slices,
     )

@@ -60,27 +60,27 @@ class RecordingCouriers(Couriers):
     """Couriers that record messages and do not send them.
 
     Attributes:
-        told: Each message with its event time, and the dry-run description of an action.
+        messages: Each message with its event time, and the dry-run description of an action.
     """
 
     def __init__(self, actions: Mapping[str, ActionKeys], clock: Callable[[], int]) -> None:
         super().__init__({}, clock)
-        self.told: list[tuple[int, Message, str]] = []
+        self.messages: list[tuple[int, Message, str]] = []
         self._now, self._actions = clock, actions
-        self._taken: list[Delivery] = []
+        self._deliveries: list[Delivery] = []
 
     def post(self, messages: Sequence[Message]) -> None:
         """Record messages as delivered, with dry-run descriptions of actions."""
         for message in messages:
             description = self._describe(message) if message.is_order else ""
-            self.told.append((self._now(), message, description))
-            self._taken.append(
+            self.messages.append((self._now(), message, description))
+            self._deliveries.append(
                 Delivery(message.id, self._now(), "dry_run" if description else "delivered", description[:500])
             )
 
     def deliveries(self) -> list[Delivery]:
         """Return the deliveries since the last call."""
-        recorded, self._taken = self._taken, []
+        recorded, self._deliveries = self._deliveries, []
         return recorded
 
     def _describe(self, message: Message) -> str:
@@ -140,7 +140,7 @@ class Shadow(Struct):
     folder: Path
     now: int = 0
     looks: list[Look] = field(default_factory=list)
-    told: list[tuple[int, Message, str]] = field(default_factory=list)
+    messages: list[tuple[int, Message, str]] = field(default_factory=list)
 
     @property
     def step(self) -> int:
@@ -189,7 +189,7 @@ class Shadow(Struct):
                     lived = self._lived(state, couriers, with_look=True)
                     if has_ended(lived):
                         break
-            self.told += couriers.told
+            self.messages += couriers.messages
             return lived
         finally:
             state.stop()
@@ -197,7 +197,7 @@ class Shadow(Struct):
     def copy(self, folder: Path) -> Shadow:
         """Return a shadow with a copy of the state in another folder; both may continue."""
         shutil.copytree(self.folder, folder)
-        return Shadow(self.config, folder, self.now, [*self.looks], [*self.told])
+        return Shadow(self.config, folder, self.now, [*self.looks], [*self.messages])
 
     def _lived(self, state: State, couriers: RecordingCouriers, *, with_look: bool = False) -> Lived:
         views = [model for model in state.snapshot.models if model.in_use and not model.retired]
@@ -206,7 +206,7 @@ class Shadow(Struct):
         return Lived(
             looks=tuple(self.looks),
             alerts=tuple(state.alerts.alerts.values()),
-            told=(*self.told, *couriers.told),
+            told=(*self.messages, *couriers.messages),
             approvals=dict(state.alerts.approvals),
             messages=tuple(state.alerts.messages.values()),
             views=views,
@@ -243,8 +243,8 @@ def _requests(traffic: Traffic, start: int, end: int, every: int) -> Iterator[tu
 
     Concatenated protobuf messages are one message, so several requests are joined to one.
     """
-    order = traffic.known.argsort(kind="stable")
-    known_times = traffic.known[order]
+    order = traffic.outcome_time.argsort(kind="stable")
+    known_times = traffic.outcome_time[order]
 
     def sent(from_time: int, to_time: int) -> Iterator[bytes]:
         first, last = traffic.time.searchsorted([from_time, to_time])

@@ -100,7 +100,7 @@ def synthetic_traffic(
         features=features,
         scores=scores,
         actual=model.truth(scores, rng),
-        known=time + took,
+        outcome_time=time + took,
         duration=rng.lognormal(np.log(0.02), 0.4, n),
         model=model,
         baseline=built.to_json(),

@@ -16,11 +16,11 @@ def first_sentence(result: DrillResult) -> str:
     """Return the result of a drill."""
     drill = f"The drill '{printable(result.title)}' of {short(result.model, 80)}"
     if result.outcome == "not_applicable":
-        return f"{drill} cannot run: {printable(result.why)}."
+        return f"{drill} cannot run: {printable(result.reason)}."
     if result.outcome == "inconclusive":
-        return f"It is inconclusive whether {drill[:1].lower()}{drill[1:]} would be detected: {printable(result.why)}."
+        return f"It is inconclusive whether {drill[:1].lower()}{drill[1:]} would be detected: {printable(result.reason)}."
     if result.outcome == "not_found":
-        return f"{drill} was not detected in {time_words(result.lived)}: {printable(result.why)}."
+        return f"{drill} was not detected in {time_words(result.lived)}: {printable(result.reason)}."
     first = result.fired[0]
     after = time_words(result.found_after or 0)
     sentence = f"{drill} was detected after {after}, by the policy '{short(first.policy, 80)}'"
@@ -54,8 +54,8 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     fault = result.fault
     size = f", {result.size:g} {fault.unit}" if fault.unit else ""
     fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
-    yield f"What broke: {fault.what}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
-    yield f"Expected: {fault.why}"
+    yield f"What broke: {fault.description}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
+    yield f"Expected: {fault.reason}"
     for firing in result.fired:
         yield from _fired_lines(firing)
     if not result.fired and result.seen_after is not None:
@@ -77,8 +77,8 @@ def _fired_lines(fired: Fired) -> Iterator[str]:
 def _recipients(fired: Fired) -> str:
     """Return who is notified by a policy that fired, and who is notified later."""
     recipients = [
-        *(short(name, 80) for name in fired.told),
-        *(f"held for the {short(name, 100)}" for name in fired.held),
+        *(short(name, 80) for name in fired.notified),
+        *(f"held for the {short(name, 100)}" for name in fired.hold_reasons),
     ]
     return ", ".join(recipients) or ("nobody: silenced" if fired.silenced else "nobody: no channel")
 
@@ -92,7 +92,7 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
         "features": list(result.features),
         "outcome": result.outcome,
         "sentence": first_sentence(result),
-        "why": printable(result.why),
+        "why": printable(result.reason),
         "at": iso_time(result.at) if result.at else None,
         "size": result.size,
         "fraction": result.fraction,
@@ -117,7 +117,7 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
         "expected": {
             "kinds": list(result.fault.kinds),
             "states": list(result.fault.states),
-            "why": result.fault.why,
+            "why": result.fault.reason,
             "runbook": f"/runbooks/{result.fault.runbook}",
         },
     }
@@ -128,12 +128,12 @@ def _fired_json(fired: Fired) -> dict[str, Any]:
         "policy": fired.policy,
         "severity": fired.severity,
         "state": fired.state or None,
-        "found": fired.found,
+        "found": fired.finding,
         "after_seconds": fired.after // 10**9,
         "windows": fired.windows,
         "window": fired.window,
-        "told": list(fired.told),
-        "held": list(fired.held),
+        "told": list(fired.notified),
+        "held": list(fired.hold_reasons),
         "silenced": fired.silenced,
         "done": list(fired.done),
     }
@@ -220,7 +220,7 @@ def expectations_table() -> str:
     def row(fault: Fault) -> str:
         size = f"{fault.size:g} {fault.unit}" if fault.unit else "–"
         link = f"[{fault.runbook}](../runbooks/{fault.runbook}.md)"
-        return f"| `{fault.name}` | {fault.what} | {size} | {fault.why} | {link} |"
+        return f"| `{fault.name}` | {fault.description} | {size} | {fault.reason} | {link} |"
 
     head = "| fault | what breaks | size | expected alert | runbook |\n|---|---|---|---|---|"
     return "\n".join([head, *map(row, FAULTS.values())])

@@ -51,7 +51,7 @@ class Traffic(Struct, frozen=True):
         predicted: As there.
         items: As there.
         actual: Actual values, missing if unknown; None without outcomes.
-        known: Time of each outcome, int64 (n,), unix nanoseconds; 0 = never.
+        outcome_time: Time of each outcome, int64 (n,), unix nanoseconds; 0 = never.
         duration: Duration of each call, float64 (n,), seconds; None if not measured.
         slices: Slice columns.
         model: The model, to score other features; None if it cannot be called.
@@ -67,7 +67,7 @@ class Traffic(Struct, frozen=True):
     predicted: Column | None = None
     items: Items | None = None
     actual: Column | None = None
-    known: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    outcome_time: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     duration: F64 | None = None
     slices: Features = field(default_factory=dict)
     model: DrawnModel | None = None
@@ -103,7 +103,7 @@ class Traffic(Struct, frozen=True):
             predicted=None if self.predicted is None else take_rows(self.predicted, rows),
             items=items,
             actual=None if self.actual is None else take_rows(self.actual, rows),
-            known=self.known[rows],
+            outcome_time=self.outcome_time[rows],
             duration=None if self.duration is None else self.duration[rows],
             slices={name: take_rows(values, rows) for name, values in self.slices.items()},
         )
@@ -147,7 +147,7 @@ class Traffic(Struct, frozen=True):
         if self.actual is None:
             return
         truth, ids = values_of(self.actual), row_ids(self.number)
-        numbered = zip(truth, self.known.tolist(), self.time.tolist(), texts_of(ids), strict=True)
+        numbered = zip(truth, self.outcome_time.tolist(), self.time.tolist(), texts_of(ids), strict=True)
         labelled = [row for row in numbered if row[0] is not None and row[1]]
         for start in range(0, len(labelled), MOST_ROWS):
             records = []
@@ -219,7 +219,7 @@ def joined(parts: Sequence[Traffic]) -> Traffic:
         scores=_array([part.scores for part in parts]),
         predicted=_column([part.predicted for part in parts], sizes),
         actual=_column([part.actual for part in parts], sizes),
-        known=np.concatenate([part.known for part in parts]),
+        outcome_time=np.concatenate([part.outcome_time for part in parts]),
         duration=_array([part.duration for part in parts]),
         slices=_columns([part.slices for part in parts], sizes),
     )

@@ -63,4 +63,4 @@ def import_(
             output.write_text(yaml_text, encoding="utf-8")
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
-        say(f"{output}: {many(imported.read, 'check')} read, {len(imported.left_out)} left out")
+        say(f"{output}: {many(imported.check_count, 'check')} read, {len(imported.left_out)} left out")

@@ -44,7 +44,7 @@ def read_suite(text: str) -> ImportedSuite:
         position = match.end() if match else position
         try:
             _read(imported, name, kwargs or {})
-            imported.read += 1
+            imported.check_count += 1
         except Unsupported as reason:
             column = (kwargs or {}).get("column")
             line = text.count("\n", 0, match.start()) + 1 if match else 0

@@ -67,7 +67,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
             if part:
                 raise Unsupported(f"a check of only a part of the rows is not supported: {part}")
             _read(imported, check, config)
-            imported.read += 1
+            imported.check_count += 1
         except Unsupported as reason:
             imported.left_out.append(SkippedCheck(check or "a check", node.start_mark.line + 1, str(reason)))
 

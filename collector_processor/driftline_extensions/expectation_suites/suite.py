@@ -19,12 +19,12 @@ class SkippedCheck(Struct, frozen=True):
 
     name: str
     line: int
-    why: str
+    reason: str
 
     def sentence(self, file: str) -> str:
         """Return ``FILE:LINE: NAME: left out: WHY``."""
         where = f"{file}:{self.line}" if self.line else file
-        return f"{where}: {self.name}: left out: {self.why}"
+        return f"{where}: {self.name}: left out: {self.reason}"
 
 
 class ImportedSuite(Struct):
@@ -37,7 +37,7 @@ class ImportedSuite(Struct):
     rows: dict[str, Any] = field(default_factory=dict)
     features: dict[str, dict[str, Any]] = field(default_factory=dict)
     left_out: list[SkippedCheck] = field(default_factory=list)
-    read: int = 0
+    check_count: int = 0
 
     def expect(self, feature: str, key: str, value: Any) -> None:
         """Add a rule; ``feature``: "" for all rows. Raises :class:`Unsupported` if it contradicts another rule."""
@@ -140,7 +140,7 @@ def to_yaml(imported: ImportedSuite, model: str, source: str) -> str:
         settings["expect"] = imported.rows
     if imported.features:
         settings["features"] = {name: {"expect": rules} for name, rules in imported.features.items()}
-    head = [f"# {_line(f'from {source}: {imported.read} checks read, {len(imported.left_out)} left out')}"]
+    head = [f"# {_line(f'from {source}: {imported.check_count} checks read, {len(imported.left_out)} left out')}"]
     head += [f"# {_line(omission.sentence(source))}" for omission in imported.left_out]
     body = yaml.dump(
         {"models": {model: _escaped(settings)}}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120

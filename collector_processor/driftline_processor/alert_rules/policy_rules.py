@@ -151,7 +151,7 @@ def _alert(name: str, policy: Policy, scope: Scope, runbook: str) -> Rule:
         "labels": {**labels, **({"owner": literal(policy.owner)} if policy.owner else {})},
         "annotations": {
             "summary": summary(f"the policy {literal(name)} fires"),
-            "description": f"The condition is {literal(condition.written)}, in windows of {scope.window}.",
+            "description": f"The condition is {literal(condition.text)}, in windows of {scope.window}.",
             "runbook": literal(policy.runbook) or runbook,
         },
     }
@@ -186,7 +186,7 @@ def _expression(condition: Condition, scope: Scope) -> str:
             late = series(m.DRIFTLINE_OUTCOME_SLA_STATUS, models, {**of_window, a.DRIFTLINE_STATE: "broken"})
             return f"{by_model(late)} == 1"
         case BurnRate():
-            return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long))
+            return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long_window))
         case DataFaulty():
             raise NoQueryError(
                 "the metric of data faults also counts minor faults, so a query would differ from this condition; "
@@ -194,7 +194,7 @@ def _expression(condition: Condition, scope: Scope) -> str:
             )
         case _:
             raise NoQueryError(
-                f"'{condition.written}' cannot be written as a query of the metrics that Driftline exports; "
+                f"'{condition.text}' cannot be written as a query of the metrics that Driftline exports; "
                 "let Driftline send the notification"
             )
 

@@ -37,7 +37,7 @@ _PLAIN |= {
     ("drift", "weighted_fraction"),
     ("drift", "drifted_slices"),
     ("drift", "incident"),
-    ("quality", "found"),
+    ("quality", "count"),
     ("quality", "critical"),
     ("quality", "broken"),
     ("performance", "broken"),
@@ -299,7 +299,7 @@ def _keys(
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
-        "quality.found, quality.critical, quality.broken, "
+        "quality.count, quality.critical, quality.broken, "
         "performance.broken, performance.inconclusive_windows, performance.overdue; "
         "and, only for all rows, not for slices: concept.rise and verdict.state"
     )

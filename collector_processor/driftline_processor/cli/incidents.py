@@ -104,8 +104,8 @@ def audit(
         str,
         typer.Option(
             metavar="KIND",
-            help="Only entries of this kind: fired (an alert began), over (it ended), told (a notification was sent), "
-            "ordered (an action was started), answered (its result), approved, taken_on (acknowledged), decided (a "
+            help="Only entries of this kind: fired (an alert began), resolved (it ended), notified (a notification was sent), "
+            "ordered (an action was started), answered (its result), approved, acknowledged, decided (a "
             "decision about a model) or silenced (a silence began).",
         ),
     ] = "",
@@ -142,7 +142,7 @@ def entry_line(entry: Mapping[str, Any]) -> str:
 
 def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     """Return an alert in lines, from the JSON of the API."""
-    state = "open" if alert["open"] else "over"
+    state = "open" if alert["open"] else "resolved"
     place = f" ({alert['environment']})" if alert["environment"] else ""
     when = f"since {_seconds(alert['since']) if alert['since'] else 'an unknown time'}"
     when += f" until {_seconds(alert['until'])}" if alert["until"] else ""
@@ -161,7 +161,7 @@ def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:
     escalated = f"; escalated to {', '.join(alert['escalated_to'])}" if alert["escalated_to"] else ""
     return [
         f"{alert['id']}  {state}  {alert['severity']}  {alert['model']}{place}  {alert['policy']}  {when}",
-        f"  {alert['found']}",
+        f"  {alert['finding']}",
         f"  {recipients}; "
         + (f"acknowledged by {acknowledgement['by']}" if acknowledgement else "not acknowledged")
         + escalated,

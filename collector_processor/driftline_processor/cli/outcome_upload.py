@@ -54,20 +54,20 @@ class OutcomeColumns(Struct, frozen=True):
     """The columns of a file of outcomes.
 
     Attributes:
-        given: Field → column; other columns are found by the fields' names.
+        by_field: Field → column; other columns are found by the fields' names.
         without: Fields that are not read from the file.
     """
 
-    given: Mapping[str, str]
+    by_field: Mapping[str, str]
     without: frozenset[str] = frozenset()
 
     def chosen(self, names: Sequence[str], path: Path, say: Say) -> dict[str, str]:
         """Return column → field to send. Raises :class:`BadInput` for a missing column."""
-        for name, column in self.given.items():
+        for name, column in self.by_field.items():
             if column not in names:
                 raise BadInput(f"{path}: no column {column!r} for {name}; {near(column, tuple(names))}")
-        chosen = {column: field for field, column in self.given.items()}
-        fields = set(self.given) | self.without
+        chosen = {column: field for field, column in self.by_field.items()}
+        fields = set(self.by_field) | self.without
         chosen |= {name: name for name in names if _is_field(name) and name not in fields and name not in chosen}
         needed = ("id",) if "retracted" in chosen.values() else ("id", "actual")
         for name in needed:

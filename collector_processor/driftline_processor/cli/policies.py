@@ -155,7 +155,7 @@ def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
         tier = None if model_config is None else model_config.tier
         for policy_json in model["policies"]:
             policy = config.policies[policy_json["policy"]]
-            policy_json["channels"] = [*(policy.notify or config.told)]
+            policy_json["channels"] = [*(policy.notify or config.notified_channels)]
             for firing in policy_json["firings"]:
                 time = instant(firing["fired"])
                 silenced = [
@@ -237,7 +237,7 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             recipients = ", ".join(policy["channels"]) or "no channel, because notify is empty"
             for firing in policy["firings"]:
                 until = f"until {firing['until']}" if firing["until"] else "and not over"
-                yield f"  fired {firing['fired']}, since {firing['since'] or 'unknown'} {until}: {firing['found']}"
+                yield f"  fired {firing['fired']}, since {firing['since'] or 'unknown'} {until}: {firing['finding']}"
                 if firing["untold"]:
                     yield f"    not notified, because of {firing['untold']}"
                     continue

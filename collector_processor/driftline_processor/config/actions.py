@@ -24,7 +24,7 @@ from .kinds import ACTIONS
 from .section import Problem, Section
 from .values import Form, Seconds, one_or_several, parse_duration
 
-Occasion = Literal["opened", "worse", "over"]
+Occasion = Literal["opened", "worse", "resolved"]
 Occasions = Annotated[tuple[Occasion, ...], BeforeValidator(one_or_several)]
 
 
@@ -80,7 +80,7 @@ class ActionKeys(Section):
     on: Occasions = Field(
         default=("opened",),
         description="When the action runs for an incident: when the incident is `opened`, becomes `worse`, or is "
-        "`over`.",
+        "`resolved`.",
         examples=["[opened, worse]"],
     )
     dry_run: StrictBool = Field(

@@ -91,13 +91,13 @@ class Urgency:
     """The alerts that are sent during quiet hours.
 
     Attributes:
-        written: As configured.
+        text: As configured.
         state: State of the verdict; "" = any.
         severity: Severity of the alert; "" = any.
         tier: Tier of the model; None = any.
     """
 
-    written: str
+    text: str
     state: str = ""
     severity: str = ""
     tier: int | None = None
@@ -201,10 +201,10 @@ class Escalation(Section):
     to: Annotated[tuple[Text, ...], BeforeValidator(one_or_several)] = Field(
         description="The names of the channels that are then notified, each once.", examples=["[oncall]"]
     )
-    until: Literal["acknowledged", "over"] = Field(
+    until: Literal["acknowledged", "resolved"] = Field(
         default="acknowledged",
         description="What stops the escalation: an acknowledgement, or only the end of the alert.",
-        examples=["over"],
+        examples=["resolved"],
     )
     tiers: tuple[Tier, ...] = Field(
         default=(),
@@ -317,7 +317,7 @@ class Channel(Section):
             return self.digest.next(now, self.zone)
         if self.quiet is None or any(urgency.covers(state, severity, tier) for urgency in self.quiet.urgent):
             return None
-        if self.pages and kind in ("over", "acknowledged"):
+        if self.pages and kind in ("resolved", "acknowledged"):
             return None  # the end of an alert pages nobody
         return self.quiet.until(now, self.zone)
 

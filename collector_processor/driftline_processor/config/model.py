@@ -87,7 +87,7 @@ class Versions(Section):
     )
 
     @property
-    def named(self) -> VersionNames:
+    def names(self) -> VersionNames:
         """The versions in the form of the comparison."""
         return VersionNames(self.champion, self.shadow, self.canary, self.since)
 
@@ -357,7 +357,7 @@ class Model(Section):
     @property
     def sliced(self) -> tuple[str, ...]:
         """Slice keys of slices, fairness and objectives."""
-        return tuple(dict.fromkeys((*self.slices, *self.performance.asked.keys)))
+        return tuple(dict.fromkeys((*self.slices, *self.performance.settings.keys)))
 
     @property
     def choices(self) -> Choices:

@@ -228,7 +228,7 @@ class Performance(Section):
     )
 
     @property
-    def asked(self) -> PerformanceSettings:
+    def settings(self) -> PerformanceSettings:
         """The settings in the form of the evaluation."""
         metric_names = (*self.metrics, *(objective.metric for objective in self.objectives))
         return PerformanceSettings(

@@ -67,7 +67,7 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
     for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
         for leaf in () if condition is None else leaves(condition):
             yield from (
-                Problem(key, f"'{leaf.written:.80}' {warning}") for warning in _condition_warnings(leaf, covered)
+                Problem(key, f"'{leaf.text:.80}' {warning}") for warning in _condition_warnings(leaf, covered)
             )
     windows = {window for model in covered for window in model.windows}
     if policy.window and covered and policy.window not in windows:
@@ -106,7 +106,7 @@ def _condition_warnings(condition: Condition, models: Sequence[Model]) -> Iterat
             rules = [objective.rule for model in models for objective in model.performance.objectives]
             if not rules or (rule and rule not in rules):
                 yield f"uses an objective that no model has; {near(rule, rules)}"
-        case BurnRate(short=short, long=long) if models:
+        case BurnRate(short=short, long_window=long) if models:
             windows = {window for model in models for window in model.windows}
             for window in {short, long} - windows:
                 yield f"needs windows of '{window}', which no declared model has"
@@ -122,6 +122,6 @@ def _metric_problem(name: str, model: Model) -> str:
     is_parametrized = "[" in name or (
         "@" in name and not task.has_classes
     )  # the metric of a class, a cutoff or a quantile
-    if is_parametrized or task.may_rank_items or name in metrics_of_task(task, model.performance.asked.metrics):
+    if is_parametrized or task.may_rank_items or name in metrics_of_task(task, model.performance.settings.metrics):
         return ""
     return f"'{name:.80}' is computed only if it is in performance.metrics of the model"

@@ -352,7 +352,7 @@ class Config(Section):
         return [*received, ("web.endpoint", self.web.endpoint)]
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def notified_channels(self) -> tuple[str, ...]:
         """Names of the channels of ``notify``; a plain address is named after its service."""
         return tuple(self._notified)
 
@@ -395,7 +395,7 @@ class Config(Section):
 
     def warnings(self) -> Iterator[Problem]:
         """Yield a problem for everything that is valid but probably unintended."""
-        yield from policy_warnings(self.watched_policies, self.silences, self.models, self.told)
+        yield from policy_warnings(self.watched_policies, self.silences, self.models, self.notified_channels)
 
     def _policy_problems(self) -> Iterator[Problem]:
         names = {"channels": [*self.channels], "policies": [*self.policies], "silences": [*self.silences]}

@@ -121,7 +121,7 @@ def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) 
         return None
     q, freedom, meaning = _meaning(sides, rates, between)
     total, hits = sides[0] + sides[1], float(sides[1].sum())
-    smooth = rates.again.smooth[rates.again.place]
+    smooth = rates.resampled.smooth[rates.resampled.place]
     expected, observed = float(total @ smooth / total.sum()), hits / float(total.sum())
     moved = _classes_moved(sides, was)
     unchanged = moved.p_value >= LEVEL or moved.beyond < MATERIAL * max(q - freedom, 0.0)
@@ -147,7 +147,7 @@ def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[floa
     """Return chi-square, its degrees of freedom and the p-value of the rate of positives by score."""
     from driftline_processor.core.special_functions import chdtrc
 
-    again = rates.again
+    again = rates.resampled
     cell = _cells(rates.rows)
     total = sides[0] + sides[1]
     smooth = again.smooth[again.place]

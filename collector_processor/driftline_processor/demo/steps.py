@@ -24,7 +24,7 @@ class Steps:
         self._console, self._silence = console, silence
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._what, self._done, self._total, self._began = "", 0, 0, time.monotonic()
+        self._label, self._done, self._total, self._began = "", 0, 0, time.monotonic()
         self._ended = threading.Event()
         self._teller = threading.Thread(target=self._tell, daemon=True)
 
@@ -51,23 +51,23 @@ class Steps:
             what: Description, as "Training the model".
             total: Number of rows, 0 = unknown.
         """
-        self._what, self._done, self._total, self._began = what, 0, total, time.monotonic()
+        self._label, self._done, self._total, self._began = what, 0, total, time.monotonic()
         for task in self._bar.task_ids:
             self._bar.remove_task(task)
         self._bar.add_task(self.line(), total=total or None)
 
     def go_on(self, done: int, what: str = "") -> None:
         """Update the number of done rows and the description."""
-        self._done, self._what = done, what or self._what
+        self._done, self._label = done, what or self._label
         for task in self._bar.task_ids:
             self._bar.update(task, completed=done, description=self.line())
 
     def line(self) -> str:
         """Return the step as a line, without its time."""
         progress = f": {count(self._done)} of {count(self._total)}" if self._total else ""
-        return escape(f"{self._what}{progress}")
+        return escape(f"{self._label}{progress}")
 
     def _tell(self) -> None:
         while not self._ended.wait(self._silence):
-            if self._what:
+            if self._label:
                 self._console.print(f"  {self.line()} ({time.monotonic() - self._began:.0f} s)", style="dim")

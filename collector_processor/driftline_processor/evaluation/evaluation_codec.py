@@ -50,14 +50,14 @@ class _Form(Struct, frozen=True, array_like=True):
             and its shape.
         details: The other fields.
         fractions: uint32, all numbers of arrays below 4.29 with at most nine decimals, times 1e9.
-        others: float64, all other numbers of arrays.
+        numbers: float64, all other numbers of arrays.
         places: One bit per number, set if the number is in ``fractions``; empty if all are.
     """
 
     head: memoryview
     details: memoryview
     fractions: memoryview
-    others: memoryview
+    numbers: memoryview
     places: memoryview
 
 
@@ -110,7 +110,7 @@ def _pack_numbers(arrays: list[F64]) -> tuple[bytes, bytes, bytes]:
 
 
 def _unpack_numbers(form: _Form) -> F64:
-    fractions, other_numbers = np.frombuffer(form.fractions, np.uint32) / _DECIMALS, np.frombuffer(form.others)
+    fractions, other_numbers = np.frombuffer(form.fractions, np.uint32) / _DECIMALS, np.frombuffer(form.numbers)
     if not form.places:
         return fractions
     numbers = np.empty(len(fractions) + len(other_numbers))

@@ -232,7 +232,7 @@ class EvaluationStore:
         """Digest of each stored window (b"" = not read yet) and the time at which it was stored."""
         self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
         self._unstored: dict[WindowKey, LazyEvaluation] = {}
-        self._written: list[tuple[LazyEvaluation, int]] = []
+        self._unsaved: list[tuple[LazyEvaluation, int]] = []
         self._cached_details: OrderedDict[WindowKey, tuple[WindowDetails, int]] = OrderedDict()
         self._held_bytes, self._typical = 0, HEAD
         self._summarized: OrderedDict[WindowKey, WindowDetails] = OrderedDict()
@@ -474,7 +474,7 @@ class EvaluationStore:
             del self._unstored[place]
             stored_digest, before = self._stored.pop(place, (b"", stored_at))
             details.stored_at = before if stored_digest == encoded_details.digest else stored_at
-            self._written.append((encoded_details.evaluation, OF_ENCODED * len(encoded_details.raw)))
+            self._unsaved.append((encoded_details.evaluation, OF_ENCODED * len(encoded_details.raw)))
             if place.start in self._evaluations_of(place):
                 self._stored[place] = encoded_details.digest, details.stored_at
 
@@ -499,7 +499,7 @@ class EvaluationStore:
 
     def _let_go(self) -> None:
         """Drop the oldest details that are stored and committed until there is room."""
-        written_evaluations, self._written = self._written, []
+        written_evaluations, self._unsaved = self._unsaved, []
         with self._lock:
             for evaluation, size in written_evaluations:
                 self._hold(evaluation.details, size)
@@ -640,9 +640,9 @@ class EvaluationStore:
                 self._forget_summary(place)
             for place in [place for place in self._stored if place.series == series]:
                 del self._stored[place]
-            self._written = [
+            self._unsaved = [
                 named_evaluation
-                for named_evaluation in self._written
+                for named_evaluation in self._unsaved
                 if named_evaluation[0].details.place.series != series
             ]
             self._current.pop(series, None)
@@ -651,7 +651,7 @@ class EvaluationStore:
 
     def _load(self, series: int) -> EvaluationHistory:
         """Read the heads of the newest windows of a series; those that are not stored are in memory."""
-        with self._lock, self._connection.beside() as connection:
+        with self._lock, self._connection.reader() as connection:
             if series in self._history:
                 return self._history[series]
             limit = self._limit_per_name()

@@ -153,14 +153,14 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
             objectives = [
                 objective for objective in settings.performance.objectives if objective.of_service == of_service
             ]
-            return rolling_steps(window, objectives, timezone, until, progress.kept)
+            return rolling_steps(window, objectives, timezone, until, progress.panes_from)
 
         steps = _of_steps(rolling(False, ripe), source.outcome_panes)
         calls = _of_steps(rolling(True, complete_until), source.call_panes)
     age = None if progress.reached is None else progress.reached - window.end
     return WindowOutcomes(
         source.blocks,
-        {name: slice_outcomes.whole for name, slice_outcomes in slices.items()},
+        {name: slice_outcomes.total for name, slice_outcomes in slices.items()},
         young=age is not None and age < delay.nanoseconds,
         reference=reference,
         weak=source.weak(),

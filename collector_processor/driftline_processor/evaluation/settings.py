@@ -75,9 +75,9 @@ def settings_of(model: Model) -> ModelSettings:
         multivariate=model.multivariate,
         expectations=model.expectations,
         concept=model.concept.enabled,
-        performance=model.performance.asked,
+        performance=model.performance.settings,
         outcome_delay=configured_delay(model),
-        versions=model.versions.named,
+        versions=model.versions.names,
     )
 
 

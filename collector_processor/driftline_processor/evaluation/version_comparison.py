@@ -104,7 +104,7 @@ def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
             [since, *(moment for period in stretch_by_number.values() for moment in period)]
         )
         served_versions = [
-            version for version in versions if settings.versions.named.role(version.key.version) != "shadow"
+            version for version in versions if settings.versions.names.role(version.key.version) != "shadow"
         ]
         hours = _together(
             [stretch_by_number[version_heard.number] for version_heard in served_versions], since, settings.timezone
@@ -127,7 +127,7 @@ class VersionWatch(Struct):
 
     connection: Connection
     register: SeriesRegister
-    _shown: dict[tuple[str, str], tuple[SideBySide, ...]] = field(default_factory=dict)
+    _comparisons: dict[tuple[str, str], tuple[SideBySide, ...]] = field(default_factory=dict)
     _last_state: tuple[int, ...] = ()
 
     def step(self) -> bool:
@@ -148,19 +148,19 @@ class VersionWatch(Struct):
             except Exception:  # an error of one model must not stop the others
                 _log.exception("the versions of %s could not be compared", key.model)
                 comparisons[key.environment, key.model] = self.of(key)
-        self._shown, self._last_state = comparisons, state
+        self._comparisons, self._last_state = comparisons, state
         return True
 
     def of(self, key: ModelKey) -> tuple[SideBySide, ...]:
         """Return the comparisons of challengers with the champion, () for a model with one version."""
-        return self._shown.get((key.environment, key.model), ())
+        return self._comparisons.get((key.environment, key.model), ())
 
     def _compared(self, versions: list[Series], periods: dict[int, VersionPeriod]) -> Iterator[SideBySide]:
         settings = self.register.settings(versions[0].key.model)
         source = StoredVersions(self.connection, versions, [periods[series.number] for series in versions])
-        metric_names = settings.performance.asked
+        metric_names = settings.performance.settings
         # 20: maximum number of compared versions, the most recent ones
-        return compare_versions(source, settings.versions.named, settings.timezone, metric_names, 20)
+        return compare_versions(source, settings.versions.names, settings.timezone, metric_names, 20)
 
 
 class StoredVersions:
@@ -168,11 +168,11 @@ class StoredVersions:
 
     def __init__(self, connection: Connection, versions: Sequence[Series], periods: Sequence[VersionPeriod]) -> None:
         self._connection, self._versions, self.periods = connection, versions, periods
-        self._outcomes, self._long = StoredOutcomes(connection), LongPanes(connection, versions)
+        self._outcomes, self._long_panes = StoredOutcomes(connection), LongPanes(connection, versions)
 
     def pane_edges(self, moments: I64) -> I64:
         """Return the moments, moved so that they cut no stored pane."""
-        return self._long.edges(moments.tolist())
+        return self._long_panes.edges(moments.tolist())
 
     def side(self, version: int, start: int, stop: int) -> VersionInput:
         """Return the sums of a version in a period."""

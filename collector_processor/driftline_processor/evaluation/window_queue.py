@@ -123,9 +123,9 @@ class Backlog(NamedTuple):
 
     def pending_windows(self, now: int) -> int:
         """Return the number of windows whose evaluation is outdated: past ones, and late live ones."""
-        return self.windows if self.long(now) else self.past
+        return self.windows if self.is_long(now) else self.past
 
-    def long(self, now: int) -> bool:
+    def is_long(self, now: int) -> bool:
         """Return True if a live window has waited too long."""
         return bool(self.late) and now >= self.late
 
@@ -151,13 +151,13 @@ class Backfill(NamedTuple):
     rate: float = 0.0
 
     @property
-    def left(self) -> int | None:
+    def remaining(self) -> int | None:
         """Nanoseconds until all are evaluated; None if the rate is unknown."""
         return round(self.waiting / self.rate * SECOND) if self.rate else None
 
-    def long(self, now: int) -> bool:
+    def is_long(self, now: int) -> bool:
         """Return True if the backfill lasts long enough to be reported."""
-        left = self.left
+        left = self.remaining
         return bool(self.waiting) and now - self.since >= TOLD_FROM and (left is None or left >= TOLD_FROM)
 
 
@@ -351,11 +351,11 @@ class WaitingWindows:
         entry = _Entry(window, now, due, self._round, kind)
         if kind == "live" and gained is not None and self._is_barely_grown(place, gained):
             entry.gained, entry.due = gained, now + LATEST * deadline(place.name)
-            self._rest(place, entry, self._barely_grown)
+            self._set_resting(place, entry, self._barely_grown)
         elif due <= now:
             self._wait(place, entry, kind, now)
         else:
-            self._rest(place, entry, self._resting)
+            self._set_resting(place, entry, self._resting)
 
     def _grow(self, place: _Place, entry: _Entry, gained: Counts | None, now: int) -> None:
         """Add new rows and outcomes to a window with little growth."""
@@ -368,7 +368,7 @@ class WaitingWindows:
         if entry.due <= now:
             self._wait(place, entry, entry.kind, now)
         else:
-            self._rest(place, entry, self._resting)
+            self._set_resting(place, entry, self._resting)
 
     def _is_barely_grown(self, place: _Place, gained: Counts) -> bool:
         """Return True if an open window grew by at most one percent since its evaluation."""
@@ -377,7 +377,7 @@ class WaitingWindows:
             more <= GROWTH * before for more, before in zip(gained, evaluated, strict=True)
         )
 
-    def _rest(self, place: _Place, entry: _Entry, resting: dict[_Place, _Entry]) -> None:
+    def _set_resting(self, place: _Place, entry: _Entry, resting: dict[_Place, _Entry]) -> None:
         self._enter(place, entry)
         resting[place] = entry
         heapq.heappush(self._due, (entry.due, place))
@@ -397,7 +397,7 @@ class WaitingWindows:
             self._let_rest(place, now + PUT_OFF[-1])
             return False
         self._attempts[place], entry.due = attempt + 1, now + PUT_OFF[attempt]
-        self._rest(place, entry, self._put_off)
+        self._set_resting(place, entry, self._put_off)
         return True
 
     def remove(
@@ -755,7 +755,7 @@ def backfill_sentence(backfill: Backfill) -> str:
     >>> backfill_sentence(Backfill(12_400, 37_600, 0, 209.0))
     'Past windows are being evaluated: 12,400 of 50,000, about 3 min left'
     """
-    left = backfill.left
+    left = backfill.remaining
     time_left = "remaining time unknown" if left is None else f"about {_about(left)} left"
     judged_windows, total = backfill.judged, backfill.judged + backfill.waiting
     return f"Past windows are being evaluated: {judged_windows:,} of {total:,}, {time_left}"

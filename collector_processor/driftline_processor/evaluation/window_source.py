@@ -28,12 +28,12 @@ class Progress(NamedTuple):
     Attributes:
         reached: The newest known moment; None = no more rows will arrive.
         complete: The moment up to which all rows have arrived; None = all have.
-        kept: The moment from which panes of five minutes are available.
+        panes_from: The moment from which panes of five minutes are available.
     """
 
     reached: int | None
     complete: int | None
-    kept: int = 0
+    panes_from: int = 0
 
 
 def window_blocks(window: Window, timezone: str) -> Sequence[Window]:

@@ -437,10 +437,10 @@ class DerivedMetrics:
         every: float = EVERY,
         worst: WorstMispredictions | None = None,
     ) -> None:
-        self._source, self._sinks, self._clock, self._every, self._worst = source, sinks, clock, every, worst
+        self._source, self._sinks, self._clock, self._interval, self._worst = source, sinks, clock, every, worst
         self._instance = str(uuid.uuid4())
         self._first, self._began = points(source), clock()
-        self._last, self._sent = self._first, self._began
+        self._last, self._last_sent = self._first, self._began
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftline-derived", daemon=True)
 
@@ -464,7 +464,7 @@ class DerivedMetrics:
         for sink in self._sinks:
             if sink.temporality not in bodies:
                 delta = sink.temporality == "delta"
-                before, since = (self._last, self._sent) if delta else (self._first, self._began)
+                before, since = (self._last, self._last_sent) if delta else (self._first, self._began)
                 bodies[sink.temporality] = metrics_request(
                     [*attach_exemplars(growth(current_points, before), striking), *ended_points],
                     now,
@@ -473,13 +473,13 @@ class DerivedMetrics:
                     self._instance,
                 )
             sink.offer(bodies[sink.temporality])
-        self._last, self._sent = current_points, now
+        self._last, self._last_sent = current_points, now
 
     def _run(self) -> None:
         has_ended = False
         while not has_ended:
-            has_ended = self._stopping.wait(self._every)
+            has_ended = self._stopping.wait(self._interval)
             try:
                 self.send()
             except Exception:
-                _log.exception("derived metrics could not be computed; the next attempt is in %g s", self._every)
+                _log.exception("derived metrics could not be computed; the next attempt is in %g s", self._interval)

@@ -92,7 +92,7 @@ class Destination:
         self._max_request, self._on_sent, self._clock, self._pause = max_request, on_sent, clock, pause
         self._most_joined, self._sent_ahead = max_request, -1
         self._stopping = threading.Event()
-        self._sent = -GATHER
+        self._last_sent = -GATHER
         self._logged_kinds: set[str] = set()
         self._thread = threading.Thread(target=self._run, name=f"driftline-{self.name}", daemon=True)
 
@@ -113,7 +113,7 @@ class Destination:
         self._exporter.close()
         if self._thread.is_alive():
             self._thread.join(1.0)
-        if self._reader.behind:
+        if self._reader.unread_bytes:
             _log.info("%s: requests are waiting in the log, and will be sent after the next start", self.name)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ class Destination:
 
     def _turn(self) -> bool:
         """Send some waiting requests; return False at the end."""
-        self._reader.gather(self._max_request, self._sent + GATHER - self._clock(), self._stopping.is_set)
+        self._reader.gather(self._max_request, self._last_sent + GATHER - self._clock(), self._stopping.is_set)
         stored_requests = self._reader.wait(self._max_request, self._stopping.is_set)
         if stored_requests.following == self._reader.position:
             return not self._stopping.is_set()
@@ -149,7 +149,7 @@ class Destination:
             if not delivered:
                 return False  # the cursor stays in front of them
         self._reader.move(stored_requests.following)
-        self._sent = self._clock()
+        self._last_sent = self._clock()
         return True
 
     def _together(self, stored: Iterable[Stored]) -> list[Parcel]:
@@ -399,7 +399,7 @@ class Forwarder:
         except Overloaded as refused:
             _log.warning("%s: driftline's own %s are lost: %s", name, signal, refused)
 
-    def wanted(self, signal: Signal, body: bytes) -> Passage:
+    def passage(self, signal: Signal, body: bytes) -> Passage:
         """Return the part of a request that any destination wants, without parts that passed before."""
         if not any(destination.forwards(signal) for destination in self.destinations.values()):
             return NO_PASSAGE

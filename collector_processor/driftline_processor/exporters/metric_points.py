@@ -139,7 +139,7 @@ class WorstMispredictions:
     ) -> None:
         self._series, self._counters, self._clock = series, counters, clock
         self._new: dict[Key, list[_Found]] = {}
-        self._shown: dict[Key, _Found] = {}
+        self._by_model: dict[Key, _Found] = {}
         self._lock = threading.Lock()
 
     def __call__(self, joined: pa.Table) -> None:
@@ -158,9 +158,9 @@ class WorstMispredictions:
     def _keep(self, key: Key, founds: list[_Found], now: int) -> None:
         with self._lock:
             self._new[key] = heapq.nlargest(MOST, [*self._new.get(key, ()), *founds], key=_loss)
-            shown_exemplar = self._shown.get(key)
+            shown_exemplar = self._by_model.get(key)
             if shown_exemplar is None or shown_exemplar[0] <= founds[0][0] or now - shown_exemplar[1].time > SHOWN:
-                self._shown[key] = founds[0]
+                self._by_model[key] = founds[0]
 
     def take(self) -> dict[Key, tuple[Exemplar, ...]]:
         """Return the worst mispredictions since the last call, worst first."""
@@ -168,11 +168,11 @@ class WorstMispredictions:
             taken_exemplars, self._new = self._new, {}
         return {key: tuple(exemplar for _, exemplar in exemplars) for key, exemplars in taken_exemplars.items()}
 
-    def shown(self) -> dict[Key, tuple[Exemplar, ...]]:
+    def exemplars(self) -> dict[Key, tuple[Exemplar, ...]]:
         """Return the worst misprediction of each model in the last minutes."""
         now = self._clock()
         with self._lock:
-            return {key: (exemplar,) for key, (_, exemplar) in self._shown.items() if now - exemplar.time <= SHOWN}
+            return {key: (exemplar,) for key, (_, exemplar) in self._by_model.items() if now - exemplar.time <= SHOWN}
 
 
 def _worst(task: Task, sampled: pa.Table, now: int) -> list[_Found]:

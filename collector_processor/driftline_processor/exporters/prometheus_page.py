@@ -78,11 +78,11 @@ class PointCollector(Collector):
     """The points of one scrape as metric families of ``prometheus_client``.
 
     Attributes:
-        known: The points.
+        points: The points.
         openmetrics: True if bucket bounds have the form of OpenMetrics, "1.0" instead of "1".
     """
 
-    known: tuple[Point, ...]
+    points: tuple[Point, ...]
     openmetrics: bool = False
 
     def describe(self) -> Iterable[families.Metric]:
@@ -92,7 +92,7 @@ class PointCollector(Collector):
     def collect(self) -> Iterator[families.Metric]:
         """Yield a family per metric, in the order of first points."""
         grouped: dict[str, list[Point]] = {}
-        for point in self.known:
+        for point in self.points:
             grouped.setdefault(point.metric, []).append(point)
         for metric, family in grouped.items():
             yield self._family(metric, family)

@@ -21,7 +21,7 @@ from driftline_processor.present.wording import iso_time, printable
 
 from .decisions import DecisionStore
 
-EntryKind = Literal["fired", "over", "told", "ordered", "answered", "approved", "taken_on", "decided", "silenced"]
+EntryKind = Literal["fired", "resolved", "notified", "ordered", "answered", "approved", "acknowledged", "decided", "silenced"]
 """Kind of an entry.
 
 A policy fires, or its alert ends; a notification is sent, or an action ordered; its result; an approval, an
@@ -90,13 +90,13 @@ class Audit(Struct, frozen=True):
         alerts = self.alerts.alerts
         for alert in alerts.values():
             policy, words = alert.policy, f"fired, {alert.severity}"
-            yield _with_model(alert, Entry(time=alert.seen, kind="fired", subject=policy, words=words, why=alert.words))
-            if alert.over is not None:
+            yield _with_model(alert, Entry(time=alert.first_seen, kind="fired", subject=policy, words=words, why=alert.words))
+            if alert.resolved is not None:
                 yield _with_model(
-                    alert, Entry(time=alert.over, kind="over", subject=policy, words="resolved", why=alert.words)
+                    alert, Entry(time=alert.resolved, kind="resolved", subject=policy, words="resolved", why=alert.words)
                 )
             if alert.acknowledged is not None:
-                entry = Entry(time=alert.acknowledged, kind="taken_on", subject=policy, words="acknowledged")
+                entry = Entry(time=alert.acknowledged, kind="acknowledged", subject=policy, words="acknowledged")
                 yield _with_model(alert, replace(entry, by=alert.acknowledged_by, why=alert.why))
         deliveries, approvals = self.alerts.deliveries, self.alerts.approvals
         for message in self.alerts.messages.values():
@@ -110,7 +110,7 @@ class Audit(Struct, frozen=True):
                 yield _answered(message, alert_of, delivery)
 
     def _of_decisions(self) -> Iterator[Entry]:
-        for decision in self.decisions.known:
+        for decision in self.decisions.decisions:
             version = f", version {decision.version}" if decision.version else ""
             yield Entry(
                 time=decision.time,
@@ -142,9 +142,9 @@ def _about(message: Message, alert: Alert | None, entry: Entry) -> Entry:
 
 
 def _sent(message: Message, alert: Alert | None) -> Entry:
-    kind: EntryKind = "ordered" if message.is_order else "told"
+    kind: EntryKind = "ordered" if message.is_order else "notified"
     words = f"{'action' if message.is_order else 'notification'}: {kind_words(message.kind)}"
-    return _about(message, alert, Entry(time=message.made, kind=kind, subject=message.channel, words=words))
+    return _about(message, alert, Entry(time=message.created, kind=kind, subject=message.channel, words=words))
 
 
 def _answered(message: Message, alert: Alert | None, delivery: Delivery) -> Entry:

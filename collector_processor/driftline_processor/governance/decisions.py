@@ -62,7 +62,7 @@ class DecisionStore:
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
         self._connection = connection
         rows = read(connection, "FROM decisions ORDER BY time").to_pylist()
-        self.known: Sequence[Decision] = tuple(
+        self.decisions: Sequence[Decision] = tuple(
             decision for _, decision in unreadable.skipped("decisions", rows, _decision)
         )
 
@@ -80,18 +80,18 @@ class DecisionStore:
         model, version, by, why = map(without_half_surrogates, (model, version, by, why))
         id = xxhash.xxh3_64_hexdigest("\0".join((model, version, kind, by, why, str(now))).encode())
         decision = Decision(id=id, model=model, version=version, kind=kind, by=by, why=why, time=now)
-        remaining = (*self.known, decision)[-MOST:]
-        removed_ids = [removed.id for removed in self.known[: len(self.known) + 1 - len(remaining)]]
+        remaining = (*self.decisions, decision)[-MOST:]
+        removed_ids = [removed.id for removed in self.decisions[: len(self.decisions) + 1 - len(remaining)]]
         with transaction(self._connection):
             if removed_ids:
                 self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [removed_ids])
             insert(self._connection, "decisions", pa.Table.from_pylist([asdict(decision)]))
-        self.known = remaining
+        self.decisions = remaining
         return decision
 
     def of(self, model: str) -> list[Decision]:
         """Return the decisions about a model, newest first."""
-        return [decision for decision in reversed(self.known) if decision.model == without_half_surrogates(model)]
+        return [decision for decision in reversed(self.decisions) if decision.model == without_half_surrogates(model)]
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:

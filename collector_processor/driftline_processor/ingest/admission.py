@@ -49,7 +49,7 @@ class Passing(Protocol):
     def headers(self) -> frozenset[str]:
         """Return the names of forwarded headers, in lower case."""
 
-    def wanted(self, signal: Signal, body: bytes) -> Passage:
+    def passage(self, signal: Signal, body: bytes) -> Passage:
         """Return the part of a request that any destination wants."""
 
     def passed(self, passage: Passage) -> None:
@@ -59,7 +59,7 @@ class Passing(Protocol):
 class _Nowhere:
     headers: frozenset[str] = frozenset()
 
-    def wanted(self, signal: Signal, body: bytes) -> Passage:
+    def passage(self, signal: Signal, body: bytes) -> Passage:
         del signal, body
         return NO_PASSAGE
 
@@ -176,7 +176,7 @@ class Admission:
             self._decoding.check(signal, body)
             with self._registering:  # the time for its own bytes is not waiting time
                 request.since += self._monotonic() - began
-        passage = self.passing.wanted(signal, body)
+        passage = self.passing.passage(signal, body)
         analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
             raise StorageOutage(outage)  # the log is on the same disk, and would not be read
@@ -203,7 +203,7 @@ class Admission:
     ) -> Future[Receipt]:
         with self._checking(body):
             self._decoding.check(signal, body)
-        passage = self.passing.wanted(signal, body)
+        passage = self.passing.passage(signal, body)
         if passage.body:
             travels = travelling(headers, self.passing.headers)
             self._append(signal, passage.body, FOR_DESTINATIONS, travels, self._monotonic()).result()

@@ -80,9 +80,9 @@ class Analysis:
         return self._thread.is_alive()
 
     @property
-    def behind(self) -> bool:
+    def is_behind(self) -> bool:
         """Return True if more than a block waits."""
-        return self._reader.behind > BLOCK_BYTES
+        return self._reader.unread_bytes > BLOCK_BYTES
 
     def start(self) -> None:
         """Start the thread."""
@@ -190,7 +190,7 @@ class Analysis:
         """Return requests that were not stored before by digest, without repetitions."""
         digests = [digest_of(entry.body) for entry in traces]
         new: dict[bytes, Entry] = {}
-        for digest, entry, is_seen in zip(digests, traces, self._queue.seen(digests), strict=True):
+        for digest, entry, is_seen in zip(digests, traces, self._queue.are_stored(digests), strict=True):
             if not is_seen:
                 new.setdefault(digest, entry)
         return new

@@ -40,7 +40,7 @@ class ChangedPanes:
         self._lock = threading.Lock()
         self._rows: PaneCounts = {}
         self._outcomes: PaneCounts = {}
-        self._written: dict[int, set[int]] = {}
+        self._panes: dict[int, set[int]] = {}
         self._reached = PaneProgress(0, 0, 0)
 
     def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
@@ -53,7 +53,7 @@ class ChangedPanes:
             for series, starts in panes:
                 unique_starts, changes = (values.tolist() for values in np.unique(starts, return_counts=True))
                 counts.setdefault(series, Counter()).update(dict(zip(unique_starts, changes, strict=True)))
-                self._written.setdefault(series, set()).update(unique_starts)
+                self._panes.setdefault(series, set()).update(unique_starts)
             self._reached = PaneProgress(*map(max, (predictions, joined, points), self._reached))
 
     def __bool__(self) -> bool:
@@ -78,7 +78,7 @@ class ChangedPanes:
     def take_written(self) -> dict[int, set[int]]:
         """Return and clear the panes that may be stored in pieces, series → starts."""
         with self._lock:
-            written_panes, self._written = self._written, {}
+            written_panes, self._panes = self._panes, {}
             return written_panes
 
 

@@ -65,7 +65,7 @@ class _Pane(NamedTuple):
     ``torn``: a count started in it without information about the time before.
     """
 
-    made: float = 0.0
+    distribution_rows: float = 0.0
     counted: float = 0.0
     doubt: float = 0.0
     torn: bool = False
@@ -108,12 +108,12 @@ class Balances:
         """Add rows by the time at which they were made: int64 (n,), unix nanoseconds. The caller stores the rows."""
         panes, counts = np.unique(observed - observed % PANE, return_counts=True)
         for pane, n in zip(panes.tolist(), counts.tolist(), strict=True):
-            self._add(series, pane, _Pane(made=float(n)))
+            self._add(series, pane, _Pane(distribution_rows=float(n)))
 
-    def made(self, series: int, panes: I64, rows: F64) -> None:
+    def add_distribution_rows(self, series: int, panes: I64, rows: F64) -> None:
         """Add rows from distributions, by pane."""
         for pane, n in zip(panes.tolist(), rows.tolist(), strict=True):
-            self._take(series, pane, _Pane(made=n))
+            self._take(series, pane, _Pane(distribution_rows=n))
 
     def counted(self, series: int, panes: I64, counts: F64) -> None:
         """Add the counts of an interval, by pane."""
@@ -175,7 +175,7 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
         sums = panes[pane]
         if sums.torn or (end - pane > SHORTEST and counted >= ENOUGH):
             break
-        rows, counted = rows + sums.made, counted + sums.counted
+        rows, counted = rows + sums.distribution_rows, counted + sums.counted
         if sums.counted:  # rows before the first count may have arrived without being counted
             first = panes.get(pane - PANE, _Pane()).doubt
             balance = Balance(rows, counted, pane, end, first + last)

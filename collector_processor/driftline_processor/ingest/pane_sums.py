@@ -330,7 +330,7 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
         if "" in values:  # durations cover all rows, features only those that a full buffer did not drop
             panes, shares = places(since, until)
             rows = max((n for name, n in values.items() if name), default=values[""])
-            balances.made(series, panes, share_out(np.array([rows]), shares)[:, 0])
+            balances.add_distribution_rows(series, panes, share_out(np.array([rows]), shares)[:, 0])
 
 
 class _Gathered:

@@ -97,10 +97,10 @@ class RequestQueue:
         """Position in the log up to which rows are stored."""
         return self._intake.position
 
-    def seen(self, digests: Sequence[bytes]) -> list[bool]:
+    def are_stored(self, digests: Sequence[bytes]) -> list[bool]:
         """Return for each request whether it was stored before."""
         with self._writing:
-            return [self._intake.seen(digest) for digest in digests]
+            return [self._intake.is_stored(digest) for digest in digests]
 
     def write(self, requests: Sequence[Request], position: int, received: int) -> None:
         """Store requests of the log in one transaction with the position after them.

@@ -56,7 +56,7 @@ class RowKeys:
     """
 
     def __init__(self, connection: Connection, most: int = MOST_BYTES) -> None:
-        self._connection, self._most = connection, most
+        self._connection, self._max_bytes = connection, most
         self._segments: dict[tuple[int, int], _Segment] = {}
         self._lacking: set[int] = set()
         self._bytes = 0
@@ -105,7 +105,7 @@ class RowKeys:
             else:
                 self._bytes += segment.add(np.sort(keys[rows]))
                 self._segments[series, hour] = segment  # moves it to the end, as the most recently used
-        while self._bytes > self._most:
+        while self._bytes > self._max_bytes:
             self._forget(next(iter(self._segments)))
 
     def knows(self, series: int, times: I64) -> bool:
@@ -124,7 +124,7 @@ class RowKeys:
         keys_by_hour: dict[int, U64] = {hour: np.empty(0, np.uint64) for hour in hours if hour > newest}
         stored = [hour for hour in hours if hour <= newest]
         if stored and series not in self._lacking:
-            limit = self._most // _KEY_BYTES // 2
+            limit = self._max_bytes // _KEY_BYTES // 2
             within = " OR ".join(["time >= ? AND time < ?"] * len(stored))
             rows = read(
                 self._connection,

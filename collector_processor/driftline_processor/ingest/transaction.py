@@ -188,7 +188,7 @@ class Arrivals:
     """The panes of wall time in which data of a series arrived. One thread writes; any thread may read.
 
     Attributes:
-        away: End of the previous run and start of this one, unix nanoseconds; both 0 at the first start.
+        downtime: End of the previous run and start of this one, unix nanoseconds; both 0 at the first start.
     """
 
     def __init__(self, connection: Connection, now: int) -> None:
@@ -206,7 +206,7 @@ class Arrivals:
                 first, last = np.searchsorted(series, [identifier, identifier + 1])
                 self._panes.setdefault(identifier, []).extend(panes[first:last].tolist())
         listened = mark(connection, _LISTENED)
-        self.away = (listened, now) if 0 < listened < now else (0, 0)
+        self.downtime = (listened, now) if 0 < listened < now else (0, 0)
 
     def add(self, series: int, now: int) -> None:
         """Note that data of a series arrived at ``now``, unix nanoseconds."""
@@ -321,7 +321,7 @@ class Intake:
         received_by_key = {
             series.key: self.totals.get(series.number, SeriesTotals()).received for series in self.series
         }
-        self.limits.load(received_by_key, self.baselines.sent(), now)
+        self.limits.load(received_by_key, self.baselines.sent_baselines(), now)
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
         self._keys = RowKeys(connection, int(share_of_caches(self._memory) * MOST_BYTES))
@@ -340,7 +340,7 @@ class Intake:
         """Reason why nothing can be stored for now, None normally."""
         return self._store.outage
 
-    def seen(self, digest: bytes) -> bool:
+    def is_stored(self, digest: bytes) -> bool:
         """Return True if a request was stored before."""
         return digest in self._requests
 
@@ -388,7 +388,7 @@ class Intake:
         self.touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
-        self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.kept)
+        self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.row_count)
         return receipts
 
     def _sort(self, request: Request, work: _Work) -> Receipt:
@@ -436,7 +436,7 @@ class Intake:
             outcomes, subject = split_subject(placed, self.series.settings(placed.model).subject)
             work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now, subject))
             self._outcome_seq += len(outcomes)
-            work.kept += len(outcomes)
+            work.row_count += len(outcomes)
         for point in request.points:
             if point.end >= work.now + LATEST:
                 rejected["time_out_of_range"] += 1
@@ -518,7 +518,7 @@ class Intake:
         )
         self._kept_features.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
-        work.kept += len(table)
+        work.row_count += len(table)
         work.touched.append((series.number, panes_of(table)))
 
         by_class, duration = add_plain(work.changes, series, table, decided)
@@ -549,7 +549,7 @@ class Intake:
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
         """Add the new counts of one model's points."""
         in_force = self.baselines.in_force(key)
-        task = self.series.said(key)
+        task = self.series.declared_task(key)
         if not task.kind:
             decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # metrics have no threshold
             task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
@@ -673,7 +673,7 @@ class _Work(Struct):
     touched: list[tuple[int, I64]] = field(default_factory=list)
     restated: list[tuple[int, I64]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
-    kept: int = 0
+    row_count: int = 0
     business: list[BusinessPoint] = field(default_factory=list)
     readings: list[BusinessReading] = field(default_factory=list)
 

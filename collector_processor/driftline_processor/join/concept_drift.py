@@ -59,7 +59,7 @@ class ConceptWatch:
         self._connection, self._series, self._baselines = connection, series, baselines
         self._slices = slices
         self._streams: dict[int, dict[str, Stream]] = {}
-        self._shown: dict[int, ConceptDrift] = {}
+        self._by_series: dict[int, ConceptDrift] = {}
         self._changed: set[Place] = set()
         self._news: list[tuple[ModelKey, str, Change]] = []
         self.reread()
@@ -67,7 +67,7 @@ class ConceptWatch:
     def reread(self) -> None:
         """Read and publish all states."""
         self.forget()
-        self._shown = {number: concept_of(streams) for number, streams in self._streams.items()}
+        self._by_series = {number: concept_of(streams) for number, streams in self._streams.items()}
 
     def forget(self) -> None:
         """Read all states again after a failed transaction."""
@@ -141,7 +141,7 @@ class ConceptWatch:
 
     def publish(self) -> None:
         """Publish the stored states and log detections, after the transaction."""
-        self._shown |= {number: concept_of(self._streams[number]) for number, _ in self._changed}
+        self._by_series |= {number: concept_of(self._streams[number]) for number, _ in self._changed}
         self._changed.clear()
         changes, self._news = self._news, []
         for key, slice_label, change in changes:
@@ -151,7 +151,7 @@ class ConceptWatch:
         """Return the concept drift of a series; None if it is not monitored."""
         if kind_of(series.task) is None or not self._is_enabled(series.key.model):
             return None
-        shown_concept = self._shown.get(series.number, NO_OUTCOME)
+        shown_concept = self._by_series.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
         slices = {
             name: slice_concept

@@ -91,14 +91,14 @@ class OutcomePairs(Struct, frozen=True):
     """Matching pairs: ``outcome``, by sequence number, and ``place`` of its prediction, int64 (n,).
 
     ``candidates``: all predictions with the ids, sorted by sequence number, with their ``time`` (unix nanoseconds) and
-    ``which``, the position of their id in ``ids``. ``expired``: outcomes of an expired prediction, int64, sorted.
+    ``rows``, the position of their id in ``ids``. ``expired``: outcomes of an expired prediction, int64, sorted.
     """
 
     outcome: I64
     place: I64
     candidates: I64
     time: I64
-    which: I64
+    rows: I64
     ids: pa.Array
     expired: I64
 
@@ -162,7 +162,7 @@ def find_predictions(connection: Connection, all_series: Sequence[Series], table
         place=hit[~late],
         candidates=prediction,
         time=time,
-        which=of_id,
+        rows=of_id,
         ids=encoded.dictionary,
         expired=expired[~is_among(expired, outcome[~late])],
     )
@@ -269,27 +269,27 @@ class JoinProgress(Struct, frozen=True):
 class Matches(Struct):
     """The matches of all new rows.
 
-    ``matched``: a row per matching outcome and prediction, with the columns of both. ``held``: the rows of ``joined``
+    ``matched``: a row per matching outcome and prediction, with the columns of both. ``predictions``: the rows of ``joined``
     of these predictions, and of predictions that lost their outcome; ``withdrawn``: their rows of ``retractions``.
-    ``whole``: sorted predictions with all their outcomes in ``matched``; the other predictions have new outcomes only.
-    ``asked``: all processed outcomes; ``expired``: outcomes among them of an expired prediction.
+    ``complete``: sorted predictions with all their outcomes in ``matched``; the other predictions have new outcomes only.
+    ``requested``: all processed outcomes; ``expired``: outcomes among them of an expired prediction.
     """
 
     matched: pa.Table
-    held: pa.Table
+    predictions: pa.Table
     withdrawn: pa.Table
-    whole: I64
-    asked: I64
+    complete: I64
+    requested: I64
     expired: I64
 
-    def lost(self) -> I64:
+    def incomplete(self) -> I64:
         """Return the outcomes that left a prediction whose outcomes are not all matched."""
         matched_pairs = pa.table({"outcome": self.matched["outcome"], "prediction": self.matched["prediction"]})
         outcome, prediction = (
-            np.concatenate([integers_of(rows, name) for rows in (self.held, self.withdrawn)])
+            np.concatenate([integers_of(rows, name) for rows in (self.predictions, self.withdrawn)])
             for name in ("outcome", "prediction")
         )
-        is_lost = is_among(outcome, self.asked) & ~is_among(prediction, self.whole)
+        is_lost = is_among(outcome, self.requested) & ~is_among(prediction, self.complete)
         if not is_lost.any():
             return outcome[:0]
         candidates = pa.table({"outcome": outcome[is_lost], "prediction": prediction[is_lost]})
@@ -305,8 +305,8 @@ class Matches(Struct):
     def spoken_of(self, series: Collection[int]) -> pa.ChunkedArray:
         """Return the ids of predictions of some series with earlier outcomes that are not in ``matched``."""
         prediction = integers_of(self.matched, "prediction")
-        before = np.concatenate([integers_of(rows, "prediction") for rows in (self.held, self.withdrawn)])
-        is_known = is_among(prediction, before) & ~is_among(prediction, self.whole)
+        before = np.concatenate([integers_of(rows, "prediction") for rows in (self.predictions, self.withdrawn)])
+        is_known = is_among(prediction, before) & ~is_among(prediction, self.complete)
         is_known &= is_among(integers_of(self.matched, "series"), np.array(sorted(series), np.int64))
         return self.matched["id"].filter(pa.array(is_known)).cast(pa.string())
 
@@ -368,7 +368,7 @@ def match_waiting_outcomes(
     telling |= {model[number] for number in matches.telling()}
     # Predictions that lost an outcome, and outcomes that inherit fields, need all outcomes of their ids.
     spoken_of = matches.spoken_of([number for number, name in model.items() if name in telling])
-    more = [_asked_again(connection, matches.lost())["id"], spoken_of]
+    more = [_asked_again(connection, matches.incomplete())["id"], spoken_of]
     if any(len(ids) for ids in more):
         whole_ids = pa.chunked_array(
             [whole_ids, *(chunk for ids in more for chunk in ids.chunks)], pa.string()
@@ -409,12 +409,12 @@ def _match_ids(
             [outcome_rows.filter(pc.invert(pc.is_in(outcome_rows["id"], array))), other_outcomes]
         )
     matches = find_predictions(connection, all_series, outcome_rows, reached.predictions)
-    of_whole = is_among(matches.which, np.flatnonzero(pc.is_in(matches.ids, array).to_numpy(zero_copy_only=False)))
+    of_whole = is_among(matches.rows, np.flatnonzero(pc.is_in(matches.ids, array).to_numpy(zero_copy_only=False)))
     concerned = of_whole.copy()
     concerned[matches.place] = True
     if len(i64):
         ids = outcome_rows["id"].filter(pc.is_in(outcome_rows["outcome"], pa.array(i64))).unique()
-        concerned |= is_among(matches.which, np.flatnonzero(pc.is_in(matches.ids, ids).to_numpy(zero_copy_only=False)))
+        concerned |= is_among(matches.rows, np.flatnonzero(pc.is_in(matches.ids, ids).to_numpy(zero_copy_only=False)))
     candidate_rows = pa.table({"prediction": matches.candidates[concerned]})
     near_them, times = lies_near("t.time", matches.time[concerned], TIME_APART)
     of_them = "SELECT t.* FROM {} t SEMI JOIN wanted USING (prediction) WHERE " + near_them
@@ -442,7 +442,7 @@ def _matched(connection: Connection, outcome_pairs: OutcomePairs) -> pa.Table:
         rows = read(connection, query.format(where.sql), *where.parameters, hits=hits)
         sides[name] = take_table_rows(rows, positions_among(integers_of(rows, name), sequence_rows))
     of_prediction, of_outcome = sides["prediction"], sides["outcome"]
-    ids = pa.DictionaryArray.from_arrays(outcome_pairs.which[place], outcome_pairs.ids)
+    ids = pa.DictionaryArray.from_arrays(outcome_pairs.rows[place], outcome_pairs.ids)
     weight = pc.multiply(of_prediction["weight"], of_outcome["weight"])
     slices = of_prediction["slices"]
     if of_outcome["told"].null_count < len(of_outcome):

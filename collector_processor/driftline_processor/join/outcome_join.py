@@ -240,7 +240,7 @@ class Join:
         written, while the number of stored rows is still the number of added ones.
         """
         repeated_rows = filter_rows(verdict.rows, ~verdict.first & ~verdict.corrected)
-        held_rows = matches.held.sort_by("prediction")
+        held_rows = matches.predictions.sort_by("prediction")
         if not len(repeated_rows) or not len(held_rows):
             return repeated_rows.slice(0, 0)
         position = np.searchsorted(integers_of(held_rows, "prediction"), integers_of(repeated_rows, "prediction"))
@@ -251,7 +251,7 @@ class Join:
         )
         repeated_rows = filter_rows(repeated_rows, aged)
         return filter_rows(
-            repeated_rows, ~self._lost(integers_of(repeated_rows, "series"), integers_of(repeated_rows, "time"))
+            repeated_rows, ~self._expired_panes(integers_of(repeated_rows, "series"), integers_of(repeated_rows, "time"))
         )
 
     def _write(self, matches: Matches, verdict: OutcomeChanges, table: pa.Table, work: _Work) -> None:
@@ -274,7 +274,7 @@ class Join:
 
         forgotten, withdrawn = verdict.forgotten, matches.withdrawn
         _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))
-        fed = _of_all([table, matches.held, withdrawn.filter(withdrawn["fed"])], "prediction")
+        fed = _of_all([table, matches.predictions, withdrawn.filter(withdrawn["fed"])], "prediction")
         retracted = verdict.retracted.select(["prediction", "time", "outcome", "outcome_time"])
         fed_ones = is_among(integers_of(retracted, "prediction"), fed)
         insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
@@ -299,11 +299,11 @@ class Join:
     def _refused(self, verdict: OutcomeChanges, work: _Work) -> I64:
         """Return the predictions whose outcome cannot change, because rows of their pane have expired."""
         prediction, numbers, time = verdict.changed()
-        refused = self._lost(numbers, time)
+        refused = self._expired_panes(numbers, time)
         work.refused.rejected["expired"] += int(np.count_nonzero(refused))
         return prediction[refused]
 
-    def _lost(self, numbers: I64, time: I64) -> NDArray[np.bool_]:
+    def _expired_panes(self, numbers: I64, time: I64) -> NDArray[np.bool_]:
         """Return which rows, by series and time, are in a pane that cannot be recomputed because rows have expired."""
         panes, lost = time - time % PANE, np.zeros(len(time), dtype=bool)
         for number in np.unique(numbers).tolist():

@@ -281,11 +281,11 @@ class OutcomeChanges(Struct):
 
 def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table) -> OutcomeChanges:
     """Return the changes of all matches. ``usable``: the rows with a retraction or a usable actual value."""
-    held_rows = matches.held.sort_by("prediction")
+    held_rows = matches.predictions.sort_by("prediction")
     of_held, of_gone = integers_of(held_rows, "prediction"), integers_of(matches.withdrawn, "prediction")
     words = [_sort_keys(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     for rows in (held_rows, matches.withdrawn):  # unless all outcomes are matched again, the previous one takes part
-        part_rows = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
+        part_rows = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.complete))
         words.append(_sort_keys(part_rows, np.full(len(part_rows), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     last = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).latest()
@@ -300,9 +300,9 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     is_new[has] = ~same[has] | (integers_of(rows, "outcome_time")[has] != integers_of(before, "outcome_time"))
     seq[has] = integers_of(before, "seq")
 
-    silent = is_among(of_held, matches.whole) & ~is_among(of_held, prediction)
+    silent = is_among(of_held, matches.complete) & ~is_among(of_held, prediction)
     silent |= is_among(of_held, integers_of(retracted, "prediction"))
-    outspoken = is_among(of_gone, matches.whole) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
+    outspoken = is_among(of_gone, matches.complete) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
     return OutcomeChanges(
         rows=filter_rows(rows, is_new),
         first=(~has)[is_new],
@@ -325,10 +325,10 @@ def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     counted = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).first()
     fed = integers_of(withdrawn, "prediction")[withdrawn["fed"].to_numpy(zero_copy_only=False).astype(bool)]
-    known_predictions = np.concatenate([integers_of(matches.held, "prediction"), fed])
+    known_predictions = np.concatenate([integers_of(matches.predictions, "prediction"), fed])
     counted = counted[~is_among(prediction[counted], known_predictions)]
     counted = counted[
-        ~is_among(outcome[counted], integers_of(matches.held, "outcome"))
+        ~is_among(outcome[counted], integers_of(matches.predictions, "outcome"))
     ]  # its previous row belonged to another prediction
     return take_table_rows(usable, row[counted])
 

@@ -147,7 +147,7 @@ class Reader:
         self._log = log
 
     @property
-    def behind(self) -> int:
+    def unread_bytes(self) -> int:
         """Return the number of unread bytes."""
         return max(0, self._log.end - self.position)
 
@@ -225,7 +225,7 @@ class RequestLog:
         self.outage: str | None = None
         self._logged_at = -_SAID_EVERY
         self._quiet = False
-        self._written = time.monotonic()
+        self._last_write = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="driftline-log", daemon=True)
         self._repair_end()
         last = self._segments[-1].end if self._segments else 0
@@ -490,7 +490,7 @@ class RequestLog:
         with self._changed:
             self._pace.end()
             self._company = min(len(group) + len(self._waiting), _GROUP)
-        self._written = time.monotonic()
+        self._last_write = time.monotonic()
         for (_, future), parts in zip(group, entries, strict=True):
             future.set_result(position)
             position += sum(map(len, parts))
@@ -595,7 +595,7 @@ class RequestLog:
         """Delete files that every reader has read or that exceed the limits; update whether there is room."""
         readers = list(self._readers.values())
         needed = min((reader.position for reader in readers), default=self._end)
-        if needed >= self._end and self._writing >= 0 and time.monotonic() - self._written >= IDLE:
+        if needed >= self._end and self._writing >= 0 and time.monotonic() - self._last_write >= IDLE:
             self._seal()
         self._remove_before(needed)
         while self._beyond_limits():
@@ -606,8 +606,8 @@ class RequestLog:
             for reader in behind:
                 self._drop(reader, following)
             self._remove_before(following)
-        slow = max(readers, key=lambda reader: reader.behind, default=None)
-        full = slow is not None and slow.behind > 0 and self.size >= self._limits.size
+        slow = max(readers, key=lambda reader: reader.unread_bytes, default=None)
+        full = slow is not None and slow.unread_bytes > 0 and self.size >= self._limits.size
         self._refusing = f"the log is full because {slow.name} is lagging" if slow is not None and full else None
         self._count(readers)
 
@@ -661,10 +661,10 @@ class RequestLog:
         self._counters.set(metrics.DRIFTLINE_LOG_SIZE, self.size)
         for reader in readers:
             if reader.name == ANALYSIS:
-                self._counters.set(metrics.DRIFTLINE_ANALYSIS_QUEUE_SIZE, reader.behind)
+                self._counters.set(metrics.DRIFTLINE_ANALYSIS_QUEUE_SIZE, reader.unread_bytes)
             else:
                 labels = {attributes.DRIFTLINE_DESTINATION: reader.name}
-                self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, reader.behind, labels)
+                self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, reader.unread_bytes, labels)
 
     def _answer(self, future: Future[None]) -> None:
         try:

@@ -114,7 +114,7 @@ class ErasureResult(Struct, frozen=True):
     Attributes:
         series: Predictions by series.
         touched: Panes whose performance changed.
-        named: Series and name of slices that no longer have panes of their own.
+        emptied_slices: Series and name of slices that no longer have panes of their own.
     """
 
     predictions: int = 0
@@ -122,7 +122,7 @@ class ErasureResult(Struct, frozen=True):
     joined: int = 0
     series: dict[int, int] = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)
-    named: list[tuple[int, str]] = field(default_factory=list)
+    emptied_slices: list[tuple[int, str]] = field(default_factory=list)
 
 
 class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault

@@ -50,7 +50,7 @@ class Sizing:
         rewrite: Callable[[], None],
     ) -> None:
         """Create it from the maximum bytes, the lock of other writers, and the function that rewrites the file."""
-        self._connection, self._most, self._resting, self._rewrite = connection, most, resting, rewrite
+        self._connection, self._max_bytes, self._resting, self._rewrite = connection, most, resting, rewrite
         self._is_logged = False
 
     def step(self, expire: Callable[[int], object]) -> None:
@@ -61,10 +61,10 @@ class Sizing:
         """
         for _ in range(_ROUNDS):
             used, total = self.measured()
-            if used <= self._most:
+            if used <= self._max_bytes:
                 break
             # 0.9: rows are deleted down to this fraction of the size, so that not every tidying deletes a few
-            until = self._cut(1 - 0.9 * self._most / used)
+            until = self._cut(1 - 0.9 * self._max_bytes / used)
             if until is None:
                 if not self._is_logged:
                     self._is_logged = True
@@ -75,7 +75,7 @@ class Sizing:
                     )
                 return
             expire(until)
-        if total > self._most:
+        if total > self._max_bytes:
             with self._resting():
                 self._rewrite()
 
@@ -116,7 +116,7 @@ class Upkeep:
         self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
         self._retention = int(retention.total_seconds()) * 10**9
         self._counters, self._clock, self._sizing = counters, clock, sizing
-        self._written: dict[int, set[int]] | None = None
+        self._changed_panes: dict[int, set[int]] | None = None
         self._sliced: dict[int, set[int]] = {}
         self.expired: Counter[int] = Counter()
 
@@ -137,16 +137,16 @@ class Upkeep:
             note_listening(self._connection, now)
             forget_old_offsets(self._connection)
             forget_old_positions(self._connection)
-        if self._written is None:  # not at the start, because it reads all panes once
-            self._written = written_in_pieces(self._connection)
+        if self._changed_panes is None:  # not at the start, because it reads all panes once
+            self._changed_panes = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)
         for series_number, panes in self._touched.take_written().items():
-            self._written.setdefault(series_number, set()).update(panes)
+            self._changed_panes.setdefault(series_number, set()).update(panes)
             self._sliced.setdefault(series_number, set()).update(panes)
         cuts = cuts_of(self._connection, self._series)
         for series in self._series:
             series_cuts = cuts[series.number].tolist() if series.number in cuts else []
-            self._roll_up(series, self._written.setdefault(series.number, set()), series_cuts)
+            self._roll_up(series, self._changed_panes.setdefault(series.number, set()), series_cuts)
 
     def _roll_up(self, series: Series, written_panes: set[int], cuts: list[int]) -> None:
         """Merge panes into longer ones; closed panes are removed from ``written_panes``."""

@@ -25,7 +25,7 @@ class VerdictInWords(NamedTuple):
     state: str
     sentence: str
     next: str
-    sure: str
+    certainty: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -54,7 +54,7 @@ def acknowledge(
         for one in alerts
         if one.id == alert or (one.open and (one.acknowledged is None or take_over))
     ]
-    held_channels = {one.channel for one in store.held if one.alert in threads}
+    held_channels = {one.channel for one in store.held_messages if one.alert in threads}
     incidents: dict[tuple[str, str], int] = {}
     for one in sent:
         place = one.alert, one.channel

@@ -46,9 +46,9 @@ class Alert(Struct, frozen=True):
         since: Begin by the windows, unix nanoseconds; None if unknown.
         fired: End of the window that fired, or the model's clock.
         until: End of the condition; None while it holds.
-        seen: Time when the alert was first seen, wall time.
-        over: Time when the alert was closed, wall time; None while it is open.
-        told: Time of the first notification, wall time; None = not notified.
+        first_seen: Time when the alert was first seen, wall time.
+        resolved: Time when the alert was closed, wall time; None while it is open.
+        notified: Time of the first notification, wall time; None = not notified.
         window: Length of the windows that show it; "" if there are none.
         start: Start of the window to look at.
         words: The finding as it was sent; not used by code.
@@ -57,7 +57,7 @@ class Alert(Struct, frozen=True):
         acknowledged: Time of the acknowledgement, wall time; None = not acknowledged.
         acknowledged_by: Person who acknowledged it.
         why: The person's comment.
-        said: State in the last notification; "" if not notified.
+        notified_state: State in the last notification; "" if not notified.
         silenced: End of the silence that suppresses its notification, wall time; None without a silence.
     """
 
@@ -72,16 +72,16 @@ class Alert(Struct, frozen=True):
     since: int | None
     fired: int
     until: int | None
-    seen: int
-    over: int | None
-    told: int | None
+    first_seen: int
+    resolved: int | None
+    notified: int | None
     window: str
     start: int | None
     words: str
     acknowledged: int | None = None
     acknowledged_by: str = ""
     why: str = ""
-    said: VerdictState | Literal[""] = ""
+    notified_state: VerdictState | Literal[""] = ""
     silenced: int | None = None
     subjects: tuple[str, ...] = ()
     ending: Ending = ""
@@ -89,7 +89,7 @@ class Alert(Struct, frozen=True):
     @property
     def open(self) -> bool:
         """Whether it is not closed."""
-        return self.over is None
+        return self.resolved is None
 
     @property
     def about(self) -> About:
@@ -158,15 +158,15 @@ class AlertStore:
 
     def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
         self._connection = connection
-        rows = read(connection, "FROM alerts ORDER BY seen").to_pylist()
+        rows = read(connection, "FROM alerts ORDER BY first_seen").to_pylist()
         readable = unreadable.skipped("alerts", rows, _alert)
         self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in readable}
         rows = read(connection, "FROM deliveries").to_pylist()
         self.deliveries: Mapping[str, Delivery] = {row["message"]: Delivery(**row) for row in rows}
-        rows = read(connection, "FROM messages ORDER BY made").to_pylist()
+        rows = read(connection, "FROM messages ORDER BY created").to_pylist()
         messages = unreadable.skipped("messages", rows, _message)
         self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
-        self._unread = frozenset(row["id"] for row in rows if row["id"] not in self.messages)
+        self._unread_ids = frozenset(row["id"] for row in rows if row["id"] not in self.messages)
         rows = read(connection, "FROM approvals").to_pylist()
         self.approvals: Mapping[str, Approval] = {row["message"]: Approval(**row) for row in rows}
         rows = read(connection, "FROM looks").to_pylist()
@@ -194,13 +194,13 @@ class AlertStore:
         """Messages to send without a known result, oldest first."""
         awaited = self.awaited
         return [
-            self._to_send(message) for message in self._pending if message.held is None and message.id not in awaited
+            self._to_send(message) for message in self._pending if message.held_until is None and message.id not in awaited
         ]
 
     @property
-    def held(self) -> list[Message]:
+    def held_messages(self) -> list[Message]:
         """Messages that wait for a digest or for the end of quiet hours, oldest first."""
-        return [message for message in self._pending if message.held is not None]
+        return [message for message in self._pending if message.held_until is not None]
 
     @property
     def _pending(self) -> list[Message]:
@@ -209,7 +209,7 @@ class AlertStore:
 
     def is_used(self, id: str) -> bool:
         """Return True if a message has this id, even an unreadable one."""
-        return id in self.messages or id in self._unread
+        return id in self.messages or id in self._unread_ids
 
     def new_id(self, thread: str, channel: str, number: int = 1) -> str:
         """Return the id of a new message of a thread; used numbers are skipped."""
@@ -232,15 +232,15 @@ class AlertStore:
 
     def about(self, alert: str) -> list[Message]:
         """Return the messages and orders about an alert, oldest first."""
-        return self._named(self._index.about.get(alert, ()))
+        return self._by_ids(self._index.about.get(alert, ()))
 
     def of_thread(self, thread: str) -> list[Message]:
         """Return the messages and orders of a thread, oldest first."""
-        return self._named(self._index.threads.get(thread, ()))
+        return self._by_ids(self._index.threads.get(thread, ()))
 
     def to_channel(self, channel: str) -> list[Message]:
         """Return all messages for a channel or an action, oldest first."""
-        return self._named(self._index.channels.get(channel, ()))
+        return self._by_ids(self._index.channels.get(channel, ()))
 
     def threads_about(self, alerts: Iterable[str]) -> list[Message]:
         """Return the messages of all threads about alerts: the oldest thread first, each oldest first."""
@@ -257,7 +257,7 @@ class AlertStore:
         """Return the time of a channel's latest digest, wall time; None if there is none."""
         return self._index.digests.get(channel)
 
-    def _named(self, ids: Iterable[str]) -> list[Message]:
+    def _by_ids(self, ids: Iterable[str]) -> list[Message]:
         messages_by_id = self.messages
         return [messages_by_id[id] for id in ids if id in messages_by_id]
 
@@ -285,7 +285,7 @@ class AlertStore:
     def _to_send(self, message: Message) -> Message:
         """Return a message with the time of its approval, so that it does not expire while the approval is pending."""
         approval = self.approvals.get(message.id)
-        return message if approval is None or approval.time is None else replace(message, made=approval.time)
+        return message if approval is None or approval.time is None else replace(message, created=approval.time)
 
     def write(
         self,
@@ -319,7 +319,7 @@ class AlertStore:
                 insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries)))
                 self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
             for one in released:
-                self._connection.execute("UPDATE messages SET held = NULL, made = ? WHERE id = ?", [one.made, one.id])
+                self._connection.execute("UPDATE messages SET held_until = NULL, created = ? WHERE id = ?", [one.created, one.id])
             if approvals:
                 approved_messages = [approval.message for approval in approvals]
                 self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
@@ -362,8 +362,8 @@ class AlertStore:
 
     def forget(self, before: int) -> None:
         """Delete alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
-        old = [alert.id for alert in self.alerts.values() if alert.over is not None and alert.over < before]
-        old += [message.alert for message in self.messages.values() if message.says_several and message.made < before]
+        old = [alert.id for alert in self.alerts.values() if alert.resolved is not None and alert.resolved < before]
+        old += [message.alert for message in self.messages.values() if message.says_several and message.created < before]
         if old:
             self._drop(old)
 
@@ -413,7 +413,7 @@ class _Index:
         self.open: dict[str, About] = {}
         self.lasting: dict[About, str] = {}
         self.alerts: dict[About, list[str]] = {}
-        self._known: set[str] = set()
+        self._ids: set[str] = set()
         self.pending: dict[str, None] = {}
         self.about: dict[str, list[str]] = {}
         self.threads: dict[str, list[str]] = {}
@@ -425,8 +425,8 @@ class _Index:
     def add(self, alerts: Sequence[Alert], messages: Sequence[Message], delivered: Collection[str]) -> None:
         """Add new and changed alerts, new messages, and delivered ones."""
         for alert in alerts:
-            if alert.id not in self._known:
-                self._known.add(alert.id)
+            if alert.id not in self._ids:
+                self._ids.add(alert.id)
                 self.alerts.setdefault(alert.about, []).append(alert.id)
         if alerts:
             closed = {alert.id for alert in alerts if not alert.open}
@@ -440,7 +440,7 @@ class _Index:
             for one in dict.fromkeys(message.about):
                 self.about.setdefault(one, []).append(message.id)
             if message.kind == "digest":
-                self.digests[message.channel] = max(message.made, self.digests.get(message.channel, message.made))
+                self.digests[message.channel] = max(message.created, self.digests.get(message.channel, message.created))
         if messages or delivered:
             delivered_ids = {*delivered}
             self.pending = {
@@ -455,8 +455,8 @@ def _alert(row: dict[str, Any]) -> Alert:
     alert = Alert(**{**row, "subjects": tuple(row["subjects"])})
     if alert.severity not in SEVERITIES:
         raise ValueError(f"{alert.severity!r} is not a severity of an alert")
-    if not {alert.state, alert.said} <= {*_STATES, ""}:
-        raise ValueError(f"the state {alert.state!r} or the notified state {alert.said!r} is not a valid state")
+    if not {alert.state, alert.notified_state} <= {*_STATES, ""}:
+        raise ValueError(f"the state {alert.state!r} or the notified state {alert.notified_state!r} is not a valid state")
     return alert
 
 

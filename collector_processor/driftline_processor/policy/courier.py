@@ -73,7 +73,7 @@ class Courier:
         """Deferred messages, and later messages about the same alerts."""
         self._lock = threading.Condition()
         self._stopping, self._woken = threading.Event(), threading.Event()
-        self._said = ""
+        self._last_log = ""
         self._thread = threading.Thread(target=self._run, name=f"driftline-tells-{name}", daemon=True)
 
     def start(self) -> None:
@@ -112,7 +112,7 @@ class Courier:
     def sentence(self) -> str | None:
         """Return which messages have waited for long, since when and why; None if there are none."""
         with self._lock:
-            waiting, said = len(self._new) + len(self._waiting), self._said
+            waiting, said = len(self._new) + len(self._waiting), self._last_log
         if not waiting or not said:
             return None
         return f"{waiting} message{'s wait' if waiting > 1 else ' waits'} for the channel {self.name}: {said}"
@@ -120,7 +120,7 @@ class Courier:
     def put_off(self) -> str:
         """Return why the channel accepts no messages now; "" if no message waits."""
         with self._lock:
-            return self._said if self._new or self._waiting else ""
+            return self._last_log if self._new or self._waiting else ""
 
     def _run(self) -> None:
         pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
@@ -165,7 +165,7 @@ class Courier:
     def _done(self, message: Message, answer: Answer) -> bool:
         """Process an answer; return False if the message is queued again, after those about other alerts."""
         now = self._clock()
-        if answer.result == "put_off" and now - message.made < EXPIRES:
+        if answer.result == "put_off" and now - message.created < EXPIRES:
             if answer.unheard:
                 self._unsure.add(message.id)
             with self._lock:
@@ -173,16 +173,16 @@ class Courier:
                     for queued in [queued for queued in queue.values() if queued.alert == message.alert]:
                         del queue[queued.id]
                         self._waiting[queued.id] = queued
-                first, self._said = not self._said, answer.detail or "it did not accept the message"
+                first, self._last_log = not self._last_log, answer.detail or "it did not accept the message"
             if first:
-                _log.warning("channel %s: %s; messages are kept, and Driftline will retry", self.name, self._said)
+                _log.warning("channel %s: %s; messages are kept, and Driftline will retry", self.name, self._last_log)
             return False
         result = "expired" if answer.result == "put_off" else answer.result
         with self._lock:
             self._new.pop(message.id, None)
             self._waiting.pop(message.id, None)
             self._unsure.discard(message.id)
-            again, self._said = self._said if result == "delivered" else "", ""
+            again, self._last_log = self._last_log if result == "delivered" else "", ""
         if result not in ("delivered", "dry_run"):
             title = short(str(message.facts.get("title", message.id)), 120)
             _log.warning("channel %s: a message is %s: %s (%s)", self.name, result, answer.detail, title)

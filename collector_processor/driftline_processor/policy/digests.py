@@ -34,8 +34,8 @@ def hold(message: Message, channels: Mapping[str, Channel]) -> Message:
         return message
     facts = message.facts
     state = str(facts.get("state") or facts.get("verdict") or "")
-    until = keys.held_until(message.made, message.kind, state, str(facts.get("severity", "")), facts.get("tier"))
-    return message if until is None else replace(message, held=until)
+    until = keys.held_until(message.created, message.kind, state, str(facts.get("severity", "")), facts.get("tier"))
+    return message if until is None else replace(message, held_until=until)
 
 
 class _Pass(Struct):
@@ -50,7 +50,7 @@ class _Pass(Struct):
     models: Sequence[ModelView]
     now: int
     page: str
-    written: list[Message] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     released: list[Message] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
 
@@ -80,7 +80,7 @@ class Digests:
         ended = {
             (message.alert, message.channel): message
             for message in waiting
-            if message.kind == "over" and self._pages(message.channel)
+            if message.kind == "resolved" and self._pages(message.channel)
         }
         past = [message for message in waiting if message.kind in ASKING and (message.alert, message.channel) in ended]
         ends = (ended[message.alert, message.channel].id for message in past)
@@ -88,7 +88,7 @@ class Digests:
             Delivery(message.id, now, "collected", SUPERSEDED, end) for message, end in zip(past, ends, strict=True)
         ]
         released = [
-            replace(message, held=None) for message in self._store.held if message.channel not in self._channels
+            replace(message, held_until=None) for message in self._store.held_messages if message.channel not in self._channels
         ]
         if deliveries or released:
             self._store.write([], deliveries=deliveries, released=released)
@@ -107,8 +107,8 @@ class Digests:
             page: Address of the page of incidents; "" if unknown.
         """
         messages_by_channel: dict[str, list[Message]] = {}
-        for message in self._store.held:
-            if message.held is not None and (message.held <= now or message.made > now):  # the clock was set back
+        for message in self._store.held_messages:
+            if message.held_until is not None and (message.held <= now or message.created > now):  # the clock was set back
                 messages_by_channel.setdefault(message.channel, []).append(message)
         changes = _Pass(models, now, page)
         for name, keys in self._channels.items():
@@ -119,9 +119,9 @@ class Digests:
                 self._end_quiet_hours(name, waiting, changes)
             else:
                 self._digest(name, waiting, changes)
-        if changes.written or changes.released or changes.deliveries:
-            self._store.write([], changes.written, changes.deliveries, released=changes.released)
-        return [*changes.written, *changes.released]
+        if changes.messages or changes.released or changes.deliveries:
+            self._store.write([], changes.messages, changes.deliveries, released=changes.released)
+        return [*changes.messages, *changes.released]
 
     def _page(self, waiting: Sequence[Message], changes: _Pass) -> None:
         """Release the last message about each alert that still needs attention."""
@@ -135,19 +135,19 @@ class Digests:
             changes.deliveries += [
                 Delivery(message.id, changes.now, "collected", SUPERSEDED, last.id) for message in messages[:-1]
             ]
-            changes.released.append(replace(last, held=None, made=changes.now))
+            changes.released.append(replace(last, held_until=None, created=changes.now))
 
     def _end_quiet_hours(self, name: str, waiting: Sequence[Message], changes: _Pass) -> None:
         """Combine the held messages into one summary if there are several."""
         left = []
         for message in waiting:
-            later_message = self._later(message)
+            later_message = self._newer_message(message)
             if later_message is None:
                 left.append(message)
             else:
                 changes.deliveries.append(Delivery(message.id, changes.now, "collected", SUPERSEDED, later_message.id))
         if len(left) == 1:
-            changes.released.append(replace(left[0], held=None, made=changes.now))
+            changes.released.append(replace(left[0], held_until=None, created=changes.now))
         elif left:
             self._say("summary", name, left, _about(left), changes)
 
@@ -181,12 +181,12 @@ class Digests:
             digest_time = keys.digest.latest(now, keys.zone) if keys.digest is not None else now
             id = self._store.unused(f"{kind}-{name}-{iso_time(digest_time)}")
             facts = collected_facts(kind, lines, now, keys.timezone, changes.page)
-            changes.written.append(Message(id, id, name, kind, now, facts))
+            changes.messages.append(Message(id, id, name, kind, now, facts))
             changes.deliveries += [Delivery(message.id, now, "collected", f"sent in {id}", id) for message in waiting]
         else:
             changes.deliveries += [Delivery(message.id, now, "expired", "its alert was deleted") for message in waiting]
 
-    def _later(self, message: Message) -> Message | None:
+    def _newer_message(self, message: Message) -> Message | None:
         """Return a later message about the same alert that was not held; None if there is none."""
         channel_messages = [
             other_message
@@ -198,7 +198,7 @@ class Digests:
             (
                 other_message
                 for other_message in channel_messages[index + 1 :]
-                if other_message.held is None and other_message.kind != "acknowledged"
+                if other_message.held_until is None and other_message.kind != "acknowledged"
             ),
             None,
         )

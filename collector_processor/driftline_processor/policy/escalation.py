@@ -25,13 +25,13 @@ class Unanswered(Struct, frozen=True):
 
     Attributes:
         to: Channels to notify now.
-        told: Channels that were notified before and still exist.
+        notified: Channels that were notified before and still exist.
         since: Time of the first notification, wall time.
         thread: Id of the thread of these notifications.
     """
 
     to: Sequence[str]
-    told: tuple[str, ...]
+    notified: tuple[str, ...]
     since: int
     thread: str
 
@@ -99,6 +99,6 @@ class Escalations:
             delivery = self._store.deliveries.get(message.id)
             if delivery is not None and delivery.result in ("delivered", "collected"):
                 times.append(delivery.time)
-            elif message.held is None:
-                times.append(message.made)
+            elif message.held_until is None:
+                times.append(message.created)
         return min(times, default=None)

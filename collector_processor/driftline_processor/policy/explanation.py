@@ -29,7 +29,7 @@ from driftline_processor.queries.overview import ModelView
 
 from .alerts import Alert, AlertStore
 from .replay import replayed_model
-from .told import AlertHistory, Sent, alert_history
+from .alert_history import AlertHistory, Sent, alert_history
 from .watch import groups_of, same_windows
 
 SHOWN: Final = 14
@@ -81,7 +81,7 @@ class PolicyDecision(Struct, frozen=True):
         policy: Name of the policy.
         key: The version.
         timezone: Time zone of the model.
-        written: The condition as configured.
+        condition_text: The condition as configured.
         resolve: The resolve condition; "" if none is configured.
         window: Length of the evaluated windows; "" if there are none.
         windows: Decision per window, newest first.
@@ -95,7 +95,7 @@ class PolicyDecision(Struct, frozen=True):
     policy: str
     key: ModelKey
     timezone: str
-    written: str
+    condition_text: str
     resolve: str
     window: str
     windows: Sequence[WindowDecision]
@@ -128,15 +128,15 @@ class _Judged(Struct, frozen=True):
     def parts(self, policy: Policy, step: Step) -> list[PartJudged]:
         """Return the result of each sentence of the condition for the window of a step."""
         if policy.rule.states:
-            return [PartJudged(policy.condition.written, step.judged.holds, step.judged.facts)]
-        return self._said(policy.condition, step)
+            return [PartJudged(policy.condition.text, step.judged.holds, step.judged.facts)]
+        return self._parts_judged(policy.condition, step)
 
     def resolved(self, policy: Policy, step: Step) -> list[PartJudged]:
         """Return the result of each sentence of the resolve condition; [] if it was not evaluated."""
         resolution = policy.resolution
-        return [] if resolution is None or step.resolved is None else self._said(resolution, step)
+        return [] if resolution is None or step.resolved is None else self._parts_judged(resolution, step)
 
-    def _said(self, condition: Condition, step: Step) -> list[PartJudged]:
+    def _parts_judged(self, condition: Condition, step: Step) -> list[PartJudged]:
         return judge_parts(condition, Finding(self.windows, step.at, self.history.verdict_at, self.history.windows))
 
 
@@ -185,9 +185,9 @@ class PolicyExplanations:
     ) -> None:
         disabled = {name: policy for name, policy in config.policies.items() if not policy.enabled}
         self._policies = {**config.watched_policies, **disabled}
-        self._channels, self._keys, self._silences = config.told, config.all_channels, [*config.silences.values()]
+        self._channels, self._keys, self._silences = config.notified_channels, config.all_channels, [*config.silences.values()]
         self._alerts, self._waiting, self._put_off, self._clock = alerts, waiting, put_off, clock
-        self._known: Mapping[ModelKey, _VersionHistory] = {}
+        self._histories: Mapping[ModelKey, _VersionHistory] = {}
 
     def of_model(self, views: Sequence[ModelView]) -> list[PolicyDecision]:
         """Return the decision of each policy about the versions of a model that are in use.
@@ -237,7 +237,7 @@ class PolicyExplanations:
             policy=case.name,
             key=view.key,
             timezone=view.timezone,
-            written=_condition_text(policy.when),
+            condition_text=_condition_text(policy.when),
             resolve="" if policy.resolve is None else _condition_text(policy.resolve),
             window=judgement.windows[-1].window.name if judgement.windows else "",
             windows=[
@@ -261,7 +261,7 @@ class PolicyExplanations:
     def _read(self, view: ModelView) -> _VersionHistory:
         """Return the windows of a version, from the cache if they are unchanged."""
         windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
-        known_reading = self._known.get(view.key)
+        known_reading = self._histories.get(view.key)
         if (
             known_reading is None
             or known_reading.business != view.business
@@ -270,8 +270,8 @@ class PolicyExplanations:
             history = replayed_model(view.key, view.tier, windows, view.timezone).history
             known_reading = _VersionHistory(windows, view.business, history, {})
             # 200: versions in the cache of results
-            newest_readings = [*self._known.items()][-200:]
-            self._known = {**dict(newest_readings), view.key: known_reading}
+            newest_readings = [*self._histories.items()][-200:]
+            self._histories = {**dict(newest_readings), view.key: known_reading}
         return known_reading
 
     # -- why there was no notification -----------------------------------------------------------------------------
@@ -293,7 +293,7 @@ class PolicyExplanations:
                 yield Reason("no_news", words.NO_NEWS)
         if history is None or alert is None or (of_now and not is_open):
             return
-        if alert.told is None:
+        if alert.notified is None:
             yield from self._kept_back(policy, alert, view.timezone)
         if alert.open and alert.until is not None:
             cool_down = policy.rule.patience.cool_down
@@ -304,14 +304,14 @@ class PolicyExplanations:
 
     def _kept_back(self, policy: Policy, alert: Alert, timezone: str) -> Iterator[Reason]:
         """Yield the reasons that suppress or suppressed the notification of an alert."""
-        end = self._clock() if alert.open else alert.seen
+        end = self._clock() if alert.open else alert.first_seen
         ends = [silence.until for silence in self._silences if silence.covers(alert.model, alert.policy, end)]
         if ends:
             yield Reason("silenced", words.silenced_words(max(ends), timezone))
         for other_policy in policy.unless:
             other_alerts = self._alerts.alerts_of((other_policy, *alert.about[1:]))
             if any(
-                other_alert.seen <= (alert.over or end) and (other_alert.over is None or other_alert.over >= alert.seen)
+                other_alert.first_seen <= (alert.resolved or end) and (other_alert.resolved is None or other_alert.over >= alert.first_seen)
                 for other_alert in other_alerts
             ):
                 yield Reason("unless", words.unless_words(other_policy))
@@ -322,9 +322,9 @@ class PolicyExplanations:
         """Yield why a message was not sent, or not on its own."""
         message, result = sent.message, sent.result
         name, detail = message.channel, "" if sent.delivery is None else sent.delivery.detail
-        if result == "held" and message.held is not None:
+        if result == "held" and message.held_until is not None:
             digest = name in self._keys and self._keys[name].digest is not None
-            sentence = words.held_words(name, message.held, digest=digest, timezone=timezone)
+            sentence = words.held_words(name, message.held_until, digest=digest, timezone=timezone)
             yield Reason("digest" if digest else "quiet_hours", sentence)
         elif result == "awaits_approval":
             yield Reason("approval", words.approval_words(name))
@@ -340,7 +340,7 @@ class PolicyExplanations:
 
     def _is_no_news(self, about: tuple[str, str, str], steps: Sequence[Step]) -> bool:
         """Return True if the last firing ended before the first evaluation of the policy."""
-        ended_firings = [step.firing for step in steps if step.outcome == "over" and step.firing is not None]
+        ended_firings = [step.firing for step in steps if step.outcome == "resolved" and step.firing is not None]
         first = self._alerts.looks.get(about)
         return (
             bool(ended_firings)
@@ -403,14 +403,14 @@ def decision_json(decision: PolicyDecision) -> dict[str, Any]:
         "model": key.model,
         "version": key.version,
         "environment": key.environment,
-        "when": decision.written,
+        "when": decision.condition_text,
         "resolve": decision.resolve or None,
         "window": decision.window or None,
         "standing": decision.standing,
         "fires": decision.fires,
         "verdict": None if decision.now is None else verdict_sentence(decision.now),
         "alert": None if history is None else history.alert.id,
-        "not_told": [{"why": untold.kind, "sentence": untold.words} for untold in decision.untold],
+        "not_notified": [{"why": untold.kind, "sentence": untold.words} for untold in decision.untold],
         "windows": [
             {
                 "start": iso_time(window.window.start),
@@ -428,8 +428,8 @@ def decision_json(decision: PolicyDecision) -> dict[str, Any]:
 
 def _part_json(part: PartJudged) -> dict[str, Any]:
     return {
-        "condition": printable(part.written),
+        "condition": printable(part.text),
         "holds": part.holds,
-        "found": printable(found_words(part.facts)),
+        "finding": printable(found_words(part.facts)),
         "measured": printable(found_words(part.measured)) or None,
     }

@@ -31,7 +31,7 @@ class AlertChange(Struct, frozen=True):
     """A change of one alert to notify.
 
     Attributes:
-        kind: ``opened``, ``worse``, ``over`` or ``passed``.
+        kind: ``opened``, ``worse``, ``resolved`` or ``passed``.
         alert: The current alert.
         channels: Names of the channels to notify.
         alone: Whether its policy excludes it from the messages of others.
@@ -73,7 +73,7 @@ class Threads:
     """
 
     def __init__(self, sent: Collection[Message], look: Look, new_id: Callable[[str, str, int], str]) -> None:
-        self._sent, self._new_id, self._now = sent, new_id, look.now
+        self._sent_messages, self._new_id, self._now = sent, new_id, look.now
         self._alerts, self._alone, self._facts = look.alerts, look.alone, look.facts
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
@@ -86,14 +86,14 @@ class Threads:
                 )
         for (environment, model, channel), new in changes_by_audience.items():
             audience = channel, environment, model
-            yield from self._begun(audience, [change for change in new if change.kind != "over"])
-            yield from self._ended(audience, [change.alert for change in new if change.kind == "over"])
+            yield from self._begun(audience, [change for change in new if change.kind != "resolved"])
+            yield from self._ended(audience, [change.alert for change in new if change.kind == "resolved"])
 
     @cached_property
     def _threads(self) -> dict[_Audience, dict[str, _Thread]]:
         """Threads of each channel about each model by their id, oldest first."""
         threads_by_audience: dict[_Audience, dict[str, _Thread]] = {}
-        for message in self._sent:
+        for message in self._sent_messages:
             about = self._alerts.get(message.gravest)
             if not message.is_order and about is not None:
                 audience = message.channel, about.environment, about.model
@@ -157,12 +157,12 @@ class Threads:
             if lasting_alerts:
                 if min(map(_severity, lasting_alerts)) > min(map(_severity, ended_alerts)):
                     yield self._message(
-                        name, audience, "eased", [("over", one) for one in ended_alerts], lasting_alerts
+                        name, audience, "eased", [("resolved", one) for one in ended_alerts], lasting_alerts
                     )
                 continue
             unsaid_alerts = [self._alerts[one] for one in known_thread.open if one not in ids and one in self._alerts]
-            unsaid_alerts = [one for one in unsaid_alerts if one.over != one.seen]  # past alerts were notified as ended
-            yield self._message(name, audience, "over", [("over", one) for one in [*ended_alerts, *unsaid_alerts]], ())
+            unsaid_alerts = [one for one in unsaid_alerts if one.resolved != one.first_seen]  # past alerts were notified as ended
+            yield self._message(name, audience, "resolved", [("resolved", one) for one in [*ended_alerts, *unsaid_alerts]], ())
 
     def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
         """Return True for a thread with an open alert that others may join.
@@ -226,7 +226,7 @@ class _Thread:
         for alert in message.about:
             if message.kind in BEGINS:
                 self.open[alert] = None
-            elif message.kind in ("over", "eased"):
+            elif message.kind in ("resolved", "eased"):
                 self.open.pop(alert, None)
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from driftline_processor.config.channels import Severity
 
-Kind = Literal["opened", "joined", "worse", "eased", "over", "passed", "acknowledged", "escalated", "digest", "summary"]
+Kind = Literal["opened", "joined", "worse", "eased", "resolved", "passed", "acknowledged", "escalated", "digest", "summary"]
 """Kind of a message.
 
 Alerts began, joined open ones, got worse, the most severe ended while others are open, all ended, or they began
@@ -30,8 +30,8 @@ class Message(Struct, frozen=True):
             its own id.
         channel: Name of the channel or of the action.
         kind: Kind of the message.
-        made: Time of creation, wall time.
-        held: Time until when it is held, wall time; None if it is sent at once.
+        created: Time of creation, wall time.
+        held_until: Time until when it is held, wall time; None if it is sent at once.
         facts: JSON-serialisable content: ``title``, ``text``, ``severity``, links.
         alerts: Ids of its alerts, the most severe first; () = only ``alert``.
         incident: Number of the pager incident in its thread: a higher severity begins the next one.
@@ -41,9 +41,9 @@ class Message(Struct, frozen=True):
     alert: str
     channel: str
     kind: Kind
-    made: int
+    created: int
     facts: Mapping[str, Any]
-    held: int | None = None
+    held_until: int | None = None
     alerts: Sequence[str] = ()
     incident: int = 1
 

@@ -78,23 +78,23 @@ class Orders:
             place = _place(change.alert), change.alert.id if self._alone(change.alert) else ""
             changes_by_place.setdefault(place, []).append(change)
         for place_changes in changes_by_place.values():
-            for name, action in self._asked(place_changes).items():
+            for name, action in self._actions_of(place_changes).items():
                 asking = [
                     change for change in place_changes if change.kind in action.on and name in self._named(change.alert)
                 ]
                 joined = set[str]()
-                for order in self._begun(name, [change for change in asking if change.kind != "over"]):
+                for order in self._begun(name, [change for change in asking if change.kind != "resolved"]):
                     joined |= {order.message.alert}
                     yield order
                 yield from self._ended(
-                    name, action, [change.alert for change in place_changes if change.kind == "over"], joined
+                    name, action, [change.alert for change in place_changes if change.kind == "resolved"], joined
                 )
 
-    def _asked(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
+    def _actions_of(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
         """Return the actions of changes by name; for ended alerts also those that their policy no longer has."""
         names = dict.fromkeys(name for change in alert_changes for name in self._named(change.alert))
         for change in alert_changes:
-            if change.kind == "over":
+            if change.kind == "resolved":
                 names |= dict.fromkeys(order.channel for order in self._store.about(change.alert.id))
         return {name: self._actions[name] for name in names if name in self._actions}
 
@@ -144,7 +144,7 @@ class Orders:
             return
         kinds = {change.kind for change in changes}
         base: Kind = "worse" if "worse" in kinds and not (action.follows and "opened" in kinds) else "opened"
-        before = [message for message in incident.messages if message.kind != "over"]
+        before = [message for message in incident.messages if message.kind != "resolved"]
         before = before if action.follows else [message for message in before if message.kind == base]
         if action.follows and any(map(self._alive, before)):
             kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
@@ -174,13 +174,13 @@ class Orders:
         for message in self._store.to_channel(name):
             if (
                 message.kind == "joined"
-                or (message.kind == "over") != (action.on == ("over",))
+                or (message.kind == "resolved") != (action.on == ("resolved",))
                 or self._held_back(message)
             ):
                 continue
             if action.follows and message.alert in standing:
                 continue
-            times.append(message.made)
+            times.append(message.created)
             if self._stands(message):
                 standing.add(message.alert)
         return times
@@ -209,17 +209,17 @@ class Orders:
                 continue
             awaited = [message for message in incident.messages if message.id in self._store.awaited]
             self.lapsed += [Delivery(order.id, self._now, "expired", LAPSED) for order in awaited]
-            orders = [message for message in incident.messages if message.kind != "over"]
-            if "over" not in action.on or not any(map(self._alive, orders)):
+            orders = [message for message in incident.messages if message.kind != "resolved"]
+            if "resolved" not in action.on or not any(map(self._alive, orders)):
                 continue
             if action.follows or len(orders) == len(incident.messages):
                 changes = [
-                    AlertChange("over", self._alerts[alert_id], ())
+                    AlertChange("resolved", self._alerts[alert_id], ())
                     for alert_id in alert_ids
                     if alert_id in self._alerts
                 ]
-                yield Order(self._message(name, id, "over", changes))
-        if action.on == ("over",):
+                yield Order(self._message(name, id, "resolved", changes))
+        if action.on == ("resolved",):
             yield from self._at_the_end(
                 name, action, [alert for alert in alerts if name in self._named(alert)], incidents
             )
@@ -244,9 +244,9 @@ class Orders:
             ]
         )
         if not any(name in self._named(alert_here) for alert_here in open_alerts):
-            changes = [AlertChange("over", alert_here, ()) for alert_here in sorted(ended_alerts, key=gravity)]
+            changes = [AlertChange("resolved", alert_here, ()) for alert_here in sorted(ended_alerts, key=gravity)]
             first = changes[0].alert.id
-            yield self._begin(name, action, self._message(name, first, "over", changes))
+            yield self._begin(name, action, self._message(name, first, "resolved", changes))
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -259,7 +259,7 @@ class Orders:
         messages_by_thread = {id: [one for one in self._store.of_thread(id) if one.channel == name] for id in threads}
         return {
             id: _Incident(messages)
-            for id, messages in sorted(messages_by_thread.items(), key=lambda one: one[1][0].made)
+            for id, messages in sorted(messages_by_thread.items(), key=lambda one: one[1][0].created)
         }
 
     @cached_property
@@ -275,7 +275,7 @@ class Orders:
         """Return True for an open alert that was notified or is notified now; the end of others is not notified."""
         known_alert = self._alerts.get(alert)
         is_told = (
-            known_alert is not None and known_alert.open and (known_alert.told is not None or alert in self._changed)
+            known_alert is not None and known_alert.open and (known_alert.notified is not None or alert in self._changed)
         )
         return is_told and alert not in opened
 
@@ -337,7 +337,7 @@ class _Incident:
         self.about = {alert for message in messages for alert in message.about}
         self.alerts: dict[str, None] = {}
         for message in messages:
-            if message.kind == "over":
+            if message.kind == "resolved":
                 self.alerts.clear()
             else:
                 self.alerts |= dict.fromkeys(message.about)

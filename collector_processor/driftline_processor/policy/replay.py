@@ -104,7 +104,7 @@ def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], histo
     window = policy.window or (replay.windows[0].window.name if replay.windows else "")
     return {
         "policy": name,
-        "condition": printable(policy.condition.written),
+        "condition": printable(policy.condition.text),
         "severity": policy.severity,
         "window": window,
         "windows": len(replay.windows),
@@ -134,7 +134,7 @@ def _firing_json(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) 
         "since": None if firing.since is None else iso_time(firing.since),
         "until": None if firing.until is None else iso_time(firing.until),
         "state": firing.state or None,
-        "found": printable(found_words(firing.facts)),
+        "finding": printable(found_words(firing.facts)),
         "held_back_by": held_back,
     }
 

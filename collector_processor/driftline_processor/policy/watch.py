@@ -125,14 +125,14 @@ class PolicyWatch:
         self._escalations = Escalations(store, self._keys)
         self._actions = config.actions
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
-        self._named = frozenset(policies)
+        self._policy_names = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
         self._awaited: dict[tuple[str, str], int] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
-        self._channels, self._silences = config.told, [*config.silences.values()]
+        self._channels, self._silences = config.notified_channels, [*config.silences.values()]
         self._clock, self._links = clock, links
-        self._read: dict[tuple[str, ModelKey], _Read] = {}
+        self._reading_cache: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
 
     @property
@@ -166,7 +166,7 @@ class PolicyWatch:
                     if (alert := self.store.newest_of(about)) is not None and alert.open:
                         changed[about] = alert
                     continue
-                shown_firings = self._shown(name, policy, group, readings, read)
+                shown_firings = self._viewed_firings(name, policy, group, readings, read)
                 if about not in self.store.looks:
                     looks[about] = group.watermark
                 since = self.store.looks.get(about, group.watermark)
@@ -179,13 +179,13 @@ class PolicyWatch:
         for alert in self.store.open:
             if alert.about not in watched:
                 changed[alert.about] = _unwatched(alert, models, now)
-        self._readings, self._read = readings, read
+        self._readings, self._reading_cache = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
         facts, told_names = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, now)]
         for change in changes:
             actions = () if change.repeats else self._actions_of(change.alert)
-            if change.kind != "over" and (change.channels or actions):
+            if change.kind != "resolved" and (change.channels or actions):
                 told_names.add(change.alert.id)
         look = Look(self._by_id(changed.values()), self._is_alone, facts, now)
         ordering = Orders(self.store, self._actions, look, self._actions_of)
@@ -194,7 +194,7 @@ class PolicyWatch:
         messages += self._escalated(changed, groups, messages, now)
         messages = [hold(message, self._keys) for message in messages]
         written = [
-            replace(alert, told=alert.told or now, said=alert.state) if alert.id in told_names else alert
+            replace(alert, notified=alert.notified or now, notified_state=alert.state) if alert.id in told_names else alert
             for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
@@ -208,7 +208,7 @@ class PolicyWatch:
             ordered = [order.message for order in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
         return [
-            *(message for message in messages if message.held is None),
+            *(message for message in messages if message.held_until is None),
             *(order.message for order in orders if order.due),
         ]
 
@@ -225,13 +225,13 @@ class PolicyWatch:
         # 3 * 365 * 86_400 * 10**9: nanoseconds for which an ended alert is stored
         self.store.forget(self._clock() - (3 * 365 * 86_400 * 10**9))
         if self._places is not None:
-            looks, policy_names = self.store.looks, self._named
+            looks, policy_names = self.store.looks, self._policy_names
             gone_places = {about for about in looks if about[0] not in policy_names or about[1:] not in self._places}
             self.store.forget_looks(gone_places)
 
     # -- what fires ---------------------------------------------------------------------------------------------------
 
-    def _shown(
+    def _viewed_firings(
         self,
         name: str,
         policy: Policy,
@@ -244,7 +244,7 @@ class PolicyWatch:
         for view in group.views:
             windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
             place = name, view.key
-            known = self._read.get(place)
+            known = self._reading_cache.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business
             if known is None or not same or not same_windows(known.windows, windows):
                 known = _Read(windows, view.verdict, view.business, self._firings(policy, view, windows, readings))
@@ -301,7 +301,7 @@ class PolicyWatch:
         cool_down = 0 if firings and not policy.rule.states else policy.rule.patience.cool_down
         over = now if group.watermark - until >= cool_down else None
         words = alert.words if ending == alert.ending else ending_words(ending)
-        return replace(alert, until=until, over=over, words=words, ending=ending)
+        return replace(alert, until=until, resolved=over, words=words, ending=ending)
 
     def _lasting(self, case: _Case, alert: Alert | None, shown_firing: _ViewedFiring) -> Alert:
         firing = shown_firing.firing
@@ -315,8 +315,8 @@ class PolicyWatch:
             severity=case.policy.severity_in(firing.state) if graver else alert.severity,
             since=_earlier(alert.since, firing.since) if not graver else firing.since,
             until=None,
-            over=None,
-            told=None if opens_again else alert.told,
+            resolved=None,
+            notified=None if opens_again else alert.notified,
             window=firing.window,
             start=firing.start,
             words=found_words(firing.facts),
@@ -342,9 +342,9 @@ class PolicyWatch:
             since=firing.since,
             fired=firing.fired,
             until=firing.until,
-            seen=now,
-            over=None if firing.until is None else now,
-            told=None,
+            first_seen=now,
+            resolved=None if firing.until is None else now,
+            notified=None,
             window=firing.window,
             start=firing.start,
             words=found_words(firing.facts),
@@ -402,7 +402,7 @@ class PolicyWatch:
             if kind is None and not (alert.open and alert.until is None):
                 continue
             channels: Sequence[str] = (policy.notify if policy is not None else ()) or self._channels
-            notified_channels = self._told(alert)
+            notified_channels = self._notified_channels(alert)
             left = [name for name in notified_channels if name in self._keys]
             heirs = (
                 [name for name in channels if name not in notified_channels]
@@ -411,16 +411,16 @@ class PolicyWatch:
             )
             unheard = bool(heirs) and alert.acknowledged is None and self._is_unheard(alert)
             if policy is None or self._is_kept_back(policy, alert, open_now, now):
-                if kind == "over":
+                if kind == "resolved":
                     yield AlertChange(kind, alert, left if unheard else [*left, *heirs], self._is_alone(alert))
                 continue
-            if kind in ("worse", "over"):
+            if kind in ("worse", "resolved"):
                 channels = left if unheard else [*left, *heirs]
             if kind is not None:
                 rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
                 yield AlertChange(kind, alert, channels, self._is_alone(alert), rises)
-            if unheard and kind in (None, "worse", "over"):
-                late: Kind = "passed" if kind == "over" else "opened"
+            if unheard and kind in (None, "worse", "resolved"):
+                late: Kind = "passed" if kind == "resolved" else "opened"
                 yield AlertChange(late, alert, heirs, self._is_alone(alert), repeats=True)
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
@@ -444,10 +444,10 @@ class PolicyWatch:
 
     def _has_risen(self, policy: Policy, alert: Alert, stored_alert: Alert | None) -> bool:
         """Return True if an alert is more severe than in the last notification."""
-        severity = policy.severity_in(alert.said or ("" if stored_alert is None else stored_alert.state))
+        severity = policy.severity_in(alert.notified_state or ("" if stored_alert is None else stored_alert.state))
         return SEVERITIES.index(alert.severity) < SEVERITIES.index(severity)
 
-    def _told(self, alert: Alert) -> tuple[str, ...]:
+    def _notified_channels(self, alert: Alert) -> tuple[str, ...]:
         """Return the channels with messages about an alert, in order of their first message."""
         return tuple(dict.fromkeys(message.channel for message in self.store.about(alert.id) if not message.is_order))
 
@@ -504,15 +504,15 @@ class PolicyWatch:
     def _kind(self, alert: Alert, stored_alert: Alert | None) -> Kind | None:
         """Return the kind of message to send about an alert now; None for no message."""
         if alert.open and alert.until is None:
-            if alert.told is None:
+            if alert.notified is None:
                 return "opened"
-            state = alert.said or ("" if stored_alert is None else stored_alert.state)
+            state = alert.notified_state or ("" if stored_alert is None else stored_alert.state)
             return "worse" if _rank(alert.state) < _rank(state) else None
         if alert.open:
             return None
-        if alert.told is None:
+        if alert.notified is None:
             return "passed" if stored_alert is None and alert.until is not None else None
-        return "over" if stored_alert is not None and stored_alert.open else None
+        return "resolved" if stored_alert is not None and stored_alert.open else None
 
     def facts(
         self,
@@ -538,8 +538,8 @@ class PolicyWatch:
             kind=kind,
             alert=alert.id,
             policy=alert.policy,
-            condition="" if policy is None else policy.condition.written,
-            claim="" if policy is None else claim_words(policy.condition, past=kind in ("over", "passed")),
+            condition="" if policy is None else policy.condition.text,
+            claim="" if policy is None else claim_words(policy.condition, past=kind in ("resolved", "passed")),
             model=alert.model,
             version=alert.version,
             environment=alert.environment,
@@ -555,8 +555,8 @@ class PolicyWatch:
             timezone=timezone,
             links=links,
             loss=loss,
-            told_to=() if unanswered is None else unanswered.told,
-            told_at=None if unanswered is None or not unanswered.told else unanswered.since,
+            told_to=() if unanswered is None else unanswered.notified,
+            told_at=None if unanswered is None or not unanswered.notified else unanswered.since,
         )
         return message_facts(content, alert.state)
 
@@ -567,15 +567,15 @@ class _FactsOfLook:
     def __init__(self, watch: PolicyWatch, groups: Sequence[VersionGroup]) -> None:
         self._watch = watch
         self._by_place = {(group.environment, group.model): group for group in groups}
-        self._known: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
+        self._cache: dict[tuple[Kind, str, bool], Mapping[str, object]] = {}
 
     def __call__(self, kind: Kind, alert: Alert, linked: bool) -> Mapping[str, object]:
         """Return the facts of a change of an alert."""
         cache_key = kind, alert.id, linked
-        if cache_key not in self._known:
+        if cache_key not in self._cache:
             group = self._by_place.get((alert.environment, alert.model))
-            self._known[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
-        return self._known[cache_key]
+            self._cache[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
+        return self._cache[cache_key]
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
@@ -592,7 +592,7 @@ def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
     place = alert.environment, alert.model
     clocks = [view.watermark for view in models if (view.key.environment, view.key.model) == place]
     until = alert.until or max([alert.fired, *clocks])
-    return replace(alert, over=now, until=until, words=ending_words("unwatched"), ending="unwatched")
+    return replace(alert, resolved=now, until=until, words=ending_words("unwatched"), ending="unwatched")
 
 
 def _inconclusive(alert: Alert, group: VersionGroup) -> bool:

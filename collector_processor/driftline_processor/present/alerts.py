@@ -21,7 +21,7 @@ class Notification(Struct, frozen=True):
     """The content of a message.
 
     Attributes:
-        kind: ``opened``, ``worse``, ``over`` or ``passed``.
+        kind: ``opened``, ``worse``, ``resolved`` or ``passed``.
         alert: Id of the alert.
         policy: Name of the policy.
         condition: The condition as configured.
@@ -73,14 +73,14 @@ class Notification(Struct, frozen=True):
 _HEADS = {
     "opened": "",
     "worse": "Worse: ",
-    "over": "Resolved: ",
+    "resolved": "Resolved: ",
     "passed": "Already resolved when detected: ",
     "escalated": "Not acknowledged: ",
 }
 _UNWATCHED = "No longer evaluated: "
-_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["over"], "Partly resolved: ")}
+_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["resolved"], "Partly resolved: ")}
 
-_KIND_WORDS = {"over": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
+_KIND_WORDS = {"resolved": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
 
 SAID = 20
 """Upper limit of further alerts that a message lists; the others are counted."""
@@ -103,7 +103,7 @@ def title(told: Notification, state: str) -> str:
     """Return the first line of a message: model, finding, and begin."""
     name = _name(told.model, told.environment)
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
-    if told.kind in ("over", "passed"):
+    if told.kind in ("resolved", "passed"):
         when = since.replace(" since ", " from ")
         if told.until is not None:
             when = lasted_words(told.since, told.until, told.timezone)
@@ -118,7 +118,7 @@ def _claimed(told: Notification, when: str) -> str:
     policy = f"policy '{short(told.policy, 80)}'"
     if told.claim:
         return f": {short(told.claim, 120)}{when} ({policy})"
-    return f": {policy} {'fired' if told.kind in ('over', 'passed') else 'has fired'}{when}"
+    return f": {policy} {'fired' if told.kind in ('resolved', 'passed') else 'has fired'}{when}"
 
 
 def group_facts(
@@ -156,18 +156,18 @@ def group_facts(
 def _named(head: str, several: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each alert, up to :data:`SAID`."""
     lines = [
-        f"{head}: {alert_facts['title']}. {_sentence(str(alert_facts['found']))}" for alert_facts in several[:SAID]
+        f"{head}: {alert_facts['title']}. {_sentence(str(alert_facts['finding']))}" for alert_facts in several[:SAID]
     ]
     return [*lines, f"And {len(several) - SAID} more."] if len(several) > SAID else lines
 
 
 def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: facts[name] for name in ("alert", "policy", "severity", "kind", "since", "until", "found")}
+    return {name: facts[name] for name in ("alert", "policy", "severity", "kind", "since", "until", "finding")}
 
 
 def message_facts(told: Notification, state: str) -> dict[str, Any]:
     """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
-    verdict, has_ended = told.verdict, told.kind in ("over", "passed")
+    verdict, has_ended = told.verdict, told.kind in ("resolved", "passed")
     sentence = _sentence(told.words)
     lines = [sentence if told.reason or not has_ended else f"Finding: {sentence}"]
     if told.told_at is not None:
@@ -204,10 +204,10 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "state": state,
         "since": None if told.since is None else iso_time(told.since),
         "until": None if told.until is None else iso_time(told.until),
-        "found": printable(told.words),
+        "finding": printable(told.words),
         "verdict": None if verdict is None else verdict.state,
         "sentence": None if verdict is None else verdict_sentence(verdict),
-        "sure": None if verdict is None else verdict_certainty(verdict),
+        "certainty": None if verdict is None else verdict_certainty(verdict),
         "cause": None if verdict is None else verdict_cause(verdict),
         "next": None if verdict is None else verdict_next(verdict),
         "loss": told.loss or None,
@@ -370,7 +370,7 @@ def _line_json(alert_line: AlertLine) -> dict[str, Any]:
         "tier": alert_line.tier,
         "since": None if alert_line.since is None else iso_time(alert_line.since),
         "until": None if alert_line.until is None else iso_time(alert_line.until),
-        "found": short(alert_line.words, 500),
+        "finding": short(alert_line.words, 500),
         "taken_by": alert_line.taken_by,
         "loss": alert_line.loss_words or None,
     }

@@ -28,7 +28,7 @@ class Key(Struct, frozen=True):
         attribute: Attribute of the value; None = the attribute of the key's name, "" = the object itself.
         by: Converts the attribute to the value.
         type: Type of the value if it is not the attribute's.
-        asked: Part of the document that includes the key; if the part is not requested, the key is null.
+        part: Part of the document that includes the key; if the part is not requested, the key is null.
         optional: Whether the key may be absent, so that it can be added later.
         keys: Keys of a nested object that is created from the same object.
     """
@@ -37,7 +37,7 @@ class Key(Struct, frozen=True):
     attribute: str | None = None
     by: Convert | None = None
     type: Any = None
-    asked: str = ""
+    part: str = ""
     optional: bool = False
     keys: tuple[str | Key, ...] = ()
 
@@ -68,7 +68,7 @@ def array(name: str, type: Any, asked: str = "") -> Key:
         name,
         by=lambda values: None if values is None else values.tolist(),
         type=type,
-        asked=asked,
+        part=asked,
         optional=bool(asked),
     )
 
@@ -123,15 +123,15 @@ class _Expressions:
 
     def __init__(self, shapes: Shapes, asked: frozenset[str]) -> None:
         self.functions: dict[str, Convert] = {}
-        self._shapes, self._asked, self._values = shapes, asked, count()
+        self._shapes, self._parts, self._values = shapes, asked, count()
 
     def of_keys(self, kind: type, keys: Shape) -> str:
-        made = (key for key in keys_of(keys) if not key.optional or key.asked in self._asked)
+        made = (key for key in keys_of(keys) if not key.optional or key.part in self._parts)
         items = (f"{key.name!r}: {self._of_key(kind, key)}" for key in made)
         return f"{{{', '.join(items)}}}"
 
     def _of_key(self, kind: type, key: Key) -> str:
-        if key.asked and key.asked not in self._asked:
+        if key.part and key.part not in self._parts:
             return "None"
         if key.keys:
             return self.of_keys(kind, key.keys)
@@ -141,7 +141,7 @@ class _Expressions:
     def _of_value(self, hint: Any, text: str) -> str:
         """Return the expression that converts ``text``, of a type, to JSON; ``text`` itself if it already is JSON."""
         if self._shapes.holds(hint):
-            return self._call(self._shapes.writer(hint, self._asked), text)
+            return self._call(self._shapes.writer(hint, self._parts), text)
         origin, inner, value = get_origin(hint), get_args(hint), f"value{next(self._values)}"
         if origin in (Union, UnionType) and len(inner) == 2 and NoneType in inner:
             one = self._of_value(next(part for part in inner if part is not NoneType), value)

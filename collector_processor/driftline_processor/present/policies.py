@@ -56,7 +56,7 @@ def step_words(outcome: StepOutcome, count: int, needed: int, cool_down: int = 0
     if outcome == "eased":
         return f"still fires: condition false {windows if count < needed else f'for less than {duration(cool_down)}'}"
     unknown = "inconclusive, so the alert stays open" if fires else "inconclusive, so nothing changes"
-    return {"inconclusive": unknown, "quiet": "does not fire", "lasts": "still fires", "over": "resolved"}[outcome]
+    return {"inconclusive": unknown, "quiet": "does not fire", "lasts": "still fires", "resolved": "resolved"}[outcome]
 
 
 def standing_words(

@@ -57,7 +57,7 @@ def _lines(incident: Incident) -> Iterator[str]:
     alert = incident.alert
     yield f"# Postmortem: {_plain(alert['model'], 80)}, {_day(alert['since'] or alert['fired'])}"
     yield ""
-    yield _plain(alert["found"], 600)
+    yield _plain(alert["finding"], 600)
     yield ""
     yield "| | |"
     yield "|---|---|"
@@ -87,12 +87,12 @@ def _facts(incident: Incident) -> Iterator[tuple[str, str]]:
         kind = f" ({_plain(str(cause['kind']).replace('_', ' '), 40)})" if cause.get("kind") else ""
         yield "Cause", _plain(cause["cause"], 300) + kind
     yield "Onset", _plain(alert["since"] or "unknown", 40)
-    until = alert["until"] or alert["over"]
+    until = alert["until"] or alert["resolved"]
     yield "Recovery", _plain(until or "not yet: the alert is open", 40)
     yield from _delays(alert)
     acknowledgement = alert["acknowledged"]
-    if acknowledgement and alert["told"]:
-        yield "From the notification to the acknowledgement", _between(alert["told"], acknowledgement["time"])
+    if acknowledgement and alert["notified"]:
+        yield "From the notification to the acknowledgement", _between(alert["notified"], acknowledgement["time"])
     if alert["since"] and until:
         yield "From the onset to the recovery", _between(alert["since"], until)
     yield "Alert", f"`{_code(alert['id'])}`"
@@ -103,16 +103,16 @@ def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
     Onsets are in event time and messages in wall time; late rows and outcomes explain the difference.
     """
-    if not alert["since"] or not alert["told"]:
+    if not alert["since"] or not alert["notified"]:
         return
-    late = instant(alert["seen"]) - instant(alert["fired"])
+    late = instant(alert["first_seen"]) - instant(alert["fired"])
     if late < LATE:
-        yield "From the onset to the first notification", _between(alert["since"], alert["told"])
+        yield "From the onset to the first notification", _between(alert["since"], alert["notified"])
         return
     delay_words = f"{_between(alert['since'], alert['fired'])}, in event time"
     yield "From the onset to the end of the window that detected it", delay_words
     yield "From the end of this window to its evaluation", f"{_duration(late)}, because rows or outcomes arrived late"
-    yield "From the evaluation to the first notification", _between(alert["seen"], alert["told"])
+    yield "From the evaluation to the first notification", _between(alert["first_seen"], alert["notified"])
 
 
 def _events(incident: Incident) -> Iterator[tuple[str, str]]:
@@ -128,7 +128,7 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
         event = f"**{word}** to {_plain(one['channel'], 80)}, {_plain(kind_words(one['kind']), 20)}: "
         event += _plain(one["result"].replace("_", " "), 40)
         event += f" ({_plain(one['detail'], 200)})" if one["detail"] else ""
-        yield one["made"], event
+        yield one["created"], event
         if one["approved"]:
             why = f": {_plain(one['approved']['why'], 200)}" if one["approved"]["why"] else ""
             yield one["approved"]["time"], f"**Approved** by {_plain(one['approved']['by'], 80)}{why}"
@@ -137,8 +137,8 @@ def _events(incident: Incident) -> Iterator[tuple[str, str]]:
         yield acknowledgement["time"], f"**Acknowledged** by {_plain(acknowledgement['by'], 80)}{why}"
     if alert["until"]:
         yield alert["until"], "**Recovery**, according to the windows"
-    if alert["over"]:
-        yield alert["over"], "**Resolved**: the alert was closed"
+    if alert["resolved"]:
+        yield alert["resolved"], "**Resolved**: the alert was closed"
 
 
 # -- what was lost ----------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def _is_within(window: Mapping[str, Any], alert: Mapping[str, Any]) -> bool:
     """Return True if a window lies in the time of an alert."""
     if not alert["since"] or not window["start"]:
         return False
-    until = alert["until"] or alert["over"]
+    until = alert["until"] or alert["resolved"]
     return bool(
         instant(window["end"]) > instant(alert["since"]) and (not until or instant(window["start"]) < instant(until))
     )

@@ -83,5 +83,5 @@ def answer_json(answer: RetrainAnswer, key: ModelKey) -> dict[str, Any]:
 
 def _loss_json(loss: Mapping[str, Any]) -> dict[str, Any]:
     window = {"start": iso_time(loss["start"]), "end": iso_time(loss["end"])}
-    names = ("metric", "current", "reference", "worse", "low", "high", "outcomes")
+    names = ("metric", "current", "reference", "degradation", "low", "high", "outcomes")
     return {**{name: loss[name] for name in names}, "window": window, "change": loss["kind"] or None}

@@ -115,7 +115,7 @@ class FeatureHistory(Struct, frozen=True, eq=False):
         baseline: The feature in the baseline's rows.
         was: Shape of a number in the baseline's rows.
         now: Shape of a number in the selected window; None if it has no sums.
-        unread: Starts of the windows that this answer did not read; the next answer does.
+        unread_starts: Starts of the windows that this answer did not read; the next answer does.
     """
 
     categories: tuple[str, ...]
@@ -123,7 +123,7 @@ class FeatureHistory(Struct, frozen=True, eq=False):
     baseline: FeatureWindow
     was: NumberShape | None = None
     now: NumberShape | None = None
-    unread: frozenset[int] = frozenset()
+    unread_starts: frozenset[int] = frozenset()
 
 
 class OutsideRow(Struct, frozen=True):
@@ -142,7 +142,7 @@ class _Counts(Struct, frozen=True):
     bins: Bins
     values: F64
     tails: F64 | None
-    seen: tuple[float, float] | None = None
+    range: tuple[float, float] | None = None
 
     @property
     def beyond(self) -> bool:
@@ -153,7 +153,7 @@ class _Counts(Struct, frozen=True):
     def shape(self) -> NumberShape | None:
         if not isinstance(self.bins, NumberBins):
             return None
-        return shape_of(self.bins, self.values, self.tails, self.seen)
+        return shape_of(self.bins, self.values, self.tails, self.range)
 
     def window(self) -> FeatureWindow:
         rows, size = float(self.values.sum()), self.bins.size
@@ -172,11 +172,11 @@ class FeatureHistories:
 
     def __init__(self, store: Store, register: SeriesRegister, baselines: Baselines) -> None:
         self._store, self._register, self._baselines = store, register, baselines
-        self._known: OrderedDict[_Stamp, FeatureWindow | None] = OrderedDict()
+        self._cache: OrderedDict[_Stamp, FeatureWindow | None] = OrderedDict()
         self._shapes: OrderedDict[_Stamp, _Counts] = OrderedDict()
         self._lock = threading.Lock()
 
-    def over(
+    def history(
         self, key: ModelKey, feature: str, evaluations: Sequence[Evaluation], chosen: Evaluation | None = None
     ) -> FeatureHistory | None:
         """Return a feature over windows, oldest first, and its shape in the selected one.
@@ -193,7 +193,7 @@ class FeatureHistories:
         wanted = () if chosen is None else (*prefix, *_stamp(chosen))
         with self._lock:
             lacking = [
-                evaluation for evaluation, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._known
+                evaluation for evaluation, stamp in zip(evaluations, stamps, strict=True) if stamp not in self._cache
             ]
             shape = self._shapes.get(wanted)
         fresh: dict[int, _Counts | None] = {}
@@ -207,18 +207,18 @@ class FeatureHistories:
         with self._lock:
             for evaluation, stamp in zip(evaluations, stamps, strict=True):
                 start = evaluation.window.start
-                if stamp not in self._known and start in fresh:
+                if stamp not in self._cache and start in fresh:
                     counts = fresh[start]
-                    self._known[stamp] = None if counts is None else counts.window()
-                if stamp in self._known:
-                    self._known.move_to_end(stamp)
-                    if (known_history := self._known[stamp]) is not None:
+                    self._cache[stamp] = None if counts is None else counts.window()
+                if stamp in self._cache:
+                    self._cache.move_to_end(stamp)
+                    if (known_history := self._cache[stamp]) is not None:
                         windows[start] = known_history
                 else:
                     unread.add(start)
             if shape is not None:
                 self._shapes[wanted] = shape
-            _forget(self._known, MOST_REMEMBERED)
+            _forget(self._cache, MOST_REMEMBERED)
             _forget(self._shapes, MOST_SHAPES)
         categories = () if isinstance(baseline_window.bins, NumberBins) else baseline_window.bins.categories
         now = None if shape is None else shape.shape()
@@ -344,7 +344,7 @@ def _with_extremes(
         window = windows[at]
         if window is not None and len(day[days_of_window]):
             windows[at] = replace(
-                window, seen=(float(smallest[days_of_window].min()), float(greatest[days_of_window].max()))
+                window, range=(float(smallest[days_of_window].min()), float(greatest[days_of_window].max()))
             )
     return windows[first:]
 

@@ -215,15 +215,15 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
             f"The positive class of {model} is not set, so its scores cannot be evaluated; "
             f"set models.{model}.positive_class to one of {', '.join(task.classes)}."
         )
-    if settings.positive_class and series.sent.positive_class not in ("", settings.positive_class):
+    if settings.positive_class and series.declared_task.positive_class not in ("", settings.positive_class):
         yield (
-            f"{model} sends positive class {series.sent.positive_class}, "
+            f"{model} sends positive class {series.declared_task.positive_class}, "
             f"but driftline.yaml sets {settings.positive_class}, "
             f"which takes precedence: scores are read as the probability of {settings.positive_class}."
         )
-    if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
+    if settings.classes and series.declared_task.classes and set(settings.classes) != set(series.declared_task.classes):
         yield (
-            f"{model} sends the classes {_names(series.sent.classes)}, "
+            f"{model} sends the classes {_names(series.declared_task.classes)}, "
             f"but driftline.yaml sets {_names(settings.classes)}; "
             f"set models.{model}.classes to the classes of the model."
         )

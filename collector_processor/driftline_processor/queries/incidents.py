@@ -132,17 +132,17 @@ class IncidentLog:
     """Cached incidents of all models, updated for changed models. Thread-safe."""
 
     def __init__(self) -> None:
-        self._read: dict[ModelKey, _Read] = {}
+        self._read_versions: dict[ModelKey, _Read] = {}
 
     def of(self, models: Sequence[ModelView]) -> list[Incident]:
         """Return the incidents of these models, open ones first by severity."""
-        before, current, incidents = self._read, dict(self._read), list[Incident]()
+        before, current, incidents = self._read_versions, dict(self._read_versions), list[Incident]()
         for model in models:
             known_reading = before.get(model.key)
             if known_reading is None or not known_reading.holds(model):
                 current[model.key] = known_reading = _read(model, known_reading)
             incidents += known_reading.incidents
-        self._read = current
+        self._read_versions = current
         return sorted(incidents, key=_order)
 
 
@@ -156,14 +156,14 @@ class _Read(Struct, frozen=True):
     Attributes:
         closed: Its closed windows; a copy, because the lists of windows change in place.
         facts: Other inputs, for a comparison.
-        moved: Sizes of drift in windows with an incident.
+        drift_sizes: Sizes of drift in windows with an incident.
         readings: Id of a closed window → the window, and the result of its outcomes.
     """
 
     closed: Sequence[Evaluation]
     facts: tuple[object, ...]
     readings: Mapping[int, tuple[Evaluation, Reading]]
-    moved: _Moved
+    drift_sizes: _Moved
     incidents: Sequence[Incident]
 
     def holds(self, model: ModelView) -> bool:
@@ -190,7 +190,7 @@ def _read(model: ModelView, before: _Read | None) -> _Read:
         return reading
 
     spans = state_spans(closed, model.timezone, remembered)
-    moved = _sizes_by_window(model, {} if before is None else before.moved)
+    moved = _sizes_by_window(model, {} if before is None else before.drift_sizes)
     return _Read(closed, _facts(model), readings, moved, _incidents(model, spans, moved))
 
 
@@ -218,12 +218,12 @@ class _Stretch(Struct, Generic[T]):
 
     Attributes:
         subject: The subject.
-        shown: Each window with its value.
+        windows: Each window with its value.
         ended: The first window without it; None while it is open.
     """
 
     subject: str
-    shown: list[tuple[Evaluation, T]] = field(default_factory=list)
+    windows: list[tuple[Evaluation, T]] = field(default_factory=list)
     ended: Evaluation | None = None
 
 
@@ -243,7 +243,7 @@ def _stretches(
     for evaluation in windows:
         now = shown_in(evaluation)
         for subject, shown_value in now.items():
-            lasting_stretches.setdefault(subject, _Stretch(subject)).shown.append((evaluation, shown_value))
+            lasting_stretches.setdefault(subject, _Stretch(subject)).windows.append((evaluation, shown_value))
         for subject in [
             lasting_subject
             for lasting_subject in lasting_stretches
@@ -332,8 +332,8 @@ def _sizes_by_window(model: ModelView, before: _Moved) -> _Moved:
 
 def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> Iterator[Incident]:
     for stretch in _stretches(windows, lambda evaluation: evaluation.incident, lambda evaluation, _: evaluation.closed):
-        evaluation, largest = stretch.shown[0][0], None
-        for column, _ in stretch.shown:
+        evaluation, largest = stretch.windows[0][0], None
+        for column, _ in stretch.windows:
             size = moved[id(column)][1].get(stretch.subject)
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = column, size
@@ -344,7 +344,7 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
         incident = _of_stretch(model, "drift", stretch, f"{name} drifts{how}.", _quiet(stretch))
         window = evaluation.window
         yield replace(
-            incident, since=stretch.shown[0][1], windows=(window.name,), start=window.start, size=largest or ""
+            incident, since=stretch.windows[0][1], windows=(window.name,), start=window.start, size=largest or ""
         )
 
 
@@ -370,7 +370,7 @@ def _objectives(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Inc
         )
 
     for stretch in _stretches(windows, broken, met):
-        _, objective = stretch.shown[0]
+        _, objective = stretch.windows[0]
         value_words = printable(objective_sentence(objective))
         where = f" where {short(objective.slice, 80)}" if objective.slice else ""
         sentence = f"{short(objective.rule, 120)} is broken{where}{f': {value_words}' if value_words else ''}."
@@ -390,7 +390,7 @@ def _late_labels(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[In
         return evaluation.label_sla is not None and evaluation.label_sla.state == "met"
 
     for stretch in _stretches(windows, broken, kept):
-        yield _of_stretch(model, "labels", stretch, stretch.shown[0][1], "Outcomes arrived in time again.")
+        yield _of_stretch(model, "labels", stretch, stretch.windows[0][1], "Outcomes arrived in time again.")
 
 
 def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incident]:
@@ -405,19 +405,19 @@ def _failures(model: ModelView, windows: Sequence[Evaluation]) -> Iterator[Incid
         return id(evaluation) in failing
 
     for stretch in _stretches(windows, failed, answered):
-        failure = stretch.shown[0][1]
+        failure = stretch.windows[0][1]
         sentence = f"{capital(clause(failure.fact))}."
         if failure.metric == ERROR_RATE:
             yield _of_stretch(model, "service", stretch, sentence, "Calls succeed as before.")
         else:
             slower = _of_stretch(model, "latency", stretch, sentence, "Calls are as fast as before.")
-            is_minor = all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.shown)
+            is_minor = all((failing_call.measured.value or 0.0) < AT_ONCE for _, failing_call in stretch.windows)
             yield replace(slower, minor=is_minor)
 
 
 def _of_stretch(model: ModelView, kind: IncidentKind, stretch: _Stretch[T], sentence: str, ended: str) -> Incident:
     """Return the incident of a run of windows, shown by its first window."""
-    over, window = stretch.ended, stretch.shown[0][0].window
+    over, window = stretch.ended, stretch.windows[0][0].window
     return Incident(
         key=model.key,
         kind=kind,

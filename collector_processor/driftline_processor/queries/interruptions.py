@@ -58,18 +58,18 @@ class Interruptions(Struct):
     """
 
     connection: Connection
-    _known: dict[int, tuple[Interruption, ...]] = field(default_factory=dict)
+    _by_series: dict[int, tuple[Interruption, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the stored interruptions."""
         query = "SELECT series, kind, since, until, pause FROM interruptions ORDER BY series, since, kind"
         rows = read(self.connection, query).to_pylist()
         for row, interruption in self.connection.unreadable.skipped("interruptions", rows, _interruption):
-            self._known[row["series"]] = (*self.of(row["series"]), interruption)
+            self._by_series[row["series"]] = (*self.of(row["series"]), interruption)
 
     def of(self, series: int) -> tuple[Interruption, ...]:
         """Return the interruptions of a series, oldest first."""
-        return self._known.get(series, ())
+        return self._by_series.get(series, ())
 
     def lasting(self, series: int, kind: InterruptionKind) -> Interruption | None:
         """Return the open interruption of a series; None if there is none."""
@@ -104,7 +104,7 @@ class Interruptions(Struct):
                 after.append(Interruption("no_data", traffic.silent_since, None, traffic.pause))
             if (
                 series in in_use
-                and traffic.behind
+                and traffic.is_behind
                 and traffic.waiting_since is not None
                 and "lagging" not in lasting_kinds
             ):
@@ -133,7 +133,7 @@ class Interruptions(Struct):
 
     def take(self, changes: _Changes) -> None:
         """Apply stored changes in memory."""
-        self._known = {**self._known, **changes}
+        self._by_series = {**self._by_series, **changes}
 
     def _ended(self, interruption: Interruption, seen_traffic: SeenTraffic, now: int) -> Interruption:
         """Return an interruption with its end if it has ended."""
@@ -146,7 +146,7 @@ class Interruptions(Struct):
                 else interruption
             )
         return (
-            interruption if seen_traffic.traffic.behind else replace(interruption, until=max(now, interruption.since))
+            interruption if seen_traffic.traffic.is_behind else replace(interruption, until=max(now, interruption.since))
         )
 
     def _first_row(self, silence: Interruption, seen_traffic: SeenTraffic) -> int:

@@ -152,7 +152,7 @@ class LabelQueue:
                     probability=p,
                 )
             )
-        return LabelBatch(tuple(rows_to_label), _labelled(connection, rows, draw.again), candidates or 0)
+        return LabelBatch(tuple(rows_to_label), _labelled(connection, rows, draw.redraw), candidates or 0)
 
     def _reasons(
         self, connection: Connection, series: Series, rows: pa.Table, by: Collection[Reason]

@@ -56,7 +56,7 @@ class Mispredictions:
 
     store: Store
     register: SeriesRegister
-    _known: OrderedDict[tuple[object, ...], tuple[object, Worst]] = field(default_factory=OrderedDict)
+    _cache: OrderedDict[tuple[object, ...], tuple[object, Worst]] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worst(
@@ -74,16 +74,16 @@ class Mispredictions:
         with self.store.reading() as connection:
             (mark,) = read(connection, _MARK, series.number, since, until).to_pylist()
         with self._lock:
-            before, known_worst = self._known.get(parameters, (None, None))
+            before, known_worst = self._cache.get(parameters, (None, None))
         if known_worst is not None and before == mark:
             return known_worst
         found = self._read(series, since, until, row_limit, slices)
         with self._lock:
-            self._known[parameters] = mark, found
-            self._known.move_to_end(parameters)
+            self._cache[parameters] = mark, found
+            self._cache.move_to_end(parameters)
             # 32: cached results, for open pages
-            while len(self._known) > 32:
-                self._known.popitem(last=False)
+            while len(self._cache) > 32:
+                self._cache.popitem(last=False)
         return found
 
     def _read(self, series: Series, since: int, until: int, most: int, slices: Mapping[str, str] | None) -> Worst:
@@ -101,7 +101,7 @@ class Mispredictions:
                 loss = np.concatenate([loss, row_losses.loss[worst_rows]])
                 first = np.lexsort((prediction, -loss))[:most]
                 prediction, loss = prediction[first], loss[first]
-                wrong, outcomes = wrong + int(row_losses.wrong.sum()), outcomes + int(row_losses.known.sum())
+                wrong, outcomes = wrong + int(row_losses.wrong.sum()), outcomes + int(row_losses.has_outcome.sum())
             return Worst(_described(connection, series.task, prediction), wrong, outcomes)
 
 

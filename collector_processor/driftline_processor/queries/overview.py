@@ -34,7 +34,7 @@ class BaselineView(Struct, frozen=True):
     Attributes:
         rows: Its reference rows; ``learned`` < ``needed`` while it is being learned.
         importance: Feature → its fraction of the total importance; empty if unknown.
-        own: Whether it was built for the model's version.
+        is_own: Whether it was built for the model's version.
         other_version: Otherwise the version it was built for, "" = any.
         until: Time of its newest row, unix nanoseconds; None if its rows have no times.
     """
@@ -45,7 +45,7 @@ class BaselineView(Struct, frozen=True):
     features: tuple[str, ...]
     learned: int = 0
     needed: int = 0
-    own: bool = True
+    is_own: bool = True
     other_version: str = ""
     importance: Mapping[str, float] = field(default_factory=dict)
     until: int | None = None
@@ -187,7 +187,7 @@ def baseline_view(key: ModelKey, in_force: ActiveBaseline | None, learned: int) 
     other_version = "" if is_own else baseline.version
     return BaselineView(
         *(in_force.source, baseline.digest, baseline.pane.rows, features),
-        own=is_own,
+        is_own=is_own,
         other_version=other_version,
         importance=importance_of(baseline),
         until=None if baseline.extras.period is None else baseline.extras.period.last,

@@ -100,7 +100,7 @@ class Snapshot(Struct, frozen=True):
     features: tuple[str, ...]
     renamed: tuple[str, ...]
 
-    def told(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Return a summary of the file for JSON."""
         features, renamed = len(self.features), list(self.renamed)
         return {"rows": self.rows, "labelled": self.labelled, "features": features, "renamed": renamed}
@@ -149,7 +149,7 @@ class _Writing:
         categories = {category for entry in series for category in _categories(entry.task)}
         self._extra = (*(f"{_SCORE}{category}" for category in sorted(categories)), *self._slice_columns())
         self._parts = PARTS + (LISTS if any(entry.task.ranks_items for entry in series) else ())
-        self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
+        self._column_names = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
 
     def write(self, path: Path) -> Snapshot | None:
         from pyarrow import parquet
@@ -168,7 +168,7 @@ class _Writing:
         finally:
             if writer is not None:
                 writer.close()
-        renamed = tuple(f"{name} as {column}" for name, column in self._named.items() if column != name)
+        renamed = tuple(f"{name} as {column}" for name, column in self._column_names.items() if column != name)
         return Snapshot(rows, labelled, self._features, renamed) if rows else None
 
     def _slice_columns(self) -> list[str]:
@@ -208,7 +208,7 @@ class _Writing:
         if "items" in rows.column_names:
             arrays |= of_lists(rows)
         kinds = {**dict(self._parts), "actual": pa.float64() if regression else pa.string()}
-        fields = [pa.field(self._named[name], kind) for name, kind in kinds.items()]
+        fields = [pa.field(self._column_names[name], kind) for name, kind in kinds.items()]
         values = [arrays[name] for name in kinds]
         for name in self._extra:
             fields.append(pa.field(name, pa.float64() if name.startswith(_SCORE) else pa.string()))

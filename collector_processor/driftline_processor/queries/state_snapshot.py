@@ -85,7 +85,7 @@ class StateSnapshot:
             by_handle.setdefault(handle(model.key.model), []).append(model)
         object.__setattr__(self, "by_handle", by_handle)
 
-    def named(self, name: str) -> Sequence[ModelView]:
+    def versions_of(self, name: str) -> Sequence[ModelView]:
         """Return the versions and environments of the model with this handle; empty if there is none."""
         return self.by_handle.get(name, ())
 
@@ -109,14 +109,14 @@ class _Inputs(Struct, frozen=True):
     Attributes:
         objects: Parts that are replaced as a whole when they change.
         values: Parts that are compared.
-        known: Input of its verdict.
+        verdict_inputs: Input of its verdict.
         verdict: None if nothing has been evaluated.
     """
 
     series: Series
     objects: tuple[object, ...]
     values: tuple[object, ...]
-    known: VerdictInputs
+    verdict_inputs: VerdictInputs
     verdict: Verdict | None
 
     def equal(self, inputs: _Inputs) -> bool:
@@ -196,7 +196,7 @@ class SnapshotPublisher(Struct, kw_only=True):
     def _model(self, name: str, all_series: Sequence[Series], now: int) -> _Model:
         """Return the views of all versions and environments of a model, reused if nothing has changed."""
         before = self._models.get(name)
-        known_before = {} if before is None else {one.series.number: one.known for one in before.inputs}
+        known_before = {} if before is None else {one.series.number: one.verdict_inputs for one in before.inputs}
         inputs = [self._inputs(series, all_series, known_before.get(series.number), now) for series in all_series]
         if (
             before is not None
@@ -208,7 +208,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         counted = {
             part.key
             for part in parts_in_use(
-                part_of_model(one.series.key, one.known.windows, one.verdict, self._shadow(one.series))
+                part_of_model(one.series.key, one.verdict_inputs.windows, one.verdict, self._shadow(one.series))
                 for one in inputs
                 if one.verdict is not None and self.intake.limits.holds(one.series.key)
             )
@@ -253,7 +253,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         values = (
             *(
                 None if in_force is None else in_force.source,
-                intake.baselines.known(number),
+                intake.baselines.series_number(number),
                 known_windows.concept,
                 backlog,
             ),
@@ -265,10 +265,10 @@ class SnapshotPublisher(Struct, kw_only=True):
         return _Inputs(series, objects, values, known_windows, verdict)
 
     def _view(self, inputs: _Inputs, in_use: bool, now: int) -> ModelView:
-        series, known_windows, intake = inputs.series, inputs.known, self.intake
+        series, known_windows, intake = inputs.series, inputs.verdict_inputs, self.intake
         key, number, windows, backlog = series.key, series.number, known_windows.windows, known_windows.backlog
         settings, totals = intake.series.settings(key.model), intake.totals.get(number, NO_TOTALS)
-        in_force, learned = intake.baselines.in_force(key), intake.baselines.known(number)
+        in_force, learned = intake.baselines.in_force(key), intake.baselines.series_number(number)
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         outcomes, pending = self.join.joined[number], self.join.pending.get(key.model, 0)
         balance = intake.balances.of(number, intake.streams.reached(number, now))
@@ -284,7 +284,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             unusable=self.join.unusable[number, performance_fold(series.task)],
             balance=balance,
             windows=windows,
-            waiting=windows_wait(backlog, now) if backlog.long(now) else "",
+            waiting=windows_wait(backlog, now) if backlog.is_long(now) else "",
             delay=self.delays.of(series),
         )
         return ModelView(
@@ -333,7 +333,7 @@ class SnapshotPublisher(Struct, kw_only=True):
         return metrics
 
     def _shadow(self, series: Series) -> bool:
-        return self.intake.series.settings(series.key.model).versions.named.role(series.key.version) == "shadow"
+        return self.intake.series.settings(series.key.model).versions.names.role(series.key.version) == "shadow"
 
     def _hints(self, models: Mapping[str, object], now: int) -> tuple[str, ...]:
         beyond = self.intake.limits.sentence()
@@ -343,8 +343,8 @@ class SnapshotPublisher(Struct, kw_only=True):
     def _waiting_hints(self, now: int) -> Iterator[str]:
         """Yield sentences on late live windows and on the progress of a backfill, if relevant."""
         waiting = self.waiting
-        late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
+        late = lags_sentence(waiting.lags(now)) if waiting.backlog.is_long(now) else ""
         if late:
             yield f"{late[0].upper()}{late[1:]}: there are more than the processor can evaluate."
-        if waiting.backfill.long(now):
+        if waiting.backfill.is_long(now):
             yield f"{backfill_sentence(waiting.backfill)}."

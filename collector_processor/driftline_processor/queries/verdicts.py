@@ -103,8 +103,8 @@ class Verdicts:
     connection: Connection
     clock: Callable[[], int]
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _made: dict[int, _CachedVerdict] = field(default_factory=dict)
-    _read: dict[int, dict[int, tuple[Evaluation, Reading]]] = field(default_factory=dict)
+    _cached: dict[int, _CachedVerdict] = field(default_factory=dict)
+    _readings: dict[int, dict[int, tuple[Evaluation, Reading]]] = field(default_factory=dict)
     _paces: dict[tuple[int, ...], _Paces] = field(default_factory=dict)
     _before: dict[int, tuple[VerdictState, int | None]] = field(default_factory=dict)
     _seen: dict[int, SeenTraffic] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Verdicts:
         self._seen[series] = SeenTraffic(traffic, known_windows.received, known_windows.siblings)
         errors = known_windows.concept if known_windows.concept is not None and _drifts(known_windows.concept) else None
         with self._lock:
-            made_verdict = self._made.get(series)
+            made_verdict = self._cached.get(series)
             if made_verdict is not None and made_verdict.source is known_windows.windows:
                 windows, coming = made_verdict.windows, made_verdict.context.coming
             else:
@@ -136,7 +136,7 @@ class Verdicts:
                 context = made_verdict.context  # so that cached results are found by identity
             if made_verdict is None or not _same(made_verdict, windows, context, traffic):
                 verdict = self._verdict(series, windows, traffic, context)
-                self._made[series] = made_verdict = _CachedVerdict(
+                self._cached[series] = made_verdict = _CachedVerdict(
                     known_windows.windows, windows, context, traffic, verdict
                 )
             made_verdict.source = known_windows.windows
@@ -186,7 +186,7 @@ class Verdicts:
     def _verdict(self, series: int, windows: Windows, traffic: Traffic, context: VerdictContext) -> Verdict:
         state, since = self._before.get(series, ("unknown", None))
         previous = Verdict(state, since)
-        before, readings = self._read.get(series, {}), dict[int, tuple[Evaluation, Reading]]()
+        before, readings = self._readings.get(series, {}), dict[int, tuple[Evaluation, Reading]]()
 
         def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
             same, reading = before.get(id(evaluation), (None, None))
@@ -200,7 +200,7 @@ class Verdicts:
 
         evaluations = [evaluation for of_name in windows for evaluation in _recorded(of_name)]
         verdict = verdict_of_model(evaluations, traffic, previous, context, remembered)
-        self._read[series] = readings
+        self._readings[series] = readings
         return verdict
 
     def _traffic(self, series: int, known_windows: VerdictInputs) -> Traffic:
@@ -217,7 +217,7 @@ class Verdicts:
             arrivals = self.arrivals()
             pace = self._pace(known_windows, arrivals, now)
             if pace is not None:
-                silent, pause = pace.silent_since(known_windows.received, now, arrivals.away), pace.limit
+                silent, pause = pace.silent_since(known_windows.received, now, arrivals.downtime), pace.limit
         if silent is None:
             pause = 0
         since = backlog.since if backlog.late else None
@@ -247,9 +247,9 @@ def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
 def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
     """Return True if the input of a verdict is unchanged. Time alone does not change a verdict."""
     before = made_verdict.traffic
-    if (before.silent_since, before.behind) != (traffic.silent_since, traffic.behind):
+    if (before.silent_since, before.is_behind) != (traffic.silent_since, traffic.is_behind):
         return False
-    if traffic.behind and before.waiting != traffic.waiting:
+    if traffic.is_behind and before.waiting != traffic.waiting:
         return False
     if len(made_verdict.windows) != len(windows) or made_verdict.context != context:
         return False

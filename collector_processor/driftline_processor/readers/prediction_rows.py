@@ -46,7 +46,7 @@ class FileRows(Struct, frozen=True):
         slices: See :class:`Roles`.
         outcome_time: Time of the outcome, unix nanoseconds, 0 = none.
         value: Value of the outcome.
-        told: Slices of the outcome.
+        outcome_slices: Slices of the outcome.
         items: The ranking, ``relevance``: the relevance of its items.
         duration: Duration of each call in seconds, float64 (n,).
         errors: As in :class:`PredictionTable`.
@@ -62,7 +62,7 @@ class FileRows(Struct, frozen=True):
     slices: Mapping[str, Column] = field(default_factory=dict)
     outcome_time: I64 | None = None
     value: F64 | None = None
-    told: Mapping[str, Column] = field(default_factory=dict)
+    outcome_slices: Mapping[str, Column] = field(default_factory=dict)
     items: Items | None = None
     relevance: Relevance | None = None
     duration: F64 | None = None

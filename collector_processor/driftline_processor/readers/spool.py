@@ -37,7 +37,7 @@ class Spool:
 
     def __init__(self, most: int | None = None) -> None:
         """Create a spool; ``most``: bytes in memory, by default :data:`MOST_IN_MEMORY`."""
-        self._most = MOST_IN_MEMORY if most is None else most
+        self._max_bytes = MOST_IN_MEMORY if most is None else most
         self._in_memory: list[pa.RecordBatch] = []
         self._stored: list[_StoredBatch] = []
         self._bytes = self.rows = 0
@@ -48,7 +48,7 @@ class Spool:
         self.rows += batch.num_rows
         self._bytes += batch.nbytes
         self._in_memory.append(batch)
-        if self._bytes > self._most:
+        if self._bytes > self._max_bytes:
             self._store_held()
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
@@ -71,7 +71,7 @@ class Spool:
                 self._stored.append(_StoredBatch(batch.num_rows, places))
                 del self._in_memory[0]
         except OSError:
-            self._most = 1 << 62
+            self._max_bytes = 1 << 62
 
     def _write(self, values: pa.Array) -> _Place:
         assert self._file is not None

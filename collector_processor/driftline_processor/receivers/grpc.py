@@ -159,14 +159,14 @@ class _Arrival(Struct, eq=False):
     """
 
     among: PendingMessages
-    asked: float
+    requested_wait: float
     began: float
     cancel: Callable[[], object]
     place: list[None] = field(default_factory=lambda: [None])
     holding: MemoryClaim | None = None
 
     def __enter__(self) -> float:
-        return self.began - self.asked
+        return self.began - self.requested_wait
 
     def __exit__(self, *_: object) -> None:
         self.among.arrived(self)

@@ -52,7 +52,7 @@ class AccessRules(Struct, frozen=True, dict=True):
     origins: Collection[str] = ()
 
     @cached_property
-    def _own(self) -> frozenset[str]:
+    def _own_origins(self) -> frozenset[str]:
         name = socket.gethostname().lower().rstrip(".")
         return frozenset(filter(None, ("localhost", name, name.partition(".")[0], f"{name.partition('.')[0]}.local")))
 
@@ -63,7 +63,7 @@ class AccessRules(Struct, frozen=True, dict=True):
         >>> [rules.answers(host) for host in ("127.0.0.1", "::1", "localhost", "drift.example.com", "evil.test")]
         [True, True, True, True, False]
         """
-        return _is_address(host) or host.endswith(".localhost") or host in self._own or self.names(host)
+        return _is_address(host) or host.endswith(".localhost") or host in self._own_origins or self.names(host)
 
     def names(self, host: str, everyone: bool = True) -> bool:
         """Return True if ``allowed_hosts`` contains a host. ``everyone``: whether ``*`` matches."""
@@ -140,7 +140,7 @@ class BrowserGuard:
         origin = headers.get("origin")
         if origin is not None and self._rules.accepts(origin):
             return origin
-        if origin is not None and not self._same(origin, host):
+        if origin is not None and not self._is_own_origin(origin, host):
             raise _Refused(
                 403,
                 f"pages of {origin[:80]!r} may not send requests here; to allow them to send OTLP, add the site to "
@@ -152,7 +152,7 @@ class BrowserGuard:
             raise _Refused(403, "pages of other sites may link here, but may not send requests or read responses")
         return None
 
-    def _same(self, origin: str, host: re.Match[str] | None) -> bool:
+    def _is_own_origin(self, origin: str, host: re.Match[str] | None) -> bool:
         """Return True if an origin is that of the page itself, also behind a proxy that changes Host."""
         try:
             parts = urlsplit(origin.lower())

@@ -122,7 +122,7 @@ class Connections:
     ) -> None:
         self.deadlines = deadlines or Deadlines()
         self.clock = clock
-        self._most = most
+        self._max_connections = most
         self._open: set[Connection] = set()
         self._closing: set[Connection] = set()
         self._logged_at: dict[str, float] = {}
@@ -136,7 +136,7 @@ class Connections:
 
     def admit(self, connection: Connection) -> bool:
         """Return True if there is room for a new connection, after closing an inactive one if necessary."""
-        limit = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
+        limit = min(self._max_connections, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
         if len(self._open) >= limit:
             silent = self._most_silent()
             if silent is None:
@@ -155,7 +155,7 @@ class Connections:
         self._open.discard(connection)
         self._closing.add(connection)
 
-    def lost(self, connection: Connection) -> None:
+    def forget(self, connection: Connection) -> None:
         """Forget a closed connection."""
         self._open.discard(connection)
         self._closing.discard(connection)
@@ -211,7 +211,7 @@ class Connection(HttpToolsProtocol):
         self._since = self.heard
         self._body_bytes = 0
         self._head = 0
-        self._unread = 0
+        self._unread_bytes = 0
         self._ends = False
         self._stuck: float | None = None
         self._ended: float | None = None
@@ -229,7 +229,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the requests of a lost connection."""
         super().connection_lost(exc)
-        self._connections.lost(self)
+        self._connections.forget(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
@@ -241,14 +241,14 @@ class Connection(HttpToolsProtocol):
         self._ends = False
         super().data_received(data)
         if self.waits == "head" and not self._ends:  # else most of the data may be the previous body
-            self._unread += len(data)  # the parser buffers an incomplete header
-        if self._head > MOST_HEAD or self._unread > MOST_HEAD:
+            self._unread_bytes += len(data)  # the parser buffers an incomplete header
+        if self._head > MOST_HEAD or self._unread_bytes > MOST_HEAD:
             self.end(431)
 
     def on_message_begin(self) -> None:
         """Start a request."""
         super().on_message_begin()
-        self._head = self._unread = 0
+        self._head = self._unread_bytes = 0
         self._wait_for("head")
         self.scope["driftline.end"] = self._end_silent  # type: ignore[typeddict-unknown-key]
 
@@ -266,7 +266,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start the application on a request whose headers are complete."""
         if self._head <= MOST_HEAD:
-            self._unread = 0
+            self._unread_bytes = 0
             self._wait_for("body")
             super().on_headers_complete()
 
@@ -385,7 +385,7 @@ class HttpServers:
         self.memory = RequestMemory(MemoryCeiling().requests) if memory is None else memory
         self._ports: list[HttpPort] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._over = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._thread: threading.Thread | None = None
 
     def bind(self, address: Address, key: str, rules: AccessRules | None = None) -> HttpPort:
@@ -420,7 +420,7 @@ class HttpServers:
         """Remove a stopped port, and end the loop after the last one."""
         self._ports = [other_port for other_port in self._ports if other_port is not port]
         if not self._ports and self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._over.set)
+            self._loop.call_soon_threadsafe(self._stopped.set)
             self._thread.join(timeout)
             self._loop = None
 
@@ -428,7 +428,7 @@ class HttpServers:
         self._loop = asyncio.get_running_loop()
         watching = asyncio.create_task(self.connections.watch())
         up.set()
-        await self._over.wait()
+        await self._stopped.wait()
         watching.cancel()
 
 

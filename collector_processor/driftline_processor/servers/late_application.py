@@ -14,7 +14,7 @@ class LateApplication:
     """Passes requests to the result of :meth:`load`; until then ``early`` routes answer, and other requests wait."""
 
     def __init__(self, make: Callable[[], ASGIApp], early: Sequence[Route] = ()) -> None:
-        self._make, self._early = make, early
+        self._make, self._probes = make, early
         self._application: Future[ASGIApp] = Future()
 
     def load(self) -> None:
@@ -28,7 +28,7 @@ class LateApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, after the application is loaded."""
         if not self._application.done():
-            for route in self._early:
+            for route in self._probes:
                 match, matched = route.matches(scope)
                 if match is Match.FULL:
                     await route.handle({**scope, **matched}, receive, send)

@@ -95,7 +95,7 @@ class Erasures:
             intake.slices.load(parts.connection)
             raise
         # Consequences of the commit come first; if reading again fails, the next attempt does it.
-        intake.touched.touch(erased.touched + parts.evaluator.forget_deleted(erased.named), joined=1)
+        intake.touched.touch(erased.touched + parts.evaluator.forget_deleted(erased.emptied_slices), joined=1)
         parts.upkeep.expired.update(erased.series)
         intake.baselines.load(parts.connection)
         intake.slices.load(parts.connection)

@@ -39,12 +39,12 @@ class Step(Struct, frozen=True):
 
     Attributes:
         run: Runs it; returns True if more work is waiting.
-        every: Seconds between runs.
+        interval: Seconds between runs.
         share: Maximum CPU as one part in this many of a core; 1 = it continues immediately while work is waiting.
     """
 
     run: Callable[[], object]
-    every: float
+    interval: float
     share: int = 1
 
 
@@ -84,7 +84,7 @@ class KeeperTurn:
         """Begin a turn."""
         self._ends, self._used = self._clock() + TURN, self._cpu()
 
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Return True if the turn is over, called before each window; rest first if requests wait."""
         self._pay()
         if self._stopping.is_set():
@@ -101,7 +101,7 @@ class KeeperTurn:
         else:
             self._stopping.wait(LEAST_REST)
 
-    def early(self) -> bool:
+    def has_time(self) -> bool:
         """Return True if CPU is available for a window that is not due; its CPU time is charged."""
         now = self._clock()
         self._saved = min(SAVED, self._saved + (now - self._saved_at) * ALLOWANCE)
@@ -186,7 +186,7 @@ class Keeper:
                     if self.stopping.is_set():
                         return  # its statement was interrupted
                     _log.exception("background maintenance failed; driftline will retry")
-                due[position] = began + max(step.every, step.share * (time.monotonic() - began))
+                due[position] = began + max(step.interval, step.share * (time.monotonic() - began))
                 if step.share == 1 and more:
                     due[position] = 0.0
                 self.turn.end()

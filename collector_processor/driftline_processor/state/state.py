@@ -430,7 +430,7 @@ class State:
 
     def _evaluate(self) -> bool:
         turn = self._keeper.turn
-        return self.parts.evaluator.step(self._caught_up, turn.over, turn.early)
+        return self.parts.evaluator.step(self._caught_up, turn.is_over, turn.has_time)
 
     def _publish(self) -> None:
         self.parts.snapshots.publish()
@@ -502,7 +502,7 @@ class State:
 
     def _pressed(self) -> bool:
         """Return True while requests wait for an acknowledgement, or more than a block waits to be stored."""
-        return self.log.waiting or self._analysis.behind
+        return self.log.waiting or self._analysis.is_behind
 
     def _working(self) -> bool:
         return self._keeper.alive or self._queue.alive or self._analysis.alive
@@ -510,7 +510,7 @@ class State:
     def _waiting_sentence(self) -> str | None:
         """Return a sentence about windows that have waited too long, and the delay per length; None without any."""
         waiting, now = self.parts.evaluator.waiting, self._clock()
-        if not waiting.backlog.long(now):
+        if not waiting.backlog.is_long(now):
             return None
         late = lags_sentence(waiting.lags(now))
         return windows_wait(waiting.backlog, now) + (f"; {late}" if late else "")

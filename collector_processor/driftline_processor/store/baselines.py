@@ -201,7 +201,7 @@ class Baselines:
         self._points = LearningPoints(connection)
         self.changes += 1
 
-    def sent(self) -> list[tuple[str, str, int]]:
+    def sent_baselines(self) -> list[tuple[str, str, int]]:
         """Return the models and versions with a sent baseline, and when it was sent (unix ns)."""
         return [(model, baseline.version, baseline.received) for model, sent in self._sent.items() for baseline in sent]
 
@@ -223,7 +223,7 @@ class Baselines:
         """Return the number of rows stored for the provisional baseline of a series."""
         return self._learning.get(series, 0)
 
-    def known(self, series: int) -> int:
+    def series_number(self, series: int) -> int:
         """Return the same number, or the rows in histograms collected for it."""
         return self.learned(series) or self._points.learned(series)
 

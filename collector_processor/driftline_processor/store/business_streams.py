@@ -64,7 +64,7 @@ class BusinessStreams:
     def __init__(
         self, connection: Connection, declared: Mapping[str, BusinessKeys], now: int, most: int = MOST_STREAMS
     ) -> None:
-        self._declared, self._most, self._swept = declared, most, 0
+        self._declared, self._max_streams, self._swept = declared, most, 0
         self._forgotten = mark(connection, _FORGOTTEN)
         self._marked = self._forgotten
         self._began: dict[str, int] = {}
@@ -126,14 +126,14 @@ class BusinessStreams:
 
     def _has_place(self, now: int) -> bool:
         """Return True if there is room for another stream, after removing inactive streams at most once per period."""
-        if len(self._last) >= self._most and self._swept != now:
+        if len(self._last) >= self._max_streams and self._swept != now:
             self._swept = now
             for place in [place for place, last in self._last.items() if last.received < now - SILENT]:
                 self._forgotten = max(self._forgotten, self._last.pop(place).time)
                 self._removed.add(place)
             alive = {(name, last.process) for (name, _), last in self._last.items()}
             self._exports = {process: ends for process, ends in self._exports.items() if process in alive}
-        return len(self._last) < self._most
+        return len(self._last) < self._max_streams
 
     def write(self, connection: Connection) -> None:
         """Store the points of :meth:`take` in the current transaction."""

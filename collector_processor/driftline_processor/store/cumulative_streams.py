@@ -74,7 +74,7 @@ class Streams:
 
     def __init__(self, connection: Connection, now: int, most: int = MOST_STREAMS) -> None:
         """Read the streams; ``now``: unix nanoseconds, the start of observation if the store is new."""
-        self._most, self._unreadable = most, connection.unreadable
+        self._max_streams, self._unreadable = most, connection.unreadable
         self._began = mark(connection, _BEGAN)
         if not self._began:
             self._began = now
@@ -184,8 +184,8 @@ class Streams:
 
     def _bound(self, connection: Connection) -> None:
         """Remove the longest inactive streams, and note their end so that none is counted twice if it returns."""
-        if len(self._last) > self._most:
-            too_many = len(self._last) - self._most + self._most // 20  # 5 % more, so that this is rare
+        if len(self._last) > self._max_streams:
+            too_many = len(self._last) - self._max_streams + self._max_streams // 20  # 5 % more, so that this is rare
             oldest = sorted(self._last, key=lambda stream: self._last[stream].received)[:too_many]
             self._forgotten = max(self._forgotten, *(self._last[stream].end for stream in oldest))
             _raise_mark(connection, _FORGOTTEN, self._forgotten)

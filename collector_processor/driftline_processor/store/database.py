@@ -189,11 +189,11 @@ CREATE TABLE interruptions (
 CREATE TABLE looks (policy VARCHAR, environment VARCHAR, model VARCHAR, since BIGINT);
 CREATE TABLE alerts (
     id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR,
-    owner VARCHAR, state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, seen BIGINT, "over" BIGINT, told BIGINT,
-    "window" VARCHAR, "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR, why VARCHAR,
-    said VARCHAR, silenced BIGINT, subjects VARCHAR[], ending VARCHAR);
+    owner VARCHAR, state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, first_seen BIGINT, resolved BIGINT,
+    notified BIGINT, "window" VARCHAR, "start" BIGINT, words VARCHAR, acknowledged BIGINT, acknowledged_by VARCHAR,
+    why VARCHAR, notified_state VARCHAR, silenced BIGINT, subjects VARCHAR[], ending VARCHAR);
 CREATE TABLE messages (
-    id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, made BIGINT, facts VARCHAR, held BIGINT,
+    id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, created BIGINT, facts VARCHAR, held_until BIGINT,
     alerts VARCHAR[], incident BIGINT);
 CREATE TABLE deliveries (
     message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR, reference VARCHAR);
@@ -599,7 +599,7 @@ class _Handle:
         return self._store.reading()
 
     @contextmanager
-    def beside(self) -> Iterator[Connection]:
+    def reader(self) -> Iterator[Connection]:
         """Yield another connection for any thread, also while the file is reopened during an outage."""
         connection = self._store.connect()
         try:

@@ -36,14 +36,14 @@ class RowSample(NamedTuple):
 
     Attributes:
         rows: Number of complete rows.
-        kept: Number of rows whose fingerprints are in the sample.
+        row_count: Number of rows whose fingerprints are in the sample.
         halved: How often the bound of the sampled fingerprints was halved.
         different: uint64 (n,), distinct sampled fingerprints, ascending.
         newest: Unix nanoseconds of the newest row, complete or not; None without rows.
     """
 
     rows: int
-    kept: int
+    row_count: int
     halved: int
     different: U64
     newest: int | None
@@ -59,7 +59,7 @@ class RowSample(NamedTuple):
     @property
     def repeats(self) -> Repeats | None:
         """Return how often rows repeat; None without complete rows."""
-        return repeats_of(self.rows, self.kept, len(self.different), self.halved) if self.rows else None
+        return repeats_of(self.rows, self.row_count, len(self.different), self.halved) if self.rows else None
 
     def recurrence(self, earlier: RowSample) -> Recurrence | None:
         """Return the rows that recur from an earlier period; None if either is empty.
@@ -139,7 +139,7 @@ class RowSamples:
 
     def __init__(self, connection: Connection, most: int = MOST_BYTES) -> None:
         """Create an empty cache; ``most``: maximum bytes."""
-        self._connection, self._most = connection, most
+        self._connection, self._max_rows = connection, most
         self._samples: OrderedDict[tuple[int, int, int], RowSample] = OrderedDict()
         self._rows: OrderedDict[int, _Rows] = OrderedDict()
         self._used = 0
@@ -173,7 +173,7 @@ class RowSamples:
             return sample
         sample = self._samples[key] = self._read(series, window)
         self._used += sample.different.nbytes
-        while len(self._samples) > 1 and self._used > self._most // 2:
+        while len(self._samples) > 1 and self._used > self._max_rows // 2:
             self._used -= self._samples.popitem(last=False)[1].different.nbytes
         return sample
 
@@ -195,6 +195,6 @@ class RowSamples:
             return read_sample(self._connection, series, window.start, window.end)
         rows = self._rows[series] = _Rows.of(fingerprint_rows, start, end)
         self._rows.move_to_end(series)
-        while len(self._rows) > 1 and sum(row.size for row in self._rows.values()) > self._most // 2:
+        while len(self._rows) > 1 and sum(row.size for row in self._rows.values()) > self._max_rows // 2:
             self._rows.popitem(last=False)
         return rows.sample(window.start, window.end)

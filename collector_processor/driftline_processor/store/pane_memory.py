@@ -73,12 +73,12 @@ class Unit(Struct, frozen=True, eq=False):
 
     Attributes:
         of: Number of a fold → its sums.
-        held: Number of a fold → bit mask of its panes from the start of the unit.
+        panes_by_fold: Number of a fold → bit mask of its panes from the start of the unit.
         span: Nanoseconds of the longest stored pane in it.
     """
 
     of: dict[int, Entries]
-    held: dict[int, int]
+    panes_by_fold: dict[int, int]
     span: int
 
     @property
@@ -199,7 +199,7 @@ class SeriesMemory(Struct, eq=False):
 
     def share(self, unit: Unit, over: str) -> float:
         """Return the fraction of a unit's panes with rows that have sums of a fold."""
-        plain, sliced_bits = unit.held.get(self._numbers.get("", -1), 0), unit.held.get(self._numbers.get(over, -1), 0)
+        plain, sliced_bits = unit.panes_by_fold.get(self._numbers.get("", -1), 0), unit.panes_by_fold.get(self._numbers.get(over, -1), 0)
         return (
             (plain & sliced_bits).bit_count() / plain.bit_count() if plain & sliced_bits else float(bool(sliced_bits))
         )
@@ -237,9 +237,9 @@ class PaneMemory:
             table: The table of panes: all rows or slices.
             max_bytes: Maximum bytes in memory.
         """
-        self._connection, self._by_fold, self._table, self._most = connection, by_fold, table, max_bytes
+        self._connection, self._by_fold, self._table, self._max_bytes = connection, by_fold, table, max_bytes
         self._series: dict[int, SeriesMemory] = {}
-        self._least: dict[tuple[int, str, str], int] = {}
+        self._first_units: dict[tuple[int, str, str], int] = {}
         self._used: OrderedDict[tuple[int, int, int], int] = OrderedDict()
         self._stale: dict[int, set[int]] = {}
         self.bytes = 0
@@ -329,7 +329,7 @@ class PaneMemory:
         """Return the starts of the panes of a period that have sums of a fold, ascending: int64 (n,)."""
         [units] = self._counted(series, over, [Window("", start, end)])
         fold = self._series[series.number].fold(over)
-        unit_starts = [start + _bits(unit.held[fold]) * PANE for start, unit in units if fold is not None]
+        unit_starts = [start + _bits(unit.panes_by_fold[fold]) * PANE for start, unit in units if fold is not None]
         return np.concatenate([np.zeros(0, np.int64), *unit_starts])
 
     def _counted(self, series: Series, over: str, steps: Sequence[Window]) -> list[list[tuple[int, Unit]]]:
@@ -499,7 +499,7 @@ class PaneMemory:
             if entries := [unit.of[index] for _, unit in present_units if index in unit.of]:
                 entries_by_layout[index] = layout.entries(entries)
         for unit_start, unit in present_units:
-            for index, bits in unit.held.items():
+            for index, bits in unit.panes_by_fold.items():
                 bits_by_fold[index] = bits_by_fold.get(index, 0) | bits << (unit_start - start) // PANE
         return Unit(entries_by_layout, bits_by_fold, max(unit.span for _, unit in present_units))
 
@@ -540,7 +540,7 @@ class PaneMemory:
             )
             stored_panes = StoredPanes.of(rows)
             for series in dict.fromkeys(series_numbers.tolist()):
-                series_panes = stored_panes.some(np.flatnonzero(stored_panes.series == series))
+                series_panes = stored_panes.subset(np.flatnonzero(stored_panes.series == series))
                 self._replace(series, panes[series_numbers == series].tolist(), self._units_of(series, series_panes))
         self._stale.clear()
 
@@ -564,7 +564,7 @@ class PaneMemory:
         if (wider := rows.index >= width).any():
             self._widen(series, rows, wider)
         place = (start + rows.index).astype(np.int32)
-        fold = np.array([fold_index for fold_index, _ in of_names])[rows.which]
+        fold = np.array([fold_index for fold_index, _ in of_names])[rows.name_index]
         pieces: dict[int, dict[int, list[Entries]]] = {}
         spans: dict[int, int] = {}
         edges, panes = rows.edges.tolist(), zip(rows.pane.tolist(), fold.tolist(), rows.span.tolist(), strict=True)
@@ -599,7 +599,7 @@ class PaneMemory:
         layout = memory.layouts[fold_number]
         for part in parts:
             if part not in layout.places:
-                width = max(part_width(part, baseline, memory.task), self._least.get((series, fold, part), 1))
+                width = max(part_width(part, baseline, memory.task), self._first_units.get((series, fold, part), 1))
                 layout.add(part, width)
         places = [layout.places[part] for part in parts]
         return fold_number, np.array([(place.start, place.stop - place.start) for place in places], np.int64).reshape(
@@ -612,7 +612,7 @@ class PaneMemory:
         names = (stored_rows.column(name).to_pylist() for name in ("fold", "part", "idx"))
         for fold, part, index in zip(*names, strict=True):
             key = (series, fold, part)
-            self._least[key] = max(index + 1, self._least.get(key, 0))
+            self._first_units[key] = max(index + 1, self._first_units.get(key, 0))
         self._forget_series(series)
         raise _WiderError
 
@@ -624,7 +624,7 @@ class PaneMemory:
 
     def _trim(self) -> None:
         """Drop least recently used entries until the rest fits."""
-        while self.bytes > self._most and self._used:
+        while self.bytes > self._max_bytes and self._used:
             self._drop(*next(iter(self._used)))
 
     def _drop(self, series: int, level: int, start: int) -> None:

@@ -143,7 +143,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
         pane: int64 (rows,), unix nanoseconds.
         span: int64 (rows,), nanoseconds.
         names: Distinct folds with their parts.
-        which: int64 (rows,), the position in ``names``.
+        name_index: int64 (rows,), the position in ``names``.
         counts: int64, number of sums per part and row.
         edges: int64 (rows + 1,), where the sums of each row begin.
         index: int32 (n,), index of each sum in its part.
@@ -154,7 +154,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
     pane: I64
     span: I64
     names: Sequence[tuple[str, tuple[str, ...]]]
-    which: I64
+    name_index: I64
     counts: I64
     edges: I64
     index: I32
@@ -179,7 +179,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
             pane=pane.to_numpy(),
             span=span.to_numpy(),
             names=names,
-            which=pair_index.astype(np.int64, copy=False),
+            name_index=pair_index.astype(np.int64, copy=False),
             counts=_data(counts)[1].view(_PLACE).astype(np.int64),
             edges=edges // _SUM.itemsize,
             index=_data(places)[1].view(_PLACE),
@@ -191,7 +191,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
 
         ``of_names``: per element of :attr:`names` an array with a row per part.
         """
-        return np.concatenate([of_names[name_index] for name_index in self.which.tolist()])
+        return np.concatenate([of_names[name_index] for name_index in self.name_index.tolist()])
 
     def table(self, wanted: Callable[[str, str], bool] | None = None) -> pa.Table:
         """Return a row per sum: series, fold, pane, span, part, idx and value.
@@ -212,7 +212,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
         over = [fold for fold, _ in self.names]
         columns = [
             pa.array(self.series[row].astype(np.int32)),
-            _labels(self.which[row], over),
+            _labels(self.name_index[row], over),
             self.pane[row],
             self.span[row],
             _labels(part, list(labels)),
@@ -228,7 +228,7 @@ class StoredPanes(Struct, frozen=True, eq=False):
         """
         if not len(self):
             return np.empty(0, np.int64), np.empty(0, np.int64), None
-        sizes = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.which]
+        sizes = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.name_index]
         row, part = np.repeat(np.arange(len(self)), sizes), self.runs(codes)
         if wanted is None:
             return np.repeat(row, self.counts), np.repeat(part, self.counts), None
@@ -243,20 +243,20 @@ class StoredPanes(Struct, frozen=True, eq=False):
         entry_index = np.repeat(begins - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
         return np.repeat(row[runs], lengths), np.repeat(part[runs], lengths), entry_index
 
-    def some(self, rows: I64) -> StoredPanes:
+    def subset(self, rows: I64) -> StoredPanes:
         """Return some rows with their names; ``rows``: their positions, int64 (m,), ascending."""
         if len(rows) == len(self):
             return self
-        parts = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.which]
+        parts = np.array([len(part_names) for _, part_names in self.names], np.int64)[self.name_index]
         counted, summed = np.append(0, np.cumsum(parts)), np.diff(self.edges)
         entry_index = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
-        used, which = np.unique(self.which[rows], return_inverse=True)
+        used, which = np.unique(self.name_index[rows], return_inverse=True)
         return StoredPanes(
             series=self.series[rows],
             pane=self.pane[rows],
             span=self.span[rows],
             names=[self.names[name_index] for name_index in used.tolist()],
-            which=which.astype(np.int64, copy=False),
+            name_index=which.astype(np.int64, copy=False),
             counts=self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
             edges=np.append(0, np.cumsum(summed[rows])),
             index=self.index[entry_index],

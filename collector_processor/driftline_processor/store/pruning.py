@@ -116,7 +116,7 @@ _LAST: Final = "~"
 class _Kind(NamedTuple):
     """Some of the ids: earliest arrival of their rows, range of their texts, and number of hours."""
 
-    which: I64
+    positions: I64
     since: Condition
     spans: Condition
     hours: int

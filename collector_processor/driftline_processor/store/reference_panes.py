@@ -55,31 +55,31 @@ class KeptStretches:
     """
 
     def __init__(self, most: int = MOST_STRETCHES) -> None:
-        self._most, self.bytes = most, 0
-        self._kept: OrderedDict[_Stretch, Pane] = OrderedDict()
+        self._max_bytes, self.bytes = most, 0
+        self._panes: OrderedDict[_Stretch, Pane] = OrderedDict()
 
     def get(self, stretch: _Stretch) -> Pane | None:
         """Return a cached pane, which must not be changed; None if it is not cached."""
-        if stretch in self._kept:
-            self._kept.move_to_end(stretch)
-        return self._kept.get(stretch)
+        if stretch in self._panes:
+            self._panes.move_to_end(stretch)
+        return self._panes.get(stretch)
 
     def put(self, stretch: _Stretch, pane: Pane) -> None:
         """Add a pane."""
-        self._kept[stretch] = pane
+        self._panes[stretch] = pane
         self.bytes += _bytes_of(pane)
-        while self.bytes > self._most:
-            self.bytes -= _bytes_of(self._kept.popitem(last=False)[1])
+        while self.bytes > self._max_bytes:
+            self.bytes -= _bytes_of(self._panes.popitem(last=False)[1])
 
     def forget(self, series: int, starts: I64) -> None:
         """Drop the periods of a series that contain panes; ``starts``: of the panes, ascending."""
-        for key in [key for key in self._kept if key[0] == series]:
+        for key in [key for key in self._panes if key[0] == series]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
-                self.bytes -= _bytes_of(self._kept.pop(key))
+                self.bytes -= _bytes_of(self._panes.pop(key))
 
     def clear(self) -> None:
         """Clear the cache."""
-        self._kept.clear()
+        self._panes.clear()
         self.bytes = 0
 
 
@@ -89,32 +89,32 @@ def _bytes_of(pane: Pane) -> int:
 
 
 class RememberedPast(Struct, frozen=True):
-    """Panes over the bins of ``like``, read through the cache."""
+    """Panes over the bins of ``baseline``, read through the cache."""
 
     memory: PaneMemory
-    kept: KeptStretches
+    stretches: KeptStretches
     series: Series
-    like: Baseline
+    baseline: Baseline
 
     def starts(self, since: int, until: int) -> I64:
         """Return the starts of the panes between two times, ascending: int64 (n,)."""
-        return self.memory.starts(self.series, self.like.fold, since, until)
+        return self.memory.starts(self.series, self.baseline.fold, since, until)
 
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
         """Return one pane per period, with the rows and durations of the panes over the bins."""
-        over = self.series.number, self.like.fold
-        counts_by_stretch = {stretch: self.kept.get((*over, *stretch)) for stretch in stretches}
+        over = self.series.number, self.baseline.fold
+        counts_by_stretch = {stretch: self.stretches.get((*over, *stretch)) for stretch in stretches}
         lacking = [stretch for stretch, pane in counts_by_stretch.items() if pane is None]
         steps = [Window("", *stretch) for stretch in lacking]
-        counted = self.memory.counted(self.series, self.like.fold, steps, {"": PLAIN.__contains__})
+        counted = self.memory.counted(self.series, self.baseline.fold, steps, {"": PLAIN.__contains__})
         for stretch, counts in zip(lacking, counted, strict=True):
-            counts_by_stretch[stretch] = reference_pane = without_notes(counts, self.like)
-            self.kept.put((*over, *stretch), reference_pane)
+            counts_by_stretch[stretch] = reference_pane = without_notes(counts, self.baseline)
+            self.stretches.put((*over, *stretch), reference_pane)
         return [stretch_counts for stretch in stretches if (stretch_counts := counts_by_stretch[stretch]) is not None]
 
     def longest(self, since: int, until: int, length: int) -> int | None:
         """Return the end of the last pane longer than ``length``, in nanoseconds; None without any."""
-        return self.memory.longest(self.series, self.like.fold, since, until, length)
+        return self.memory.longest(self.series, self.baseline.fold, since, until, length)
 
 
 def without_notes(pane: Pane, like: Baseline) -> Pane:
@@ -198,22 +198,22 @@ class RollingReferences:
         """
         self._connection, self._memory = connection, memory
         self._stretches = KeptStretches(int(share * MOST_STRETCHES))
-        self._most = int(share * MOST_BYTES)
-        self._kept: dict[tuple[int, str, int, int], Reference] = {}
+        self._max_bytes = int(share * MOST_BYTES)
+        self._references: dict[tuple[int, str, int, int], Reference] = {}
         self._sizes: dict[tuple[int, str, int, int], int] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Drop the references of a series that contain changed panes, by start."""
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
         self._stretches.forget(series, starts)
-        for key in [key for key in self._kept if key[0] == series]:
+        for key in [key for key in self._references if key[0] == series]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
-                del self._kept[key], self._sizes[key]
+                del self._references[key], self._sizes[key]
 
     def clear(self) -> None:
         """Drop all references."""
         self._stretches.clear()
-        self._kept.clear()
+        self._references.clear()
         self._sizes.clear()
 
     def compared(
@@ -261,7 +261,7 @@ class RollingReferences:
         read: Callable[[RememberedPast], Reference],
     ) -> Reference:
         key = (series.number, baseline.digest, *ends)
-        reference = self._kept.pop(key, None)
+        reference = self._references.pop(key, None)
         if reference is None:
             past = RememberedPast(self._memory, self._stretches, series, baseline)
             reference = read(past)
@@ -273,19 +273,19 @@ class RollingReferences:
 
     def _keep(self, key: tuple[int, str, int, int], reference: Reference) -> None:
         """Add a reference as the most recently used."""
-        self._kept[key] = reference
+        self._references[key] = reference
         if key not in self._sizes:
             self._sizes[key] = _size(reference)
-        while sum(self._sizes.values()) > self._most and len(self._kept) > 1:
-            oldest = next(iter(self._kept))
-            del self._kept[oldest], self._sizes[oldest]
+        while sum(self._sizes.values()) > self._max_bytes and len(self._references) > 1:
+            oldest = next(iter(self._references))
+            del self._references[oldest], self._sizes[oldest]
 
 
 def _grown(past: RememberedPast, since: int, until: int) -> Reference:
     starts = past.starts(since, until)
     stretches = TimeGrid.of(np.append(starts, since)) if len(starts) else None
     if stretches is None:
-        return grow_reference(past.like, None, ())
+        return grow_reference(past.baseline, None, ())
     ends = [stretches.start + index * stretches.length for index in range(stretches.count + 1)]
     ends = [min(max(end, since), until) for end in ends]
-    return grow_reference(past.like, stretches, past.panes(list(pairwise(ends))))
+    return grow_reference(past.baseline, stretches, past.panes(list(pairwise(ends))))

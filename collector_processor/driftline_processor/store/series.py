@@ -30,14 +30,14 @@ class Series(Struct, frozen=True):
     Attributes:
         task: Its task, as far as known.
         declared: True if the classes are declared, False if they are learned.
-        sent: The task that the sender last declared.
+        declared_task: The task that the sender last declared.
     """
 
     number: int
     key: ModelKey
     task: Task
     declared: bool = False
-    sent: Task = field(default_factory=Task)
+    declared_task: Task = field(default_factory=Task)
 
 
 class SeriesRegister:
@@ -90,10 +90,10 @@ class SeriesRegister:
         """Return the settings of a model, by default the defaults."""
         return self._models.get(model, self._default)
 
-    def said(self, key: ModelKey) -> Task:
+    def declared_task(self, key: ModelKey) -> Task:
         """Return the task that the sender of a series last declared; an empty one if unknown."""
         known_series = self._by_key.get(key)
-        return Task() if known_series is None else known_series.sent
+        return Task() if known_series is None else known_series.declared_task
 
     def of(self, table: PredictionTable, baseline: Task | None) -> Series:
         """Return the series of a table, created or updated with the task of the table.
@@ -107,7 +107,7 @@ class SeriesRegister:
             classes_seen = () if table.predicted is None else seen_classes([table.predicted])
             settings = self.settings(table.key.model)
             task, declared = resolve(settings, table.task, baseline, before, known_series.declared, classes_seen)
-            series = structs.replace(known_series, task=task, declared=declared, sent=table.task)
+            series = structs.replace(known_series, task=task, declared=declared, declared_task=table.task)
             if series == self._by_key.get(table.key):
                 return series
             self._by_key[table.key] = series
@@ -136,7 +136,7 @@ class SeriesRegister:
         for series in changed:
             self._change += 1
             task_text = json.dumps(
-                {"task": asdict(series.task), "declared": series.declared, "sent": asdict(series.sent)}
+                {"task": asdict(series.task), "declared": series.declared, "sent": asdict(series.declared_task)}
             )
             key = series.key
             rows.append((series.number, self._change, key.environment, key.model, key.version, task_text))

@@ -56,7 +56,7 @@ class ModelRow(Struct, frozen=True):
     verdict: Mapping[str, Any] | None
 
     @property
-    def shown(self) -> Mapping[str, Any]:
+    def version(self) -> Mapping[str, Any]:
         """The version whose numbers are shown: the worst of those in use, ties by traffic."""
         return self.parts[0]
 
@@ -79,7 +79,7 @@ class ModelRow(Struct, frozen=True):
     def label(self) -> str:
         """The name, with its version and environment if there is only one of each."""
         if len(self.used) == 1:
-            return part_label(self.shown)
+            return part_label(self.version)
         versions = len({part["version"] for part in self.used})
         other_words = many(versions, "version") if versions > 1 else many(len(self.used), "environment")
         return f"{short(self.name, 40)} ({other_words})"
@@ -113,13 +113,13 @@ def _rank(state: str) -> int:
 
 
 def _by_need(row: ModelRow) -> Any:
-    return not row.shown.get("in_use", True), _rank(row.state)
+    return not row.version.get("in_use", True), _rank(row.state)
 
 
 def _by_performance(row: ModelRow) -> Any:
     """Return the sort key that groups models by metric, the worst value first."""
-    name, window = newest_window(row.shown)
-    _, measured = measured_window(row.shown, name, window)
+    name, window = newest_window(row.version)
+    _, measured = measured_window(row.version, name, window)
     metrics = {} if measured is None else measured["performance"]
     for place, metric in enumerate(HEADLINES):
         if (value := metric_value(metrics, metric)) is not None:
@@ -171,7 +171,7 @@ def cells_of(row: ModelRow, width: int, now: int) -> dict[str, Text]:
     fraction follows the number of rows. From 120 characters the constant's log loss is added, from 170 three
     metrics.
     """
-    model, more, all_of_it = row.shown, width >= _WIDE, width >= _WIDEST
+    model, more, all_of_it = row.version, width >= _WIDE, width >= _WIDEST
     name, window = newest_window(model)
     of_name, of_outcomes = measured_window(model, name, window)
     measured = {} if of_outcomes is None else of_outcomes["performance"]

@@ -51,20 +51,20 @@ class Detail(Struct, frozen=True):
     """The amount of output.
 
     Attributes:
-        all: Every row of every table, not only the first rows.
+        has_all_rows: Every row of every table, not only the first rows.
         explain: Also the statistics behind each statement.
     """
 
-    all: bool = False
+    has_all_rows: bool = False
     explain: bool = False
 
     @property
     def surfaces(self) -> frozenset[str]:
         """Surfaces of the sections; see :func:`driftline_processor.present.sections.section.is_shown`."""
-        return frozenset({"terminal", *(["all"] if self.all else []), *(["explain"] if self.explain else [])})
+        return frozenset({"terminal", *(["all"] if self.has_all_rows else []), *(["explain"] if self.explain else [])})
 
 
-EVERYTHING = Detail(all=True, explain=True)
+EVERYTHING = Detail(has_all_rows=True, explain=True)
 
 
 def evaluation_view(
@@ -96,7 +96,7 @@ def windows_view(
     evaluations: Sequence[Evaluation], timezone: str = "UTC", detail: Detail = EVERYTHING
 ) -> RenderableType:
     """Return several windows, a line each: rows, coverage, drift, PSI of the score, performance."""
-    shown_windows = tuple(evaluations) if detail.all else tuple(evaluations[-MOST_WINDOWS:])
+    shown_windows = tuple(evaluations) if detail.has_all_rows else tuple(evaluations[-MOST_WINDOWS:])
     hidden = len(evaluations) - len(shown_windows)
     before = [Text(f"{many(hidden, 'earlier window')}: --all", style="dim")] if hidden else []
     section = windows(shown_windows, timezone).on_surface(detail.surfaces)
@@ -165,8 +165,8 @@ def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]
         (evaluation.new_features, "features that are not in the baseline"),
     ):
         if names:
-            listed = ", ".join(printable(name) for name in (names if detail.all else names[:8]))
-            more = f" and {len(names) - 8} more" if len(names) > 8 and not detail.all else ""
+            listed = ", ".join(printable(name) for name in (names if detail.has_all_rows else names[:8]))
+            more = f" and {len(names) - 8} more" if len(names) > 8 and not detail.has_all_rows else ""
             remarks.append(f"{words}: {listed}{more}")
     remarks += map(printable, lasting_sentences(evaluation, lambda time: date_words(time, timezone)))
     remarks += _statistics(evaluation, timezone) if detail.explain else []

@@ -59,13 +59,13 @@ def _heading(part: Mapping[str, Any], now: int) -> Text:
 
 def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
     """Yield the full verdict of the model, and of the version if it differs."""
-    verdicts = [row.verdict] if part is row.shown or row.verdict is None else [row.verdict, part.get("verdict")]
+    verdicts = [row.verdict] if part is row.version or row.verdict is None else [row.verdict, part.get("verdict")]
     if all(verdict is None for verdict in verdicts):
         yield Text("There is no verdict before the first window.", "dim")
     for verdict in verdicts:
         if verdict is not None:
             yield Text(short(verdict["sentence"], 1000), f"bold {VERDICT_STYLES.get(verdict['state'], '')}")
-            yield from (Text(short(verdict[key], 1000), style) for key, style in (("next", ""), ("sure", "dim")))
+            yield from (Text(short(verdict[key], 1000), style) for key, style in (("next", ""), ("certainty", "dim")))
 
 
 def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:

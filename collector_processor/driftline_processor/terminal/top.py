@@ -71,7 +71,7 @@ def _page(document: Mapping[str, Any], url: str, width: int) -> Group:
 
 def _answers(rows: list[ModelRow]) -> list[Text]:
     """Return the verdicts of the worst models, the worst first; with names only if there are several models."""
-    judged_rows = [row for row in rows if row.verdict is not None and row.shown.get("in_use", True)]
+    judged_rows = [row for row in rows if row.verdict is not None and row.version.get("in_use", True)]
     rows_shown = [row for row in judged_rows if row.state not in ("healthy", "unknown")] or judged_rows[:1]
     lines = []
     for row in rows_shown[:MOST_ANSWERS]:

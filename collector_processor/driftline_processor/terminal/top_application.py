@@ -115,7 +115,7 @@ class TopApplication(App[None]):
         """Create the application; ``document``: the JSON of the first ``/api/v1/models``."""
         super().__init__(ansi_color=False)
         self.url, self.document, self.rows = url, document, fold_models(document)
-        self.lost = 0
+        self.failures = 0
         """Time of the lost connection, unix nanoseconds; 0 while connected."""
         self.client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
 
@@ -142,9 +142,9 @@ class TopApplication(App[None]):
                 pages.append(await asyncio.to_thread(read_models, answer))
                 address = next_page(pages[-1], address)
             self.document, self.rows = await asyncio.to_thread(_fold, pages)
-            self.lost = 0
+            self.failures = 0
         except (httpx.HTTPError, ValueError):
-            self.lost = self.lost or time.time_ns()
+            self.failures = self.failures or time.time_ns()
         for screen in self.screen_stack:
             if isinstance(screen, ModelsScreen | ModelScreen):
                 screen.show()
@@ -163,8 +163,8 @@ class TopApplication(App[None]):
         """Return the processor's address, and whether it is connected."""
         line = Text.assemble(("driftline top", "bold"), f"  {short(self.url, 60)}  ")
         line.append("  ".join(more), "dim")
-        if self.lost:
-            line.append(f"  connection lost {ago(self.lost, time.time_ns())}; reconnecting", "bold red")
+        if self.failures:
+            line.append(f"  connection lost {ago(self.failures, time.time_ns())}; reconnecting", "bold red")
         return line
 
     def action_help(self) -> None:
@@ -221,7 +221,7 @@ class ModelsScreen(Screen[None]):
         """Create the screen with all models, the worst first."""
         super().__init__()
         self._sorted_by, self._state, self._words = "need", "", ""
-        self._shown: list[ModelRow] = []
+        self._rows: list[ModelRow] = []
         self._widths: dict[str, int] = {}
 
     def compose(self) -> ComposeResult:
@@ -252,7 +252,7 @@ class ModelsScreen(Screen[None]):
         if not _has_parts(self, "#title", "#states", "#models", "#said"):
             return
         rows = self._application.rows
-        self._shown = sort_models(filter_models(rows, self._words, self._state), self._sorted_by)
+        self._rows = sort_models(filter_models(rows, self._words, self._state), self._sorted_by)
         self._show_lines(rows)
         self._show_table()
         self._show_verdict()
@@ -274,7 +274,7 @@ class ModelsScreen(Screen[None]):
         table, now = self.query_one(ModelsTable), time.time_ns()
         width = self.size.width
         by_column: dict[str, list[Text]] = {title: [Text(title)] for title in columns_for(width)}
-        for row in self._shown:
+        for row in self._rows:
             for title, cell in cells_of(row, width, now).items():
                 by_column[title].append(cell)
         widths = _fit({title: max(cell.cell_len for cell in column) for title, column in by_column.items()}, width)
@@ -283,7 +283,7 @@ class ModelsScreen(Screen[None]):
                 cell.justify = "left" if title in LEFT else "right"
                 cell.truncate(wide, overflow="ellipsis")
         headings, *cells = zip(*(by_column[title] for title in widths), strict=True)
-        keys = [row.name for row in self._shown]
+        keys = [row.name for row in self._rows]
         with self.app.batch_update():
             if widths == self._widths and keys == [key.value for key in table.rows]:
                 for index, line in enumerate(cells):
@@ -310,7 +310,7 @@ class ModelsScreen(Screen[None]):
     def chosen(self) -> ModelRow | None:
         """Return the selected model."""
         name = self._chosen_name()
-        return next((row for row in self._shown if row.name == name), None)
+        return next((row for row in self._rows if row.name == name), None)
 
     def _show_verdict(self) -> None:
         row, document = self.chosen(), self._application.document
@@ -321,7 +321,7 @@ class ModelsScreen(Screen[None]):
             return
         text = Text.assemble((short(row.label, 60), "bold"), "  ")
         if row.verdict is None:
-            hint = next(iter(row.shown["hints"]), "there is no verdict before the first window")
+            hint = next(iter(row.version["hints"]), "there is no verdict before the first window")
             text.append(short(hint, 300), "dim")
         else:
             text.append_text(verdict_text(row)).append(f"\n{short(row.verdict['next'], 300)}")
@@ -393,12 +393,12 @@ class ModelScreen(Screen[None]):
     def __init__(self, row: ModelRow) -> None:
         """Create the screen with the main version of the model and its longest windows."""
         super().__init__()
-        self._row, self._part = row, row.shown
-        self._window = newest_window(row.shown)[0]
+        self._row, self._part = row, row.version
+        self._window = newest_window(row.version)[0]
         self._answer: ModelSections | None = None
         self._of: object = None
         """Key of the fetched windows: they are fetched again when it changes."""
-        self._gone = False
+        self._is_missing = False
 
     def compose(self) -> ComposeResult:
         """Create a scrollable page."""
@@ -420,16 +420,16 @@ class ModelScreen(Screen[None]):
     def show(self) -> None:
         """Draw the newest data; fetch the windows again if they changed."""
         row = next((row for row in self._application.rows if row.name == self._row.name), None)
-        self._gone = row is None
+        self._is_missing = row is None
         if row is not None:
             own_part = (self._part["version"], self._part["environment"])
             self._row = row
             self._part = next(
-                (part for part in row.parts if (part["version"], part["environment"]) == own_part), row.shown
+                (part for part in row.parts if (part["version"], part["environment"]) == own_part), row.version
             )
         self._draw()
         window_and_part = (self._window, self._part)
-        if self._window and not self._gone and not self._application.lost and window_and_part != self._of:
+        if self._window and not self._is_missing and not self._application.failures and window_and_part != self._of:
             self._fetch(window_and_part)
 
     @work(exclusive=True, group="windows")
@@ -451,7 +451,7 @@ class ModelScreen(Screen[None]):
         if not _has_parts(self, "#title", "#page"):
             return
         facts = [f"windows of {short(self._window, 20)}" if self._window else "no windows yet"]
-        facts += ["this model no longer exists"] if self._gone else []
+        facts += ["this model no longer exists"] if self._is_missing else []
         self.query_one("#title", Static).update(self._application.title_line(*facts))
         page = model_view(self._row, self._part, self._answer if self._window else _NONE, time.time_ns())
         self.query_one("#page", Static).update(page)

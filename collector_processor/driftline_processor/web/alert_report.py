@@ -49,7 +49,7 @@ class AlertReports(Struct, frozen=True):
         start = "" if alert.start is None else iso_time(alert.start)
         place = Place(handle(alert.model), handle(alert.version), handle(alert.environment), alert.window, start)
         try:
-            selection = select(place, self.state.snapshot.named(place.model))
+            selection = select(place, self.state.snapshot.versions_of(place.model))
             feature_page = partial(feature.page, histories=self.state.queries.features, links=self.links)
             html = report(selection, PAGES, feature_page, self.clock(), self.links).encode("utf-8", "replace")
         except HTTPException:

@@ -26,7 +26,7 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     sentence that lists the alternatives.
     """
     name = with_slashes(request.path_params["name"])
-    models = snapshot.named(name)
+    models = snapshot.versions_of(name)
     if not models:
         near_models = near_names(name, list(dict.fromkeys(model.key.model for model in snapshot.models)))
         raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near_models or '/ lists all models'}")

@@ -59,10 +59,10 @@ class Selection(Struct, frozen=True):
     Attributes:
         place: The parameters of the address.
         model: The version and environment of the address.
-        same: All versions and environments of that model.
+        versions: All versions and environments of that model.
         window: The length of the windows, "" if there is none yet.
-        known: All windows of that length, oldest first.
-        shown: Windows of the range.
+        windows_of_length: All windows of that length, oldest first.
+        shown_windows: Windows of the range.
         chosen: The selected window; None if none has been evaluated.
         instead: Why the selected window is not the requested one; "" if it is.
         in_report: Part of a report file: windows cannot be selected there, so charts need no links.
@@ -70,10 +70,10 @@ class Selection(Struct, frozen=True):
 
     place: Place
     model: ModelView
-    same: tuple[ModelView, ...]
+    versions: tuple[ModelView, ...]
     window: str
-    known: Sequence[Evaluation]
-    shown: Sequence[Evaluation]
+    windows_of_length: Sequence[Evaluation]
+    shown_windows: Sequence[Evaluation]
     chosen: Evaluation | None
     instead: str = ""
     in_report: bool = False
@@ -83,7 +83,7 @@ class Selection(Struct, frozen=True):
         before, after = _around_moment(self.place, self.window, page, target)
         return before + quote_plus(iso_time(evaluation.window.start)) + after
 
-    def other(self, model: ModelView, page: str = "") -> str:
+    def address_of(self, model: ModelView, page: str = "") -> str:
         """Return the address of another version or environment of this model."""
         place = place_of(model)
         return self.place.address(page, version=place.version, environment=place.environment)
@@ -92,29 +92,29 @@ class Selection(Struct, frozen=True):
     def earlier(self) -> Evaluation | None:
         """The window before the selected one."""
         index = self._at()
-        return self.known[index - 1] if index else None
+        return self.windows_of_length[index - 1] if index else None
 
     @property
-    def later(self) -> Evaluation | None:
+    def next_window(self) -> Evaluation | None:
         """The window after the selected one."""
         index = self._at()
-        return self.known[index + 1] if index is not None and index + 1 < len(self.known) else None
+        return self.windows_of_length[index + 1] if index is not None and index + 1 < len(self.windows_of_length) else None
 
     def ranges(self, page: str = "") -> Iterator[RangeChoice]:
         """Yield the ranges with different windows: the default, the presets, and all."""
-        if len(self.known) < 2:
+        if len(self.windows_of_length) < 2:
             return
         place = replace(self.place, at="", until="")
-        length = self.known[-1].window.end - self.known[-1].window.start
-        span = self.known[-1].window.end - self.known[0].window.start
+        length = self.windows_of_length[-1].window.end - self.windows_of_length[-1].window.start
+        span = self.windows_of_length[-1].window.end - self.windows_of_length[0].window.start
         free, since = not self.place.until, self.place.since
         for days in PRESETS:
             if 2 * length <= days * _DAY < span:
                 yield RangeChoice(f"{days} days", place.address(page, since=f"-{days}d"), free and since == f"-{days}d")
-        if len(self.known) > SHOWN:
+        if len(self.windows_of_length) > SHOWN:
             words = f"{SHOWN} windows"
             yield RangeChoice(words, place.address(page, since=""), free and not since)
-        shows_all = free and (since == ALL or (not since and len(self.known) <= SHOWN))
+        shows_all = free and (since == ALL or (not since and len(self.windows_of_length) <= SHOWN))
         yield RangeChoice("all", place.address(page, since=ALL), shows_all)
 
     def slice_names(self) -> list[str]:
@@ -127,7 +127,7 @@ class Selection(Struct, frozen=True):
         """Performance of the baseline."""
         if self.chosen is None:
             return {}
-        evaluations = (self.chosen, *reversed(self.shown))
+        evaluations = (self.chosen, *reversed(self.shown_windows))
         return next((evaluation.reference for evaluation in evaluations if evaluation.reference), {})
 
     @property
@@ -135,7 +135,7 @@ class Selection(Struct, frozen=True):
         """Whether windows have closed after the selected one, so that the current verdict is not about it."""
         if self.chosen is None:
             return False
-        newest = next((evaluation for evaluation in reversed(self.known) if evaluation.closed), self.known[-1])
+        newest = next((evaluation for evaluation in reversed(self.windows_of_length) if evaluation.closed), self.windows_of_length[-1])
         return self.chosen.window.end < newest.window.end
 
     @property
@@ -162,7 +162,7 @@ class Selection(Struct, frozen=True):
         if self.chosen is None:
             return None
         start = self.chosen.window.start
-        return next(index for index, evaluation in enumerate(self.known) if evaluation.window.start == start)
+        return next(index for index, evaluation in enumerate(self.windows_of_length) if evaluation.window.start == start)
 
 
 _MOMENT = "\0"
@@ -185,17 +185,17 @@ def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
     if windows is None and window:
         raise no_window(model, window)
     if not windows:
-        return Selection(place=place, model=model, same=same, window=window, known=(), shown=(), chosen=None)
+        return Selection(place=place, model=model, versions=same, window=window, windows_of_length=(), shown_windows=(), chosen=None)
     index, instead = _chosen(windows, place, model.timezone)
     begin, end = _range(windows, index, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]
     return Selection(
         place=place,
         model=model,
-        same=same,
+        versions=same,
         window=window,
-        known=recorded,
-        shown=recorded[begin:end],
+        windows_of_length=recorded,
+        shown_windows=recorded[begin:end],
         chosen=recorded[index],
         instead=instead,
     )
@@ -280,10 +280,10 @@ def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
         "selection": selection,
         "place": selection.place,
         "model": model,
-        "same": selection.same,
+        "same": selection.versions,
         "window": selection.window,
         "chosen": selection.chosen,
-        "shown": selection.shown,
+        "shown": selection.shown_windows,
         "reference": selection.reference,
         "tab": tab,
         "now": now,
@@ -300,7 +300,7 @@ def about(selection: Selection) -> dict[str, Any]:
         "model": model.key.model,
         "version": model.key.version,
         "environment": model.key.environment,
-        "verdict": json_of(verdict_of(selection.same)),
+        "verdict": json_of(verdict_of(selection.versions)),
         "window": selection.window,
         "start": None if chosen is None else iso_time(chosen.window.start),
         "end": None if chosen is None else iso_time(chosen.window.end),

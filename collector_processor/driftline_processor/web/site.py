@@ -67,7 +67,7 @@ class Site(Struct, frozen=True, kw_only=True):
     def selection(self, request: Request) -> Selection:
         """Return the selection of the address of a model's page. Raises 404 or 400."""
         place = read_place(request)
-        return select(place, self.state.snapshot.named(place.model))
+        return select(place, self.state.snapshot.versions_of(place.model))
 
     def answer(self, request: Request, page: Page) -> Response:
         """Return a page in the requested format."""

@@ -47,7 +47,7 @@ class TimelineRow(Struct, frozen=True):
         values: Value per window; None if unknown.
         low: Lower ends of the intervals.
         high: Upper ends of the intervals.
-        beside: Reference values.
+        reference: Reference values.
         beside_title: Title of the reference values.
         baseline: The baseline's value.
         baseline_ends: The ends of its interval.
@@ -63,7 +63,7 @@ class TimelineRow(Struct, frozen=True):
     values: Values
     low: Values = field(default_factory=list)
     high: Values = field(default_factory=list)
-    beside: Values = field(default_factory=list)
+    reference: Values = field(default_factory=list)
     beside_title: str = ""
     baseline: float | None = None
     baseline_ends: tuple[float, float] | None = None
@@ -194,7 +194,7 @@ def performance_row(
         values=drawn_values,
         low=[None if value is None else finite(value.low) for value in values],
         high=[None if value is None else finite(value.high) for value in values],
-        beside=beside_values if has_beside else [],
+        reference=beside_values if has_beside else [],
         beside_title=("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
         baseline=_value(base),
         baseline_ends=None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
@@ -236,7 +236,7 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
                 "bars": row.bars,
                 "values": _rounded(row.values),
                 **({"low": _rounded(row.low), "high": _rounded(row.high)} if _any(row.low) else {}),
-                **({"beside": _rounded(row.beside)} if _any(row.beside) else {}),
+                **({"beside": _rounded(row.reference)} if _any(row.reference) else {}),
                 **({"baseline": _round(row.baseline)} if row.baseline is not None else {}),
                 **({"ends": _rounded(row.baseline_ends)} if row.baseline_ends else {}),
                 **({"limits": [[words, _round(value)] for words, value in row.limits]} if row.limits else {}),
@@ -258,7 +258,7 @@ class HistoryPart(Struct, frozen=True):
     end: int
     rows: int
     share: float
-    shown: bool
+    is_shown: bool
 
 
 def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Evaluation]) -> list[HistoryPart]:
@@ -325,7 +325,7 @@ def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:
     beside_rows = known_rows if any(known_rows) else []
     title = "with outcome" if beside_rows else ""
     return TimelineRow(
-        "traffic", "predictions", "per window", False, True, values, beside=beside_rows, beside_title=title
+        "traffic", "predictions", "per window", False, True, values, reference=beside_rows, beside_title=title
     )
 
 

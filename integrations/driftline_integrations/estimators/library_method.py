@@ -30,19 +30,19 @@ class RecordingPlan:
 
     Attributes:
         features: Returns the features from the call's arguments.
-        read: Returns the score and the predicted class, each ``ABSENT`` if missing, from the result and the call's
+        reader: Returns the score and the predicted class, each ``ABSENT`` if missing, from the result and the call's
             arguments. Without it, the recorder reads the result, or the output of ``result``, to which selectors apply.
     """
 
     recorder: Recorder
     features: Callable[..., Any]
-    read: Callable[..., tuple[Any, Any]] | None = None
+    reader: Callable[..., tuple[Any, Any]] | None = None
     result: Callable[..., Any] | None = None
 
     def answer(self, prediction: Prediction, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Read score and class from the result of a call; return the result to record."""
-        if self.read is not None:
-            score, predicted = self.read(result, *args, **kwargs)
+        if self.reader is not None:
+            score, predicted = self.reader(result, *args, **kwargs)
             if score is not ABSENT:
                 prediction.score = score
             if predicted is not ABSENT:

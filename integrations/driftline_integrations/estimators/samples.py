@@ -69,7 +69,7 @@ class Matrix(Batch):
         self.cost = 8 * rows * width
         self._names = names
         self._width = width
-        self._read = read
+        self._reader = read
 
     def names(self) -> tuple[str, ...] | None:
         """Return the given names."""
@@ -83,7 +83,7 @@ class Matrix(Batch):
         """Read the rows; no features if there are too many cells."""
         if not 0 < self.count * self._width <= MOST_CELLS:
             return {}
-        values = self._read()
+        values = self._reader()
         return {name: values[:, i] for i, name in enumerate(names) if is_feature(name)}
 
 

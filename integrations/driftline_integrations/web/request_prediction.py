@@ -57,7 +57,7 @@ class RequestPrediction(Opening):
         contents = self._make_contents()
         if contents is None:
             return self.prediction
-        if self.route.early and (self._body is not None or not self.route.reads_body):
+        if self.route.is_early and (self._body is not None or not self.route.reads_body):
             contents.read_request()
         return contents.prediction
 
@@ -74,7 +74,7 @@ class RequestPrediction(Opening):
         self._body = body
         if self.prediction is not None and (contents := self._make_contents()) is not None:
             contents.body = body
-            if self.route.early:
+            if self.route.is_early:
                 contents.read_request()
 
     def start_answer(self, status: int) -> None:
@@ -91,7 +91,7 @@ class RequestPrediction(Opening):
         contents = self._make_contents()
         if contents is None:
             return
-        if route.early:
+        if route.is_early:
             contents.read_request()
         prediction = contents.prediction
         success = 200 <= status < 300 or status >= 500 or prediction.inner is not None

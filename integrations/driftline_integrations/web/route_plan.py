@@ -99,7 +99,7 @@ class RoutePlan:
         ):
             self.id = None
         self.id_from_response = self.id is not None and self.id.kind == "response"
-        self.early = bool(route.id) and not self.id_from_response
+        self.is_early = bool(route.id) and not self.id_from_response
         """True if the request is read before its response, which contains the request's id."""
         self.slices = tuple(
             (name, parse_source(text, "slices", f"{key}.slices.{name}")) for name, text in route.slices.items()
@@ -108,7 +108,7 @@ class RoutePlan:
         self.reads_baggage = any(source.kind == "baggage" for source in self._sources())
         self.reads_body = any(source.kind == "body" for source in self._sources())
         self.reads_more = any(source.kind not in ("", "body", "response") for source in self._sources())
-        self.named_at_once = not self.early and not self.id_from_response
+        self.named_at_once = not self.is_early and not self.id_from_response
         self.digits = len(str(self.limit))
         score = parse_source(route.score, "score", f"{key}.score") if route.score else None
         predicted = parse_source(route.predicted, "predicted", f"{key}.predicted") if route.predicted else None

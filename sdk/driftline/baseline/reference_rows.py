@@ -130,10 +130,10 @@ class Sample:
     The seed is fixed: the same rows give the same sample.
 
     Attributes:
-        most: Maximum number of rows; None = no limit.
+        max_rows: Maximum number of rows; None = no limit.
     """
 
-    most: int | None = MOST_SAMPLED
+    max_rows: int | None = MOST_SAMPLED
     bytes: int = MOST_BYTES
     _random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(_SEED))
     _parts: list[tuple[F64, ReferenceRows]] = field(default_factory=list)
@@ -141,25 +141,25 @@ class Sample:
 
     def add(self, rows: ReferenceRows) -> None:
         """Add rows, of which some are drawn."""
-        if self.most is None:
+        if self.max_rows is None:
             self._parts.append((np.empty(0), rows))
             return
         # each row has a random number, and rows with the smallest numbers are kept: dropped rows cannot return
         random_numbers = self._random.random(rows.rows)
         chosen = np.flatnonzero(random_numbers < self._limit)
         self._parts.append((random_numbers[chosen], rows if len(chosen) == rows.rows else rows.take(chosen)))
-        if sum(part.rows for _, part in self._parts) > 2 * self.most or self._size() > self.bytes:
-            self._shrink(self.most)
-            while self.most > FEWEST_SAMPLED and self._size() > self.bytes:
-                self.most = max(FEWEST_SAMPLED, self.most // 2)
-                self._shrink(self.most)
+        if sum(part.rows for _, part in self._parts) > 2 * self.max_rows or self._size() > self.bytes:
+            self._shrink(self.max_rows)
+            while self.max_rows > FEWEST_SAMPLED and self._size() > self.bytes:
+                self.max_rows = max(FEWEST_SAMPLED, self.max_rows // 2)
+                self._shrink(self.max_rows)
 
     def rows(self) -> ReferenceRows:
         """Return the sample, in the order in which its rows were added. Raises ``ValueError`` if there are none."""
         if not any(part.rows for _, part in self._parts):
             raise ValueError("there are no rows; a baseline needs reference rows")
-        if self.most is not None:
-            self._shrink(self.most)
+        if self.max_rows is not None:
+            self._shrink(self.max_rows)
         return joined([part for _, part in self._parts])
 
     def _size(self) -> int:

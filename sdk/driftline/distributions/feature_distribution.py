@@ -77,14 +77,14 @@ class FrequentCategories:
 
     def __init__(self) -> None:
         self._waiting: Counter[str] = Counter()
-        self._named: set[str] = set()
+        self._categories: set[str] = set()
 
     def name(self, counts: dict[str, int]) -> Counter[str]:
         """Return the counts of the categories that may be named; other counts go to ``other`` or are kept back."""
         counts_by_name: Counter[str] = Counter()
         for category, n in counts.items():
-            if category not in self._named:
-                if len(self._named) == MOST_CATEGORIES or len(category) > LONGEST_CATEGORY:
+            if category not in self._categories:
+                if len(self._categories) == MOST_CATEGORIES or len(category) > LONGEST_CATEGORY:
                     counts_by_name[OTHER] += n
                     continue
                 if category not in self._waiting and len(self._waiting) == MOST_WAITING:
@@ -93,8 +93,8 @@ class FrequentCategories:
                 if self._waiting[category] < RARE:
                     continue
                 n = self._waiting.pop(category)
-                self._named.add(category)
-                if len(self._named) == MOST_CATEGORIES:
+                self._categories.add(category)
+                if len(self._categories) == MOST_CATEGORIES:
                     counts_by_name[OTHER] += self.give_up()
             counts_by_name[category] += n
         return +counts_by_name

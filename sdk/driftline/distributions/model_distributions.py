@@ -57,7 +57,7 @@ class ModelDistributions:
             name: FeatureDistribution(over) for name, over in bins.features.items()
         }
         self._bins = bins
-        self._most = limit
+        self._max_distributions = limit
         self._room = room
 
     def add(self, block: PredictionBatch) -> None:
@@ -71,7 +71,7 @@ class ModelDistributions:
         for name, values in block.features.items():
             feature = self.features.get(name)
             if feature is None:
-                if len(self.features) >= self._most or self._room.remaining <= 0:
+                if len(self.features) >= self._max_distributions or self._room.remaining <= 0:
                     self._tell(block, name)
                     continue
                 self._room.remaining -= 1
@@ -101,7 +101,7 @@ class ModelDistributions:
 
     def empty_copy(self, *, cumulative: bool) -> ModelDistributions:
         """Return an empty object that continues this one."""
-        new = ModelDistributions(self._bins, self._most, self._room)
+        new = ModelDistributions(self._bins, self._max_distributions, self._room)
         new.score = self.score.empty_copy(cumulative=cumulative)
         new.features = {name: feature.empty_copy(cumulative=cumulative) for name, feature in self.features.items()}
         return new

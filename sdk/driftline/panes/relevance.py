@@ -203,7 +203,7 @@ class _Places:
             number of relevant items up to it.
         rank: As ``row``.
         gain: As ``row``.
-        found: As ``row``.
+        rows_found: As ``row``.
         ideal_row: For each relevant item, including missed items, its position in the ideal order.
         ideal_rank: As ``ideal_row``.
         ideal_gain: As ``ideal_row``.
@@ -214,7 +214,7 @@ class _Places:
     row: NDArray[np.intp]
     rank: I64
     gain: F64
-    found: I64
+    rows_found: I64
     ideal_row: NDArray[np.intp]
     ideal_rank: I64
     ideal_gain: F64
@@ -228,7 +228,7 @@ class _Places:
             return np.bincount(row, values, minlength=m).astype(np.float64, copy=False)
 
         within, ideally = self.rank < cutoff, self.ideal_rank < cutoff
-        row, rank, is_found = self.row[within], self.rank[within], self.found[within]
+        row, rank, is_found = self.row[within], self.rank[within], self.rows_found[within]
         hits = summed(row)
         dcg = summed(row, self.gain[within] / np.log2(rank + 2.0))
         best = summed(self.ideal_row[ideally], self.ideal_gain[ideally] / np.log2(self.ideal_rank[ideally] + 2.0))
@@ -256,7 +256,7 @@ def _places(relevance: Relevance, ranked: NDArray[np.bool_]) -> _Places:
         row=inside,
         rank=rank,
         gain=gain,
-        found=_ordinal(inside) + 1,
+        rows_found=_ordinal(inside) + 1,
         ideal_row=index[order],
         ideal_rank=_ordinal(index[order]),
         ideal_gain=all_gains[order],

@@ -335,7 +335,7 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
             [tmp_path / "rows.parquet"],
             tmp_path / "m.json",
             tmp_path / "reviews.parquet",
-            settings=ModelSettings(performance=Performance(outcomes="sampled").asked),
+            settings=ModelSettings(performance=Performance(outcomes="sampled").settings),
         ),
         EvaluationOptions(time="time", id="id", window="4h"),
         said.append,

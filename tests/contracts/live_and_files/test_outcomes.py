@@ -328,7 +328,7 @@ def test_files_and_the_processor_agree_on_corrections_without_weight(
             [tmp_path / "rows.parquet"],
             tmp_path / "churn.json",
             tmp_path / "labels.parquet",
-            settings=ModelSettings(performance=performance.asked),
+            settings=ModelSettings(performance=performance.settings),
         ),
         EvaluationOptions(time="time", id="id", slices=("region",), window="1d"),
         lambda _: None,

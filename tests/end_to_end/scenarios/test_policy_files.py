@@ -55,9 +55,9 @@ def test_1_slack_and_email_are_told_once_of_accuracy_below_85_percent_and_once_w
             post.down = False
             begun = [("slack", "opened", "delivered"), ("email", "opened", "delivered")]
             (alert,) = there.wait_for("accuracy", *begun)
-            assert lacking(alert["found"], "70 %", "61.5 %", "77.6 %", "below", "85 %") == []
+            assert lacking(alert["finding"], "70 %", "61.5 %", "77.6 %", "below", "85 %") == []
             there.live("churn", days[9:], DAY, slices=["contract"])
-            there.wait_for("accuracy", *begun, ("slack", "over", "delivered"), ("email", "over", "delivered"))
+            there.wait_for("accuracy", *begun, ("slack", "resolved", "delivered"), ("email", "resolved", "delivered"))
     told = [attachment(one) for one in there.world.taken]
     titles = [
         "churn: accuracy has been below 85 % since 7 March 2026 (policy 'accuracy')",
@@ -107,7 +107,7 @@ def test_2_one_ticket_is_made_of_tastes_that_shift_and_it_is_done_when_they_are_
         (alert,) = there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"))
         assert (alert["since"], alert["fired"]) == ("2026-03-07T00:00:00Z", "2026-03-09T00:00:00Z")
         there.send("films", back, "ranking", baseline=reference)
-        there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"), ("jira/retrain", "over", "delivered"))
+        there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"), ("jira/retrain", "resolved", "delivered"))
     assert (jira.issues, [*jira.labels.values()]) == ({"REC-1": "Done"}, [[f"driftline-{alert['id']}", "retrain"]])
     (made,) = there.world.lost
     assert made.json["fields"]["summary"] == f"retrain films: {alert['found']}"
@@ -300,7 +300,7 @@ def test_12_a_fall_of_auc_in_late_outcomes_rolls_back_as_approved_and_late_outco
         there.wait_for(
             "auc-falls", ("slack", "opened", "delivered"), ("http/rollback", "opened", "delivered"), waiting[1]
         )
-        there.wait_for("outcomes-late", ("slack", "opened", "delivered"), ("slack", "over", "delivered"))
+        there.wait_for("outcomes-late", ("slack", "opened", "delivered"), ("slack", "resolved", "delivered"))
     assert (late["since"], alert["since"]) == ("2026-03-23T00:00:00Z", "2026-03-30T00:00:00Z")
     titles = [attachment(one)[0] for one in there.world.taken_by("hooks.slack.com")]
     fell = "credit: roc_auc has been below baseline - 0.05 since 30 March 2026 (policy 'auc-falls')"
@@ -348,7 +348,7 @@ def test_14_six_hours_of_a_lower_estimate_ask_once_for_a_retraining_before_any_c
         "model": "clicks",
         "version": "1",
         "since": "2026-03-02T06:00:00Z",
-        "found": alert["found"],
+        "finding": alert["finding"],
         "page": said["data"]["page"],
     }
     assert (said["id"], said["type"], said["subject"]) == (
@@ -434,7 +434,7 @@ def test_15_a_broken_agreement_calls_people_with_its_runbook_and_late_labels_are
     assert re.fullmatch(
         r"demographic parity difference of age_group is [\d.]+ % \([\d.]+ % to [\d.]+ %\), above 10 %: "
         r"selection rate [\d.]+ % of 60 or more and [\d.]+ % of below 60",
-        unequal["found"],
+        unequal["finding"],
     )
     told = dict(attachment(one) for one in there.world.taken_by("hooks.slack.com"))
     assert {title.partition(" since ")[0]: lines[-1] for title, lines in told.items()} == {

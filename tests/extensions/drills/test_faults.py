@@ -45,7 +45,7 @@ def test_nothing_before_its_time_is_broken(name: str) -> None:
     after = broken(name, sent, choose_feature(FAULTS[name], sent, ""))
     was, now = sent.take(sent.time < AT), after.take(after.time < AT)
     assert now.number.tolist() == was.number.tolist()
-    assert now.known.tolist() == was.known.tolist()
+    assert now.outcome_time.tolist() == was.outcome_time.tolist()
     for feature, column in was.features.items():
         assert np.array_equal(numbers_of(now.features[feature]), numbers_of(column), equal_nan=True)
     assert np.array_equal(unwrap(now.actual).codes, unwrap(was.actual).codes)  # type: ignore[arg-type]
@@ -132,7 +132,7 @@ def test_outcomes_of_a_regression_move_by_their_deviation() -> None:
 def test_outcomes_come_days_later() -> None:
     sent = traffic()
     after = broken("label-delay", sent, size=3)
-    assert set((after.known - sent.known)[sent.time >= AT].tolist()) == {3 * DAY}
+    assert set((after.outcome_time - sent.outcome_time)[sent.time >= AT].tolist()) == {3 * DAY}
 
 
 def test_rows_get_the_outcomes_of_others_and_none_is_lost() -> None:
@@ -159,7 +159,7 @@ def test_a_burst_lasts_a_day_and_repeats_a_few_rows() -> None:
     assert len(added) == 300
     assert added.time.min() >= AT
     assert added.time.max() < AT + DAY
-    assert not added.known.any()
+    assert not added.outcome_time.any()
     assert len(set(added.scores[:, 0].tolist())) <= 20  # type: ignore[index]
     assert (np.diff(after.time) >= 0).all()
 
@@ -209,13 +209,13 @@ def verdict(kind: ChangeKind, cause: Fact) -> Verdict:
     ],
 )
 def test_a_cause_is_named_by_its_kind_and_its_input(kind: ChangeKind, cause: Fact, named: bool) -> None:
-    assert FAULTS["feature-null"].named(verdict(kind, cause), (), ("age",)) is named
+    assert FAULTS["feature-null"].identifies(verdict(kind, cause), (), ("age",)) is named
 
 
 def test_late_outcomes_are_named_by_a_policy_that_asks_for_them() -> None:
     fault = FAULTS["label-delay"]
-    assert fault.named(None, ("coverage",), ())
-    assert not fault.named(None, ("accuracy",), ())
+    assert fault.identifies(None, ("coverage",), ())
+    assert not fault.identifies(None, ("accuracy",), ())
 
 
 def test_a_column_of_labels_alone_may_become_empty() -> None:
@@ -253,9 +253,9 @@ def test_outcomes_arrive_under_the_ids_of_their_predictions() -> None:
 
 def test_an_outcome_that_nobody_knows_does_not_travel() -> None:
     sent = traffic(days=1)
-    known = sent.known.copy()
+    known = sent.outcome_time.copy()
     known[:40] = 0
-    truth = [one for body in replace(sent, known=known).outcomes() for one in decode_logs(body, NOW).outcomes]
+    truth = [one for body in replace(sent, outcome_time=known).outcomes() for one in decode_logs(body, NOW).outcomes]
     assert sum(map(len, truth)) == 60
 
 

@@ -38,7 +38,7 @@ def test_couriers_of_a_shadow_note_messages_with_their_time_and_carry_none() -> 
     couriers = RecordingCouriers({}, lambda: 3 * DAY)
     message = Message("a-json", "a", "json", "opened", 2 * DAY, {})
     couriers.post([message])
-    assert couriers.told == [(3 * DAY, message, "")]
+    assert couriers.messages == [(3 * DAY, message, "")]
     (delivery,) = couriers.deliveries()
     assert (delivery.message, delivery.result, delivery.time) == ("a-json", "delivered", 3 * DAY)
     assert couriers.deliveries() == [], "each is returned once"

@@ -79,10 +79,10 @@ def rules_of(text: str, folder: Path, model: str) -> Expectations:
 @pytest.mark.parametrize("version", ["0.x", "1.x"])
 def test_a_suite_becomes_a_valid_configuration_that_says_the_same(version: str, tmp_path: Path) -> None:
     imported = read_suite(suite(version, CHECKS))
-    assert (imported.name, imported.left_out, imported.read) == ("orders", [], len(CHECKS))
+    assert (imported.name, imported.left_out, imported.check_count) == ("orders", [], len(CHECKS))
     rules = rules_of(to_yaml(imported, "orders", "suite.json"), tmp_path, "orders")
-    assert [rule.written for rule in rules.rows] == ["rows: [100, 10000]"]
-    assert {name: [rule.written for rule in own] for name, own in rules.features.items()} == {
+    assert [rule.text for rule in rules.rows] == ["rows: [100, 10000]"]
+    assert {name: [rule.text for rule in own] for name, own in rules.features.items()} == {
         "age": [
             "exists: true",
             "missing: <= 5%",
@@ -112,12 +112,12 @@ def test_every_named_expectation_is_tried() -> None:
 def test_what_cannot_be_read_is_named_with_its_line_and_the_reason(version: str) -> None:
     text = suite(version, [*CHECKS[:2], *((name, kwargs) for name, kwargs, _ in LEFT_OUT)])
     imported = read_suite(text)
-    assert imported.read == 2
+    assert imported.check_count == 2
     lines = text.splitlines()
     for left_out, (name, kwargs, why) in zip(imported.left_out, LEFT_OUT, strict=True):
         assert left_out.name.partition("(")[0] == name
         assert kwargs.get("column", "") in left_out.name
-        assert why in left_out.why
+        assert why in left_out.reason
         assert f'"{name}"' in lines[left_out.line - 1]
     assert len({left_out.line for left_out in imported.left_out}) == len(LEFT_OUT)
 
@@ -129,7 +129,7 @@ def test_two_ranges_of_one_column_are_one_and_what_contradicts_is_left_out() -> 
     ]
     imported = read_suite(suite("1.x", checks))
     assert imported.features == {"x": {"range": [2, 9]}}
-    assert [one.why for one in imported.left_out] == [
+    assert [one.reason for one in imported.left_out] == [
         "another check already expects range: [2, 9]; keep one of the two"
     ]
 
@@ -149,7 +149,7 @@ def test_what_is_no_suite_is_refused(text: str, why: str) -> None:
 def test_odd_expectations_never_stop_the_others() -> None:
     odd = '{"name": "x", "expectations": [3, {}, {"type": 7, "kwargs": null}, {"type": "expect_column_to_exist"}]}'
     imported = read_suite(odd)
-    assert imported.read == 0
+    assert imported.check_count == 0
     assert len(imported.left_out) == 4
 
 

@@ -68,8 +68,8 @@ def test_checks_become_a_valid_configuration_that_says_the_same(tmp_path: Path) 
     assert (imported.name, imported.left_out) == ("orders", [])
     (tmp_path / "driftline.yaml").write_text(to_yaml(imported, "orders", "checks.yml"))
     rules = load(tmp_path / "driftline.yaml").models["orders"].expectations
-    assert [rule.written for rule in rules.rows] == ["rows: [100, 500000]", "freshness: 1d"]
-    assert {name: [rule.written for rule in own] for name, own in rules.features.items()} == {
+    assert [rule.text for rule in rules.rows] == ["rows: [100, 500000]", "freshness: 1d"]
+    assert {name: [rule.text for rule in own] for name, own in rules.features.items()} == {
         "birthday": ["missing: <= 0%"],
         "phone": ["missing: < 5%"],
         "city": ["missing: <= 10%"],
@@ -93,10 +93,10 @@ def test_every_named_metric_is_tried() -> None:
 @pytest.mark.parametrize(("check", "why"), LEFT_OUT)
 def test_what_cannot_be_read_is_named_with_its_line_and_the_reason(check: str, why: str) -> None:
     imported = read_checks(f"checks for orders:\n  - missing_count(id) = 0\n  - {check}\n")
-    assert imported.read == 1
+    assert imported.check_count == 1
     [left_out] = imported.left_out
     assert (left_out.line, left_out.name) == (3, check.split("\n")[0].removesuffix(":"))
-    assert why in left_out.why
+    assert why in left_out.reason
 
 
 def test_checks_of_other_datasets_and_parts_are_not_taken_for_all_rows() -> None:

@@ -70,7 +70,7 @@ def test_who_takes_an_alert_on_keeps_it_until_somebody_takes_it_over(tmp_path: P
 def test_a_silenced_alert_says_until_when() -> None:
     alert = {
         **{"id": "4c1f0a92be77d310", "open": True, "severity": "critical", "model": "late", "environment": ""},
-        **{"policy": "health", "since": "2026-11-04T00:00:00.5Z", "until": None, "found": "It is wrong."},
+        **{"policy": "health", "since": "2026-11-04T00:00:00.5Z", "until": None, "finding": "It is wrong."},
         **{"acknowledged": None, "messages": [], "escalated_to": [], "silenced": "2026-12-27T00:00:00Z"},
     }
     assert alert_lines(alert) == [

@@ -60,7 +60,7 @@ def test_rows_of_files_are_replayed(run: Run, files: Path, file: Path) -> None:
     assert [fired["untold"] for fired in regions["firings"]] == ["silence holidays"]
     assert (regions["firings"][0]["held"], regions["firings"][0]["actions"]) == ([], [])  # nothing follows from it
     assert regions["firings"][0]["fired"] == "2026-02-03T00:00:00Z"
-    assert "region" in regions["firings"][0]["found"]
+    assert "region" in regions["firings"][0]["finding"]
     assert never["firings"] == []
     assert never["false_alarms"]["sentence"].startswith("cannot be estimated: outcomes confirm no window")
     assert "has no effect for files" not in result.stderr
@@ -94,7 +94,7 @@ channels:
   night: {url: "json://127.0.0.1:9/", quiet: {from: "22:00", to: "07:00"}}
 actions:
   http/asked: {url: "https://127.0.0.1:9/", approval: true}
-  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, over], rate_limit: 3 per 1d}
+  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, resolved], rate_limit: 3 per 1d}
 policies:
   health: {enabled: false}
   low: {when: accuracy < 70 %, actions: [http/asked, http/dry]}

@@ -157,7 +157,7 @@ def test_actions_are_read_by_their_type(tmp_path: Path) -> None:
     path = tmp_path / "driftline.yaml"
     path.write_text(f"actions: {{jira/payments: {{{JIRA}, rate_limit: 3 per 1d}}}}\n")
     read = load(path).actions["jira/payments"]
-    assert (type(read).__name__, read.on) == ("Jira", ("opened", "worse", "over"))
+    assert (type(read).__name__, read.on) == ("Jira", ("opened", "worse", "resolved"))
     assert read.rate_limit == parse_rate("3 per 24h")
     assert parse_rate("3 per 24h").within == timedelta(days=1)
     assert "secret-7" not in repr(read)

@@ -94,8 +94,8 @@ def test_what_is_urgent_leaves_in_quiet_hours(state: str, severity: str, tier: i
 
 def test_a_pager_is_acknowledged_and_resolved_at_night() -> None:
     keys, night = channel(url="pagerduty://key", quiet={"from": "22:00", "to": "07:00"}), moment("2026-11-04T23:00")
-    held = {kind: keys.held_until(night, kind, "", "", None) is not None for kind in ("opened", "acknowledged", "over")}
-    assert held == {"opened": True, "acknowledged": False, "over": False}
+    held = {kind: keys.held_until(night, kind, "", "", None) is not None for kind in ("opened", "acknowledged", "resolved")}
+    assert held == {"opened": True, "acknowledged": False, "resolved": False}
 
 
 def test_only_models_of_the_tiers_are_in_a_digest() -> None:

@@ -287,7 +287,7 @@ def test_how_far_a_backfill_is_comes_with_the_time_that_is_left() -> None:
         assert len(take(waiting, 20, now)) == 20
         waiting.publish(now)
     assert lacking(backfill_sentence(waiting.backfill), "800 of 5,000", "7 min") == []
-    assert waiting.backfill.long(now)
+    assert waiting.backfill.is_long(now)
     take(waiting, 10_000, now)
     waiting.publish(now)
     assert waiting.backfill == Backfill()

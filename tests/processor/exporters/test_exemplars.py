@@ -91,11 +91,11 @@ def test_the_worst_since_the_last_export_are_taken_once_and_the_scrape_page_show
     assert [one.trace_id[0] for one in taken] == [39, 38, 37, 36, 35]
     assert len(taken) == MOST
     assert worst.take() == {}
-    assert [one.trace_id[0] for one in worst.shown()[COUNTED]] == [39]
+    assert [one.trace_id[0] for one in worst.exemplars()[COUNTED]] == [39]
     clock.now += SHOWN + 1
-    assert worst.shown() == {}
+    assert worst.exemplars() == {}
     worst(joined([0.6], ["0"], ["1"]))
-    assert [one.trace_id[0] for one in worst.shown()[COUNTED]] == [0]
+    assert [one.trace_id[0] for one in worst.exemplars()[COUNTED]] == [0]
 
 
 @pytest.mark.parametrize("temporality", get_args(Temporality))

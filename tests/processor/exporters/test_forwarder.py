@@ -85,7 +85,7 @@ def test_sent_accepted_and_failed_balance(
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED_REQUESTS) == len(failed)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT_REQUESTS) == len(peer.accepted)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED_REQUESTS) == 0
-    assert kept.reader.behind == 0
+    assert kept.reader.unread_bytes == 0
 
 
 @PEERS
@@ -111,7 +111,7 @@ def test_after_silence_a_request_goes_at_once_and_small_ones_behind_it_are_gathe
         forwarding = destination(kept, name, peer, Counters())
         forwarding.start()
         kept.offer("traces", trace("first"), {})
-        wait_until(lambda: kept.reader.behind == 0)
+        wait_until(lambda: kept.reader.unread_bytes == 0)
         for i in range(3):
             kept.offer("traces", trace(f"span-{i}"), {})
         forwarding.stop(60)  # waits no longer
@@ -353,7 +353,7 @@ def test_what_is_put_off_is_said_once(kept: KeptRequests, caplog: pytest.LogCapt
         kept.offer("traces", trace(name), {})
     forwarding.start()
     for _ in range(6000):
-        if kept.reader.behind == 0:
+        if kept.reader.unread_bytes == 0:
             break
         threading.Event().wait(0.01)
     forwarding.stop(60)
@@ -391,7 +391,7 @@ def test_a_dead_destination_keeps_its_requests_and_delays_no_end(tmp_path: Path)
 
 def forward(forwarder: Forwarder, log: RequestLog, body: bytes) -> None:
     """Keep what the forwarder wants of a request, as the way in does."""
-    if (wanted := forwarder.wanted("traces", body)).body:
+    if (wanted := forwarder.passage("traces", body)).body:
         log.append(Entry("traces", wanted.body, 0, readers=FOR_DESTINATIONS)).result(60)
         forwarder.passed(wanted)
 

@@ -52,7 +52,7 @@ def test_a_decision_is_compared_with_no_other(store: Store, monkeypatch: pytest.
     monkeypatch.setattr(Decision, "__eq__", equals)
     for now in range(4):
         kept.record("churn", "", "retraining", "ann", "because", now)
-    assert (len(kept.known), compared) == (4, [])
+    assert (len(kept.decisions), compared) == (4, [])
 
 
 def test_the_oldest_go_where_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +71,6 @@ def test_who_forgets_a_model_forgets_what_was_decided_about_it(store: Store) -> 
         kept.record(model, version, "retraining", "ann", "why", 1)
     connection = store.connect(lasting=True)
     forget_model(connection, ErasureOrder("churn", "model", ("7",)))
-    assert [(one.model, one.version) for one in opened(store).known] == [("churn", ""), ("fraud", "")]
+    assert [(one.model, one.version) for one in opened(store).decisions] == [("churn", ""), ("fraud", "")]
     forget_model(connection, ErasureOrder("churn", "model"))
-    assert [one.model for one in opened(store).known] == ["fraud"]
+    assert [one.model for one in opened(store).decisions] == ["fraud"]

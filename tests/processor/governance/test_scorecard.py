@@ -203,7 +203,7 @@ class TestBaseline:
             ({"until": JULY - 10 * DAY}, "kept"),
             ({"until": JULY - 500 * DAY}, "watch"),
             ({}, "inconclusive"),
-            ({"until": JULY, "own": False, "other_version": "<7>"}, "watch"),
+            ({"until": JULY, "is_own": False, "other_version": "<7>"}, "watch"),
             ({"learned": 10, "needed": 1000}, "inconclusive"),
         ],
     )

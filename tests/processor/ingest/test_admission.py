@@ -89,7 +89,7 @@ class ForTenants:
 
     headers = frozenset(["tenant"])
 
-    def wanted(self, signal: Signal, body: bytes) -> Passage:
+    def passage(self, signal: Signal, body: bytes) -> Passage:
         del signal
         return Passage(body)
 
@@ -118,7 +118,7 @@ class ForPart:
     def __init__(self) -> None:
         self.remembered: list[Passage] = []
 
-    def wanted(self, signal: Signal, body: bytes) -> Passage:
+    def passage(self, signal: Signal, body: bytes) -> Passage:
         del signal, body
         return Passage(logs([], "part"))
 

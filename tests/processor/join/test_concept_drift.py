@@ -75,7 +75,7 @@ def test_errors_that_become_more_are_found_and_logged(
     assert (found.state, found.outcomes) == ("drift", N)
     [change] = found.changes
     assert found.since == change.since == NOON + 600 * SECOND
-    assert NOON + HOUR + 600 * SECOND < change.found < NOON + HOUR + 700 * SECOND
+    assert NOON + HOUR + 600 * SECOND < change.detected_at < NOON + HOUR + 700 * SECOND
     assert found.before == WRONG[:600].mean()
     assert found.after == WRONG[600:].mean()
     [said] = caplog.messages

@@ -119,7 +119,7 @@ def test_a_file_of_outcomes_says_the_same_as_the_live_join(
         assert found.actual is not None
         assert weight is not None
         assert found.value is not None
-        genders = class_texts(found.told.get("gender"), len(mine))
+        genders = class_texts(found.outcome_slices.get("gender"), len(mine))
         actual = np.full(len(mine), NAN) if found.actual.numbers is None else found.actual.numbers
         for row, key in enumerate(mine):
             one = expected.get(key)

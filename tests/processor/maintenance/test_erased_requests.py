@@ -27,7 +27,7 @@ class Everything:
 
     headers = frozenset[str]()
 
-    def wanted(self, signal: Signal, body: bytes) -> Passage:
+    def passage(self, signal: Signal, body: bytes) -> Passage:
         del signal
         return Passage(body)
 

@@ -330,7 +330,7 @@ def test_no_reference_in_memory_tells_a_deleted_value_of_a_slice_apart(open_stat
         clock.now = NOON + hour * HOUR + 30 * MINUTE
         send_region(state, hour, 12 if hour < 25 else 0)
         state.state.settle()
-    references = state.state.parts.evaluator._readers.past._kept
+    references = state.state.parts.evaluator._readers.past._references
     assert sum(MARK in repr(one) for one in references.values()) > 10
     state.state.erase(ErasureOrder("churn", "subject", ("gone",)))
     assert [MARK in repr(one) for one in references.values()] == []

@@ -47,7 +47,7 @@ def report(week: pd.DataFrame, reference: pd.DataFrame) -> driftline.EvaluationR
 def test_the_verdict_comes_first_then_what_to_do(report: driftline.EvaluationReport) -> None:
     texts = read(html_of(report)).texts
     verdict = report.verdict
-    assert texts[:3] == [keep_units(said) for said in (verdict.sentence, verdict.next, verdict.sure)]
+    assert texts[:3] == [keep_units(said) for said in (verdict.sentence, verdict.next, verdict.certainty)]
     assert texts[3].startswith("churn · 2 February 2026")
 
 

@@ -22,7 +22,7 @@ from tests.support.verdict_windows import column, right, window, wrong
         "UPDATE alerts SET severity = 'grave'",
         "UPDATE alerts SET severity = NULL",
         "UPDATE alerts SET state = 'broken'",
-        "UPDATE alerts SET said = 'broken'",
+        "UPDATE alerts SET notified_state = 'broken'",
         "UPDATE messages SET facts = '[]'",
         "UPDATE messages SET facts = '{'",
         "UPDATE messages SET kind = 'shouted'",
@@ -92,10 +92,10 @@ def reads_of_looks(folder: Path, years: int) -> int:
         alerts, messages, deliveries = [], [], []
         for week in range(1, 52 * years):
             time = known.fired - week * 7 * DAY
-            alerts.append(replace(known, id=f"{week}", since=time, fired=time, until=time, seen=time, over=time))
-            messages += [Message(f"{week}-{one}", f"{week}", "team", one, time, {}) for one in ("opened", "over")]
+            alerts.append(replace(known, id=f"{week}", since=time, fired=time, until=time, first_seen=time, resolved=time))
+            messages += [Message(f"{week}-{one}", f"{week}", "team", one, time, {}) for one in ("opened", "resolved")]
             messages.append(Message(f"{week}-digest", f"{week}-digest", "digest", "digest", time, {}))
-        deliveries = [Delivery(one.id, one.made, "delivered", reference="1") for one in messages]
+        deliveries = [Delivery(one.id, one.created, "delivered", reference="1") for one in messages]
         watch.alerts.write(alerts, messages, deliveries)
         watch.look_at("2013-07-05T09:00", late, other)
         store = watch.alerts

@@ -184,7 +184,7 @@ def test_one_message_of_the_night_leaves_as_it_is(tmp_path: Path) -> None:
         watch.look_at("2013-07-02T00:01", right_until(1))
         watch.look_at("2013-07-04T00:01", wrong_from(1, 3))
         (message,) = watch.look_at("2013-07-04T07:00", wrong_from(1, 3))
-    assert (message.kind, message.held) == ("opened", None)
+    assert (message.kind, message.held_until) == ("opened", None)
     assert headline(message) == "opened late degraded 2013-07-02"
     with watched(tmp_path, **quiet()) as again:
         assert [one.id for one in again.alerts.waiting] == [message.id]
@@ -199,7 +199,7 @@ def test_what_is_urgent_leaves_at_night(tmp_path: Path) -> None:
         assert headlines(watch.look_at("2013-07-04T07:00", *both)) == ["opened other degraded 2013-07-02"]
 
 
-@pytest.mark.parametrize("ended", ["over", "acknowledged"])
+@pytest.mark.parametrize("ended", ["resolved", "acknowledged"])
 def test_a_pager_is_not_woken_in_the_morning_by_what_needs_nobody(tmp_path: Path, ended: str) -> None:
     keys = quiet("pagerduty://key")
     with watched(tmp_path, **keys) as watch:
@@ -208,10 +208,10 @@ def test_a_pager_is_not_woken_in_the_morning_by_what_needs_nobody(tmp_path: Path
         late = next(one for one in watch.alerts.alerts.values() if one.model == "late")
         if ended == "acknowledged":
             acknowledge(watch.alerts, watch.channels, late.id, "ann", "", watch.clock.now)
-        shown = over(1, 5) if ended == "over" else wrong_from(1, 4)
+        shown = over(1, 5) if ended == "resolved" else wrong_from(1, 4)
         at_night = watch.look_at("2013-07-04T01:00", shown, wrong_from(1, 4, "other"))
         (message,) = watch.look_at("2013-07-04T07:00", shown, wrong_from(1, 4, "other"))
-    assert [one.kind for one in at_night] == (["over"] if ended == "over" else [])
+    assert [one.kind for one in at_night] == (["resolved"] if ended == "resolved" else [])
     assert (message.kind, message.facts["model"]) == ("opened", "other")
 
 
@@ -233,7 +233,7 @@ def test_a_channel_that_is_gone_gives_what_it_held_to_the_couriers_at_the_start(
         watch.look_at("2013-07-04T00:01", wrong_from(1, 3))
     with watched(tmp_path, notify="json://127.0.0.1:1/") as again:
         (message,) = again.resume()
-        assert (message.channel, message.held) == ("team", None)
+        assert (message.channel, message.held_until) == ("team", None)
     with watched(tmp_path, notify="json://127.0.0.1:1/") as third:
         assert third.resume() == [message]  # until it is noted that it was given up
 
@@ -247,7 +247,7 @@ def test_a_pager_that_may_have_been_resolved_is_not_triggered_again_after_a_rest
         assert len(watch.alerts.waiting) == 4
     with watched(tmp_path, **keys) as again:
         waiting = again.resume()
-    assert [(one.channel, one.kind) for one in waiting] == [("team", "opened"), ("pager", "over"), ("team", "over")]
+    assert [(one.channel, one.kind) for one in waiting] == [("team", "opened"), ("pager", "resolved"), ("team", "resolved")]
 
 
 class Telling:

@@ -9,7 +9,7 @@ import pytest
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
-from driftline_processor.policy.told import alert_histories, alert_json
+from driftline_processor.policy.alert_history import alert_histories, alert_json
 
 from tests.support.policy_watch import Watched, headline, model, watched
 from tests.support.verdict_windows import right, wrong
@@ -48,7 +48,7 @@ def test_the_next_channel_is_told_once_where_nobody_takes_it_on_in_time(tmp_path
         assert watch.look_at("2013-07-04T10:30", WRONG) == []
         (message,) = watch.look_at("2013-07-04T10:31", WRONG)
         assert watch.look_at("2013-07-04T12:00", WRONG) == []
-        assert told(watch.look_at("2013-07-05T10:00", OVER)) == [("team", "over"), ("oncall", "over")]
+        assert told(watch.look_at("2013-07-05T10:00", OVER)) == [("team", "resolved"), ("oncall", "resolved")]
     assert told([message]) == [("oncall", "escalated")]
     assert headline(message) == "escalated late degraded 2013-07-02"
     first_line = message.facts["text"].split("\n")[0]
@@ -56,7 +56,7 @@ def test_the_next_channel_is_told_once_where_nobody_takes_it_on_in_time(tmp_path
     assert "4 July 2013, 10:01" in first_line
 
 
-@pytest.mark.parametrize("until", ["acknowledged", "over"])
+@pytest.mark.parametrize("until", ["acknowledged", "resolved"])
 def test_an_acknowledgement_stops_it_unless_only_the_end_does(tmp_path: Path, until: str) -> None:
     with watched(tmp_path, **escalating(until=until)) as watch:
         begun(watch)
@@ -69,7 +69,7 @@ def test_an_acknowledgement_stops_it_unless_only_the_end_does(tmp_path: Path, un
 def test_the_end_of_the_alert_stops_it(tmp_path: Path) -> None:
     with watched(tmp_path, **escalating()) as watch:
         begun(watch)
-        assert told(watch.look_at("2013-07-04T10:20", OVER)) == [("team", "over")]
+        assert told(watch.look_at("2013-07-04T10:20", OVER)) == [("team", "resolved")]
         assert watch.look_at("2013-07-04T11:00", OVER) == []
 
 

@@ -47,13 +47,13 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
     )
     (checked,) = found["windows"]
     assert (checked["end"], checked["holds"], checked["outcome"]) == ("2013-07-02T00:00:00Z", False, "does not fire")
-    assert [(one["condition"], one["holds"], one["found"], one["measured"]) for one in checked["parts"]] == [
+    assert [(one["condition"], one["holds"], one["finding"], one["measured"]) for one in checked["parts"]] == [
         ("features drift", True, "temp drifts", ANY),
         ("accuracy < 0.95 * baseline", False, ANY, None),
     ]
     features, accuracy = checked["parts"]
     assert [part for part in ("temp", "ks 0.9", "p 1e-09", "large") if part not in features["measured"]] == []
-    assert [part for part in ("79 %", "76 %", "baseline") if part not in accuracy["found"]] == []
+    assert [part for part in ("79 %", "76 %", "baseline") if part not in accuracy["finding"]] == []
 
 
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:

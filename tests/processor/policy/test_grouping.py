@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.told import alert_histories
+from driftline_processor.policy.alert_history import alert_histories
 
 from tests.support.policy_watch import DAY, JULY, Watched, headline, model, silence, watched
 from tests.support.verdict_windows import column, known, right, value, window, wrong
@@ -64,7 +64,7 @@ def test_what_is_graver_than_all_that_lasts_begins_a_thread_of_its_own(tmp_path:
         for day in range(1, len(days) + 1):
             watch.look(model(days[:day]))
     told = [(one.kind, [part["policy"] for part in one.facts["alerts"]]) for one in watch.sent]
-    assert told == [("opened", ["few"]), ("opened", ["low"]), ("over", ["low"]), ("over", ["few"])]
+    assert told == [("opened", ["few"]), ("opened", ["low"]), ("resolved", ["low"]), ("resolved", ["few"])]
     few, low, _, _ = watch.sent
     assert low.alert != few.alert
     assert [one.alert for one in watch.sent[2:]] == [low.alert, few.alert]
@@ -92,7 +92,7 @@ def test_that_the_gravest_is_over_is_told_and_the_thread_goes_on(tmp_path: Path)
     assert [(one.kind, [part["policy"] for part in one.facts["alerts"]]) for one in watch.sent] == [
         ("opened", ["low", "few"]),
         ("eased", ["low"]),
-        ("over", ["few"]),
+        ("resolved", ["few"]),
     ]
     assert len({one.alert for one in watch.sent}) == 1
     assert headline(watch.sent[1]) == "eased late low 2013-07-02 2013-07-03"
@@ -107,7 +107,7 @@ def test_what_ends_while_something_as_grave_lasts_is_said_at_the_end(tmp_path: P
         assert over(policies, watch) == {"low": True, "few": True}
     assert [(one.kind, [part["policy"] for part in one.facts["alerts"]]) for one in watch.sent] == [
         ("opened", ["few", "low"]),
-        ("over", ["few", "low"]),
+        ("resolved", ["few", "low"]),
     ]
 
 
@@ -117,7 +117,7 @@ def test_what_begins_anew_joins_the_thread_again_and_its_ends_are_no_news(tmp_pa
     with watched(tmp_path, policies=policies) as watch:
         for day in range(1, len(days) + 1):
             watch.look(model(days[:day]))
-    assert [one.kind for one in watch.sent] == ["opened", *["joined"] * 3, "over"]
+    assert [one.kind for one in watch.sent] == ["opened", *["joined"] * 3, "resolved"]
 
 
 def test_a_policy_may_keep_to_itself(tmp_path: Path) -> None:
@@ -129,8 +129,8 @@ def test_a_policy_may_keep_to_itself(tmp_path: Path) -> None:
     assert sorted((one.kind, one.facts["policy"]) for one in watch.sent) == [
         ("opened", "few"),
         ("opened", "low"),
-        ("over", "few"),
-        ("over", "low"),
+        ("resolved", "few"),
+        ("resolved", "low"),
     ]
     assert len({one.alert for one in watch.sent}) == 2
 
@@ -143,12 +143,12 @@ def test_each_channel_hears_of_its_own_policies_alone(tmp_path: Path) -> None:
         for day in range(1, len(days) + 1):
             watch.look(model(days[:day]))
     told = {name: [one for one in watch.sent if one.channel == name] for name in channels}
-    assert [(one.kind, one.facts["policy"]) for one in told["one"]] == [("opened", "low"), ("over", "low")]
+    assert [(one.kind, one.facts["policy"]) for one in told["one"]] == [("opened", "low"), ("resolved", "low")]
     assert [(one.kind, one.facts["policy"]) for one in told["two"]] == [
         ("opened", "few"),
         ("opened", "low"),
-        ("over", "low"),
-        ("over", "few"),
+        ("resolved", "low"),
+        ("resolved", "few"),
     ]
     assert len({one.id for one in watch.sent}) == 6
 
@@ -194,7 +194,7 @@ def test_a_hundred_policies_are_one_message_and_each_alert_knows_it(tmp_path: Pa
             histories = alert_histories(again.alerts)
             assert len(histories) == 100
             assert {tuple(one.message.id for one in history.sent) for history in histories} == {(message.id, end.id)}
-    assert (end.kind, end.alert, len(end.facts["alerts"])) == ("over", message.alert, 100)
+    assert (end.kind, end.alert, len(end.facts["alerts"])) == ("resolved", message.alert, 100)
 
 
 def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: P
         watch.look(model(cleared))
         watch.look(model(cleared, watermark=right(2).window.end + 2 * HOUR))
         watch.look(model([*cleared, right(3)], watermark=right(3).window.end + DAY))
-    assert [(one.kind, len(one.facts["alerts"])) for one in watch.sent] == [("opened", 3), ("over", 3)]
+    assert [(one.kind, len(one.facts["alerts"])) for one in watch.sent] == [("opened", 3), ("resolved", 3)]
 
 
 def at_risk(**more: Any) -> list[Any]:
@@ -227,7 +227,7 @@ def test_a_rise_in_severity_begins_an_incident_and_all_of_them_end_with_the_thre
     with watched(tmp_path) as third:
         (end,) = third.look(model([right(0), right(1), wrong(2), wrong(3), right(4), right(5)]))
     (first, *_) = third.alerts.of_thread(worse.alert)
-    assert [(one.kind, one.incident) for one in (first, worse, end)] == [("opened", 1), ("worse", 2), ("over", 2)]
+    assert [(one.kind, one.incident) for one in (first, worse, end)] == [("opened", 1), ("worse", 2), ("resolved", 2)]
     assert [one.id for one in (first, worse, end)] == [f"{worse.alert}-{number}-json" for number in (1, 2, 3)]
 
 

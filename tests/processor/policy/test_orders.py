@@ -10,7 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.orders import LAPSED
-from driftline_processor.policy.told import alert_histories, alert_json
+from driftline_processor.policy.alert_history import alert_histories, alert_json
 from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
@@ -54,14 +54,14 @@ def test_an_alert_is_acted_upon_once_when_it_opens_and_a_restart_repeats_nothing
         watch.look(model(WRONG))
         (alert,) = watch.alerts.alerts.values()
         assert ids(watch) == ["http/rollback"]
-        assert alert.told is not None
+        assert alert.notified is not None
     with watched(tmp_path, **keys) as again:
         assert [one.id for one in again.alerts.waiting] == [f"{alert.id}-http/rollback"]
         assert again.look(model(RIGHT)) == []
 
 
 def test_an_action_follows_its_alert_to_the_end_and_where_it_begins_again(tmp_path: Path) -> None:
-    with watched(tmp_path, **acting(jira_pay=JIRA, http_undo={**HTTP, "on": "over"})) as watch:
+    with watched(tmp_path, **acting(jira_pay=JIRA, http_undo={**HTTP, "on": "resolved"})) as watch:
         watch.look(model([right(0)]))
         watch.look(model(WRONG))
         watch.look(model(RIGHT))
@@ -117,11 +117,11 @@ def test_an_action_waits_for_its_approval_also_over_a_restart(tmp_path: Path) ->
         assert given is not None
         assert (given.by, given.why, given.time) == ("ann", "the feed is fine", 7)
         assert message is not None
-        assert (message.id, message.made) == (f"{alert}-http/rollback", 7)
+        assert (message.id, message.created) == (f"{alert}-http/rollback", 7)
         second, none = again.alerts.approve(alert, "http/rollback", "bob", "me too", 8)
         assert (second, none) == (given, None)
     with watched(tmp_path, **keys) as third:
-        assert [(one.id, one.made) for one in third.alerts.waiting] == [(message.id, 7)]
+        assert [(one.id, one.created) for one in third.alerts.waiting] == [(message.id, 7)]
         (history,) = alert_histories(third.alerts)
         (said,) = alert_json(history)["messages"]
         assert said["approved"] == {"time": "1970-01-01T00:00:00.000000007Z", "by": "ann", "why": "the feed is fine"}
@@ -267,14 +267,14 @@ def test_a_later_policy_joins_the_ticket_and_starts_no_second_run(tmp_path: Path
 def test_an_end_within_an_incident_that_lasts_is_said_with_its_end(tmp_path: Path) -> None:
     with watched(tmp_path, **both(jira_pay=JIRA)) as watch:
         live(watch, SEVERAL[:5])
-        assert of_policies(watch) == [("opened", ["few"]), ("joined", ["low"]), ("over", ["low", "few"])]
+        assert of_policies(watch) == [("opened", ["few"]), ("joined", ["low"]), ("resolved", ["low", "few"])]
         assert headline(watch.sent[1]) == "joined late low 2013-07-03"
 
 
 def test_a_policy_out_of_the_group_has_orders_of_its_own(tmp_path: Path) -> None:
     with watched(tmp_path, **both({"group": False}, jira_pay=JIRA)) as watch:
         live(watch, SEVERAL[:5])
-        assert of_policies(watch) == [("opened", ["few"]), ("opened", ["low"]), ("over", ["few"]), ("over", ["low"])]
+        assert of_policies(watch) == [("opened", ["few"]), ("opened", ["low"]), ("resolved", ["few"]), ("resolved", ["low"])]
         assert len({one.alert for one in watch.sent}) == 2
 
 
@@ -319,11 +319,11 @@ def test_an_approval_lapses_with_the_last_alert(tmp_path: Path) -> None:
 
 
 def test_an_action_for_the_end_alone_waits_for_the_last_alert(tmp_path: Path) -> None:
-    with watched(tmp_path, **both(http_undo={**HTTP, "on": "over"})) as watch:
+    with watched(tmp_path, **both(http_undo={**HTTP, "on": "resolved"})) as watch:
         live(watch, SEVERAL[:4])
         assert watch.sent == []
         live(watch, SEVERAL[:5], 5)
-        assert of_policies(watch) == [("over", ["low"])]
+        assert of_policies(watch) == [("resolved", ["low"])]
 
 
 def test_a_limit_counts_incidents_and_neither_what_joins_nor_what_follows(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_orders_of_a_store_that_gave_each_alert_its_own_are_not_repeated(tmp_pat
     with watched(tmp_path, **both()) as watch:
         live(watch, SEVERAL[:3])
         alerts = [one.id for one in sorted(watch.alerts.open, key=lambda one: one.fired)]
-        watch.alerts.write([replace(one, told=JULY) for one in watch.alerts.open])
+        watch.alerts.write([replace(one, notified=JULY) for one in watch.alerts.open])
         orders = [Message(f"{id}-{name}", id, name, "opened", 7, {}) for id in alerts for name in keys["actions"]]
         watch.alerts.write((), orders, [Delivery(one.id, 8, "delivered") for one in orders])
     with watched(tmp_path, **keys) as again:
@@ -360,4 +360,4 @@ def test_orders_of_a_store_that_gave_each_alert_its_own_are_not_repeated(tmp_pat
         live(again, SEVERAL[:5], 4)
         few, low = alerts
         assert [one.id for one in again.sent] == [f"{few}-jira/pay-over", f"{low}-jira/pay-over"]
-        assert of_policies(again) == [("over", ["few"]), ("over", ["low"])]
+        assert of_policies(again) == [("resolved", ["few"]), ("resolved", ["low"])]

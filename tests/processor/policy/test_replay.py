@@ -40,7 +40,7 @@ def test_the_default_policy_and_those_that_are_written_are_replayed() -> None:
             "since": "2013-07-06T00:00:00Z",
             "until": None,
             "state": None,
-            "found": "accuracy is 60 %, below 70 %",
+            "finding": "accuracy is 60 %, below 70 %",
             "held_back_by": [],
         }
     ]

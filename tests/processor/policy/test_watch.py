@@ -56,7 +56,7 @@ def test_a_message_says_how_sure_it_is_and_what_to_do(tmp_path: Path) -> None:
     facts = message.facts
     assert (facts["kind"], facts["severity"], facts["owner"], facts["tier"]) == ("opened", "critical", "flights", 1)
     assert (facts["state"], facts["since"]) == ("degraded", "2013-07-02T00:00:00Z")
-    for part in (facts["sentence"], facts["sure"], facts["next"]):
+    for part in (facts["sentence"], facts["certainty"], facts["next"]):
         assert part
         assert part in facts["text"]
     assert message.id == f"{message.alert}-1-json"
@@ -102,7 +102,7 @@ def test_a_model_that_falls_silent_again_and_again_is_one_alert_within_the_cool_
             watch.look(model([day], watermark=heard, received=heard))
         assert [message.facts["kind"] for message in watch.sent] == ["opened"]
         over = watch.look(model([day], watermark=begun + 3 * HOUR, received=heard))
-    assert [message.facts["kind"] for message in over] == ["over"]
+    assert [message.facts["kind"] for message in over] == ["resolved"]
 
 
 def test_what_began_and_ended_between_two_looks_is_told_once(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_outcomes_that_come_later_and_clear_a_model_end_its_alert(tmp_path: Path
         cleared = model([right(0), right(1), right(2)])
         assert watch.look(cleared) == []
         (over,) = watch.look(structs.replace(cleared, watermark=cleared.watermark + HOUR))
-    assert over.facts["kind"] == "over"
+    assert over.facts["kind"] == "resolved"
     assert ending_words("revised") in str(over.facts["text"])
 
 
@@ -159,7 +159,7 @@ def test_a_model_whose_windows_wait_is_not_over(tmp_path: Path) -> None:
     with watched(tmp_path) as watch:
         watch.look(model(days))
         waits = model([*days, right(3), right(4)], verdict=structs.replace(silent(JULY), state="lagging"))
-        assert [one.facts["kind"] for one in watch.look(waits)] == ["over"]  # its windows say so
+        assert [one.facts["kind"] for one in watch.look(waits)] == ["resolved"]  # its windows say so
         watch.look(model([right(0), *(wrong(day) for day in range(5, 8))]))
         assert watch.look(model([right(0)], verdict=structs.replace(silent(JULY), state="lagging"))) == []
 
@@ -199,7 +199,7 @@ def test_what_is_silenced_is_told_at_the_end_of_the_silence_if_it_lasts(tmp_path
     wrong_days = [right(0), wrong(1), wrong(2)]
     with watched(tmp_path, silences={"july": silence(models=["late"])}) as watch:
         assert watch.look(model(wrong_days)) == []
-        assert [alert.told for alert in watch.alerts.alerts.values()] == [None]
+        assert [alert.notified for alert in watch.alerts.alerts.values()] == [None]
         days = [*wrong_days, *(wrong(day) for day in range(3, 6))]
         assert watch.headlines(model(days)) == ["opened late degraded 2013-07-02"]
 
@@ -253,16 +253,16 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
     ]
     assert [day for day, lines in enumerate(told) if lines] == [4, 9]
     first = watch.sent[0].facts
-    assert (first["severity"], first["owner"], first["found"]) == ("info", "ann", "accuracy is 70 %, below 75 %")
+    assert (first["severity"], first["owner"], first["finding"]) == ("info", "ann", "accuracy is 70 %, below 75 %")
     assert "'low': accuracy < 75 %" in str(first["text"])
 
 
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({}, ["opened", "over"]),
+        ({}, ["opened", "resolved"]),
         ({"cool_down": "3d"}, ["opened"]),
-        ({"cool_down": "0s"}, ["opened", "over"] * 4),
+        ({"cool_down": "0s"}, ["opened", "resolved"] * 4),
     ],
 )
 def test_days_that_are_bad_by_turns_are_one_alert_until_good_ones_follow_each_other(
@@ -341,7 +341,7 @@ def test_an_alert_of_a_policy_that_is_gone_is_closed_and_said_so(tmp_path: Path)
         watch.look(model(days))
     with watched(tmp_path, policies={"health": {"enabled": False}, "low": {"when": "accuracy < 10 %"}}) as again:
         (message,) = again.look(model(days))
-        assert message.facts["kind"] == "over"
+        assert message.facts["kind"] == "resolved"
         assert ending_words("unwatched") in str(message.facts["text"])
         assert again.look(model(days)) == []
 
@@ -438,24 +438,24 @@ def test_what_a_renamed_channel_never_said_is_told_to_the_new_one_once(tmp_path:
         assert headline(message) == "opened late degraded 2013-07-02"
         assert again.look(TURNED) == []
         (alert,) = again.alerts.alerts.values()
-        assert alert.told == JULY + 3 * DAY + 10 * HOUR
+        assert alert.notified == JULY + 3 * DAY + 10 * HOUR
     with watched(tmp_path, **to("models")) as third:
         assert third.look(TURNED) == []
-        assert said(third.look(OVER)) == [("models", "over")]
+        assert said(third.look(OVER)) == [("models", "resolved")]
 
 
 def test_what_a_removed_channel_never_said_is_no_news_to_those_that_were_told(tmp_path: Path) -> None:
     turn_wrong(tmp_path, "one", "two", arrives=["one"])
     with watched(tmp_path, **to("one")) as again:
         assert again.look(TURNED) == []
-        assert said(again.look(OVER)) == [("one", "over")]
+        assert said(again.look(OVER)) == [("one", "resolved")]
 
 
 def test_what_arrived_at_a_channel_that_is_gone_is_not_told_again_and_its_heir_hears_the_end(tmp_path: Path) -> None:
     turn_wrong(tmp_path, "team", arrives=["team"])
     with watched(tmp_path, **to("models")) as again:
         assert again.look(TURNED) == []
-        assert said(again.look(OVER)) == [("models", "over")]
+        assert said(again.look(OVER)) == [("models", "resolved")]
         assert again.sent[0].alert == again.sent[0].about[0]
 
 
@@ -463,7 +463,7 @@ def test_a_channel_that_is_added_is_not_told_of_what_others_were_told_or_wait_fo
     turn_wrong(tmp_path, "team", "slow", arrives=["team"])
     with watched(tmp_path, **to("team", "slow", "new")) as again:
         assert again.look(TURNED) == []
-        assert said(again.look(OVER)) == [("team", "over"), ("slow", "over")]
+        assert said(again.look(OVER)) == [("team", "resolved"), ("slow", "resolved")]
 
 
 def test_that_it_is_worse_is_told_to_the_heir_of_a_channel_that_is_gone(tmp_path: Path) -> None:
@@ -518,7 +518,7 @@ def test_what_somebody_has_in_hand_is_not_told_to_the_heir_of_a_channel_that_is_
         (alert,) = again.alerts.alerts
         acknowledge(again.alerts, again.channels, alert, "ann", "", again.clock.now)
         assert again.look(TURNED) == []
-        assert said(again.look(OVER)) == [("models", "over")]
+        assert said(again.look(OVER)) == [("models", "resolved")]
 
 
 def test_who_is_asked_because_nobody_was_told_has_one_message(tmp_path: Path) -> None:
@@ -579,7 +579,7 @@ def test_an_alert_that_begins_where_another_one_began_has_an_id_of_its_own(tmp_p
         watch.look(model([right(0)]))
         watch.look(model([right(0), wrong(1), wrong(2)]))
         (alert,) = watch.alerts.alerts.values()
-        other = structs.replace(alert, since=JULY - DAY, fired=JULY - DAY, until=JULY - DAY, over=watch.clock.now)
+        other = structs.replace(alert, since=JULY - DAY, fired=JULY - DAY, until=JULY - DAY, resolved=watch.clock.now)
         watch.alerts.write([other])  # its times are those of another one
         watch.look(model([right(0), wrong(1), wrong(2)]))
         assert len(watch.alerts.alerts) == 2

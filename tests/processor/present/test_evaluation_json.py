@@ -47,7 +47,7 @@ SCORE = ColumnDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9
 def test_what_a_window_is_compared_with_is_named() -> None:
     notes = (fact("same_season", season="hour", thin=0, repeats=None),)
     evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared=notes)
-    assert to_json(evaluation)["baseline"] == {"version": "6", "own": False, "compared": "the same hours"}
+    assert to_json(evaluation)["baseline"] == {"version": "6", "is_own": False, "compared": "the same hours"}
     evaluation.compared = ()
     assert to_json(evaluation)["baseline"]["compared"] is None
 
@@ -209,7 +209,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 },
                 "outcomes": {"rows": 600, "coverage": 0.6, "delay": None, "sla": None},
                 "quality": {
-                    "found": 1,
+                    "count": 1,
                     "critical": 0,
                     "findings": [
                         {
@@ -267,7 +267,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "interval": [0.1, 0.3],
             "cause": None,
             "kind": None,
-            "sure": verdict_certainty(verdict),
+            "certainty": verdict_certainty(verdict),
             "sentence": verdict_sentence(verdict),
             "next": verdict_next(verdict),
             "advice": "retrain",

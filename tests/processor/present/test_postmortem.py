@@ -22,18 +22,18 @@ ALERT: dict[str, Any] = {
     "since": "2026-07-03T00:00:00Z",
     "fired": "2026-07-05T00:00:00Z",
     "until": "2026-07-06T00:00:00Z",
-    "seen": "2026-07-05T00:05:00Z",
-    "over": "2026-07-06T02:00:00Z",
-    "told": "2026-07-05T00:05:00Z",
-    "found": "accuracy is 70 %, below 85 %",
+    "first_seen": "2026-07-05T00:05:00Z",
+    "resolved": "2026-07-06T02:00:00Z",
+    "notified": "2026-07-05T00:05:00Z",
+    "finding": "accuracy is 70 %, below 85 %",
     "acknowledged": {"time": "2026-07-05T00:35:00Z", "by": "ada", "why": "on it"},
     "messages": [
         {
-            "channel": "slack", "kind": "opened", "made": "2026-07-05T00:05:00Z", "result": "delivered",
+            "channel": "slack", "kind": "opened", "created": "2026-07-05T00:05:00Z", "result": "delivered",
             "detail": "", "approved": None,
         },
         {
-            "channel": "http/rollback", "kind": "opened", "made": "2026-07-05T00:05:01Z", "result": "delivered",
+            "channel": "http/rollback", "kind": "opened", "created": "2026-07-05T00:05:01Z", "result": "delivered",
             "detail": "HTTP 200", "approved": {"time": "2026-07-05T00:40:00Z", "by": "bob", "why": "safe"},
         },
     ],
@@ -72,7 +72,7 @@ def test_times_are_told_in_their_order() -> None:
 
 
 def test_rows_that_were_sent_late_are_no_delay_of_the_message() -> None:
-    late = {**ALERT, "seen": "2026-07-13T19:00:00Z", "told": "2026-07-13T19:01:00Z"}
+    late = {**ALERT, "first_seen": "2026-07-13T19:00:00Z", "notified": "2026-07-13T19:01:00Z"}
     text = postmortem(Incident(late, "1d"))
     delays = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| From ")]
     assert [re.match(r"[\d.]+ \w+", delay)[0] for delay in delays][:3] == ["2 days", "8.79 days", "1 minute"]  # type: ignore[index]
@@ -125,7 +125,7 @@ def test_sections_for_people_are_empty() -> None:
 
 def test_texts_from_the_wire_are_no_markup() -> None:
     hostile = "<script>alert(1)</script> | [x](javascript:alert(1))\n# no"
-    alert = {**ALERT, "model": hostile, "found": hostile, "owner": hostile, "id": "`|<b>"}
+    alert = {**ALERT, "model": hostile, "finding": hostile, "owner": hostile, "id": "`|<b>"}
     wrong = [{"id": hostile, "trace_id": "ab", "trace_url": "javascript:alert(1)", "predicted": hostile}]
     html = postmortem_html(postmortem(Incident(alert, "1d", [], wrong, unknown=hostile)))
     assert "<script" not in html

@@ -55,7 +55,7 @@ def filled(open_state: Open, clock: Clock) -> Opened:
 
 def history(state: Opened, feature: str, at: int = -1) -> FeatureHistory:
     windows = state.view().windows["1d"]
-    return unwrap(state.state.queries.features.over(KEY, feature, windows, windows[at]))
+    return unwrap(state.state.queries.features.history(KEY, feature, windows, windows[at]))
 
 
 def test_quantiles_are_those_of_the_rows_within_the_width_of_a_bin(filled: Opened) -> None:
@@ -126,8 +126,8 @@ def test_one_answer_reads_the_newest_windows_and_the_next_reads_on(
     monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", panes + 2)
     days = [MIDNIGHT + day * DAY for day in range(4)]
     first = history(filled, "plan")
-    assert (list(first.windows), first.unread) == (days[2:], frozenset(days[:2]))
-    assert history(filled, "plan", at=0).unread == frozenset()
+    assert (list(first.windows), first.unread_starts) == (days[2:], frozenset(days[:2]))
+    assert history(filled, "plan", at=0).unread_starts == frozenset()
     assert list(history(filled, "plan").windows) == days
     monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", 1)
     assert list(history(filled, "age").windows) == days[3:]
@@ -137,7 +137,7 @@ def test_the_chosen_window_is_always_read(filled: Opened, monkeypatch: pytest.Mo
     monkeypatch.setattr("driftline_processor.queries.feature_history.MOST_PARTS", 1)
     found = history(filled, "age", at=0)
     assert list(found.windows) == [MIDNIGHT, MIDNIGHT + 3 * DAY]
-    assert found.unread == {MIDNIGHT + DAY, MIDNIGHT + 2 * DAY}
+    assert found.unread_starts == {MIDNIGHT + DAY, MIDNIGHT + 2 * DAY}
 
 
 def test_kept_rows_of_so_many_days_end_the_windows_and_older_ones_wait(
@@ -152,8 +152,8 @@ def test_kept_rows_of_so_many_days_end_the_windows_and_older_ones_wait(
 
 def test_a_feature_that_no_baseline_has_has_no_history(filled: Opened) -> None:
     windows = filled.view().windows["1d"]
-    assert filled.state.queries.features.over(KEY, "nothing", windows) is None
-    assert filled.state.queries.features.over(ModelKey("another"), "age", windows) is None
+    assert filled.state.queries.features.history(KEY, "nothing", windows) is None
+    assert filled.state.queries.features.history(ModelKey("another"), "age", windows) is None
 
 
 def test_rows_out_of_range_are_found_with_their_traces_the_farthest_first(filled: Opened) -> None:

@@ -41,7 +41,7 @@ def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, 
     class Passing:
         headers = frozenset[str]()
 
-        def wanted(self, signal: Signal, body: bytes) -> Passage:
+        def passage(self, signal: Signal, body: bytes) -> Passage:
             assert signal == keys.get("signal", "logs")
             return Passage(body)
 

@@ -51,8 +51,8 @@ def test_some_rows_and_some_parts_are_those_of_all(sums: list[Sum], drawn: int) 
     stored = StoredPanes.of(encoded(sums).select(COLUMNS.split(", ")))
     own = np.array([row for row in range(len(stored)) if drawn >> row & 1], np.int64)
     if len(own):
-        chosen = [row for at in own.tolist() for row in stored.some(np.array([at])).table().to_pylist()]
-        assert stored.some(own).table().to_pylist() == chosen
+        chosen = [row for at in own.tolist() for row in stored.subset(np.array([at])).table().to_pylist()]
+        assert stored.subset(own).table().to_pylist() == chosen
     wanted = [row for row in stored.table().to_pylist() if row["fold"] == "" and row["part"] == "rows"]
     assert stored.table(lambda fold, part: not fold and part == "rows").to_pylist() == wanted
 

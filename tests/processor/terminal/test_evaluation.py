@@ -136,7 +136,7 @@ def test_ten_features_are_shown_and_how_many_more_there_are() -> None:
     names = [line.split()[0] for line in lines[first : first + 11]]
     assert names == ["gone", "moved", *(f"calm{at:02d}" for at in range(8)), "and"]
     assert lines[first + 10].rstrip() == "and 4 more: --all"
-    whole = drawn(what, detail=Detail(all=True))
+    whole = drawn(what, detail=Detail(has_all_rows=True))
     assert "calm11" in whole
     assert "--all" not in whole
 
@@ -197,7 +197,7 @@ def test_the_newest_ten_windows_have_a_line_each() -> None:
         known.append(one)
     short, whole = io.StringIO(), io.StringIO()
     show(known, Console(file=short, width=120), detail=Detail())
-    show(known, Console(file=whole, width=120), detail=Detail(all=True))
+    show(known, Console(file=whole, width=120), detail=Detail(has_all_rows=True))
     lines = short.getvalue().splitlines()
     assert lines[0].rstrip() == "4 earlier windows: --all"
     assert lines[2].startswith("1970-01-05")

@@ -26,7 +26,7 @@ from tests.support.window_verdict_cases import WINDOWS
 
 CONDITIONS = ("verdict is degraded or at_risk", "features drift", "data faulty", "accuracy < 85 %", "coverage < 50 %")
 PAGES = ("/", "/incidents", "/models/flights", "/models/flights/drift", "/models/flights/data", "/scorecard")
-TEXTS = frozenset({"sentence", "immature", "sure", "next", "cause", "explanation", "evidence"})
+TEXTS = frozenset({"sentence", "immature", "certainty", "next", "cause", "explanation", "evidence"})
 """Keys of JSON whose values are sentences."""
 
 
@@ -41,7 +41,7 @@ def in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def decisions(verdict: Verdict) -> list[Any]:
     """Return what code decides by a verdict."""
-    named = [fault.named(verdict, (), ("age",)) for fault in FAULTS.values()]
+    named = [fault.identifies(verdict, (), ("age",)) for fault in FAULTS.values()]
     return [verdict.state, verdict.kind, runbook_for(verdict, (), verdict.state), *named]
 
 

@@ -39,7 +39,7 @@ def chosen(**place: str) -> str:
 
 
 def shown(**place: str) -> tuple[int, str, str]:
-    found = select(Place("flights", **place), [flights()]).shown  # type: ignore[arg-type]
+    found = select(Place("flights", **place), [flights()]).shown_windows  # type: ignore[arg-type]
     return len(found), iso_time(found[0].window.start)[:10], iso_time(found[-1].window.start)[:10]
 
 
@@ -78,7 +78,7 @@ def test_a_range_without_a_window_shows_the_newest_closed_one_and_says_so() -> N
     model.windows["1d"][0].closed = False
     for place in (Place("flights", window="1d", until="2013-01-01"), Place("flights", window="1d", until="1970-01-01")):
         found = select(place, [model])
-        assert found.chosen is found.shown[0]
+        assert found.chosen is found.shown_windows[0]
         assert iso_time(unwrap(found.chosen).window.start)[:10] == "2013-12-31"
         assert dates(found.instead) == ["31 December 2013"]
     gap = select(Place("flights", window="1d", since="2013-09-18", until="2013-09-19"), [model])

@@ -121,7 +121,7 @@ def test_all_history_is_coarse_and_says_which_part_is_shown() -> None:
     assert len(parts) <= COARSE
     assert sum(part.rows for part in parts) == 1000 * one.rows
     assert all(before.end <= after.start for before, after in pairwise(parts))
-    assert sum(part.shown for part in parts) == 18
+    assert sum(part.is_shown for part in parts) == 18
     assert history_parts([], []) == []
 
 

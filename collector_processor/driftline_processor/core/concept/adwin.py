@@ -38,14 +38,14 @@ class Adwin(Struct, eq=False):
     Attributes:
         n: Number of values in the buckets: all since the start, except the newest.
         total: Their sum.
-        spread: Sum of their squared deviations from the mean, by Welford's recurrence.
+        squares: Sum of their squared deviations from the mean, by Welford's recurrence.
         buckets: Sums of the buckets of 1, 2, 4 ... values, the oldest first.
         newest: Values since the last check, which are not in a bucket yet.
     """
 
     n: int = 0
     total: float = 0.0
-    spread: float = 0.0
+    squares: float = 0.0
     buckets: list[F64] = field(default_factory=list)
     newest: F64 = field(default_factory=lambda: np.empty(0))
 
@@ -69,7 +69,7 @@ class Adwin(Struct, eq=False):
         sizes = np.arange(self.n + 1, self.n + len(values) + 1, dtype=np.float64)
         totals = np.cumsum(np.concatenate([[self.total], values]))
         deviations = values - totals[:-1] / np.maximum(sizes - 1, 1)
-        spreads = running_sums(self.spread, (sizes - 1) * deviations * deviations / sizes)
+        spreads = running_sums(self.squares, (sizes - 1) * deviations * deviations / sizes)
         checks = np.arange(-self.n % CLOCK or CLOCK, len(values) + 1, CLOCK)  # values taken at each check
         largest = (self.n + len(values)).bit_length()
         began, entered = _entered(self.n, largest), _entered(self.n + checks, largest)
@@ -79,7 +79,7 @@ class Adwin(Struct, eq=False):
             return int(checks[first]) - 1
         passed = [2 * int(entered[size + 1][-1] - began[size + 1]) for size in range(len(levels))]
         self.buckets = [level[count:] for level, count in zip(levels, passed, strict=True)]
-        self.n, self.total, self.spread = self.n + len(values), float(totals[-1]), float(spreads[-1])
+        self.n, self.total, self.squares = self.n + len(values), float(totals[-1]), float(spreads[-1])
         return -1
 
     def _levels(self, values: F64, began: list[int], entered: list[I64]) -> list[F64]:
@@ -98,7 +98,7 @@ class Adwin(Struct, eq=False):
         """Return for each check whether a cut separates means that differ by more than chance: bool (checks,).
 
         ``began``, ``entered``: number of buckets of each size before the values, and at each check; ``total``,
-        ``spread``: of the window at each check, (checks,).
+        ``squares``: of the window at each check, (checks,).
         """
         checks, n = len(total), entered[0].astype(np.float64)
         older = np.zeros((len(levels) * MOST, checks))

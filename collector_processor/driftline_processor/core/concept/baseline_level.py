@@ -39,13 +39,13 @@ class BaselineLevel(NamedTuple):
 
     Attributes:
         mean: Mean error.
-        most: Upper limit of the level, given the baseline's rows and days (:data:`TOO_LOW`).
+        upper_limit: Upper limit of the level, given the baseline's rows and days (:data:`TOO_LOW`).
         least_value: Minimum of a single error.
         days: Variance between days, relative to that of a row; 0 if it is unknown.
     """
 
     mean: float
-    most: float
+    upper_limit: float
     least_value: float = 0.0
     days: float = 0.0
 
@@ -84,9 +84,9 @@ class Bet(Struct):
         n = (self.n + 1 + checks).astype(np.float64)
         span = np.maximum(last[checks], self.last) - np.minimum(first[checks], self.first)
         design_effect = 1 + level.days * n / np.maximum(1.0, span / _DAY)
-        excess = total[checks] - level.most * n
-        squared = squares[checks] - 2 * level.most * total[checks] + level.most**2 * n
-        below = np.full(len(checks), level.most - level.least_value)
+        excess = total[checks] - level.upper_limit * n
+        squared = squares[checks] - 2 * level.upper_limit * total[checks] + level.upper_limit**2 * n
+        below = np.full(len(checks), level.upper_limit - level.least_value)
         rises = np.flatnonzero(
             (excess > 0) & (betting_evidence(excess / design_effect, squared / design_effect, below) > -log(BY_LUCK))
         )

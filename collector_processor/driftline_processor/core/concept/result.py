@@ -14,13 +14,13 @@ class Change(Struct, frozen=True):
 
     Attributes:
         since: Time of the first prediction after it, unix nanoseconds.
-        found: Time of the outcome at which it was detected, unix nanoseconds.
+        detected_at: Time of the outcome at which it was detected, unix nanoseconds.
         before: Mean error of the outcomes before it.
         after: Mean error of the outcomes after it.
     """
 
     since: int
-    found: int
+    detected_at: int
     before: float
     after: float
 

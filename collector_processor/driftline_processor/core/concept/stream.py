@@ -130,7 +130,7 @@ class Watch(Struct, eq=False):
         worst: Greatest mean since then.
         since: Start of the state, unix nanoseconds.
         changes: Detected changes, the oldest first.
-        found: Number of detected changes.
+        change_count: Number of detected changes.
         level: Level of errors in the baseline, None if it is unknown.
         bet: Outcomes since the last drift ended.
         detector: The detector, None until the first value and after an alarm.
@@ -141,7 +141,7 @@ class Watch(Struct, eq=False):
     worst: float = 0.0
     since: int | None = None
     changes: list[Change] = field(default_factory=list)
-    found: int = 0
+    change_count: int = 0
     level: BaselineLevel | None = None
     bet: Bet = field(default_factory=Bet)
     detector: Adwin | None = None
@@ -186,10 +186,10 @@ class Watch(Struct, eq=False):
     def _above_baseline(self, time: int, outcome_time: int) -> Change:
         assert self.level is not None
         mean = self.bet.total / self.bet.n
-        began, after = self.stretch.rise_above((self.level.most + mean) / 2) or (time, mean)
+        began, after = self.stretch.rise_above((self.level.upper_limit + mean) / 2) or (time, mean)
         change = Change(began, outcome_time, self.level.mean, max(after, mean))
         self.changes = [*self.changes, change][-MOST_CHANGES:]
-        self.found += 1
+        self.change_count += 1
         self.usual, self.worst, self.since, self.bet = change.before, change.after, began, Bet()
         return change
 
@@ -211,7 +211,7 @@ class Watch(Struct, eq=False):
         before, after = means
         change = Change(self.stretch.began or time, outcome_time, before, after)
         self.changes = [*self.changes, change][-MOST_CHANGES:]
-        self.found += 1
+        self.change_count += 1
         self.bet = Bet()
         if self.usual is None:
             if after > before:
@@ -303,7 +303,7 @@ class Stream(Struct, eq=False):
         before, after = self._unit(change.before), self._unit(change.after)
         assert before is not None
         assert after is not None
-        return Change(change.since, change.found, before, after)
+        return Change(change.since, change.detected_at, before, after)
 
     def _unit(self, value: float | None) -> float | None:
         if value is None or self.scale is None:

@@ -165,16 +165,16 @@ class Cells:
     integers.
     """
 
-    __slots__ = ("_codes", "_index", "_later", "_most", "_numbers", "integers", "kind", "plain")
+    __slots__ = ("_codes", "_index", "_unread_texts", "_max_values", "_numbers", "integers", "kind", "plain")
 
     def __init__(self, rows: int, plain: bool, most: int = 0) -> None:
         self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
         self._numbers: F64 | None = None
         self._codes: I32 | None = None
-        self._later: UnreadTexts | None = None
+        self._unread_texts: UnreadTexts | None = None
         self.integers: I64 | None = None
         self.plain = plain
-        self._most = most
+        self._max_values = most
         self._index: dict[Any, int] = {}
 
     @property
@@ -202,13 +202,13 @@ class Cells:
         return tuple(self._index)
 
     def _settle(self) -> None:
-        if self._later is not None:
-            later, self._later = self._later, None
+        if self._unread_texts is not None:
+            later, self._unread_texts = self._unread_texts, None
             later.put()
 
     def plain_texts(self, where: Where) -> Text | None:
         """Return the undecoded texts of rows if all are plain; see :class:`UnreadTexts`."""
-        return None if self._later is None else self._later.plain_texts(where)
+        return None if self._unread_texts is None else self._unread_texts.plain_texts(where)
 
     def code(self, thing: Any) -> int:
         """Return the code of a text or list.
@@ -218,7 +218,7 @@ class Cells:
         if self.plain:
             return self._index.setdefault(thing, len(self._index))
         text = bounded_text(thing)
-        if text not in self._index and len(self._index) >= self._most - 1:
+        if text not in self._index and len(self._index) >= self._max_values - 1:
             text = OTHER_CATEGORY
         return self._index.setdefault(text, len(self._index))
 
@@ -263,7 +263,7 @@ class Cells:
 
     def put_later(self, texts: UnreadTexts) -> None:
         """Register texts to be decoded on demand."""
-        self._later = texts
+        self._unread_texts = texts
 
     def clear(self, rows: NDArray[np.intp]) -> None:
         """Remove the values of rows."""
@@ -358,7 +358,7 @@ class Fields:
         cells = self._grid.known.get(name)
         if cells is None:
             return np.full(self.n, -1), []
-        kind = self._wanted(cells, name, TEXT, NUMBER, INTEGER)
+        kind = self._counted_kinds(cells, name, TEXT, NUMBER, INTEGER)
         things = [thing.strip() if isinstance(thing, str) else "" for thing in cells.things]
         codes = cells.codes[self._rows]
         if any(len(thing) > MAX_TEXT for thing in things):
@@ -387,7 +387,7 @@ class Fields:
         cells = self._grid.known.get(name)
         if cells is None:
             return None
-        kind = self._wanted(cells, name, NUMBER, INTEGER)
+        kind = self._counted_kinds(cells, name, NUMBER, INTEGER)
         numeric = (kind == NUMBER) | (kind == INTEGER)
         if not numeric.any():
             return None
@@ -398,7 +398,7 @@ class Fields:
         cells = self._grid.known.get(name)
         if cells is None:
             return np.zeros(self.n, np.int64)
-        kind = self._wanted(cells, name, INTEGER, NUMBER)
+        kind = self._counted_kinds(cells, name, INTEGER, NUMBER)
         result = np.zeros(self.n, np.int64)
         if cells.integers is not None:
             result = np.where(kind == INTEGER, cells.integers[self._rows], 0)
@@ -419,7 +419,7 @@ class Fields:
         if cells is None:
             return None
         texts = (TEXT, LIST) if lists else (TEXT,)
-        kind = self._wanted(cells, name, *texts, NUMBER, INTEGER, BOOLEAN)
+        kind = self._counted_kinds(cells, name, *texts, NUMBER, INTEGER, BOOLEAN)
         things = [_text(thing) if lists or isinstance(thing, str) else "" for thing in cells.things]
         longest = [MOST_TEXT if lists and thing.startswith(("[", "{")) else MAX_TEXT for thing in things]
         too_long = np.array([len(thing) > most for thing, most in zip(things, longest, strict=True)] + [False])
@@ -455,13 +455,13 @@ class Fields:
         cells = self._grid.known.get(name)
         if cells is None:
             return None
-        is_list = self._wanted(cells, name, LIST) == LIST
+        is_list = self._counted_kinds(cells, name, LIST) == LIST
         if not is_list.any():
             return None
         things = [thing if isinstance(thing, tuple) else () for thing in cells.things]
         return np.where(is_list, cells.codes[self._rows], -1).astype(np.int64), things
 
-    def _wanted(self, cells: Cells, name: str, *kinds: int) -> NDArray[np.uint8]:
+    def _counted_kinds(self, cells: Cells, name: str, *kinds: int) -> NDArray[np.uint8]:
         """Return the kinds of the rows, and count those that are not in ``kinds``."""
         kind = cells.kind[self._rows]
         counts = np.bincount(kind, minlength=EMPTY + 1)

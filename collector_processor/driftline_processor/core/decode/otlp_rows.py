@@ -44,7 +44,7 @@ _SPAN: Final = Layout(
     ids={0x0A: ("trace_id", 16), 0x12: ("span_id", 8)},
     times={0x39: "time", 0x41: "end"},
     texts={0x1A: "trace_state", 0x7A: "status"},
-    once=0x7A,
+    single_tag=0x7A,
 )
 """Fields of ``opentelemetry/proto/trace/v1/trace.proto``: Span."""
 
@@ -53,7 +53,7 @@ _RECORD: Final = Layout(
     ids={0x4A: ("trace_id", 16), 0x52: ("span_id", 8)},
     times={0x09: "time", 0x59: "observed"},
     texts={0x62: "event_name"},
-    known=frozenset({_EVENT_NAME}),
+    extra_keys=frozenset({_EVENT_NAME}),
 )
 """Fields of ``opentelemetry/proto/logs/v1/logs.proto``: LogRecord."""
 
@@ -146,14 +146,14 @@ class _RequestRows(Struct):
         if self.messages is not None:
             nowhere = np.zeros(len(self), np.intp)
             reader = RowReader(self.data, nowhere, nowhere, layout, MARK)
-            reader.left[:] = True
+            reader.unread_rows[:] = True
             return reader, np.arange(len(self)), self.messages
         reader = RowReader(self.data, self.start, self.end, layout, MARK)
         if len(self) >= MIN_ROWS:
             reader.read()
         else:
-            reader.left[:] = True
-        left = np.flatnonzero(reader.left)
+            reader.unread_rows[:] = True
+        left = np.flatnonzero(reader.unread_rows)
         return reader, left, [self.message(row) for row in left.tolist()]
 
 
@@ -281,7 +281,7 @@ def _signed(nanoseconds: Sequence[int]) -> I64:
 
 
 def _read_statuses(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
-    has_status = np.flatnonzero((reader.texts["status"].size > 0) & ~reader.left)
+    has_status = np.flatnonzero((reader.texts["status"].size > 0) & ~reader.unread_rows)
     if len(has_status):
         codes, raws = reader.distinct(reader.texts["status"], has_status)
         failed = np.array([Status.FromString(raw).code == Status.STATUS_CODE_ERROR for raw in raws])
@@ -290,7 +290,7 @@ def _read_statuses(rows: Rows, reader: RowReader, left: Positions, general: Sequ
 
 
 def _read_trace_states(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
-    has_state = np.flatnonzero((reader.texts["trace_state"].size > 0) & ~reader.left)
+    has_state = np.flatnonzero((reader.texts["trace_state"].size > 0) & ~reader.unread_rows)
     names = {"": 0}
     states = np.zeros(len(rows), np.intp)
     if len(has_state):
@@ -310,13 +310,13 @@ def _names_of_messages(messages: Sequence[LogRecord]) -> tuple[Positions, list[s
 def _event_names(reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> tuple[Positions, list[str]]:
     """Return the codes of the event names of all records, and the distinct names."""
     names: dict[str, int] = {"": 0}
-    result = np.zeros(len(reader.left), np.intp)
+    result = np.zeros(len(reader.unread_rows), np.intp)
     cells = reader.grid.known.get(_EVENT_NAME)
     if cells is not None:
         codes = [names.setdefault(thing if isinstance(thing, str) else "", len(names)) for thing in cells.things]
         result[:] = np.array([*codes, 0], np.intp)[cells.codes]  # the last entry is where code -1 lands
     places = reader.texts["event_name"]
-    has_name = np.flatnonzero((places.size > 0) & ~reader.left)
+    has_name = np.flatnonzero((places.size > 0) & ~reader.unread_rows)
     codes_there, raws = reader.distinct(places, has_name)
     into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
     result[has_name] = np.array(into, np.intp)[codes_there]

@@ -74,7 +74,7 @@ def from_record(
     found = _Columns(n, rejected)
     for column in columns:
         found.add(column.key, column.value.bytes_value)
-    if not found.known and not found.flat and not found.features:
+    if not found.by_name and not found.flat and not found.features:
         rejected["no_usable_column"] += n
         return None
     key = ModelKey(model, head.text(a.ML_MODEL_VERSION), environment or "")
@@ -129,7 +129,7 @@ class _Columns(Struct):
 
     n: int
     rejected: Counter[str]
-    known: dict[str, Any] = field(default_factory=dict)
+    by_name: dict[str, Any] = field(default_factory=dict)
     flat: dict[str, bytes] = field(default_factory=dict)
     features: dict[str, Column] = field(default_factory=dict)
     slices: dict[str, Column] = field(default_factory=dict)
@@ -142,7 +142,7 @@ class _Columns(Struct):
         reader = _READERS.get(name)
         try:
             if reader is not None:
-                self.known[name] = reader(decode(data, self.n))
+                self.by_name[name] = reader(decode(data, self.n))
                 return
             is_feature, own = _place(name) if len(name) < 2 * MAX_TEXT else _place.__wrapped__(name)
             if own:
@@ -158,7 +158,7 @@ class _Columns(Struct):
 
     def table(self, key: ModelKey, task: Task, time: int) -> PredictionTable:
         """Return the table. ``time``: unix nanoseconds, for rows without a time."""
-        known = self.known
+        known = self.by_name
         items = items_from_columns(
             self.flat.get(a.DRIFTLINE_PREDICTION_ITEMS),
             self.flat.get(a.DRIFTLINE_PREDICTION_ITEM_SCORES),
@@ -189,7 +189,7 @@ class _Columns(Struct):
         )
 
     def _times(self, otherwise: int) -> I64:
-        times: I64 | None = self.known.get(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
+        times: I64 | None = self.by_name.get(a.DRIFTLINE_PREDICTION_TIME_UNIX_NANO)
         if times is None:
             return np.full(self.n, otherwise)
         if times.min() > 0:

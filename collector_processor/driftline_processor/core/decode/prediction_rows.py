@@ -156,7 +156,7 @@ class _RequestTable(Struct, frozen=True):
 
     time: I64
     id: Text
-    given: ScoreColumns
+    score_columns: ScoreColumns
     predicted: Column | None
     items: Lists
     item_count: F64 | None
@@ -169,7 +169,7 @@ class _RequestTable(Struct, frozen=True):
 
     def table(self, members: Where, key: ModelKey, task: Task, rejected: Counter[str]) -> PredictionTable:
         """Return the rows of one model."""
-        given = self.given.at(members)
+        given = self.score_columns.at(members)
         items = None
         if self.items is not None and task.may_rank_items:
             lists = self.items[1]
@@ -215,7 +215,7 @@ def _request_table(rows: Rows, fields: Fields, chosen: Where, now: int, spans: b
     return _RequestTable(
         time=np.where(prediction_time > 0, prediction_time, np.where(began > 0, began, now)),
         id=_ids(rows, fields, chosen, spans),
-        given=ScoreColumns(
+        score_columns=ScoreColumns(
             fields.numbers(a.ML_PREDICTION_SCORE),
             fields.lists(a.DRIFTLINE_PREDICTION_SCORES),
             fields.numbers(a.ML_PREDICTION_VALUE),

@@ -97,16 +97,16 @@ class Layout(Struct, frozen=True):
         ids: Tag → name and width of ids.
         times: Tag → name of unsigned nanoseconds.
         texts: Tag → name of texts and messages.
-        once: Tag of a message that protobuf would merge with another one in the same row.
-        known: Additional keys of attributes that are read.
+        single_tag: Tag of a message that protobuf would merge with another one in the same row.
+        extra_keys: Additional keys of attributes that are read.
     """
 
     attribute: int
     ids: dict[int, tuple[str, int]]
     times: dict[int, str]
     texts: dict[int, str]
-    once: int = 0
-    known: frozenset[str] = frozenset()
+    single_tag: int = 0
+    extra_keys: frozenset[str] = frozenset()
 
 
 class Places:
@@ -149,11 +149,11 @@ class _Slot:
     only. ``sized``: whether bytes of variable length follow. ``number``: its position in the template.
     """
 
-    __slots__ = ("again", "number", "prefix", "sized")
+    __slots__ = ("is_repeated", "number", "prefix", "sized")
 
     def __init__(self, prefix: bytes | None, sized: bool = False) -> None:
         self.prefix, self.sized = prefix, sized
-        self.again, self.number = False, 0
+        self.is_repeated, self.number = False, 0
 
     def take(self, _holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
         """Return the values of a block, and which rows fit the slot; None = all."""
@@ -207,11 +207,11 @@ class _Fixed(_Slot):
 class _Field(_Slot):
     """A text or a message of the row itself; ``places``: None if it is ignored."""
 
-    __slots__ = ("_once", "places", "tag")
+    __slots__ = ("_single_tag", "places", "tag")
 
     def __init__(self, tag: int, places: Places | None, once: bool) -> None:
         super().__init__(bytes((tag, 0)), sized=True)
-        self.tag, self.places, self._once = tag, places, once
+        self.tag, self.places, self._single_tag = tag, places, once
 
     def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
         there = holes.view(1, "u1")
@@ -221,7 +221,7 @@ class _Field(_Slot):
 
     def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, behind: Positions) -> None:
         if self.places is not None and values is not None:
-            if self._once:
+            if self._single_tag:
                 reader.give_up(where, self.places.size[where] >= 0)
             self.places.put(where, behind, values)
 
@@ -391,7 +391,7 @@ class RowReader:
         ids: Name → V16 or V8 (n,), all zero if a row has none.
         times: Name → uint64 (n,), 0 if a row has none.
         texts: Name → places.
-        left: bool (n,), rows that are left to the general path.
+        unread_rows: bool (n,), rows that are left to the general path.
     """
 
     def __init__(self, data: bytes, start: Positions, end: Positions, layout: Layout, marked: bytes) -> None:
@@ -403,25 +403,25 @@ class RowReader:
         self._views: dict[int, NDArray[np.void]] = {}
         self._places: dict[int, tuple[Cells, Places]] = {}
         self._claimed: set[int] = set()
-        self.left: Mask = np.zeros(n, np.bool_)
-        self.grid = Grid(n, layout.known)
+        self.unread_rows: Mask = np.zeros(n, np.bool_)
+        self.grid = Grid(n, layout.extra_keys)
         self.ids = {name: np.zeros(n, f"V{width}") for name, width in layout.ids.values()}
         self.times = {name: np.zeros(n, np.uint64) for name in layout.times.values()}
         self.texts = {name: Places(n) for name in layout.texts.values()}
 
     def read(self) -> None:
-        """Read rows by templates; ``left`` marks the others."""
+        """Read rows by templates; ``unread_rows`` marks the others."""
         sizes = self._end - self._start
         self._advance(self._learn([int(sizes.argmax())], range(0, len(sizes), -(-len(sizes) // _SAMPLES))), _ALL)
-        waiting = self._unread(_ALL)
+        waiting = self._add_unread(_ALL)
         for row in waiting.tolist():
             if self.data.find(self._marked, self._start[row], self._end[row]) < 0:
                 self._position[row] = self._end[row]
         for _ in range(_MOST):
-            waiting = self._unread(waiting)
+            waiting = self._add_unread(waiting)
             if len(waiting) < _FEWEST:
                 break
-            rows = self._alike(waiting)
+            rows = self._largest_group(waiting)
             if len(rows) < _FEWEST:
                 break
             before = self._position[rows]
@@ -429,17 +429,17 @@ class RowReader:
             some = rows[[int(rest.argmax()), 0, len(rows) // 2, -1]].tolist()
             self._advance(self._learn(some, some), rows)
             moved = self._position[rows] - before
-            self.left[rows[moved == 0]] = True
+            self.unread_rows[rows[moved == 0]] = True
             # 8: if a template reads less than 1/8 of the remaining bytes of its rows, no other one follows
             if moved.sum() * 8 < rest.sum():
-                self.left[rows[self._position[rows] != self._end[rows]]] = True
-        self.left[waiting[self._position[waiting] != self._end[waiting]]] = True
+                self.unread_rows[rows[self._position[rows] != self._end[rows]]] = True
+        self.unread_rows[waiting[self._position[waiting] != self._end[waiting]]] = True
         self._finish()
 
     def give_up(self, where: Where, rows: Mask) -> None:
         """Leave some of the rows to the general path."""
         if rows.any():
-            self.left[where] |= rows
+            self.unread_rows[where] |= rows
 
     def places_of(self, cells: Cells) -> Places:
         """Return the places of the texts and integers of a column."""
@@ -452,11 +452,11 @@ class RowReader:
         """Return the codes of the byte strings of rows, and the distinct byte strings."""
         return self._distinct(*places.of(rows))
 
-    def _unread(self, rows: Where) -> Positions:
-        open_ = (self._position[rows] != self._end[rows]) & ~self.left[rows]
+    def _add_unread(self, rows: Where) -> Positions:
+        open_ = (self._position[rows] != self._end[rows]) & ~self.unread_rows[rows]
         return np.flatnonzero(open_) if isinstance(rows, slice) else rows[open_]
 
-    def _alike(self, waiting: Positions) -> Positions:
+    def _largest_group(self, waiting: Positions) -> Positions:
         """Return the largest group of rows that continue with the same field, by the first bytes of its key."""
         position = self._position[waiting]
         keyed = (self._bytes[position] == self._layout.attribute) & (self._bytes[position + 2] == 0x0A)
@@ -503,7 +503,7 @@ class RowReader:
                 elif at and order[at - 1] is slot:
                     if not (isinstance(slot, _Field) and slot.places is None):
                         break
-                    slot.again = True
+                    slot.is_repeated = True
                 elif slot in order[at:]:
                     at = order.index(slot, at) + 1
                 else:
@@ -577,7 +577,7 @@ class RowReader:
             return _Fixed(tag, self.times[layout.times[number]])
         if number & 7 == _SIZED:
             text = layout.texts.get(number)
-            return _Field(number, None if text is None else self.texts[text], number == layout.once)
+            return _Field(number, None if text is None else self.texts[text], number == layout.single_tag)
         return _Skipped(tag, stop - start)
 
     def _attribute_slot(
@@ -623,7 +623,7 @@ class RowReader:
                     rows = np.flatnonzero(~late) if isinstance(rows, slice) else rows[~late]
                     if not len(rows):
                         break
-            if not block[-1].again:
+            if not block[-1].is_repeated:
                 self._read_block(block, rows)
                 continue
             there = np.arange(len(self._start)) if isinstance(rows, slice) else rows
@@ -804,7 +804,7 @@ class RowReader:
     def _finish(self) -> None:
         """Read integers and rare values, and register texts for decoding on demand."""
         for cells, places in self._places.values():
-            places.size[self.left] = -1
+            places.size[self.unread_rows] = -1
             there = places.size >= 0
             kind = cells.kind
             whole = there & (kind == INTEGER)
@@ -830,7 +830,7 @@ class RowReader:
             proper &= ~inside | ((byte >= 0x80) == (number < size - 1))
             result |= np.where(inside, (byte & 0x7F).astype(np.uint64) << np.uint64(7 * number), np.uint64(0))
         if not proper.all():
-            self.left[rows[~proper]] = True
+            self.unread_rows[rows[~proper]] = True
             places.size[rows[~proper]] = -1
             rows, result = rows[proper], result[proper]
         integers = result.view(np.int64)
@@ -862,17 +862,17 @@ class _UnreadTexts:
     """The undecoded texts of a column."""
 
     def __init__(self, reader: RowReader, cells: Cells, places: Places, there: Mask) -> None:
-        self._reader, self._cells, self._places, self._there = reader, cells, places, there
+        self._reader, self._cells, self._places, self._present = reader, cells, places, there
 
     def put(self) -> None:
         """Decode them into their column."""
-        rows: Where = _ALL if self._there.all() else np.flatnonzero(self._there)
+        rows: Where = _ALL if self._present.all() else np.flatnonzero(self._present)
         codes, raws = self._reader.distinct(self._places, rows)
         self._cells.put_texts(rows, [raw.decode() for raw in raws], codes)
 
     def plain_texts(self, where: Where) -> Text | None:
         """Return the texts of rows if all are ASCII, stripped, not empty and at most ``MAX_TEXT`` long, else None."""
-        if not self._there[where].all():
+        if not self._present[where].all():
             return None
         start, size = self._places.of(where)
         if not len(size) or size.min() < 1 or size.max() > MAX_TEXT:
@@ -904,7 +904,7 @@ def _blocks(slots: Sequence[_Slot]) -> Iterator[Sequence[_Slot]]:
     width = 0
     for slot in slots:
         wide = len(slot.prefix or b"")
-        if block and (slot.prefix is None or slot.again or width + wide > _BLOCK):
+        if block and (slot.prefix is None or slot.is_repeated or width + wide > _BLOCK):
             yield block
             block, width = [], 0
         block.append(slot)

@@ -126,7 +126,7 @@ class EqualWidths(Struct, frozen=True, eq=False):
     was: F64
 
     @staticmethod
-    def spread(drawings: Sequence[EqualWidths], shares: F64) -> list[F64]:
+    def over_cells(drawings: Sequence[EqualWidths], shares: F64) -> list[F64]:
         """Return fractions over fine bins, float64 (k, bins), as fractions over the cells of each drawing."""
         sizes = [len(drawing.part) for drawing in drawings]
         row = np.repeat(np.arange(len(drawings)), sizes)
@@ -151,7 +151,7 @@ class EqualWidths(Struct, frozen=True, eq=False):
         """Draw fractions, float64 (k, bins)."""
         return [
             drawing._cells(spread_counts)
-            for drawing, spread_counts in zip(drawings, EqualWidths.spread(drawings, now), strict=True)
+            for drawing, spread_counts in zip(drawings, EqualWidths.over_cells(drawings, now), strict=True)
         ]
 
     def _cells(self, now: F64) -> Cells:
@@ -268,7 +268,7 @@ def _widths(bins: NumberBins, was: F64) -> EqualWidths:
     categories = (f"< {texts[0]}", *(f"{low} – {high}" for low, high in pairwise(texts)), f"≥ {texts[-1]}")
     before, within, part = _edge_positions(fine, edges)
     widths = EqualWidths(categories, texts, before, within, part, was)
-    return replace(widths, was=EqualWidths.spread([widths], was[np.newaxis])[0])
+    return replace(widths, was=EqualWidths.over_cells([widths], was[np.newaxis])[0])
 
 
 def _nice_edges(edges: F64, was: F64) -> F64:

@@ -27,18 +27,18 @@ class Choice(Struct, frozen=True):
 
     Attributes:
         deciding: The first method that compares a column's kind decides.
-        shown: Additional methods to compute.
+        additional: Additional methods to compute.
 
     >>> Choice(("cramer_von_mises", "proportion")).of("boolean")
     ('proportion', 'psi', 'js')
     """
 
     deciding: tuple[str, ...] = ()
-    shown: tuple[str, ...] = ()
+    additional: tuple[str, ...] = ()
 
     def of(self, kind: Kind) -> tuple[str, ...]:
         """Return the methods for a column of this kind, the deciding one first."""
-        return _fitting(self.deciding, self.shown, kind)
+        return _fitting(self.deciding, self.additional, kind)
 
 
 @lru_cache(maxsize=1_024)
@@ -65,12 +65,12 @@ class Choices(Struct, frozen=True):
         own = self.features.get(feature) if feature is not None else None
         if own is None:
             return self.everywhere.of(kind)
-        return _fitting(own.deciding + self.everywhere.deciding, self.everywhere.shown + own.shown, kind)
+        return _fitting(own.deciding + self.everywhere.deciding, self.everywhere.additional + own.additional, kind)
 
     def names(self) -> tuple[str, ...]:
         """Return every method that may be computed, without duplicates."""
         chosen = (self.everywhere, *self.features.values())
-        named = [name for choice in chosen for name in (*choice.deciding, *choice.shown)]
+        named = [name for choice in chosen for name in (*choice.deciding, *choice.additional)]
         return tuple(dict.fromkeys((*DECIDES.values(), *SHOWN, *named)))
 
 
@@ -139,7 +139,7 @@ def misfits(choices: Choices, baseline: Baseline) -> Iterator[Misfit]:
             continue
         for name, deciding in (
             *((method, True) for method in choice.deciding),
-            *((method, False) for method in choice.shown),
+            *((method, False) for method in choice.additional),
         ):
             if reference.kind not in METHODS[name].kinds:
                 yield Misfit(reference.name, name, deciding, reference.kind)

@@ -109,24 +109,24 @@ class OwnDistance(NamedTuple):
         p: Probability of at least this distance among the reference's own windows; 1 if it is unknown.
         freedom: Degrees of freedom of the level's standard deviation, or of that of the least certain cell.
         deviation: That standard deviation over windows of this length, in standard deviations of the reference's rows.
-        known: ``deviation`` with an infinite number of reference blocks.
+        limit_deviation: ``deviation`` with an infinite number of reference blocks.
         part: Part of the test's level for that score function.
         design_effect: Number of rows that carry the information of one independent row, by the variance of the level.
-        alike: int64 (w, k), number of own windows with at least this distance, by PSI.
+        nearer_windows: int64 (w, k), number of own windows with at least this distance, by PSI.
         windows: int64 (w,), number of own windows.
-        least: PSI of the nearest own window, less its mean without drift.
+        nearest_psi: PSI of the nearest own window, less its mean without drift.
         greatest: PSI of the farthest own window, less its mean without drift.
     """
 
     p: F64
     freedom: F64
     deviation: F64
-    known: F64
+    limit_deviation: F64
     part: F64
     design_effect: F64
-    alike: I64
+    nearer_windows: I64
     windows: I64
-    least: F64
+    nearest_psi: F64
     greatest: F64
 
 
@@ -134,7 +134,7 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
     """The score functions of k columns over up to c cells each, derived from the reference's rows in these cells.
 
     Attributes:
-        whole: float64 (k, c), fractions of the reference; 0 beyond the cells of a column.
+        fractions: float64 (k, c), fractions of the reference; 0 beyond the cells of a column.
         ordered: bool (k,), True for numbers, False for categories.
         borders: float64 (k, c + 1), normal scores of the borders of cells.
         polynomials: float64 (3, k, c), level, spread and skew per cell; orthogonal, and normalised except for the
@@ -144,7 +144,7 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         weight: float64 (k, f), part of a test's level for each function; 0 = the function does not exist.
     """
 
-    whole: F64
+    fractions: F64
     ordered: Mask
     borders: F64
     polynomials: F64
@@ -207,7 +207,7 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
         levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
         return cls(
-            whole=distribution,
+            fractions=distribution,
             ordered=ordered,
             borders=borders,
             polynomials=polynomials,
@@ -229,9 +229,9 @@ class ScoreFunctions(Struct, frozen=True, eq=False):
         """
         rows = counts.sum(axis=-1, keepdims=True)
         # half a row distributed as the reference, so that the shift is finite if all rows are in the last cell
-        share = (counts + 0.5 * self.whole) / (rows + 0.5)
+        share = (counts + 0.5 * self.fractions) / (rows + 0.5)
         mean = (self.polynomials[0] * share).sum(axis=-1)
-        flat = mean.reshape(-1, len(self.whole))
+        flat = mean.reshape(-1, len(self.fractions))
         level = np.zeros(flat.shape)
         for column in np.flatnonzero(self.weight[:, LEVEL] > 0).tolist():
             level[:, column] = np.interp(flat[:, column], self.levels[column], GRID)
@@ -435,8 +435,8 @@ class Lengths(NamedTuple):
         chance: Sampling variance of its rows.
         freedom: Degrees of freedom of ``window`` and ``mean``.
         heavy: Inverse of the degrees of freedom of a Student's t with equally heavy tails.
-        apart: Mean score of own windows less the score of the whole reference: one day spreads less than all days do.
-        own: float64 (w, k), PSI of the reference's own windows against the rest, sorted.
+        mean_offset: Mean score of own windows less the score of the whole reference: one day spreads less than all days do.
+        own_psi: float64 (w, k), PSI of the reference's own windows against the rest, sorted.
     """
 
     window: F64
@@ -445,8 +445,8 @@ class Lengths(NamedTuple):
     chance: F64
     freedom: F64
     heavy: F64
-    apart: F64
-    own: F64
+    mean_offset: F64
+    own_psi: F64
 
 
 class ColumnSubset(Struct, frozen=True, eq=False):
@@ -481,7 +481,7 @@ class ColumnSubset(Struct, frozen=True, eq=False):
         never = categories[:, np.newaxis] & (reference <= 0)
         new = np.where(never, current, 0.0).sum(axis=-1)
         samples = np.stack([reference, np.where(never, 0.0, current)])[..., inside]
-        filled = np.arange(self.functions.whole.shape[1]) < np.array([[len(cell_starts)] for cell_starts in self.first])
+        filled = np.arange(self.functions.fractions.shape[1]) < np.array([[len(cell_starts)] for cell_starts in self.first])
         cells = np.zeros((*samples.shape[:-1], *filled.shape))
         cells[..., filled] = np.add.reduceat(samples, first, axis=-1)
         return cells[0], cells[1], new
@@ -496,7 +496,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         functions: Score functions.
         counts: float64 (b, k, c), effective rows.
         place: int64 (b,), position of each block, in block lengths after the first.
-        each: Length of a block in nanoseconds.
+        block_length: Length of a block in nanoseconds.
         weights: float64 (g, k), posterior probability of each autocorrelation of :data:`KEPT`.
         signal: float64 (g, k, f), moderated variance between blocks without sampling variance, per autocorrelation.
         freedom: float64 (k, f), its degrees of freedom.
@@ -513,7 +513,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
     functions: ScoreFunctions
     counts: F64
     place: I64
-    each: int
+    block_length: int
     weights: F64
     signal: F64
     freedom: F64
@@ -524,7 +524,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
     short_counts: F64 | None
     short_length: float
     _lengths: dict[float, Lengths] = field(default_factory=dict)
-    _some: dict[tuple[str, ...], ColumnSubset] = field(default_factory=dict)
+    _subsets: dict[tuple[str, ...], ColumnSubset] = field(default_factory=dict)
 
     @classmethod
     def of(cls, blocks: TimeBlocks, baseline: Baseline) -> Self:
@@ -577,7 +577,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
             functions=functions,
             counts=counts,
             place=place,
-            each=length_of_block,
+            block_length=length_of_block,
             weights=weights,
             signal=signal,
             freedom=freedom,
@@ -600,7 +600,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         windows = len(self.counts) * rows / max(reference, 1e-300)
         if not span:
             return windows
-        length = span / self.each
+        length = span / self.block_length
         return max(1.0, min(windows, length)) if length > 1 else length
 
     def windows(self, length: float) -> int:
@@ -625,7 +625,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
             short = self.short * part
         window, mean, freedom = self._series(max(1.0, length), many, chance + short)
         heavy = self._heavy(length)
-        windows, total = self._own(length), self.counts.sum(axis=0)
+        windows, total = self._own_counts(length), self.counts.sum(axis=0)
         if not len(windows):
             nothing = np.zeros_like(window)
             return Lengths(
@@ -635,8 +635,8 @@ class OwnWindows(Struct, frozen=True, eq=False):
                 chance=chance,
                 freedom=freedom,
                 heavy=heavy,
-                apart=nothing,
-                own=nothing[:0, :0],
+                mean_offset=nothing,
+                own_psi=nothing[:0, :0],
             )
         rows = windows.sum(axis=2)
         trust, scores = _trust(rows), self.functions.scores(windows, np.zeros(rows.shape))
@@ -655,7 +655,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         signal = np.maximum(window - chance, 0.0)
         sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
         return Lengths(
-            window=window, mean=mean, signal=signal, chance=chance, freedom=freedom, heavy=heavy, apart=bias, own=sizes
+            window=window, mean=mean, signal=signal, chance=chance, freedom=freedom, heavy=heavy, mean_offset=bias, own_psi=sizes
         )
 
     def _series(self, length: float, many: float, beside: F64) -> tuple[F64, F64, F64]:
@@ -684,7 +684,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         inverse_freedom: F64 = 1 / (4 + 6 / np.maximum(self.tails / max(1.0, length), 1e-9))
         return inverse_freedom
 
-    def _own(self, length: float) -> F64:
+    def _own_counts(self, length: float) -> F64:
         """Return the reference's own windows of this length: float64 (w, k, c), effective rows."""
         if length < 1 and self.short_counts is not None:
             return self.short_counts
@@ -693,20 +693,20 @@ class OwnWindows(Struct, frozen=True, eq=False):
         windows: F64 = np.add.reduceat(self.counts, group_starts, axis=0)[2 * size > max(1, round(length))]
         return windows
 
-    def some(self, parts: tuple[str, ...]) -> ColumnSubset:
+    def subset(self, parts: tuple[str, ...]) -> ColumnSubset:
         """Return a subset of the columns; cached.
 
         Args:
             parts: Names of k columns, all in :attr:`parts`.
         """
-        if parts not in self._some:
-            if len(self._some) >= MOST_LENGTHS:
-                self._some.clear()
+        if parts not in self._subsets:
+            if len(self._subsets) >= MOST_LENGTHS:
+                self._subsets.clear()
             columns = np.array([self.parts[part] for part in parts], np.int64)
-            self._some[parts] = ColumnSubset(
+            self._subsets[parts] = ColumnSubset(
                 columns, [self.first[column] for column in columns.tolist()], _picked(self.functions, columns)
             )
-        return self._some[parts]
+        return self._subsets[parts]
 
     def compare(
         self, column_subset: ColumnSubset, reference: F64, current: F64, new: F64, worth: F64, lengths: Sequence[float]
@@ -732,7 +732,7 @@ class OwnWindows(Struct, frozen=True, eq=False):
         rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[..., np.newaxis]
         window, mean, chance, freedom, heavy, bias, signal = (
             _of_windows([getattr(own_length, name) for own_length in own_lengths], at)
-            for name in ("window", "mean", "chance", "freedom", "heavy", "apart", "signal")
+            for name in ("window", "mean", "chance", "freedom", "heavy", "mean_offset", "signal")
         )
         estimated = window + mean
         beyond = picked.noise * (worth / np.maximum(m, 1e-300))[..., np.newaxis] - chance
@@ -751,17 +751,17 @@ class OwnWindows(Struct, frozen=True, eq=False):
             for field_value in (variance, rows, freedom, signal, picked.weight)
         )
         excess = _size(reference, current, new)
-        sizes = [own_length.own[:, at] if len(own_length.own) else np.zeros((1, len(at))) for own_length in own_lengths]
+        sizes = [own_length.own_psi[:, at] if len(own_length.own_psi) else np.zeros((1, len(at))) for own_length in own_lengths]
         return OwnDistance(
             p=p,
             freedom=own_freedom,
             deviation=np.sqrt(own_variance),
-            known=np.sqrt(np.maximum(own_signal, 0.0)),
+            limit_deviation=np.sqrt(np.maximum(own_signal, 0.0)),
             part=part,
             design_effect=worth * np.maximum(1.0, own_variance / own_rows),
-            alike=np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
-            windows=np.array([len(own_length.own) for own_length in own_lengths], np.int64),
-            least=np.stack([siz[0] for siz in sizes]),
+            nearer_windows=np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
+            windows=np.array([len(own_length.own_psi) for own_length in own_lengths], np.int64),
+            nearest_psi=np.stack([siz[0] for siz in sizes]),
             greatest=np.stack([siz[-1] for siz in sizes]),
         )
 
@@ -844,26 +844,26 @@ class _SharesOfBlocks(NamedTuple):
         parts: The k parts with a counted fraction.
         signal: float64 (k,), variance between blocks, assuming the autocorrelation of the values.
         weights: float64 (g, k), as in :class:`OwnWindows`.
-        held: Rows of the reference.
-        many: Number of blocks.
+        reference_rows: Rows of the reference.
+        block_count: Number of blocks.
     """
 
     parts: tuple[str, ...]
     signal: F64
     weights: F64
-    held: float
-    many: float
+    reference_rows: float
+    block_count: float
 
     def designs(self, own_windows: OwnWindows, rows: float, span: int) -> dict[str, float]:
         """Return the design effects of the fractions of a window, by part."""
         if not self.parts:
             return {}
         log_ratio = np.log(
-            _difference_variance(own_windows, rows, self.held, span, self.many)
-            / series_factors(KEPT, self.many).variance
+            _difference_variance(own_windows, rows, self.reference_rows, span, self.block_count)
+            / series_factors(KEPT, self.block_count).variance
         )
         between = self.signal * np.exp(log_ratio @ self.weights)
-        design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
+        design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.reference_rows, 1.0))
         return dict(zip(self.parts, design.tolist(), strict=True))
 
 
@@ -1053,7 +1053,7 @@ def _independent(series: F64) -> float:
 
 def _picked(functions: ScoreFunctions, at: I64) -> ScoreFunctions:
     return ScoreFunctions(
-        whole=functions.whole[at],
+        fractions=functions.fractions[at],
         ordered=functions.ordered[at],
         borders=functions.borders[at],
         polynomials=functions.polynomials[:, at],

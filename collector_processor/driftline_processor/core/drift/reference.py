@@ -68,7 +68,7 @@ class ReferenceTable(Struct, frozen=True, eq=False):
         number: bool (k,), compared as numbers.
         embedded: bool (k,), embeddings.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last; 0 for other columns.
-        others: int64 (k,), index of the bin of all other categories, -1 for columns without categories.
+        other_bin: int64 (k,), index of the bin of all other categories, -1 for columns without categories.
         outer: bool (k, bins), outermost bins that the reference hardly fills.
         plans: Cached choices for the columns by the rules of a model; see :mod:`.rule`.
     """
@@ -80,7 +80,7 @@ class ReferenceTable(Struct, frozen=True, eq=False):
     number: Mask
     embedded: Mask
     edges: F64
-    others: I64
+    other_bin: I64
     outer: Mask
     plans: dict[object, object] = field(default_factory=dict)
     _places: dict[int, I64] = field(default_factory=dict)
@@ -154,7 +154,7 @@ def _table(columns: tuple[Reference, ...]) -> ReferenceTable:
         number=np.array([column.kind == "number" for column in columns], np.bool_),
         embedded=np.array([column.kind == "embedding" for column in columns], np.bool_),
         edges=edges,
-        others=others,
+        other_bin=others,
         outer=outer,
     )
 

@@ -57,7 +57,7 @@ class SamplePairs(Struct, frozen=True, eq=False):
         size: int64 (k,), bins of each column.
         number: bool (k,), compared as numbers.
         edges: float64 (k, bins - 1), borders of the bins of numbers, padded with the last.
-        others: int64 (k,), index of the bin of all other categories, -1 for columns without categories.
+        other_bin: int64 (k,), index of the bin of all other categories, -1 for columns without categories.
         certain: float64 (k,), p-values below this may come from the limit law.
         vectors: Index of an embedding → statistics of the reference, and mean features of the window.
     """
@@ -67,7 +67,7 @@ class SamplePairs(Struct, frozen=True, eq=False):
     size: I64
     number: Mask
     edges: F64
-    others: I64
+    other_bin: I64
     certain: F64
     vectors: Mapping[int, tuple[Vectors, F64]]
 
@@ -81,7 +81,7 @@ class SamplePairs(Struct, frozen=True, eq=False):
             return Counts(reference, current, edges, sums=sums, certain=self.certain[at])
         if self.number[at[0]]:
             return Counts(reference, current, self.edges[at, : width - 1], certain=self.certain[at])
-        return Counts(reference, current, others=self.others[at], certain=self.certain[at])
+        return Counts(reference, current, other_bin=self.other_bin[at], certain=self.certain[at])
 
 
 class Measures(Struct, frozen=True, eq=False):
@@ -452,7 +452,7 @@ class _Columns(Struct, eq=False):
         missing: Fraction of missing and invalid values; NaN without rows.
         paired: True if both samples can be compared.
         not_comparable: True if the reference has nothing to compare with.
-        few: True if either sample has too few rows.
+        has_too_few: True if either sample has too few rows.
         coarse: True if most values are in buckets that span several bins; within a bucket they are assumed to be
             distributed as the reference. Detected drift is valid; its absence is inconclusive.
         vectors: Index of an embedding → statistics of the reference, and mean features of the window.
@@ -462,7 +462,7 @@ class _Columns(Struct, eq=False):
         own_p: Probability of at least this distance among the reference's own windows; NaN if it is unknown.
         days: float64 (4, N), degrees of freedom and deviation of the level of own windows, its deviation with
             infinitely many blocks, and its part of a test's level; NaN if they are unknown.
-        alike: float64 (2, N), number of own windows with at least this distance, and number of all; NaN if not
+        own_window_counts: float64 (2, N), number of own windows with at least this distance, and number of all; NaN if not
             reported.
         blocks: float64 (2, N), size of the nearest and of the farthest own window.
         swing: Possible shift by an unknown cycle, in standard deviations.
@@ -487,7 +487,7 @@ class _Columns(Struct, eq=False):
     number: Mask
     size: I64
     edges: F64
-    others: I64
+    other_bin: I64
     outer: Mask
     reference: F64
     counted: F64
@@ -497,7 +497,7 @@ class _Columns(Struct, eq=False):
     missing: F64
     paired: Mask
     not_comparable: Mask
-    few: Mask
+    has_too_few: Mask
     coarse: Mask
     vectors: dict[int, tuple[Vectors, F64]]
     design: F64
@@ -506,7 +506,7 @@ class _Columns(Struct, eq=False):
     timed: Mask
     own_p: F64
     days: F64
-    alike: F64
+    own_window_counts: F64
     blocks: F64
     swing: F64
     values: Mapping[str, F64]
@@ -569,7 +569,7 @@ class _Columns(Struct, eq=False):
             number=number,
             size=size,
             edges=_wide([table.edges for table in tables], width - 1, repeat=True),
-            others=np.concatenate([table.others for table in tables]),
+            other_bin=np.concatenate([table.other_bin for table in tables]),
             outer=_wide([table.outer for table in tables], width) > 0,
             reference=_wide([table.counts for table in tables], width),
             counted=counted,
@@ -579,7 +579,7 @@ class _Columns(Struct, eq=False):
             missing=missing,
             paired=paired,
             not_comparable=not_comparable,
-            few=(m == 0) & ~(coarse & ~number) & ~not_comparable | paired & (np.minimum(n, m) < MIN_ROWS),
+            has_too_few=(m == 0) & ~(coarse & ~number) & ~not_comparable | paired & (np.minimum(n, m) < MIN_ROWS),
             coarse=coarse,
             vectors={index: vector for index, vector in vectors.items() if paired[index]},
             design=np.ones(len(columns)),
@@ -588,7 +588,7 @@ class _Columns(Struct, eq=False):
             timed=np.zeros(len(columns), np.bool_),
             own_p=nan.copy(),
             days=np.stack([nan] * 4),
-            alike=np.stack([nan] * 2),
+            own_window_counts=np.stack([nan] * 2),
             blocks=np.stack([nan] * 2),
             swing=nothing.copy(),
             values={},
@@ -618,7 +618,7 @@ class _Columns(Struct, eq=False):
                         column.part, column.bins.size, n, sample.pane, m, ordered=ordered
                     )
                     self.design[index], self.freedom[index] = design_and_freedom
-        self.few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
+        self.has_too_few |= self.paired & (self.held.min(axis=0) < LEAST_INDEPENDENT * self.design)
 
     def compare_with_own_windows(self) -> None:
         """Compare all columns with their baseline's own windows of the same length."""
@@ -644,7 +644,7 @@ class _Columns(Struct, eq=False):
         """Compare columns that share the same own windows; ``at``: int64 (samples, parts), their indices."""
         lengths = [_length(own_windows, sample) for sample in samples]
         enough_windows = np.array([own_windows.windows(length) >= LEAST_WINDOWS for length in lengths])[:, np.newaxis]
-        subset, first = own_windows.some(parts), at[0]
+        subset, first = own_windows.subset(parts), at[0]
         embedded = np.array([column in self.vectors for column in first.tolist()], np.bool_)
         categories = ~self.number[first] & ~embedded
         was, now, new = subset.cells(self.reference[at], self.current[at], self.size[first], categories)
@@ -656,12 +656,12 @@ class _Columns(Struct, eq=False):
         self.freedom[at] = np.where(greater, comparison.freedom, self.freedom[at])
         self.design[at] = np.where(greater, comparison.design_effect, self.design[at])
         has_result, counted = enough_windows & ~embedded, comparison.windows[:, np.newaxis] >= COUNTED
-        days = np.stack([comparison.freedom, comparison.deviation, comparison.known, comparison.part])
+        days = np.stack([comparison.freedom, comparison.deviation, comparison.limit_deviation, comparison.part])
         self.own_p[at] = np.where(has_result, comparison.p, np.nan)
         self.days[:, at] = np.where(has_result, days, np.nan)
         windows = np.broadcast_to(comparison.windows[:, np.newaxis], comparison.p.shape)
-        self.alike[:, at] = np.where(has_result & counted, np.stack([comparison.alike, windows]), np.nan)
-        self.blocks[:, at] = np.where(has_result, np.stack([comparison.least, comparison.greatest]), np.nan)
+        self.own_window_counts[:, at] = np.where(has_result & counted, np.stack([comparison.nearer_windows, windows]), np.nan)
+        self.blocks[:, at] = np.where(has_result, np.stack([comparison.nearest_psi, comparison.greatest]), np.nan)
 
     def compare(self) -> None:
         """Compute the results of all methods for all columns.
@@ -681,7 +681,7 @@ class _Columns(Struct, eq=False):
             size=self.size[columns],
             number=self.number[columns],
             edges=self.edges[columns],
-            others=self.others[columns],
+            other_bin=self.other_bin[columns],
             certain=certain,
             vectors={
                 place: self.vectors[column] for place, column in enumerate(columns.tolist()) if column in self.vectors
@@ -691,15 +691,15 @@ class _Columns(Struct, eq=False):
         measures = measure(pairs, first + [self.methods[column][:1] for column in clustered.tolist()])
         decisive = np.arange(len(paired))
         decisive[self.design[paired] > 1] = np.arange(len(paired), len(columns))
-        self.values = {name: self._spread(paired, values[: len(paired)]) for name, values in measures.values.items()}
+        self.values = {name: self._to_columns(paired, values[: len(paired)]) for name, values in measures.values.items()}
         self.effect[paired], self.excess[paired] = measures.effect[decisive], measures.excess[decisive]
         p = measures.p_value[decisive]
         unsure = np.isfinite(self.freedom[paired])
         for place in np.flatnonzero(unsure).tolist():
             p[place] = student_p_value(float(p[place]), float(self.freedom[paired[place]]))
-        self.p[paired] = np.where(self.few[paired], np.nan, p)
+        self.p[paired] = np.where(self.has_too_few[paired], np.nan, p)
 
-    def _spread(self, at: I64, values: F64) -> F64:
+    def _to_columns(self, at: I64, values: F64) -> F64:
         spread_values = np.full(len(self.columns), np.nan)
         spread_values[at] = values
         return spread_values
@@ -715,7 +715,7 @@ class _Columns(Struct, eq=False):
         state: State = "ok"
         self.state = ["inconclusive" if is_incomparable else state for is_incomparable in self.not_comparable.tolist()]
         self.reason = ["not_comparable" if is_incomparable else "" for is_incomparable in self.not_comparable.tolist()]
-        for column_index in np.flatnonzero(self.few).tolist():
+        for column_index in np.flatnonzero(self.has_too_few).tolist():
             self.state[column_index], self.reason[column_index] = "inconclusive", "too_few_rows"
         if not len(judged_columns):
             return
@@ -830,7 +830,7 @@ class _Columns(Struct, eq=False):
         columns = zip(
             self.columns, self.methods, drawings, unseen.tolist(), has_p_value, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
-            optional(self.own_p), optional(self.detectable_change), self.alike.T.tolist(), self.blocks.T.tolist(),
+            optional(self.own_p), optional(self.detectable_change), self.own_window_counts.T.tolist(), self.blocks.T.tolist(),
             strict=True,
         )  # fmt: skip
         column_drifts = []

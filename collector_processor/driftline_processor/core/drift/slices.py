@@ -33,12 +33,12 @@ class SlicedDrift(NamedTuple):
     """The drift of all rows and of slices.
 
     Attributes:
-        whole: Drift of all rows.
+        all_rows: Drift of all rows.
         slices: Name of a slice → its drift.
         baselines: Name of a slice → its own reference, if it has one.
     """
 
-    whole: Drift
+    all_rows: Drift
     slices: dict[str, SliceDrift]
     baselines: dict[str, Baseline]
 

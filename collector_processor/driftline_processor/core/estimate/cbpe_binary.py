@@ -33,13 +33,13 @@ class Rates(Struct, frozen=True, eq=False):
 
     Attributes:
         rate: float64 (SCORE_BINS,), rate of each bin.
-        again: Resampled and smooth rates.
+        resampled: Resampled and smooth rates.
         rows: float64 (SCORE_BINS,), (effective) rows of each bin.
         rarer: (Effective) rows of the rarer class.
     """
 
     rate: F64
-    again: ResampledCalibration
+    resampled: ResampledCalibration
     rows: F64
     rarer: float
 
@@ -172,8 +172,8 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     >>> found["accuracy"].value, found["precision"].value, round(found["roc_auc"].value, 6)
     (0.55, 0.25, 0.5)
     """
-    rate = rates.again.smooth[rates.again.place]
-    sure = _points(grid, rate, rates.again, weight_per_row)
+    rate = rates.resampled.smooth[rates.resampled.place]
+    sure = _points(grid, rate, rates.resampled, weight_per_row)
     held = _filled_bins(grid)
     metrics = _metrics(grid[:, held], rates.rate[held], score_centers()[held])
     values = {name: metric.value for name, metric in metrics.items()}
@@ -191,7 +191,7 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
 
 def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Point]:
     """Return the same by the step rates instead of the smooth curve."""
-    return _points(grid, rates.rate, rates.again, weight_per_row)
+    return _points(grid, rates.rate, rates.resampled, weight_per_row)
 
 
 def _too_few(metric: str, window: float, reference: float, decided: F64) -> EstimateReason | None:
@@ -199,7 +199,7 @@ def _too_few(metric: str, window: float, reference: float, decided: F64) -> Esti
 
     ``window``, ``reference``: rows of the rarer class. ``decided``: see :func:`enough_decided`.
     """
-    of_window, of_reference = _estimation(metric).fewest
+    of_window, of_reference = _estimation(metric).min_rows
     enough = window >= of_window and reference >= of_reference and enough_decided(metric, decided)
     return None if enough else "too_few_rows"
 

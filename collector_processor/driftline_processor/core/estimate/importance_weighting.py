@@ -63,15 +63,15 @@ class Ratios(Struct, frozen=True, eq=False):
     """Density ratios of window and reference.
 
     Attributes:
-        whole: float64 (n,), density ratio at each reference row.
+        reference_ratios: float64 (n,), density ratio at each reference row.
         without: float64 (GROUPS, n), the same without one group of the rows of both samples.
-        alike: Number of reference rows comparable with the window's (:func:`.cbpe_binary.counterparts`), the minimum
+        comparable_rows: Number of reference rows comparable with the window's (:func:`.cbpe_binary.counterparts`), the minimum
             over the odds and each coordinate.
     """
 
-    whole: F64
+    reference_ratios: F64
     without: F64
-    alike: float
+    comparable_rows: float
 
 
 def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Ratios | None:
@@ -158,18 +158,18 @@ def estimate_by_weights(
     whose bounds and references are used.
     """
     given_weight = 1.0 if labelled.weight is None else labelled.weight
-    row_weights = weights.whole * given_weight
+    row_weights = weights.reference_ratios * given_weight
     worth = effective(row_weights.sum(), (row_weights**2).sum())
     # 50.0: minimum effective number (Kish) of labelled rows that represent the window, as in the rule for drift
     if worth < 50.0:
         return {}
-    unlike = weights.alike < LEAST_ALIKE * len(row_weights)
+    unlike = weights.comparable_rows < LEAST_ALIKE * len(row_weights)
     metric_values = _values(task, labelled, row_weights, np.arange(len(row_weights)))
     group = np.arange(len(row_weights)) % GROUPS
     kept_rows = [np.flatnonzero(group != index) for index in range(GROUPS)]
     fixed_weights_values, refit = (
         [_values(task, labelled, of[index] * given_weight, rest) for index, rest in enumerate(kept_rows)]
-        for of in ([weights.whole] * GROUPS, weights.without)
+        for of in ([weights.reference_ratios] * GROUPS, weights.without)
     )
     estimates = {}
     for name, value in metric_values.items():

@@ -83,20 +83,20 @@ class PriorShift(Struct, frozen=True, eq=False):
         prior: Fraction of positives of the reference, by its rates.
         shift: δ, the window's fraction less that of the reference.
         sampling: Variance of δ from the window's and the reference's scores, and between days.
-        drawn: float64 (64,), δ by the resampled rates of the reference.
+        resampled: float64 (64,), δ by the resampled rates of the reference.
         drawn_prior: float64 (64,), the reference's fraction by the same rates.
     """
 
     prior: float
     shift: float
     sampling: float
-    drawn: F64
+    resampled: F64
     drawn_prior: F64
 
     @property
     def variance(self) -> float:
         """Variance of δ, including that of the reference's rates."""
-        return self.sampling + float(np.var(self.drawn))
+        return self.sampling + float(np.var(self.resampled))
 
     @property
     def p_value(self) -> float:
@@ -112,7 +112,7 @@ def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift |
         rates: Rates of the reference.
         between: Variance of the fraction between periods of the window's length.
     """
-    resampled_rates = rates.again
+    resampled_rates = rates.resampled
     window_rows, was = (_by_place(resampled_rates, rows) for rows in (window, rates.rows))
     curves = np.vstack([resampled_rates.smooth, np.clip(resampled_rates.smooth + resampled_rates.off, 0.0, 1.0)])
     priors = curves @ was / was.sum()
@@ -179,10 +179,10 @@ def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
     """
     from driftline_processor.core.special_functions import ndtri
 
-    resampled_rates = rates.again
-    draws = len(shift.drawn)
+    resampled_rates = rates.resampled
+    draws = len(shift.resampled)
     normal_draws = ndtri((np.arange(1, draws + 1) * _GOLDEN) % 1)
-    drawn_shifts = shift.drawn + math.sqrt(shift.sampling) * normal_draws / normal_draws.std()
+    drawn_shifts = shift.resampled + math.sqrt(shift.sampling) * normal_draws / normal_draws.std()
     smooth = remixed(resampled_rates.smooth, shift.prior, shift.shift)
     curves = np.clip(resampled_rates.smooth + resampled_rates.off, 0.0, 1.0)
     remixed_curves = [
@@ -190,14 +190,14 @@ def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
         for curve, prior, drawn_shift in zip(curves, shift.drawn_prior.tolist(), drawn_shifts.tolist(), strict=True)
     ]
     resampled = ResampledCalibration(resampled_rates.place, smooth, np.stack(remixed_curves) - smooth)
-    return replace(rates, rate=remixed(rates.rate, shift.prior, shift.shift), again=resampled)
+    return replace(rates, rate=remixed(rates.rate, shift.prior, shift.shift), resampled=resampled)
 
 
 class ScoreFit(NamedTuple):
     """Fit of the scores remixed with the new fraction to those of the window."""
 
     p_value: float
-    left: float
+    residual: float
     """Part of the distance between window and reference that remains with the new fraction, 0 to 1."""
 
 
@@ -215,7 +215,7 @@ def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
     """
     from driftline_processor.core.special_functions import chdtrc
 
-    resampled_rates = rates.again
+    resampled_rates = rates.resampled
     window_rows, was = (_by_place(resampled_rates, rows) for rows in (window, rates.rows))
     n, total = window_rows.sum(), was.sum()
     middle = (np.cumsum(was) - was / 2) / total
@@ -247,14 +247,14 @@ class FeatureShift(NamedTuple):
         carried: Part of the score's shift that the feature's own move explains.
         due: Part that it would explain under label shift.
         off: Distance between ``carried`` and ``due`` in standard errors.
-        moved: Distance of ``carried`` from 0 in standard errors, in the direction of the score.
+        standard_distance: Distance of ``carried`` from 0 in standard errors, in the direction of the score.
     """
 
     name: str
     carried: float
     due: float
     off: float
-    moved: float
+    standard_distance: float
 
 
 class ScalarOutcome(Struct, frozen=True):
@@ -284,13 +284,13 @@ class Move(NamedTuple):
         carried: Shift of the mean outcome by the window's rows in each cell.
         due: The same under label shift.
         deviation: Standard error of ``carried`` without a move.
-        apart: Standard error of ``carried - due``.
+        standard_error: Standard error of ``carried - due``.
     """
 
     carried: float
     due: float
     deviation: float
-    apart: float
+    standard_error: float
 
 
 def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> list[FeatureShift]:
@@ -310,7 +310,7 @@ def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> li
         name = part.removeprefix("feature:")
         if name == part or (move := move_of(pane, baseline, part, means, outcome)) is None:
             continue
-        off = (move.carried - move.due) / move.apart
+        off = (move.carried - move.due) / move.standard_error
         moved = math.copysign(move.carried, move.carried * outcome.shift) / move.deviation
         shifts.append(FeatureShift(name, move.carried / explained_shift, move.due / explained_shift, off, moved))
     return shifts
@@ -399,7 +399,7 @@ def explain_shift(
 
 def _positives(rates: Rates, shift: PriorShift) -> ScalarOutcome:
     chance = shift.prior * (1 - shift.prior)
-    curve = rates.again.smooth[rates.again.place]
+    curve = rates.resampled.smooth[rates.resampled.place]
     explained = float(rates.rows @ (curve - shift.prior) ** 2) / float(rates.rows.sum()) / chance
     return ScalarOutcome(lambda means: means.outcome, chance, explained, shift.shift)
 
@@ -430,10 +430,10 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
         return "inputs", tuple(feature.name for feature in refuting if feature.carried > feature.due) or (
             refuting[0].name,
         )
-    if fit.p_value < LEVEL and fit.left > MATERIAL:
+    if fit.p_value < LEVEL and fit.residual > MATERIAL:
         return "inputs", ()
     alone = [feature for feature in features if feature.carried > 1 - MATERIAL]
-    shown = [feature.name for feature in sorted(features, key=lambda feature: -feature.moved) if feature.moved > beyond]
+    shown = [feature.name for feature in sorted(features, key=lambda feature: -feature.standard_distance) if feature.standard_distance > beyond]
     together = float(chdtrc(len(features), sum(feature.off**2 for feature in features))) if features else 1.0
     if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
         return "either", tuple(feature.name for feature in alone)

@@ -43,4 +43,4 @@ def limits(metric: str) -> tuple[float, float]:
     ((0.0, 1.0), (0.0, inf))
     """
     metric_definition = metric_of(metric)
-    return (0.0, float("inf")) if metric_definition is None else (metric_definition.least, metric_definition.greatest)
+    return (0.0, float("inf")) if metric_definition is None else (metric_definition.minimum, metric_definition.maximum)

@@ -205,7 +205,7 @@ def _expected(
 ) -> Expected:
     return Expected(
         feature=rule.feature,
-        rule=rule.written,
+        rule=rule.text,
         state=state,
         low=low,
         high=high,

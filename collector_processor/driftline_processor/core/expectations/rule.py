@@ -120,7 +120,7 @@ class Rule:
 
     Attributes:
         feature: "" for the rows as a whole.
-        written: As in YAML, ``range: [0, 120]``.
+        text: As in YAML, ``range: [0, 120]``.
         limit: For a fraction of values or of rows, or their number; for ``freshness`` in seconds.
         low: Lower limit of a range, a length or a mean; None = open.
         high: Upper limit, likewise.
@@ -130,7 +130,7 @@ class Rule:
 
     kind: Kind
     feature: str
-    written: str
+    text: str
     limit: Limit = Limit(">=", 1.0)
     low: float | None = None
     high: float | None = None
@@ -141,7 +141,7 @@ class Rule:
     @property
     def part(self) -> str:
         """The name of the pane's part with the counts for the rule."""
-        return f"{PREFIX}{self.feature}:{blake2b(self.written.encode(), digest_size=6).hexdigest()}"
+        return f"{PREFIX}{self.feature}:{blake2b(self.text.encode(), digest_size=6).hexdigest()}"
 
 
 PREFIX = "expect:"

@@ -202,13 +202,13 @@ class ExplainInput(Struct, frozen=True, dict=True):
     Attributes:
         pane: The sums of its rows.
         baseline: The reference.
-        found: The drift of its features.
+        drift: The drift of its features.
         time_before: Function that returns the histograms of the time up to the window's end.
     """
 
     pane: Pane
     baseline: Baseline
-    found: Mapping[str, ColumnDrift]
+    drift: Mapping[str, ColumnDrift]
     time_before: TimeBefore = no_time_before
 
     @cached_property
@@ -228,7 +228,7 @@ class ExplainInput(Struct, frozen=True, dict=True):
 
     def design_effect(self, feature: str) -> float:
         """Return the design effect of a feature."""
-        column = self.found.get(feature)
+        column = self.drift.get(feature)
         return 1.0 if column is None else column.design_effect
 
     def rows(self) -> float:
@@ -347,7 +347,7 @@ def explain(
         if cause is not None and not explained & set(finding.features):
             causes.append((cause, finding))
             explained |= set(finding.features)
-    drifted = {name: None for view in views.values() for name, column in view.found.items() if column.state == "drift"}
+    drifted = {name: None for view in views.values() for name, column in view.drift.items() if column.state == "drift"}
     causes += [
         (cause, None) for name in drifted if name not in explained and (cause := _of_drift(name, views)) is not None
     ]
@@ -391,7 +391,7 @@ def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
     if finding.check in MOSTLY:
         share = abs((finding.now or 0.0) - (finding.was or 0.0))
         drifts = any(
-            name in explain_input.found and explain_input.found[name].state == "drift" for name in finding.features
+            name in explain_input.drift and explain_input.drift[name].state == "drift" for name in finding.features
         )
         # 0.5: minimum fraction of the shift that a finding must explain: more than all other causes together
         if drifts and share < 0.5 * shift:
@@ -411,7 +411,7 @@ def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
     of_slices = {
         key: side
         for key, view in views.items()
-        if key and view.found.get(name) is not None and view.found[name].state == "drift"
+        if key and view.drift.get(name) is not None and view.drift[name].state == "drift"
         if (side := view.sides(part)) is not None and len(side.was) == len(sides.was)
     }
     where = find_concentration(sides, of_slices, all_rows.cells(part))

@@ -216,13 +216,13 @@ class _Part(NamedTuple):
     """A rate of a group with its hits and misses.
 
     Attributes:
-        known: True if rows of all needed decisions were reviewed.
-        fewest: See :func:`~driftline_processor.core.intervals.time_blocks.design`.
+        is_reviewed: True if rows of all needed decisions were reviewed.
+        min_blocks: See :func:`~driftline_processor.core.intervals.time_blocks.design`.
     """
 
     ratio: Ratio
-    known: bool
-    fewest: float
+    is_reviewed: bool
+    min_blocks: float
 
     @property
     def value(self) -> float:
@@ -231,7 +231,7 @@ class _Part(NamedTuple):
 
     def limits(self, confidence: float, effect: float) -> Interval:
         """Return the interval of the rate at a design effect."""
-        return limits_of.wilson(*self.ratio[:2], confidence, effect) if self.known else limits_of.UNREVIEWED
+        return limits_of.wilson(*self.ratio[:2], confidence, effect) if self.is_reviewed else limits_of.UNREVIEWED
 
     def exact_limits(self, confidence: float, effect: float) -> Interval:
         """Return the exact interval of the rate at a design effect.
@@ -243,12 +243,12 @@ class _Part(NamedTuple):
 
     def effect(self, confidence: float) -> float:
         """Return the design effect of the group."""
-        moved = self.ratio.moved
-        return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
+        moved = self.ratio.influence
+        return counting_as_one(moved.influence, moved.expected, self.min_blocks, confidence)
 
     def effect_beside(self, part: _Part, confidence: float, *, ratio: bool = False) -> float:
         """Return the design effect of the difference of two rates, or of their logarithms."""
-        moved, two = self.ratio.moved, part.ratio.moved
+        moved, two = self.ratio.influence, part.ratio.influence
         if len(moved.influence) != len(two.influence):
             return 1.0
         by, less = (part.value, self.value) if ratio else (1.0, 1.0)
@@ -256,7 +256,7 @@ class _Part(NamedTuple):
             by * moved.influence - less * two.influence,
             by**2 * moved.expected + less**2 * two.expected,
         )
-        return counting_as_one(influence, expected, self.fewest, confidence)
+        return counting_as_one(influence, expected, self.min_blocks, confidence)
 
 
 def _parts(labelled: ConfusionTable | None, selected: ConfusionTable | None, fewest: float) -> dict[str, _Part | None]:
@@ -368,7 +368,7 @@ def _extent(
             if reference and reference not in (name_of_one, name_of_other):
                 continue
             part, other_part = parts[name_of_one][rate], parts[name_of_other][rate]
-            if part is None or other_part is None or not (part.known and other_part.known):
+            if part is None or other_part is None or not (part.is_reviewed and other_part.is_reviewed):
                 is_complete = False
                 continue
             effect = part.effect_beside(other_part, confidence, ratio=ratio)
@@ -407,7 +407,7 @@ def _ratio_from_one(low: float, high: float) -> tuple[float, float]:
 
 def _height(part: _Part | None) -> tuple[bool, float]:
     """Return the sort key for the highest rate; unknown rates are last."""
-    return (False, -1.0) if part is None else (part.known, part.value)
+    return (False, -1.0) if part is None else (part.is_reviewed, part.value)
 
 
 def _difference(part: _Part, other_part: _Part, confidence: float) -> _Measured:
@@ -418,7 +418,7 @@ def _difference(part: _Part, other_part: _Part, confidence: float) -> _Measured:
 
 def _ratio(part: _Part, other_part: _Part, confidence: float) -> _Measured:
     value = part.value / other_part.value if other_part.value > 0 else None
-    if not (part.known and other_part.known):
+    if not (part.is_reviewed and other_part.is_reviewed):
         return value, None, None
     effect = part.effect_beside(other_part, confidence, ratio=True)
     if all(limits_of.has_equal_weights(*one.ratio[:2]) for one in (part, other_part)):

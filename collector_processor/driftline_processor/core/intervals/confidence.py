@@ -69,7 +69,7 @@ class WeightSums(NamedTuple):
     squares: float
     more: float = 1.0
 
-    def spread(self, design: float) -> WeightSums:
+    def with_design(self, design: float) -> WeightSums:
         """Return the sums with a design effect."""
         return WeightSums(self.weight, self.squares * design, self.more * design)
 
@@ -125,7 +125,7 @@ def clopper_pearson(hits: WeightSums, misses: WeightSums, confidence: float, des
     >>> round(low, 4)
     0.0219
     """
-    hits, misses = hits.spread(design), misses.spread(design)
+    hits, misses = hits.with_design(design), misses.with_design(design)
     if hits.weight + misses.weight <= 0:
         return NONE
     tail = (1 - confidence) / 2

@@ -77,23 +77,23 @@ class Neighbours(NamedTuple):
         free: Σ (n - 3).
     """
 
-    told: float = 0.0
+    weight: float = 0.0
     free: float = 0.0
 
     @property
-    def kept(self) -> float:
+    def autocorrelation(self) -> float:
         """Autocorrelation of days, shrunk if it may be chance; 0 with too few days."""
-        if self.free < FEWEST_TELLING or self.told <= 0:
+        if self.free < FEWEST_TELLING or self.weight <= 0:
             return 0.0
         unsure_from, sure_from = UNSURE
-        sure = (self.told / sqrt(self.free) - unsure_from) / (
+        sure = (self.weight / sqrt(self.free) - unsure_from) / (
             sure_from - unsure_from
         )  # its standard error is 1 / √free
-        return min(MOST_KEPT, self.told / self.free) * min(1.0, max(0.0, sure))
+        return min(MOST_KEPT, self.weight / self.free) * min(1.0, max(0.0, sure))
 
     def and_those(self, neighbours: Neighbours) -> Neighbours:
         """Return both combined."""
-        return Neighbours(self.told + neighbours.told, self.free + neighbours.free)
+        return Neighbours(self.weight + neighbours.weight, self.free + neighbours.free)
 
 
 class DaySpread(NamedTuple):
@@ -112,21 +112,21 @@ class DaySpread(NamedTuple):
     neighbours: Neighbours = Neighbours()
 
     @property
-    def kept(self) -> float:
+    def autocorrelation(self) -> float:
         """Autocorrelation of days."""
-        return self.neighbours.kept
+        return self.neighbours.autocorrelation
 
     @property
-    def shown(self) -> float:
+    def cochran_q(self) -> float:
         """Cochran's Q, corrected to independent days."""
-        return self.squares / _visible_part(self.kept, self.freedom)
+        return self.squares / _visible_part(self.autocorrelation, self.freedom)
 
     @property
     def between(self) -> float:
         """Expected variance between days, relative to that of a row."""
         # 3.0: minimum degrees of freedom of a variance between days; with two or fewer its mean does not exist
         freedom = max(3.0, self.freedom)
-        return (_posterior(self.shown, freedom)[0] - 1) / (self.rows / self.freedom)
+        return (_posterior(self.cochran_q, freedom)[0] - 1) / (self.rows / self.freedom)
 
     def of_days(self, length: float) -> DaySpread:
         """Return the spread of single days, estimated from periods of ``length`` independent days."""
@@ -143,7 +143,7 @@ class DaySpread(NamedTuple):
         6.0
         """
         neighbours = self.neighbours.and_those(day_spread.neighbours)
-        kept_share, weight = neighbours.kept, self._weight_beside(day_spread, neighbours.kept)
+        kept_share, weight = neighbours.autocorrelation, self._weight_beside(day_spread, neighbours.autocorrelation)
         freedom = weight * self.freedom + day_spread.freedom
         squares_per_day = weight * self.squares / _visible_part(
             kept_share, self.freedom
@@ -228,25 +228,25 @@ def lent_rows_as_one(day_spread: DaySpread, expected: F64, rows: float) -> RowsA
     filled = expected[expected > 0]
     share = filled / filled.sum() if len(filled) else filled
     squares = float(share @ share) if len(filled) else 1.0
-    freedom = day_spread.freedom * (1 - day_spread.kept**2) / (1 + day_spread.kept**2)
-    if day_spread.kept > 0:
+    freedom = day_spread.freedom * (1 - day_spread.autocorrelation**2) / (1 + day_spread.autocorrelation**2)
+    if day_spread.autocorrelation > 0:
         freedom = 1 / (1 / freedom + 1 / day_spread.neighbours.free)  # the autocorrelation is uncertain, too
     # 5.0: minimum degrees of freedom of autocorrelated days. With fewer, Student's t is two to three times as long, for
     # an autocorrelation that is chance in one of six cases
     freedom = max(5.0, freedom)
     rows_per_freedom = day_spread.rows / day_spread.freedom
-    beyond = max(0.0, day_spread.shown - day_spread.freedom) / day_spread.rows
+    beyond = max(0.0, day_spread.cochran_q - day_spread.freedom) / day_spread.rows
     hidden = (
         min(MOST_HIDDEN, 1 + 1 / (beyond * rows_per_freedom)) if beyond > 0 else MOST_HIDDEN
     )  # sampling error of rows lowers the estimate
-    kept_share = min(MOST_KEPT, day_spread.kept * hidden)
+    kept_share = min(MOST_KEPT, day_spread.autocorrelation * hidden)
     rows_per_day = rows * squares * _mean_variance_factor(kept_share, 1 / squares)
     varies = 1 + beyond * rows_per_day
     design_freedom = max(
-        1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.shown * rows_per_day)) ** 2
+        1.0, freedom * (varies * rows_per_freedom * day_spread.freedom / (day_spread.cochran_q * rows_per_day)) ** 2
     )
     by_moments = Design(varies, design_freedom)
-    mean, variance = _posterior(day_spread.shown * freedom / day_spread.freedom, freedom)
+    mean, variance = _posterior(day_spread.cochran_q * freedom / day_spread.freedom, freedom)
     varies = 1 + (mean - 1) * rows_per_day / rows_per_freedom
     design_freedom = 4 + 2 * varies**2 / max(variance * (rows_per_day / rows_per_freedom) ** 2, 1e-300)
     return RowsAsOne((by_moments, Design(varies * (design_freedom - 2) / design_freedom, design_freedom)))

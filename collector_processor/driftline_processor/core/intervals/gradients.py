@@ -137,9 +137,9 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
             return Ratio(*sums, Influence(0.0, np.empty(0), np.empty(0)))
         share = sums[0].weight / total
         gradient = ((1 - share) * hits - share * misses) / total
-        return Ratio(*sums, self.moved(gradient, share_variance(*sums)))
+        return Ratio(*sums, self.influence_of(gradient, share_variance(*sums)))
 
-    def moved(self, gradient: F64, variance: float | None = None) -> Influence:
+    def influence_of(self, gradient: F64, variance: float | None = None) -> Influence:
         """Return the influence of blocks on a metric with this gradient; ``variance``: if it is known."""
         squares = np.where(gradient != 0, self.squares, 0.0)
         varies = float((gradient**2 * self.squares).sum()) if variance is None else variance
@@ -166,7 +166,7 @@ class ConfusionTable(Struct, frozen=True, eq=False, dict=True):
         ]
         if weighted:
             gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
-        return self.moved(gradient)
+        return self.influence_of(gradient)
 
     def _summed(self, cells: F64, unit: F64) -> WeightSums:
         more = float((cells * unit).max(initial=0.0)) if cells.any() else 1.0
@@ -179,12 +179,12 @@ class Ratio(NamedTuple):
     Attributes:
         hits: Rows in the numerator.
         misses: Other rows of the denominator.
-        moved: Influence of blocks.
+        influence: Influence of blocks.
     """
 
     hits: WeightSums
     misses: WeightSums
-    moved: Influence
+    influence: Influence
 
     @property
     def value(self) -> float | None:
@@ -253,13 +253,13 @@ class LossMean(NamedTuple):
     Attributes:
         value: The mean.
         rows: Effective rows.
-        moved: Influence of blocks.
+        influence: Influence of blocks.
         telling: Effective rows that determine the mean; few if only one row in two hundred has a loss.
     """
 
     value: float
     rows: float
-    moved: Influence
+    influence: Influence
     telling: float
 
 

@@ -183,7 +183,7 @@ def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, flo
     fewer = min(float(side @ rows) ** 2 / float(side @ (squares[0] + squares[1])) for side in sides)
     binomial_variance = share_variance(hits, misses)
     design = moved.variance / binomial_variance if binomial_variance > 0 and moved.variance > 0 else 1.0
-    return Ratio(hits.spread(design), misses.spread(design), moved), fewer
+    return Ratio(hits.with_design(design), misses.with_design(design), moved), fewer
 
 
 def top_k_ratio(pane: Pane, blocks: Sequence[Pane], k: int) -> Ratio | None:

@@ -109,7 +109,7 @@ def _shares(
     counted["error_rate"] = 1 - np.eye(k)
     tests = []
     for metric, hits in counted.items():
-        less = _counting_as_one(of_all.ratio(hits, 1 - hits).moved, fewest_rows)
+        less = _counting_as_one(of_all.ratio(hits, 1 - hits).influence, fewest_rows)
         halves = [
             (table.ratio(hits, 1 - hits), effective_rows(pane) / less)
             for table, pane in zip(tables, (fast, slow), strict=True)
@@ -124,7 +124,7 @@ def _shares(
 def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
     """Return the effective rows of a fraction."""
     value = ratio.value or 0.0
-    return value * (1 - value) / (ratio.moved.variance * less) if 0 < value < 1 and ratio.moved.variance > 0 else kish
+    return value * (1 - value) / (ratio.influence.variance * less) if 0 < value < 1 and ratio.influence.variance > 0 else kish
 
 
 def _exact(fast_counts: tuple[float, float], slow_counts: tuple[float, float]) -> float:

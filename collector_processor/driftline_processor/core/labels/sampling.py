@@ -54,10 +54,10 @@ class ChosenRows(Struct, frozen=True):
 
 
 class LabelDraw(Struct, frozen=True):
-    """Rows to label. ``again`` are rows that have a label already and now have a larger probability."""
+    """Rows to label. ``redraw`` are rows that have a label already and now have a larger probability."""
 
     new: ChosenRows
-    again: ChosenRows
+    redraw: ChosenRows
 
 
 def uncertainty(task: Task, scores: F64 | None) -> F64 | None:

@@ -84,8 +84,8 @@ def declaration_problems(metric: Metric) -> Iterator[str]:
         yield f"its unit '{metric.unit}' is not supported; use one of {', '.join(get_args(Unit))}"
     if not metric.title:
         yield "it has no title; add the title that pages show"
-    if not metric.least < metric.greatest:
-        yield f"its lower bound {metric.least:g} must be below its upper bound {metric.greatest:g}"
+    if not metric.minimum < metric.maximum:
+        yield f"its lower bound {metric.minimum:g} must be below its upper bound {metric.maximum:g}"
 
 
 def metric_of(base: str) -> Metric | None:

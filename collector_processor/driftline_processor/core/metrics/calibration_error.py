@@ -42,7 +42,7 @@ METRICS = (
         tasks=BINARY,
         direction=-1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="Naeini, Cooper and Hauskrecht (2015), with ten bins of one width",
         value=value,
         usual=usual_for("binary", names=("calibration_error",)),

@@ -114,7 +114,7 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
             return None
         if average == "weighted":
             table = sums.table
-            moved = sums.once(("averaged", weights), lambda: table.averaged(weights, weighted=True))
+            moved = sums.cached(("averaged", weights), lambda: table.averaged(weights, weighted=True))
             return sums.interval_by_gradient(value, moved, logit, sums.rows)
         return macro_interval(sums, weights)
 
@@ -145,10 +145,10 @@ def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndR
         every = [table.ratio(*weights.cells(k, code)) for code in range(k)]
         ratios = [ratio for ratio in every if ratio.value is not None]
         averaged = table.averaged(weights, weighted=False)
-        mean_variance = sum(ratio.moved.variance for ratio in ratios) / len(ratios) ** 2 if ratios else 0.0
+        mean_variance = sum(ratio.influence.variance for ratio in ratios) / len(ratios) ** 2 if ratios else 0.0
         return ratios, max(1.0, averaged.variance / mean_variance) if mean_variance > 0 else 1.0
 
-    return mean_of_shares(sums, *sums.once(("macro", weights), inflated))
+    return mean_of_shares(sums, *sums.cached(("macro", weights), inflated))
 
 
 def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float = 1.0) -> IntervalAndRows | None:
@@ -173,9 +173,9 @@ def interval_from_gradient(metric: Metric, sums: PerformanceSums, value: float) 
     if sums.table is None or metric.gradient is None:
         return None
     table, gradient = sums.table, metric.gradient
-    moved = sums.once(("gradient", metric.name), lambda: table.moved(gradient(table.weight)))
-    bounded = np.isfinite([metric.least, metric.greatest]).all()
-    form = logit_between(metric.least, metric.greatest) if bounded else student
+    moved = sums.cached(("gradient", metric.name), lambda: table.influence_of(gradient(table.weight)))
+    bounded = np.isfinite([metric.minimum, metric.maximum]).all()
+    form = logit_between(metric.minimum, metric.maximum) if bounded else student
     return sums.interval_by_gradient(value, moved, form, sums.rows)
 
 
@@ -310,12 +310,12 @@ METRICS = (
         tasks=CLASSES,
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, accuracy_score",
         value=accuracy_value,
         interval=accuracy_interval,
         gradient=lambda cells: accuracy_slopes(cells)[1],
-        estimate=Estimation(accuracy_slopes, fewest=NOT_RARE),
+        estimate=Estimation(accuracy_slopes, min_rows=NOT_RARE),
         share_of_rows=True,
         usual=usual_for("binary", "multiclass", names=("accuracy",)),
         rank=30,
@@ -327,7 +327,7 @@ METRICS = (
         tasks=CLASSES | RANKING,
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, precision_score, with zero_division=np.nan",
         value=_PRECISION,
         interval=_PRECISION_INTERVAL,
@@ -346,7 +346,7 @@ METRICS = (
         tasks=CLASSES | RANKING,
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, recall_score, with zero_division=np.nan",
         value=_RECALL,
         interval=_RECALL_INTERVAL,
@@ -364,7 +364,7 @@ METRICS = (
         tasks=CLASSES,
         direction=1,
         unit="score",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, f1_score; van Rijsbergen, Information Retrieval (1979), chapter 7",
         value=_F1,
         interval=_F1_INTERVAL,
@@ -381,7 +381,7 @@ METRICS = (
         tasks=BINARY,
         direction=1,
         unit="score",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, fbeta_score; van Rijsbergen, Information Retrieval (1979), chapter 7",
         value=_FBETA,
         interval=_FBETA_INTERVAL,
@@ -395,7 +395,7 @@ METRICS = (
         tasks=BINARY,
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="Altman and Bland, BMJ 308:1552 (1994)",
         value=lambda sums, _name: (
             None if sums.positive is None else share_of_cells(sums, *RECALL.cells(2, 1 - sums.positive))
@@ -415,7 +415,7 @@ METRICS = (
         tasks=CLASSES,
         direction=1,
         unit="score",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, balanced_accuracy_score; Brodersen et al. (2010)",
         value=balanced_accuracy_value,
         interval=balanced_accuracy_interval,
@@ -430,8 +430,8 @@ METRICS = (
         tasks=CLASSES,
         direction=1,
         unit="score",
-        least=-1.0,
-        greatest=1.0,
+        minimum=-1.0,
+        maximum=1.0,
         source="scikit-learn, matthews_corrcoef; Matthews (1975); Gorodkin (2004)",
         value=value_of_cells(mcc),
         gradient=mcc_gradient,

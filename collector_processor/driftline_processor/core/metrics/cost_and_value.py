@@ -142,7 +142,7 @@ def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | No
     costs, weight = cost_matrix(sums.costs, sums.task), float(table.weight.sum())
     mean = float((costs * table.weight).sum()) / weight
     rows = effective(weight, float(table.squares.sum()))
-    design, from_blocks = sums.rows_as_one(sums.once("cost", lambda: table.moved((costs - mean) / weight)), rows)
+    design, from_blocks = sums.rows_as_one(sums.cached("cost", lambda: table.influence_of((costs - mean) / weight)), rows)
     each = weight if total else 1.0
     low, high = mean_cost(table, costs, lambda hits, misses: sums.exact_limits(hits, misses, design))
     return named_after_blocks(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows
@@ -180,7 +180,7 @@ def _of_money(name: str, of: Literal["cost", "value"], source: str, rank: int) -
         tasks=EVERY_TASK,
         direction=-1 if of == "cost" else 1,
         unit=of,
-        least=-inf,
+        minimum=-inf,
         source=source,
         value=value,
         interval=interval,

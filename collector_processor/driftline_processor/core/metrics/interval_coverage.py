@@ -33,7 +33,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
     weight_per_row = float(part[1] / part[0])
     hits = WeightSums(float(part[first]), float(part[first + 1]), weight_per_row)
     misses = WeightSums(float(part[0] - part[first]), float(part[1] - part[first + 1]), weight_per_row)
-    return sums.share_interval(Ratio(hits, misses, covered.moved))
+    return sums.share_interval(Ratio(hits, misses, covered.influence))
 
 
 def usual(task: Task) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ METRICS = (
         tasks=REGRESSION,
         direction=0,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="the weighted share of rows; its nominal value is the number in the name",
         value=value,
         interval=interval,

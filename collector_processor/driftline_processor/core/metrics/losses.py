@@ -53,7 +53,7 @@ def estimated_mean(losses_of: LossesOfScore) -> Estimation:
     Args:
         losses_of: Scores, float64 (bins,) → the loss of a positive and of a negative at each score.
     """
-    return Estimation(of_scores=lambda p, q, score: mean_of_scores(p, q, *losses_of(score)), fewest=NOT_RARE)
+    return Estimation(of_scores=lambda p, q, score: mean_of_scores(p, q, *losses_of(score)), min_rows=NOT_RARE)
 
 
 def losses_of(score: F64) -> tuple[F64, F64]:
@@ -110,7 +110,7 @@ def actual_rate_interval(sums: PerformanceSums, _name: Name, _value: float) -> I
     weight_per_row = spread_sums[0] / losses[0]
     hits = WeightSums(float(losses[4]), float(spread_sums[7]), weight_per_row)
     misses = WeightSums(float(losses[0] - losses[4]), float(spread_sums[0] - spread_sums[7]), weight_per_row)
-    return sums.share_interval(Ratio(hits, misses, loss_mean.moved))
+    return sums.share_interval(Ratio(hits, misses, loss_mean.influence))
 
 
 METRICS = (
@@ -191,7 +191,7 @@ METRICS = (
         tasks=REGRESSION,
         direction=0,
         unit="target",
-        least=-inf,
+        minimum=-inf,
         source="the weighted mean of errors",
         value=_BIAS,
         interval=_BIAS_INTERVAL,
@@ -205,7 +205,7 @@ METRICS = (
         tasks=BINARY,
         direction=0,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="the weighted mean of scores",
         value=_MEAN_SCORE,
         interval=_MEAN_SCORE_INTERVAL,
@@ -219,7 +219,7 @@ METRICS = (
         tasks=BINARY,
         direction=0,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="the weighted share of positives",
         value=mean_of_loss("positive")[0],
         interval=actual_rate_interval,

@@ -66,14 +66,14 @@ class Estimation(Struct, frozen=True):
         of_scores: Weight of positives, weight of negatives and score per score bin, float64 (bins,) each → the value
             with its slopes; None if it is not defined.
         decisions: The decisions that the metric uses, 0 negative, 1 positive: each needs rows.
-        fewest: Effective rows of the rarer class, in the window and in the reference, that an interval needs
+        min_rows: Effective rows of the rarer class, in the window and in the reference, that an interval needs
             (:data:`FEWEST`).
     """
 
     of_decisions: Callable[[F64], tuple[float | None, F64]] | None = None
     of_scores: Callable[[F64, F64, F64], Slopes | None] | None = None
     decisions: tuple[int, ...] = ()
-    fewest: tuple[float, float] = FEWEST
+    min_rows: tuple[float, float] = FEWEST
 
 
 def nothing_usual(_task: Task) -> Iterable[str]:
@@ -96,8 +96,8 @@ class Metric(Struct, frozen=True, kw_only=True):
         gradient: The derivative of a confusion-matrix metric by each cell, for the interval and the estimate: weights,
             float64 (k, k), actual by predicted → float64 (k, k).
         estimate: The estimation without outcomes; None = not estimated.
-        least: The lower bound of the value.
-        greatest: The upper bound of the value.
+        minimum: The lower bound of the value.
+        maximum: The upper bound of the value.
         usual: The names that a task has by default, such as ``("lift@0.1",)``.
         argument: The number after ``@``, if the name needs one.
         of_class: Whether there is a value per class: ``recall[cat]``.
@@ -119,8 +119,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     interval: IntervalOfValue | None = None
     gradient: Callable[[F64], F64] | None = None
     estimate: Estimation | None = None
-    least: float = 0.0
-    greatest: float = inf
+    minimum: float = 0.0
+    maximum: float = inf
     usual: Callable[[Task], Iterable[str]] = nothing_usual
     argument: Argument | None = None
     of_class: bool = False

@@ -49,15 +49,15 @@ class PerformanceSums(Struct, eq=False, dict=True):
         class_order: The same per class of a multiclass task.
         blocks: The sums by block of time, in order; without blocks, rows count as independent.
         unseen: The decisions without outcomes; None = every decision may have outcomes.
-        fewest: Effective blocks from which on blocks are used to estimate autocorrelation.
+        min_blocks: Effective blocks from which on blocks are used to estimate autocorrelation.
         confidence: The confidence of the intervals.
         shares: The method for intervals of fractions, ``clopper_pearson`` or ``wilson``.
         days: Whether the blocks are days; else they are parts of a day.
         tested: Whether the variance between seven or more days must be significant to be used.
         lent: The variance between days of the baseline, in the order in which the interval of the current metric needs
             it.
-        asked: The influence and effective rows that the current metric has requested so far.
-        kept: Cache of results that do not depend on the confidence.
+        requested: The influence and effective rows that the current metric has requested so far.
+        cache: Cache of results that do not depend on the confidence.
     """
 
     pane: Pane
@@ -67,25 +67,25 @@ class PerformanceSums(Struct, eq=False, dict=True):
     class_order: ClassOrder | None = None
     blocks: Sequence[Pane] = ()
     unseen: UnseenDecisions | None = None
-    fewest: float = FEWEST
+    min_blocks: float = FEWEST
     confidence: float = CONFIDENCE
     shares: str = "clopper_pearson"
     days: bool = False
     tested: bool = True
     lent: Sequence[DaySpread | None] = ()
-    asked: list[tuple[Influence, float]] = field(default_factory=list)
-    kept: dict[Hashable, Any] = field(default_factory=dict)
+    requested: list[tuple[Influence, float]] = field(default_factory=list)
+    cache: dict[Hashable, Any] = field(default_factory=dict)
 
-    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+    def cached(self, what: Hashable, make: Callable[[], Made]) -> Made:
         """Return the cached result of ``make``, shared by all metrics and confidences.
 
         Args:
             what: The cache key.
             make: Computes the result from the sums alone.
         """
-        if what not in self.kept:
-            self.kept[what] = make()
-        found: Made = self.kept[what]
+        if what not in self.cache:
+            self.cache[what] = make()
+        found: Made = self.cache[what]
         return found
 
     @cached_property
@@ -160,14 +160,14 @@ class PerformanceSums(Struct, eq=False, dict=True):
         """
         counted = None if cells is None else cells != 0
         key = "rows", weight, part, None if counted is None else counted.tobytes()
-        rows = self.once(key, lambda: rows_of(self.pane, weight, part, counted))
+        rows = self.cached(key, lambda: rows_of(self.pane, weight, part, counted))
         return MetricValue(value, rows, "panes", bound)
 
     def share_interval(self, ratio: Ratio) -> IntervalAndRows | None:
         """Return the exact interval of a fraction of rows, or Wilson's; None if the denominator is 0."""
         if ratio.value is None:
             return None
-        design, from_blocks = self.rows_as_one(ratio.moved, ratio.effective)
+        design, from_blocks = self.rows_as_one(ratio.influence, ratio.effective)
         limits = self.exact_limits(ratio.hits, ratio.misses, design)
         return named_after_blocks(limits, blocks=from_blocks), ratio.effective
 
@@ -182,12 +182,12 @@ class PerformanceSums(Struct, eq=False, dict=True):
         If the baseline provides its variance between days, it is pooled with that of the window's days. A significant
         variance between the window's own days is used alone.
         """
-        place = len(self.asked)
-        self.asked.append((moved, rows))
+        place = len(self.requested)
+        self.requested.append((moved, rows))
         lent = self.lent[place] if place < len(self.lent) else None
         # by identity: the objects are cached with the result, so that their ids are not reused
         key = "rows_as_one", id(moved), id(lent), rows, self.tested
-        _, _, rows_per_one, shown_longer = self.once(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
+        _, _, rows_per_one, shown_longer = self.cached(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
         effect = rows_per_one.at(self.confidence)
         return effect, effect > shown_longer
 
@@ -201,7 +201,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
             return lent_rows_as_one(
                 lent if spread_of_days is None else lent.pooled(spread_of_days), shares, rows
             ), SHOWN_LONGER
-        return rows_as_one(moved.influence, moved.expected, self.fewest), 1.0
+        return rows_as_one(moved.influence, moved.expected, self.min_blocks), 1.0
 
     def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
         """Return the interval of a value by the delta method; too few below 20 effective rows."""
@@ -218,23 +218,23 @@ class PerformanceSums(Struct, eq=False, dict=True):
             return None
         if mean.telling < limits_of.FEWEST_TELLING:
             return limits_of.TOO_FEW, mean.rows
-        return self.interval_by_gradient(mean.value, mean.moved, form, mean.rows)
+        return self.interval_by_gradient(mean.value, mean.influence, form, mean.rows)
 
     def curve(self, of_negative: str = "score_negative", of_positive: str = "score_positive") -> ScoreCurve | None:
         """Return the scores of two classes with their blocks; None if there are none."""
         key = "curve", of_negative, of_positive
-        return self.once(key, lambda: score_curve(self.pane, self.blocks, of_negative, of_positive))
+        return self.cached(key, lambda: score_curve(self.pane, self.blocks, of_negative, of_positive))
 
     def ratio(self, hits: F64, misses: F64) -> Ratio | None:
         """Return a fraction over cells of the confusion table; None if no decision is known."""
         table = self.table
         if table is None:
             return None
-        return self.once(("ratio", hits.tobytes(), misses.tobytes()), lambda: table.ratio(hits, misses))
+        return self.cached(("ratio", hits.tobytes(), misses.tobytes()), lambda: table.ratio(hits, misses))
 
     def loss_mean(self, name: str) -> LossMean | None:
         """Return the mean of a loss of the task; None if its squares are not stored."""
-        return self.once(("loss", name), lambda: gradients.mean_of_loss(self.pane, self.blocks, self.task, name))
+        return self.cached(("loss", name), lambda: gradients.mean_of_loss(self.pane, self.blocks, self.task, name))
 
     def part_mean(self, part: str, place: int, head: int = 0, negative: float = 0.0) -> LossMean | None:
         """Return the mean from a part with Σw, Σw², then Σwl, Σw²l and Σw²l² per loss l.
@@ -245,7 +245,7 @@ class PerformanceSums(Struct, eq=False, dict=True):
             head: Entries before Σw.
             negative: Σw|l| of the rows whose loss is below 0.
         """
-        return self.once(("part", part, place, head, negative), lambda: self._part_mean(part, place, head, negative))
+        return self.cached(("part", part, place, head, negative), lambda: self._part_mean(part, place, head, negative))
 
     def _part_mean(self, part: str, place: int, head: int, negative: float) -> LossMean | None:
         sums = self.pane.parts.get(part)

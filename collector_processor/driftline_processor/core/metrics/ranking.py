@@ -25,7 +25,7 @@ def interval_over_lists(sums: PerformanceSums, name: Name, _value: float) -> Int
     own, found = sums.lists.get(_key(name)), _mean(sums, _key(name))
     if own is None or found is None:
         return None
-    lost = (own.weight - own.total) ** 2, own.squared - 2 * own.weighted + own.spread
+    lost = (own.weight - own.total) ** 2, own.squared - 2 * own.weighted + own.squares
     return sums.mean_interval(found._replace(telling=min(found.telling, lost[0] / max(lost[1], 1e-300))), logit)
 
 
@@ -37,11 +37,11 @@ def share_interval_of_lists(sums: PerformanceSums, name: Name, _value: float) ->
     each = own.squared / own.weight
     hits = WeightSums(own.total, own.weighted, each)
     misses = WeightSums(own.weight - own.total, own.squared - own.weighted, each)
-    return sums.share_interval(Ratio(hits, misses, found.moved))
+    return sums.share_interval(Ratio(hits, misses, found.influence))
 
 
 def _mean(sums: PerformanceSums, key: str) -> LossMean | None:
-    return sums.once(("lists", key), lambda: _mean_of_lists(sums, key))
+    return sums.cached(("lists", key), lambda: _mean_of_lists(sums, key))
 
 
 def _mean_of_lists(sums: PerformanceSums, key: str) -> LossMean | None:
@@ -51,7 +51,7 @@ def _mean_of_lists(sums: PerformanceSums, key: str) -> LossMean | None:
     of_blocks = [lists_of_block[key] for lists_of_block in sums.lists_of_blocks if key in lists_of_block]
     blocks = np.array([(of_block.weight, of_block.total) for of_block in of_blocks]).reshape(-1, 2)
     squares = np.array([of_block.squared for of_block in of_blocks])
-    own_squares = (own.squared, own.weighted, own.spread)
+    own_squares = (own.squared, own.weighted, own.squares)
     return loss_mean(own.weight, own.total, own_squares, blocks, squares, own.total)
 
 
@@ -80,7 +80,7 @@ def _of_lists(name: str, title: str, source: str, rank: int, *, share: bool = Fa
         tasks=RANKING,
         direction=1,
         unit="fraction" if share else "score",
-        greatest=1.0,
+        maximum=1.0,
         source=source,
         value=value_over_lists,
         interval=share_interval_of_lists if share else interval_over_lists,

@@ -39,7 +39,7 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     if min(side.with_one_more(sums.one_more) for curve in known_curves for side in curve) < FEWEST_OF_A_CLASS:
         return TOO_FEW, sums.rows
     form = score_curves.with_one_more(known_curves, sums.one_more)
-    return sums.interval_by_gradient(value, sums.once("areas", lambda: _mean_influence(known_curves)), form, sums.rows)
+    return sums.interval_by_gradient(value, sums.cached("areas", lambda: _mean_influence(known_curves)), form, sums.rows)
 
 
 def _mean_influence(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
@@ -60,7 +60,7 @@ METRICS = (
         tasks=frozenset({"multiclass"}),
         direction=1,
         unit="score",
-        greatest=1.0,
+        maximum=1.0,
         source="Hand and Till, A simple generalisation of the area under the ROC curve (2001), section 2, "
         "without weights",
         value=value,

@@ -52,7 +52,7 @@ def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> I
     if curve is None or at is None or at >= 1:
         return None
     rows, positives = sum(side.rows for side in curve), curve.positive.with_one_more(sums.one_more)
-    ratio, fewer = sums.once(("gain", at), lambda: score_curves.gain_ratio(curve, at, sums.one_more))
+    ratio, fewer = sums.cached(("gain", at), lambda: score_curves.gain_ratio(curve, at, sums.one_more))
     if positives < FEWEST_OF_A_CLASS or fewer < FEWEST_ROWS:
         return TOO_FEW, rows
     share_interval = sums.share_interval(ratio)
@@ -71,7 +71,7 @@ def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool)
     if min(sides[1:] if of_precision else sides) < FEWEST_OF_A_CLASS:
         return TOO_FEW, rows
     area = score_curves.average_precision if of_precision else score_curves.area
-    moved = sums.once(("area", of_precision), lambda: area(curve)[1])
+    moved = sums.cached(("area", of_precision), lambda: area(curve)[1])
     variance_of_row = value * (1 - value)
     # 1.0: standard error of a logit above which its interval is nearly [0, 1]: an area of 0.99999 from 50 rows
     if variance_of_row > 0 and 0 < moved.variance <= (1.0 * variance_of_row) ** 2:
@@ -134,7 +134,7 @@ METRICS = (
         tasks=CLASSES,
         direction=1,
         unit="score",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, roc_auc_score; Fawcett, An introduction to ROC analysis (2006), section 7",
         value=roc_auc_value,
         interval=lambda sums, _name, value: interval_of_area(sums, value, of_precision=False),
@@ -150,11 +150,11 @@ METRICS = (
         tasks=BINARY,
         direction=1,
         unit="score",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, average_precision_score; Davis and Goadrich (2006)",
         value=value_of_order(ScoreOrder.average_precision),
         interval=lambda sums, _name, value: interval_of_area(sums, value, of_precision=True),
-        estimate=Estimation(of_scores=average_precision_slopes, fewest=(50.0, 100.0)),
+        estimate=Estimation(of_scores=average_precision_slopes, min_rows=(50.0, 100.0)),
         usual=usual_for("binary", names=("average_precision",)),
         rank=20,
     ),
@@ -165,7 +165,7 @@ METRICS = (
         tasks=BINARY,
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="the two-sample statistic of Kolmogorov and Smirnov, of scores",
         value=value_of_order(ScoreOrder.ks),
         usual=usual_for("binary", names=("ks",)),
@@ -192,7 +192,7 @@ METRICS = (
         tasks=BINARY,
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="Ling and Li, Data mining for direct marketing (1998)",
         value=lambda sums, name: value_of_gain(sums, name, 1.0),
         interval=lambda sums, name, _value: interval_of_gain(sums, name.at, 1.0),

@@ -27,7 +27,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
     if name.at is None:
         return None
     k = int(name.at)
-    ratio = sums.once(("top_k", k), lambda: top_k_ratio(sums.pane, sums.blocks, k))
+    ratio = sums.cached(("top_k", k), lambda: top_k_ratio(sums.pane, sums.blocks, k))
     return None if ratio is None else sums.share_interval(ratio)
 
 
@@ -44,7 +44,7 @@ METRICS = (
         tasks=frozenset({"multiclass"}),
         direction=1,
         unit="fraction",
-        greatest=1.0,
+        maximum=1.0,
         source="scikit-learn, top_k_accuracy_score",
         value=value,
         interval=interval,

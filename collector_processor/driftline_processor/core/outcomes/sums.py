@@ -93,7 +93,7 @@ class ListMean(NamedTuple):
     squared: float
     total: float
     weighted: float
-    spread: float
+    squares: float
 
 
 def list_means(pane: Pane) -> dict[str, ListMean]:

@@ -68,30 +68,30 @@ class _Side(Struct, frozen=True):
     """Distance of a metric from no change, by confidence.
 
     Attributes:
-        worse: How much worse the metric is; negative if it is better.
-        ends: Standard normal quantile → the end of the interval of ``worse`` nearest to no change.
+        degradation: How much worse the metric is; negative if it is better.
+        ends: Standard normal quantile → the end of the interval of ``degradation`` nearest to no change.
     """
 
-    worse: float
+    degradation: float
     ends: dict[float, float]
 
     def p_value(self) -> float:
         """Return the probability of such a worsening by chance."""
-        before, sure = 0.0, self.worse
+        before, sure = 0.0, self.degradation
         for quantile, end in sorted(self.ends.items()):
             if end <= 0 < sure:
                 return float(ndtr(-(before + (quantile - before) * sure / (sure - end))))
             before, sure = quantile, end
-        if self.worse > 0:
+        if self.degradation > 0:
             return float(ndtr(-before))
         quantile, end = min(self.ends.items())
-        return float(ndtr(-quantile * self.worse / (self.worse - end))) if end < self.worse else 1.0
+        return float(ndtr(-quantile * self.degradation / (self.degradation - end))) if end < self.degradation else 1.0
 
     def least_shown(self, usual: float, single: float) -> float | None:
         """Return the worsening that is detected with 90 % power, as the only one of its window."""
         if usual not in self.ends or single not in self.ends:
             return None
-        return self.worse - self.ends[single] + POWER * (self.worse - self.ends[usual]) / usual
+        return self.degradation - self.ends[single] + POWER * (self.degradation - self.ends[usual]) / usual
 
 
 def judge_changes(compared: Compared) -> dict[str, MetricChange]:
@@ -150,7 +150,7 @@ def _change(
     shows = None if shows is None else max(shows, least)
     at_most = limits.high if direction(name) < 0 else limits.low and -limits.low
     state: BaselineComparison = "inconclusive"
-    if compared.final and p <= LEVEL and side.worse >= least:
+    if compared.final and p <= LEVEL and side.degradation >= least:
         state = "worse"
     elif (
         compared.final
@@ -165,7 +165,7 @@ def _change(
         reason = "too_few_days" if now.interval == "blocks" else "too_few_rows"
     return MetricChange(
         state=state,
-        change=-direction(name) * side.worse,
+        change=-direction(name) * side.degradation,
         low=limits.low,
         high=limits.high,
         p_value=p,
@@ -184,10 +184,10 @@ def error_of(name: str, value: float) -> float:
     (3.0, 0.1, 0.02)
     """
     metric = metric_named(name)
-    if metric is None or metric.direction < 0 or not isfinite(metric.greatest):
+    if metric is None or metric.direction < 0 or not isfinite(metric.maximum):
         return abs(value)
-    missing = metric.greatest - value
-    return min(missing, value - metric.least) if isfinite(metric.least) else missing
+    missing = metric.maximum - value
+    return min(missing, value - metric.minimum) if isfinite(metric.minimum) else missing
 
 
 def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]) -> Interval | None:

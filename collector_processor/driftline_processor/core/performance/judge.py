@@ -166,12 +166,12 @@ def gap(sums: PerformanceSums) -> LossMean | None:
     if alone <= 0 or came.telling < FEWEST_TELLING:
         return None
     times = max(squared.value - value**2, 0.0) / alone  # ratio of the variance of a row's gap to that of its outcome
-    moved = came.moved._replace(
-        variance=came.moved.variance * times,
-        influence=score.moved.influence - came.moved.influence,
-        expected=came.moved.expected * times,
+    moved = came.influence._replace(
+        variance=came.influence.variance * times,
+        influence=score.influence.influence - came.influence.influence,
+        expected=came.influence.expected * times,
     )
-    return came._replace(value=value, moved=moved)
+    return came._replace(value=value, influence=moved)
 
 
 class _OfBaseline(NamedTuple):
@@ -203,7 +203,7 @@ def level_change(
     if own is None or usual is None:
         return None
     sums.confidence, sums.lent = settings.confidence, (usual.lent,) if lends else ()
-    sums.asked.clear()
+    sums.requested.clear()
     half = _half(sums, own)
     if half is None:
         return None
@@ -230,13 +230,13 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline 
     half = None if found is None else _half(sums, found)
     if found is None or half is None:
         return None
-    spread = day_spread(found.moved.influence, found.moved.expected, found.rows) if days else None
+    spread = day_spread(found.influence.influence, found.influence.expected, found.rows) if days else None
     enough_days = spread is not None and spread.freedom >= FEWEST_LENDING - 1
     return _OfBaseline(found.value, half, spread.of_days(length / DAY) if enough_days and spread is not None else None)
 
 
 def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:
-    (low, high, _), _ = sums.interval_by_gradient(loss_mean.value, loss_mean.moved, student, loss_mean.rows)
+    (low, high, _), _ = sums.interval_by_gradient(loss_mean.value, loss_mean.influence, student, loss_mean.rows)
     return None if low is None or high is None else float(high - low) / 2
 
 
@@ -288,7 +288,7 @@ def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads)
 
     def limits(confidence: float) -> Interval:
         sums.confidence, sums.lent = confidence, lent.get("log_loss", ())
-        sums.asked.clear()
+        sums.requested.clear()
         return sums.interval_by_gradient(change, moved, limits_of.student, rows)[0]
 
     return limits

@@ -106,7 +106,7 @@ def day_spreads(
     sums, spreads = performance_sums(pane, blocks, task, settings, None, days=True), {}
     for name, metric in found.items():
         _with_interval(sums, name, metric)
-        every = [day_spread(moved.influence, moved.expected, rows) for moved, rows in sums.asked]
+        every = [day_spread(moved.influence, moved.expected, rows) for moved, rows in sums.requested]
         known = [None if one is None or one.freedom < FEWEST_LENDING - 1 else one for one in every]
         if any(one is not None for one in known):
             spreads[name] = known
@@ -129,7 +129,7 @@ def performance_sums(
         settings.costs,
         blocks=blocks,
         unseen=unseen,
-        fewest=FEWEST_DAYS if days else FEWEST,
+        min_blocks=FEWEST_DAYS if days else FEWEST,
         confidence=settings.confidence,
         shares=settings.shares,
         days=days,
@@ -137,7 +137,7 @@ def performance_sums(
 
 
 def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> MetricValue:
-    sums.asked.clear()
+    sums.requested.clear()
     name = parse_name(text)
     metric = None if name is None else metric_of(name.base)
     if value.value is None or name is None or metric is None or name.base not in metric.bases_for(sums.task.kind):

@@ -54,13 +54,13 @@ class Worst(Struct, frozen=True):
 
 
 class RowLosses(Struct, frozen=True):
-    """``loss``: float64 (n,), NaN for correct rows. ``known``: bool (n,), rows with a usable outcome.
+    """``loss``: float64 (n,), NaN for correct rows. ``has_outcome``: bool (n,), rows with a usable outcome.
 
     ``happened``, ``decided``: int32 (n,), codes of classes; -1 for a regression.
     """
 
     loss: F64
-    known: NDArray[np.bool_]
+    has_outcome: NDArray[np.bool_]
     happened: I32
     decided: I32
 
@@ -71,7 +71,7 @@ class RowLosses(Struct, frozen=True):
 
     def of(self, rows: I64 | NDArray[np.bool_]) -> RowLosses:
         """Return the selected rows."""
-        return RowLosses(self.loss[rows], self.known[rows], self.happened[rows], self.decided[rows])
+        return RowLosses(self.loss[rows], self.has_outcome[rows], self.happened[rows], self.decided[rows])
 
     def worst(self, most: int) -> I64:
         """Return the indices of at most ``most`` wrong rows, the largest loss first, ties in order: int64 (k,)."""

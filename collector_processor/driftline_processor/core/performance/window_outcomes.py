@@ -65,7 +65,7 @@ class BlockSums(Struct, frozen=True, eq=False):
         return cls(count, parts)
 
     @property
-    def whole(self) -> Pane:
+    def total(self) -> Pane:
         """Sum of all blocks as a pane."""
         return Pane(
             {

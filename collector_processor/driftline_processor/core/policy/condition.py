@@ -121,13 +121,13 @@ class Finding(NamedTuple):
         windows: Closed windows of one length of a model, the oldest first.
         at: Index of the evaluated window.
         verdict_at: Returns the verdict on the model, as known now, at the end of a window.
-        others: The closed windows of each other length, the oldest first.
+        other_lengths: The closed windows of each other length, the oldest first.
     """
 
     windows: Sequence[Evaluation]
     at: int
     verdict_at: Callable[[Evaluation], Verdict]
-    others: Mapping[str, Sequence[Evaluation]]
+    other_lengths: Mapping[str, Sequence[Evaluation]]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -139,7 +139,7 @@ class Condition(Protocol):
     """A condition on a window."""
 
     @property
-    def written(self) -> str:
+    def text(self) -> str:
         """The condition in its written form."""
 
     def judge(self, finding: Finding) -> Judged:
@@ -156,7 +156,7 @@ class Limit:
         factor: Factor of the base.
         windows: Number of windows of a moving average.
         deviations: Number of standard deviations of these that are added.
-        written: As written by the user.
+        text: As written by the user.
     """
 
     of: Literal["", "baseline", "last week", "average"] = ""
@@ -164,7 +164,7 @@ class Limit:
     factor: float = 1.0
     windows: int = 0
     deviations: float = 0.0
-    written: str = field(default="", compare=False)
+    text: str = field(default="", compare=False)
 
     def value(self, signal: Signal, finding: Finding) -> float | None:
         """Return the limit at a window; None if its base is unknown."""
@@ -191,7 +191,7 @@ class Comparison(Struct, frozen=True):
         significant: Whether the whole interval of the signal must lie beyond the limit.
     """
 
-    written: str
+    text: str
     signal: Signal
     sign: Sign
     limit: Limit
@@ -259,7 +259,7 @@ def _week_before(signal: Signal, finding: Finding) -> float | None:
 class VerdictIs(Struct, frozen=True):
     """The verdict on the model is one of some states."""
 
-    written: str
+    text: str
     states: tuple[VerdictState, ...]
 
     def judge(self, finding: Finding) -> Judged:
@@ -276,7 +276,7 @@ class Drifts(Struct, frozen=True):
         count: Minimum number of features.
     """
 
-    written: str
+    text: str
     column: str
     count: int = 1
 
@@ -330,7 +330,7 @@ def _statistics(column: ColumnDrift) -> Fact:
 class ObjectiveBroken(Struct, frozen=True):
     """An objective of the model is broken; ``rule``: the objective, "" for any."""
 
-    written: str
+    text: str
     rule: str = ""
 
     def judge(self, finding: Finding) -> Judged:
@@ -361,7 +361,7 @@ class GroupsApart(Struct, frozen=True):
         limit: Difference or ratio, a fraction.
     """
 
-    written: str
+    text: str
     measure: str
     attribute: str
     sign: Sign
@@ -423,7 +423,7 @@ def _furthest_apart(fairness: Fairness, criterion: str) -> tuple[str, float, str
 class OutcomesLate(Struct, frozen=True):
     """Outcomes break the SLA on their arrival."""
 
-    written: str = "outcomes late"
+    text: str = "outcomes late"
 
     def judge(self, finding: Finding) -> Judged:
         """Check the SLA on the labels of the window."""
@@ -436,7 +436,7 @@ class OutcomesLate(Struct, frozen=True):
 class DataFaulty(Struct, frozen=True):
     """The data of the window have a major or critical finding."""
 
-    written: str = "data faulty"
+    text: str = "data faulty"
 
     def judge(self, finding: Finding) -> Judged:
         """Check the data-quality findings of the window."""
@@ -453,26 +453,26 @@ class BurnRate(Struct, frozen=True):
     Attributes:
         factor: Ratio to the sustainable rate.
         short: Name of the shorter window, which is evaluated at its end.
-        long: Name of the longer one.
+        long_window: Name of the longer one.
     """
 
-    written: str
+    text: str
     objective: Objective
     signal: Signal
     factor: float
     short: str
-    long: str
+    long_window: str
 
     def judge(self, finding: Finding) -> Judged:
         """Compare the burn rate in both windows."""
         end = finding.evaluation.window.end
-        longer = [evaluation for evaluation in finding.others.get(self.long, ()) if evaluation.window.end <= end]
+        longer = [evaluation for evaluation in finding.other_lengths.get(self.long_window, ()) if evaluation.window.end <= end]
         rates = [self._rate(evaluation) for evaluation in (finding.evaluation, *longer[-1:])]
         if len(rates) < 2 or None in rates:
-            unknown = self.short if rates[0] is None else self.long
+            unknown = self.short if rates[0] is None else self.long_window
             return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=unknown),))
         known_rates = [rate for rate in rates if rate is not None]
-        spent = {"short_rate": known_rates[0], "long_rate": known_rates[1], "short": self.short, "long": self.long}
+        spent = {"short_rate": known_rates[0], "long_rate": known_rates[1], "short": self.short, "long": self.long_window}
         return Judged(
             min(known_rates) > self.factor,
             (fact("budget_spent", signal=self.signal.name, rule=self.objective.rule, **spent),),
@@ -505,9 +505,9 @@ class AllOf(Struct, frozen=True):
     parts: tuple[Condition, ...]
 
     @property
-    def written(self) -> str:
+    def text(self) -> str:
         """The condition in its written form."""
-        return " and ".join(part.written for part in self.parts)
+        return " and ".join(part.text for part in self.parts)
 
     def judge(self, finding: Finding) -> Judged:
         """Evaluate each part."""
@@ -525,9 +525,9 @@ class AnyOf(Struct, frozen=True):
     parts: tuple[Condition, ...]
 
     @property
-    def written(self) -> str:
+    def text(self) -> str:
         """The condition in its written form."""
-        return " or ".join(part.written for part in self.parts)
+        return " or ".join(part.text for part in self.parts)
 
     def judge(self, finding: Finding) -> Judged:
         """Evaluate each part."""
@@ -552,13 +552,13 @@ class PartJudged(Struct, frozen=True):
     """The result of one part of a condition in a window.
 
     Attributes:
-        written: The part in its written form.
+        text: The part in its written form.
         holds: Whether it holds; None if inconclusive.
         facts: The facts behind it.
         measured: Statistics that the facts lack; () without any.
     """
 
-    written: str
+    text: str
     holds: bool | None
     facts: tuple[Fact, ...]
     measured: tuple[Fact, ...] = ()
@@ -570,7 +570,7 @@ def judge_parts(condition: Condition, finding: Finding) -> list[PartJudged]:
     for leaf in leaves(condition):
         leaf_judged = leaf.judge(finding)
         measured = leaf.measured(finding.evaluation) if isinstance(leaf, Drifts) else ()
-        parts.append(PartJudged(leaf.written, leaf_judged.holds, leaf_judged.facts, measured))
+        parts.append(PartJudged(leaf.text, leaf_judged.holds, leaf_judged.facts, measured))
     return parts
 
 
@@ -653,7 +653,7 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
     signal = read_signal(match["signal"], match["slice"] or "")
     sign: Sign = match["sign"]  # type: ignore[assignment]  # the pattern admits exactly the literals
     written = match["limit"].strip()
-    return Comparison(text, signal, sign, replace(_read_limit(signal, written), written=written), significant)
+    return Comparison(text, signal, sign, replace(_read_limit(signal, written), text=written), significant)
 
 
 def _number(text: str) -> float:

@@ -73,7 +73,7 @@ def subjects_of(fact: Fact) -> Iterator[str]:
     yield from (f"column:{name}" for name in columns_of(fact))
 
 
-StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "over"]
+StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "resolved"]
 """The effect of one window: inconclusive; the condition does not hold; it holds in too few consecutive windows; it
 fires; it continues; it does not hold, but is not yet resolved; it is resolved.
 """

@@ -39,30 +39,30 @@ class QuietTime(Struct, frozen=True):
         windows: Conclusive windows without a degradation.
         untold: Inconclusive windows without a degradation.
         days: Duration of the former, in days.
-        held: Number of these in which the condition held.
+        true_windows: Number of these in which the condition held.
         fired: Number of firings in them.
         circular: Whether the rule depends on the verdict only, which also selects these windows.
-        why: Facts of the newest inconclusive window; () without any.
+        reasons: Facts of the newest inconclusive window; () without any.
     """
 
     windows: int = 0
     untold: int = 0
     days: float = 0.0
-    held: int = 0
+    true_windows: int = 0
     fired: int = 0
     circular: bool = False
-    why: tuple[Fact, ...] = ()
+    reasons: tuple[Fact, ...] = ()
 
     @property
     def share(self) -> Rate | None:
         """The fraction of windows without a degradation in which it held, with its exact interval; None without any."""
         if not self.windows or self.circular:
             return None
-        missed = self.windows - self.held
-        low, high, _ = clopper_pearson(WeightSums(self.held, self.held), WeightSums(missed, missed), CONFIDENCE)
+        missed = self.windows - self.true_windows
+        low, high, _ = clopper_pearson(WeightSums(self.true_windows, self.true_windows), WeightSums(missed, missed), CONFIDENCE)
         assert low is not None
         assert high is not None
-        return Rate(self.held / self.windows, low, high)
+        return Rate(self.true_windows / self.windows, low, high)
 
     @property
     def a_month(self) -> Rate | None:
@@ -119,10 +119,10 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
             windows=len(conclusive),
             untold=sum(quiet) - len(conclusive),
             days=sum(one.window.end - one.window.start for one in conclusive) / DAY,
-            held=sum(holds is True for holds in results),
+            true_windows=sum(holds is True for holds in results),
             fired=sum(_in_quiet(one, windows, quiet) for one in found),
             circular=bool(rule.states) and not all_quiet,
-            why=next((one.facts for one in reversed(found_in) if one.holds is None and one.facts), ()),
+            reasons=next((one.facts for one in reversed(found_in) if one.holds is None and one.facts), ()),
         ),
     )
 

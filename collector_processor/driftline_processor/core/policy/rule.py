@@ -30,12 +30,12 @@ class WindowHistory(Struct, frozen=True):
     Attributes:
         windows: Name of a length → its windows, the oldest first.
         timezone: Time zone of the model.
-        read: Reads a window; pass a cached version for speed.
+        reader: Reads a window; pass a cached version for speed.
     """
 
     windows: Mapping[str, Sequence[Evaluation]]
     timezone: str = "UTC"
-    read: Callable[[Evaluation, VerdictContext], Reading] = read_window
+    reader: Callable[[Evaluation, VerdictContext], Reading] = read_window
 
     def verdict_at(self, evaluation: Evaluation) -> Verdict:
         """Return the verdict on the model at the end of a window, from the current state of all windows up to it."""
@@ -45,7 +45,7 @@ class WindowHistory(Struct, frozen=True):
             for window_evaluation in chain(*self.windows.values())
             if window_evaluation.window.end <= end
         ]
-        return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.read)
+        return verdict_of_model(before, context=VerdictContext(timezone=self.timezone), read=self.reader)
 
     def spans(self) -> list[StateSpan]:
         """Return the periods in which the model was healthy and degraded, for each length the oldest first."""
@@ -57,7 +57,7 @@ class WindowHistory(Struct, frozen=True):
             name: [evaluation for evaluation in window if evaluation.window.end <= end]
             for name, window in self.windows.items()
         }
-        return WindowHistory(before, self.timezone, self.read)
+        return WindowHistory(before, self.timezone, self.reader)
 
 
 class Rule(Struct, frozen=True):
@@ -104,7 +104,7 @@ class Rule(Struct, frozen=True):
         open_firing: Firing | None = None
         for step in self._steps(history):
             open_firing = step.firing
-            if step.outcome == "over" and open_firing is not None:
+            if step.outcome == "resolved" and open_firing is not None:
                 past_firings.append(open_firing)
                 open_firing = None
         return [*past_firings, open_firing] if open_firing is not None else past_firings
@@ -156,7 +156,7 @@ class Rule(Struct, frozen=True):
             count = len(quiet)
             if self.patience.is_over(quiet, window.end):
                 ended_firing = replace(open_firing, until=quiet[0].window.start)
-                yield Step(index, result, "over", count, self.patience.resolve, resolved=resolved, firing=ended_firing)
+                yield Step(index, result, "resolved", count, self.patience.resolve, resolved=resolved, firing=ended_firing)
                 open_firing, quiet = None, []
                 continue
             yield Step(index, result, outcome, count, self.patience.resolve, resolved=resolved, firing=open_firing)

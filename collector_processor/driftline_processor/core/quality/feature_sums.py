@@ -85,9 +85,9 @@ class FeaturePair(Struct, frozen=True):
         now: Sums of the window.
         n: Factor from weight to effective rows, in the baseline.
         m: Factor from weight to effective rows, in the window.
-        least: Minimum in the baseline; None if unknown.
+        minimum: Minimum in the baseline; None if unknown.
         greatest: Maximum in the baseline; None if unknown.
-        alike: Design effect of autocorrelated or clustered values.
+        design_effect: Design effect of autocorrelated or clustered values.
         lengths: True for an embedding, whose bins count lengths of vectors.
     """
 
@@ -97,9 +97,9 @@ class FeaturePair(Struct, frozen=True):
     now: Sums
     n: float
     m: float
-    least: float | None = None
+    minimum: float | None = None
     greatest: float | None = None
-    alike: float = 1.0
+    design_effect: float = 1.0
     lengths: bool = False
 
     @property
@@ -152,7 +152,7 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
     """
     if not has_categories(pair) or not pair.was.counts[-1]:
         return 0.0, 0.0
-    rows = pair.n * pair.alike
+    rows = pair.n * pair.design_effect
     counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
     if own_rows(counts, others)[0]:
         (more,), (off,) = missed(counts, others)
@@ -219,14 +219,14 @@ class Mixture(NamedTuple):
     Attributes:
         share: Fraction of the other distribution.
         distance: Distance between the window and the baseline.
-        apart: Distance between the other distribution and the baseline.
-        left: Distance between the window and the mixture.
+        component_distance: Distance between the other distribution and the baseline.
+        residual: Distance between the window and the mixture.
     """
 
     share: float
     distance: float
-    apart: float
-    left: float
+    component_distance: float
+    residual: float
 
 
 def mixture(now: F64, was: F64, other: F64) -> Mixture:
@@ -252,7 +252,7 @@ class ChangedNumber(NamedTuple):
         pair: Sums of the feature.
         was: Distribution function of the baseline.
         now: Distribution function of the window.
-        own: Distribution function of the baseline at the window's points, float64 (k,).
+        baseline_cdf: Distribution function of the baseline at the window's points, float64 (k,).
         distance: KS distance of window and baseline.
         p: P-value of the distance.
         noise: Distance that chance and the grid explain.
@@ -261,7 +261,7 @@ class ChangedNumber(NamedTuple):
     pair: FeaturePair
     was: DistributionFunction
     now: DistributionFunction
-    own: F64
+    baseline_cdf: F64
     distance: float
     p: float
     noise: float
@@ -287,7 +287,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     if p > CERTAIN:
         return None
     was, now = (
-        distribution_function(pair.bins, pair.was, pair.least, pair.greatest),
+        distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest),
         distribution_function(pair.bins, pair.now),
     )
     own = was.at(now.points)
@@ -296,7 +296,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         pair=pair,
         was=was,
         now=now,
-        own=own,
+        baseline_cdf=own,
         distance=_largest(now.below - own),
         p=p,
         noise=0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m),
@@ -489,9 +489,9 @@ class CheckInput(Struct, frozen=True, dict=True):
                 now=now,
                 n=n / design_effect,
                 m=m / design_effect,
-                least=least,
+                minimum=least,
                 greatest=greatest,
-                alike=design_effect,
+                design_effect=design_effect,
                 lengths=vectors,
             )
 

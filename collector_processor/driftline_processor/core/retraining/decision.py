@@ -64,8 +64,8 @@ class LossChange(Struct, frozen=True):
         metric: Name of the metric.
         current: Its value in the window.
         reference: Its value in the baseline.
-        worse: How much worse the window is.
-        low: Lower end of the 95 % interval of ``worse``.
+        degradation: How much worse the window is.
+        low: Lower end of the 95 % interval of ``degradation``.
         high: Upper end of the same interval.
         outcomes: Outcomes of the window.
         own_low: Length of the window's own interval to the better side.
@@ -78,7 +78,7 @@ class LossChange(Struct, frozen=True):
     metric: str
     current: float
     reference: float
-    worse: float
+    degradation: float
     low: float
     high: float
     outcomes: int
@@ -335,15 +335,15 @@ def _worth(question: RetrainQuestion, recovered: RecoveredShare) -> float | None
 def _gains(loss: LossChange, worth: float | None) -> tuple[float | None, float | None, float | None]:
     if worth is None:
         return None, None, None
-    return loss.worse * worth, loss.low * worth, loss.high * worth
+    return loss.degradation * worth, loss.low * worth, loss.high * worth
 
 
 def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
     """Return the outcomes that a window needs for its interval to lie on one side; None if no number is enough."""
     if break_even is None:
         return None
-    distance = loss.worse - break_even
-    whole, own = (loss.worse - loss.low, loss.own_low) if distance > 0 else (loss.high - loss.worse, loss.own_high)
+    distance = loss.degradation - break_even
+    whole, own = (loss.degradation - loss.low, loss.own_low) if distance > 0 else (loss.high - loss.degradation, loss.own_high)
     of_baseline = max(0.0, whole**2 - own**2)
     room = distance**2 - of_baseline
     if room <= 0 or own <= 0:

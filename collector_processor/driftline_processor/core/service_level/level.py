@@ -54,17 +54,17 @@ class Calls(Struct, frozen=True, eq=False):
         rows: Rows with a known failure state or duration.
         weight: Calls that returned or failed; 0.0 if unknown.
         errors: Error type → failed calls.
-        each: Design effect of weights, Σw² / Σw.
-        least: Returned calls by bin of latency, with the lower bound of each duration: float64 (bins,).
-        most: The same with the upper bound of each duration.
+        design_effect: Design effect of weights, Σw² / Σw.
+        lower_counts: Returned calls by bin of latency, with the lower bound of each duration: float64 (bins,).
+        upper_counts: The same with the upper bound of each duration.
     """
 
     rows: int
     weight: float
     errors: Mapping[str, float]
-    each: float
-    least: F64
-    most: F64
+    design_effect: float
+    lower_counts: F64
+    upper_counts: F64
 
     @classmethod
     def of(cls, pane: Pane) -> Calls | None:
@@ -105,9 +105,9 @@ class Calls(Struct, frozen=True, eq=False):
             return None
         failed, returned = self.failed, self.weight - self.failed
         interval = wilson if shares == "wilson" else clopper_pearson
-        hits, misses = (WeightSums(weight, weight * self.each, self.each) for weight in (failed, returned))
+        hits, misses = (WeightSums(weight, weight * self.design_effect, self.design_effect) for weight in (failed, returned))
         low, high, method = interval(hits, misses, confidence)
-        effective = None if self.each == 1 else self.weight / self.each
+        effective = None if self.design_effect == 1 else self.weight / self.design_effect
         return MetricValue(
             value=failed / self.weight,
             rows=self.rows,
@@ -125,21 +125,21 @@ class Calls(Struct, frozen=True, eq=False):
         ``bound``: maximum difference from the quantile of the calls themselves. The upper end is None if too few calls
         could be slower.
         """
-        total = float(self.least.sum())
+        total = float(self.lower_counts.sum())
         if total <= 0:
             return None
         rank = quantile * total
-        first, last = _bin_of(self.least, rank), _bin_of(self.most, rank)
-        value = math.sqrt(_within(self.least, first, rank) * _within(self.most, last, rank))
+        first, last = _bin_of(self.lower_counts, rank), _bin_of(self.upper_counts, rank)
+        value = math.sqrt(_within(self.lower_counts, first, rank) * _within(self.upper_counts, last, rank))
         bound = max(value - float(_LOWER[first]), float(_UPPER[last]) - value)
-        ranks = quantile_ranks(total / self.each, quantile, confidence)
+        ranks = quantile_ranks(total / self.design_effect, quantile, confidence)
         low, high = 0.0, None
         if ranks.low:
-            lower = float(_LOWER[_bin_of(self.least, ranks.low * self.each)])
+            lower = float(_LOWER[_bin_of(self.lower_counts, ranks.low * self.design_effect)])
             low = float(np.nextafter(lower, np.inf)) if lower > 0 else 0.0  # 0 for the first bin
         if ranks.high is not None:
-            high = float(_UPPER[_bin_of(self.most, ranks.high * self.each)])
-        effective = None if self.each == 1 else total / self.each
+            high = float(_UPPER[_bin_of(self.upper_counts, ranks.high * self.design_effect)])
+        effective = None if self.design_effect == 1 else total / self.design_effect
         method = TOO_FEW.method if high is None else "order"
         return MetricValue(
             value=value,
@@ -154,8 +154,8 @@ class Calls(Struct, frozen=True, eq=False):
 
     def share_within(self, limit: float) -> float | None:
         """Return the fraction of returned calls that certainly took at most ``limit`` seconds."""
-        total = float(self.most.sum())
-        return float(self.most[: np.searchsorted(_UPPER, limit, side="right")].sum()) / total if total > 0 else None
+        total = float(self.upper_counts.sum())
+        return float(self.upper_counts[: np.searchsorted(_UPPER, limit, side="right")].sum()) / total if total > 0 else None
 
     def level(self, confidence: float, shares: Shares = "clopper_pearson") -> ServiceLevel:
         """Return the service level."""
@@ -163,7 +163,7 @@ class Calls(Struct, frozen=True, eq=False):
         values[ERROR_RATE] = self.error_rate(confidence, shares)
         errors = sorted(self.errors.items(), key=lambda entry: (entry[0] == OTHER_ERROR, -entry[1], entry[0]))
         return ServiceLevel(
-            round(self.weight) or round(float(self.least.sum())),
+            round(self.weight) or round(float(self.lower_counts.sum())),
             round(self.failed),
             {error: round(count) for error, count in errors if round(count)},
             {name: value for name, value in values.items() if value is not None},

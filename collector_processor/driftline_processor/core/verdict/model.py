@@ -135,7 +135,7 @@ class Traffic(Struct, frozen=True):
         return self.silent_since is not None
 
     @property
-    def behind(self) -> bool:
+    def is_behind(self) -> bool:
         """True if windows wait longer than ``patience``."""
         return self.waiting > 0 and self.waiting_since is not None and self.now - self.waiting_since > self.patience
 
@@ -380,7 +380,7 @@ def verdict_of_model(
     if traffic.silent:
         facts = fact("no_prediction", pause=traffic.pause), fact("pause_unlikely"), fact("check_service")
         return _without_windows("no_data", traffic.silent_since, context, *facts)
-    if traffic.behind:
+    if traffic.is_behind:
         facts = fact("windows_wait", windows=traffic.waiting), fact("shown_is_old"), fact("wait_or_add_processor")
         return _without_windows("lagging", traffic.waiting_since, context, *facts)
     return verdict

@@ -238,17 +238,17 @@ class FirstCause(NamedTuple):
         fact: The cause; None if unknown.
         kind: The kind of change; "" if unknown.
         features: The affected features; () for a slice.
-        others: Other features that drifted.
+        other_features: Other features that drifted.
     """
 
     fact: Fact | None
     kind: ChangeKind | Literal[""]
     features: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
+    other_features: tuple[str, ...] = ()
 
     def reason(self, kind: str) -> Fact | None:
         """Return a fact of the given kind about the cause; None if the cause is unknown."""
-        return None if self.fact is None else fact(kind, cause=self.fact, others=self.others)
+        return None if self.fact is None else fact(kind, cause=self.fact, others=self.other_features)
 
 
 def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:

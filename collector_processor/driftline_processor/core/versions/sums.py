@@ -44,7 +44,7 @@ class HourlySums(NamedTuple):
     For an hour with weights W in total, A of the first and B of the second version, and h = AB / W: h, h times the mean
     of the first, h times that of the second. Then the variance of h times the difference of both means, with its
     coefficients of a hypothetical difference and of its square: as if both versions had one distribution of losses,
-    whose rows are assigned at random (``shared``), and from the rows of each version alone (``own``).
+    whose rows are assigned at random (``shared``), and from the rows of each version alone (``own_variance``).
     """
 
     weight: float = 0.0
@@ -53,14 +53,14 @@ class HourlySums(NamedTuple):
     shared: float = 0.0
     shared_times: float = 0.0
     shared_squared: float = 0.0
-    own: float = 0.0
+    own_variance: float = 0.0
     own_times: float = 0.0
     own_squared: float = 0.0
 
     def variance(self, difference: float) -> float:
         """Return the larger variance if the second mean exceeds the first by a difference."""
         shared = self.shared + difference * self.shared_times + difference**2 * self.shared_squared
-        own = self.own + difference * self.own_times + difference**2 * self.own_squared
+        own = self.own_variance + difference * self.own_times + difference**2 * self.own_squared
         return max(shared, own, 0.0)
 
     def swapped(self) -> HourlySums:

@@ -199,21 +199,21 @@ class _SearchedRows:
     def __init__(self, rows: Mask, weight: F64, loss: F64, fewest_rows: int) -> None:
         self.at = np.flatnonzero(rows)
         self.weight = weight[self.at]
-        self.lost = self.weight * loss[self.at]
-        self.least = fewest_rows
-        self.number, self.total, self.sum = len(self.at), float(self.weight.sum()), float(self.lost.sum())
+        self.losses = self.weight * loss[self.at]
+        self.min_rows = fewest_rows
+        self.number, self.total, self.sum = len(self.at), float(self.weight.sum()), float(self.losses.sum())
         self.even = bool(np.all(self.weight == self.weight[:1]))
         self.dispersion = 0.0
         if self.sum > 0:
             mean = self.sum / self.total
-            deviations = self.lost - self.weight * mean  # for the variance of their sums
+            deviations = self.losses - self.weight * mean  # for the variance of their sums
             self.dispersion = float(deviations @ deviations) / self.sum
-        self.costly = np.flatnonzero(self.lost)
+        self.costly = np.flatnonzero(self.losses)
 
     def sums(self, cell: NDArray[np.intp], size: int) -> tuple[F64, F64, F64]:
         """Return rows, weight and weighted loss of each cell."""
         rows = np.bincount(cell, minlength=size).astype(np.float64)
-        lost = np.bincount(cell[self.costly], self.lost[self.costly], size).astype(np.float64, copy=False)
+        lost = np.bincount(cell[self.costly], self.losses[self.costly], size).astype(np.float64, copy=False)
         if self.even:
             return rows, rows * float(self.weight[0]), lost
         return rows, np.bincount(cell, self.weight, size).astype(np.float64, copy=False), lost
@@ -221,7 +221,7 @@ class _SearchedRows:
     def ratio(self, rows: F64, weight: F64, lost: F64) -> F64:
         """Return the log likelihood ratio of each choice; -inf for unusable sizes, or smaller losses than elsewhere."""
         expected = self.sum * weight / self.total
-        usable = (rows >= self.least) & (rows <= self.number / 2) & (lost > expected)
+        usable = (rows >= self.min_rows) & (rows <= self.number / 2) & (lost > expected)
         x, e = np.where(usable, lost, 0.0), np.where(usable, expected, 1.0)
         rest, rest_expected = np.maximum(self.sum - x, 0.0), np.maximum(self.sum - e, 1e-300)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -36,12 +36,12 @@ LEAST_STRETCHES = 3
 class Difference(NamedTuple):
     """The comparison of a slice with the other rows.
 
-    ``value``, ``rest``: weighted means inside and outside. ``p_value``: one-sided. ``effect``: design effect, at least
+    ``value``, ``rest_mean``: weighted means inside and outside. ``p_value``: one-sided. ``effect``: design effect, at least
     1.
     """
 
     value: float
-    rest: float
+    rest_mean: float
     p_value: float
     effect: float
 
@@ -380,8 +380,8 @@ class _Rows:
             if (
                 p <= ALPHA
                 and min(
-                    tested.value / max(tested.rest, 1e-300),
-                    tested_difference.value / max(tested_difference.rest, 1e-300),
+                    tested.value / max(tested.rest_mean, 1e-300),
+                    tested_difference.value / max(tested_difference.rest_mean, 1e-300),
                 )
                 >= LEAST_RATIO
             ):
@@ -448,7 +448,7 @@ class _Rows:
             low, high = _ends(difference.value, student(difference.value, variance / worth, CONFIDENCE))
         every = np.flatnonzero(rows)
         total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
-        excess = weight_sum * (difference.value - difference.rest) / float(total)
+        excess = weight_sum * (difference.value - difference.rest_mean) / float(total)
         conditions = tuple(
             cut.conditions[choice]() for cut, choice in zip(candidate.cuts, candidate.choice, strict=True)
         )
@@ -460,7 +460,7 @@ class _Rows:
             value=difference.value,
             low=low,
             high=high,
-            rest=difference.rest,
+            rest=difference.rest_mean,
             p_value=p,
             excess=excess,
         )

@@ -342,12 +342,12 @@ class _Reading:
             vectors = {field.name for field in source.schema if is_vector(field.type)}
             for batch in source.batches(names - (nested - vectors)):
                 with readable(source.path):
-                    yield self._early(self._read(source, batch, before))
+                    yield self._rows_of_period(self._read(source, batch, before))
                 before += batch.num_rows
                 rows_before += batch.num_rows
                 self._progress(rows_before, every * PASSES, BUILDING)
 
-    def _early(self, read: ReferenceRows) -> ReferenceRows:
+    def _rows_of_period(self, read: ReferenceRows) -> ReferenceRows:
         """Return the rows within the period that is read."""
         if self._until is None or read.time is None:
             return read

@@ -154,7 +154,7 @@ def performance_of(file: Path | None) -> dict[str, PerformanceSettings]:
     """Return the performance settings of each model of a configuration; {} without a configuration."""
     if file is None:
         return {}
-    metrics_by_model = {name: model.performance.asked for name, model in models_of("performance", file).items()}
+    metrics_by_model = {name: model.performance.settings for name, model in models_of("performance", file).items()}
     if not metrics_by_model:
         raise BadInput("it contains no model with 'performance:'; add the key below a model", "performance", str(file))
     return metrics_by_model
@@ -177,4 +177,4 @@ def versions_in(file: Path | None) -> dict[str, VersionNames]:
     """Return the names of champion and challengers by model; {} without a configuration."""
     if file is None:
         return {}
-    return {name: model.versions.named for name, model in models_of("performance", file).items()}
+    return {name: model.versions.names for name, model in models_of("performance", file).items()}

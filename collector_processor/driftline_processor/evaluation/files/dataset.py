@@ -41,7 +41,7 @@ class Dataset(Struct, frozen=True):
     """The rows of files with their outcomes.
 
     ``rows``: per file. ``weights``: of the outcomes, float64 (n,), None if all weights are equal. ``heard``: first
-    outcomes per file; None if outcomes are columns of the rows. ``later``: slice keys that only outcomes have.
+    outcomes per file; None if outcomes are columns of the rows. ``later_columns``: slice keys that only outcomes have.
     ``groups``: columns of protected groups that are not slices otherwise. ``store``: where columns with one value per
     row are stored.
     """
@@ -50,7 +50,7 @@ class Dataset(Struct, frozen=True):
     rows: list[FileRows]
     weights: list[F64 | None]
     heard: list[FirstOutcomes] | None
-    later: tuple[str, ...] = ()
+    later_columns: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     store: RowStore = field(default_factory=RowStore)
 
@@ -113,7 +113,7 @@ def read_dataset(
             reads, weights, first_outcomes = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
     report_impossible_actuals(reads, task, say)
     return Dataset(
-        roles=roles, rows=reads, weights=weights, heard=first_outcomes, later=later_slices, groups=groups, store=store
+        roles=roles, rows=reads, weights=weights, heard=first_outcomes, later_columns=later_slices, groups=groups, store=store
     )
 
 

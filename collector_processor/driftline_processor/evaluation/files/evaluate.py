@@ -171,8 +171,8 @@ def evaluate_files(
     delay = settings.outcome_delay or learn_delay(predictions, read.store)
     rows = _Rows(
         reference=reference,
-        read=read,
-        known=predictions,
+        dataset=read,
+        labelled=predictions,
         key=key,
         built=built,
         baseline=baseline,
@@ -210,14 +210,14 @@ def evaluate_files(
 class _Rows(Struct, frozen=True):
     """Rows of files before they are cut into windows.
 
-    ``known``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``: the
+    ``labelled``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``: the
     baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the expectations about
     features of the baseline. ``reached``: the time of the newest row, for a model with a configuration.
     """
 
     reference: Reference | None
-    read: Dataset
-    known: LabelledPredictions | None
+    dataset: Dataset
+    labelled: LabelledPredictions | None
     key: ModelKey
     built: Baseline
     baseline: Baseline
@@ -239,7 +239,7 @@ def _judge_windows(
     rows: _Rows, length: WindowLength, settings: ModelSettings, say: Say, progress: Progress
 ) -> _JudgedWindows:
     """Cut the rows into windows, fold them and evaluate each window."""
-    read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
+    read, key, baseline, performance = rows.dataset, rows.key, rows.baseline, settings.performance
     windows, groups = cut_rows(read.rows, length, settings.timezone, read.store)
     steps, past = cut_steps(read.rows, windows, groups, settings.timezone, read.store), None
     if settings.rolling is not None:
@@ -247,7 +247,7 @@ def _judge_windows(
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read, baseline, steps, len(windows), say)
     labelled_windows = (
-        None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
+        None if rows.labelled is None else LabelledWindows(rows.labelled, read.store.join(groups), len(windows), read.store)
     )
     labelled = WeakSliceRows.of(labelled_windows, baseline)
     gathering = Gathering(
@@ -291,7 +291,7 @@ def _judge_windows(
     if rows.reference is not None:
         comparison = RowComparison(
             evaluations=evaluations,
-            read=read,
+            dataset=read,
             groups=groups,
             reference=rows.reference,
             baseline=baseline,

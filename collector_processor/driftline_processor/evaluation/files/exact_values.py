@@ -53,15 +53,15 @@ def exact_values(rows: RowComparison) -> None:
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
             continue
         was = reference_values.numbers(name)
-        now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in rows.read.rows]
+        now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in rows.dataset.rows]
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             column = _exactly(evaluation.features[name], was, current, bins)
             evaluation.features = {**evaluation.features, name: column}
     scored = baseline.bins.score
-    if isinstance(scored, NumberBins) and all(read.scores is not None for read in rows.read.rows):
+    if isinstance(scored, NumberBins) and all(read.scores is not None for read in rows.dataset.rows):
         was, *now = (
             _column(scores, baseline.task)
-            for scores in (reference_values.scores(), *(read.scores for read in rows.read.rows))
+            for scores in (reference_values.scores(), *(read.scores for read in rows.dataset.rows))
         )
         for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
             if evaluation.score is not None:

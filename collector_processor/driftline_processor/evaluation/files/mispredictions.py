@@ -36,7 +36,7 @@ def worst_predictions(read: Dataset, labelled_windows: LabelledWindows | None, t
     row_losses = row_losses_of(task, wrong.scores, wrong.predicted, wrong.actual)
     descriptions = iter(()) if row_losses is None else describe_mispredictions(task, wrong, row_losses, *texts)
     return [
-        Worst(tuple(islice(descriptions, len(of_window.places))), of_window.wrong, of_window.known)
+        Worst(tuple(islice(descriptions, len(of_window.places))), of_window.wrong, of_window.labelled_count)
         for of_window in of_windows
     ]
 
@@ -46,7 +46,7 @@ class _WorstRows(NamedTuple):
 
     places: I64
     wrong: int
-    known: int
+    labelled_count: int
 
 
 def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, limit: int) -> _WorstRows | None:
@@ -60,7 +60,7 @@ def _worst_of(labelled_windows: LabelledWindows, window: int, task: Task, limit:
         places.append(chunk[worst_places])
         losses.append(row_losses.loss[worst_places])
         wrong += int(row_losses.wrong.sum())
-        outcomes += int(row_losses.known.sum())
+        outcomes += int(row_losses.has_outcome.sum())
     order = np.argsort(-np.concatenate(losses), kind="stable")[:limit]
     return _WorstRows(np.concatenate(places)[order], wrong, outcomes)
 

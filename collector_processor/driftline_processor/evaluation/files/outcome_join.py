@@ -130,7 +130,7 @@ class _Unused(Struct):
         """Report the unused outcomes; ``name``: the id column of the rows."""
         if self.unmatched:
             count, example = many(self.unmatched, "outcome"), outcomes.id_of(self.first_unmatched)
-            when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
+            when = "" if outcomes.prediction_time is None or not outcomes.prediction_time.any() else "and prediction_time "
             say(f"{outcomes.path}: {count} with an id {when}that no row has in '{name}', such as {example!r}")
         if self.unweighted:
             count, example = many(self.unweighted, "outcome"), outcomes.id_of(self.first_unweighted)
@@ -221,7 +221,7 @@ def join_outcomes(
                 actual=store.take_column(outcomes.actual, counts),
                 outcome_time=_values_at(outcomes.time, counts, 0, store),
                 value=_values_at(outcomes.value, places_by_field["value"][part], np.nan, store),
-                told={
+                outcome_slices={
                     key: store.take_column(outcomes.slices[key], places[part]) for key, places in slice_places.items()
                 },
             )
@@ -297,7 +297,7 @@ def _pairs(outcomes: FileOutcomes, rows: _Ids) -> tuple[Places, Places]:
     ids, outcome_code = np.unique(outcomes.number, return_inverse=True)
     code = np.minimum(np.searchsorted(ids, rows.number), max(len(ids) - 1, 0))
     code = np.where(ids[code] == rows.number, code, -1) if len(ids) else np.full(len(rows.number), -1)
-    return row_outcome_pairs(code, rows.time, outcome_code, outcomes.time, outcomes.made)
+    return row_outcome_pairs(code, rows.time, outcome_code, outcomes.time, outcomes.prediction_time)
 
 
 def _parts(reads: Sequence[FileRows]) -> list[slice]:
@@ -426,7 +426,7 @@ def join_rankings(
         pairs = resolved.outcome[first:end], resolved.row[first:end] - part.start
         relevance, last, value = _resolve_lists(outcomes, *pairs, read)
         slices = {key: column_at(outcomes.slices[key], places[part]) for key, places in resolved.slices.items()}
-        read = structs.replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, told=slices)
+        read = structs.replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, outcome_slices=slices)
         joined.append(_with(read, relevance))
         weights.append(_values_at(outcomes.weight, resolved.weight[part], np.nan, store))
     return joined, weights

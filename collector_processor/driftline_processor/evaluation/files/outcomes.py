@@ -166,7 +166,7 @@ def labelled_predictions(
     ranked = [read.relevance for read in reads if read.relevance is not None]
     relevance = join_rankings(ranked) if ranked else None
     sent = _slices([read.slices for read in reads], reads)
-    later_slices = _slices([read.told for read in reads], reads)
+    later_slices = _slices([read.outcome_slices for read in reads], reads)
     slices = sent | {
         key: _latest_texts(sent[key], column) if key in sent else column for key, column in later_slices.items()
     }

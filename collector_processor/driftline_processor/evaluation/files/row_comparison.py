@@ -22,7 +22,7 @@ class RowComparison(Struct, frozen=True):
 
     Attributes:
         evaluations: One per window; the results are added to them.
-        read: The rows.
+        dataset: The rows.
         groups: The window of each row of each file, -1 = none.
         reference: The reference of the rows.
         baseline: The baseline of the reference.
@@ -32,7 +32,7 @@ class RowComparison(Struct, frozen=True):
     """
 
     evaluations: Sequence[Evaluation]
-    read: Dataset
+    dataset: Dataset
     groups: Sequence[I64]
     reference: Reference
     baseline: Baseline
@@ -42,4 +42,4 @@ class RowComparison(Struct, frozen=True):
 
     def batches(self) -> Iterator[tuple[PredictionTable, I64]]:
         """Yield the rows within a window in batches, with the window of each row."""
-        return batches(self.read, self.groups, self.key, self.baseline)
+        return batches(self.dataset, self.groups, self.key, self.baseline)

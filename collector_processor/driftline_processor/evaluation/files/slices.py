@@ -117,8 +117,8 @@ def slice_values(read: Dataset, values: Values) -> Values:
     ``values``: of the columns of the rows.
     """
     values_by_key = dict(values)
-    for key in (*values, *read.later):
-        columns = [rows.told[key] for rows in read.rows if key in rows.told]
+    for key in (*values, *read.later_columns):
+        columns = [rows.outcome_slices[key] for rows in read.rows if key in rows.outcome_slices]
         if columns:
             values_by_key[key] = values_of(concatenate(columns), values.get(key, ()))
     return values_by_key

@@ -128,7 +128,7 @@ class WindowSteps(Struct, frozen=True):
     pieces: list[I64]
 
     @property
-    def known(self) -> bool:
+    def has_times(self) -> bool:
         """Return True if rows have times."""
         return bool(len(self.ends)) and bool(self.ends[-1] > 0)
 
@@ -204,7 +204,7 @@ class StepCounts:
 
     def __init__(self, steps: WindowSteps, baseline: Baseline) -> None:
         self.steps = steps
-        self._cells = cells_of_parts(baseline, block_columns(baseline.bins) if steps.known else ())
+        self._cells = cells_of_parts(baseline, block_columns(baseline.bins) if steps.has_times else ())
         count = len(steps.starts)
         self._counts = {part: np.zeros((count, int(cells.max()) + 1)) for part, cells in self._cells.items()}
 

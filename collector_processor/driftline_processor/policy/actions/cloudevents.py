@@ -45,11 +45,11 @@ class CloudEvents(HttpAction):
     follows = True
 
     on: Occasions = Field(
-        default=("opened", "worse", "over"),
+        default=("opened", "worse", "resolved"),
         description="When the event is sent. Its type is `io.driftline.alert.opened`, `io.driftline.alert.worse` or "
-        "`io.driftline.alert.over`. If another alert of the model is already open, it is `io.driftline.alert.joined` "
+        "`io.driftline.alert.resolved`. If another alert of the model is already open, it is `io.driftline.alert.joined` "
         "instead of `io.driftline.alert.opened`.",
-        examples=["[opened, over]"],
+        examples=["[opened, resolved]"],
     )
     url: Secret | None = Field(
         default=None,
@@ -175,7 +175,7 @@ class CloudEvents(HttpAction):
             "source": self.source,
             "type": f"io.driftline.alert.{message.kind}",
             "subject": str(facts["model"] or "")[:LONGEST_SUBJECT],
-            "time": iso_time(message.made),
+            "time": iso_time(message.created),
             "datacontenttype": "application/json",
             "partitionkey": message.alert,
         }

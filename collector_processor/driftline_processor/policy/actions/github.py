@@ -100,7 +100,7 @@ class GitHub(HttpAction):
 
     def already_done(self, message: Message) -> Exchange[str | None]:
         """Return the address of the run whose name contains the message's id."""
-        created = f">={iso_time((message.made - EARLIER) // 10**9 * 10**9)}"
+        created = f">={iso_time((message.created - EARLIER) // 10**9 * 10**9)}"
         mark = re.compile(rf"(?<![\w/-]){re.escape(message.id)}(?![\w/-])")
         for page in range(1, PAGES + 1):
             query: dict[str, str | int] = {

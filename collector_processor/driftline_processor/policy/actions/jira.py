@@ -38,9 +38,9 @@ class Jira(HttpAction):
     follows = True
 
     on: Occasions = Field(
-        default=("opened", "worse", "over"),
+        default=("opened", "worse", "resolved"),
         description="When the action runs: `opened` creates the issue; alerts that join the incident, `worse` and "
-        "`over` add a comment.",
+        "`resolved` add a comment.",
         examples=["[opened]"],
     )
     url: PageUrl = Field(description="The address of Jira.", examples=["https://example.atlassian.net"])
@@ -110,8 +110,8 @@ class Jira(HttpAction):
         for field in ("project", "issuetype", "summary", "description", "labels"):
             if field in self.fields:
                 yield Problem(f"fields.{field}", "is set by another key of the action; remove it here")
-        if self.transition is not None and "over" not in self.on:
-            yield Problem("transition", "applies when the alert is over, but 'on' does not contain 'over'; add 'over'")
+        if self.transition is not None and "resolved" not in self.on:
+            yield Problem("transition", "applies when the alert is over, but 'on' does not contain 'resolved'; add 'resolved'")
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and token."""
@@ -124,7 +124,7 @@ class Jira(HttpAction):
         if kind == "opened" and not message.facts.get("again"):
             summary = self._issue_fields(message)["summary"]
             return f"would create an issue in {self.project}, unless an issue with the label {label} exists: {summary}"
-        transition_words = f", and move it to {self.transition}" if kind == "over" and self.transition else ""
+        transition_words = f", and move it to {self.transition}" if kind == "resolved" and self.transition else ""
         return f"would comment on the issue with the label {label}{transition_words}: {message.facts['title']}"
 
     def request(self, message: Message) -> Request:
@@ -144,7 +144,7 @@ class Jira(HttpAction):
             key = _key(issue)
             if not begins:
                 yield from self._comment(key, message)
-                if message.kind == "over" and self.transition is not None:
+                if message.kind == "resolved" and self.transition is not None:
                     yield from self._move(key, issue, self.transition)
                 elif message.kind in ("opened", "joined") and self.reopen is not None and _is_done(issue):
                     yield from self._move(key, issue, self.reopen)
@@ -196,7 +196,7 @@ class Jira(HttpAction):
 
         A rejected attachment, for instance a file that is too large, does not affect the issue.
         """
-        if self.attach is None or message.kind == "over":
+        if self.attach is None or message.kind == "resolved":
             return ""
         report = sources.report(message)
         if report is None:

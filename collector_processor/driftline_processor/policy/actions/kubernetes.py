@@ -222,7 +222,7 @@ class Kubernetes(HttpAction):
     def describe(self, message: Message) -> str:
         """Return the resource, the patch, and the schema that validated it."""
         name, namespace = self._filled_key(message, "name"), self._filled_key(message, "namespace")
-        schema_words = f"schema of {self._known.version}" if self._known else "its schema is not available here"
+        schema_words = f"schema of {self._known_kind.version}" if self._known_kind else "its schema is not available here"
         if self.traffic:
             change = f"traffic {json.dumps(dict(self.traffic))}"
         else:
@@ -235,9 +235,9 @@ class Kubernetes(HttpAction):
         namespace = _checked(
             self._filled_key(message, "namespace"), 63, r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "a namespace"
         )
-        version = self.api_version or (self._known.api_version if self._known else "")
+        version = self.api_version or (self._known_kind.api_version if self._known_kind else "")
         group = f"{'api' if '/' not in version else 'apis'}/{version}"
-        plural = self._known.plural if self._known else (yield from self._find_plural(group, version))
+        plural = self._known_kind.plural if self._known_kind else (yield from self._find_plural(group, version))
         place = f"{group}/namespaces/{quote(namespace)}/{quote(plural, safe='')}/{quote(name)}"
         if self.traffic:
             operations = yield from self._traffic_operations(place)
@@ -249,7 +249,7 @@ class Kubernetes(HttpAction):
         return f"{self.kind} {name} in {namespace} is patched{generation_words}"
 
     @property
-    def _known(self) -> KubernetesKind | None:
+    def _known_kind(self) -> KubernetesKind | None:
         return known_kinds().get(self.kind) if self.is_known else None
 
     def _filled_key(self, message: Message, key: str) -> str:
@@ -257,8 +257,8 @@ class Kubernetes(HttpAction):
 
     def _patch(self, message: Message) -> Any:
         if self.patch is None:
-            assert self._known is not None
-            return self._known.rollback["patch"]
+            assert self._known_kind is not None
+            return self._known_kind.rollback["patch"]
         return fill_tree(self.patch, facts_of(message))
 
     def _traffic_operations(self, place: str) -> Exchange[list[dict[str, Any]]]:
@@ -281,10 +281,10 @@ class Kubernetes(HttpAction):
         return operations
 
     def _send(self, place: str, kind: str, patch: Any) -> Exchange[Reply]:
-        applies_default = self.patch is None and self._known is not None
+        applies_default = self.patch is None and self._known_kind is not None
         subresource = self.subresource
-        if self._known is not None and applies_default and not self.traffic:
-            subresource = self._known.rollback.get("subresource")
+        if self._known_kind is not None and applies_default and not self.traffic:
+            subresource = self._known_kind.rollback.get("subresource")
         if subresource is not None:
             accepted = (404,) if applies_default else ()
             reply = yield self._to("PATCH", f"{place}/{subresource}", patch, kind, accepted)

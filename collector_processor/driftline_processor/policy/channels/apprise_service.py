@@ -102,7 +102,7 @@ class AppriseService:
         import apprise
 
         facts = message.facts
-        over = facts.get("kind") in ("over", "passed")
+        over = facts.get("kind") in ("resolved", "passed")
         self._join_thread(message)
         kind = apprise.NotifyType.SUCCESS if over else apprise.NotifyType[_TYPES[facts.get("severity", "warning")]]
         bare = message.kind not in _WITH_REPORT or message.id in self._without

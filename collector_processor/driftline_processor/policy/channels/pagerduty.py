@@ -120,11 +120,11 @@ class PagerDuty:
         if message.kind == "acknowledged":
             yield {"event_action": "acknowledge", "dedup_key": key}
             return
-        if message.kind == "over":
+        if message.kind == "resolved":
             before = [key, *before]
         else:
             yield {"event_action": "trigger", "dedup_key": key, **self._trigger(message)}
-        if message.kind in ("over", "worse"):
+        if message.kind in ("resolved", "worse"):
             yield from ({"event_action": "resolve", "dedup_key": incident_key} for incident_key in before)
 
     def _trigger(self, message: Message) -> dict[str, Any]:

@@ -92,11 +92,11 @@ class Slack:
         """Post a message, in the thread of the first one about its alert if there is one."""
         channel, _, thread = past.thread.partition(":")
         try:
-            sent = self._found(message, channel or self._id, thread) if past.unsure else ""
+            sent = self._find_message(message, channel or self._id, thread) if past.unsure else ""
             if not sent:
                 channel, thread, sent = self._post(message, channel, thread)
             first = thread or sent
-            if message.kind in ("over", "passed") and not past.shared:
+            if message.kind in ("resolved", "passed") and not past.shared:
                 self._tick(channel, first)
         except NotTaken as not_taken:
             return not_taken.hidden(self._address.token)
@@ -131,7 +131,7 @@ class Slack:
             self._id = channel_id
         return channel_id, thread, str(answer.get("ts", ""))
 
-    def _found(self, message: Message, channel: str, thread: str) -> str:
+    def _find_message(self, message: Message, channel: str, thread: str) -> str:
         """Return the time stamp of a message that may have been accepted; "" if it is missing or the search failed."""
         if not channel:
             return ""

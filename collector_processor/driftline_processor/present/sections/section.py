@@ -139,7 +139,7 @@ class Listing(Struct, frozen=True, tag=True):
     """An ordered list of sentences, the most important first."""
 
     items: tuple[str, ...]
-    most: int = 3
+    max_rows: int = 3
     hidden: int = 0
 
 
@@ -172,7 +172,7 @@ class Section(Struct, frozen=True):
                 table = part.on_surface(surfaces)
                 parts += [table] if table.rows or table.hidden else []
             elif isinstance(part, Listing):
-                items = part.items if {"all", "page"} & {*surfaces} else part.items[: part.most]
+                items = part.items if {"all", "page"} & {*surfaces} else part.items[: part.max_rows]
                 parts.append(structs.replace(part, items=items, hidden=len(part.items) - len(items)))
             elif is_shown(part.surfaces, surfaces):
                 parts.append(part)

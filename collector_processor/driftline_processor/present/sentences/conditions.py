@@ -45,7 +45,7 @@ def _claim(condition: Condition, past: bool) -> str:
             return joined.join(_claim(part, past) for part in condition.parts)
         case Comparison():
             where = f" in {condition.signal.slice}" if condition.signal.slice else ""
-            return f"{condition.signal.name}{where} {has_been} {_SIGNS[condition.sign].format(condition.limit.written)}"
+            return f"{condition.signal.name}{where} {has_been} {_SIGNS[condition.sign].format(condition.limit.text)}"
         case GroupsApart():
             limit = _SIGNS[condition.sign].format(format_percent(condition.limit, 3))
             return f"{condition.measure.replace('_', ' ')} of {short(condition.attribute, 40)} {has_been} {limit}"
@@ -67,4 +67,4 @@ def _claim(condition: Condition, past: bool) -> str:
         case BurnRate():
             return f"the error budget of {condition.objective.rule} {has_been} spent too fast"
         case _:
-            return condition.written
+            return condition.text

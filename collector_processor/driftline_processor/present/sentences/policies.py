@@ -30,7 +30,7 @@ def quiet_sentence(quiet: QuietTime) -> str:
             "of this policy; if you know that nothing was wrong in these rows, add --quiet"
         )
     if rate is None and quiet.untold:
-        why = f"; {found_words(quiet.why)}" if quiet.why else ""
+        why = f"; {found_words(quiet.reasons)}" if quiet.reasons else ""
         return f"cannot be estimated: its condition is inconclusive in all {many(quiet.untold, 'healthy window')}{why}"
     if rate is None:
         return (

@@ -52,7 +52,7 @@ def _reasons(answer: RetrainAnswer, loss: LossChange) -> Iterator[str]:
     ends = f"{format_value(loss.low)} to {format_value(loss.high)}"
     yield (
         f"{_metric_words(loss.metric)} is {format_value(loss.current)}, the baseline's {format_value(loss.reference)}: "
-        f"worse by {format_value(loss.worse)} ({ends}), from {loss.outcomes:,} outcomes"
+        f"worse by {format_value(loss.degradation)} ({ends}), from {loss.outcomes:,} outcomes"
     )
     yield from _factors(answer, answer.question)
     if answer.pays_from is not None and answer.pays_from > 1:

@@ -51,7 +51,7 @@ class FileOutcomes(Struct, frozen=True):
         actual: The actual values.
         retracted: bool (n,), True for a retraction.
         time: Time of the outcome, int64 (n,), unix nanoseconds, 0 = none; None without such a column.
-        made: Time of the prediction, like ``time``.
+        prediction_time: Time of the prediction, like ``time``.
         weight: float64 (n,), NaN = none, None without such a column.
         value: float64 (n,), NaN = none, None without such a column.
         slices: Slices of the outcomes.
@@ -64,7 +64,7 @@ class FileOutcomes(Struct, frozen=True):
     actual: Column
     retracted: NDArray[np.bool_]
     time: I64 | None = None
-    made: I64 | None = None
+    prediction_time: I64 | None = None
     weight: F64 | None = None
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class FileOutcomes(Struct, frozen=True):
             actual=store.take_column(self.actual, places),
             retracted=some(self.retracted),
             time=some(self.time),
-            made=some(self.made),
+            prediction_time=some(self.prediction_time),
             weight=some(self.weight),
             value=some(self.value),
             slices={key: store.take_column(texts, places) for key, texts in self.slices.items()},
@@ -251,7 +251,7 @@ class _Gathered:
             actual=texts("actual"),
             retracted=array("retracted"),
             time=array("time") if "time" in there else None,
-            made=array("prediction_time") if "prediction_time" in there else None,
+            prediction_time=array("prediction_time") if "prediction_time" in there else None,
             weight=array("weight") if "weight" in there else None,
             value=array("value") if "value" in there else None,
             slices={name.removeprefix(SLICE): texts(name) for name in [*self._columns] if name.startswith(SLICE)},

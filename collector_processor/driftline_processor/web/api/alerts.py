@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.policy.alerts import AlertStore
-from driftline_processor.policy.told import alert_histories, alert_json
+from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
@@ -29,8 +29,8 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def alerts(request: Request) -> Response:
         query_params = request.query_params
-        if query_params.get("state", "") not in ("", "open", "over"):
-            raise HTTPException(400, f"state={query_params['state'][:40]!r} is not supported; use open or over")
+        if query_params.get("state", "") not in ("", "open", "resolved"):
+            raise HTTPException(400, f"state={query_params['state'][:40]!r} is not supported; use open or resolved")
         histories = alert_histories(state.alerts, query_params.get("model"))
         chosen = [
             history

@@ -52,7 +52,7 @@ def routes(site: Site) -> list[BaseRoute]:
             state.decide, model.key.model, form["version"], kind, form["by"], form["why"]
         )
         return FiniteJSON(
-            {**decision_json(decision), "warning": _warning(decision, state.snapshot.named(handle(decision.model)))}
+            {**decision_json(decision), "warning": _warning(decision, state.snapshot.versions_of(handle(decision.model)))}
         )
 
     return [

@@ -90,7 +90,7 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
 def model(request: Request, snapshot: StateSnapshot) -> Response:
     """Answer ``GET /api/v1/models/{name}``: the overall verdict of a model, and its versions and environments."""
     name = find_model(request, snapshot).key.model
-    same = snapshot.named(handle(name))
+    same = snapshot.versions_of(handle(name))
     parts = list(map(MODEL_SHAPES.writer(ModelView), same))
     return FiniteJSON({"model": name, "verdict": json_of(verdict_of(same)), "versions": parts})
 
@@ -263,7 +263,7 @@ MODEL_SHAPES = SHAPES.with_more(
             Key("slices", by=dict, type=dict[str, str]),
             "retracted belongs_to",
         ),
-        BaselineView: ("source own", or_null("other_version"), "digest rows features learned needed"),
+        BaselineView: ("source is_own", or_null("other_version"), "digest rows features learned needed"),
         ModelView: (
             Key("model", "key.model", type=str),
             Key("version", "key.version", type=str),

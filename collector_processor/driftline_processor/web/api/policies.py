@@ -21,7 +21,7 @@ from driftline_processor.config.policies import read_policies
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
 from driftline_processor.policy.explanation import decision_json
 from driftline_processor.policy.replay import replay_policies, watched_models
-from driftline_processor.policy.told import alert_history, alert_json
+from driftline_processor.policy.alert_history import alert_history, alert_json
 from driftline_processor.present.names import handle
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, receive_body
@@ -49,14 +49,14 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def decisions(request: Request) -> Response:
         name = find_model(request, state.snapshot).key.model
-        found = state.parts.explanations.of_model(state.snapshot.named(handle(name)))
+        found = state.parts.explanations.of_model(state.snapshot.versions_of(handle(name)))
         return FiniteJSON({"policies": [decision_json(decision) for decision in found]})
 
     def one_alert(request: Request) -> Response:
         alert = state.alerts.alerts.get(request.path_params["alert"])
         if alert is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
-        decision = state.parts.explanations.of_alert(alert, state.snapshot.named(handle(alert.model)))
+        decision = state.parts.explanations.of_alert(alert, state.snapshot.versions_of(handle(alert.model)))
         decision_document = None if decision is None else decision_json(decision)
         return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": decision_document})
 

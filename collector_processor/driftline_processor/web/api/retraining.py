@@ -55,7 +55,7 @@ def training_runs(request: Request, snapshot: StateSnapshot) -> Response:
 def _versions(request: Request, snapshot: StateSnapshot) -> list[ModelView]:
     """Return the versions and environments that a request selects; by default all of the model."""
     model = find_model(request, snapshot)
-    same = list(snapshot.named(handle(model.key.model)))
+    same = list(snapshot.versions_of(handle(model.key.model)))
     for part in ("version", "environment"):
         if part in request.query_params:
             handle_asked = request.query_params[part]

@@ -50,7 +50,7 @@ def routes(site: Site) -> list[BaseRoute]:
             path,
             media_type=PARQUET,
             headers={
-                SAID: json.dumps(finished.told()),
+                SAID: json.dumps(finished.summary()),
                 "Content-Encoding": "identity",
             },
             background=BackgroundTask(path.unlink, missing_ok=True),

@@ -42,12 +42,12 @@ class Cell(NamedTuple):
 class Matrix(NamedTuple):
     """A confusion matrix.
 
-    ``rows``: an actual class and its cells by predicted class. ``most``: instead, the most frequent confusions.
+    ``rows``: an actual class and its cells by predicted class. ``largest``: instead, the most frequent confusions.
     """
 
     classes: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
-    most: tuple[tuple[str, str, str, str], ...]
+    largest: tuple[tuple[str, str, str, str], ...]
 
 
 def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:

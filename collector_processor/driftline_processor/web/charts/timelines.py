@@ -151,7 +151,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     rows = timeline.rows
     states = {state for row in rows for state in row.states}
     keys = {
-        "line beside-line": next((row.beside_title for row in rows if row.beside and not row.bars), ""),
+        "line beside-line": next((row.beside_title for row in rows if row.reference and not row.bars), ""),
         "band": "interval" if any(value is not None for row in rows for value in row.low) else "",
         "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
         "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
@@ -159,7 +159,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
         "state-drift": "drift" if "drift" in states else "",
         "is-inconclusive": "inconclusive" if states & {"inconclusive", "no_baseline"} else "",
         "is-gap": "no evaluated window" if timeline.gaps else "",
-        "coverage": "with outcome" if rows[-1].beside else "",
+        "coverage": "with outcome" if rows[-1].reference else "",
         "incident": "incident" if any(mark.kind == "incident" for mark in timeline.marks) else "",
     }
     return [(css, words) for css, words in keys.items() if words]
@@ -173,8 +173,8 @@ def window_tooltip(timeline: Timeline, place: int) -> str:
         value = row.values[place]
         words = f"{row.title} {_value_text(row, value)}"
         words += _ends(row, place)
-        if row.beside and row.beside[place] is not None:
-            words += f", {row.beside_title} {_value_text(row, row.beside[place])}"
+        if row.reference and row.reference[place] is not None:
+            words += f", {row.beside_title} {_value_text(row, row.reference[place])}"
         parts.append(words)
     happened = incident_words(evaluation)
     parts += [happened] if happened else []
@@ -188,7 +188,7 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
     first, last = parts[0].start, parts[-1].end
     span, most_rows = max(last - first, 1), max(part.rows for part in parts) or 1
     marks = []
-    within = [part for part in parts if part.shown]
+    within = [part for part in parts if part.is_shown]
     if within:
         begin, end = (1000 * (time - first) / span for time in (within[0].start, within[-1].end))
         marks.append(svg.rect(begin, 0, end - begin, 20, "chosen"))
@@ -235,8 +235,8 @@ def performance(
         state = state_of_window(evaluation, model)
         when = window_name(evaluation.window, model.timezone)
         title = f"{when}: {row.title} {_value_text(row, value)}{_ends(row, place)}, {known_share}"
-        if row.beside and row.beside[place] is not None:
-            title += f"; {row.beside_title} {_value_text(row, row.beside[place])}"
+        if row.reference and row.reference[place] is not None:
+            title += f"; {row.beside_title} {_value_text(row, row.reference[place])}"
         title += {"open": "; open", "young": "; not final", "final": ""}[state]
         parts = [svg.rect(begin, top - 8, width, bottom - top + 32, "ground")]
         if coverage:
@@ -294,7 +294,7 @@ def row_ticks(row: TimelineRow) -> list[float]:
         if row.name == "traffic":
             greatest = max([value for value in row.values if value is not None], default=0.0)
         return [0.0, 1.0] if row.shares else [0.0, levels([0.0, max(greatest, 1e-9)])[-1]]
-    numbers = [*row.values, *row.beside, row.baseline, *(value for _, value in row.limits)]
+    numbers = [*row.values, *row.reference, row.baseline, *(value for _, value in row.limits)]
     # The interval of a window of three rows is wider than all others together: it may exceed the chart.
     within = [value for value in numbers if value is not None]
     ends = [value for value in (*row.low, *row.high, *(row.baseline_ends or ())) if value is not None]
@@ -326,7 +326,7 @@ def _row(row: TimelineRow, frame: Plot, title: bool = True) -> list[Markup]:
         marks.append(frame.across(limit, "objective", words))
         marks.append(svg.text(right, frame.y(limit) - 3, words, "axis objective-words", "end"))
     marks += frame.band(row.low, row.high) if row.low and row.high else []
-    marks += frame.lines(row.beside, "line beside") if row.beside else []
+    marks += frame.lines(row.reference, "line beside") if row.reference else []
     marks += frame.lines(row.values, "line")
     if title:
         dots = len(frame.windows) <= 40
@@ -356,7 +356,7 @@ def _bars(row: TimelineRow, frame: Plot) -> list[Markup]:
         css = f"bar state-{state}" + (" drift-part" if state == "drift" else "") if row.states else "traffic"
         css += "" if evaluation.closed else " pending"
         boxes.append((css, (x, frame.bottom - height, width, height)))
-        if part := row.beside[place] if row.beside else None:
+        if part := row.reference[place] if row.reference else None:
             inside.append(("coverage", (x, frame.y(part), width, frame.bottom - frame.y(part))))
     return bars([*boxes, *inside])  # inner marks are drawn above the others
 

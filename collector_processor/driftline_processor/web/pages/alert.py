@@ -7,7 +7,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.policy.told import alert_history
+from driftline_processor.policy.alert_history import alert_history
 from driftline_processor.web.page import Page
 from driftline_processor.web.site import Site
 

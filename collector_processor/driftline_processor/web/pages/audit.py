@@ -20,12 +20,12 @@ _COLUMNS: Final = ("time", "kind", "model", "environment", "subject", "words", "
 
 _KIND_WORDS: dict[EntryKind, str] = {
     "fired": "alerts",
-    "over": "resolved",
-    "told": "notifications",
+    "resolved": "resolved",
+    "notified": "notifications",
     "ordered": "actions",
     "answered": "results",
     "approved": "approvals",
-    "taken_on": "acknowledgements",
+    "acknowledged": "acknowledgements",
     "decided": "decisions",
     "silenced": "silences",
 }

@@ -67,7 +67,7 @@ def routes(site: Site) -> list[BaseRoute]:
 def page(selection: Selection, now: int) -> Page:
     """Return the data quality of a window and over the range."""
     context, chosen = common_context(selection, "data", now), selection.chosen
-    missing = missing_shares(selection.shown, chosen)
+    missing = missing_shares(selection.shown_windows, chosen)
     expected = () if chosen is None else sorted(chosen.expected, key=lambda one: _ORDER[one.state])
     context |= {
         "fine": "" if chosen is None else fine_sentence(chosen),
@@ -78,7 +78,7 @@ def page(selection: Selection, now: int) -> Page:
         "missing_more": max(len(missing) - FEATURES, 0),
         "share_line": share_line,
         "coverage_chart": outcome_coverage(
-            selection.shown, chosen, selection.model.timezone, told=not selection.in_report
+            selection.shown_windows, chosen, selection.model.timezone, told=not selection.in_report
         ),
     }
     tables = {
@@ -95,7 +95,7 @@ def page(selection: Selection, now: int) -> Page:
             expected, "feature rule state low high rows", Key("sentence", "", expectation_sentence)
         ),
         "missing": table_of(missing, "feature=name baseline=was window=now change"),
-        "outcomes": outcomes_table(selection.shown),
+        "outcomes": outcomes_table(selection.shown_windows),
     }
     return Page("model/data.html", context, tables, about(selection))
 

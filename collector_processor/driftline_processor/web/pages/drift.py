@@ -71,7 +71,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     ranked = states.rank(chosen.features.values())
     rows = _sorted(_rows(selection, chosen, ranked), sort)
     matches = [row for row in rows if search.casefold() in row.column.name.casefold()]
-    heated = _heated(selection.shown, ranked)
+    heated = _heated(selection.shown_windows, ranked)
     # 40: features in the heat map unless all are requested: those that drift in most windows
     drawn_rows = heated if asked.get("heat") == "all" else heated[:40]
     place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
@@ -86,13 +86,13 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "has_importance": bool(importance),
         "date": lambda time: date_label(time, selection.model.timezone),
         "mini": mini_of,
-        "trend": lambda name: trend(name, selection.shown),
+        "trend": lambda name: trend(name, selection.shown_windows),
         "heat": heat_map(
-            *(selection.shown, drawn_rows, chosen, context["lead"]),
+            *(selection.shown_windows, drawn_rows, chosen, context["lead"]),
             lambda name: place.address(feature_page(name)),
             selection.model.timezone,
         )
-        if drawn_rows and len(selection.shown) > 1
+        if drawn_rows and len(selection.shown_windows) > 1
         else None,
         "heated": len(drawn_rows),
         "heatable": len(heated),
@@ -106,7 +106,7 @@ def _rows(selection: Selection, chosen: Evaluation, ranked: Sequence[ColumnDrift
     importance = {} if selection.model.baseline is None else selection.model.baseline.importance
     return [
         FeatureRow(
-            *(column, size_of(column), drifting_since(column.name, selection.known, chosen)),
+            *(column, size_of(column), drifting_since(column.name, selection.windows_of_length, chosen)),
             importance.get(column.name),
         )
         for column in ranked

@@ -58,7 +58,7 @@ def page(
         HTTPException: 404 if no window has the feature.
     """
     name = next(
-        (name for one in reversed(selection.known) for name in one.drift.places if handle(name) == feature), None
+        (name for one in reversed(selection.windows_of_length) for name in one.drift.places if handle(name) == feature), None
     )
     if name is None or selection.chosen is None:
         raise HTTPException(
@@ -66,7 +66,7 @@ def page(
         )
     model, chosen = selection.model, selection.chosen
     column = chosen.features.get(name)
-    history = None if histories is None else histories.over(model.key, name, selection.shown, chosen)
+    history = None if histories is None else histories.history(model.key, name, selection.shown_windows, chosen)
     windows = _windows(selection, name, history)
     context = common_context(selection, "drift", now)
     importance = {} if model.baseline is None else model.baseline.importance
@@ -79,14 +79,14 @@ def page(
     context |= {
         "feature": name,
         "column": column,
-        "facts": feature_facts(name, selection.known, chosen, importance, model.timezone),
+        "facts": feature_facts(name, selection.windows_of_length, chosen, importance, model.timezone),
         "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
         "history": _over_time(selection, name, column, windows, history),
-        "missing": charts.missing(selection.shown, windows, _baseline(column, history), name, model.timezone),
+        "missing": charts.missing(selection.shown_windows, windows, _baseline(column, history), name, model.timezone),
         "drawing": _drawing(column, history, name),
         "own_axis": _out_of_range(history),
         "steps": "" if history is None or history.now is None else steps_beyond(history.now.steps_beyond(0.01)),
-        "unread": 0 if history is None else len(history.unread),
+        "unread": 0 if history is None else len(history.unread_starts),
         "open_ends": any(window.open_ends is not None and window.open_ends.any() for window in windows.values()),
         "slices": _by_slice(chosen, name),
         "size": size_of,
@@ -111,10 +111,10 @@ def _windows(selection: Selection, name: str, feature_history: FeatureHistory | 
     A window that is not loaded yet is left out, because its drawing would be replaced on the next load.
     """
     windows = dict(feature_history.windows if feature_history is not None else {})
-    for evaluation in selection.shown:
+    for evaluation in selection.shown_windows:
         if evaluation.window.start in windows or name not in evaluation.drift.places:
             continue
-        if feature_history is not None and evaluation.window.start in feature_history.unread:
+        if feature_history is not None and evaluation.window.start in feature_history.unread_starts:
             continue
         column = evaluation.features[name]
         if (drawing := _of_drawing(column, column.now)) is not None:
@@ -154,16 +154,16 @@ def _over_time(
     assert chosen is not None
     address = None if selection.in_report else lambda evaluation: selection.to(evaluation, feature_page(name))
     rest = (name, chosen, address, selection.model.timezone)
-    unread = frozenset[int]() if feature_history is None else feature_history.unread
+    unread = frozenset[int]() if feature_history is None else feature_history.unread_starts
     fans = {start: window.quantiles for start, window in windows.items() if window.quantiles is not None}
     if fans:
         ends = {start: window.open_ends for start, window in windows.items() if window.open_ends is not None}
-        return charts.fan(selection.shown, fans, None if was is None else was.quantiles, *rest, ends, unread)
+        return charts.fan(selection.shown_windows, fans, None if was is None else was.quantiles, *rest, ends, unread)
     categories, shares = _labelled(selection, name, windows, feature_history)
     before = None if was is None else was.shares
     if before is not None and feature_history is None and column is not None:
         before = _shares_by_category(column.cells, before, categories)
-    return charts.stacked(selection.shown, categories, shares, before, *rest, unread)
+    return charts.stacked(selection.shown_windows, categories, shares, before, *rest, unread)
 
 
 def _labelled(
@@ -172,7 +172,7 @@ def _labelled(
     """Return categories and their fractions by start of the window, since drawings differ in their categories."""
     if feature_history is not None:
         categories = (*feature_history.categories, "other")
-        evaluation_by_start = {evaluation.window.start: evaluation for evaluation in selection.shown}
+        evaluation_by_start = {evaluation.window.start: evaluation for evaluation in selection.shown_windows}
         shares = {}
         for start, window in windows.items():
             if start in feature_history.windows and window.shares is not None:
@@ -182,7 +182,7 @@ def _labelled(
         return categories, shares
     columns_by_start = [
         (evaluation.window.start, column)
-        for evaluation in selection.shown
+        for evaluation in selection.shown_windows
         if (column := evaluation.features.get(name)) is not None
     ]
     categories = tuple(dict.fromkeys(cell for _, column in columns_by_start for cell in column.cells))
@@ -238,7 +238,7 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
     quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
     sides = {1: "≥", -1: "≤"}
     rows = []
-    for evaluation in selection.shown:
+    for evaluation in selection.shown_windows:
         drift = evaluation.drift
         if (place := drift.places.get(name)) is None:
             continue

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.explanation import PolicyDecision
-from driftline_processor.policy.told import AlertHistory, alert_histories, alert_json
+from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.json_shapes import Key, or_null
@@ -67,13 +67,13 @@ def page(site: Site, query_params: QueryParams) -> Page:
 
 def model_page(selection: Selection, site: Site, query_params: QueryParams) -> Page:
     """Return the incidents of a model, and the decisions of its policies; ``query_params`` as for :func:`page`."""
-    incidents = site.incidents.of(selection.same)
+    incidents = site.incidents.of(selection.versions)
     histories = alert_histories(site.state.alerts, selection.model.key.model)[:TOLD]
-    decisions = site.state.parts.explanations.of_model(selection.same)
+    decisions = site.state.parts.explanations.of_model(selection.versions)
     context = {
         **common_context(selection, "incidents", site.clock()),
         **_context(incidents, query_params),
-        **context_of_alerts(selection.same),
+        **context_of_alerts(selection.versions),
         "told": histories,
         "decisions": decisions,
     }
@@ -117,7 +117,7 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
         "at_once": round(AT_ONCE * 1000),
         "all": len(told_incidents),
         "lasting": sum(incident.open for incident in of_kind),
-        "over": sum(not incident.open for incident in of_kind),
+        "resolved": sum(not incident.open for incident in of_kind),
         "place_of_incident": address,
     }
 
@@ -206,13 +206,13 @@ def table(incidents: Sequence[Incident]) -> Table:
 
 def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
     """Return decisions of policies as data: a row for each window and each sentence of a condition."""
-    columns = ("policy", "version", "environment", "start", "end", "condition", "holds", "found", "measured")
+    columns = ("policy", "version", "environment", "start", "end", "condition", "holds", "finding", "measured")
     rows = []
     for decision in decisions:
         for window in decision.windows:
             ends = iso_time(window.window.start), iso_time(window.window.end)
             for part in window.parts:
-                cells = part.written, part.holds, found_words(part.facts), found_words(part.measured) or None
+                cells = part.text, part.holds, found_words(part.facts), found_words(part.measured) or None
                 rows.append(
                     (decision.policy, decision.key.version, decision.key.environment, *ends, *cells, window.outcome)
                 )

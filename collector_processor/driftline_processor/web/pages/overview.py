@@ -66,7 +66,7 @@ class Figure(Struct, frozen=True):
         title: Its title.
         value: The number as text.
         interval: Its interval, "" if there is none.
-        beside: Reference value: the baseline, or the other metric of a pair.
+        reference: Reference value: the baseline, or the other metric of a pair.
         address: Address of its chart.
         bad: It is significantly worse than the reference value.
     """
@@ -74,7 +74,7 @@ class Figure(Struct, frozen=True):
     title: str
     value: str
     interval: str
-    beside: str
+    reference: str
     address: str
     bad: bool = False
 
@@ -116,19 +116,19 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
     """Return the overview of a model; ``log``: source of its incidents."""
     window_told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
-    lost, currency = loss_of_model(selection.same), selection.model.currency
+    lost, currency = loss_of_model(selection.versions), selection.model.currency
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
     context |= {"verdict": verdict, "money": money}
     if window_told is None:
         context |= {"told": None, "next": (), "actions": (), "since": ""}
         return Page("model/overview.html", context, tables, about(selection))
     timeline = timeline_of(
-        selection.shown,
+        selection.shown_windows,
         window_told,
-        telling_metric(selection.shown),
-        selection.reference.get(telling_metric(selection.shown)),
+        telling_metric(selection.shown_windows),
+        selection.reference.get(telling_metric(selection.shown_windows)),
         selection.model,
-        selection.same,
+        selection.versions,
     )
     causes = () if window_told.explanation is None else window_told.explanation.causes
     weak = list(_weaknesses(selection, window_told))
@@ -150,7 +150,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "figures": figures(selection, window_told),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
-        "history": history_parts(selection.known, selection.shown) if len(selection.known) > 1 else [],
+        "history": history_parts(selection.windows_of_length, selection.shown_windows) if len(selection.windows_of_length) > 1 else [],
         "causes": [
             (linked(clause, cause.features, selection), folded)
             for cause in causes[:NAMED]
@@ -176,7 +176,7 @@ def told_window(selection: Selection) -> Evaluation | None:
     place, verdict = selection.place, selection.model.verdict
     if place.at or place.until or verdict is None or verdict.window_start is None:
         return selection.chosen
-    lengths = [selection.known] if place.window else [selection.known, *selection.model.windows.values()]
+    lengths = [selection.windows_of_length] if place.window else [selection.windows_of_length, *selection.model.windows.values()]
     about_it = (
         evaluation
         for length in lengths
@@ -227,9 +227,9 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window shown, with all performance metrics."""
-    metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown for name in evaluation.realized))
+    metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown_windows for name in evaluation.realized))
     return table_of(
-        selection.shown,
+        selection.shown_windows,
         *(time_of("start", "window.start"), time_of("end", "window.end")),
         "closed rows outcomes=outcome_rows coverage",
         *(Key("state", "", states.overall), Key("drifted", "", states.drifted), Key("compared", "", states.compared)),

@@ -57,9 +57,9 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     """
     context, chosen = common_context(selection, "performance", now), selection.chosen
     chosen_slice = _slice(selection)
-    metrics = _metrics(selection.shown, chosen_slice)
+    metrics = _metrics(selection.shown_windows, chosen_slice)
     first = _headlines(metrics, selection.model)
-    rows = {name: performance_row(name, selection.shown, _reference(selection, name), chosen_slice) for name in metrics}
+    rows = {name: performance_row(name, selection.shown_windows, _reference(selection, name), chosen_slice) for name in metrics}
     # 40: upper limit of windows with links in the charts of folded metrics; else only the first charts have links
     context |= {
         "can_search": weak is not None,
@@ -70,7 +70,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "chosen_slice": chosen_slice,
         "few": 40,
         "most_cells": MOST_CELLS_IN_REPORT if selection.in_report else MOST_CELLS,
-        "gaps": {gap.start: gap for gap in gaps_of(selection.shown, selection.model)},
+        "gaps": {gap.start: gap for gap in gaps_of(selection.shown_windows, selection.model)},
         "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
         "blocks": [] if chosen is None or chosen_slice else blocks_of(chosen, selection.reference, first),
         "headlines": [(name, rows[name]) for name in first],
@@ -83,7 +83,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
             evaluation for evaluation in selection.model.windows[selection.window] if evaluation.window == chosen.window
         )
         context |= {"find_weak": True, "weak_found": weak.of(selection.model.key, stored)}
-    tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown, chosen_slice)}
+    tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown_windows, chosen_slice)}
     return Page("model/performance.html", context, tables, about(selection))
 
 
@@ -235,7 +235,7 @@ def _slice(selection: Selection) -> str:
     """Return the slice that the address selects if any window has its performance; "" = all rows."""
     slices = selection.place.slices[:1]
     return next(
-        (name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown)), ""
+        (name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown_windows)), ""
     )
 
 

@@ -46,14 +46,14 @@ class Rows(Struct, frozen=True):
 
     Attributes:
         wrong: Finds the most wrong predictions.
-        kept: Reads stored predictions.
+        predictions: Reads stored predictions.
         history: Reads all outcomes of an id.
         labels: Chooses what to label next.
         links: Addresses of traces.
     """
 
     wrong: Mispredictions | None = None
-    kept: KeptPredictions | None = None
+    predictions: KeptPredictions | None = None
     history: History | None = None
     labels: LabelQueue | None = None
     links: Links = NO_LINKS
@@ -64,12 +64,12 @@ class Search(Struct, frozen=True):
 
     Attributes:
         id: Id of a prediction; "" = those of the window.
-        most: Rows per table.
+        max_rows: Rows per table.
         label: Choose what to label next, however long it takes.
     """
 
     id: str = ""
-    most: int = SHOWN
+    max_rows: int = SHOWN
     label: bool = False
 
 
@@ -97,13 +97,13 @@ def page(selection: Selection, now: int, rows: Rows, search: Search | None = Non
     chosen, slices = selection.chosen, selection.place.slice_values()
     worst, newest, batch, waits = Worst(), list[KeptPrediction](), None, False
     key = selection.model.key
-    waiting = [] if rows.kept is None or not selection.model.pending else rows.kept.waiting(key.model, search.most)
+    waiting = [] if rows.predictions is None or not selection.model.pending else rows.predictions.waiting(key.model, search.max_rows)
     if chosen is not None:
         stretch = chosen.window.start, chosen.window.end
         if rows.wrong is not None and chosen.outcome_rows:
-            worst = rows.wrong.worst(key, *stretch, search.most, slices)
-        if rows.kept is not None:
-            newest = rows.kept.newest(key, *stretch, search.most)
+            worst = rows.wrong.worst(key, *stretch, search.max_rows, slices)
+        if rows.predictions is not None:
+            newest = rows.predictions.newest(key, *stretch, search.max_rows)
         waits = rows.labels is not None and not search.label and chosen.rows - chosen.outcome_rows > QUICK
         if rows.labels is not None and not waits and chosen.rows > chosen.outcome_rows:
             # 10: predictions to label next on the page; the file has as many as requested
@@ -118,7 +118,7 @@ def page(selection: Selection, now: int, rows: Rows, search: Search | None = Non
         "reasons": REASON_WORDS,
         "stretch": () if chosen is None else (iso_time(chosen.window.start), iso_time(chosen.window.end)),
         "waiting": waiting,
-        "searchable": rows.kept is not None or rows.history is not None,
+        "searchable": rows.predictions is not None or rows.history is not None,
     }
     tables = {
         "predictions": _wrong_table(worst, rows.links),
@@ -132,7 +132,7 @@ def page(selection: Selection, now: int, rows: Rows, search: Search | None = Non
 def _of_id(selection: Selection, context: dict[str, Any], rows: Rows, id: str) -> Page:
     """Return all data of one id."""
     model = selection.model.key.model
-    predictions = [] if rows.kept is None else rows.kept.of_id(model, id)
+    predictions = [] if rows.predictions is None else rows.predictions.of_id(model, id)
     outcomes = [] if rows.history is None else rows.history.outcomes(model, id)
     drifting = {} if selection.chosen is None else selection.chosen.features
     context |= {"found": predictions, "told": outcomes, "drifting": drifting}

@@ -87,9 +87,9 @@ def model_page(selection: Selection, site: Site, query_params: QueryParams) -> P
     now = site.clock()
     place = selection.place
     parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params)
-    period = period_of(QueryParams({name: value for name, value in parameters.items() if value}), selection.same, now)
+    period = period_of(QueryParams({name: value for name, value in parameters.items() if value}), selection.versions, now)
     as_of = selection.verdict() if selection.past else None
-    card = scorecard(selection.same, period, site.incidents.of(selection.same), as_of)
+    card = scorecard(selection.versions, period, site.incidents.of(selection.versions), as_of)
     decisions = site.state.parts.decisions.of(selection.model.key.model)
     # 50: decisions per page; the API has all
     context = {

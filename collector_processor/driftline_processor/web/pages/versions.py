@@ -71,7 +71,7 @@ class MetricPair(Struct, frozen=True):
         return self.right.value - self.left.value
 
     @property
-    def apart(self) -> bool | None:
+    def is_separate(self) -> bool | None:
         """Whether the intervals do not overlap; None if a side has no interval."""
         if self.left is None or self.right is None:
             return None
@@ -138,7 +138,7 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
         compare: ``version:`` and a version, or ``at:`` and a time in another window; "" compares nothing.
     """
     context = common_context(selection, "versions", now)
-    ranked = sorted(selection.same, key=lambda view: -view.last)
+    ranked = sorted(selection.versions, key=lambda view: -view.last)
     comparison = None if not compare or selection.chosen is None else side_by_side(selection, selection.chosen, compare)
     context |= {
         "compared": [
@@ -154,7 +154,7 @@ def page(selection: Selection, now: int, compare: str = "") -> Page:
         "other_windows": _offered_windows(selection),
         "psi": _psi,
     }
-    loss, gains = gains_of_model(selection.same)
+    loss, gains = gains_of_model(selection.versions)
     context |= {"loss": loss, "gains": gains[::-1][:RUNS], "gains_more": max(len(gains) - RUNS, 0)}
     tables = {"versions": _versions_table(selection, ranked)}
     if gains:
@@ -172,8 +172,8 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     if kind == "version":
         right = _version_side(selection, chosen, name)
     elif kind == "at":
-        nearest, instead = nearest_window(selection.known, read_moment(name, "compare=at:"), tz)
-        other_evaluation = selection.known[nearest]
+        nearest, instead = nearest_window(selection.windows_of_length, read_moment(name, "compare=at:"), tz)
+        other_evaluation = selection.windows_of_length[nearest]
         right = Side(selection.model, other_evaluation, window_name(other_evaluation.window, tz))
     else:
         raise HTTPException(400, "compare must have the form version:VERSION or at:TIME, as in ?compare=at:2026-03-01")
@@ -181,7 +181,7 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
     left = Side(
         selection.model,
         chosen,
-        window_name(chosen.window, tz) if same_model else _version_title(selection.model, selection.same),
+        window_name(chosen.window, tz) if same_model else _version_title(selection.model, selection.versions),
     )
     before, after = left.evaluation, right.evaluation
     names = titles.metric_names(dict.fromkeys((*before.realized, *after.realized)))
@@ -216,7 +216,7 @@ def traffic_share(selection: Selection, model: ModelView) -> float | None:
     if selection.chosen is None:
         return None
     window = selection.chosen.window
-    rows = {id(view): _rows_within(view, selection.window, window.start, window.end) for view in selection.same}
+    rows = {id(view): _rows_within(view, selection.window, window.start, window.end) for view in selection.versions}
     total = sum(rows.values())
     return rows[id(model)] / total if total else None
 
@@ -231,7 +231,7 @@ def _rows_within(model: ModelView, name: str, start: int, end: int) -> int:
 
 def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
     """Return another version in the same window, else in its newest closed window of that length."""
-    fitting = [view for view in selection.same if handle(view.key.version) == name and view is not selection.model]
+    fitting = [view for view in selection.versions if handle(view.key.version) == name and view is not selection.model]
     environment = selection.model.key.environment
     fitting.sort(key=lambda view: (view.key.environment != environment, -(view.rows + view.distributed)))
     if not fitting:
@@ -246,7 +246,7 @@ def _version_side(selection: Selection, chosen: Evaluation, name: str) -> Side:
     evaluations = at_once or closed[-1:] or windows[-1:]
     if not evaluations:
         raise HTTPException(404, f"version {name[:80]!r} has no window of this length; choose another length")
-    return Side(model, evaluations[0], _version_title(model, selection.same))
+    return Side(model, evaluations[0], _version_title(model, selection.versions))
 
 
 def _version_title(model: ModelView, same: Sequence[ModelView]) -> str:
@@ -258,7 +258,7 @@ def _version_title(model: ModelView, same: Sequence[ModelView]) -> str:
 def _offered_versions(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other version."""
     other_versions = dict.fromkeys(
-        view.key.version for view in selection.same if view.key.version != selection.model.key.version
+        view.key.version for view in selection.versions if view.key.version != selection.model.key.version
     )
     return [(f"version:{handle(version)}", short(version, 40) or "no version") for version in other_versions]
 
@@ -267,7 +267,7 @@ def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other window, newest first."""
     timezone = selection.model.timezone
     # 90: windows in the list to compare with, the newest
-    other_windows = [evaluation for evaluation in reversed(selection.known) if evaluation is not selection.chosen][:90]
+    other_windows = [evaluation for evaluation in reversed(selection.windows_of_length) if evaluation is not selection.chosen][:90]
     return [
         (f"at:{iso_time(evaluation.window.start)}", window_name(evaluation.window, timezone))
         for evaluation in other_windows

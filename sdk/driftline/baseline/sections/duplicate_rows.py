@@ -55,12 +55,12 @@ class Recurrence:
 
     Attributes:
         rows: Distinct rows with all features.
-        again: Distinct rows that equal a row of the earlier window.
+        repeated: Distinct rows that equal a row of the earlier window.
         before: Distinct rows of the earlier window.
     """
 
     rows: int
-    again: int
+    repeated: int
     before: int
 
 

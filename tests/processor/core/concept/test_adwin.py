@@ -95,5 +95,5 @@ def test_the_window_is_that_of_river_to_the_last_bit(kind: Kind, monkeypatch: py
         for value in values[fed:end].tolist():
             river.update(value)
         fed = end
-        assert (ours.n, ours.total, ours.spread) == (river.width, river.total, river.variance)
+        assert (ours.n, ours.total, ours.squares) == (river.width, river.total, river.variance)
         assert sum(map(len, ours.buckets)) < 100

@@ -117,8 +117,8 @@ class TestTheLevel:
         assert few is not None
         assert many is not None
         assert few.mean == many.mean == pytest.approx(0.18)
-        assert 0.2 < few.most < 0.22
-        assert 0.182 < many.most < 0.184
+        assert 0.2 < few.upper_limit < 0.22
+        assert 0.182 < many.upper_limit < 0.184
 
     def test_of_fewer_than_a_hundred_outcomes_is_not_known(self) -> None:
         assert level_of_errors(self.baseline(82, 17)) is None
@@ -132,5 +132,5 @@ class TestTheLevel:
         )
         level = unwrap(level_of_errors(Baseline("m", "", Task("regression"), ModelBins(), pane)))
         assert level.mean == 0.0
-        assert level.most == pytest.approx(2.43 / 2_000**0.5, rel=0.1)
+        assert level.upper_limit == pytest.approx(2.43 / 2_000**0.5, rel=0.1)
         assert level.least_value == pytest.approx(-1.32, abs=0.05)

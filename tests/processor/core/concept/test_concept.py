@@ -49,7 +49,7 @@ class TestTheDetector:
         found = feed(stream_of(), errors(1, (n, 0.2), (1_000, 0.4))).concept()
         assert found.state == "drift"
         assert found.changes[0].since == pytest.approx(n + 1, abs=120)
-        assert found.changes[0].found <= 1_000_000 + n + 600
+        assert found.changes[0].detected_at <= 1_000_000 + n + 600
         assert found.before == pytest.approx(0.2, abs=0.03)
         assert found.after == pytest.approx(0.4, abs=0.04)
 

@@ -90,7 +90,7 @@ def test_whichever_method_decides_finds_drift_and_leaves_the_quiet_alone(name: s
 
 
 def test_what_is_shown_has_a_value_and_no_p_value() -> None:
-    every = Choices(Choice(shown=tuple(METHODS)))
+    every = Choices(Choice(additional=tuple(METHODS)))
     found = compared(every)
     for column in found.features.values():
         for name, method in column.methods.items():

@@ -77,7 +77,7 @@ def test_polynomials_are_orthonormal_and_each_part_of_the_level_of_a_test_is_giv
     functions = ScoreFunctions.of(counts, np.array([True, True, True, False, False, False]))
     for at in range(3):
         spread, skew = functions.polynomials[1, at], functions.polynomials[2, at]
-        whole = functions.whole[at]
+        whole = functions.fractions[at]
         products = [(one * other * whole).sum() for one, other in ((spread, spread), (spread, skew), (skew, skew))]
         if at < 2:
             assert products == pytest.approx([1, 0, 1], abs=1e-9)

@@ -277,7 +277,7 @@ def test_a_gain_varies_as_gains_of_other_rows_do(share: float) -> None:
     drawn = [scored(rng, 1_000, share=share) for _ in range(200)]
     values = [realized(one, BINARY)["gain@0.1"].value or 0.0 for one in drawn]
     curves = [areas.score_curve(one, ()) for one in drawn[:40]]
-    varies = [highest.gain_ratio(one, 0.1, 1.0)[0].moved.variance for one in curves if one is not None]
+    varies = [highest.gain_ratio(one, 0.1, 1.0)[0].influence.variance for one in curves if one is not None]
     assert np.sqrt(np.mean(varies)) == pytest.approx(np.std(values), rel=0.15)
 
 
@@ -287,8 +287,8 @@ def test_a_block_moves_a_gain_as_far_as_leaving_it_out_says() -> None:
     curve = unwrap(areas.score_curve(_sum(panes), panes))
     found, _ = highest.gain_ratio(curve, 0.1, 1.0)
     without = [realized(_sum(panes[:at] + panes[at + 1 :]), BINARY)["gain@0.1"].value or 0.0 for at in range(5)]
-    assert found.moved.influence[:5] == pytest.approx([unwrap(found.value) - one for one in without], rel=0.2, abs=2e-4)
-    assert abs(found.moved.influence.sum()) < 1e-12
+    assert found.influence.influence[:5] == pytest.approx([unwrap(found.value) - one for one in without], rel=0.2, abs=2e-4)
+    assert abs(found.influence.influence.sum()) < 1e-12
 
 
 def test_a_lift_is_as_sure_as_the_gain_that_it_is_of_and_days_that_differ_make_both_less_so() -> None:

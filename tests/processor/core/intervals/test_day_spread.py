@@ -41,8 +41,8 @@ def test_days_that_resemble_the_one_before_count_as_fewer() -> None:
     lasting = day_spread((walk - walk.mean()) / 60, rows / 60, 60_000.0)
     mixed = unwrap(day_spread(rng.permutation(walk - walk.mean()) / 60, rows / 60, 60_000.0))
     assert lasting is not None
-    assert lasting.kept > 0.6
-    assert mixed.kept < 0.1
+    assert lasting.autocorrelation > 0.6
+    assert mixed.autocorrelation < 0.1
     assert lent_rows_as_one(lasting, np.ones(4), 4_000.0).at(0.95) > 1.5 * lent_rows_as_one(
         mixed, np.ones(4), 4_000.0
     ).at(0.95)
@@ -113,12 +113,12 @@ def test_nothing_jumps_between_four_days_and_five() -> None:
 def test_of_a_week_nobody_learns_whether_days_resemble_each_other() -> None:
     """Seven days and two: what they seem to keep is chance as often as not, and would cost eight times the length."""
     few, many = (Neighbours(0.5 * free, free) for free in (4.0, 20.0))
-    assert few.kept == 0.0
-    assert many.kept == 0.5
+    assert few.autocorrelation == 0.0
+    assert many.autocorrelation == 0.5
 
 
 def test_what_days_seem_to_keep_counts_less_the_more_it_may_be_chance() -> None:
-    kept = [Neighbours(0.4 * free, free).kept for free in (8.0, 16.0, 64.0)]
+    kept = [Neighbours(0.4 * free, free).autocorrelation for free in (8.0, 16.0, 64.0)]
     assert kept == sorted(kept)
     assert kept[0] < 0.1
     assert kept[2] == pytest.approx(0.4)
@@ -137,5 +137,5 @@ def test_seven_days_that_happen_to_resemble_each_other_count_for_little_beside_t
     lent, _ = _days(rng, 30)
     climb = np.arange(7) - 3.0
     own = unwrap(day_spread(climb / 7, np.full(7, 1 / 49), 700.0))
-    assert own.neighbours.told / own.neighbours.free > 0.8
-    assert lent.pooled(own).kept < 0.2
+    assert own.neighbours.weight / own.neighbours.free > 0.8
+    assert lent.pooled(own).autocorrelation < 0.2

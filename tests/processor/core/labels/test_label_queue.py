@@ -29,7 +29,7 @@ def test_as_many_as_asked_are_drawn_each_once(sizes: list[float], most: int, fir
     assert len(drawn.new.rows) == min(most, n)
     assert len(set(drawn.new.rows.tolist())) == len(drawn.new.rows)
     assert ((drawn.new.probability > 0) & (drawn.new.probability <= 1)).all()
-    assert not len(drawn.again.rows)
+    assert not len(drawn.redraw.rows)
 
 
 def test_what_was_drawn_in_parts_is_what_is_drawn_at_once() -> None:
@@ -37,8 +37,8 @@ def test_what_was_drawn_in_parts_is_what_is_drawn_at_once() -> None:
     before = np.full(5_000, NONE)
     for most in (100, 1, 50, 149):
         drawn = draw_rows(sizes, lot, before, most)
-        assert not set(drawn.new.rows.tolist()) & set(drawn.again.rows.tolist())
-        for chosen in (drawn.new, drawn.again):
+        assert not set(drawn.new.rows.tolist()) & set(drawn.redraw.rows.tolist())
+        for chosen in (drawn.new, drawn.redraw):
             before[chosen.rows] = chosen.probability
     at_once = draw_rows(sizes, lot, np.full(5_000, NONE), 300).new
     assert np.flatnonzero(~np.isnan(before)).tolist() == at_once.rows.tolist()
@@ -48,20 +48,20 @@ def test_what_was_drawn_in_parts_is_what_is_drawn_at_once() -> None:
 def test_what_was_drawn_once_keeps_its_probability_where_it_is_now_less() -> None:
     lot = np.array([0.2, 0.1, 0.9, 0.6])
     before = np.array([0.25, NONE, NONE, NONE])
-    assert draw_rows(np.array([0.1, 1, 1, 1]), lot, before, 2).again.rows.tolist() == []
-    again = draw_rows(np.array([2.0, 1, 1, 1]), lot, before, 1).again
+    assert draw_rows(np.array([0.1, 1, 1, 1]), lot, before, 2).redraw.rows.tolist() == []
+    again = draw_rows(np.array([2.0, 1, 1, 1]), lot, before, 1).redraw
     assert (again.rows.tolist(), again.probability.tolist()) == ([0], [1.0])
 
 
 def test_a_label_that_nobody_drew_keeps_its_weight() -> None:
     before = np.array([0.1, NONE, NONE])  # somebody's own sample: its lot is above the probability
-    assert draw_rows(np.ones(3), np.array([0.3, 0.1, 0.6]), before, 1).again.rows.tolist() == []
+    assert draw_rows(np.ones(3), np.array([0.3, 0.1, 0.6]), before, 1).redraw.rows.tolist() == []
 
 
 def test_all_that_was_drawn_stands_for_itself_when_all_is_known() -> None:
     drawn = draw_rows(np.ones(3), np.array([0.3, 0.1, 0.6]), np.array([NONE, 0.2, NONE]), 2)
     assert drawn.new.probability.tolist() == [1.0, 1.0]
-    assert drawn.again.probability.tolist() == [1.0]
+    assert drawn.redraw.probability.tolist() == [1.0]
 
 
 def test_rows_beyond_what_is_looked_at_are_drawn_by_those_within() -> None:

@@ -37,7 +37,7 @@ WITHOUT_INTERVAL = ("r2", "roc_auc[b]")
 @pytest.mark.parametrize("metric", ALL)
 def test_a_metric_says_what_it_is(metric: Metric) -> None:
     assert metric.source
-    assert metric.least < metric.greatest
+    assert metric.minimum < metric.maximum
     assert direction(metric.name) == metric.direction
     assert title(metric.name) == metric.title
     assert [other.name for other in METRICS.values() if other.title == metric.title] == [metric.name]
@@ -108,9 +108,9 @@ def of_panes_and_rows(sums: PerformanceSums, _name: Name) -> MetricValue:
     return sums.value_of(0.5 if sums.score_order is None else 0.6, 1.0, "confusion")
 
 
-PLAIN = replace(OWN, gradient=None, greatest=np.inf)
+PLAIN = replace(OWN, gradient=None, maximum=np.inf)
 WRONG = {
-    "range": (replace(PLAIN, greatest=0.2), "own of a binary model: 0.382 of 500 rows is not between least, -1, and"),
+    "range": (replace(PLAIN, maximum=0.2), "own of a binary model: 0.382 of 500 rows is not between the minimum, -1, and"),
     "direction": (replace(OWN, direction=-1), "of better predictions; its direction says otherwise"),
     "gradient": (replace(OWN, gradient=ones), "own: its gradient at (0, 0) of 2 classes is 1, and the value moves by"),
     "weights": (

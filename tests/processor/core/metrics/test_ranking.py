@@ -136,7 +136,7 @@ def test_sums_of_squares_are_those_of_the_lists() -> None:
     assert (mean.lists, mean.weight, mean.squared) == (3, 10, 38)
     assert mean.total == weight @ precision
     assert mean.weighted == weight**2 @ precision
-    assert mean.spread == weight**2 @ precision**2
+    assert mean.squares == weight**2 @ precision**2
     assert found["recall@2"][:3] == (2, 5, 13)
     assert found["ctr"] == (3, 10, 38, 5, 13, 13)
 

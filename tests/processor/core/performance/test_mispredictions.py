@@ -20,14 +20,14 @@ def test_of_classes_the_surest_of_what_did_not_happen_are_the_worst() -> None:
     found = unwrap(row_losses_of(task, scores, sent, actual))
     assert found.loss.round(9).tolist()[:2] == [0.8, 0.6]
     assert np.isnan(found.loss[2:]).all()
-    assert (found.worst(1).tolist(), found.known.tolist()) == ([0], [True, True, True, False])
+    assert (found.worst(1).tolist(), found.has_outcome.tolist()) == ([0], [True, True, True, False])
 
 
 def test_a_row_without_score_is_as_wrong_as_can_be_and_a_strange_decision_is_not() -> None:
     task, actual = Task("binary", ("0", "1"), "1"), Column(numbers=np.array([1.0, 1.0, 1.0, NAN]))
     sent = Column(codes=np.array([0, 1, 2, 0], np.int32), categories=("0", "1", "maybe"))
     found = unwrap(row_losses_of(task, np.array([[NAN], [0.1], [0.1], [0.1]]), sent, actual))
-    assert (found.loss[0], found.worst(9).tolist(), int(found.known.sum())) == (1.0, [0], 3)
+    assert (found.loss[0], found.worst(9).tolist(), int(found.has_outcome.sum())) == (1.0, [0], 3)
 
 
 def test_of_a_regression_the_furthest_off_and_of_a_ranking_none() -> None:

@@ -77,7 +77,7 @@ def in_days(right: list[int], of: int = 100) -> BlockSums:
 
 
 def by_days(slices: Mapping[str, BlockSums], asked: PerformanceSettings | None = None) -> Evaluation:
-    known = WindowOutcomes(slices={name: one.whole for name, one in slices.items()}, in_time=slices)
+    known = WindowOutcomes(slices={name: one.total for name, one in slices.items()}, in_time=slices)
     window = Window("", 0, next(iter(slices.values())).count * DAY)
     evaluation = Evaluation(ModelKey("m"), window, 900, closed=True)
     whole = merge([Pane({"rows": np.array([900.0, 900, 900])}), *known.slices.values()])
@@ -152,7 +152,7 @@ def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
     assert said["slices"]["gender=F"]["metrics"]["accuracy"]["value"] == 0.8
     assert said["label_age"]["<1d"]["rows"] == 600
     assert (said["weak_slices"]["rows"], said["weak_slices"]["pairs"]) == (600, 3)
-    (weak,) = said["weak_slices"]["found"]
+    (weak,) = said["weak_slices"]["slices"]
     assert (weak["name"], weak["conditions"][0]["high"], weak["conditions"][0]["low"]) == ("age below 25", 25.0, None)
     (fairness,) = said["fairness"]
     assert list(fairness["criteria"]) == [

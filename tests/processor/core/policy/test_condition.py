@@ -180,7 +180,7 @@ def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
     assert AnyOf((yes, unknown)).judge(finding).holds is True
     assert AnyOf((no, unknown)).judge(finding).holds is False
     assert AnyOf((unknown,)).judge(finding).holds is None
-    assert AllOf((yes, no)).written == "accuracy < 0.9 and accuracy > 0.9"
+    assert AllOf((yes, no)).text == "accuracy < 0.9 and accuracy > 0.9"
 
 
 def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
@@ -333,4 +333,4 @@ def test_an_alert_of_groups_lasts_until_a_window_shows_them_alike() -> None:
 def test_no_data_is_a_verdict_of_silence(written: str) -> None:
     condition = read_condition(written)
     assert isinstance(condition, VerdictIs)
-    assert (condition.states, condition.written) == (("no_data",), written)
+    assert (condition.states, condition.text) == (("no_data",), written)

@@ -33,7 +33,7 @@ def outcomes(patience: Patience, resolve: str = "") -> list[tuple[str, int]]:
 def test_each_window_says_what_followed_and_how_many_count() -> None:
     assert outcomes(TWICE) == [
         *[("quiet", 0), ("counted", 1), ("quiet", 0), ("counted", 1), ("fired", 2)],
-        *[("inconclusive", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("over", 2)],
+        *[("inconclusive", 0), ("eased", 1), ("lasts", 0), ("eased", 1), ("resolved", 2)],
     ]
 
 
@@ -60,7 +60,7 @@ def test_each_sentence_is_judged_by_itself_with_the_numbers_behind_it() -> None:
     drifting = known(1, realized={"accuracy": value(0.9)}, features={"temp": column()})
     both = Finding([drifting], 0, lambda _: verdict_of_model([]), {})
     drifts = judge_parts(read_condition("features drift"), both)[0]
-    assert (drifts.written, drifts.holds, drifts.facts) == (
+    assert (drifts.text, drifts.holds, drifts.facts) == (
         "features drift",
         True,
         (fact("columns_drift", names=("temp",)),),

@@ -73,7 +73,7 @@ def test_nothing_is_said_of_false_alarms_where_no_outcome_tells_that_nothing_was
 def test_windows_that_cannot_tell_are_no_time_without_false_alarms() -> None:
     quiet = replayed([right(day) for day in range(40)], "precision < 0.5").quiet
     assert (quiet.windows, quiet.untold, quiet.a_month, quiet.share) == (0, 40, None, None)
-    assert [(one.kind, one.value("signal")) for one in quiet.why] == [("signal_unknown", "precision")]
+    assert [(one.kind, one.value("signal")) for one in quiet.reasons] == [("signal_unknown", "precision")]
 
 
 def test_what_fires_while_the_model_is_wrong_is_no_false_alarm() -> None:
@@ -85,7 +85,7 @@ def test_what_fires_while_the_model_is_wrong_is_no_false_alarm() -> None:
         (JULY + 10 * DAY, JULY + 11 * DAY),
         (JULY + 30 * DAY, None),
     ]
-    assert (found.quiet.windows, found.quiet.held, found.quiet.fired) == (30, 1, 1)
+    assert (found.quiet.windows, found.quiet.true_windows, found.quiet.fired) == (30, 1, 1)
 
 
 def test_a_model_that_was_at_risk_is_found_though_its_windows_are_quiet_again() -> None:

@@ -78,7 +78,7 @@ def test_where_the_baseline_itself_is_too_unsure_no_number_is_told() -> None:
 
 
 def test_a_model_that_is_surely_no_worse_waits_whatever_is_known_of_money() -> None:
-    better = replace(LOSS, worse=-1.0, low=-1.5, high=-0.1)
+    better = replace(LOSS, degradation=-1.0, low=-1.5, high=-0.1)
     found = weigh_retraining(RetrainQuestion(better))
     priced = weigh_retraining(replace(ASKED, loss=better, cost=RetrainCost(0.0)))
 
@@ -88,7 +88,7 @@ def test_a_model_that_is_surely_no_worse_waits_whatever_is_known_of_money() -> N
 
 
 def test_nobody_waits_because_too_little_is_known() -> None:
-    wide = replace(LOSS, worse=0.0, low=-5.0, high=5.0, own_low=5.0, own_high=5.0)
+    wide = replace(LOSS, degradation=0.0, low=-5.0, high=5.0, own_low=5.0, own_high=5.0)
     found = weigh_retraining(replace(ASKED, loss=wide, cost=RetrainCost(1000.0)))
 
     assert (found.answer, found.gain_high) == ("inconclusive", 2500.0)
@@ -136,7 +136,7 @@ def test_nothing_is_taken_back_for_nothing() -> None:
 def test_a_metric_whose_greater_values_are_better_is_turned_round() -> None:
     found = unwrap(loss_change(ACCURATE, "accuracy"))
 
-    assert (found.worse, found.low, found.high) == (0.10, 0.075, 0.135)
+    assert (found.degradation, found.low, found.high) == (0.10, 0.075, 0.135)
     assert (round(found.own_low, 9), round(found.own_high, 9)) == (0.02, 0.03)  # better is up: 0.82 is the low end
 
 

@@ -138,7 +138,7 @@ def test_a_metric_object_may_be_asked_for_in_the_file(site: Path, tmp_path: Path
     install(site, {"our_youden": example("our_youden")}, youden="our_youden:METRIC")
     file = tmp_path / "driftline.yaml"
     file.write_text("models: {m: {task: binary, performance: {objectives: [youden >= 0.1], metrics: [youden]}}}")
-    assert load(file).models["m"].performance.asked.metrics == ("youden", "youden")
+    assert load(file).models["m"].performance.settings.metrics == ("youden", "youden")
     file.write_text("models: {m: {task: regression, performance: {metrics: [youden]}}}")
     (problem,) = [*map(str, validate_file(file))]
     assert lacking(problem, "models.m.performance.metrics:", "'youden'") == []
@@ -163,7 +163,7 @@ WRONG = {
     "made(direction=2)": "is not used: its direction is 2; use 1 = higher is better, -1 = lower is better, or 0",
     "made(unit='euro')": "is not used: its unit 'euro' is not supported; use one of fraction, score, nats, target",
     "made(title='')": "is not used: it has no title; add the title that pages show",
-    "made(least=1.0, greatest=1.0)": "is not used: its lower bound 1 must be below its upper bound 1",
+    "made(minimum=1.0, maximum=1.0)": "is not used: its lower bound 1 must be below its upper bound 1",
     "made(tasks=None)": "cannot be loaded: TypeError: ",
     "made(value=lambda sums, name: 1 / 0)": "'own' has no value where it fails: ZeroDivisionError: division by zero",
     "made(value=lambda sums, name: 0.5)": "'own' has no value where it fails: TypeError: its value is a float; "
@@ -218,7 +218,7 @@ def test_a_file_may_name_a_metric_that_cannot_be_loaded_and_nothing_else_that_is
     file = tmp_path / "driftline.yaml"
     file.write_text("models: {m: {task: binary, performance: {metrics: [accuracy, gone], objectives: [gone >= 1]}}}")
     model = load(file, None).models["m"]  # the processor starts, and says at the start what is wrong
-    assert model.performance.asked.metrics == ("accuracy",)
+    assert model.performance.settings.metrics == ("accuracy",)
     file.write_text("models: {m: {performance: {metrics: [gonne]}}}")
     assert "'gonne' is not a metric" in next(map(str, validate_file(file)))
 

@@ -83,4 +83,4 @@ def test_weights_that_few_rows_of_a_window_taught_are_not_held_back_by_the_many_
     held = ratios(reference, window, rng)
     assert held is not None
     assert held.without.shape == (20, 6_000)
-    assert float(held.whole @ was[:, 0]) / 6_000 == pytest.approx(now[:, 0].mean(), abs=0.1)
+    assert float(held.reference_ratios @ was[:, 0]) / 6_000 == pytest.approx(now[:, 0].mean(), abs=0.1)

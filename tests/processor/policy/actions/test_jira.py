@@ -52,7 +52,7 @@ def test_the_issue_says_what_the_message_says() -> None:
 @pytest.mark.parametrize("api", [2, 3])
 def test_what_follows_is_one_comment_each_and_the_end_moves_the_issue(api: int) -> None:
     jira = Jira(api)
-    messages = [order(NAME), order(NAME, "worse"), order(NAME, "worse"), order(NAME, "over"), order(NAME, "over")]
+    messages = [order(NAME), order(NAME, "worse"), order(NAME, "worse"), order(NAME, "resolved"), order(NAME, "resolved")]
     with service(jira) as there:
         answers = sent(there, api, *messages, transition="done")
     assert {one.result for one in answers} == {"delivered"}
@@ -64,7 +64,7 @@ def test_what_follows_is_one_comment_each_and_the_end_moves_the_issue(api: int) 
 def test_an_alert_that_begins_again_opens_its_own_issue_again() -> None:
     jira = Jira(3)
     with service(jira) as there:
-        sent(there, 3, order(NAME), order(NAME, "over"), transition="Finish")
+        sent(there, 3, order(NAME), order(NAME, "resolved"), transition="Finish")
         assert jira.issues == {"PAY-1": "Done"}
         sent(there, 3, order(NAME, again=True), reopen="To Do")
     assert jira.issues == {"PAY-1": "To Do"}
@@ -84,14 +84,14 @@ def test_what_joins_is_a_comment_also_where_somebody_has_closed_the_issue(reopen
 def test_what_joins_an_issue_that_was_never_made_makes_it() -> None:
     jira = Jira(3)
     with service(jira) as there:
-        answers = sent(there, 3, order(NAME, "joined"), order(NAME, "over"))
+        answers = sent(there, 3, order(NAME, "joined"), order(NAME, "resolved"))
         assert [one.detail for one in answers] == [f"PAY-1 {there.url}/browse/PAY-1"] * 2
     assert jira.labels == {"PAY-1": [f"driftline-{ALERT}"]}
 
 
 def test_a_transition_that_there_is_not_is_refused_with_the_nearest_name() -> None:
     with service(Jira(3)) as there:
-        (_, answer) = sent(there, 3, order(NAME), order(NAME, "over"), transition="Finnish")
+        (_, answer) = sent(there, 3, order(NAME), order(NAME, "resolved"), transition="Finnish")
     assert (answer.result, answer.detail) == (
         "refused",
         "PAY-1 has no transition 'Finnish' from 'To Do'; did you mean 'Finish'?",
@@ -101,7 +101,7 @@ def test_a_transition_that_there_is_not_is_refused_with_the_nearest_name() -> No
 def test_an_end_without_an_issue_changes_nothing() -> None:
     jira = Jira(3)
     with service(jira) as there:
-        (answer,) = sent(there, 3, order(NAME, "over"))
+        (answer,) = sent(there, 3, order(NAME, "resolved"))
     assert (answer.result, answer.detail) == ("delivered", "there is no issue to comment on")
     assert jira.issues == {}
 
@@ -139,7 +139,7 @@ def test_an_answer_that_is_none_of_jira_is_put_off(said: Any) -> None:
 
 def test_a_dry_run_says_what_it_would_make_and_asks_nothing() -> None:
     with service(Jira(3)) as there:
-        answers = sent(there, 3, order(NAME), order(NAME, "over"), dry_run=True, transition="Done")
+        answers = sent(there, 3, order(NAME), order(NAME, "resolved"), dry_run=True, transition="Done")
     assert there.asked == []
     assert [one.detail for one in answers] == [
         f"would create an issue in PAY, unless an issue with the label driftline-{ALERT} exists: "
@@ -181,7 +181,7 @@ class WithFiles(Jira):
 @pytest.mark.parametrize("api", [2, 3])
 def test_the_report_is_attached_once_also_where_the_message_comes_twice(api: int) -> None:
     jira = WithFiles(api)
-    messages = [order(NAME), order(NAME), order(NAME, "worse"), order(NAME, "over")]
+    messages = [order(NAME), order(NAME), order(NAME, "worse"), order(NAME, "resolved")]
     with service(jira) as there:
         answers = sent(there, api, *messages, sources=REPORTING, attach="report")
         named = f"PAY-1 {there.url}/browse/PAY-1"

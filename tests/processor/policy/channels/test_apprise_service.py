@@ -28,7 +28,7 @@ def message(kind: str, severity: str = "critical") -> Message:
 
 @pytest.mark.parametrize(
     ("kind", "severity", "said"),
-    [("opened", "critical", "failure"), ("opened", "warning", "warning"), ("over", "critical", "success")],
+    [("opened", "critical", "failure"), ("opened", "warning", "warning"), ("resolved", "critical", "success")],
 )
 def test_a_message_leaves_as_text_with_its_links_and_its_gravity(kind: str, severity: str, said: str) -> None:
     with webhook() as hook:
@@ -56,7 +56,7 @@ def test_a_message_of_trouble_brings_its_report() -> None:
     with webhook() as hook:
         service = AppriseService(hook.url.replace("http://", "json://"), lambda _: REPORT)
         assert service.send(message("opened")).result == "delivered"
-        assert service.send(message("over")).result == "delivered"
+        assert service.send(message("resolved")).result == "delivered"
     opened, over = hook.calls
     assert attachments(opened) == [(REPORT.name, "text/html", REPORT.html)]
     assert attachments(over) == []
@@ -80,7 +80,7 @@ def test_an_address_that_is_none_is_an_error() -> None:
 def test_emails_about_one_alert_are_a_thread_and_a_name_adds_no_header() -> None:
     with mail() as server:
         url = f"mailto://127.0.0.1:{server.port}/?from=driftline@example.com&to=ann@example.com"
-        for one in (message("opened"), message("over"), structs.replace(message("opened"), alert="b\r\nBcc: x@y")):
+        for one in (message("opened"), message("resolved"), structs.replace(message("opened"), alert="b\r\nBcc: x@y")):
             hostile = {**one.facts, "title": "late\r\nBcc: all@example.com\r\n\r\nis wrong"}
             service = AppriseService(url)  # each anew, for it rests between two
             assert service.send(structs.replace(one, facts=hostile)).result == "delivered"

@@ -81,7 +81,7 @@ def answered(status: int, said: Any) -> Answer:
 
 
 def test_an_alert_is_triggered_acknowledged_and_resolved_by_one_key() -> None:
-    occasions: tuple[Kind, ...] = ("opened", "worse", "acknowledged", "over")
+    occasions: tuple[Kind, ...] = ("opened", "worse", "acknowledged", "resolved")
     found = sent(*(told(one) for one in occasions))
     assert [one["event_action"] for one in found] == ["trigger", "trigger", "acknowledge", "resolve"]
     assert {one["dedup_key"] for one in found} == {ALERT}
@@ -90,7 +90,7 @@ def test_an_alert_is_triggered_acknowledged_and_resolved_by_one_key() -> None:
 
 def test_a_rise_in_severity_triggers_an_incident_of_its_own_and_resolves_the_one_before() -> None:
     opened, worse = told(severity="warning"), replace(told("worse"), incident=2)
-    found = sent(opened, worse, worse, *(replace(told(one), incident=2) for one in ("joined", "acknowledged", "over")))
+    found = sent(opened, worse, worse, *(replace(told(one), incident=2) for one in ("joined", "acknowledged", "resolved")))
     events = [(one["event_action"], one["dedup_key"]) for one in found]
     risen = [("trigger", f"{ALERT}-2"), ("resolve", ALERT)]
     assert events == [

@@ -97,7 +97,7 @@ def test_what_follows_is_in_the_thread_of_the_first_message_which_gets_a_tick_wh
     workspace = Workspace()
     (first,) = sent(workspace, (told(), NOTHING))
     past = Past(first.reference)
-    sent(workspace, (told("worse"), past), (told("acknowledged"), past), (told("over"), past))
+    sent(workspace, (told("worse"), past), (told("acknowledged"), past), (told("resolved"), past))
     assert first == Answer("delivered", reference=f"{CHANNEL}:1700000000.000000")
     assert [one.get("thread_ts") for one in workspace.posts] == [None, *["1700000000.000000"] * 3]
     assert [one.get("reply_broadcast") for one in workspace.posts] == [None, True, False, False]
@@ -116,7 +116,7 @@ def test_names_call_nobody_and_lead_nowhere() -> None:
 
 def test_the_end_of_one_alert_puts_no_tick_on_a_digest_of_several() -> None:
     workspace = Workspace()
-    sent(workspace, (told("over"), Past(f"{CHANNEL}:1700000000.000099", shared=True)))
+    sent(workspace, (told("resolved"), Past(f"{CHANNEL}:1700000000.000099", shared=True)))
     assert ([one["thread_ts"] for one in workspace.posts], workspace.ticks) == (["1700000000.000099"], [])
 
 
@@ -150,7 +150,7 @@ def test_a_bot_that_may_not_read_sends_again() -> None:
 
 def test_a_bot_that_may_not_react_says_that_it_is_over_all_the_same() -> None:
     workspace = Workspace(reactions_add="missing_scope")
-    (answer,) = sent(workspace, (told("over"), Past(f"{CHANNEL}:1700000000.000001")))
+    (answer,) = sent(workspace, (told("resolved"), Past(f"{CHANNEL}:1700000000.000001")))
     assert answer.result == "delivered"
     assert len(workspace.posts) == 1
 

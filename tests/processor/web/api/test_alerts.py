@@ -125,7 +125,7 @@ def test_the_page_says_why_a_message_did_not_arrive_and_leads_to_the_window(tmp_
         there.watch.alerts.write((), deliveries=[Delivery(message.id, 7, "refused", "HTTP 404: no such <hook>")])
         shown = page(asked, "/incidents")
         assert "http/rollback: refused HTTP 404: no such <hook>" in shown.text
-        there.watch.alerts.write([replace(alert, until=alert.fired, over=alert.seen)])
+        there.watch.alerts.write([replace(alert, until=alert.fired, resolved=alert.first_seen)])
         assert "2013-07-02 00:00 2013-07-03" in page(asked, "/incidents").text, "the last day, as in sentences"
         (link,) = {one for one in shown.links if one.startswith("/models/late") and "window=1d&at=" in one}
         assert asked.get(link).status_code == 200

@@ -41,7 +41,7 @@ def test_each_policy_says_what_it_decided_about_a_model_also_where_it_did_not_fi
     assert part == {
         "condition": "accuracy < 70 %",
         "holds": False,
-        "found": "accuracy is 80 % (78 % to 82 %), above 70 %",
+        "finding": "accuracy is 80 % (78 % to 82 %), above 70 %",
         "measured": None,
     }
     assert client.get("/api/v1/models/none/policies").status_code == 404

@@ -177,6 +177,6 @@ def test_of_many_classes_only_what_is_confused_most_is_told() -> None:
     found = confusion_matrix(confusion, names)
     assert found is not None
     assert found.rows == ()
-    assert found.most == (("c3", "c7", "10", "10 %"), ("c9", "c1", "5", "5.26 %"))
+    assert found.largest == (("c3", "c7", "10", "10 %"), ("c9", "c1", "5", "5.26 %"))
     assert confusion_matrix(confusion, names[:2]) is None
     assert confusion_matrix(np.zeros((2, 2)), ("0", "1")) is None

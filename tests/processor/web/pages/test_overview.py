@@ -117,7 +117,7 @@ def test_four_numbers_stand_for_a_window_with_what_they_are_read_against(model: 
     told.realized_changes = {"roc_auc": MetricChange("not_worse", 0.0)}
     told.constant_comparison = MetricChange("worse", 0.05)
     told.delay = Delay(400, 12 * 3600, 5 * 86_400, None)
-    found = [(one.title, one.value, one.interval, one.beside, one.bad) for one in figures(selected(model), told)]
+    found = [(one.title, one.value, one.interval, one.reference, one.bad) for one in figures(selected(model), told)]
     assert found == [
         ("log loss", "0.69", "0.54 to 0.84", "constant prediction 0.64, baseline 0.5", True),
         ("predicted rate", "14 %", "", "actual rate 31 % (28 % to 34 %)", False),

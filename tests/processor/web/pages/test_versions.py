@@ -261,4 +261,4 @@ def test_what_does_not_fit_together_is_refused(tmp_path: Path, said: str, proble
     file.write_text(f"models: {{churn: {{versions: {said}}}}}\n")
     assert any("models.churn.versions" in one and problem in one for one in [*map(str, validate_file(file))])
     file.write_text("models: {churn: {versions: {champion: 1, shadow: 2, since: 2026-11-01}}}\n")
-    assert load(file).models["churn"].versions.named.role("2") == "shadow"
+    assert load(file).models["churn"].versions.names.role("2") == "shadow"

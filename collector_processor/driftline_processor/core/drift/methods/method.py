@@ -116,7 +116,7 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
         fences: float64 (k, 2); values beyond count as lying there if the size of a value matters. None for
             :func:`fences` of the reference.
         sums: Sums of embeddings; None for other columns.
-        others: int64 (k,), index of the bin of all other categories if the categories were selected from the reference,
+        other_bin: int64 (k,), index of the bin of all other categories if the categories were selected from the reference,
             -1 without one; None for numbers.
         certain: float64 (k,), p-values below this may come from the limit law.
     """
@@ -126,23 +126,23 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
     edges: F64 | None = None
     fences: F64 | None = None
     sums: Sums | None = None
-    others: I64 | None = None
+    other_bin: I64 | None = None
     certain: F64 | float = CERTAIN
 
     @cached_property
-    def _made(self) -> dict[str, F64]:
+    def _cache(self) -> dict[str, F64]:
         return {}
 
-    def once(self, name: str, make: Callable[[], F64]) -> F64:
+    def cached(self, name: str, make: Callable[[], F64]) -> F64:
         """Return a cached value by name, computed on the first call.
 
         Args:
             name: Name of the value.
             make: Function that computes the value.
         """
-        made = self._made.get(name)
+        made = self._cache.get(name)
         if made is None:
-            made = self._made[name] = make()
+            made = self._cache[name] = make()
         return made
 
     @cached_property
@@ -175,7 +175,7 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
     @cached_property
     def coarse(self) -> Coarse:
         """The same rows over few bins: deciles of numbers, categories as they are, both with rare bins pooled."""
-        return coarse(self.reference, self.current, ordered=self.edges is not None, others=self.others)
+        return coarse(self.reference, self.current, ordered=self.edges is not None, others=self.other_bin)
 
 
 class Measured(NamedTuple):
@@ -202,8 +202,8 @@ class Method(Struct, frozen=True):
         title: Name on pages and in sentences.
         symbol: Name in a table.
         kinds: Kinds of columns that the method compares.
-        least: Minimum value, that of two equal samples.
-        greatest: Maximum value.
+        minimum: Minimum value, that of two equal samples.
+        maximum: Maximum value.
         unit: Unit of the value.
         source: Paper with the definition.
         counts: Function that measures k columns.
@@ -222,8 +222,8 @@ class Method(Struct, frozen=True):
     title: str
     symbol: str
     kinds: frozenset[Kind]
-    least: float
-    greatest: float
+    minimum: float
+    maximum: float
     unit: str
     source: str
     counts: Callable[[Counts], Measured]

@@ -63,12 +63,12 @@ def psi_null_mean(reference: F64, current: F64) -> F64:
 def psi_excess(counts: Counts) -> F64:
     """Return the index less its mean without drift, at least 0: the basis of the sizes small, moderate and large."""
     was, now = counts.coarse.reference, counts.coarse.current
-    return counts.once("psi_excess", lambda: np.maximum(0.0, _index(counts) - psi_null_mean(was, now)))
+    return counts.cached("psi_excess", lambda: np.maximum(0.0, _index(counts) - psi_null_mean(was, now)))
 
 
 def _index(counts: Counts) -> F64:
     """Return the index, computed once for size, effect and value of a column."""
-    return counts.once("psi", lambda: psi(counts.coarse.reference, counts.coarse.current))
+    return counts.cached("psi", lambda: psi(counts.coarse.reference, counts.coarse.current))
 
 
 def psi_terms(reference: F64, current: F64, samples: Samples) -> F64:
@@ -100,8 +100,8 @@ METHODS = (
         title="PSI",
         symbol="PSI",
         kinds=frozenset({"number", "category", "boolean"}),
-        least=0.0,
-        greatest=math.inf,
+        minimum=0.0,
+        maximum=math.inf,
         unit="nats",
         source="Siddiqi (2006)",
         counts=from_counts,

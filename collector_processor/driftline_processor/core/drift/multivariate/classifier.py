@@ -141,7 +141,7 @@ class _Trial(Struct, frozen=True, eq=False):
     """One fold: a classifier trained on the rows of the other folds, tested on its own rows."""
 
     trained: F64
-    held: F64
+    held_out: F64
     inverse: F64
     where: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
@@ -159,7 +159,7 @@ class _Trial(Struct, frozen=True, eq=False):
 
     def auc(self, sides: F64) -> F64:
         """Return the AUC of the held-out rows for each row of sides."""
-        return auc(product(self.weights(sides), self.held.T), sides[:, self.where])
+        return auc(product(self.weights(sides), self.held_out.T), sides[:, self.where])
 
 
 def _permuted(trials: list[_Trial], side: F64, area: float, rng: np.random.Generator) -> float:
@@ -183,12 +183,12 @@ def _contributors(
     falls = np.zeros(len(design.names))
     for trial in trials:
         weights = trial.weights(side[np.newaxis])[0]
-        log_odds, own_side = trial.held @ weights, side[np.newaxis, trial.where]
-        order = rng.permutation(len(trial.held))
+        log_odds, own_side = trial.held_out @ weights, side[np.newaxis, trial.where]
+        order = rng.permutation(len(trial.held_out))
         for index in range(len(design.names)):
             columns_of_feature = [column for column, features in enumerate(design.made_of) if index in features]
             # a product is permuted as a whole, so its contribution counts for both of its features
-            part = trial.held[:, columns_of_feature] @ weights[columns_of_feature]
+            part = trial.held_out[:, columns_of_feature] @ weights[columns_of_feature]
             falls[index] += area - float(auc((log_odds - part + part[order])[np.newaxis], own_side)[0])
     falls /= FOLDS
     # 5: limit of named features, for the space of a sentence and a card
@@ -206,7 +206,7 @@ METHOD = JointMethod(
     unit="area under the ROC curve, above 0.5",
     min_effect=0.05,
     neutral=0.5,
-    least=0.0,
-    greatest=1.0,
+    minimum=0.0,
+    maximum=1.0,
     source="Lopez-Paz and Oquab (2017)",
 )

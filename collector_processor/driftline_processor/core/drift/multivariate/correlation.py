@@ -51,13 +51,13 @@ def measure(sides: PanePair) -> JointResult | None:
     """Compare the correlations of all pairs with enough rows in both samples; p-values are corrected over them."""
     d = len(sides.space.names)
     (reference, was_shape), current = (
-        sides.once("correlation", lambda: _reference_correlations(sides)),
+        sides.cached("correlation", lambda: _reference_correlations(sides)),
         correlations(sides.current, d),
     )
     if reference is None or current is None:
         return None
     first, second = pairs_of(d)
-    design_effects = np.broadcast_to(sides.alike, (d, d))[first, second]
+    design_effects = np.broadcast_to(sides.design_effect, (d, d))[first, second]
     n, m = reference.rows / design_effects, current.rows / design_effects
     factors = np.ones(len(n)) if sides.fitted.factors is None else sides.fitted.factors
     fewest = np.minimum(n, m)
@@ -132,8 +132,8 @@ METHOD = JointMethod(
     title="correlation shift",
     unit="correlation",
     min_effect=0.1,
-    least=-2.0,
-    greatest=2.0,
+    minimum=-2.0,
+    maximum=2.0,
     source="Fisher (1921); Steiger and Hakstian (1982)",
     measure=measure,
 )

@@ -27,27 +27,27 @@ class PanePair(Struct, frozen=True, eq=False):
         reference: Pane of the reference.
         current: Pane of the window.
         fitted: Fit of the space to the reference.
-        alike: Design effect of the product of two features: float64 (d, d), or one number for all.
-        known: Cached results of the reference alone, by name; shared by its windows.
+        design_effect: Design effect of the product of two features: float64 (d, d), or one number for all.
+        cache: Cached results of the reference alone, by name; shared by its windows.
     """
 
     space: Space
     reference: Pane
     current: Pane
     fitted: PcaFit
-    alike: F64 | float = 1.0
-    known: dict[str, Any] = field(default_factory=dict)
+    design_effect: F64 | float = 1.0
+    cache: dict[str, Any] = field(default_factory=dict)
 
-    def once(self, name: str, make: Callable[[], T]) -> T:
+    def cached(self, name: str, make: Callable[[], T]) -> T:
         """Return a result of the reference alone, computed on the first call.
 
         Args:
             name: Name of the result.
             make: Function that computes it.
         """
-        if name not in self.known:
-            self.known[name] = make()
-        result: T = self.known[name]
+        if name not in self.cache:
+            self.cache[name] = make()
+        result: T = self.cache[name]
         return result
 
 
@@ -85,8 +85,8 @@ class JointMethod(Struct, frozen=True):
         title: Name on pages and in sentences.
         unit: Unit of the effect.
         min_effect: Minimum effect that counts as drift.
-        least: Minimum of the value.
-        greatest: Maximum of the value.
+        minimum: Minimum of the value.
+        maximum: Maximum of the value.
         source: Paper with the definition.
         measure: Function that measures two panes, or returns None if they lack the sums; None for a method that needs
             rows.
@@ -97,8 +97,8 @@ class JointMethod(Struct, frozen=True):
     title: str
     unit: str
     min_effect: float
-    least: float
-    greatest: float
+    minimum: float
+    maximum: float
     source: str
     measure: Callable[[PanePair], JointResult | None] | None = None
     neutral: float = 0.0

@@ -111,7 +111,7 @@ def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> tuple[
     """
     per_row = 1 / max(was_rows, 1.0) + 1 / max(now_rows, 1.0)
     names = sides.space.names
-    was, now = sides.once("missing", lambda: _shares(sides.reference, names)), _shares(sides.current, names)
+    was, now = sides.cached("missing", lambda: _shares(sides.reference, names)), _shares(sides.current, names)
     both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the pooled fraction
     # 3.0: standard errors within which a fraction has not changed; the variance of the errors covers chance
     significant = np.abs(now - was) > 3.0 * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
@@ -202,7 +202,7 @@ def measure(sides: PanePair) -> JointResult | None:
     was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
     if was is None or now is None or was[0] <= 0 or now[0] <= 0:
         return None
-    design_effect = float(np.max(sides.alike))  # errors are sums of products, so the least certain product counts
+    design_effect = float(np.max(sides.design_effect))  # errors are sums of products, so the least certain product counts
     reference, current = errors_of(was, design_effect), errors_of(now, design_effect)
     missing = missing_changes(sides, reference.rows, current.rows)
     reference = held_out(reference, sides)
@@ -238,7 +238,7 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
 def _contributors(sides: PanePair) -> tuple[DriftContributor, ...]:
     """Return the features whose own part of the squared error changed most, if panes have the moments of pairs."""
     current = imputed(sides.current, len(sides.space.names))
-    was, left = sides.once("pca", lambda: _reference_error(sides))
+    was, left = sides.cached("pca", lambda: _reference_error(sides))
     if was is None or current is None:
         return ()
     now = _left_of(current, left)
@@ -268,8 +268,8 @@ METHOD = JointMethod(
     title="PCA reconstruction error",
     unit="standard deviations of the reference's errors",
     min_effect=0.1,
-    least=-math.inf,
-    greatest=math.inf,
+    minimum=-math.inf,
+    maximum=math.inf,
     source="Jackson and Mudholkar (1979)",
     measure=measure,
 )

@@ -33,7 +33,7 @@ def _check_pair(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
     if abs(effect(was, now)) < LEAST:
         return None
     design = _design(pair, look)
-    worth, similar = pair.alike / design.effect, ""
+    worth, similar = pair.design_effect / design.effect, ""
     n, m = pair.was.rows * pair.n * worth, pair.now.rows * pair.m * worth
     if now > was:
         p = more_often(was * n, n, now * m, m)

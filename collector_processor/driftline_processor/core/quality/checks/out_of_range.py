@@ -63,9 +63,9 @@ def _had_no_infinity(pair: FeaturePair) -> bool:
 
 def _beyond(pair: FeaturePair) -> tuple[float, float]:
     """Return the weight of far values, and the largest as a multiple of the baseline's maximum."""
-    if pair.least is None or pair.greatest is None or pair.now.tails is None:
+    if pair.minimum is None or pair.greatest is None or pair.now.tails is None:
         return 0.0, 1.0
-    largest = max(abs(pair.least), abs(pair.greatest))
+    largest = max(abs(pair.minimum), abs(pair.greatest))
     is_far = (FAR * largest <= _NEAREST) & (pair.now.tails > 0)
     if largest <= 0 or not is_far.any():
         return 0.0, 1.0
@@ -96,7 +96,7 @@ def _may_be_far(known: FeatureTable) -> Mask:
     found = np.zeros(len(known.pairs), np.bool_)
     tails = [(index, pair, pair.now.tails) for index, pair in enumerate(known.pairs) if pair.now.tails is not None]
     if tails:
-        largest = np.array([max(abs(pair.least or 0.0), abs(pair.greatest or 0.0)) for _, pair, _ in tails])
+        largest = np.array([max(abs(pair.minimum or 0.0), abs(pair.greatest or 0.0)) for _, pair, _ in tails])
         held = (np.stack([one for *_, one in tails]) > 0) & (largest[:, np.newaxis] <= _NEAREST * ((1 + MARGIN) / FAR))
         found[[at for at, *_ in tails]] = held.any(axis=1)
     return found
@@ -115,7 +115,7 @@ def _by_own_design(pair: FeaturePair, look: CheckInput) -> FeaturePair:
     own = by_days
     if groups is not None:
         own = max(own, of_clusters(groups, None, max(1.0, pair.was.usable), ordered=True).effect)
-    return replace(pair, n=pair.n * pair.alike / own, m=pair.m * pair.alike / own, alike=own)
+    return replace(pair, n=pair.n * pair.design_effect / own, m=pair.m * pair.design_effect / own, design_effect=own)
 
 
 def _check_pair(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspicion | None:
@@ -131,8 +131,8 @@ def _check_pair(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) 
     side: Literal["", "below", "above"] = "" if not one_end else "below" if low > high else "above"
     # 0.5: fraction of the values out of range from which on the design effect is ignored: most rows are unlike the
     # training data, whatever the reason.
-    if now.share >= 0.5 and pair.alike > 1:
-        pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
+    if now.share >= 0.5 and pair.design_effect > 1:
+        pair = replace(pair, n=pair.n * pair.design_effect, m=pair.m * pair.design_effect, design_effect=1.0)
     usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
     least, greatest = float(bins.edges[0]), float(bins.edges[-1])
     values = {"low": least, "high": greatest, "side": side, "infinite": pair.now.infinite / now.of}

@@ -31,11 +31,11 @@ def find(look: CheckInput) -> CheckResult:
     # 50: minimum rows; with fewer, a few repeated rows are a tenth
     if latest.rows < 50 or max(was, expected) > 0.1 or not _is_news(look, usual_repeats):
         return CheckResult(0, [])
-    now = latest.again / latest.rows
+    now = latest.repeated / latest.rows
     if now - expected < LEAST:
         return CheckResult(1, [])
     n = usual_repeats.rows * usual_repeats.rows / (2 * latest.before)  # rows with as many repeats at the window's rate
-    p = more_often(usual_repeats.rows - usual_repeats.distinct, n, latest.again, latest.rows)
+    p = more_often(usual_repeats.rows - usual_repeats.distinct, n, latest.repeated, latest.rows)
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=expected, now=now, concerned=now - expected)])
 
 
@@ -50,7 +50,7 @@ def _is_news(look: CheckInput, repeats: Repeats) -> bool:
     if blocks is not None and len(blocks.starts) > 2:
         return True
     before = look.recurrences[1] if len(look.recurrences) > 1 else None
-    return before is not None and before.again / before.rows - _expected(repeats, before) < LEAST
+    return before is not None and before.repeated / before.rows - _expected(repeats, before) < LEAST
 
 
 CHECK = Check("stale", "stale", "rows", find)

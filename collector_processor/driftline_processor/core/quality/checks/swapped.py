@@ -55,8 +55,8 @@ def find(look: CheckInput) -> CheckResult:
 def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
     most_changed = sorted(changed, key=lambda first_mixture: -first_mixture.distance)[:MOST]
     for a, b in combinations(most_changed, 2):
-        first_mixture = mixture(a.now.below, a.own, b.was.at(a.now.points))
-        second_mixture = mixture(b.now.below, b.own, a.was.at(b.now.points))
+        first_mixture = mixture(a.now.below, a.baseline_cdf, b.was.at(a.now.points))
+        second_mixture = mixture(b.now.below, b.baseline_cdf, a.was.at(b.now.points))
         if (
             _good(first_mixture, a.noise)
             and _good(second_mixture, b.noise)
@@ -67,13 +67,13 @@ def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
 
 def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture) -> float:
     """Return the maximum difference of two estimates of the fraction of one swap."""
-    return min(MOST_UNLIKE, max(ALIKE, (a.noise / mixture.apart + b.noise / other.apart) / 3))
+    return min(MOST_UNLIKE, max(ALIKE, (a.noise / mixture.component_distance + b.noise / other.component_distance) / 3))
 
 
 def _good(fit: Mixture, chance: float) -> bool:
     # 0.3: minimum KS distance of two columns to detect a swap
     # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
-    return fit.share >= LEAST_SHARE and fit.apart >= 0.3 and fit.left <= min(chance, 0.25 * fit.distance)
+    return fit.share >= LEAST_SHARE and fit.component_distance >= 0.3 and fit.residual <= min(chance, 0.25 * fit.distance)
 
 
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:

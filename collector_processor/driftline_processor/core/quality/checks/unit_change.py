@@ -53,15 +53,15 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     pair, points = changed.pair, changed.now.points
     not_zero = 1.0 - _at_zero(changed.was)
     fits = [
-        _Fit(factor, mixture(changed.now.below, changed.own, changed.was.at(_divided(points, factor))))
+        _Fit(factor, mixture(changed.now.below, changed.baseline_cdf, changed.was.at(_divided(points, factor))))
         for factor in ALL_FACTORS
     ]
     good = [fit for fit in fits if not_zero > 0 and _good(fit, changed.noise, not_zero)]
     if not good:
         return None
-    best = min(good, key=lambda fit: fit.of.left)
+    best = min(good, key=lambda fit: fit.of.residual)
     # 0.1: fraction of the noise within which two factors explain equally well: a sentence names both
-    equal = [fit.factor for fit in good if fit.of.left <= best.of.left + 0.1 * changed.noise]
+    equal = [fit.factor for fit in good if fit.of.residual <= best.of.residual + 0.1 * changed.noise]
     share = best.of.share
     return suspicion(
         CHECK.name,
@@ -87,10 +87,10 @@ def _good(fit: _Fit, chance: float, not_zero: float) -> bool:
     mixture, all_of_it = fit.of, fit.of.share >= 0.9
     least_distance = APART[0] if all_of_it else APART[1]
     # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
-    explained = mixture.left <= min(chance, 0.25 * mixture.distance)
+    explained = mixture.residual <= min(chance, 0.25 * mixture.distance)
     # 0.05: minimum fraction of values in another unit; a heavier tail would explain fewer
     enough = mixture.share >= 0.05 and (all_of_it or fit.factor in FACTORS)
-    return enough and mixture.apart >= least_distance * not_zero and explained
+    return enough and mixture.component_distance >= least_distance * not_zero and explained
 
 
 def _at_zero(was: DistributionFunction) -> float:

@@ -103,7 +103,7 @@ def test_a_method_says_what_it_is_and_shows_an_example(method: Method) -> None:
 @settings(max_examples=12, deadline=None)
 def test_equal_samples_have_the_least_value_and_no_effect(method: Method, samples: F64) -> None:
     found = with_p_value(method, counts_for(method, samples, samples))
-    least = max(method.least, 0.0)
+    least = max(method.minimum, 0.0)
     assert found.value == pytest.approx(np.full(3, least), abs=1e-7)
     if found.p_value is not None:
         assert (found.p_value >= 0.5).all()
@@ -119,8 +119,8 @@ def test_values_stay_in_their_range_and_p_values_are_probabilities(
 ) -> None:
     found = with_p_value(method, counts_for(method, reference, current))
     assert np.isfinite(found.value).all()
-    assert (found.value >= method.least - 1e-12).all()
-    assert (found.value <= method.greatest + 1e-12).all()
+    assert (found.value >= method.minimum - 1e-12).all()
+    assert (found.value <= method.maximum + 1e-12).all()
     if found.p_value is not None:
         assert ((found.p_value >= 0) & (found.p_value <= 1)).all()
     if found.effect is not None:
@@ -208,7 +208,7 @@ def test_odd_samples_have_finite_values(method: Method, odd: str) -> None:
     found = method.counts(counts_for(method, reference, current))
     for part in found:
         assert part is None or np.isfinite(part).all()
-    assert method.least <= found.value[0] <= method.greatest
+    assert method.minimum <= found.value[0] <= method.maximum
 
 
 @pytest.mark.parametrize("method", [param for param in ALL if "category" in METHODS[str(param.id)].kinds])

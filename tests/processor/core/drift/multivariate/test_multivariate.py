@@ -143,8 +143,8 @@ def test_every_method_keeps_the_contract(method: Any) -> None:
     assert method.name == method.name.lower()
     assert all((method.title, method.unit, method.source))
     assert method.min_effect > 0
-    assert method.least < method.greatest
-    assert method.least <= method.neutral
+    assert method.minimum < method.maximum
+    assert method.minimum <= method.neutral
 
 
 @pytest.mark.slow

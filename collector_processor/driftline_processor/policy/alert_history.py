@@ -38,7 +38,7 @@ class Sent(Struct, frozen=True):
         """Its result or pending state."""
         if self.delivery is not None:
             return self.delivery.result
-        if self.message.held is not None:
+        if self.message.held_until is not None:
             return "held"
         return "awaits_approval" if self.awaits_approval else "waiting"
 
@@ -69,7 +69,7 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
         for alert in message.about:
             messages.setdefault(alert, []).append(sent)
     alerts = [alert for alert in store.alerts.values() if model is None or alert.model == model]
-    alerts.sort(key=lambda alert: (not alert.open, -alert.seen))
+    alerts.sort(key=lambda alert: (not alert.open, -alert.first_seen))
     return [AlertHistory(alert, messages.get(alert.id, ())) for alert in alerts]
 
 
@@ -85,7 +85,7 @@ def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
 def alert_json(history: AlertHistory) -> dict[str, Any]:
     """Return an alert in the format of the API."""
     alert = history.alert
-    times = {name: getattr(alert, name) for name in ("since", "fired", "until", "seen", "over", "told", "silenced")}
+    times = {name: getattr(alert, name) for name in ("since", "fired", "until", "first_seen", "resolved", "notified", "silenced")}
     taken_on = _consent(alert.acknowledged, alert.acknowledged_by, alert.why)
     return {
         "id": alert.id,
@@ -98,7 +98,7 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
         "state": alert.state or None,
         "open": alert.open,
         **{name: None if time is None else iso_time(time) for name, time in times.items()},
-        "found": printable(alert.words),
+        "finding": printable(alert.words),
         "acknowledged": taken_on,
         "escalated_to": history.escalated_to,
         "messages": [
@@ -106,7 +106,7 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
                 "id": sent.message.id,
                 "channel": sent.message.channel,
                 "kind": sent.message.kind,
-                "made": iso_time(sent.message.made),
+                "created": iso_time(sent.message.created),
                 "result": sent.result,
                 "detail": "" if sent.delivery is None else printable(sent.delivery.detail),
                 "approved": None
