@@ -89,7 +89,7 @@ class Audit(Struct, frozen=True):
     def _of_alerts(self) -> Iterator[Entry]:
         alerts = self.alerts.alerts
         for alert in alerts.values():
-            policy, words = alert.policy, f"fires, {alert.severity}"
+            policy, words = alert.policy, f"fired, {alert.severity}"
             yield _with_model(alert, Entry(time=alert.seen, kind="fired", subject=policy, words=words, why=alert.words))
             if alert.over is not None:
                 yield _with_model(

@@ -111,7 +111,7 @@ def _delays(alert: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     delay_words = f"{_between(alert['since'], alert['fired'])}, in event time"
     yield "From the onset to the end of the window that detected it", delay_words
-    yield "From there to its evaluation", f"{_duration(late)}, because its rows or outcomes arrived late"
+    yield "From the end of this window to its evaluation", f"{_duration(late)}, because rows or outcomes arrived late"
     yield "From the evaluation to the first notification", _between(alert["seen"], alert["told"])
 
 

@@ -40,7 +40,7 @@ def test_an_action_is_seen_from_the_alert_to_its_answer(tmp_path: Path) -> None:
         rolled_back(there)
         found = there.watch.audit.entries()
     assert [(one.kind, one.subject, one.words, one.by) for one in reversed(found)] == [
-        ("fired", "health", "fires, critical", ""),
+        ("fired", "health", "fired, critical", ""),
         ("ordered", ACTION, "action: opened", ""),
         ("taken_on", "health", "acknowledged", "ann"),
         ("approved", ACTION, "approved", "bob"),
@@ -60,7 +60,7 @@ def test_model_and_kind_choose_and_a_silence_stands_with_each_model_that_it_cove
         late, early = watch.audit.entries("late"), watch.audit.entries("early")
         told = watch.audit.entries(kind="told")
     assert [(one.kind, one.model, one.words) for one in late] == [
-        ("fired", "late", "fires, critical"),
+        ("fired", "late", "fired, critical"),
         ("silenced", "la*", "no notifications of health until 5 July 2013"),
     ]
     assert [one.kind for one in early] == ["told", "fired"]
