@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 
 ROWS, REFERENCE_ROWS, NUMBERS = 1_000_000, 100_000, 15
 LABELS = (3, 8, 20, 50, 100)

@@ -26,7 +26,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.queries.model_view import BaselineView, ModelView
 from driftline_processor.state import State
 from driftline_processor.store.database import Store
 from jinja2 import Environment

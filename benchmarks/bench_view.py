@@ -32,7 +32,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.database import Connection, Store, insert, read
 from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.pane_rows import encode_sums

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from driftline_processor.evaluation.files.options import EvaluationOptions
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.readers.column_options import OptionField, options_of
 
 MODULE = Path(__file__).resolve().parents[1] / "sdk" / "driftline" / "evaluation.py"

@@ -20,7 +20,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.json_shapes import Shape, keys_of
 from driftline_processor.present.links import LinkedMisprediction
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.api.evaluations import MODEL_SHAPES
 from typing_extensions import TypedDict
 

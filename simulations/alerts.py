@@ -28,7 +28,7 @@ from driftline_processor.ingest.transaction import KEPT
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import PolicyWatch, no_links
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.database import Store
 from msgspec import structs
 

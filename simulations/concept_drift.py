@@ -81,7 +81,9 @@ def delays(before: float, after: float, runs: int, rng: Random) -> tuple[float |
         at = np.arange(len(values))
         changes = Stream("error").feed(values, at, at)
         late = [
-            change.detected_at - BEFORE + 1 for change in changes if change.detected_at >= BEFORE and change.after > change.before
+            change.detected_at - BEFORE + 1
+            for change in changes
+            if change.detected_at >= BEFORE and change.after > change.before
         ]
         found.append(late[0] if late else np.inf)
     middle = float(np.median(found))

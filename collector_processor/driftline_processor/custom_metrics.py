@@ -21,7 +21,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, usual_for
 from driftline_processor.core.metrics.confusion import interval_from_gradient
 from driftline_processor.core.metrics.metric import nothing_usual
-from driftline_processor.core.metrics.names import Name
+from driftline_processor.core.metrics.name_grammar import Name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 
 GROUP = "driftline_metric"

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, misnamed
-from driftline_processor.core.metrics.names import name_with_number
+from driftline_processor.core.metrics.name_grammar import name_with_number
 from driftline_processor.core.outcomes.sums import LIST_METRICS
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import from_rows, realized

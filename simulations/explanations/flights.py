@@ -8,8 +8,8 @@ from pathlib import Path
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.demo import data, train
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.sentences.causes import cause_sentence
 
 BEGIN, END = "<!-- flights: python -m simulations.explanations flights -->\n", "<!-- end of flights -->\n"

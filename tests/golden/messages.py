@@ -39,7 +39,7 @@ from driftline_processor.present.dates import date_words
 from driftline_processor.present.estimates import track_record_sentence as record_sentence
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.interruptions import Interruption
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages.performance import blocks_of
 from msgspec.structs import replace
 

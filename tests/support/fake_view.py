@@ -28,7 +28,7 @@ from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.health import Health
-from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.queries.model_view import BaselineView, ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.weak_slices import Queries
 from driftline_processor.receipts import Receipt

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from driftline_processor.governance.decisions import DecisionStore
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.database import Store
 from msgspec import structs
 from starlette.applications import Starlette

@@ -11,8 +11,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 
 from tests.support.service import Service
 from tests.support.state_fixtures import Open

@@ -21,7 +21,7 @@ from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import PolicyWatch, no_links
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.database import Store
 
 from tests.support.state_rows import Clock

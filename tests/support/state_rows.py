@@ -18,7 +18,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.evaluation_store import read_evaluations
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.ingest.transaction import Request
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.receipts import Receipt
 from driftline_processor.state import State
 from driftline_processor.store.database import read

@@ -7,7 +7,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.queries.model_view import BaselineView, ModelView
 
 from tests.support.fake_view import NOW, column, edges, normal_cells, ns
 from tests.support.windows import windows_over

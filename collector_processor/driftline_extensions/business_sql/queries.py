@@ -520,7 +520,9 @@ class _DatabaseReader:
         if len(series.invalid_digests) > MOST_REMEMBERED:
             series.invalid_digests = {refusal.digest for refusal in refused} & series.invalid_digests
         return [
-            refusal for refusal in {row.digest: row for row in refused}.values() if refusal.digest not in series.invalid_digests
+            refusal
+            for refusal in {row.digest: row for row in refused}.values()
+            if refusal.digest not in series.invalid_digests
         ]
 
     def _succeeded(self, series: _Series, result: SqlResult, moved: bool, ordered: bool) -> None:

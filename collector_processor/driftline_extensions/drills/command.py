@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from driftline_processor.cli.options import BAD_INPUT, ROWS, report_bad_input, say, takes_options
+from driftline_processor.cli.option_parameters import BAD_INPUT, ROWS, report_bad_input, say, takes_options
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 

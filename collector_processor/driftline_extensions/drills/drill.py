@@ -20,7 +20,7 @@ from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.replay import replayed_model
 from driftline_processor.present.wording import iso_time, printable, short
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.readers.errors import BadInput
 from msgspec import Struct
 from msgspec.structs import replace
@@ -279,7 +279,9 @@ class Range:
         keys = self.config.all_channels.get(channel)
         return f"{'quiet hours' if keys is None or keys.digest is None else 'digest'} of {channel}"
 
-    def _identification_delay(self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]) -> int | None:
+    def _identification_delay(
+        self, fault: Fault, features: Sequence[str], lived: Lived, fired: Sequence[Fired]
+    ) -> int | None:
         """Return the delay until the cause was identified; None if it was not."""
         for look in lived.looks:
             known_firings = [firing for firing in fired if firing.after <= look.time - self.at]

@@ -260,7 +260,9 @@ def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> 
 
 def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:
     late = how.rows(traffic) & (traffic.outcome_time > 0)
-    return structs.replace(traffic, outcome_time=np.where(late, traffic.outcome_time + int(how.size * DAY), traffic.outcome_time))
+    return structs.replace(
+        traffic, outcome_time=np.where(late, traffic.outcome_time + int(how.size * DAY), traffic.outcome_time)
+    )
 
 
 def _outcomes_mixed_up(traffic: Traffic, how: Injection) -> Traffic:

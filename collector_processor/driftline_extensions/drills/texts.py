@@ -18,7 +18,9 @@ def first_sentence(result: DrillResult) -> str:
     if result.outcome == "not_applicable":
         return f"{drill} cannot run: {printable(result.reason)}."
     if result.outcome == "inconclusive":
-        return f"It is inconclusive whether {drill[:1].lower()}{drill[1:]} would be detected: {printable(result.reason)}."
+        return (
+            f"It is inconclusive whether {drill[:1].lower()}{drill[1:]} would be detected: {printable(result.reason)}."
+        )
     if result.outcome == "not_found":
         return f"{drill} was not detected in {time_words(result.lived)}: {printable(result.reason)}."
     first = result.fired[0]
@@ -54,7 +56,8 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     fault = result.fault
     size = f", {result.size:g} {fault.unit}" if fault.unit else ""
     fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
-    yield f"What broke: {fault.description}{size}{fraction}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
+    change = f"{fault.description}{size}{fraction}"
+    yield f"What broke: {change}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
     yield f"Expected: {fault.reason}"
     for firing in result.fired:
         yield from _fired_lines(firing)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from driftline_processor.cli.options import report_bad_input, say
+from driftline_processor.cli.option_parameters import report_bad_input, say
 from driftline_processor.readers.errors import BadInput
 
 app = typer.Typer(help="Import expectations of the data of a model.", no_args_is_help=True, rich_markup_mode=None)

@@ -186,7 +186,9 @@ def _expression(condition: Condition, scope: Scope) -> str:
             late = series(m.DRIFTLINE_OUTCOME_SLA_STATUS, models, {**of_window, a.DRIFTLINE_STATE: "broken"})
             return f"{by_model(late)} == 1"
         case BurnRate():
-            return " and ".join(f"({_burn(condition, name, models)})" for name in (condition.short, condition.long_window))
+            return " and ".join(
+                f"({_burn(condition, name, models)})" for name in (condition.short, condition.long_window)
+            )
         case DataFaulty():
             raise NoQueryError(
                 "the metric of data faults also counts minor faults, so a query would differ from this condition; "

@@ -13,7 +13,7 @@ from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, missing_option
 
-from .options import ROWS, Out, Url, Version, report_bad_input, say, takes_options
+from .option_parameters import ROWS, Out, Url, Version, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline

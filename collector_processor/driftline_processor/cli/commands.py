@@ -19,7 +19,7 @@ from .baseline import app as baseline_app
 from .evaluate import evaluate
 from .incidents import app as incidents_app
 from .models import app as models_app
-from .options import BAD_INPUT, Url, Version, report_bad_input, say
+from .option_parameters import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
 from .policies import app as policies_app

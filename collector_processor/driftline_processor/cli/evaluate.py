@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from driftline_processor.evaluation.files.options import EvaluationOptions
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.readers.addresses import file_or_address
 
 from . import without_collections
-from .options import Data, report_bad_input, say, takes_options
+from .option_parameters import Data, report_bad_input, say, takes_options
 
 CROSSED = 3
 

@@ -14,7 +14,7 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import ChangeKind, VerdictState
 from driftline_processor.core.metrics import estimated_names, misnamed
-from driftline_processor.core.metrics.names import NAME
+from driftline_processor.core.metrics.name_grammar import NAME
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.core.performance.objective import read_limit
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
@@ -157,7 +157,7 @@ def parse(
     """Read a condition; a feature's name may contain dots.
 
     ``features``: allowed names in ``drift.features.NAME``. ``kind``: kind of the task, which determines its metrics
-    (:mod:`driftline_processor.core.metrics.names`); ``metrics``: further allowed metrics. ``methods``: computed
+    (:mod:`driftline_processor.core.metrics.name_grammar`); ``metrics``: further allowed metrics. ``methods``: computed
     drift methods. ``slices``: keys of slices. Raises :class:`BadInput` if the condition is malformed, or its path
     cannot exist in any window. ``drift.features.*.LEAF`` matches any feature; ``any feature.psi`` is short for
     ``drift.features.*.methods.psi.value``.

@@ -11,7 +11,7 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .options import Url, report_bad_input
+from .option_parameters import Url, report_bad_input
 
 app = typer.Typer(
     help="List alerts, acknowledge them, approve actions, and read the audit log.",
@@ -104,8 +104,8 @@ def audit(
         str,
         typer.Option(
             metavar="KIND",
-            help="Only entries of this kind: fired (an alert began), resolved (it ended), notified (a notification was sent), "
-            "ordered (an action was started), answered (its result), approved, acknowledged, decided (a "
+            help="Only entries of this kind: fired (an alert began), resolved (it ended), notified (a message was "
+            "sent), ordered (an action was started), answered (its result), approved, acknowledged, decided (a "
             "decision about a model) or silenced (a silence began).",
         ),
     ] = "",

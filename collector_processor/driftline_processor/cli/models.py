@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Url, Version, report_bad_input
+from .option_parameters import Url, Version, report_bad_input
 
 app = typer.Typer(help="Record and list decisions about models.", no_args_is_help=True, rich_markup_mode=None)
 

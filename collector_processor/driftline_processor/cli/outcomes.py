@@ -13,7 +13,7 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .options import Url, report_bad_input, say
+from .option_parameters import Url, report_bad_input, say
 
 app = typer.Typer(help="Send and show outcomes.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -12,13 +12,13 @@ import typer
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
-from .options import ROWS, report_bad_input, say, takes_options
+from .option_parameters import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.config.policies import Policy
     from driftline_processor.config.schema import Config
+    from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
     from driftline_processor.evaluation.files.inputs import EvaluationInputs
-    from driftline_processor.evaluation.files.options import EvaluationOptions
 
 FIRED = 3
 
@@ -85,8 +85,8 @@ def replay(
         config = _configuration(file)
         if rows:
             from driftline_processor.config.model import Model
+            from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
             from driftline_processor.evaluation.files.inputs import EvaluationInputs
-            from driftline_processor.evaluation.files.options import EvaluationOptions
 
             options = EvaluationOptions.of_columns(
                 columns,

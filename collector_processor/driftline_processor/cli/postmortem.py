@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Url, report_bad_input
+from .option_parameters import Url, report_bad_input
 
 OTHERS = (
     "verdict is degraded or at_risk",

@@ -15,12 +15,12 @@ import typer
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
-from .options import ROWS, report_bad_input, say, takes_options
+from .option_parameters import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.core.retraining.decision import RetrainCost, RetrainTerms
+    from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
     from driftline_processor.evaluation.files.inputs import EvaluationInputs
-    from driftline_processor.evaluation.files.options import EvaluationOptions
 
 CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
 """Answer → exit code of the command, for a shell: ``driftline retrain-check ... && ./train.sh``."""
@@ -132,8 +132,8 @@ def retrain_check(
             share=recovered,
         )
         if data:
+            from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
             from driftline_processor.evaluation.files.inputs import EvaluationInputs
-            from driftline_processor.evaluation.files.options import EvaluationOptions
 
             metrics = (terms.metric,) if terms.metric else ()
             options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Url, report_bad_input
+from .option_parameters import Url, report_bad_input
 
 
 def review(

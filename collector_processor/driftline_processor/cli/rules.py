@@ -9,7 +9,7 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .options import report_bad_input, say
+from .option_parameters import report_bad_input, say
 
 
 def rules(

@@ -66,9 +66,7 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
         yield Problem("unless", "contains the policy itself, so the policy never sends an alert")
     for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
         for leaf in () if condition is None else leaves(condition):
-            yield from (
-                Problem(key, f"'{leaf.text:.80}' {warning}") for warning in _condition_warnings(leaf, covered)
-            )
+            yield from (Problem(key, f"'{leaf.text:.80}' {warning}") for warning in _condition_warnings(leaf, covered))
     windows = {window for model in covered for window in model.windows}
     if policy.window and covered and policy.window not in windows:
         yield Problem(

@@ -38,7 +38,7 @@ from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.core.service_level.level import LATENCIES
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 
 from .metric_points import (

@@ -21,7 +21,9 @@ from driftline_processor.present.wording import iso_time, printable
 
 from .decisions import DecisionStore
 
-EntryKind = Literal["fired", "resolved", "notified", "ordered", "answered", "approved", "acknowledged", "decided", "silenced"]
+EntryKind = Literal[
+    "fired", "resolved", "notified", "ordered", "answered", "approved", "acknowledged", "decided", "silenced"
+]
 """Kind of an entry.
 
 A policy fires, or its alert ends; a notification is sent, or an action ordered; its result; an approval, an
@@ -90,10 +92,13 @@ class Audit(Struct, frozen=True):
         alerts = self.alerts.alerts
         for alert in alerts.values():
             policy, words = alert.policy, f"fired, {alert.severity}"
-            yield _with_model(alert, Entry(time=alert.first_seen, kind="fired", subject=policy, words=words, why=alert.words))
+            yield _with_model(
+                alert, Entry(time=alert.first_seen, kind="fired", subject=policy, words=words, why=alert.words)
+            )
             if alert.resolved is not None:
                 yield _with_model(
-                    alert, Entry(time=alert.resolved, kind="resolved", subject=policy, words="resolved", why=alert.words)
+                    alert,
+                    Entry(time=alert.resolved, kind="resolved", subject=policy, words="resolved", why=alert.words),
                 )
             if alert.acknowledged is not None:
                 entry = Entry(time=alert.acknowledged, kind="acknowledged", subject=policy, words="acknowledged")

@@ -13,7 +13,7 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.present.titles import metric_names
 from driftline_processor.queries.incidents import Incident
-from driftline_processor.queries.overview import ModelView, has_performance
+from driftline_processor.queries.model_view import ModelView, has_performance
 
 from .audit import Audit
 from .period import Period

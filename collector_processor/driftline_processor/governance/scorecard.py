@@ -35,8 +35,8 @@ from driftline_processor.present.service_level import ends_of_calls, service_tit
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.wording import format_percent, short
 from driftline_processor.queries.incidents import KINDS, Incident
-from driftline_processor.queries.losses import TROUBLES, loss_of_period
-from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
+from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
+from driftline_processor.queries.money_lost import TROUBLES, loss_of_period
 
 from .period import Period
 

@@ -89,7 +89,7 @@ class ConceptWatch:
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Update the detectors of a series with its first outcomes, and those of each slice.
 
-        ``rows`` has one row per prediction, as :func:`~driftline_processor.join.matching.match_waiting_outcomes`
+        ``rows`` has one row per prediction, as :func:`~driftline_processor.join.candidates.match_waiting_outcomes`
         returns. An error restarts the stream and does not stop the join.
         """
         streams = self._model(series)

@@ -28,8 +28,7 @@ from driftline_processor.store.pruning import TIME_APART, lies_near
 from driftline_processor.store.series import SeriesRegister
 from driftline_processor.store.slices import SliceValues
 
-from .concept_drift import ConceptWatch
-from .matching import (
+from .candidates import (
     JoinProgress,
     Matches,
     match_waiting_outcomes,
@@ -38,6 +37,7 @@ from .matching import (
     rematch_outcomes,
     write_waiting,
 )
+from .concept_drift import ConceptWatch
 from .outcome_resolution import (
     OutcomeChanges,
     OutcomeReason,
@@ -120,7 +120,7 @@ class Join:
         self.pending = self._count_pending()
 
     def listen(self, listener: Listener) -> None:
-        """Call ``listener`` after each transaction with its joined or corrected rows, see :mod:`.matching`."""
+        """Call ``listener`` after each transaction with its joined or corrected rows, see :mod:`.candidates`."""
         self._listeners.append(listener)
 
     def step(self) -> bool:
@@ -251,7 +251,8 @@ class Join:
         )
         repeated_rows = filter_rows(repeated_rows, aged)
         return filter_rows(
-            repeated_rows, ~self._expired_panes(integers_of(repeated_rows, "series"), integers_of(repeated_rows, "time"))
+            repeated_rows,
+            ~self._expired_panes(integers_of(repeated_rows, "series"), integers_of(repeated_rows, "time")),
         )
 
     def _write(self, matches: Matches, verdict: OutcomeChanges, table: pa.Table, work: _Work) -> None:

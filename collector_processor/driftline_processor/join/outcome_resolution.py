@@ -49,7 +49,7 @@ from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.pruning import ROWS_APART, lies_near
 from driftline_processor.store.series import Series, SeriesRegister
 
-from .matching import JoinProgress, Matches
+from .candidates import JoinProgress, Matches
 
 Mask = NDArray[np.bool_]
 
@@ -59,7 +59,7 @@ def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Col
 
     Args:
         connection: Connection to the store, for maps of slices.
-        rows: Usable rows of :class:`.matching.Matches`.
+        rows: Usable rows of :class:`.candidates.Matches`.
         rankings: The numbers of ranking series; :func:`merge_rankings` adds the values of their items.
     """
     histories = _histories(rows, rankings)
@@ -121,7 +121,7 @@ def _valid(rows: pa.Table, name: str) -> Mask:
 def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
     """Return matched rows with one row per list, which must have all of its outcomes among them.
 
-    ``rows``: usable rows of :class:`.matching.Matches`. ``rankings``: the numbers of ranking series. A list whose
+    ``rows``: usable rows of :class:`.candidates.Matches`. ``rankings``: the numbers of ranking series. A list whose
     outcomes were all retracted gets a retracted row.
     """
     nothing = pa.nulls(len(rows), pa.list_(pa.float64()))
@@ -388,7 +388,7 @@ class UsableOutcomes:
     def of(self, matched: pa.Table, join_progress: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
         """Return the rows that count, with fields inherited from earlier outcomes, and one row per list.
 
-        ``matched``: that of :class:`.matching.Matches`. ``join_progress``: the previous progress; newer unusable rows
+        ``matched``: that of :class:`.candidates.Matches`. ``join_progress``: the previous progress; newer unusable rows
         are counted in ``refused``.
         """
         connection = self._connection

@@ -24,7 +24,7 @@ from driftline_processor.ingest.completeness import forget_old_balances
 from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT
 from driftline_processor.ingest.queue_offsets import forget_old_offsets
 from driftline_processor.ingest.transaction import forget_old_positions, forget_old_watermarks, note_listening
-from driftline_processor.join.matching import note_successors
+from driftline_processor.join.candidates import note_successors
 from driftline_processor.store.business_points import forget_old_points
 from driftline_processor.store.business_streams import forget_streams
 from driftline_processor.store.cumulative_streams import forget_old_streams

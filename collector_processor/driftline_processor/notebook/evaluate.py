@@ -17,8 +17,8 @@ from driftline.tables.classes import class_text
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import OptionField, listed_names, options_of
 from driftline_processor.readers.errors import BadInput, arguments_of_python

@@ -85,7 +85,10 @@ def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
 def alert_json(history: AlertHistory) -> dict[str, Any]:
     """Return an alert in the format of the API."""
     alert = history.alert
-    times = {name: getattr(alert, name) for name in ("since", "fired", "until", "first_seen", "resolved", "notified", "silenced")}
+    times = {
+        name: getattr(alert, name)
+        for name in ("since", "fired", "until", "first_seen", "resolved", "notified", "silenced")
+    }
     taken_on = _consent(alert.acknowledged, alert.acknowledged_by, alert.why)
     return {
         "id": alert.id,

@@ -194,7 +194,9 @@ class AlertStore:
         """Messages to send without a known result, oldest first."""
         awaited = self.awaited
         return [
-            self._to_send(message) for message in self._pending if message.held_until is None and message.id not in awaited
+            self._to_send(message)
+            for message in self._pending
+            if message.held_until is None and message.id not in awaited
         ]
 
     @property
@@ -319,7 +321,9 @@ class AlertStore:
                 insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries)))
                 self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
             for one in released:
-                self._connection.execute("UPDATE messages SET held_until = NULL, created = ? WHERE id = ?", [one.created, one.id])
+                self._connection.execute(
+                    "UPDATE messages SET held_until = NULL, created = ? WHERE id = ?", [one.created, one.id]
+                )
             if approvals:
                 approved_messages = [approval.message for approval in approvals]
                 self._connection.execute("DELETE FROM approvals WHERE list_contains(?, message)", [approved_messages])
@@ -363,7 +367,9 @@ class AlertStore:
     def forget(self, before: int) -> None:
         """Delete alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
         old = [alert.id for alert in self.alerts.values() if alert.resolved is not None and alert.resolved < before]
-        old += [message.alert for message in self.messages.values() if message.says_several and message.created < before]
+        old += [
+            message.alert for message in self.messages.values() if message.says_several and message.created < before
+        ]
         if old:
             self._drop(old)
 
@@ -456,7 +462,9 @@ def _alert(row: dict[str, Any]) -> Alert:
     if alert.severity not in SEVERITIES:
         raise ValueError(f"{alert.severity!r} is not a severity of an alert")
     if not {alert.state, alert.notified_state} <= {*_STATES, ""}:
-        raise ValueError(f"the state {alert.state!r} or the notified state {alert.notified_state!r} is not a valid state")
+        raise ValueError(
+            f"the state {alert.state!r} or the notified state {alert.notified_state!r} is not a valid state"
+        )
     return alert
 
 

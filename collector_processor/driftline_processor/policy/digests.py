@@ -16,8 +16,8 @@ from driftline_processor.config.channels import Channel
 from driftline_processor.present.alerts import AlertLine, collected_facts
 from driftline_processor.present.money import loss_words
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.losses import loss_of_model
-from driftline_processor.queries.overview import ModelView, leading_model
+from driftline_processor.queries.model_view import ModelView, leading_model
+from driftline_processor.queries.money_lost import loss_of_model
 
 from .alerts import Alert, AlertStore, Delivery
 from .escalation import ASKING
@@ -88,7 +88,9 @@ class Digests:
             Delivery(message.id, now, "collected", SUPERSEDED, end) for message, end in zip(past, ends, strict=True)
         ]
         released = [
-            replace(message, held_until=None) for message in self._store.held_messages if message.channel not in self._channels
+            replace(message, held_until=None)
+            for message in self._store.held_messages
+            if message.channel not in self._channels
         ]
         if deliveries or released:
             self._store.write([], deliveries=deliveries, released=released)
@@ -108,7 +110,9 @@ class Digests:
         """
         messages_by_channel: dict[str, list[Message]] = {}
         for message in self._store.held_messages:
-            if message.held_until is not None and (message.held <= now or message.created > now):  # the clock was set back
+            if message.held_until is not None and (
+                message.held_until <= now or message.created > now
+            ):  # the clock was set back
                 messages_by_channel.setdefault(message.channel, []).append(message)
         changes = _Pass(models, now, page)
         for name, keys in self._channels.items():

@@ -25,11 +25,11 @@ from driftline_processor.present.policies import Untold
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.wording import iso_time, printable
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
+from .alert_history import AlertHistory, Sent, alert_history
 from .alerts import Alert, AlertStore
 from .replay import replayed_model
-from .alert_history import AlertHistory, Sent, alert_history
 from .watch import groups_of, same_windows
 
 SHOWN: Final = 14
@@ -185,7 +185,11 @@ class PolicyExplanations:
     ) -> None:
         disabled = {name: policy for name, policy in config.policies.items() if not policy.enabled}
         self._policies = {**config.watched_policies, **disabled}
-        self._channels, self._keys, self._silences = config.notified_channels, config.all_channels, [*config.silences.values()]
+        self._channels, self._keys, self._silences = (
+            config.notified_channels,
+            config.all_channels,
+            [*config.silences.values()],
+        )
         self._alerts, self._waiting, self._put_off, self._clock = alerts, waiting, put_off, clock
         self._histories: Mapping[ModelKey, _VersionHistory] = {}
 
@@ -311,7 +315,8 @@ class PolicyExplanations:
         for other_policy in policy.unless:
             other_alerts = self._alerts.alerts_of((other_policy, *alert.about[1:]))
             if any(
-                other_alert.first_seen <= (alert.resolved or end) and (other_alert.resolved is None or other_alert.over >= alert.first_seen)
+                other_alert.first_seen <= (alert.resolved or end)
+                and (other_alert.resolved is None or other_alert.resolved >= alert.first_seen)
                 for other_alert in other_alerts
             ):
                 yield Reason("unless", words.unless_words(other_policy))

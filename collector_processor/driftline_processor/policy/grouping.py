@@ -161,8 +161,12 @@ class Threads:
                     )
                 continue
             unsaid_alerts = [self._alerts[one] for one in known_thread.open if one not in ids and one in self._alerts]
-            unsaid_alerts = [one for one in unsaid_alerts if one.resolved != one.first_seen]  # past alerts were notified as ended
-            yield self._message(name, audience, "resolved", [("resolved", one) for one in [*ended_alerts, *unsaid_alerts]], ())
+            unsaid_alerts = [
+                one for one in unsaid_alerts if one.resolved != one.first_seen
+            ]  # past alerts were notified as ended
+            yield self._message(
+                name, audience, "resolved", [("resolved", one) for one in [*ended_alerts, *unsaid_alerts]], ()
+            )
 
     def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
         """Return True for a thread with an open alert that others may join.

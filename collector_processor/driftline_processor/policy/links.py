@@ -10,7 +10,7 @@ from driftline_processor.present.links import Links
 from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.mispredictions import Mispredictions
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
 from .alerts import Alert
 

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from driftline_processor.config.channels import Severity
 
-Kind = Literal["opened", "joined", "worse", "eased", "resolved", "passed", "acknowledged", "escalated", "digest", "summary"]
+Kind = Literal[
+    "opened", "joined", "worse", "eased", "resolved", "passed", "acknowledged", "escalated", "digest", "summary"
+]
 """Kind of a message.
 
 Alerts began, joined open ones, got worse, the most severe ended while others are open, all ended, or they began

@@ -275,7 +275,9 @@ class Orders:
         """Return True for an open alert that was notified or is notified now; the end of others is not notified."""
         known_alert = self._alerts.get(alert)
         is_told = (
-            known_alert is not None and known_alert.open and (known_alert.notified is not None or alert in self._changed)
+            known_alert is not None
+            and known_alert.open
+            and (known_alert.notified is not None or alert in self._changed)
         )
         return is_told and alert not in opened
 

@@ -17,7 +17,7 @@ from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.present.sentences.policies import found_words, quiet_sentence
 from driftline_processor.present.wording import iso_time, printable
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
 
 class ReplayedModel(Struct, frozen=True):

@@ -95,7 +95,8 @@ class AlertRows(Struct, frozen=True):
             return None
         key = ModelKey(alert.model, alert.version, alert.environment)
         model = next(
-            (candidate for candidate in self.state.snapshot.versions_of(handle(key.model)) if candidate.key == key), None
+            (candidate for candidate in self.state.snapshot.versions_of(handle(key.model)) if candidate.key == key),
+            None,
         )
         if model is None:
             return None

@@ -29,8 +29,8 @@ from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.conditions import claim_words
 from driftline_processor.present.sentences.policies import ending_words, found_words
-from driftline_processor.queries.losses import loss_of_model
-from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
+from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
+from driftline_processor.queries.money_lost import loss_of_model
 
 from .alerts import About, Alert, AlertStore, Delivery, alert_id
 from .digests import hold
@@ -194,7 +194,9 @@ class PolicyWatch:
         messages += self._escalated(changed, groups, messages, now)
         messages = [hold(message, self._keys) for message in messages]
         written = [
-            replace(alert, notified=alert.notified or now, notified_state=alert.state) if alert.id in told_names else alert
+            replace(alert, notified=alert.notified or now, notified_state=alert.state)
+            if alert.id in told_names
+            else alert
             for alert in changed.values()
         ]
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]

@@ -55,7 +55,6 @@ from driftline_processor.present.wording import iso_time
 from .estimates import assumption
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
-from .sentences.catalogue import clause
 from .sentences.causes import cause_sentence, explanation_sentence
 from .sentences.changes import change_sentence
 from .sentences.drift import column_sentence, joint_sentence
@@ -64,6 +63,7 @@ from .sentences.findings import finding_sentence
 from .sentences.objectives import objective_sentence, overdue
 from .sentences.outcomes import fast_labels_sentence, immature_words, weak_slice_sentence
 from .sentences.references import compared_words
+from .sentences.register import clause
 from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 from .versions import sentence as version_sentence
 

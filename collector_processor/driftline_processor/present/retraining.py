@@ -13,7 +13,7 @@ from driftline_processor.core.retraining.decision import RetrainAnswer
 from driftline_processor.core.retraining.past import RetrainGain
 from driftline_processor.present.wording import iso_time
 
-from .sentences.catalogue import clause
+from .sentences.register import clause
 from .sentences.retraining import retraining_reasons, retraining_sentence
 
 

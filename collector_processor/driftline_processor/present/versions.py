@@ -7,7 +7,7 @@ from typing import Final
 from driftline_processor.core.versions.side_by_side import SideBySide
 
 from .numbers import count, many, number, percent
-from .sentences.catalogue import clause
+from .sentences.register import clause
 
 LOSS_WORDS: Final = {
     "error": "error rate",

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.evaluation_store import COLUMNS, read_evaluations
-from driftline_processor.join.matching import find_predictions
+from driftline_processor.join.candidates import find_predictions
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.pruning import Condition, IdLookup
 from driftline_processor.store.series import SeriesRegister

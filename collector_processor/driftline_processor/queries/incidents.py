@@ -30,7 +30,7 @@ from driftline_processor.present.sentences.objectives import objective_sentence
 from driftline_processor.present.verdicts import verdict_reason
 from driftline_processor.present.wording import printable, short
 
-from .overview import ModelView
+from .model_view import ModelView
 
 IncidentKind = Literal["verdict", "objective", "service", "labels", "drift", "latency"]
 

@@ -146,7 +146,9 @@ class Interruptions(Struct):
                 else interruption
             )
         return (
-            interruption if seen_traffic.traffic.is_behind else replace(interruption, until=max(now, interruption.since))
+            interruption
+            if seen_traffic.traffic.is_behind
+            else replace(interruption, until=max(now, interruption.since))
         )
 
     def _first_row(self, silence: Interruption, seen_traffic: SeenTraffic) -> int:

@@ -15,7 +15,7 @@ from driftline_processor.core.retraining.decision import (
 )
 from driftline_processor.core.retraining.past import RetrainGain, gains_of_runs
 
-from .overview import ModelView, leading_model
+from .model_view import ModelView, leading_model
 
 
 def weigh_model(models: Sequence[ModelView], terms: RetrainTerms, window: str = "") -> tuple[ModelView, RetrainAnswer]:

@@ -43,7 +43,7 @@ from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.series import Series
 
 from .hints import ModelSummary, hints, unknown_model_hints
-from .overview import ModelView, baseline_view, part_of_model
+from .model_view import ModelView, baseline_view, part_of_model
 from .verdicts import VerdictInputs, Verdicts
 
 REFRESH = 10 * 10**9

@@ -1,7 +1,7 @@
 """The options that describe a model and its columns, each defined once for all commands and for Python.
 
 A field of a class of options with an :class:`Option` is an option of the command line (``--text-features a,b``), and
-for :class:`~driftline_processor.evaluation.files.options.EvaluationOptions` also a keyword argument of
+for :class:`~driftline_processor.evaluation.files.evaluate_options.EvaluationOptions` also a keyword argument of
 ``driftline.evaluate`` (``text_features=["a", "b"]``). The module imports nothing that is slow to load.
 """
 

@@ -136,7 +136,9 @@ class Connections:
 
     def admit(self, connection: Connection) -> bool:
         """Return True if there is room for a new connection, after closing an inactive one if necessary."""
-        limit = min(self._max_connections, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
+        limit = min(
+            self._max_connections, max(8, most_files() // 2)
+        )  # the other half is for the state, gRPC and destinations
         if len(self._open) >= limit:
             silent = self._most_silent()
             if silent is None:

@@ -54,9 +54,9 @@ from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
 from driftline_processor.store.memory_folder import MemoryFolder
 
+from .alert_delivery import Notifications
 from .erasures import Erasures
 from .keeper import Keeper, Step
-from .notifications import Notifications
 from .parts import Parts, SharedParts, open_intake
 
 _log = logging.getLogger(__name__)

@@ -199,7 +199,10 @@ class SeriesMemory(Struct, eq=False):
 
     def share(self, unit: Unit, over: str) -> float:
         """Return the fraction of a unit's panes with rows that have sums of a fold."""
-        plain, sliced_bits = unit.panes_by_fold.get(self._numbers.get("", -1), 0), unit.panes_by_fold.get(self._numbers.get(over, -1), 0)
+        plain, sliced_bits = (
+            unit.panes_by_fold.get(self._numbers.get("", -1), 0),
+            unit.panes_by_fold.get(self._numbers.get(over, -1), 0),
+        )
         return (
             (plain & sliced_bits).bit_count() / plain.bit_count() if plain & sliced_bits else float(bool(sliced_bits))
         )

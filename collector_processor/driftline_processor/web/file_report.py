@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
-from driftline_processor.queries.overview import BaselineView, ModelView, importance_of
+from driftline_processor.queries.model_view import BaselineView, ModelView, importance_of
 
 from .pages import data, drift, feature, overview, performance, versions
 from .place import place_of

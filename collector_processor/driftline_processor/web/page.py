@@ -40,11 +40,11 @@ from driftline_processor.present.json_shapes import Key
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences import window as sentences
-from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.changes import change_sentence
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.sentences.references import compared_words
+from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.wording import iso_time, keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, drawings, sparklines, timelines

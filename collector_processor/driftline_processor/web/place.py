@@ -14,7 +14,7 @@ from starlette.requests import Request
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
 from .encoded_names import with_slashes
 

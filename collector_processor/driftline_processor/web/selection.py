@@ -20,7 +20,7 @@ from driftline_processor.present import times
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.overview import ModelView, leading_model, verdict_of
+from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
 from driftline_processor.web.parameters import nearest_window, no_window, read_moment
 
 from .place import Place, api_address, place_of
@@ -98,7 +98,9 @@ class Selection(Struct, frozen=True):
     def next_window(self) -> Evaluation | None:
         """The window after the selected one."""
         index = self._at()
-        return self.windows_of_length[index + 1] if index is not None and index + 1 < len(self.windows_of_length) else None
+        return (
+            self.windows_of_length[index + 1] if index is not None and index + 1 < len(self.windows_of_length) else None
+        )
 
     def ranges(self, page: str = "") -> Iterator[RangeChoice]:
         """Yield the ranges with different windows: the default, the presets, and all."""
@@ -135,7 +137,10 @@ class Selection(Struct, frozen=True):
         """Whether windows have closed after the selected one, so that the current verdict is not about it."""
         if self.chosen is None:
             return False
-        newest = next((evaluation for evaluation in reversed(self.windows_of_length) if evaluation.closed), self.windows_of_length[-1])
+        newest = next(
+            (evaluation for evaluation in reversed(self.windows_of_length) if evaluation.closed),
+            self.windows_of_length[-1],
+        )
         return self.chosen.window.end < newest.window.end
 
     @property
@@ -162,7 +167,9 @@ class Selection(Struct, frozen=True):
         if self.chosen is None:
             return None
         start = self.chosen.window.start
-        return next(index for index, evaluation in enumerate(self.windows_of_length) if evaluation.window.start == start)
+        return next(
+            index for index, evaluation in enumerate(self.windows_of_length) if evaluation.window.start == start
+        )
 
 
 _MOMENT = "\0"
@@ -185,7 +192,9 @@ def select(place: Place, model_views: Sequence[ModelView]) -> Selection:
     if windows is None and window:
         raise no_window(model, window)
     if not windows:
-        return Selection(place=place, model=model, versions=same, window=window, windows_of_length=(), shown_windows=(), chosen=None)
+        return Selection(
+            place=place, model=model, versions=same, window=window, windows_of_length=(), shown_windows=(), chosen=None
+        )
     index, instead = _chosen(windows, place, model.timezone)
     begin, end = _range(windows, index, place)
     recorded = [*windows[:begin], *with_track_records(windows, begin)]

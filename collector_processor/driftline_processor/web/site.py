@@ -16,7 +16,7 @@ from driftline_processor.governance.audit import Audit
 from driftline_processor.health import Health
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.incidents import IncidentLog
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
 from .page import Page, answer
 from .place import read_place

@@ -21,7 +21,7 @@ from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
 DIGITS = 4
 """Significant digits of a value in a chart: more than there are pixels."""

@@ -11,7 +11,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline_processor.core.windows.window import PANE
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.cumulative_streams import SILENT
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import MeterProvider

@@ -20,8 +20,8 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift
 from driftline_processor.evaluation.evaluation_codec import decode_evaluation, encode_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 

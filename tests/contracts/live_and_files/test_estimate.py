@@ -20,8 +20,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present import evaluation_json
 

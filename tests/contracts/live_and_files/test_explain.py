@@ -13,8 +13,8 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation, Explanation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from msgspec import to_builtins
 
 from tests.support.state_fixtures import Open

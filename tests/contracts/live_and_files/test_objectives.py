@@ -19,8 +19,8 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.facts import lacking

@@ -20,8 +20,8 @@ from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.demo.runner import findings_of
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.terminal.top import run as run_top
 from rich.console import Console

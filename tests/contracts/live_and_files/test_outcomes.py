@@ -23,8 +23,8 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.performance.settings import Outcomes
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.evaluation_json import json_of, to_json
 from msgspec.structs import replace
 

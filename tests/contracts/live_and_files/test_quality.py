@@ -14,8 +14,8 @@ from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.sentences.findings import finding_sentence
 
 from tests.support.live_and_files import evaluate_live

@@ -18,8 +18,8 @@ from driftline_processor.config.model import Reference as ReferenceKeys
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import fact
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
 from msgspec.structs import replace
 

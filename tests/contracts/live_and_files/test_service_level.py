@@ -20,8 +20,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource

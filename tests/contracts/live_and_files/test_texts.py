@@ -11,8 +11,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.sentences.findings import finding_sentence
 
 from tests.support.live_and_files import drift_summary, live, of_file

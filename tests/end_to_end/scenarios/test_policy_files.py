@@ -107,7 +107,9 @@ def test_2_one_ticket_is_made_of_tastes_that_shift_and_it_is_done_when_they_are_
         (alert,) = there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"))
         assert (alert["since"], alert["fired"]) == ("2026-03-07T00:00:00Z", "2026-03-09T00:00:00Z")
         there.send("films", back, "ranking", baseline=reference)
-        there.wait_for("tastes-shift", ("jira/retrain", "opened", "delivered"), ("jira/retrain", "resolved", "delivered"))
+        there.wait_for(
+            "tastes-shift", ("jira/retrain", "opened", "delivered"), ("jira/retrain", "resolved", "delivered")
+        )
     assert (jira.issues, [*jira.labels.values()]) == ({"REC-1": "Done"}, [[f"driftline-{alert['id']}", "retrain"]])
     (made,) = there.world.lost
     assert made.json["fields"]["summary"] == f"retrain films: {alert['found']}"

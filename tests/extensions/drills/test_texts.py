@@ -95,7 +95,10 @@ def test_the_documentation_has_the_table_of_faults() -> None:
         (replace(HEALTH, notified=()), "Notified: nobody: no channel."),
         (replace(HEALTH, notified=(), silenced=True), "Notified: nobody: silenced."),
         (replace(HEALTH, notified=(), hold_reasons=("digest of team",)), "Notified: held for the digest of team."),
-        (replace(HEALTH, hold_reasons=("quiet hours of night",)), "Notified: slack, held for the quiet hours of night."),
+        (
+            replace(HEALTH, hold_reasons=("quiet hours of night",)),
+            "Notified: slack, held for the quiet hours of night.",
+        ),
     ],
 )
 def test_who_is_told_later_or_not_at_all_is_said(fired: Fired, who: str) -> None:

@@ -94,7 +94,9 @@ def test_what_is_urgent_leaves_in_quiet_hours(state: str, severity: str, tier: i
 
 def test_a_pager_is_acknowledged_and_resolved_at_night() -> None:
     keys, night = channel(url="pagerduty://key", quiet={"from": "22:00", "to": "07:00"}), moment("2026-11-04T23:00")
-    held = {kind: keys.held_until(night, kind, "", "", None) is not None for kind in ("opened", "acknowledged", "resolved")}
+    held = {
+        kind: keys.held_until(night, kind, "", "", None) is not None for kind in ("opened", "acknowledged", "resolved")
+    }
     assert held == {"opened": True, "acknowledged": False, "resolved": False}
 
 

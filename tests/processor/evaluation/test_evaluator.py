@@ -35,13 +35,13 @@ from driftline_processor.evaluation.evaluator import (
     changed_by_delay,
 )
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.judge import judge_together
 from driftline_processor.evaluation.store_source import StoreSource
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.present.sentences.references import compared_words
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.state import State
 from hypothesis import given, settings
 from hypothesis import strategies as st

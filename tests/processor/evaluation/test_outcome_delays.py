@@ -15,8 +15,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.terminal.api_tables import models_table
 from rich.console import Console

@@ -31,7 +31,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters import prometheus_page as page
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
 from driftline_processor.exporters.metric_points import Point, growth
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 

@@ -25,7 +25,7 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.governance.period import Period
 from driftline_processor.governance.scorecard import SUBJECTS, ScoreLine, scorecard, scorecards
 from driftline_processor.queries.incidents import Incident
-from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.queries.model_view import BaselineView, ModelView
 from msgspec import structs
 from msgspec.structs import replace
 

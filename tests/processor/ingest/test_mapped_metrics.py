@@ -12,7 +12,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.fold import fold
 from driftline.tables.table import ModelKey, PredictionTable
 from driftline_processor.core.drift.rule import drift
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.service import Service
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider

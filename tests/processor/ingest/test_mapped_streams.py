@@ -9,7 +9,7 @@ import pytest
 from driftline.semconv import metrics as m
 from driftline.tables.table import F64
 from driftline_processor.config.model import Model
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from tests.support.metric_requests import CUMULATIVE, DELTA, histogram_of, metrics_body, sum_of

@@ -18,8 +18,8 @@ from driftline_processor.config.model import Concept as Watched
 from driftline_processor.config.model import Model
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
 from driftline_processor.present.concept import sentence

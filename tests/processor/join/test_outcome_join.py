@@ -15,7 +15,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.ingest import transaction
-from driftline_processor.join import matching
+from driftline_processor.join import candidates
 from driftline_processor.store import arrow_tables as rows
 from driftline_processor.store import pruning
 
@@ -321,7 +321,7 @@ def test_ids_of_the_same_number_are_not_taken_for_one(open_state: Open, monkeypa
     def same(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
         return np.full(len(ids), 7, np.uint64)
 
-    for module in (rows, transaction, matching, pruning):
+    for module in (rows, transaction, candidates, pruning):
         monkeypatch.setattr(module, "numbers_of_ids", same)
     state = open_state()
     state.send(predictions(["a", "b", "c"], [NOON, NOON + 1, NOON + 2]), outcomes(["b", "z"], ["1", "0"]))

@@ -20,8 +20,8 @@ from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 from msgspec import to_builtins

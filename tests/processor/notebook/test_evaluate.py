@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from driftline_processor.evaluation.files.options import EvaluationOptions
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.notebook.evaluate import read_options
 from pyarrow import parquet
 

@@ -92,7 +92,9 @@ def reads_of_looks(folder: Path, years: int) -> int:
         alerts, messages, deliveries = [], [], []
         for week in range(1, 52 * years):
             time = known.fired - week * 7 * DAY
-            alerts.append(replace(known, id=f"{week}", since=time, fired=time, until=time, first_seen=time, resolved=time))
+            alerts.append(
+                replace(known, id=f"{week}", since=time, fired=time, until=time, first_seen=time, resolved=time)
+            )
             messages += [Message(f"{week}-{one}", f"{week}", "team", one, time, {}) for one in ("opened", "resolved")]
             messages.append(Message(f"{week}-digest", f"{week}-digest", "digest", "digest", time, {}))
         deliveries = [Delivery(one.id, one.created, "delivered", reference="1") for one in messages]

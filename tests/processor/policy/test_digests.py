@@ -16,7 +16,7 @@ from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import no_links
 from driftline_processor.present.alerts import MOST_LINES
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.state import State
 
 from tests.support.policy_watch import headline, model, watched
@@ -247,7 +247,11 @@ def test_a_pager_that_may_have_been_resolved_is_not_triggered_again_after_a_rest
         assert len(watch.alerts.waiting) == 4
     with watched(tmp_path, **keys) as again:
         waiting = again.resume()
-    assert [(one.channel, one.kind) for one in waiting] == [("team", "opened"), ("pager", "resolved"), ("team", "resolved")]
+    assert [(one.channel, one.kind) for one in waiting] == [
+        ("team", "opened"),
+        ("pager", "resolved"),
+        ("team", "resolved"),
+    ]
 
 
 class Telling:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from driftline_processor.policy.acknowledgement import acknowledge
+from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
-from driftline_processor.policy.alert_history import alert_histories, alert_json
 
 from tests.support.policy_watch import Watched, headline, model, watched
 from tests.support.verdict_windows import right, wrong

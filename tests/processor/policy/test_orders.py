@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.orders import LAPSED
-from driftline_processor.policy.alert_history import alert_histories, alert_json
 from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
@@ -274,7 +274,12 @@ def test_an_end_within_an_incident_that_lasts_is_said_with_its_end(tmp_path: Pat
 def test_a_policy_out_of_the_group_has_orders_of_its_own(tmp_path: Path) -> None:
     with watched(tmp_path, **both({"group": False}, jira_pay=JIRA)) as watch:
         live(watch, SEVERAL[:5])
-        assert of_policies(watch) == [("opened", ["few"]), ("opened", ["low"]), ("resolved", ["few"]), ("resolved", ["low"])]
+        assert of_policies(watch) == [
+            ("opened", ["few"]),
+            ("opened", ["low"]),
+            ("resolved", ["few"]),
+            ("resolved", ["low"]),
+        ]
         assert len({one.alert for one in watch.sent}) == 2
 
 

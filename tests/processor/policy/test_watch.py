@@ -13,7 +13,7 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.present.sentences.policies import ending_words
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
 
 from tests.support.money_windows import of_money

@@ -6,7 +6,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.sections import sections_of, sections_of_windows
 from driftline_processor.present.sections.section import PAGE, Section, Table
 from driftline_processor.present.sections.windows import windows
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.terminal.model_view import decode_sections
 from starlette.testclient import TestClient
 

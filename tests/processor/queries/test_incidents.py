@@ -25,7 +25,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, Window
 from driftline_processor.queries import incidents
 from driftline_processor.queries.incidents import Incident, IncidentLog, incidents_of
 from driftline_processor.queries.interruptions import Interruption
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
 
 KEY = ModelKey("churn", "v1", "prod")

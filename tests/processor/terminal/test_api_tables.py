@@ -10,7 +10,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.terminal.api_tables import (
     cells_of,
     fetch_models,

@@ -9,7 +9,7 @@ import pytest
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.message import Message
 from driftline_processor.present.links import Links
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web import alert_report
 from driftline_processor.web.alert_report import AlertReports
 from msgspec import structs

@@ -14,7 +14,7 @@ from driftline_processor.core.policy.condition import Finding, read_condition
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.present.runbooks import runbook_for
-from driftline_processor.present.sentences import catalogue
+from driftline_processor.present.sentences import register
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
 from starlette.testclient import TestClient
@@ -36,7 +36,7 @@ def capitals(text: str) -> str:
 
 
 def in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "voice", capitals)
+    monkeypatch.setattr(register, "voice", capitals)
 
 
 def decisions(verdict: Verdict) -> list[Any]:

@@ -165,7 +165,7 @@ class Cells:
     integers.
     """
 
-    __slots__ = ("_codes", "_index", "_unread_texts", "_max_values", "_numbers", "integers", "kind", "plain")
+    __slots__ = ("_codes", "_index", "_max_values", "_numbers", "_unread_texts", "integers", "kind", "plain")
 
     def __init__(self, rows: int, plain: bool, most: int = 0) -> None:
         self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)

@@ -435,7 +435,8 @@ class Lengths(NamedTuple):
         chance: Sampling variance of its rows.
         freedom: Degrees of freedom of ``window`` and ``mean``.
         heavy: Inverse of the degrees of freedom of a Student's t with equally heavy tails.
-        mean_offset: Mean score of own windows less the score of the whole reference: one day spreads less than all days do.
+        mean_offset: Mean score of own windows less the score of the whole reference: one day varies less than all
+            days do.
         own_psi: float64 (w, k), PSI of the reference's own windows against the rest, sorted.
     """
 
@@ -481,7 +482,9 @@ class ColumnSubset(Struct, frozen=True, eq=False):
         never = categories[:, np.newaxis] & (reference <= 0)
         new = np.where(never, current, 0.0).sum(axis=-1)
         samples = np.stack([reference, np.where(never, 0.0, current)])[..., inside]
-        filled = np.arange(self.functions.fractions.shape[1]) < np.array([[len(cell_starts)] for cell_starts in self.first])
+        filled = np.arange(self.functions.fractions.shape[1]) < np.array(
+            [[len(cell_starts)] for cell_starts in self.first]
+        )
         cells = np.zeros((*samples.shape[:-1], *filled.shape))
         cells[..., filled] = np.add.reduceat(samples, first, axis=-1)
         return cells[0], cells[1], new
@@ -655,7 +658,14 @@ class OwnWindows(Struct, frozen=True, eq=False):
         signal = np.maximum(window - chance, 0.0)
         sizes = np.sort(_size(np.maximum(total - windows, 0.0), windows), axis=0)
         return Lengths(
-            window=window, mean=mean, signal=signal, chance=chance, freedom=freedom, heavy=heavy, mean_offset=bias, own_psi=sizes
+            window=window,
+            mean=mean,
+            signal=signal,
+            chance=chance,
+            freedom=freedom,
+            heavy=heavy,
+            mean_offset=bias,
+            own_psi=sizes,
         )
 
     def _series(self, length: float, many: float, beside: F64) -> tuple[F64, F64, F64]:
@@ -751,7 +761,10 @@ class OwnWindows(Struct, frozen=True, eq=False):
             for field_value in (variance, rows, freedom, signal, picked.weight)
         )
         excess = _size(reference, current, new)
-        sizes = [own_length.own_psi[:, at] if len(own_length.own_psi) else np.zeros((1, len(at))) for own_length in own_lengths]
+        sizes = [
+            own_length.own_psi[:, at] if len(own_length.own_psi) else np.zeros((1, len(at)))
+            for own_length in own_lengths
+        ]
         return OwnDistance(
             p=p,
             freedom=own_freedom,
@@ -759,7 +772,9 @@ class OwnWindows(Struct, frozen=True, eq=False):
             limit_deviation=np.sqrt(np.maximum(own_signal, 0.0)),
             part=part,
             design_effect=worth * np.maximum(1.0, own_variance / own_rows),
-            nearer_windows=np.stack([np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]),
+            nearer_windows=np.stack(
+                [np.count_nonzero(siz >= far, axis=0) for siz, far in zip(sizes, excess, strict=True)]
+            ),
             windows=np.array([len(own_length.own_psi) for own_length in own_lengths], np.int64),
             nearest_psi=np.stack([siz[0] for siz in sizes]),
             greatest=np.stack([siz[-1] for siz in sizes]),

@@ -462,7 +462,7 @@ class _Columns(Struct, eq=False):
         own_p: Probability of at least this distance among the reference's own windows; NaN if it is unknown.
         days: float64 (4, N), degrees of freedom and deviation of the level of own windows, its deviation with
             infinitely many blocks, and its part of a test's level; NaN if they are unknown.
-        own_window_counts: float64 (2, N), number of own windows with at least this distance, and number of all; NaN if not
+        own_window_counts: float64 (2, N), number of own windows with at least this distance, and of all; NaN if not
             reported.
         blocks: float64 (2, N), size of the nearest and of the farthest own window.
         swing: Possible shift by an unknown cycle, in standard deviations.
@@ -660,7 +660,9 @@ class _Columns(Struct, eq=False):
         self.own_p[at] = np.where(has_result, comparison.p, np.nan)
         self.days[:, at] = np.where(has_result, days, np.nan)
         windows = np.broadcast_to(comparison.windows[:, np.newaxis], comparison.p.shape)
-        self.own_window_counts[:, at] = np.where(has_result & counted, np.stack([comparison.nearer_windows, windows]), np.nan)
+        self.own_window_counts[:, at] = np.where(
+            has_result & counted, np.stack([comparison.nearer_windows, windows]), np.nan
+        )
         self.blocks[:, at] = np.where(has_result, np.stack([comparison.nearest_psi, comparison.greatest]), np.nan)
 
     def compare(self) -> None:
@@ -691,7 +693,9 @@ class _Columns(Struct, eq=False):
         measures = measure(pairs, first + [self.methods[column][:1] for column in clustered.tolist()])
         decisive = np.arange(len(paired))
         decisive[self.design[paired] > 1] = np.arange(len(paired), len(columns))
-        self.values = {name: self._to_columns(paired, values[: len(paired)]) for name, values in measures.values.items()}
+        self.values = {
+            name: self._to_columns(paired, values[: len(paired)]) for name, values in measures.values.items()
+        }
         self.effect[paired], self.excess[paired] = measures.effect[decisive], measures.excess[decisive]
         p = measures.p_value[decisive]
         unsure = np.isfinite(self.freedom[paired])
@@ -830,7 +834,8 @@ class _Columns(Struct, eq=False):
         columns = zip(
             self.columns, self.methods, drawings, unseen.tolist(), has_p_value, compared, self.rows.tolist(), design,
             optional(self.missing), optional(self.effect), self.excess.tolist(), self.p.tolist(),
-            optional(self.own_p), optional(self.detectable_change), self.own_window_counts.T.tolist(), self.blocks.T.tolist(),
+            optional(self.own_p), optional(self.detectable_change), self.own_window_counts.T.tolist(),
+            self.blocks.T.tolist(),
             strict=True,
         )  # fmt: skip
         column_drifts = []

@@ -65,7 +65,7 @@ class Ratios(Struct, frozen=True, eq=False):
     Attributes:
         reference_ratios: float64 (n,), density ratio at each reference row.
         without: float64 (GROUPS, n), the same without one group of the rows of both samples.
-        comparable_rows: Number of reference rows comparable with the window's (:func:`.cbpe_binary.counterparts`), the minimum
+        comparable_rows: Number of reference rows like the window's (:func:`.cbpe_binary.counterparts`), the minimum
             over the odds and each coordinate.
     """
 

@@ -433,7 +433,11 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
     if fit.p_value < LEVEL and fit.residual > MATERIAL:
         return "inputs", ()
     alone = [feature for feature in features if feature.carried > 1 - MATERIAL]
-    shown = [feature.name for feature in sorted(features, key=lambda feature: -feature.standard_distance) if feature.standard_distance > beyond]
+    shown = [
+        feature.name
+        for feature in sorted(features, key=lambda feature: -feature.standard_distance)
+        if feature.standard_distance > beyond
+    ]
     together = float(chdtrc(len(features), sum(feature.off**2 for feature in features))) if features else 1.0
     if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
         return "either", tuple(feature.name for feature in alone)

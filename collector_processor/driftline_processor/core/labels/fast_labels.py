@@ -124,7 +124,11 @@ def _shares(
 def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
     """Return the effective rows of a fraction."""
     value = ratio.value or 0.0
-    return value * (1 - value) / (ratio.influence.variance * less) if 0 < value < 1 and ratio.influence.variance > 0 else kish
+    return (
+        value * (1 - value) / (ratio.influence.variance * less)
+        if 0 < value < 1 and ratio.influence.variance > 0
+        else kish
+    )
 
 
 def _exact(fast_counts: tuple[float, float], slow_counts: tuple[float, float]) -> float:

@@ -17,7 +17,7 @@ from driftline.tables.task import KINDS, RANKING, Task
 from driftline_processor.core.nearest_names import near
 
 from .metric import Argument, Estimation, Metric, Slopes, Unit, usual_for
-from .names import name_with_number, parse_name
+from .name_grammar import name_with_number, parse_name
 
 __all__ = [
     "METRICS",

@@ -10,7 +10,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.sums import ratio
 
 from .metric import BINARY, Metric, usual_for
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import PerformanceSums
 
 

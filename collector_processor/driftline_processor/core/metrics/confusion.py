@@ -13,7 +13,7 @@ from driftline_processor.core.intervals.gradients import ClassWeights, Ratio
 from driftline_processor.core.outcomes.sums import ratio
 
 from .metric import BINARY, CLASSES, NOT_RARE, RANKING, Argument, Estimation, IntervalOfValue, Metric, Value, usual_for
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 from .ranking import for_rankings_too
 

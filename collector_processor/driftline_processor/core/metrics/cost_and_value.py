@@ -24,7 +24,7 @@ from driftline_processor.core.intervals.gradients import ConfusionTable
 from driftline_processor.core.outcomes.sums import effective, ratio
 
 from .metric import EVERY_TASK, IntervalOfValue, Metric, Value
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 
 Costs = Mapping[str, Mapping[str, float]]
@@ -142,7 +142,9 @@ def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | No
     costs, weight = cost_matrix(sums.costs, sums.task), float(table.weight.sum())
     mean = float((costs * table.weight).sum()) / weight
     rows = effective(weight, float(table.squares.sum()))
-    design, from_blocks = sums.rows_as_one(sums.cached("cost", lambda: table.influence_of((costs - mean) / weight)), rows)
+    design, from_blocks = sums.rows_as_one(
+        sums.cached("cost", lambda: table.influence_of((costs - mean) / weight)), rows
+    )
     each = weight if total else 1.0
     low, high = mean_cost(table, costs, lambda hits, misses: sums.exact_limits(hits, misses, design))
     return named_after_blocks(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows

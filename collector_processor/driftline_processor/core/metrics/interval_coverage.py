@@ -10,7 +10,7 @@ from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.intervals.gradients import Ratio
 
 from .metric import REGRESSION, Argument, Metric
-from .names import Name, name_with_number
+from .name_grammar import Name, name_with_number
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 

@@ -17,7 +17,7 @@ from driftline_processor.core.intervals.gradients import Ratio
 from driftline_processor.core.outcomes.sums import ratio
 
 from .metric import BINARY, CLASSES, NOT_RARE, REGRESSION, Estimation, IntervalOfValue, Metric, Slopes, Value, usual_for
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 LossesOfScore = Callable[[F64], tuple[F64, F64]]

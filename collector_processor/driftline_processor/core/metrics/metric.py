@@ -14,7 +14,7 @@ from msgspec import Struct
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Interval
 
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import PerformanceSums
 
 BINARY = frozenset({"binary"})

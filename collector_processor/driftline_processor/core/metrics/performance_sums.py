@@ -187,7 +187,9 @@ class PerformanceSums(Struct, eq=False, dict=True):
         lent = self.lent[place] if place < len(self.lent) else None
         # by identity: the objects are cached with the result, so that their ids are not reused
         key = "rows_as_one", id(moved), id(lent), rows, self.tested
-        _, _, rows_per_one, shown_longer = self.cached(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
+        _, _, rows_per_one, shown_longer = self.cached(
+            key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent))
+        )
         effect = rows_per_one.at(self.confidence)
         return effect, effect > shown_longer
 

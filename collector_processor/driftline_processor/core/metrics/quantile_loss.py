@@ -8,7 +8,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import positive
 
 from .metric import REGRESSION, Argument, Metric
-from .names import Name, name_with_number
+from .name_grammar import Name, name_with_number
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 

@@ -13,7 +13,7 @@ from driftline_processor.core.intervals.confidence import student
 from driftline_processor.core.intervals.time_blocks import variance_from_blocks
 
 from .metric import REGRESSION, Metric, usual_for
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 from .score_order import UNKNOWN, BoundedValue
 

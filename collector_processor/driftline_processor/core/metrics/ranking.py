@@ -10,7 +10,7 @@ from driftline_processor.core.intervals.gradients import LossMean, Ratio, loss_m
 from driftline_processor.core.outcomes.sums import ratio
 
 from .metric import RANKING, IntervalOfValue, Metric, Value
-from .names import Name, name_with_number
+from .name_grammar import Name, name_with_number
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 

@@ -14,7 +14,7 @@ from driftline_processor.core.intervals.confidence import FEWEST_OF_A_CLASS, TOO
 from driftline_processor.core.intervals.gradients import Influence
 
 from .metric import Estimation, Metric, usual_for
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 
@@ -39,7 +39,9 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     if min(side.with_one_more(sums.one_more) for curve in known_curves for side in curve) < FEWEST_OF_A_CLASS:
         return TOO_FEW, sums.rows
     form = score_curves.with_one_more(known_curves, sums.one_more)
-    return sums.interval_by_gradient(value, sums.cached("areas", lambda: _mean_influence(known_curves)), form, sums.rows)
+    return sums.interval_by_gradient(
+        value, sums.cached("areas", lambda: _mean_influence(known_curves)), form, sums.rows
+    )
 
 
 def _mean_influence(curves: Sequence[score_curves.ScoreCurve]) -> Influence:

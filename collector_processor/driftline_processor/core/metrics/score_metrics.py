@@ -18,7 +18,7 @@ from driftline_processor.core.intervals.confidence import (
 )
 
 from .metric import BINARY, CLASSES, Argument, Estimation, Metric, Slopes, Value, usual_for
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 from .score_order import BoundedValue, ScoreOrder
 

@@ -9,7 +9,7 @@ from driftline_processor.core.intervals.score_curves import top_k_ratio
 from driftline_processor.core.outcomes.sums import ratio
 
 from .metric import Argument, Metric
-from .names import Name
+from .name_grammar import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 

@@ -17,7 +17,7 @@ from driftline_processor.core.intervals.day_spread import FEWEST_LENDING, DaySpr
 from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS
 from driftline_processor.core.metrics import Metric, metric_of
 from driftline_processor.core.metrics.confusion import class_of, interval_from_gradient
-from driftline_processor.core.metrics.names import Name, parse_name
+from driftline_processor.core.metrics.name_grammar import Name, parse_name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.outcomes.review import UnseenDecisions, cells_of_decisions
 

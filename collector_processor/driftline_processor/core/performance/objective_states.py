@@ -40,7 +40,7 @@ from driftline_processor.core.intervals.confidence import (
 )
 from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
 from driftline_processor.core.metrics import METRICS
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
 from driftline_processor.core.windows.window import PANE, Window, before, parse

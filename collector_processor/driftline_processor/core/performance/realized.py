@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import Metric, metric_of, metrics_of_task
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.r2 import r2_from_rows
 from driftline_processor.core.metrics.score_order import ClassOrder, ScoreOrder, class_order_of_rows, order_of_rows

@@ -26,7 +26,7 @@ class PerformanceSettings(Struct, frozen=True):
         cutoffs: Cutoffs of ranked lists. () for the default, :data:`driftline.panes.relevance.CUTOFFS`.
         shares: Method for the intervals of fractions.
         fairness: Rules for attributes that define groups of people.
-        metrics: Names of additional metrics (:mod:`~driftline_processor.core.metrics.names`).
+        metrics: Names of additional metrics (:mod:`~driftline_processor.core.metrics.name_grammar`).
         costs: Cost of one row: actual class → predicted class → cost.
         objectives: Objectives of metrics.
         label_sla: Agreed age of outcomes, and the fraction of predictions that it applies to.

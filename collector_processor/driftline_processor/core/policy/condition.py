@@ -466,13 +466,20 @@ class BurnRate(Struct, frozen=True):
     def judge(self, finding: Finding) -> Judged:
         """Compare the burn rate in both windows."""
         end = finding.evaluation.window.end
-        longer = [evaluation for evaluation in finding.other_lengths.get(self.long_window, ()) if evaluation.window.end <= end]
+        longer = [
+            evaluation for evaluation in finding.other_lengths.get(self.long_window, ()) if evaluation.window.end <= end
+        ]
         rates = [self._rate(evaluation) for evaluation in (finding.evaluation, *longer[-1:])]
         if len(rates) < 2 or None in rates:
             unknown = self.short if rates[0] is None else self.long_window
             return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=unknown),))
         known_rates = [rate for rate in rates if rate is not None]
-        spent = {"short_rate": known_rates[0], "long_rate": known_rates[1], "short": self.short, "long": self.long_window}
+        spent = {
+            "short_rate": known_rates[0],
+            "long_rate": known_rates[1],
+            "short": self.short,
+            "long": self.long_window,
+        }
         return Judged(
             min(known_rates) > self.factor,
             (fact("budget_spent", signal=self.signal.name, rule=self.objective.rule, **spent),),

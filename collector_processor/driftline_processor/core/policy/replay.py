@@ -59,7 +59,9 @@ class QuietTime(Struct, frozen=True):
         if not self.windows or self.circular:
             return None
         missed = self.windows - self.true_windows
-        low, high, _ = clopper_pearson(WeightSums(self.true_windows, self.true_windows), WeightSums(missed, missed), CONFIDENCE)
+        low, high, _ = clopper_pearson(
+            WeightSums(self.true_windows, self.true_windows), WeightSums(missed, missed), CONFIDENCE
+        )
         assert low is not None
         assert high is not None
         return Rate(self.true_windows / self.windows, low, high)

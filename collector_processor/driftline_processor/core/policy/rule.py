@@ -156,7 +156,9 @@ class Rule(Struct, frozen=True):
             count = len(quiet)
             if self.patience.is_over(quiet, window.end):
                 ended_firing = replace(open_firing, until=quiet[0].window.start)
-                yield Step(index, result, "resolved", count, self.patience.resolve, resolved=resolved, firing=ended_firing)
+                yield Step(
+                    index, result, "resolved", count, self.patience.resolve, resolved=resolved, firing=ended_firing
+                )
                 open_firing, quiet = None, []
                 continue
             yield Step(index, result, outcome, count, self.patience.resolve, resolved=resolved, firing=open_firing)

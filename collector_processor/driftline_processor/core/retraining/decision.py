@@ -343,7 +343,9 @@ def _outcomes_needed(loss: LossChange, break_even: float | None) -> int | None:
     if break_even is None:
         return None
     distance = loss.degradation - break_even
-    whole, own = (loss.degradation - loss.low, loss.own_low) if distance > 0 else (loss.high - loss.degradation, loss.own_high)
+    whole, own = (
+        (loss.degradation - loss.low, loss.own_low) if distance > 0 else (loss.high - loss.degradation, loss.own_high)
+    )
     of_baseline = max(0.0, whole**2 - own**2)
     room = distance**2 - of_baseline
     if room <= 0 or own <= 0:

@@ -105,7 +105,9 @@ class Calls(Struct, frozen=True, eq=False):
             return None
         failed, returned = self.failed, self.weight - self.failed
         interval = wilson if shares == "wilson" else clopper_pearson
-        hits, misses = (WeightSums(weight, weight * self.design_effect, self.design_effect) for weight in (failed, returned))
+        hits, misses = (
+            WeightSums(weight, weight * self.design_effect, self.design_effect) for weight in (failed, returned)
+        )
         low, high, method = interval(hits, misses, confidence)
         effective = None if self.design_effect == 1 else self.weight / self.design_effect
         return MetricValue(
@@ -155,7 +157,11 @@ class Calls(Struct, frozen=True, eq=False):
     def share_within(self, limit: float) -> float | None:
         """Return the fraction of returned calls that certainly took at most ``limit`` seconds."""
         total = float(self.upper_counts.sum())
-        return float(self.upper_counts[: np.searchsorted(_UPPER, limit, side="right")].sum()) / total if total > 0 else None
+        return (
+            float(self.upper_counts[: np.searchsorted(_UPPER, limit, side="right")].sum()) / total
+            if total > 0
+            else None
+        )
 
     def level(self, confidence: float, shares: Shares = "clopper_pearson") -> ServiceLevel:
         """Return the service level."""

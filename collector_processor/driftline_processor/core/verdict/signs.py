@@ -24,7 +24,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import METRICS, direction, metric_named
-from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.performance.changes import MATTERS
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD

@@ -36,8 +36,8 @@ LEAST_STRETCHES = 3
 class Difference(NamedTuple):
     """The comparison of a slice with the other rows.
 
-    ``value``, ``rest_mean``: weighted means inside and outside. ``p_value``: one-sided. ``effect``: design effect, at least
-    1.
+    ``value``, ``rest_mean``: weighted means inside and outside. ``p_value``: one-sided. ``effect``: design effect, 1 or
+    more.
     """
 
     value: float

@@ -19,8 +19,8 @@ from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers.column_options import ColumnOptions, options_of
 from driftline_processor.readers.errors import BadInput, Say, option_text
 
+from .evaluate_options import EvaluationOptions
 from .inputs import EvaluationInputs
-from .options import EvaluationOptions
 from .reference import load_baseline
 
 NOT_FOR_FILES: Mapping[str, str] = {

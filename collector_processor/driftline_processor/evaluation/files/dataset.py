@@ -113,7 +113,13 @@ def read_dataset(
             reads, weights, first_outcomes = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
     report_impossible_actuals(reads, task, say)
     return Dataset(
-        roles=roles, rows=reads, weights=weights, heard=first_outcomes, later_columns=later_slices, groups=groups, store=store
+        roles=roles,
+        rows=reads,
+        weights=weights,
+        heard=first_outcomes,
+        later_columns=later_slices,
+        groups=groups,
+        store=store,
     )
 
 

@@ -49,12 +49,12 @@ from driftline_processor.readers.sources import check_path, download_artifact, e
 from .concept_drift import detect_concept_drift
 from .dataset import Dataset, read_dataset
 from .domain_classifier import classify_windows
+from .evaluate_options import EvaluationOptions
 from .exact_values import exact_values
 from .fold import Gathering, fold_rows, newest_rows
 from .importance_weights import weigh_windows
 from .inputs import EvaluationInputs
 from .mispredictions import worst_predictions
-from .options import EvaluationOptions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import LabelledWindows, labelled_predictions
 from .reference import baseline_of, baseline_of_first_period
@@ -210,8 +210,8 @@ def evaluate_files(
 class _Rows(Struct, frozen=True):
     """Rows of files before they are cut into windows.
 
-    ``labelled``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``: the
-    baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the expectations about
+    ``labelled``: the predictions with their outcomes; None if no file has outcomes and none are required. ``built``:
+    the baseline as built; ``baseline``: the baseline at the requested threshold. ``counted``: the expectations about
     features of the baseline. ``reached``: the time of the newest row, for a model with a configuration.
     """
 
@@ -247,7 +247,9 @@ def _judge_windows(
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read, baseline, steps, len(windows), say)
     labelled_windows = (
-        None if rows.labelled is None else LabelledWindows(rows.labelled, read.store.join(groups), len(windows), read.store)
+        None
+        if rows.labelled is None
+        else LabelledWindows(rows.labelled, read.store.join(groups), len(windows), read.store)
     )
     labelled = WeakSliceRows.of(labelled_windows, baseline)
     gathering = Gathering(

@@ -130,7 +130,9 @@ class _Unused(Struct):
         """Report the unused outcomes; ``name``: the id column of the rows."""
         if self.unmatched:
             count, example = many(self.unmatched, "outcome"), outcomes.id_of(self.first_unmatched)
-            when = "" if outcomes.prediction_time is None or not outcomes.prediction_time.any() else "and prediction_time "
+            when = (
+                "" if outcomes.prediction_time is None or not outcomes.prediction_time.any() else "and prediction_time "
+            )
             say(f"{outcomes.path}: {count} with an id {when}that no row has in '{name}', such as {example!r}")
         if self.unweighted:
             count, example = many(self.unweighted, "outcome"), outcomes.id_of(self.first_unweighted)
@@ -426,7 +428,9 @@ def join_rankings(
         pairs = resolved.outcome[first:end], resolved.row[first:end] - part.start
         relevance, last, value = _resolve_lists(outcomes, *pairs, read)
         slices = {key: column_at(outcomes.slices[key], places[part]) for key, places in resolved.slices.items()}
-        read = structs.replace(read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, outcome_slices=slices)
+        read = structs.replace(
+            read, outcome_time=_values_at(outcomes.time, last, 0, store), value=value, outcome_slices=slices
+        )
         joined.append(_with(read, relevance))
         weights.append(_values_at(outcomes.weight, resolved.weight[part], np.nan, store))
     return joined, weights

@@ -1,6 +1,6 @@
 """The settings of a model, from options of an evaluation of files, the configuration and the baseline.
 
-The options and their descriptions are in :mod:`.options`.
+The options and their descriptions are in :mod:`.evaluate_options`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.errors import BadInput, Say, about_option, missing_option, option_text
 from driftline_processor.readers.memory import Reference
 
-from .options import EvaluationOptions
+from .evaluate_options import EvaluationOptions
 from .reference import reference_rows_path
 from .rolling_reference import read_rolling
 

@@ -47,8 +47,8 @@ class CloudEvents(HttpAction):
     on: Occasions = Field(
         default=("opened", "worse", "resolved"),
         description="When the event is sent. Its type is `io.driftline.alert.opened`, `io.driftline.alert.worse` or "
-        "`io.driftline.alert.resolved`. If another alert of the model is already open, it is `io.driftline.alert.joined` "
-        "instead of `io.driftline.alert.opened`.",
+        "`io.driftline.alert.resolved`. If another alert of the model is already open, it is "
+        "`io.driftline.alert.joined` instead of `io.driftline.alert.opened`.",
         examples=["[opened, resolved]"],
     )
     url: Secret | None = Field(

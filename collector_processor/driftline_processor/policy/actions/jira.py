@@ -111,7 +111,9 @@ class Jira(HttpAction):
             if field in self.fields:
                 yield Problem(f"fields.{field}", "is set by another key of the action; remove it here")
         if self.transition is not None and "resolved" not in self.on:
-            yield Problem("transition", "applies when the alert is over, but 'on' does not contain 'resolved'; add 'resolved'")
+            yield Problem(
+                "transition", "applies when the alert is over, but 'on' does not contain 'resolved'; add 'resolved'"
+            )
 
     def common_headers(self) -> dict[str, str]:
         """Return the token, or user and token."""

@@ -222,7 +222,9 @@ class Kubernetes(HttpAction):
     def describe(self, message: Message) -> str:
         """Return the resource, the patch, and the schema that validated it."""
         name, namespace = self._filled_key(message, "name"), self._filled_key(message, "namespace")
-        schema_words = f"schema of {self._known_kind.version}" if self._known_kind else "its schema is not available here"
+        schema_words = (
+            f"schema of {self._known_kind.version}" if self._known_kind else "its schema is not available here"
+        )
         if self.traffic:
             change = f"traffic {json.dumps(dict(self.traffic))}"
         else:

@@ -35,8 +35,8 @@ from driftline_processor.present.sections.section import (
     first_rows,
     row,
 )
-from driftline_processor.present.sentences.catalogue import clause
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
+from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
 from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls

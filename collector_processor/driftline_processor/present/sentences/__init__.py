@@ -1,4 +1,4 @@
-"""Sentences about facts, by kind of fact. Every sentence passes through :mod:`.catalogue`.
+"""Sentences about facts, by kind of fact. Every sentence passes through :mod:`.register`.
 
 A verdict (:mod:`.verdict`) consists of :mod:`.evidence`, :mod:`.causes`, :mod:`.certainty` and :mod:`.advice`.
 :mod:`.findings` has faults of the data, :mod:`.changes` kinds of changes, :mod:`.drift` columns, slices and
@@ -21,7 +21,7 @@ from . import (
     references,
     retraining,
 )
-from .catalogue import clause, forms, kinds
+from .register import clause, forms, kinds
 
 __all__ = [
     "advice",

@@ -12,7 +12,7 @@ from driftline_processor.present.dates import date_words, span_words
 from driftline_processor.present.figures import NAME, figure, listed, metric_words, since_words, slice_words
 from driftline_processor.present.wording import format_percent, printable, short
 
-from .catalogue import clause, clauses, voice_of
+from .register import clause, clauses, voice_of
 
 
 class Advice(NamedTuple):

@@ -11,8 +11,8 @@ from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import NAME, slice_words
 from driftline_processor.present.wording import format_percent, short
 
-from .catalogue import clause, voice_of, worded, words_of
 from .findings import fault_clause, finding_sentence
+from .register import clause, voice_of, worded, words_of
 
 NAMED = 3
 """Features listed after the first; a sentence gives the number of the others."""

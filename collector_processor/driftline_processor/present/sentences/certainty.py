@@ -11,8 +11,8 @@ from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
 from driftline_processor.present.wording import format_percent, printable, short
 
-from .catalogue import clause, words_as, words_of
 from .expectations import expectation_sentence
+from .register import clause, words_as, words_of
 
 
 def _from(outcomes: int, coverage: float | None) -> str:

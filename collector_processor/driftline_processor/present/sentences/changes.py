@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import KindOfChange
 from driftline_processor.present.wording import format_percent, printable, short
 
-from .catalogue import clause, worded, words_as, words_of
+from .register import clause, worded, words_as, words_of
 
 NAMED = 3
 """Features that a sentence lists."""

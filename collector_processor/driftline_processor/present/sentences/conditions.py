@@ -20,7 +20,7 @@ from driftline_processor.core.policy.condition import (
 )
 from driftline_processor.present.wording import format_percent, short
 
-from .catalogue import voice_of
+from .register import voice_of
 
 _SIGNS: Mapping[Sign, str] = {"<": "below {}", "<=": "{} or less", ">": "above {}", ">=": "{} or more"}
 

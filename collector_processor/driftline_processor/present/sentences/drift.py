@@ -8,8 +8,8 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import ColumnDrift, JointDrift, SliceDrift
 from driftline_processor.present.wording import short
 
-from .catalogue import worded, words_as, words_of
 from .outcomes import unreviewed_words
+from .register import worded, words_as, words_of
 
 
 @words_of("tasks_differ")

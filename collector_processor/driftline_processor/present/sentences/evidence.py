@@ -19,7 +19,7 @@ from driftline_processor.present.figures import (
 )
 from driftline_processor.present.wording import duration, format_percent, printable, short
 
-from .catalogue import clause, forms, words_as, words_of
+from .register import clause, forms, words_as, words_of
 
 
 def _objective_value(

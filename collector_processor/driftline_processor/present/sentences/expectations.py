@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.present.wording import format_percent, short
 
-from .catalogue import clause, words_of
+from .register import clause, words_of
 
 _FRACTION = {
     "missing": "of values are missing",

@@ -9,7 +9,7 @@ from driftline_processor.core.evaluation import Finding
 from driftline_processor.present.figures import NAME, figure
 from driftline_processor.present.wording import format_percent, format_value, short
 
-from .catalogue import worded, words_of
+from .register import worded, words_of
 
 
 @worded

@@ -9,7 +9,7 @@ from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.present.figures import measured_ends, measured_text
 
-from .catalogue import clauses, voice_of, worded, words_as, words_of
+from .register import clauses, voice_of, worded, words_as, words_of
 
 _SLOW = {"latency_p95": "one call in twenty", "latency_p50": "half of the calls"}
 

@@ -9,7 +9,7 @@ from driftline_processor.core.evaluation import Evaluation, FastLabels, WeakSlic
 from driftline_processor.present.figures import capital
 from driftline_processor.present.wording import duration
 
-from .catalogue import clause, clauses, voice_of, worded, words_of
+from .register import clause, clauses, voice_of, worded, words_of
 
 NAMED = 3
 """Decisions that are listed."""

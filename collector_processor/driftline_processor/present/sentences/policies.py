@@ -10,8 +10,8 @@ from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import format_percent, format_value, short
 
-from .catalogue import clauses, voice_of, worded, words_as, words_of
 from .objectives import objective_sentence
+from .register import clauses, voice_of, worded, words_as, words_of
 from .verdict import verdict_sentence
 
 

@@ -8,7 +8,7 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.dates import date_words
 
-from .catalogue import clauses, words_as, words_of
+from .register import clauses, words_as, words_of
 
 _SEASONS: Mapping[str, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
 _BY_SEASON: Mapping[str, str] = {"hour": "by hour", "weekday": "by weekday", "hour_of_week": "by hour of the week"}

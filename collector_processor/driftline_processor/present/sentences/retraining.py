@@ -8,7 +8,7 @@ from driftline_processor.core.retraining.decision import LossChange, RetrainAnsw
 from driftline_processor.present.figures import listed
 from driftline_processor.present.wording import format_percent, format_value, short
 
-from .catalogue import clause, voice_of, worded, words_as, words_of
+from .register import clause, voice_of, worded, words_as, words_of
 
 _FACTORS = {
     "value": "what one unit of the metric costs (value)",

@@ -8,7 +8,7 @@ from driftline_processor.present.figures import NAME, capital, count_words, sinc
 from driftline_processor.present.wording import printable, short
 
 from .advice import advise
-from .catalogue import clause, forms, voice_of, worded
+from .register import clause, forms, voice_of, worded
 
 MOST_WORDS = 45
 """Upper limit of words per sentence, so that one reading is enough."""

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.alert_history import alert_histories, alert_json
+from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 

@@ -14,7 +14,7 @@ from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.decisions import KINDS, Decision, decision_json
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import short
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model
 from driftline_processor.web.site import Site
@@ -52,7 +52,10 @@ def routes(site: Site) -> list[BaseRoute]:
             state.decide, model.key.model, form["version"], kind, form["by"], form["why"]
         )
         return FiniteJSON(
-            {**decision_json(decision), "warning": _warning(decision, state.snapshot.versions_of(handle(decision.model)))}
+            {
+                **decision_json(decision),
+                "warning": _warning(decision, state.snapshot.versions_of(handle(decision.model))),
+            }
         )
 
     return [

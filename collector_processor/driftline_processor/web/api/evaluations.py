@@ -32,7 +32,7 @@ from driftline_processor.present.sentences.causes import explanation_sentence
 from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.history import MatchedPrediction, RecordedOutcome
-from driftline_processor.queries.overview import BaselineView, ModelView, verdict_of
+from driftline_processor.queries.model_view import BaselineView, ModelView, verdict_of
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model, moment, no_window, number, read_flag

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import find_model, moment, nearest_window, no_window, number
 from driftline_processor.web.place import read_place

@@ -19,9 +19,9 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.config.policies import read_policies
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
+from driftline_processor.policy.alert_history import alert_history, alert_json
 from driftline_processor.policy.explanation import decision_json
 from driftline_processor.policy.replay import replay_policies, watched_models
-from driftline_processor.policy.alert_history import alert_history, alert_json
 from driftline_processor.present.names import handle
 from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, receive_body

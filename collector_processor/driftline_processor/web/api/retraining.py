@@ -15,7 +15,7 @@ from driftline_processor.config.values import parse_duration
 from driftline_processor.core.retraining.decision import LOSSES, RetrainTerms
 from driftline_processor.present.names import handle
 from driftline_processor.present.retraining import answer_json, gain_json
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.retraining import gains_of_model, weigh_model
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.answers import FiniteJSON

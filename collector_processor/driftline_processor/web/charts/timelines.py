@@ -15,7 +15,7 @@ from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.timeline import (
     Gap,
     HistoryPart,

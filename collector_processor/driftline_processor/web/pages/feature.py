@@ -58,7 +58,8 @@ def page(
         HTTPException: 404 if no window has the feature.
     """
     name = next(
-        (name for one in reversed(selection.windows_of_length) for name in one.drift.places if handle(name) == feature), None
+        (name for one in reversed(selection.windows_of_length) for name in one.drift.places if handle(name) == feature),
+        None,
     )
     if name is None or selection.chosen is None:
         raise HTTPException(

@@ -23,8 +23,8 @@ from driftline_processor.present.figures import interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time, short
-from driftline_processor.queries.losses import TROUBLES, loss_of_model
-from driftline_processor.queries.overview import ModelView, has_performance, leading_model, verdict_of
+from driftline_processor.queries.model_view import ModelView, has_performance, leading_model, verdict_of
+from driftline_processor.queries.money_lost import TROUBLES, loss_of_model
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.page import Page, Table, first_shown, table_of
 from driftline_processor.web.place import Place

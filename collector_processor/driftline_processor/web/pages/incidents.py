@@ -11,9 +11,9 @@ from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.incident import WHERE
+from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_json
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.explanation import PolicyDecision
-from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_json
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.json_shapes import Key, or_null
@@ -22,7 +22,7 @@ from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.page import Page, Table, first_shown, table_of
 from driftline_processor.web.place import Place, feature_page
 from driftline_processor.web.selection import Selection, about, common_context

@@ -28,7 +28,7 @@ from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.verdicts import verdict_next
 from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
-from driftline_processor.queries.losses import loss_of_model
+from driftline_processor.queries.money_lost import loss_of_model
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import anchor, api_address, feature_page, read_place
 from driftline_processor.web.selection import Selection, about, common_context
@@ -150,7 +150,9 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "figures": figures(selection, window_told),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
-        "history": history_parts(selection.windows_of_length, selection.shown_windows) if len(selection.windows_of_length) > 1 else [],
+        "history": history_parts(selection.windows_of_length, selection.shown_windows)
+        if len(selection.windows_of_length) > 1
+        else [],
         "causes": [
             (linked(clause, cause.features, selection), folded)
             for cause in causes[:NAMED]
@@ -176,7 +178,11 @@ def told_window(selection: Selection) -> Evaluation | None:
     place, verdict = selection.place, selection.model.verdict
     if place.at or place.until or verdict is None or verdict.window_start is None:
         return selection.chosen
-    lengths = [selection.windows_of_length] if place.window else [selection.windows_of_length, *selection.model.windows.values()]
+    lengths = (
+        [selection.windows_of_length]
+        if place.window
+        else [selection.windows_of_length, *selection.model.windows.values()]
+    )
     about_it = (
         evaluation
         for length in lengths
@@ -227,7 +233,9 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window shown, with all performance metrics."""
-    metrics = titles.metric_names(dict.fromkeys(name for evaluation in selection.shown_windows for name in evaluation.realized))
+    metrics = titles.metric_names(
+        dict.fromkeys(name for evaluation in selection.shown_windows for name in evaluation.realized)
+    )
     return table_of(
         selection.shown_windows,
         *(time_of("start", "window.start"), time_of("end", "window.end")),

@@ -19,7 +19,7 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.performance import objectives
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
@@ -59,7 +59,10 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
     chosen_slice = _slice(selection)
     metrics = _metrics(selection.shown_windows, chosen_slice)
     first = _headlines(metrics, selection.model)
-    rows = {name: performance_row(name, selection.shown_windows, _reference(selection, name), chosen_slice) for name in metrics}
+    rows = {
+        name: performance_row(name, selection.shown_windows, _reference(selection, name), chosen_slice)
+        for name in metrics
+    }
     # 40: upper limit of windows with links in the charts of folded metrics; else only the first charts have links
     context |= {
         "can_search": weak is not None,
@@ -235,7 +238,12 @@ def _slice(selection: Selection) -> str:
     """Return the slice that the address selects if any window has its performance; "" = all rows."""
     slices = selection.place.slices[:1]
     return next(
-        (name for name in slices if any(name in evaluation.performance_slices for evaluation in selection.shown_windows)), ""
+        (
+            name
+            for name in slices
+            if any(name in evaluation.performance_slices for evaluation in selection.shown_windows)
+        ),
+        "",
     )
 
 

@@ -97,7 +97,11 @@ def page(selection: Selection, now: int, rows: Rows, search: Search | None = Non
     chosen, slices = selection.chosen, selection.place.slice_values()
     worst, newest, batch, waits = Worst(), list[KeptPrediction](), None, False
     key = selection.model.key
-    waiting = [] if rows.predictions is None or not selection.model.pending else rows.predictions.waiting(key.model, search.max_rows)
+    waiting = (
+        []
+        if rows.predictions is None or not selection.model.pending
+        else rows.predictions.waiting(key.model, search.max_rows)
+    )
     if chosen is not None:
         stretch = chosen.window.start, chosen.window.end
         if rows.wrong is not None and chosen.outcome_rows:

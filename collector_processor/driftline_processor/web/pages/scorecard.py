@@ -17,7 +17,7 @@ from driftline_processor.governance.scorecard import GRADES, Scorecard, scorecar
 from driftline_processor.present import names
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.incidents import IncidentLog
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, about, common_context
@@ -87,7 +87,9 @@ def model_page(selection: Selection, site: Site, query_params: QueryParams) -> P
     now = site.clock()
     place = selection.place
     parameters = {"from": place.since if place.since != "all" else "", "to": place.until} | dict(query_params)
-    period = period_of(QueryParams({name: value for name, value in parameters.items() if value}), selection.versions, now)
+    period = period_of(
+        QueryParams({name: value for name, value in parameters.items() if value}), selection.versions, now
+    )
     as_of = selection.verdict() if selection.past else None
     card = scorecard(selection.versions, period, site.incidents.of(selection.versions), as_of)
     decisions = site.state.parts.decisions.of(selection.model.key.model)

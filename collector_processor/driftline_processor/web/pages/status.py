@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.health import Problem
 from driftline_processor.present import numbers
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.probes import probes
 from driftline_processor.web.site import Site

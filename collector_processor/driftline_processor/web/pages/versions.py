@@ -19,11 +19,11 @@ from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.sections import versions as version_sections
 from driftline_processor.present.sections.section import PAGE
-from driftline_processor.present.sentences.catalogue import clause
+from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.times import window_name
 from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.wording import iso_time, short
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.retraining import gains_of_model
 from driftline_processor.web.charts.distributions import distribution
 from driftline_processor.web.page import Page, Table, table_of
@@ -267,7 +267,9 @@ def _offered_windows(selection: Selection) -> list[tuple[str, str]]:
     """Return value and title of each other window, newest first."""
     timezone = selection.model.timezone
     # 90: windows in the list to compare with, the newest
-    other_windows = [evaluation for evaluation in reversed(selection.windows_of_length) if evaluation is not selection.chosen][:90]
+    other_windows = [
+        evaluation for evaluation in reversed(selection.windows_of_length) if evaluation is not selection.chosen
+    ][:90]
     return [
         (f"at:{iso_time(evaluation.window.start)}", window_name(evaluation.window, timezone))
         for evaluation in other_windows

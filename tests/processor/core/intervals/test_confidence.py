@@ -287,7 +287,9 @@ def test_a_block_moves_a_gain_as_far_as_leaving_it_out_says() -> None:
     curve = unwrap(areas.score_curve(_sum(panes), panes))
     found, _ = highest.gain_ratio(curve, 0.1, 1.0)
     without = [realized(_sum(panes[:at] + panes[at + 1 :]), BINARY)["gain@0.1"].value or 0.0 for at in range(5)]
-    assert found.influence.influence[:5] == pytest.approx([unwrap(found.value) - one for one in without], rel=0.2, abs=2e-4)
+    assert found.influence.influence[:5] == pytest.approx(
+        [unwrap(found.value) - one for one in without], rel=0.2, abs=2e-4
+    )
     assert abs(found.influence.influence.sum()) < 1e-12
 
 

@@ -18,7 +18,7 @@ from driftline_processor.core.intervals.confidence import Interval
 from driftline_processor.core.metrics import METRICS, Metric, direction, title
 from driftline_processor.core.metrics.confusion import mcc, value_of_cells
 from driftline_processor.core.metrics.metric import Estimation, Slopes
-from driftline_processor.core.metrics.names import Name
+from driftline_processor.core.metrics.name_grammar import Name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.testing import TASKS, draw_rows, metric_problems, names_of
 from msgspec.structs import replace
@@ -110,7 +110,10 @@ def of_panes_and_rows(sums: PerformanceSums, _name: Name) -> MetricValue:
 
 PLAIN = replace(OWN, gradient=None, maximum=np.inf)
 WRONG = {
-    "range": (replace(PLAIN, maximum=0.2), "own of a binary model: 0.382 of 500 rows is not between the minimum, -1, and"),
+    "range": (
+        replace(PLAIN, maximum=0.2),
+        "own of a binary model: 0.382 of 500 rows is not between the minimum, -1, and",
+    ),
     "direction": (replace(OWN, direction=-1), "of better predictions; its direction says otherwise"),
     "gradient": (replace(OWN, gradient=ones), "own: its gradient at (0, 0) of 2 classes is 1, and the value moves by"),
     "weights": (

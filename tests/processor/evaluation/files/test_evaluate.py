@@ -15,8 +15,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics

@@ -17,8 +17,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files import weak_slices
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.readers import json_rows, row_store, sources, spool
 from driftline_processor.readers.row_store import RowStore
 from msgspec import structs
@@ -254,7 +254,7 @@ import sys
 from pathlib import Path
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 folder = Path(sys.argv[1])
 evaluate_files(EvaluationInputs([folder / "many.parquet"], folder / "b.json"), EvaluationOptions(), lambda _: None)
 status = Path("/proc/self/status").read_text()

@@ -13,8 +13,8 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.evaluation.files.rolling_reference import read_rolling
 from driftline_processor.readers.errors import BadInput
 

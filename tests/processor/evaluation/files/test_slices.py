@@ -14,8 +14,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.codec import to_json
 from driftline_processor.cli.commands import app
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.options import EvaluationOptions
 from driftline_processor.present.sentences.causes import explanation_sentence
 from typer.testing import CliRunner
 

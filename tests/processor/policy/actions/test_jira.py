@@ -52,7 +52,13 @@ def test_the_issue_says_what_the_message_says() -> None:
 @pytest.mark.parametrize("api", [2, 3])
 def test_what_follows_is_one_comment_each_and_the_end_moves_the_issue(api: int) -> None:
     jira = Jira(api)
-    messages = [order(NAME), order(NAME, "worse"), order(NAME, "worse"), order(NAME, "resolved"), order(NAME, "resolved")]
+    messages = [
+        order(NAME),
+        order(NAME, "worse"),
+        order(NAME, "worse"),
+        order(NAME, "resolved"),
+        order(NAME, "resolved"),
+    ]
     with service(jira) as there:
         answers = sent(there, api, *messages, transition="done")
     assert {one.result for one in answers} == {"delivered"}

@@ -90,7 +90,9 @@ def test_an_alert_is_triggered_acknowledged_and_resolved_by_one_key() -> None:
 
 def test_a_rise_in_severity_triggers_an_incident_of_its_own_and_resolves_the_one_before() -> None:
     opened, worse = told(severity="warning"), replace(told("worse"), incident=2)
-    found = sent(opened, worse, worse, *(replace(told(one), incident=2) for one in ("joined", "acknowledged", "resolved")))
+    found = sent(
+        opened, worse, worse, *(replace(told(one), incident=2) for one in ("joined", "acknowledged", "resolved"))
+    )
     events = [(one["event_action"], one["dedup_key"]) for one in found]
     risen = [("trigger", f"{ALERT}-2"), ("resolve", ALERT)]
     assert events == [

@@ -13,7 +13,7 @@ from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.present.evaluation_json import evaluations_to_json
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
 from msgspec.structs import replace
 from starlette.testclient import TestClient

@@ -12,7 +12,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.wording import iso_time, keep_units
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
 from msgspec.structs import replace
 from starlette.testclient import TestClient

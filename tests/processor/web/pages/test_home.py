@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictSta
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.present.verdicts import verdict_sentence
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.pages.home import RememberedRows
 from msgspec.structs import replace

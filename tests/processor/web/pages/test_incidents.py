@@ -10,7 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.queries.incidents import Incident, IncidentKind
 from driftline_processor.queries.interruptions import Interruption
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages.incidents import IncidentRow, incident_rows
 from msgspec.structs import replace
 from starlette.testclient import TestClient

@@ -29,7 +29,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages import overview
 from driftline_processor.web.pages.overview import TextPart, figures, linked, told_window
 from driftline_processor.web.place import Place

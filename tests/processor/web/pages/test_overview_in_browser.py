@@ -16,7 +16,7 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
 )
 from driftline_processor.core.facts import fact
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from msgspec.structs import replace
 from playwright.sync_api import Page, expect
 

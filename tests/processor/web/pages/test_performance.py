@@ -28,7 +28,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.present.wording import iso_time, keep_units
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
 from driftline_processor.state import State
 from starlette.testclient import TestClient

@@ -13,7 +13,7 @@ from driftline_processor.cli.commands import app
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation, MetricValue
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 from driftline_processor.state import State
 from msgspec import structs
 from msgspec.structs import replace

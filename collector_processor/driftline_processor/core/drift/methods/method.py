@@ -116,8 +116,8 @@ class Counts(Struct, frozen=True, eq=False, dict=True):
         fences: float64 (k, 2); values beyond count as lying there if the size of a value matters. None for
             :func:`fences` of the reference.
         sums: Sums of embeddings; None for other columns.
-        other_bin: int64 (k,), index of the bin of all other categories if the categories were selected from the reference,
-            -1 without one; None for numbers.
+        other_bin: int64 (k,), index of the bin of all other categories if the categories were selected from the
+            reference, -1 without one; None for numbers.
         certain: float64 (k,), p-values below this may come from the limit law.
     """
 

@@ -202,7 +202,9 @@ def measure(sides: PanePair) -> JointResult | None:
     was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
     if was is None or now is None or was[0] <= 0 or now[0] <= 0:
         return None
-    design_effect = float(np.max(sides.design_effect))  # errors are sums of products, so the least certain product counts
+    design_effect = float(
+        np.max(sides.design_effect)
+    )  # errors are sums of products, so the least certain product counts
     reference, current = errors_of(was, design_effect), errors_of(now, design_effect)
     missing = missing_changes(sides, reference.rows, current.rows)
     reference = held_out(reference, sides)

@@ -73,7 +73,9 @@ def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture
 def _good(fit: Mixture, chance: float) -> bool:
     # 0.3: minimum KS distance of two columns to detect a swap
     # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
-    return fit.share >= LEAST_SHARE and fit.component_distance >= 0.3 and fit.residual <= min(chance, 0.25 * fit.distance)
+    return (
+        fit.share >= LEAST_SHARE and fit.component_distance >= 0.3 and fit.residual <= min(chance, 0.25 * fit.distance)
+    )
 
 
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:

@@ -8,7 +8,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.daily_loss import DailyLoss, add_losses, daily_loss
 from driftline_processor.core.windows.window import DAY
 
-from .overview import ModelView
+from .model_view import ModelView
 
 TROUBLES = ("degraded", "no_data", "at_risk", "lagging")
 """States of a verdict that require action."""

@@ -269,10 +269,10 @@ class JoinProgress(Struct, frozen=True):
 class Matches(Struct):
     """The matches of all new rows.
 
-    ``matched``: a row per matching outcome and prediction, with the columns of both. ``predictions``: the rows of ``joined``
-    of these predictions, and of predictions that lost their outcome; ``withdrawn``: their rows of ``retractions``.
-    ``complete``: sorted predictions with all their outcomes in ``matched``; the other predictions have new outcomes only.
-    ``requested``: all processed outcomes; ``expired``: outcomes among them of an expired prediction.
+    ``matched``: a row per matching outcome and prediction, with the columns of both. ``predictions``: the rows of
+    ``joined`` of these predictions, and of predictions that lost their outcome; ``withdrawn``: their rows of
+    ``retractions``. ``complete``: sorted predictions with all their outcomes in ``matched``; the others have only
+    new outcomes. ``requested``: all processed outcomes; ``expired``: outcomes among them of an expired prediction.
     """
 
     matched: pa.Table

@@ -10,7 +10,7 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.watch import MessageLinks, no_links
-from driftline_processor.queries.overview import ModelView
+from driftline_processor.queries.model_view import ModelView
 
 from .parts import Parts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.queries.losses import loss_of_model, loss_of_period
+from driftline_processor.queries.money_lost import loss_of_model, loss_of_period
 
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model

@@ -9,9 +9,9 @@ from typing import Annotated
 import driftline
 import pytest
 import typer
-from driftline_processor.cli.options import takes_options
+from driftline_processor.cli.option_parameters import takes_options
 from driftline_processor.config.model import Model
-from driftline_processor.evaluation.files.options import EvaluationOptions
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.notebook import evaluate as notebook
 from driftline_processor.readers.column_options import ColumnOptions, Option, options_of
 from driftline_processor.readers.errors import BadInput, about_option, arguments_of_python, option_text
