@@ -127,7 +127,7 @@ def _read(imported: ImportedSuite, check: str, config: Config) -> None:
     elif metric.startswith("duplicate"):
         _reject_unsupported(remaining)
         if not _none(condition, metric.endswith("count")):
-            raise Unsupported("only '= 0' can be imported, as the expectation 'unique'")
+            raise Unsupported("only the limit '= 0' can be imported; it becomes the expectation 'unique'")
         imported.expect(column, "unique", True)
     else:
         _invalid(imported, column, _share(condition, metric), remaining)
@@ -194,7 +194,9 @@ def _share(condition: str, metric: str) -> str | int:
     """Return the limit of a fraction; a count is accepted only if it must be zero."""
     if metric.endswith("count"):
         if not _none(condition, True):
-            raise Unsupported("a limit on the number of rows depends on the size of the data; only '= 0' is supported")
+            raise Unsupported(
+                "a limit that is a number of rows is not supported, because it depends on the size of the data; use '= 0'"
+            )
         return 0
     match = _LIMIT.fullmatch(condition)
     if match is None or match["sign"] == "!=":

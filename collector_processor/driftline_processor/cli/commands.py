@@ -131,7 +131,7 @@ def demo(
             min=1,
             max=65_532,
             help="Listen on port N (1 to 65532) and the next three ports. "
-            "Default: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
+            "Without this option: 8780, 4318, 4317 and 8000; a port that is in use is replaced by a free one.",
         ),
     ] = None,
 ) -> None:

@@ -17,7 +17,9 @@ def report(
     until: Annotated[str, typer.Option("--to", metavar="2026-03-01", help="End: a time, or how long ago.")] = "",
     window: Annotated[
         str,
-        typer.Option(metavar="1d", help="Length of the windows. Default: the longest length with an ended window."),
+        typer.Option(
+            metavar="1d", help="Length of the windows. Default: the longest length for which a window has ended."
+        ),
     ] = "",
     version: Version = "",
     environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment.")] = "",

@@ -222,8 +222,8 @@ class Performance(Section):
         description="Where outcomes come from. `explicit`: they are sent. `implicit`: a ranked list without "
         "outcomes [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
         "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md). Each "
-        "outcome then needs a weight; without one, it uses the weight of the outcome that it corrects. Outcomes "
-        "without a weight are not used, and their number is shown.",
+        "outcome then needs a weight; a correction may omit it, and keeps the weight of the corrected outcome. "
+        "Other outcomes without a weight are not used, and their number is shown.",
         examples=["sampled"],
     )
 

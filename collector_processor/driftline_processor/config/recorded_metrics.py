@@ -176,7 +176,7 @@ def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator
 
 def _problems(metric: Metric, task_known: bool) -> Iterator[Problem]:
     if not metric.holds:
-        yield Problem("", f"needs a key for the content of the metric; add one of {', '.join(_HOLDS)}, {_EXAMPLE}")
+        yield Problem("", f"needs a key that says what the metric contains; add one of {', '.join(_HOLDS)}, {_EXAMPLE}")
     elif len(metric.holds) > 1:
         yield Problem("", f"has the keys {' and '.join(metric.holds)}; a metric may have only one of these keys")
     if metric.category_attribute and not (metric.feature or metric.feature_attribute):

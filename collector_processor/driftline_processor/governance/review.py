@@ -198,7 +198,7 @@ def _meet(incident: Incident, alert: Alert) -> bool:
 
 
 _WORDS: Mapping[str, str] = {
-    "taken_on": "acknowledged {0.subject}",
+    "acknowledged": "acknowledged {0.subject}",
     "approved": "approved {0.subject}",
     "decided": "{0.words}",
 }

@@ -65,7 +65,7 @@ class _Pane(NamedTuple):
     ``torn``: a count started in it without information about the time before.
     """
 
-    distribution_rows: float = 0.0
+    rows: float = 0.0
     counted: float = 0.0
     doubt: float = 0.0
     torn: bool = False
@@ -93,11 +93,11 @@ class Balances:
         self._now = now
         oldest = now - LONGEST - 2 * PANE
         stored_rows = (
-            "SELECT series, pane, sum(made) AS made, sum(counted) AS counted, sum(doubt) AS doubt,"
+            "SELECT series, pane, sum(rows) AS rows, sum(counted) AS counted, sum(doubt) AS doubt,"
             " bool_or(torn) AS torn FROM balance WHERE pane >= ? GROUP BY series, pane"
         )
         arrived = (
-            f"SELECT series, observed - observed % {PANE} AS pane, count(*)::DOUBLE AS made FROM predictions"
+            f"SELECT series, observed - observed % {PANE} AS pane, count(*)::DOUBLE AS rows FROM predictions"
             " WHERE observed >= ? GROUP BY series, pane"
         )
         for query in (stored_rows, arrived):
@@ -108,12 +108,12 @@ class Balances:
         """Add rows by the time at which they were made: int64 (n,), unix nanoseconds. The caller stores the rows."""
         panes, counts = np.unique(observed - observed % PANE, return_counts=True)
         for pane, n in zip(panes.tolist(), counts.tolist(), strict=True):
-            self._add(series, pane, _Pane(distribution_rows=float(n)))
+            self._add(series, pane, _Pane(rows=float(n)))
 
     def add_distribution_rows(self, series: int, panes: I64, rows: F64) -> None:
         """Add rows from distributions, by pane."""
         for pane, n in zip(panes.tolist(), rows.tolist(), strict=True):
-            self._take(series, pane, _Pane(distribution_rows=n))
+            self._take(series, pane, _Pane(rows=n))
 
     def counted(self, series: int, panes: I64, counts: F64) -> None:
         """Add the counts of an interval, by pane."""
@@ -165,7 +165,7 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
     It ends with the last completely counted pane and starts at the earliest with the first count, after any count
     without information about the time before it, which is the first count of a process that was already running.
 
-    >>> newest_balance({0: _Pane(made=9.0, counted=10.0), PANE: _Pane(made=5.0)}, PANE + 60)
+    >>> newest_balance({0: _Pane(rows=9.0, counted=10.0), PANE: _Pane(rows=5.0)}, PANE + 60)
     Balance(rows=9.0, counted=10.0, start=0, end=300000000000, doubt=0.0)
     """
     end = reached - reached % PANE
@@ -175,7 +175,7 @@ def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:
         sums = panes[pane]
         if sums.torn or (end - pane > SHORTEST and counted >= ENOUGH):
             break
-        rows, counted = rows + sums.distribution_rows, counted + sums.counted
+        rows, counted = rows + sums.rows, counted + sums.counted
         if sums.counted:  # rows before the first count may have arrived without being counted
             first = panes.get(pane - PANE, _Pane()).doubt
             balance = Balance(rows, counted, pane, end, first + last)

@@ -58,7 +58,7 @@ class KeeperTurn:
     >>> clock = iter(range(100))
     >>> turn = KeeperTurn(pressed=lambda: False, stopping=threading.Event(), clock=lambda: next(clock))
     >>> turn.begin()
-    >>> turn.over()
+    >>> turn.is_over()
     True
 
     Args:

@@ -177,7 +177,7 @@ CREATE TABLE streams (
     stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
     counter BOOLEAN, counts BLOB);
 CREATE TABLE balance (
-    series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
+    series INTEGER, pane BIGINT, rows DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
 CREATE TABLE concept (series INTEGER, slice VARCHAR, state VARCHAR);
 CREATE TABLE evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, dictionary BLOB,

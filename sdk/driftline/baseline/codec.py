@@ -244,13 +244,13 @@ def _entries(
     if (steps < 0).any() or (steps[1:] == 0).any() or (steps >= max(math.prod(shape), 1)).any():
         raise _error(
             _joined_path(path, "steps"),
-            f"must be distances in positions, each from one of the {math.prod(shape)} entries to a later entry",
+            f"must be distances from an entry to a later one, in positions, among {math.prod(shape)} entries",
         )
     positions = np.cumsum(steps)
     if len(positions) and positions[-1] >= math.prod(shape):
         raise _error(
             _joined_path(path, "steps"),
-            f"must be distances in positions, each from one of the {math.prod(shape)} entries to a later entry",
+            f"must be distances from an entry to a later one, in positions, among {math.prod(shape)} entries",
         )
     return shape, positions, values
 

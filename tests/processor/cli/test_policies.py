@@ -109,7 +109,7 @@ policies:
         "    held back: team, by its digest, until 2013-07-04T09:00:00Z",
         "    held back: night, by its quiet hours, until 2013-07-04T07:00:00Z",
         "    would run: http/asked (requires approval)",
-        "    would run: http/dry (when the alert is opened and over, dry run: sends nothing, at most 3 per 1d)",
+        "    would run: http/dry (when the alert is opened and resolved, dry run: sends nothing, at most 3 per 1d)",
     ]
     [firing] = answer["models"][0]["policies"][0]["firings"]
     assert firing["held"] == [

@@ -43,7 +43,7 @@ def test_files_are_weighed_as_a_processor_weighs(tmp_path: Path, wrong: float, c
     found, answer = check(tmp_path, wrong, "--value", "1", "--cost", cost)
 
     assert found == code, answer["sentence"]
-    assert answer["gain"]["value"] == pytest.approx(answer["loss"]["worse"] * 10_000 * 0.5)
+    assert answer["gain"]["value"] == pytest.approx(answer["loss"]["degradation"] * 10_000 * 0.5)
     assert (answer["outcomes_needed"] is not None) == (code == 11)
 
 

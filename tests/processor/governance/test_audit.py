@@ -42,7 +42,7 @@ def test_an_action_is_seen_from_the_alert_to_its_answer(tmp_path: Path) -> None:
     assert [(one.kind, one.subject, one.words, one.by) for one in reversed(found)] == [
         ("fired", "health", "fired, critical", ""),
         ("ordered", ACTION, "action: opened", ""),
-        ("taken_on", "health", "acknowledged", "ann"),
+        ("acknowledged", "health", "acknowledged", "ann"),
         ("approved", ACTION, "approved", "bob"),
         ("answered", ACTION, "opened: delivered", ""),
         ("decided", "retraining", "retraining approved", "cid"),
@@ -58,12 +58,12 @@ def test_model_and_kind_choose_and_a_silence_stands_with_each_model_that_it_cove
         watch.look(model([right(0)]), model([right(0)], "early"))
         watch.look(model([right(0), wrong(1), wrong(2)]), model([right(0), wrong(1), wrong(2)], "early"))
         late, early = watch.audit.entries("late"), watch.audit.entries("early")
-        told = watch.audit.entries(kind="told")
+        told = watch.audit.entries(kind="notified")
     assert [(one.kind, one.model, one.words) for one in late] == [
         ("fired", "late", "fired, critical"),
         ("silenced", "la*", "no notifications of health until 5 July 2013"),
     ]
-    assert [one.kind for one in early] == ["told", "fired"]
+    assert [one.kind for one in early] == ["notified", "fired"]
     assert [(one.model, one.subject) for one in told] == [("early", "json")]
 
 

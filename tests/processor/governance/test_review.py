@@ -35,7 +35,7 @@ def audit(
         approvals={one.message: one for one in approvals},
         deliveries={},
     )
-    decided: Any = SimpleNamespace(known=decisions)
+    decided: Any = SimpleNamespace(decisions=decisions)
     return Audit(store, decided, {}, lambda: 0)
 
 

@@ -52,7 +52,7 @@ def test_what_fires_at_once_is_one_message_the_gravest_first_and_ends_in_one(tmp
     with watched(tmp_path, policies=policies) as again:
         assert said(again, model(days[:4])) == []  # health, the gravest, lasts until a second good day
         ended = said(again, model(days))
-        assert ended == [("json", "over late degraded 2013-07-02 2013-07-04", ["health", "low", "few"])]
+        assert ended == [("json", "resolved late degraded 2013-07-02 2013-07-04", ["health", "low", "few"])]
         assert [one.alert for one in again.sent] == [first.alert]
         assert again.sent[0].id == f"{first.alert}-2-json"
         assert said(again, model(days)) == []

@@ -65,7 +65,7 @@ def test_an_action_follows_its_alert_to_the_end_and_where_it_begins_again(tmp_pa
         watch.look(model([right(0)]))
         watch.look(model(WRONG))
         watch.look(model(RIGHT))
-        assert ids(watch) == ["jira/pay", "jira/pay-over", "http/undo-over"]
+        assert ids(watch) == ["jira/pay", "jira/pay-resolved", "http/undo-resolved"]
         (alert,) = watch.alerts.alerts.values()
         assert not alert.open
         watch.look(model([*WRONG, wrong(4), wrong(5), wrong(6)]))  # outcomes that came late
@@ -86,7 +86,7 @@ def test_beyond_its_limit_an_action_is_held_back_and_so_is_its_end(tmp_path: Pat
         held = next(one for one in watch.alerts.deliveries.values())
         assert held.detail == "rate_limit: 1 per 1d"
         watch.look(*(model(RIGHT, name) for name in ("one", "two")))
-        assert ids(watch) == ["jira/pay", "jira/pay-over"]
+        assert ids(watch) == ["jira/pay", "jira/pay-resolved"]
         assert len({one.alert for one in watch.sent}) == 1
 
 
@@ -155,7 +155,7 @@ def test_an_end_is_for_what_was_begun(tmp_path: Path, result: Any, ends: bool) -
         (message,) = watch.look(model(WRONG))
         watch.alerts.write((), deliveries=[Delivery(message.id, 7, result, "said")])
         watch.look(model(RIGHT))
-        assert ids(watch) == ["jira/pay", *(["jira/pay-over"] if ends else [])]
+        assert ids(watch) == ["jira/pay", *(["jira/pay-resolved"] if ends else [])]
 
 
 def test_what_is_silenced_is_not_acted_upon(tmp_path: Path) -> None:
@@ -247,10 +247,10 @@ def test_a_later_policy_joins_the_ticket_and_starts_no_second_run(tmp_path: Path
         f"{few}-jira/pay",
         f"{few}-airflow/retrain",
         f"{few}-jira/pay-joined",
-        f"{few}-jira/pay-over",
+        f"{few}-jira/pay-resolved",
         f"{low}-jira/pay",
         f"{low}-airflow/retrain",
-        f"{low}-jira/pay-over",
+        f"{low}-jira/pay-resolved",
     ]
     jira, airflow = Jira(3), Airflow(2, ("secret-7",))
     with service(jira) as tickets, service(airflow) as runs:
@@ -364,5 +364,5 @@ def test_orders_of_a_store_that_gave_each_alert_its_own_are_not_repeated(tmp_pat
         assert again.look(model(SEVERAL[:3])) == []
         live(again, SEVERAL[:5], 4)
         few, low = alerts
-        assert [one.id for one in again.sent] == [f"{few}-jira/pay-over", f"{low}-jira/pay-over"]
+        assert [one.id for one in again.sent] == [f"{few}-jira/pay-resolved", f"{low}-jira/pay-resolved"]
         assert of_policies(again) == [("resolved", ["few"]), ("resolved", ["low"])]

@@ -33,7 +33,7 @@ def test_a_model_that_turns_wrong_is_told_once_and_once_more_when_it_is_over(tmp
         told = [watch.headlines(model(days[: day + 1])) for day in range(len(days))]
     assert [line for lines in told for line in lines] == [
         "opened late degraded 2013-07-03",
-        "over late degraded 2013-07-03 2013-07-06",
+        "resolved late degraded 2013-07-03 2013-07-06",
     ]
     assert [day for day, lines in enumerate(told) if lines] == [3, 6]
 
@@ -138,7 +138,7 @@ def test_a_wrong_model_without_outcomes_since_is_not_over(tmp_path: Path) -> Non
         assert watch.look(untold) == []
         assert watch.look(structs.replace(untold, watermark=untold.watermark + 9 * DAY)) == []
         assert watch.headlines(model([*days, *without, right(7), right(8)])) == [
-            "over late degraded 2013-07-02 2013-07-08"
+            "resolved late degraded 2013-07-02 2013-07-08"
         ]
 
 
@@ -209,7 +209,7 @@ def test_what_was_told_before_a_silence_is_said_to_be_over_in_it_and_what_was_no
     with watched(tmp_path) as watch:
         assert len(watch.look(model(days[:3]))) == 1
     with watched(tmp_path, silences={"july": silence(until="2013-08-01T00:00:00Z")}) as again:
-        assert again.headlines(model(days)) == ["over late degraded 2013-07-02 2013-07-04"]
+        assert again.headlines(model(days)) == ["resolved late degraded 2013-07-02 2013-07-04"]
         more = [*days, wrong(5), wrong(6), right(7), right(8)]
         assert again.look(model(more[:7])) == []
         (last,) = [alert for alert in again.alerts.alerts.values() if alert.open]
@@ -249,7 +249,7 @@ def test_a_threshold_fires_after_so_many_windows_in_a_row_and_resolves_by_its_ow
         told = [watch.headlines(model(days[: day + 1])) for day in range(len(days))]
     assert [line for lines in told for line in lines] == [
         "opened late low 2013-07-04",
-        "over late low 2013-07-04 2013-07-09",
+        "resolved late low 2013-07-04 2013-07-09",
     ]
     assert [day for day, lines in enumerate(told) if lines] == [4, 9]
     first = watch.sent[0].facts
@@ -321,7 +321,7 @@ def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:
         later = structs.replace(after, window=right(3).window)
         assert sorted(watch.headlines(model([right(0), both, after, later]))) == [
             "opened late low 2013-07-02",
-            "over late feed 2013-07-02 2013-07-03",
+            "resolved late feed 2013-07-02 2013-07-03",
         ]
 
 
@@ -591,6 +591,6 @@ def test_an_alert_of_a_model_that_is_retired_is_over_and_that_is_told(tmp_path: 
         watch.look(model(days[:1]))
         watch.look(model(days))
         (over,) = watch.look(model(days, retired=True))
-        assert headline(over) == "over late degraded 2013-07-02 2013-07-04"
+        assert headline(over) == "resolved late degraded 2013-07-02 2013-07-04"
         assert watch.alerts.open == []
         assert watch.look(model(days, retired=True)) == []

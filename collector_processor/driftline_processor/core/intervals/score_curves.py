@@ -161,7 +161,7 @@ def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, flo
 
     >>> none, scores = np.empty((0, 4)), (np.array([40.0, 30, 20, 10]), np.array([5.0, 10, 15, 20]))
     >>> found, fewer = gain_ratio(ScoreCurve(*(ClassScores(one, one, none, np.empty(0)) for one in scores)), 0.2, 1.0)
-    >>> found.value, round(found.moved.variance**0.5, 3), fewer
+    >>> found.value, round(found.influence.variance**0.5, 3), fewer
     (0.4, 0.049, 30.0)
     """
     q, p = (side.weight for side in curve)

@@ -167,7 +167,7 @@ def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) 
     >>> first.rows.tolist(), first.probability.round(2).tolist()
     ([1, 3], [0.3, 1.0])
     >>> second = draw_rows(sizes, lot, np.array([np.nan, 0.3, np.nan, 1.0]), 1)  # the two have come back
-    >>> second.new.rows.tolist(), second.again.rows.tolist(), second.again.probability.round(2).tolist()
+    >>> second.new.rows.tolist(), second.redraw.rows.tolist(), second.redraw.probability.round(2).tolist()
     ([0], [1], [0.6])
     """
     rank, unlabelled = lot / sizes, np.isnan(before)

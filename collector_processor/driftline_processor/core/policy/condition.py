@@ -637,7 +637,7 @@ def read_condition(text: str, *, significant: bool = False) -> Condition:
     >>> read_condition("accuracy < 85 %").limit.number
     0.85
     >>> read_condition("accuracy < average of 7 - 1 deviation").limit
-    Limit(of='average', number=0.0, factor=1.0, windows=7, deviations=-1.0, written='average of 7 - 1 deviation')
+    Limit(of='average', number=0.0, factor=1.0, windows=7, deviations=-1.0, text='average of 7 - 1 deviation')
     >>> read_condition("verdict is degrade")
     Traceback (most recent call last):
     ValueError: 'degrade' is not a state of a verdict; did you mean 'degraded'?

@@ -63,6 +63,7 @@ class Firing(Struct, frozen=True):
 def subjects_of(fact: Fact) -> Iterator[str]:
     """Yield the subjects of a fact.
 
+    >>> from driftline_processor.core.facts import fact
     >>> list(subjects_of(fact("signal_compared", signal="coverage"))), list(subjects_of(fact("no_grave_fault")))
     (['coverage'], ['no_grave_fault'])
     """

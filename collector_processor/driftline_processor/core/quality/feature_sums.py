@@ -233,7 +233,7 @@ def mixture(now: F64, was: F64, other: F64) -> Mixture:
     """Fit a distribution function as ``(1 - s) was + s other``, all three at the same points, by least squares.
 
     >>> mixture(np.array([0.5, 0.75]), np.array([0.0, 0.5]), np.array([1.0, 1.0]))
-    Mixture(share=0.5, distance=0.5, apart=1.0, left=0.0)
+    Mixture(share=0.5, distance=0.5, component_distance=1.0, residual=0.0)
     """
     a, b = now - was, other - was
     square = float(b @ b)

@@ -92,7 +92,7 @@ def read_choices(deciding: Sequence[str], additional: Sequence[str], baseline: B
     >>> rows = {"age": [3, 4, 5], "score": [0.1, 0.2, 0.3]}
     >>> baseline = Baseline.from_frame(rows, score="score", model="m", task="binary")
     >>> read_choices(["cramer_von_mises"], ["hellinger,l_infinity"], baseline).everywhere
-    Choice(deciding=('cramer_von_mises',), shown=('hellinger', 'l_infinity'))
+    Choice(deciding=('cramer_von_mises',), additional=('hellinger', 'l_infinity'))
     """
     everywhere: list[list[str]] = [[], []]
     features: dict[str, list[list[str]]] = {}

@@ -146,7 +146,7 @@ def _effect(cause: Cause, score: str) -> str:
     if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
         parts.append(f"{pronoun} {carries} {format_percent(min(cause.score_shift, 1.0))} of the {score}'s shift")
     elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
-        parts.append(f"alone, {pronoun} would shift the {score} in the direction opposite to its actual shift")
+        parts.append(f"without other changes, {pronoun} would move the {score} in the opposite direction")
     if cause.importance is not None:
         parts.append(
             f"{'' if parts else f'{pronoun} '}{has} {format_percent(cause.importance)} of the model's importance"

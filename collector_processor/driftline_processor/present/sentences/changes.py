@@ -119,7 +119,7 @@ def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was:
         return f"changed inputs explain why the predictions moved: {_beyond(moved, 'they', 'a changed target')}"
     mean = f"estimated mean is {now} (95 % interval: {low} to {high}), compared with {was} in the baseline"
     why = (
-        "a changed target also changes the errors for the same inputs, so estimated metrics have no interval; only "
+        "if the target changed, the errors changed, too, so estimated metrics have no interval; only "
         "outcomes can show whether the target changed"
     )
     if explains == "labels":

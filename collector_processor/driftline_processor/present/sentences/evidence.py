@@ -153,7 +153,7 @@ def _comparison_inconclusive(
 ) -> tuple[str, ...]:
     few = {
         "too_few_rows": f"its {outcomes:,} outcomes are too few",
-        "too_few_days": "its days differ too much",
+        "too_few_days": "its results differ too much from day to day",
     }.get(reason)
     show, short_form = (f"{few} to show", few) if few else ("its outcomes do not show", "its outcomes are inconclusive")
     own_metric = f"its {metric_words(metric)}" + ("" if value is None else f" of {metric_value(metric, value)}")

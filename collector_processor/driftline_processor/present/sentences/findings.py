@@ -36,7 +36,7 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
     >>> fault_clause(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
     '90 % of values in age are missing (was 2 %)'
     >>> fault_clause(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, 12.92, 55.04, "above"))
-    'temp left its normal range (100 % above 55, at most 0.24 % before)'
+    'temp left its normal range (100 % of values above 55; before, at most 0.24 %)'
     """
     names = " and ".join(short(name, NAME) for name in finding.features)
     if _never_arrived(finding):
@@ -47,7 +47,7 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
         share = format_percent(finding.now or 0.0)
         if not numbers:
             return f"{names} left its normal range"
-        return f"{names} left its normal range ({share} {_place(finding, figure)}, {before} before)"
+        return f"{names} left its normal range ({share} of values {_place(finding, figure)}; before, {before})"
     text, more = _fault(finding, f" in {names}" if names else "")
     return f"{text}{more}" if numbers or not more.startswith(" (") else text
 

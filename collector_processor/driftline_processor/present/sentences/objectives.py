@@ -110,7 +110,7 @@ def _baseline_lacks(metric: str, lacking: str) -> str:
 
 @words_of("no_period_ended")
 def _no_period_ended(of_calls: bool) -> str:
-    which = "with calls has ended" if of_calls else "ended longer ago than the outcome delay"
+    which = "with calls has ended" if of_calls else "is final (the outcome delay must pass after its end)"
     return f"no period of the objective {which}, or the data of the period are already deleted"
 
 

@@ -26,8 +26,8 @@ def quiet_sentence(quiet: QuietTime) -> str:
     rate = quiet.a_month
     if quiet.circular:
         return (
-            "cannot be estimated from these windows: the verdict selects the healthy ones, and is also the condition "
-            "of this policy; if you know that nothing was wrong in these rows, add --quiet"
+            "cannot be estimated: healthy windows are selected by the verdict, and this policy fires by the same "
+            "verdict; if you know that nothing was wrong in these rows, add --quiet to count all windows as healthy"
         )
     if rate is None and quiet.untold:
         why = f"; {found_words(quiet.reasons)}" if quiet.reasons else ""

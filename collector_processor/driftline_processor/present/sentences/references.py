@@ -42,7 +42,7 @@ def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
 
 @words_of("baseline_decided_again")
 def _baseline_decided_again(threshold: float, baseline_threshold: float) -> str:
-    thresholds = f"with the threshold {threshold:g} of these rows instead of its own {baseline_threshold:g}"
+    thresholds = f"decided at {threshold:g}, the threshold of these rows, instead of its own {baseline_threshold:g}"
     return f"the baseline, {thresholds}; predicted classes are not compared"
 
 

@@ -221,7 +221,7 @@ def decision_table(decisions: Sequence[PolicyDecision]) -> Table:
 
 def alert_table(alert_histories: Sequence[AlertHistory]) -> Table:
     """Return alerts as data; the notifications of an alert are one text."""
-    names_of_columns = "id policy model environment version severity owner state open since until found"
+    names_of_columns = "id policy model environment version severity owner state open since until finding"
     columns = (*names_of_columns.split(), "acknowledged_by", "sent")
     rows = []
     for history in alert_histories:

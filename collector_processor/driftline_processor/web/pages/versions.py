@@ -310,7 +310,7 @@ def _runs_table(gains: Sequence[RetrainGain]) -> Table:
 
 def _metrics_table(side_by_side: SideBySide) -> Table:
     values = [" ".join(f"{side}{key}={side}.{path}" for key, path in METRIC_COLUMNS.items()) for side in SIDES]
-    return table_of(side_by_side.metrics, "metric=name", *values, "difference intervals_apart=apart")
+    return table_of(side_by_side.metrics, "metric=name", *values, "difference intervals_apart=is_separate")
 
 
 def _features_table(side_by_side: SideBySide) -> Table:

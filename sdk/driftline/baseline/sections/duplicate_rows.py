@@ -109,7 +109,7 @@ class Counting:
         >>> one.add(np.array([7, 8, 9], np.uint64)), other.add(np.array([9, 9, 5], np.uint64))
         (None, None)
         >>> other.recurrence(one)
-        Recurrence(rows=2, again=1, before=3)
+        Recurrence(rows=2, repeated=1, before=3)
         """
         if not self._rows or not earlier._rows:
             return None

@@ -115,8 +115,8 @@ class ScoreMeans:
             means.shape != cells for means in (*outcomes, self.rows if self.labelled is None else self.labelled)
         ):
             raise ValueError(
-                "must have none of the keys 'labelled', 'outcome' and 'classes', or 'labelled' and one of the other "
-                "two, each with one value per cell and one value more"
+                "must have none of the keys 'labelled', 'outcome' and 'classes', or exactly two: 'labelled' and one "
+                "of the others; each needs one value per cell, and one more for the rows without a cell"
             )
 
 

@@ -841,4 +841,4 @@ def test_the_terminal_prints_the_same_sentence_first_and_a_condition_reads_it(ru
     told = json.loads(run(*command, "--json").stdout)["verdict"]
     shown = run(*command, "--fail-on", "verdict.state == degraded")
     assert shown.exit_code == 3
-    assert " ".join(shown.stdout.split()).startswith(f"{told['sentence']} {told['next']} {told['sure']}")
+    assert " ".join(shown.stdout.split()).startswith(f"{told['sentence']} {told['next']} {told['certainty']}")

@@ -114,7 +114,7 @@ def test_only_github_itself_is_asked_for_the_run() -> None:
     assert body["return_run_details"] is True
 
 
-@pytest.mark.parametrize("other", [f"{ID}-over", f"{ID}-worse", f"x{ID}", "retrain"])
+@pytest.mark.parametrize("other", [f"{ID}-resolved", f"{ID}-worse", f"x{ID}", "retrain"])
 def test_a_run_of_another_message_is_another_run(other: str) -> None:
     github = GitHub(f"retrain for {other}")
     with service(github) as there:

@@ -33,7 +33,7 @@ def client(tmp_path: Path) -> Iterator[TestClient]:
 
 def test_each_policy_says_what_it_decided_about_a_model_also_where_it_did_not_fire(client: TestClient) -> None:
     found = client.get("/api/v1/models/early/policies").json()["policies"]
-    assert {one["policy"]: (one["standing"], one["not_told"]) for one in found} == {
+    assert {one["policy"]: (one["standing"], one["not_notified"]) for one in found} == {
         "health": ("does not fire", []),
         "low": ("does not fire", []),
     }
@@ -52,7 +52,7 @@ def test_an_alert_says_what_its_policy_decided_around_it(client: TestClient) -> 
     alert = client.get(f"/api/v1/alerts/{low['alert']}").json()
     assert (alert["policy"], alert["decision"]["standing"]) == ("low", "fires since 3 July 2013")
     assert [one["outcome"] for one in alert["decision"]["windows"]] == ["fires", "does not fire", "does not fire"]
-    assert (alert["decision"]["not_told"], health["standing"]) == ([], "fires since 3 July 2013")
+    assert (alert["decision"]["not_notified"], health["standing"]) == ([], "fires since 3 July 2013")
     assert client.get("/api/v1/alerts/nothing").status_code == 404
 
 
