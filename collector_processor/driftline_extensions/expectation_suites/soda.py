@@ -194,9 +194,7 @@ def _share(condition: str, metric: str) -> str | int:
     """Return the limit of a fraction; a count is accepted only if it must be zero."""
     if metric.endswith("count"):
         if not _none(condition, True):
-            raise Unsupported(
-                "a limit that is a number of rows is not supported, because it depends on the size of the data; use '= 0'"
-            )
+            raise Unsupported("a number of rows as limit depends on the size of the data; only '= 0' is supported")
         return 0
     match = _LIMIT.fullmatch(condition)
     if match is None or match["sign"] == "!=":

@@ -49,7 +49,7 @@ LEFT_OUT = [
     ("missing_percent(mail) < 5%:\n      missing values: [N/A]", "'missing values' is not supported"),
     ("missing_count(mail) < 5", "depends on the size of the data"),
     ("duplicate_count(a, b) = 0", "it has several columns"),
-    ("duplicate_percent(a) < 1%", "only '= 0' can be imported"),
+    ("duplicate_percent(a) < 1%", "only the limit '= 0' can be imported"),
     ("values in (country) must exist in countries (code)", "another dataset is not supported"),
     ("anomaly detection for row_count", "Driftline has no such check"),
     ("schema:\n      warn:\n        when forbidden column present: [ssn]", "only 'when required column missing'"),

@@ -79,7 +79,7 @@ def test_one_metric_says_how_many_rows_there_were(tmp_path: Path, text: str, row
     [
         (
             "{a: }",
-            "a: needs a key for the content of the metric; add one of feature, feature_attribute, score, "
+            "a: needs a key that says what the metric contains; add one of feature, feature_attribute, score, "
             "class_attribute, dur",
         ),
         (
