@@ -448,7 +448,7 @@ class Config(Section):
             min_gib = LEAST_MEMORY // 2**30
             yield Problem(
                 "limits.memory",
-                f"is less than {min_gib}GiB, and the process may need half of that without data; use {min_gib}GiB or more",
+                f"is less than {min_gib}GiB, half of which an empty process may need; use {min_gib}GiB or more",
             )
         if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
             needed = f"{LEAST_REQUEST_BYTES // 2**20}MiB"
