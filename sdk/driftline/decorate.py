@@ -12,12 +12,19 @@ from opentelemetry import trace
 
 from driftline.capture.call_plan import CallPlan
 from driftline.capture.fast_call import recorded, recorded_async
+from driftline.capture.generators import recorded_async_generator, recorded_generator
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
 from driftline.capture.signature import Selectors, callable_like, name_of, read_signature
 from driftline.export.pipeline import SILENT, Pipeline
 from driftline.outputs.output import describe
 
 from .semconv import SCHEMA_URL
+
+_WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[CallPlan, Callable[..., Any]], Callable[..., Any]]], ...] = (
+    (inspect.iscoroutinefunction, recorded_async),
+    (inspect.isgeneratorfunction, recorded_generator),
+    (inspect.isasyncgenfunction, recorded_async_generator),
+)
 
 
 def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_features: bool, function: Any) -> Any:
@@ -28,14 +35,13 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
         pipeline: Buffer and background thread that receive the record.
         selectors: Sources of features, id, score and other fields; see :meth:`driftline.Model.predict`.
         span_features: Put features on sampled spans.
-        function: Function, coroutine function, static or class method, or callable object.
+        function: Function, coroutine function, generator function, static or class method, or callable object.
 
     Returns:
         The recorded function, of the same kind as ``function``.
 
     Raises:
-        TypeError: ``function`` is not callable or is a generator, the model has no task, or ``read_signature`` refuses
-            a selector.
+        TypeError: ``function`` is not callable, the model has no task, or ``read_signature`` refuses a selector.
     """
     name = identity.name
     plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
@@ -43,11 +49,6 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
         raise TypeError(
             f"{name}.predict is a decorator and does not make predictions itself: put @{name}.predict above the "
             f"function that predicts, and call that function; the decorator was called with {describe(function).text}"
-        )
-    if _says(inspect.isgeneratorfunction, plain) or _says(inspect.isasyncgenfunction, plain):
-        raise TypeError(
-            f"{name}.predict does not support generators, such as {name_of(plain)}; decorate the function that "
-            f"predicts, or use a block inside the generator: with {name}.prediction(features=...) as p: p.score = ..."
         )
     if not identity.task.kind:
         raise TypeError(
@@ -64,7 +65,7 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
         predicted=selectors.predicted,
         span_features=span_features,
     )
-    wrapper = (recorded_async if _says(inspect.iscoroutinefunction, plain) else recorded)(plan, plain)
+    wrapper = next((wrap for test, wrap in _WRAPPERS if _says(test, plain)), recorded)(plan, plain)
     if not isinstance(plain, FunctionType):
         wrapper = callable_like(plain, wrapper)
     return type(function)(wrapper) if plain is not function else wrapper

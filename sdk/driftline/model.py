@@ -275,7 +275,7 @@ class Model:
         time: Selector | None = None,
         span_features: bool | None = None,
     ) -> Any:
-        """Decorate the function, coroutine function or method that predicts.
+        """Decorate the function, coroutine function, generator or method that predicts.
 
         A selector is a name or a function. The decorated function returns and raises the same as before, even if
         recording fails.

@@ -28,10 +28,11 @@ _now = time.time_ns
 _clock = time.perf_counter_ns
 
 
-def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any]) -> Prediction:
+def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
     """Open a prediction: take the snapshot, start the span and the clock. Never raises.
 
-    ``args``: arguments of the call; None if they are not known yet.
+    ``args``: arguments of the call; None if they are not known yet. ``current``: whether the prediction and its span
+    are the current ones until :func:`end`; an iteration makes them current for each step instead.
     """
     try:
         outer = open_prediction()
@@ -54,9 +55,10 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any]) 
         if outer is not None and (exchange := outer.exchange) is not None:
             exchange.admit(prediction)
         prediction.span = span = plan.start_span(plan.span_name, start_time=now)
-        if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
-            prediction.span_token = context.attach(set_span_in_context(span))
-        prediction.open_token = OPEN.set(prediction)
+        if current:
+            if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
+                prediction.span_token = context.attach(set_span_in_context(span))
+            prediction.open_token = OPEN.set(prediction)
     except Exception as fault:
         FAULTS.swallow("begin", fault)
     prediction.started = _clock()
@@ -79,7 +81,7 @@ def end(prediction: Prediction, result: Any, error: BaseException | str | None) 
     try:
         if prediction.fills is not None:  # inside an open prediction of the same model, nothing is counted twice
             take_result(prediction, result)
-            if not prediction.fills.closed:  # it may outlive the call that it began in
+            if not prediction.fills.closed:  # an iteration may outlive the call that it began in
                 fill(prediction.fills, prediction)
             prediction.outer = None
             return

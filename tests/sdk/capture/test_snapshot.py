@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,14 @@ async def coroutine(row: dict[str, Any]) -> float:
     return 0.75
 
 
+def steps(row: dict[str, Any]) -> Iterator[float]:
+    yield 0.75
+
+
+async def async_steps(row: dict[str, Any]) -> AsyncIterator[float]:
+    yield 0.75
+
+
 def fails(row: dict[str, Any]) -> float:
     raise KeyError(row["country"])
 
@@ -129,8 +137,26 @@ SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "scores": returning(np.array([0.25, 0.75])),
     "unread": returning({"country": "NO"}),
     "coroutine": coroutine,
+    "generator": steps,
+    "async generator": async_steps,
     "error": fails,
 }
+
+
+def run(made: Any) -> None:
+    """Take whatever a prediction gives to its end."""
+
+    async def wait() -> None:
+        if inspect.isasyncgen(made):
+            async for _ in made:
+                pass
+        else:
+            await made
+
+    if inspect.isgenerator(made):
+        list(made)
+    elif inspect.isasyncgen(made) or inspect.iscoroutine(made):
+        asyncio.run(wait())
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -142,9 +168,7 @@ def test_every_shape_of_predict_keeps_to_the_level(
     score = service.model(capture=level).predict(SHAPES[shape], id="order", slices=slices)
     for _ in range(3):
         with contextlib.suppress(KeyError):
-            result = score(ROW)
-            if inspect.iscoroutine(result):
-                asyncio.run(result)
+            run(score(ROW))
 
     for span in service.spans:
         keys = set(span.attributes or {}) - {"error.type"}
