@@ -136,9 +136,15 @@ def test_hostile_inputs_and_results_pass_untouched(task: str, X: Any, result: An
         received.append(X)
         return result
 
+    @model.predict
+    def stream(X: Any) -> Any:
+        received.append(X)
+        yield result
+
     for _ in range(2):
         assert score(X) is result
         assert asyncio.run(score_async(X)) is result
+        assert next(stream(X)) is result
         with model.prediction(features=X, id=X) as p:
             p.id = X
             p.score = result

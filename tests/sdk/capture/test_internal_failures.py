@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
@@ -122,6 +122,32 @@ def _coroutine(service: Service) -> Callable[[], Any]:
     return lambda: asyncio.run(several())
 
 
+def _generator(service: Service) -> Callable[[], Any]:
+    @service.model().predict(id="id")
+    def score(order: dict[str, Any]) -> Iterator[float]:
+        yield 0.25
+        yield 0.5
+
+    def call() -> Any:
+        left = score(ORDER)
+        return [list(score(ORDER)), next(left), left.close()]  # type: ignore[attr-defined]
+
+    return call
+
+
+def _async_generator(service: Service) -> Callable[[], Any]:
+    @service.model().predict(id="id")
+    async def score(order: dict[str, Any]) -> AsyncIterator[float]:
+        yield 0.25
+        await asyncio.sleep(0)
+        yield 0.5
+
+    async def all_of() -> Any:
+        return [value async for value in score(ORDER)]
+
+    return lambda: asyncio.run(all_of())
+
+
 def _block(service: Service) -> Callable[[], Any]:
     churn = service.model()
 
@@ -199,7 +225,7 @@ def _outcome(service: Service) -> Callable[[], Any]:
 STORIES: dict[str, Story] = {
     story.__name__.lstrip("_"): story
     for story in (
-        _single, _results, _any, _batch, _failing, _coroutine, _block, _nested, _current,
+        _single, _results, _any, _batch, _failing, _coroutine, _generator, _async_generator, _block, _nested, _current,
         _recorder, _request, _outcome,
     )
 }  # fmt: skip

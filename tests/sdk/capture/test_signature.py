@@ -420,6 +420,16 @@ class Scorer:
         return float(order["amount"])
 
 
+class Streamer:
+    def __call__(self, order: dict[str, Any]) -> Iterator[float]:
+        yield float(order["amount"])
+
+
+class AsyncStreamer:
+    async def __call__(self, order: dict[str, Any]) -> AsyncIterator[float]:
+        yield float(order["amount"])
+
+
 class AsyncScorer:
     async def __call__(self, order: dict[str, Any]) -> float:
         await asyncio.sleep(0)
@@ -437,6 +447,15 @@ async def _scaled_later(factor: float, order: dict[str, Any]) -> float:
 def _called(function: Any, *args: Any) -> Any:
     """Return what a function of any kind gives in the end."""
     result = function(*args)
+    if inspect.isgenerator(result):
+        return next(iter(list(result)))
+    if inspect.isasyncgen(result):
+
+        async def first() -> Any:
+            values = [value async for value in result]
+            return values[0]
+
+        return asyncio.run(first())
     if inspect.iscoroutine(result):
         return asyncio.run(result)
     return result
@@ -445,6 +464,8 @@ def _called(function: Any, *args: Any) -> Any:
 KINDS = [
     Scorer(),
     AsyncScorer(),
+    Streamer(),
+    AsyncStreamer(),
     Scorer().method,
     functools.partial(_scaled, 1.0),
     functools.partial(_scaled_later, 1.0),
@@ -469,7 +490,7 @@ def test_a_callable_predicts_and_stays_what_it_was(service: Service, target: Any
     assert decorated == target
     for ask in questions:
         assert ask(decorated) == ask(target)
-    if isinstance(target, Scorer | AsyncScorer):  # what Starlette asks of an instance
+    if isinstance(target, Scorer | AsyncScorer | Streamer | AsyncStreamer):  # what Starlette asks of an instance
         for ask in questions[:3]:
             assert ask(decorated.__call__) == ask(target.__call__)
     assert inspect.signature(decorated) == inspect.signature(target)
@@ -517,20 +538,6 @@ def test_a_builtin_that_tells_no_parameters_is_told_its_features(service: Servic
     assert service.attributes()["driftline.feature.value.amount"] == 0.75
 
 
-async def _async_steps(order: dict[str, Any]) -> AsyncIterator[float]:
-    yield float(order["amount"])
-
-
-def _steps(order: dict[str, Any]) -> Iterator[float]:
-    yield float(order["amount"])
-
-
-@pytest.mark.parametrize("generator", [_steps, _async_steps])
-def test_a_generator_is_refused(service: Service, generator: Any) -> None:
-    with pytest.raises(TypeError, match=generator.__name__):
-        service.model().predict(generator)
-
-
 def test_the_name_is_the_one_people_know() -> None:
     assert name_of(Scorer()) == "Scorer"
     assert name_of(Scorer().method) == "Scorer.method"
@@ -543,8 +550,8 @@ def test_methods_of_every_kind_bind_in_both_orders(service: Service) -> None:
     class Kinds:
         @classmethod
         @churn.predict
-        def inner_class(cls, order: dict[str, Any]) -> float:
-            return float(order["amount"])
+        def inner_class(cls, order: dict[str, Any]) -> Iterator[float]:
+            yield float(order["amount"])
 
         @churn.predict
         @classmethod
@@ -558,12 +565,12 @@ def test_methods_of_every_kind_bind_in_both_orders(service: Service) -> None:
 
         @churn.predict
         @staticmethod
-        async def outer_static(order: dict[str, Any]) -> float:
-            return float(order["amount"])
+        async def outer_static(order: dict[str, Any]) -> AsyncIterator[float]:
+            yield float(order["amount"])
 
         @churn.predict
-        def method(self, order: dict[str, Any]) -> float:
-            return float(order["amount"])
+        def method(self, order: dict[str, Any]) -> Iterator[float]:
+            yield float(order["amount"])
 
     for function in (Kinds.inner_class, Kinds().outer_class, Kinds().inner_static, Kinds.outer_static, Kinds().method):
         assert _called(function, ORDER) == 0.75

@@ -125,9 +125,16 @@ def exceptions(model: Model) -> None:
     def fails(row: dict[str, Any]) -> float:
         raise LookupError(str(row)) from ValueError(repr(row))
 
+    @model.predict
+    def steps(row: dict[str, Any]) -> Iterator[float]:
+        yield 0.25
+        raise LookupError(str(row))
+
     for _ in range(2):
         with contextlib.suppress(LookupError):
             fails(OPEN)
+        with contextlib.suppress(LookupError):
+            list(steps(OPEN))
     with contextlib.suppress(LookupError), model.prediction(features=OPEN):
         raise LookupError(str(OPEN))
     with contextlib.suppress(LookupError):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -155,8 +155,12 @@ def test_what_raises_is_counted_with_its_type(service: Service) -> None:
     captured.assert_counted("churn", 1, error="ZeroDivisionError")
 
 
-def test_coroutines_and_threads_are_captured(service: Service) -> None:
+def test_generators_coroutines_and_threads_are_captured(service: Service) -> None:
     model = service.model()
+
+    @model.predict(id="order_id")
+    def stream(order: dict[str, object]) -> Iterator[float]:
+        yield float(len(order)) / 12
 
     @model.predict(id="order_id")
     async def wait(order: dict[str, object]) -> float:
@@ -165,6 +169,7 @@ def test_coroutines_and_threads_are_captured(service: Service) -> None:
 
     score = model.predict(id="order_id")(returns(0.75))
     with capture() as captured:
+        assert list(stream({**ROW, "order_id": "generator"})) == [0.25]
         assert asyncio.run(wait({**ROW, "order_id": "coroutine"})) == 0.5
         threads = [threading.Thread(target=score, args=({**ROW, "order_id": f"thread {i}"},)) for i in range(4)]
         for thread in threads:
@@ -174,7 +179,7 @@ def test_coroutines_and_threads_are_captured(service: Service) -> None:
         with model.prediction(features={"amount": 1.0}, id="block") as prediction:
             prediction.score = 1.0
     assert {row.id: row.score for row in captured.predictions} == {
-        **{"coroutine": 0.5, "block": 1.0},
+        **{"generator": 0.25, "coroutine": 0.5, "block": 1.0},
         **{f"thread {i}": 0.75 for i in range(4)},
     }
 
