@@ -84,7 +84,9 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
     sentence = of_file["sentence"]
     assert of_file["state"] == "degraded"
     assert re.findall(r"8 to 14 July 2013|\d+ %", sentence)[:3] == ["8 to 14 July 2013", "14 %", "36 %"]
-    assert shown(run(*command, "--window", "1w").stdout).startswith(f"{sentence} {of_file['next']} {of_file['sure']}")
+    assert shown(run(*command, "--window", "1w").stdout).startswith(
+        f"{sentence} {of_file['next']} {of_file['certainty']}"
+    )
 
     app = app_of(lived.state, clock)
     client = TestClient(app, base_url="http://localhost")

@@ -117,7 +117,7 @@ def test_nothing_is_sure_of_a_version_of_which_only_flagged_rows_are_reviewed(ru
     assert metrics == {"precision": "clopper_pearson", "recall": "unreviewed"}
     assert live["03"]["champion"]["metrics"]["recall"]["interval"] == "clopper_pearson"
     assert live["03"]["verdict"] == "inconclusive"
-    assert lacking(live["03"]["sentence"], "predicted 0", "03") == []
+    assert lacking(live["03"]["sentence"], "predicted '0'", "03") == []
 
 
 KILLED = """

@@ -71,7 +71,7 @@ def test_a_reference_without_times_is_compared_as_a_whole_and_that_is_said(tmp_p
     days = json.loads(told("--json", "--window", "1d", "--baseline", str(undated)))["windows"]
     assert [day["start"][:10] for day in days] == [f"2013-07-{day:02}" for day in range(8, 15)]
     assert {day["baseline"]["compared"] for day in days} == {
-        "all of the reference: its rows have no times, so how its hours and days differ is not known"
+        "all of the reference: its rows have no times, so it is not known whether its hours or days differ"
     }
     assert all(day["drift"]["features"]["temp"]["state"] == "drift" for day in days)
 

@@ -31,9 +31,9 @@ STEPS: dict[str, tuple[Any, str, bool]] = {
 
 
 def killing(called: Callable[..., object], after: bool) -> Callable[..., None]:
-    def kill(*given: object) -> None:
+    def kill(*given: object, **named: object) -> None:
         if after:
-            called(*given)
+            called(*given, **named)
             if "fresh" not in str(given[0]):  # the order's own file is exchanged, too
                 return
         os.kill(os.getpid(), signal.SIGKILL)

@@ -59,5 +59,5 @@ def test_a_unit_change_is_found_and_named(run: Run, file: Path) -> None:
     assert result.exit_code == 0, told
     assert (told["outcome"], told["features"], told["quiet"]) == ("found", ["tenure"], True)
     assert told["verdict"]["kind"] == "data_fault"
-    assert told["fired"][0]["told"] == ["json"]
+    assert told["fired"][0]["notified"] == ["json"]
     assert told["found_after_seconds"] <= 2 * 86_400

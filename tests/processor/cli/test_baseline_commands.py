@@ -48,8 +48,8 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
 def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
     shown = run("baseline", "diff", *saved)
     assert shown.exit_code == 0, shown.stderr
-    assert "the version was 1 and is 2" in shown.stdout
-    assert "the threshold was 0.5 and is 0.4" in shown.stdout
+    assert "the version changed from 1 to 2" in shown.stdout
+    assert "the threshold changed from 0.5 to 0.4" in shown.stdout
     assert lacking(shown.stdout, "1 of 3 features", "(1 ", "region most") == []
     answer = json.loads(run("baseline", "diff", *saved, "--json").stdout)
     features = answer["windows"][0]["drift"]["features"]
@@ -59,7 +59,7 @@ def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
         "vip": "ok",
         "income": "ok",
     }
-    assert answer["changes"] == ["the version was 1 and is 2", "the threshold was 0.5 and is 0.4"]
+    assert answer["changes"] == ["the version changed from 1 to 2", "the threshold changed from 0.5 to 0.4"]
 
 
 def test_diff_of_one_with_itself(run: Run, saved: tuple[Path, Path]) -> None:

@@ -68,7 +68,7 @@ def test_rows_of_files_are_replayed(run: Run, files: Path, file: Path) -> None:
     again = run(*rows, "--baseline", files / "reference.parquet", "--fail-on-fire", "--quiet")
     assert again.exit_code == 0  # what fires is silenced
     assert "not notified, because of silence holidays" in again.stdout
-    assert lacking(again.stdout, "18", "6 quiet") == []
+    assert lacking(again.stdout, "18", "6 healthy") == []
 
 
 def test_the_windows_of_a_running_processor_are_replayed(run: Run, file: Path, running: str) -> None:

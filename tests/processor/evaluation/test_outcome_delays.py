@@ -99,7 +99,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert model["windows"]["1d"]["measured"]["performance"]["roc_auc"]["value"] == pytest.approx(area)
     words, page = page_of(client, "/models/churn").text, client.get("/models/churn").text
     assert lacking(words, "2d", "95 %", f"{len(labelled):,}") == []
-    assert "The newest window whose outcomes had that time is <a href=" in page
+    assert "The newest window with final outcomes is <a href=" in page
     console = Console(width=140, color_system=None)
     with console.capture() as shown:
         console.print(models_table(client.get("/api/v1/models").json(), 140, clock.now))
@@ -130,7 +130,7 @@ def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open
     some = rows.iloc[:60]
     state.send(outcomes(some["id"].tolist(), some["actual"].tolist(), some["known"].tolist()))
     hint = state.view().hints[-1]
-    assert [part for part in ("2d", "of 60 ", "models.churn.outcome_delay") if part not in hint] == []
+    assert [part for part in ("2d", " 60 ", "models.churn.outcome_delay") if part not in hint] == []
 
 
 @pytest.mark.slow

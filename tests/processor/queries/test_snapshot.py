@@ -23,6 +23,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from tests.support.fake_view import app_of
+from tests.support.running_service import running, url
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, config, outcomes, predictions
 
@@ -197,7 +198,7 @@ def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_command_reads_what_a_processor_left_and_a_model_can_be_trained(tmp_path: Path) -> None:
+def test_the_command_reads_from_a_processor_and_a_model_can_be_trained(tmp_path: Path) -> None:
     state = Opened(State(config(tmp_path / "state", churn=ALL), clock=Clock()))
     state.state.start_storing()
     x = np.random.default_rng(0).normal(size=400)
@@ -205,12 +206,14 @@ def test_the_command_reads_what_a_processor_left_and_a_model_can_be_trained(tmp_
     state.send(predictions(ids, NOON - HOUR, features={"x": x.tolist()}), outcomes(ids, (x > 0).astype(int).tolist()))
     state.state.stop()
     path = tmp_path / "rows.parquet"
-    span = ["--since", "2024-01-01T00:00:00Z", "--until", "2026-01-01T00:00:00Z", "--state", str(tmp_path / "state")]
-    result = CliRunner().invoke(app, ["snapshot", "--model", "churn", "-o", str(path), *span])
+    span = ["--since", "2024-01-01T00:00:00Z", "--until", "2026-01-01T00:00:00Z"]
+    with running(tmp_path / "state", models={"churn": ALL}) as service:
+        span += ["--url", url(service, "web", "")]
+        result = CliRunner().invoke(app, ["snapshot", "--model", "churn", "-o", str(path), *span])
+        missing = CliRunner().invoke(app, ["snapshot", "--model", "nobody", "-o", str(tmp_path / "n.parquet"), *span])
     assert (result.exit_code, result.output) == (0, f"{path}: 400 rows of 1 features, 400 with an outcome\n")
     frame = pq.read_table(path).to_pandas()
     fitted = LogisticRegression().fit(frame[["x"]], frame["actual"], sample_weight=frame["weight"])
     assert fitted.score(frame[["x"]], frame["actual"]) > 0.97
-    missing = CliRunner().invoke(app, ["snapshot", "--model", "nobody", "-o", str(tmp_path / "n.parquet"), *span])
     assert missing.exit_code == 2
     assert not (tmp_path / "n.parquet").exists()
