@@ -392,7 +392,7 @@ def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_r
     assert called["payload"]["severity"] == "critical"
     assert called["payload"]["summary"].startswith("card-fraud has been degraded since ")
     titles = sorted(attachment(one)[0].partition(" since ")[0] for one in told["hooks.slack.com"])
-    assert titles == ["also-bought is degraded", "card-fraud is degraded"]
+    assert titles == ["also-bought has been degraded", "card-fraud has been degraded"]
     (noted,), (back,) = told["backlog.example.com"], told["deployer.example.com"]
     assert (noted.path, noted.headers[KEY]) == ("/models", f"{third['id']}-1-backlog")
     said = {name: noted.json[name] for name in ("kind", "policy", "model", "severity", "owner", "tier", "state")}
@@ -435,15 +435,15 @@ def test_15_a_broken_agreement_calls_people_with_its_runbook_and_late_labels_are
     assert unequal["model"] == "credit-risk"
     assert re.fullmatch(
         r"demographic parity difference of age_group is [\d.]+ % \([\d.]+ % to [\d.]+ %\), above 10 %: "
-        r"selection rate [\d.]+ % of 60 or more and [\d.]+ % of below 60",
+        r"selection rate is [\d.]+ % for 60 or more and [\d.]+ % for below 60",
         unequal["finding"],
     )
     told = dict(attachment(one) for one in there.world.taken_by("hooks.slack.com"))
     assert {title.partition(" since ")[0]: lines[-1] for title, lines in told.items()} == {
-        "affordability: outcomes are late (labels-late)": "runbook: https://wiki.example.com/runbooks/late-labels",
-        "credit-risk: demographic parity difference of age_group rose above 10 % (selection-by-age)": "runbook: "
+        "affordability: outcomes have been late": "runbook: https://wiki.example.com/runbooks/late-labels",
+        "credit-risk: demographic parity difference of age_group has been above 10 %": "runbook: "
         "https://wiki.example.com/runbooks/unequal-treatment",
-        "sanctions-match is degraded": "runbook: https://wiki.example.com/runbooks/critical-model",
+        "sanctions-match has been degraded": "runbook: https://wiki.example.com/runbooks/critical-model",
     }
     events = [one.json for one in there.world.taken_by("events.pagerduty.com")]
     assert {one["dedup_key"] for one in events} in ({failing["id"]}, {wrong["id"]})
