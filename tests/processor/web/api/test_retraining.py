@@ -61,7 +61,8 @@ def test_the_answer_is_the_product_of_its_factors(model: Retrained) -> None:
     assert (share["source"], share["runs"]) == ("past runs", 1)
     assert answer["cost"] == {"amount": 40.0, "currency": "EUR", "source": "past runs", "runs": 1}
     assert answer["gain"] == {
-        name: pytest.approx(loss[of] * worth) for name, of in (("value", "degradation"), ("low", "low"), ("high", "high"))
+        name: pytest.approx(loss[of] * worth)
+        for name, of in (("value", "degradation"), ("low", "low"), ("high", "high"))
     }
     assert answer["break_even_loss"] == pytest.approx(40.0 / worth)
 
