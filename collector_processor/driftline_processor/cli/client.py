@@ -318,7 +318,19 @@ def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: b
     content = json.dumps({"policies": policies, "all_quiet": all_quiet}).encode()
     headers = {"content-type": "application/json"}
     path = "/api/v1/policies/replay"
-    return dict(json.loads(_ask("POST", url, path, {"model": model}, content, _LONG_WAIT, headers)))
+    return dict(
+        json.loads(
+            _ask(
+                method="POST",
+                url=url,
+                path=path,
+                parameters={"model": model},
+                content=content,
+                wait=_LONG_WAIT,
+                headers=headers,
+            )
+        )
+    )
 
 
 def _ask(

@@ -334,7 +334,15 @@ class EstimationGatherer:
         weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         decided = decide(task, scores, table.predicted)
-        labelled = _LabelledRows(random_numbers, scores, decided, usable[1], weight, place, cells)
+        labelled = _LabelledRows(
+            random_numbers=random_numbers,
+            scores=scores,
+            decided=decided,
+            actual=usable[1],
+            weight=weight,
+            place=place,
+            cells=cells,
+        )
         self._row_parts.append(labelled.take(rows))
         if sum(map(len, self._row_parts)) > 2 * MAX_LABELLED_ROWS:
             self._shrink()
