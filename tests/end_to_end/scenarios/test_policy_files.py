@@ -155,7 +155,7 @@ def test_7_a_fall_below_the_moving_average_is_told_once_and_a_quiet_day_below_it
     assert (alert["since"], alert["fired"]) == ("2026-03-12T00:00:00Z", "2026-03-14T00:00:00Z")
     (told,) = there.world.taken
     title, lines = attachment(told)
-    assert lacking(title, "tickets:", "below", "1 deviation", "12 March 2026") == []
+    assert lacking(title, "tickets:", "has been below", "1 deviation", "12 March 2026") == []
     assert lines[0].startswith("Accuracy is 77 % (")
 
 
@@ -198,7 +198,7 @@ def test_8_only_a_day_on_which_features_drift_and_the_click_rate_falls_is_told(t
     assert (alert["since"], alert["fired"]) == ("2026-03-15T00:00:00Z", "2026-03-16T00:00:00Z")
     (told,) = there.world.taken
     title, lines = attachment(told)
-    assert lacking(title, "feed:", "below", "0.9", "15 March 2026") == []
+    assert lacking(title, "feed:", "drift", "ctr", "below 0.9", "15 March 2026") == []
     assert lines[0].startswith("Age drifts; ctr is 25 % (")
 
 

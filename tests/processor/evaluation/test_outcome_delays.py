@@ -130,7 +130,7 @@ def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open
     some = rows.iloc[:60]
     state.send(outcomes(some["id"].tolist(), some["actual"].tolist(), some["known"].tolist()))
     hint = state.view().hints[-1]
-    assert [part for part in ("2d", " 60 ", "models.churn.outcome_delay") if part not in hint] == []
+    assert [part for part in ("2d", "all 60 ", "models.churn.outcome_delay") if part not in hint] == []
 
 
 @pytest.mark.slow
