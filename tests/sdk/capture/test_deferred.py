@@ -106,7 +106,8 @@ def test_what_a_shutdown_has_no_time_to_read_ends_its_span(service: Service, mon
 
 
 def test_a_prediction_that_comes_after_the_end_is_read_at_once(service: Service) -> None:
-    pipeline_of(service.channel).shutdown(60.0)
+    closed = pipeline_of(service.channel)  # held: a channel whose pipeline nobody holds gets a new one
+    closed.shutdown(60.0)
     predict(service, request := Request())
 
     assert (request.reads, [one["ml.prediction.score"] for one in attributes(service)]) == (1, [0.75])
