@@ -334,13 +334,13 @@ class MetricChange(Struct, frozen=True):
     """A metric of a window compared with the baseline's, without an objective.
 
     Attributes:
-        state: ``worse`` if the whole interval of the change is on the bad side, by a relevant amount; ``not_worse`` if
-            such a change would have been detected; else ``inconclusive``.
+        state: ``worse`` if the whole interval of the change is on the bad side and reaches beyond the margin;
+            ``not_worse`` if none of it does; else ``inconclusive``.
         change: Value less that of the baseline, in the metric's unit.
         low: Lower end of the interval of the change.
         high: Upper end of the same interval.
         p_value: P-value of the hypothesis that the metric is no worse, corrected over the metrics of the window.
-        least: Smallest worsening that the window would have detected; None if unknown.
+        margin: The worsening that leaves a model healthy, in the metric's unit; None = the metric has no margin.
         reason: Why the state is ``inconclusive``.
     """
 
@@ -349,7 +349,7 @@ class MetricChange(Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
-    least: float | None = None
+    margin: float | None = None
     reason: InconclusiveReason = ""
 
 

@@ -132,7 +132,7 @@ _MISPREDICTION = (
 SHAPES = Shapes(
     {
         MetricValue: ("value low high", or_null("interval"), "rows effective_rows source"),
-        MetricChange: ("state", or_null("reason"), "change low high p_value least"),
+        MetricChange: ("state", or_null("reason"), "change low high p_value margin"),
         ServiceLevel: "calls failed errors values",
         KindOfChange: (
             "kind reason",

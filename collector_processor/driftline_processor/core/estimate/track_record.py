@@ -36,7 +36,8 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.performance.changes import LEAST, LEVEL, MATTERS, error_of
+from driftline_processor.core.performance.changes import LEAST, LEVEL
+from driftline_processor.core.performance.margin import SHARE, error_of
 from driftline_processor.core.performance.objective_states import POWER
 from driftline_processor.core.special_functions import ndtr
 
@@ -78,9 +79,9 @@ def estimated_changes(estimated: Mapping[str, Estimate]) -> dict[str, MetricChan
         state: BaselineComparison = "inconclusive"
         if p_of[name] <= LEVEL and least_bad > 0 and worse[name] >= LEAST * error:
             state = "worse"
-        elif max(shows, LEAST * error) <= MATTERS * error:
+        elif max(shows, LEAST * error) <= SHARE * error:
             state = "not_worse"
-        changes[name] = MetricChange(state, change, low, high, p_of[name], max(shows, LEAST * error))
+        changes[name] = MetricChange(state, change, low, high, p_of[name])
     return changes
 
 

@@ -29,7 +29,7 @@ from driftline.tables.table import F64
 
 from driftline_processor.core.special_functions import fdtrc, gammainc, gammaln
 
-from .time_blocks import MOST_KEPT, Design, RowsAsOne
+from .time_blocks import MOST_KEPT, Design, RowsAsOne, without_trend
 
 FEWEST_LENDING = 7
 """Minimum days of a baseline, or of a baseline and a window, for the variance between days: ``lent-7-2-0.05`` of
@@ -183,20 +183,22 @@ def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
         rows: Effective rows of all days.
     """
     filled = expected > 0
-    expected_rows, influences = expected[filled], influence[filled]
+    expected_rows = expected[filled]
     if len(expected_rows) < 2 or rows <= 0:
         return None
-    share = expected_rows / expected_rows.sum()
+    influences, left = without_trend(influence[filled], expected_rows)
+    days, share = len(expected_rows), expected_rows / expected_rows.sum()
     squares = float((influences**2 / expected_rows).sum())
-    return DaySpread(squares, len(expected_rows) - 1, rows * (1 - float(share @ share)), _neighbours(influences))
+    visible = (1 - float(share @ share)) * left / (days - 1)
+    return DaySpread(squares, left, rows * visible, _neighbours(influences, days - 1 - left))
 
 
-def _neighbours(influence: F64) -> Neighbours:
-    """Return the autocorrelation of days; empty with fewer than four."""
+def _neighbours(influence: F64, trends: float) -> Neighbours:
+    """Return the autocorrelation of days; empty with fewer than four. ``trends``: number of trends taken out."""
     n, squares = len(influence), float(influence @ influence)
-    if n <= 3 or squares <= 0:
+    if n <= 3 + trends or squares <= 0:
         return Neighbours()
-    return Neighbours(n * float(influence[1:] @ influence[:-1]) / squares + 1, n - 3)
+    return Neighbours(n * float(influence[1:] @ influence[:-1]) / squares + 1 + trends, n - 3 - trends)
 
 
 def _visible_part(kept_share: float, freedom: float) -> float:

@@ -43,7 +43,17 @@ would cover 86 % if it counted in half of the cases.
 """
 
 MOST_KEPT = 0.9
-"""Maximum autocorrelation of blocks: 19 such blocks count as one."""
+"""Maximum autocorrelation of a baseline's days: 19 such days count as one."""
+
+MOST_LASTING = 0.8
+"""Maximum autocorrelation of the blocks of a window: 9 such blocks count as one. A trend within the window looks like an
+autocorrelation near 1; no bootstrap of the same blocks has an interval as long as that of 0.9.
+"""
+
+LEAST_FREEDOM = 5.0
+"""Minimum degrees of freedom of autocorrelated blocks, as for days of a baseline: with fewer, Student's t is two to
+three times as long, for an autocorrelation that may be chance.
+"""
 
 
 _TWO_DAYS = 2 * DAY - DAY // 12
@@ -84,6 +94,32 @@ def blocks_of_window(window: Window, timezone: str = "UTC", short: Sequence[str]
     return ()
 
 
+FEWEST_WITH_TREND = 10
+"""Minimum blocks from which a trend over the window is taken out of their variance."""
+
+
+def without_trend(influence: F64, expected: F64) -> tuple[F64, float]:
+    """Return the influences of blocks less their linear trend in time, and the degrees of freedom that remain.
+
+    A window whose metric moves steadily has a mean that is known as well as that of a steady one. Without this, a trend
+    looks like an autocorrelation near 1, and the interval is several times as long.
+
+    Args:
+        influence: float64 (b,), change of the metric by each block, in the order of time; the sum is 0.
+        expected: float64 (b,), variance of each under independent rows, above 0.
+
+    >>> steady, left = without_trend(np.linspace(-1.0, 1.0, 12), np.ones(12))
+    >>> bool(np.abs(steady).max() < 1e-12), left
+    (True, 10)
+    """
+    blocks = len(influence)
+    if blocks < FEWEST_WITH_TREND:
+        return influence, blocks - 1
+    place = np.arange(blocks) - float(expected @ np.arange(blocks)) / float(expected.sum())
+    trend = expected * place
+    return influence - trend * float(influence @ place) / float(trend @ place), blocks - 2
+
+
 class Design(NamedTuple):
     """The design effect of a metric.
 
@@ -115,21 +151,30 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     expected_rows, total = expected[filled], float(expected.sum())
     if len(expected_rows) < 2 or (blocks := total**2 / float((expected_rows**2).sum())) < fewest:
         return None
-    influences = influence[filled]
+    influences, left = without_trend(influence[filled], expected_rows)
     # 0.2: p-value above which blocks count as independent. It is far from 0.01 because a missed effect makes an
     # interval too short, and a false one only a tenth too long. At 0.05, a design effect of 2 over ten days would be
     # missed in one of three cases.
     threshold = next((share for fewer, share in UNSURE_OF_FEW if blocks < fewer), 0.2)
-    if float(chdtrc(len(expected_rows) - 1, float((influences**2 / expected_rows).sum()))) > threshold:
+    if float(chdtrc(left, float((influences**2 / expected_rows).sum()))) > threshold:
         return None
     if blocks < FEWEST:
         hidden, freedom = _of_few(expected_rows / total)
         # 1.2: degrees of freedom of two days, for a coverage of 92 to 95 %; a coverage of 95 % would take 1.5 times the
         # length
         return Design(float((influences**2).sum()) / hidden / total, max(1.2, freedom))
-    effect = float((influences**2).sum()) * blocks / (blocks - 1) / total
-    longer = lasting(influences)
-    return Design(effect * longer, max(2.0, blocks / longer - 1))
+    trends = len(expected_rows) - 1 - left
+    effect = float((influences**2).sum()) * blocks / (blocks - 1 - trends) / total
+    return _of_autocorrelated(effect, lasting(influences, trends), blocks - trends)
+
+
+def _of_autocorrelated(effect: float, autocorrelation: float, blocks: float) -> Design:
+    """Return the design effect of a first-order series of blocks: (1 + r) / (1 - r) times that of independent ones."""
+    if autocorrelation <= 0:
+        return Design(effect, max(2.0, blocks - 1))
+    squared = autocorrelation**2
+    freedom = max(min(LEAST_FREEDOM, blocks - 1), (blocks - 1) * (1 - squared) / (1 + squared))
+    return Design(effect * (1 + autocorrelation) / (1 - autocorrelation), freedom)
 
 
 class RowsAsOne(NamedTuple):
@@ -184,25 +229,31 @@ def variance_from_blocks(influence: F64, rows: F64) -> Design | None:
     held = rows > 0
     if np.count_nonzero(held) < FEWEST_ALONE:
         return None
-    blocks, longer = float(rows.sum() ** 2 / (rows**2).sum()), lasting(influence[held])
+    blocks = float(rows.sum() ** 2 / (rows**2).sum())
     if blocks < FEWEST_ALONE:
         return None
-    return Design(float((influence**2).sum()) * blocks / (blocks - 1) * longer, max(2.0, blocks / longer - 1))
+    steady, left = without_trend(influence[held], rows[held])
+    trends = np.count_nonzero(held) - 1 - left
+    effect = float((steady**2).sum()) * blocks / (blocks - 1 - trends)
+    return _of_autocorrelated(effect, lasting(steady, trends), blocks - trends)
 
 
-def lasting(influence: F64) -> float:
-    """Return the design effect of autocorrelated blocks; 1 if the autocorrelation may be chance.
+def lasting(influence: F64, trends: float = 0) -> float:
+    """Return the autocorrelation of blocks, corrected for the bias of a short series, less as far as it may be chance.
 
-    For a first-order series it is (1 + r) / (1 - r), with r the correlation of neighbours, corrected for the bias of a
-    short series.
+    Up to one standard error it counts in proportion, so that no threshold decides.
+
+    Args:
+        influence: float64 (b,), change of the metric by each block, in the order of time.
+        trends: Number of trends that were taken out, which add to the bias.
 
     >>> round(lasting(np.repeat([1.0, -1.0], 10)), 1), lasting(np.tile([1.0, -1.0], 10))
-    (19.0, 1.0)
+    (0.8, 0.0)
     """
     n, squares = len(influence), float(influence @ influence)
-    correlation = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
-    # 0.5: standard errors up to which an autocorrelation is ignored
-    if correlation * n**0.5 <= 0.5:
-        return 1.0
-    corrected = min(MOST_KEPT, correlation + (1 + 3 * correlation) / n)
-    return (1 + corrected) / (1 - corrected)
+    if n <= 3 or squares <= 0:
+        return 0.0
+    correlation = float(influence[1:] @ influence[:-1]) / squares
+    corrected = correlation + (1 + trends + (3 + trends) * correlation) / n
+    sure = min(1.0, max(0.0, corrected * (n - 3) ** 0.5))
+    return min(MOST_LASTING, max(0.0, corrected * sure))

@@ -1,8 +1,8 @@
 """Compare each metric of a window with the baseline's, without an objective.
 
 The interval of the difference decides; window and baseline are both uncertain, each with its days. *Worse*: the
-difference is significant at 1 % over all metrics of the window, and at least a twentieth of the baseline's error. *Not
-worse*: the window would have shown an increase of the error by a quarter. Otherwise the state is inconclusive.
+difference is significant at 1 % over all metrics of the window, and its 95 % interval reaches beyond the margin
+(:mod:`.margin`). *Not worse*: the whole interval is on the good side of the margin. Otherwise the state is inconclusive.
 
 The metrics of a window are positively correlated, so the p-values are corrected by Benjamini and Hochberg's procedure,
 which keeps its level for such tests (Benjamini and Yekutieli, 2001). In windows without a worse metric the false
@@ -15,10 +15,9 @@ between them is interpolated linearly, which never makes p-values of Student's t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from math import isfinite
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, InconclusiveReason, MetricChange, MetricValue
@@ -26,20 +25,13 @@ from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, 
 from driftline_processor.core.metrics import direction, metric_named
 from driftline_processor.core.special_functions import ndtr
 
-from .objective_states import POWER
+from .margin import error_of
 
 LEVEL = 0.01
 """Maximum fraction of windows as good as their baseline in which any metric is called worse: docs/data/worse.md."""
 
-MATTERS = 0.25
-"""Relative increase of the error that a window must be able to detect to be *not worse*. Half of it needs 5,000 rows at
-an accuracy of 0.9, a tenth of it 50,000.
-"""
-
 LEAST = 0.05
-"""Relative increase of the error below which a metric is not called worse, however significant: half of the smallest
-change that the tables promise to detect.
-"""
+"""Relative increase of the error below which a metric without a margin is not called worse, however significant."""
 
 Bounded = Callable[[float], Mapping[str, MetricValue]]
 """Confidence → the metrics with their intervals."""
@@ -54,7 +46,8 @@ class Compared(Struct, frozen=True):
         confidence: Confidence of the displayed intervals.
         final: Whether the window's performance is final; else no state is decided.
         days: Metrics whose variance between days is known, None = all. For other metrics, a window of few days is worse
-            only by :data:`MATTERS`.
+            only by the margin or more.
+        margins: The margin of each metric that has one.
     """
 
     now: Bounded
@@ -62,6 +55,7 @@ class Compared(Struct, frozen=True):
     confidence: float = CONFIDENCE
     final: bool = True
     days: Collection[str] | None = None
+    margins: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Side(Struct, frozen=True):
@@ -87,19 +81,13 @@ class _Side(Struct, frozen=True):
         quantile, end = min(self.ends.items())
         return float(ndtr(-quantile * self.degradation / (self.degradation - end))) if end < self.degradation else 1.0
 
-    def least_shown(self, usual: float, single: float) -> float | None:
-        """Return the worsening that is detected with 90 % power, as the only one of its window."""
-        if usual not in self.ends or single not in self.ends:
-            return None
-        return self.degradation - self.ends[single] + POWER * (self.degradation - self.ends[usual]) / usual
-
 
 def judge_changes(compared: Compared) -> dict[str, MetricChange]:
     """Compare every metric that has a direction and two intervals with the baseline's; {} without such metrics.
 
     >>> now = {"accuracy": MetricValue(0.87, 5_000, "panes", low=0.8607, high=0.8793)}
     >>> was = {"accuracy": MetricValue(0.90, 20_000, "panes", low=0.8958, high=0.9042)}
-    >>> found = judge_changes(Compared(lambda _: now, lambda _: was))["accuracy"]
+    >>> found = judge_changes(Compared(lambda _: now, lambda _: was, margins={"accuracy": 0.02}))["accuracy"]
     >>> found.state, round(found.change, 2), round(found.low, 4), round(found.high, 4)
     ('worse', -0.03, -0.0402, -0.0198)
     """
@@ -113,7 +101,7 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
     bounded = [(now, was), (compared.now(levels[1]), compared.was(levels[1]))]
     for level, (of, than) in zip(levels, bounded, strict=True):
         _add_ends(sides, level, of, than)
-    usual, single = map(normal_quantile, levels)
+    single = normal_quantile(levels[1])
     if any(side.ends.get(single, 0.0) > 0 for side in sides.values()):
         # 1e-6: minimum reported p-value: intervals of a higher confidence depend on unobserved tails
         surest = 1 - 2 * 1e-6
@@ -124,7 +112,6 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
             name=name,
             p=p,
             side=side,
-            shows=side.least_shown(usual, single),
             compared=compared,
             now=now[name],
             was=was[name],
@@ -135,59 +122,30 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
 
 
 def _change(
-    name: str,
-    p: float,
-    side: _Side,
-    shows: float | None,
-    compared: Compared,
-    now: MetricValue,
-    was: MetricValue,
-    limits: Interval,
+    name: str, p: float, side: _Side, compared: Compared, now: MetricValue, was: MetricValue, limits: Interval
 ) -> MetricChange:
-    error = error_of(name, was.value or 0.0)
     days = compared.days is None or name in compared.days
-    least, matters = (LEAST if days else MATTERS) * error, MATTERS * error
-    shows = None if shows is None else max(shows, least)
+    margin = compared.margins.get(name)
     at_most = limits.high if direction(name) < 0 else limits.low and -limits.low
     state: BaselineComparison = "inconclusive"
-    if compared.final and p <= LEVEL and side.degradation >= least:
-        state = "worse"
-    elif (
-        compared.final
-        and at_most is not None
-        and ((days and shows is not None and shows <= matters) or (not days and at_most <= matters))
-    ):
-        state = "not_worse"
     reason: InconclusiveReason = ""
-    if compared.final and not days and state != "not_worse":
-        reason = "too_few_days"
-    elif compared.final and state == "inconclusive":
-        reason = "too_few_days" if now.interval == "blocks" else "too_few_rows"
+    if compared.final and at_most is not None:
+        least = LEAST * error_of(name, was.value or 0.0) if margin is None else 0.0 if days else margin
+        if margin is not None and at_most < margin:
+            state = "not_worse"
+        elif p <= LEVEL and side.degradation >= least:
+            state = "worse"
+        else:
+            reason = "too_few_days" if not days or now.interval == "blocks" else "too_few_rows"
     return MetricChange(
         state=state,
         change=-direction(name) * side.degradation,
         low=limits.low,
         high=limits.high,
         p_value=p,
-        least=shows,
+        margin=margin,
         reason=reason,
     )
-
-
-def error_of(name: str, value: float) -> float:
-    """Return the error of a metric: the distance from its best value, or from its lower bound if that is nearer.
-
-    A loss is its own error. For a fraction it is the smaller of the fraction and its complement: the error of a click
-    rate of 0.02 is 0.02.
-
-    >>> error_of("mae", 3.0), round(error_of("accuracy", 0.9), 3), error_of("ctr", 0.02)
-    (3.0, 0.1, 0.02)
-    """
-    metric = metric_named(name)
-    if metric is None or metric.direction < 0 or not isfinite(metric.maximum):
-        return abs(value)
-    missing = metric.maximum - value
-    return min(missing, value - metric.minimum) if isfinite(metric.minimum) else missing
 
 
 def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]) -> Interval | None:

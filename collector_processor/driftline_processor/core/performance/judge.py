@@ -15,7 +15,7 @@ more positives that the model predicted do not change it; the variance between t
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import hypot, log
+from math import hypot, log, sqrt
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -61,12 +61,12 @@ from driftline_processor.core.outcomes.review import unreviewed
 from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.windows.window import DAY
 
-from .changes import LEVEL, MATTERS, Compared, judge_changes
+from .changes import LEVEL, Compared, judge_changes
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
-from .reference import blocks_of_baseline, lent_days, reference_of
+from .reference import blocks_of_baseline, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
 from .settings import PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
@@ -190,7 +190,8 @@ def level_change(
 ) -> MetricChange | None:
     """Return the gap of a window less that of its baseline, or the gap itself if that is smaller.
 
-    ``worse`` if the difference is at least a quarter of the actual rate and three standard errors.
+    ``worse`` if the difference is at least three standard errors, and costs more log loss than the margin: a gap g at a
+    rate p costs g² / (2 p (1 - p)) to second order.
 
     Args:
         sums: Sums of the window.
@@ -211,8 +212,10 @@ def level_change(
     off = min(own.value, since, key=abs) if own.value * since > 0 else 0.0
     half = hypot(half, usual.half) if abs(since) <= abs(own.value) else half
     came = float(sums.pane.parts["losses"][sums.task.losses.index("positive")] / sums.pane.parts["losses"][0])
-    worse = final and off != 0 and abs(off) >= max(MATTERS * came, OFF * half)
-    return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half)
+    loss = margins_of(baseline, settings).get("log_loss")
+    margin = None if loss is None else sqrt(2 * came * (1 - came) * loss)
+    worse = final and off != 0 and margin is not None and abs(off) >= max(margin, OFF * half)
+    return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half, margin=margin)
 
 
 def _of_baseline(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline | None:
@@ -396,6 +399,7 @@ def _changes(
             settings.confidence,
             final=evaluation.maturity == "mature",
             days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
+            margins=margins_of(reference, settings),
         )
     )
 

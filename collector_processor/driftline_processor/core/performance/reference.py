@@ -21,6 +21,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
 
+from .margin import constants, margins
 from .metric_intervals import DaySpreads, day_spreads, with_intervals
 from .realized import realized
 from .settings import STANDARD, PerformanceSettings
@@ -57,6 +58,12 @@ def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str,
     if settings.confidence not in known.metrics:
         known.metrics[settings.confidence] = _measured(baseline, settings)
     return dict(known.metrics[settings.confidence])
+
+
+def margins_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, float]:
+    """Return the margin of each metric of a baseline's outcomes that has one."""
+    reference = reference_of(baseline, settings)
+    return margins(reference, constants(reference, baseline.pane, baseline.task), settings.margin)
 
 
 def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:

@@ -32,6 +32,8 @@ class PerformanceSettings(Struct, frozen=True):
         label_sla: Agreed age of outcomes, and the fraction of predictions that it applies to.
         outcomes: "implicit" counts a list without outcomes as a list without clicks (:mod:`.implicit_feedback`);
             "sampled" means that rows were sampled for review, each with its weight.
+        margin: Metric → the change for the worse that leaves the model healthy, in the metric's unit. Default: a
+            quarter of the skill (:mod:`.margin`).
     """
 
     confidence: float = CONFIDENCE
@@ -44,6 +46,7 @@ class PerformanceSettings(Struct, frozen=True):
     objectives: tuple[Objective, ...] = ()
     label_sla: Sla | None = None
     outcomes: Outcomes = "explicit"
+    margin: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def keys(self) -> tuple[str, ...]:

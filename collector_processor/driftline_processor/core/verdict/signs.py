@@ -25,7 +25,7 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import METRICS, direction, metric_named
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.performance.changes import MATTERS
+from driftline_processor.core.performance.margin import SHARE
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
@@ -41,7 +41,8 @@ Reason = Literal[
     "constant",
     "level",
     "worse",
-    "decisions",
+    "output",
+    "ranking",
     "errors",
     "data",
     "score",
@@ -61,8 +62,14 @@ CHOSEN, CHOSEN_DAYS, CHOSEN_BY_CHANCE = 1.7, 30, 0.05
 normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``docs/data/verdict.md``.
 """
 
-DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
-"""The metrics that decide whether a model is healthy: the first one that a window compares."""
+DECIDING = ("log_loss", "roc_auc", "roc_auc_ovr", "accuracy", "balanced_accuracy", "mae", "rmse", "ndcg", "ctr")
+"""The metrics that decide whether a model is healthy: the first one that the baseline has a margin for."""
+
+NOT_OF_RARE = ("log_loss", "accuracy")
+"""Metrics that do not decide if positives are rare: a model that lost its skill barely changes them."""
+
+RARE = 0.05
+"""Fraction of the rarer class below which the area under the ROC curve decides."""
 
 TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
 """The metrics to report first among the worse ones, each also at a cutoff."""
@@ -74,14 +81,9 @@ _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_F
     name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
-OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "brier", "roc_auc_ovr")
-"""Metrics that indicate a degradation even if the deciding one is better. The others depend on the threshold or on the
-rate of positives: a month with fewer late flights has a worse F1 with the same model.
-"""
-
-OF_SPREAD = ("r2",)
-"""Metrics that depend on the variance of the outcomes: a day of similar houses has a worse R² with the same model. They
-count only if the deciding metric is worse; see ``docs/data/verdict.md``.
+FAMILY = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "rmse", "ndcg", "recall"})
+"""Metrics that show a degradation, whichever decides; ``recall`` per class only. The others depend on the threshold or
+on the rate of positives: a month with fewer late flights has a worse F1 with the same model.
 """
 
 _SIZES = ("moderate", "large")
@@ -158,8 +160,9 @@ def signs_of_loss(
         concept: Whether errors rose along the stream of outcomes.
         earlier: Service levels of earlier windows of the same length.
     """
-    signs = [*_failing_service(evaluation, earlier), *_broken_objectives(evaluation)]
+    signs = [*_failing_service(evaluation, earlier), *_faulty_output(evaluation), *_broken_objectives(evaluation)]
     if evaluation.maturity == "mature":
+        signs += _ranks_the_wrong_way(evaluation)
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
         signs += _worse_than_the_baseline(evaluation)
     if concept is not None:
@@ -171,7 +174,6 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
     """Return the signs of a possible degradation, data faults first."""
     return [
         *_faulty_data(evaluation),
-        *_worse_decisions(evaluation),
         *_worse_estimates(evaluation),
         *_moved_predictions(evaluation),
         *_moved_inputs(evaluation),
@@ -181,14 +183,18 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
-    """Return the metric that decides whether the model is healthy, with its change; None if none was compared."""
-    changes = evaluation.realized_changes
-    for name in DECIDING:
-        if name in changes:
-            return name, changes[name]
-    names = [name for name in changes if direction(name)]
-    ranked = sorted(names, key=lambda name: (_rank(name), name))
-    return (ranked[0], changes[ranked[0]]) if ranked else None
+    """Return the metric that decides whether the model is healthy, with its change; None if none has a margin.
+
+    Other metrics decide only if the window compares none of :data:`DECIDING`.
+    """
+    changes, rate = evaluation.realized_changes, evaluation.reference.get("actual_rate")
+    rare = rate is not None and rate.value is not None and min(rate.value, 1 - rate.value) < RARE
+    named = [name for name in changes if _base(name) in DECIDING and "[" not in name]
+    named.sort(key=lambda name: (DECIDING.index(_base(name)), _rank(name), name))
+    chosen = [name for name in named if not (rare and name in NOT_OF_RARE)]
+    if not chosen:
+        chosen = sorted((name for name in changes if name not in named), key=lambda name: (_rank(name), name))
+    return next(((name, changes[name]) for name in chosen if changes[name].margin is not None), None)
 
 
 def no_loss(evaluation: Evaluation) -> Sign | None:
@@ -225,7 +231,7 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     )
     certainty = fact("better_than_baseline", **_outcomes(evaluation))
     if not better:
-        certainty = fact("loss_would_show", metric=name, least=change.least, **_outcomes(evaluation))
+        certainty = fact("inside_margin", metric=name, margin=change.margin, **_outcomes(evaluation))
     return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better)
 
 
@@ -350,10 +356,49 @@ def _excess(objective_state: ObjectiveState) -> float:
     return abs(objective_state.value - objective_state.limit) / half if half > 0 else 0.0
 
 
+OUTPUT_LACKS = 0.1
+"""Rise of the fraction of predictions without a usable score from which on the output is faulty."""
+
+
+def _faulty_output(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield a sign if the score is missing, or outside its range, in many more rows than in the baseline."""
+    score = evaluation.score
+    if score is None or score.missing_now is None or not evaluation.rows:
+        return
+    was, now = score.missing_was or 0.0, score.missing_now
+    limit = was + OUTPUT_LACKS
+    error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
+    if (now - limit) <= normal_quantile(STANDARD.confidence) * error:
+        return
+    yield Sign(
+        "output",
+        fact("score_missing", was=was, now=now),
+        fact("fault_certain"),
+        "missing",
+        now - was,
+        clear=True,
+        part="missing:score",
+    )
+
+
+def _ranks_the_wrong_way(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield a sign if the score ranks negatives above positives, with its whole interval below one half."""
+    area = evaluation.realized.get("roc_auc")
+    if area is None or area.value is None or area.low is None or area.high is None or area.high >= 0.5:
+        return
+    ends = area.low - 0.5, area.high - 0.5
+    wrong = fact("ranks_the_wrong_way", value=area.value, low=area.low, high=area.high)
+    certainty = fact("certainly_below_chance", **_outcomes(evaluation))
+    yield Sign("ranking", wrong, certainty, "roc_auc", area.value - 0.5, *ends, clear=is_clear(*ends))
+
+
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
     comparison, loss = evaluation.constant_comparison, evaluation.realized.get("log_loss")
+    change = evaluation.realized_changes.get("log_loss")
     if comparison is None or comparison.state != "worse" or loss is None or loss.value is None:
         return
+    if change is not None and change.margin is None:
+        return  # so was the baseline
     shown_fact = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
     if shown_fact is None:
         ends = {"value": loss.value, "low": loss.low, "high": loss.high}
@@ -372,7 +417,8 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield a sign if the predicted rate differs from the actual rate by more than in the baseline."""
     change, beside_constant = evaluation.level, evaluation.constant_comparison
-    if change is None or change.state != "worse":
+    loss = evaluation.realized_changes.get("log_loss")
+    if change is None or change.state != "worse" or loss is None or loss.change <= 0:
         return
     level_fact = level_of_scores(
         evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0
@@ -405,28 +451,23 @@ def _is_off(evaluation: Evaluation) -> bool:
     mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
     if mean_score is None or actual_rate is None or mean_score.value is None or actual_rate.value is None:
         return False
-    return abs(mean_score.value - actual_rate.value) >= MATTERS * actual_rate.value
+    return abs(mean_score.value - actual_rate.value) >= SHARE * actual_rate.value
 
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield the worse metrics; if the deciding metric is better, only those that no threshold affects."""
+    """Yield the metrics of the family that are worse beyond their margin."""
+    for name in told_first(worse_metrics(evaluation)):
+        if in_family(name, evaluation):
+            yield _worse_sign(name, evaluation)
+
+
+def in_family(name: str, evaluation: Evaluation) -> bool:
+    """Return True if a metric shows a degradation by itself, whichever decides."""
+    base = _base(name)
+    if base == "recall":
+        return "[" in name
     decides = deciding_change(evaluation)
-    better = decides is not None and (is_fine(*decides) or is_worse(decides[0], -decides[1].change))
-    of_scores = decides is not None and decides[0] in OF_SCORES
-    worse = worse_metrics(evaluation)
-    for name in told_first(worse):
-        if _base(name) in OF_SPREAD and decides is not None and decides[0] not in worse:
-            continue
-        if name in OF_SCORES or not (better or (of_scores and _base(name) in TOLD_LAST)):
-            yield _worse_sign(name, evaluation, "worse")
-
-
-def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield worse metrics of decisions if the deciding metric is inconclusive, which may be the threshold."""
-    if evaluation.maturity == "mature":
-        for name in told_first(worse_metrics(evaluation)):
-            if _base(name) not in OF_SPREAD:
-                yield _worse_sign(name, evaluation, "decisions")
+    return base in FAMILY or (decides is not None and name == decides[0])
 
 
 def told_first(names: Iterable[str]) -> list[str]:
@@ -439,12 +480,12 @@ def _base(name: str) -> str:
     return name if parsed is None else parsed.base
 
 
-def _worse_sign(name: str, evaluation: Evaluation, reason: Reason) -> Sign:
+def _worse_sign(name: str, evaluation: Evaluation) -> Sign:
     change = evaluation.realized_changes[name]
     level = level_of_scores(evaluation) if _base(name) in TOLD_LAST and _is_off(evaluation) else None
     certainty = fact("certainly_worse", **_outcomes(evaluation))
     metric_fact = metric_moved(name, evaluation, level)
-    return Sign(reason, metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
+    return Sign("worse", metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
 
 
 def worse_metrics(evaluation: Evaluation) -> list[str]:
@@ -480,13 +521,9 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         has_ended = evaluation.window.end > evaluation.window.start and state.since is not None
         if has_ended and (state.since or 0) >= evaluation.window.end:
             continue
-        if (
-            not name
-            and errors is not None
-            and (errors.state == "not_worse" or not is_worse(error_metric, errors.change))
-        ):
-            continue
         if state.before is None or state.after is None or state.after <= state.before:
+            continue
+        if not name and errors is not None and _has_recovered(error_metric, errors, state.after - state.before):
             continue
         if not name and not _beyond_days(evaluation, error_metric, errors, state):
             continue
@@ -501,6 +538,16 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         )
         yield Sign("errors", errors_fact, certainty, metric, effect, clear=clear, slice=name, since=state.since)
         return
+
+
+def _has_recovered(error_metric: str, errors: MetricChange, rise: float) -> bool:
+    """Return True if the window's own errors are no worse than the baseline's, or surely not by all of the rise."""
+    most = errors.high if direction(error_metric) < 0 else None if errors.low is None else -errors.low
+    return (
+        errors.state == "not_worse"
+        or not is_worse(error_metric, errors.change)
+        or (errors.state != "worse" and most is not None and most < rise)
+    )
 
 
 def _beyond_days(evaluation: Evaluation, error_metric: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:

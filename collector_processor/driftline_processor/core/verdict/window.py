@@ -91,8 +91,6 @@ def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictConte
         return _repair_columns(fault.features, fault.fact)
     if fault is not None:
         return fact("repair_data", fault=fault.fact)
-    if signs[0].reason == "decisions":
-        return _check_threshold(evaluation)
     return outcomes_wanted(evaluation, context)
 
 

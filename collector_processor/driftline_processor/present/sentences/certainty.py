@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
-from driftline_processor.core.metrics import direction
 from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
 from driftline_processor.present.wording import format_percent, printable, short
@@ -31,14 +30,17 @@ def _better(outcomes: int, coverage: float | None) -> str:
     return f"Certain: {worst} is better than in the baseline {_from(outcomes, coverage)}"
 
 
-@words_of("loss_would_show")
-def _loss_would_show(metric: str, least: float | None, outcomes: int, coverage: float | None) -> str:
-    loss_words = "a relevant degradation"
-    if least is not None:
-        loss_words = (
-            f"a {'rise' if direction(metric) < 0 else 'fall'} of {size_of_change(metric, least, None, None)} or more"
-        )
-    return f"Conclusive: {loss_words} would have been detected {_from(outcomes, coverage)}"
+@words_of("inside_margin")
+def _inside_margin(metric: str, margin: float | None, outcomes: int, coverage: float | None) -> str:
+    size = "" if margin is None else f" of {size_of_change(metric, margin, None, None)}"
+    return (
+        f"Certain: the whole confidence interval of the change is inside the margin{size} {_from(outcomes, coverage)}"
+    )
+
+
+@words_of("certainly_below_chance")
+def _below_chance(outcomes: int, coverage: float | None) -> str:
+    return f"Certain: even the highest value in the confidence interval is below 0.5 {_from(outcomes, coverage)}"
 
 
 @words_of("failures_certain")

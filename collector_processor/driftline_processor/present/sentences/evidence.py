@@ -64,6 +64,17 @@ def _worse_than_constant(value: float, low: float | None, high: float | None, co
     return f"{own_loss} is worse than the {metric_value('log_loss', constant)} of a constant prediction"
 
 
+@words_of("ranks_the_wrong_way")
+def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
+    area = f"{metric_value('roc_auc', value)}{interval_of_value('roc_auc', low, high)}"
+    return f"its score ranks the wrong way round, with an AUC of {area}"
+
+
+@words_of("score_missing")
+def _score_missing(was: float, now: float) -> str:
+    return f"{format_percent(now)} of its predictions have no usable score, {format_percent(was)} in the baseline"
+
+
 @words_of("level_of_scores")
 def _level_of_scores(
     predicted: float,

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.performance.changes import LEVEL, MATTERS, error_of
+from driftline_processor.core.performance.changes import LEVEL
 from driftline_processor.present import titles
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.dates import date_words
@@ -170,12 +170,12 @@ def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen
     if change.state == "worse":
         return f"Significantly worse than the baseline, in {rows}."
     if change.state == "not_worse":
-        drop = "a relevant degradation"
-        if change.least is not None:
-            drop = f"a degradation of {size_of_change(name, change.least, None, None)} or more"
-        head = "Not significantly worse" if moved * direction(name) < 0 else "No worse"
-        head = "At most slightly worse" if _clear_side(name, change) < 0 else head
-        return f"{head} than the baseline: {drop} would have been detected in {rows}."
+        size = "" if change.margin is None else f" of {size_of_change(name, change.margin, None, None)}"
+        side = _clear_side(name, change)
+        head = (
+            "Better than the baseline" if side > 0 else "Slightly worse than the baseline" if side < 0 else "No worse"
+        )
+        return f"{head}: the whole confidence interval is inside the margin{size}, in {rows}."
     return _inconclusive_reason(name, change, chosen)
 
 
@@ -196,11 +196,10 @@ def _inconclusive_reason(name: str, change: MetricChange, chosen: Evaluation) ->
             f"Looks worse, but may be chance: its p-value{corrected} is {change.p_value:.2g}, above the limit of "
             f"{LEVEL:g}{reason}."
         )
-    base = chosen.reference.get(name)
-    if change.reason == "too_few_days" and base is not None and base.value is not None:
-        least_words = size_of_change(name, MATTERS * error_of(name, base.value), None, None)
+    if change.reason == "too_few_days" and change.margin is not None:
+        margin = size_of_change(name, change.margin, None, None)
         few = "Looks worse, but there are too few days to estimate how much days differ"
-        return f"{few}: only a degradation of {least_words} or more counts as worse."
+        return f"{few}: only a degradation of {margin} or more counts as worse."
     return f"Looks worse, but is inconclusive{reason}."
 
 
