@@ -77,7 +77,7 @@ DEGRADED = Verdict(
 HEALTHY = Verdict(
     "healthy",
     JULY,
-    reasons=(fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, better=True),),
+    reasons=(fact("no_worse_than_baseline", metric="accuracy", value=0.8, baseline=0.79, margin=0.05, better=True),),
     advice=fact("nothing_to_do"),
 )
 ALERTS = (
@@ -186,9 +186,9 @@ def _day_of(time: int) -> str:
 
 CHANGES = (
     *(None, MetricChange("worse", 0.2, 0.1, 0.3), MetricChange("inconclusive", 0.2, -0.05, 0.45)),
-    MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, least=0.04),
+    MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, margin=0.04),
     MetricChange("not_worse", -0.02, -0.035, -0.005, p_value=1.0),
-    MetricChange("inconclusive", 0.06, 0.02, 0.2, p_value=0.002, reason="too_few_days"),
+    MetricChange("inconclusive", 0.06, 0.02, 0.2, p_value=0.002, margin=0.1, reason="too_few_days"),
     MetricChange("inconclusive", 0.06, 0.02, 0.2, reason="too_few_rows"),
     MetricChange("inconclusive", -0.2, -0.35, -0.05, p_value=1.0, reason="too_few_rows"),
     MetricChange("inconclusive", 0.185, 0.05, 0.35, p_value=0.024, reason="too_few_days"),

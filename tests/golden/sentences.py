@@ -155,13 +155,16 @@ SHARE = {"low": 0.2, "high": 0.25}
 LACKING = ("metric", "decisions", "rows", "interval")
 
 FACTS: tuple[Fact, ...] = (
-    fact("no_worse_than_baseline", metric="accuracy", value=0.79, baseline=0.8, better=False),
-    fact("no_worse_than_baseline", metric="mae", value=None, baseline=None, better=True),
+    fact("no_worse_than_baseline", metric="accuracy", value=0.79, baseline=0.8, margin=0.05, better=False),
+    fact("no_worse_than_baseline", metric="mae", value=None, baseline=None, margin=None, better=True),
     fact(
         "objective_met", metric="precision", value=0.95, low=0.93, high=0.97, rule="precision >= 0.9", of_change=False
     ),
     fact("objective_missed", metric="accuracy", value=-0.1, low=-0.12, high=-0.08, rule="accuracy", of_change=True),
     fact("objectives_met", count=3),
+    fact("worse_inside_margin", metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),
+    fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3),
+    fact("score_missing", was=0.0, now=0.3),
     fact("worse_than_constant", value=0.76, low=0.66, high=0.87, constant=0.7),
     fact("level_of_scores", **LEVEL, constant_is_better=True),
     MOVED,
@@ -196,8 +199,9 @@ FACTS: tuple[Fact, ...] = (
     fact("objective_certainly_met", **OUTCOMES),
     fact("objective_certainly_missed", rows=900),
     fact("better_than_baseline", **OUTCOMES),
-    fact("loss_would_show", metric="log_loss", least=0.05, **OUTCOMES),
-    fact("loss_would_show", metric="accuracy", least=None, outcomes=900, coverage=None),
+    fact("inside_margin", metric="log_loss", margin=0.05, **OUTCOMES),
+    fact("inside_margin", metric="accuracy", margin=None, outcomes=900, coverage=None),
+    fact("certainly_below_chance", **OUTCOMES),
     fact("failures_certain", metric="error_rate", limit=0.05),
     fact("constant_certainly_better", **OUTCOMES),
     fact("level_certainly_off", **OUTCOMES),

@@ -121,18 +121,18 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             changes={"log_loss": change("inconclusive", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)},
             realized={"log_loss": value(0.39, 0.19, 0.59)},
         ),
-        "at_risk",
-        ("metric_moved", "and_inconclusive"),
-        "check_threshold",
+        "unknown",
+        ("comparison_inconclusive",),
+        "send_more_outcomes",
     ),
     (
         known(
             changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)},
             realized={"log_loss": value(0.59, 0.39, 0.79)},
         ),
-        "at_risk",
-        ("metric_moved", "and_inconclusive"),
-        "check_threshold",
+        "unknown",
+        ("comparison_inconclusive",),
+        "send_more_outcomes",
     ),
     (
         known(

@@ -135,8 +135,10 @@ def _change(
             state = "not_worse"
         elif p <= LEVEL and side.degradation >= least:
             state = "worse"
-        else:
-            reason = "too_few_days" if not days or now.interval == "blocks" else "too_few_rows"
+        if state != "not_worse" and not days:
+            reason = "too_few_days"
+        elif state == "inconclusive":
+            reason = "too_few_days" if now.interval == "blocks" else "too_few_rows"
     return MetricChange(
         state=state,
         change=-direction(name) * side.degradation,

@@ -221,18 +221,24 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
 
 def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     value, was = evaluation.realized.get(name), evaluation.reference.get(name)
-    better = _is_better(name, change)
-    shown_fact = fact(
-        "no_worse_than_baseline",
-        metric=name,
-        value=None if value is None else value.value,
-        baseline=None if was is None else was.value,
-        better=better,
-    )
+    better, now = _is_better(name, change), None if value is None else value.value
+    if change.margin is not None and is_surely_worse(name, change):
+        moved = {"change": change.change, "low": change.low, "high": change.high}
+        shown_fact = fact("worse_inside_margin", metric=name, **moved, value=now, margin=change.margin)
+    else:
+        baseline = None if was is None else was.value
+        same = {"value": now, "baseline": baseline, "margin": change.margin}
+        shown_fact = fact("no_worse_than_baseline", metric=name, **same, better=better)
     certainty = fact("better_than_baseline", **_outcomes(evaluation))
     if not better:
         certainty = fact("inside_margin", metric=name, margin=change.margin, **_outcomes(evaluation))
     return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better)
+
+
+def is_surely_worse(name: str, change: MetricChange) -> bool:
+    """Return True if the whole interval of a change is on the bad side."""
+    good_end = change.low if direction(name) < 0 else change.high
+    return good_end is not None and is_worse(name, good_end)
 
 
 def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
@@ -418,7 +424,7 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield a sign if the predicted rate differs from the actual rate by more than in the baseline."""
     change, beside_constant = evaluation.level, evaluation.constant_comparison
     loss = evaluation.realized_changes.get("log_loss")
-    if change is None or change.state != "worse" or loss is None or loss.change <= 0:
+    if change is None or change.state != "worse" or (loss is not None and loss.change <= 0):
         return
     level_fact = level_of_scores(
         evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0
@@ -463,11 +469,10 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
 
 def in_family(name: str, evaluation: Evaluation) -> bool:
     """Return True if a metric shows a degradation by itself, whichever decides."""
-    base = _base(name)
-    if base == "recall":
-        return "[" in name
     decides = deciding_change(evaluation)
-    return base in FAMILY or (decides is not None and name == decides[0])
+    if decides is not None and name == decides[0]:
+        return True
+    return _base(name) in FAMILY and (_base(name) != "recall" or "[" in name)
 
 
 def told_first(names: Iterable[str]) -> list[str]:

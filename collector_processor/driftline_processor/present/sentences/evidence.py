@@ -49,12 +49,19 @@ def _objective_missed(
 
 
 @words_of("no_worse_than_baseline")
-def _no_worse(metric: str, value: float | None, baseline: float | None, better: bool) -> str:
+def _no_worse(metric: str, value: float | None, baseline: float | None, margin: float | None, better: bool) -> str:
     now = "" if value is None else f" of {metric_value(metric, value)}"
     than = "" if baseline is None else f" {metric_value(metric, baseline)}"
-    looks_worse = value is not None and baseline is not None and (value - baseline) * direction(metric) < 0
-    compared = "better" if better else "not significantly worse" if looks_worse else "no worse"
-    return f"its {metric_words(metric)}{now} is {compared} than the baseline's{than}"
+    compared = "better than" if better or margin is None else f"within {size_of_change(metric, margin, None, None)} of"
+    return f"its {metric_words(metric)}{now} is {compared} the baseline's{than}"
+
+
+@words_of("worse_inside_margin")
+def _worse_inside_margin(
+    metric: str, change: float, low: float | None, high: float | None, value: float | None, margin: float
+) -> str:
+    moved = _metric_moved(metric, change, low, high, value, None)
+    return f"{moved}, inside the margin of {size_of_change(metric, margin, None, None)}"
 
 
 @words_of("worse_than_constant")

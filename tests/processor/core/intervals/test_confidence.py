@@ -418,7 +418,7 @@ def test_few_blocks_and_quiet_ones_say_nothing() -> None:
     assert design(np.tile(alternating, 5), np.full(20, 0.01)) is not None
     assert design(np.tile(alternating, 5), np.r_[np.full(1, 1.0), np.full(19, 1e-6)]) is None  # one of them is all
     assert design(np.zeros(20), np.full(20, 0.01)) is None
-    assert lasting(np.zeros(20)) == 1.0
+    assert lasting(np.zeros(20)) == 0.0
 
 
 @pytest.mark.parametrize(("days", "at_least"), [(2, 3.0), (3, 1.5), (4, 1.2)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
@@ -16,9 +18,10 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.performance.changes import LEVEL, Compared, judge_changes
 from driftline_processor.core.performance.judge import judge_performance
-from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
+from msgspec.structs import replace
 
 from tests.support.unwrap import unwrap
 
@@ -36,15 +39,20 @@ def baseline(days: list[Pane], length: int = DAY) -> Baseline:
     return Baseline("m", "", BINARY, ModelBins(), merge(days), extras=Extras(estimation=Estimation(blocks=blocks)))
 
 
-def judged(before: Baseline, days: list[Pane], dated: bool = True, **more: object) -> Evaluation:
+TWO_POINTS = replace(STANDARD, margin={"accuracy": 0.02})
+
+
+def judged(
+    before: Baseline, days: list[Pane], dated: bool = True, settings: PerformanceSettings = TWO_POINTS, **more: object
+) -> Evaluation:
     pane, end = merge(days), len(days) * DAY if dated else 0
     evaluation = Evaluation(ModelKey("m"), Window("", 0, end), pane.rows, True, coverage=1.0)
     outcomes = WindowOutcomes(blocks=days if len(days) > 1 else (), **more)  # type: ignore[arg-type]
-    judge_performance(evaluation, pane, before, BINARY, outcomes, STANDARD)
+    judge_performance(evaluation, pane, before, BINARY, outcomes, settings)
     return evaluation
 
 
-def accuracy(before: Baseline, days: list[Pane], dated: bool = True, **more: object) -> MetricChange:
+def accuracy(before: Baseline, days: list[Pane], dated: bool = True, **more: Any) -> MetricChange:
     return judged(before, days, dated, **more).realized_changes["accuracy"]
 
 
@@ -67,23 +75,39 @@ class TestTheState:
         assert unwrap(change.low) < -0.03 < unwrap(change.high) < 0
         assert unwrap(change.p_value) < LEVEL
 
-    def test_is_not_worse_where_a_quarter_more_error_would_have_been_seen(self) -> None:
+    def test_is_not_worse_where_the_whole_interval_is_inside_the_margin(self) -> None:
         change = accuracy(undated(18_000, 2_000), [rows(4_500, 500)], dated=False)
-        assert (change.state, change.reason) == ("not_worse", "")
-        assert 0.015 < unwrap(change.least) < 0.025
+        assert (change.state, change.reason, change.margin) == ("not_worse", "", 0.02)
+        assert unwrap(change.low) > -0.02
 
     def test_cannot_tell_with_few_rows_and_says_that_rows_lack(self) -> None:
         change = accuracy(undated(18_000, 2_000), [rows(180, 20)], dated=False)
         assert (change.state, change.reason) == ("inconclusive", "too_few_rows")
-        assert unwrap(change.least) > 0.06
+
+    @pytest.mark.parametrize(("right", "wrong"), [(1, 0), (3, 0), (5, 0), (9, 1)])
+    def test_cannot_tell_with_a_handful_of_rows_however_good(self, right: int, wrong: int) -> None:
+        assert accuracy(undated(18_000, 2_000), [rows(right, wrong)], dated=False).state == "inconclusive"
 
     def test_is_not_worse_where_the_model_became_better(self) -> None:
         assert accuracy(undated(18_000, 2_000), [rows(4_800, 200)], dated=False).state == "not_worse"
 
-    def test_is_not_worse_by_less_than_a_twentieth_of_the_error_however_sure(self) -> None:
-        change = accuracy(undated(9_000_000, 1_000_000), [rows(8_970_000, 1_030_000)], dated=False)
+    def test_is_not_worse_inside_the_margin_however_sure_a_change_is(self) -> None:
+        change = accuracy(undated(9_000_000, 1_000_000), [rows(8_900_000, 1_100_000)], dated=False)
         assert unwrap(change.p_value) < 1e-5
         assert change.state == "not_worse"
+
+    def test_is_worse_just_beyond_the_margin_where_the_rows_are_many(self) -> None:
+        assert accuracy(undated(9_000_000, 1_000_000), [rows(8_750_000, 1_250_000)], dated=False).state == "worse"
+
+    def test_without_a_setting_the_margin_is_a_quarter_of_the_skill(self) -> None:
+        change = accuracy(undated(18_000, 2_000), [rows(4_500, 500)], dated=False, settings=STANDARD)
+        assert change.margin == pytest.approx((0.9 - 0.5) / 4)
+
+    def test_of_a_baseline_no_better_than_a_constant_has_no_margin_and_is_never_not_worse(self) -> None:
+        idle = undated(10_000, 10_000)
+        same = accuracy(idle, [rows(5_000, 5_000)], dated=False, settings=STANDARD)
+        worse = accuracy(idle, [rows(4_000, 6_000)], dated=False, settings=STANDARD)
+        assert (same.state, same.margin, worse.state) == ("inconclusive", None, "worse")
 
     def test_is_that_of_metrics_with_a_direction_and_an_interval_alone(self) -> None:
         scored = fold_outcomes(
@@ -139,7 +163,7 @@ def test_many_metrics_are_corrected_together_and_help_each_other() -> None:
         def was(_: float) -> dict[str, MetricValue]:
             return {name: MetricValue(0.8, 10**9, "panes", low=0.8, high=0.8) for name in names}
 
-        return judge_changes(Compared(now, was))
+        return judge_changes(Compared(now, was, margins=dict.fromkeys(names, 0.02)))
 
     assert {change.state for change in at(0.0288, 10).values()} == {"worse"}
     assert "worse" not in {change.state for change in at(0.0288, 1).values()}

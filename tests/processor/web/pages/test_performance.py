@@ -299,11 +299,11 @@ def test_a_loss_that_the_correction_over_metrics_takes_back_is_said_to_be_so(bro
             ("better", "too few rows"),
         ),
         (
-            MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, least=0.04),
+            MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, margin=0.04),
             ("slightly", "0.04", "5,134 outcomes"),
         ),
         (
-            MetricChange("not_worse", -0.02, -0.035, -0.005, p_value=1.0, least=0.04),
+            MetricChange("not_worse", -0.02, -0.035, -0.005, p_value=1.0, margin=0.04),
             ("No worse", "0.04", "5,134 outcomes"),
         ),
     ],
