@@ -59,7 +59,7 @@ def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> d
         return known
     positive = shares[shares > 0]
     known |= {"log_loss": -float(positive @ np.log(positive)), "brier": 1 - float(shares @ shares)}
-    if task.kind == "binary":
+    if not task.has_class_scores:
         known["brier"] /= 2
     known["accuracy"] = float(shares.max())
     if task.has_class_scores:

@@ -821,7 +821,7 @@ def test_without_outcomes_and_drift_nobody_knows_and_the_labels_that_would_tell_
 
 
 def test_a_few_outcomes_tell_nothing(answer: Answer) -> None:
-    verdict = answer(rows(2, 60, 30, 14))["verdict"]
+    verdict = answer(rows(2, 20, 30, 14))["verdict"]
     assert verdict["state"] == "unknown"
 
 

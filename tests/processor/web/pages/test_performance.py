@@ -291,8 +291,8 @@ def test_a_loss_that_the_correction_over_metrics_takes_back_is_said_to_be_so(bro
     ("change", "facts"),
     [
         (
-            MetricChange("inconclusive", 0.06, 0.02, 0.2, p_value=0.002, reason="too_few_days"),
-            ("too few days", "0.125"),
+            MetricChange("inconclusive", 0.06, 0.02, 0.2, p_value=0.002, margin=0.1, reason="too_few_days"),
+            ("too few days", "0.1 or more"),
         ),
         (
             MetricChange("inconclusive", -0.2, -0.35, -0.05, p_value=1.0, reason="too_few_rows"),
@@ -300,11 +300,11 @@ def test_a_loss_that_the_correction_over_metrics_takes_back_is_said_to_be_so(bro
         ),
         (
             MetricChange("not_worse", 0.02, 0.005, 0.035, p_value=0.02, margin=0.04),
-            ("slightly", "0.04", "5,134 outcomes"),
+            ("Slightly worse", "0.04", "5,134 outcomes"),
         ),
         (
             MetricChange("not_worse", -0.02, -0.035, -0.005, p_value=1.0, margin=0.04),
-            ("No worse", "0.04", "5,134 outcomes"),
+            ("Better", "0.04", "5,134 outcomes"),
         ),
     ],
 )
