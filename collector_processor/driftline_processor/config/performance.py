@@ -144,6 +144,20 @@ def _names(value: object) -> object:
 MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names), Form("list of metric")]
 
 
+def _margin(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | Mapping):
+        raise ValueError("a margin is a number, or a number per metric, as in {log_loss: 0.02}")
+    if isinstance(value, int | float):
+        return {"": value}
+    for name in value:
+        if problem := misnamed(str(name), custom=unusable_names()):
+            raise ValueError(problem)
+    return value
+
+
+Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class LabelSla(Section):
     """The required fraction of predictions with an outcome, and the time for it."""
 
@@ -176,6 +190,13 @@ class Performance(Section):
         description="The minimum coverage of outcomes. Below it, the performance of a window stays "
         "[immature](../explanation/maturity.md), however old the window is.",
         examples=["0.8"],
+    )
+    margin: Annotated[dict[str, Margin], BeforeValidator(_margin)] = Field(
+        default_factory=dict,
+        description="The change for the worse that leaves the model [healthy](../explanation/verdict.md#margin), in "
+        "the unit of the metric: a number for the metric that decides, or a number per metric.",
+        examples=["0.02", "{log_loss: 0.02, roc_auc: 0.01}"],
+        json_schema_extra={"default": "a quarter of the skill"},
     )
     cutoffs: tuple[Cutoff, ...] = Field(
         default=(),
@@ -242,6 +263,7 @@ class Performance(Section):
             objectives=self.objectives,
             label_sla=None if self.label_sla is None else self.label_sla.sla,
             outcomes=self.outcomes,
+            margin=self.margin,
         )
 
     def problems(self, task: str, classes: Collection[str]) -> Iterator[Problem]:
@@ -260,6 +282,8 @@ class Performance(Section):
             )
         custom = unusable_names()
         yield from (Problem("metrics", problem) for name in self.metrics if (problem := misnamed(name, task, custom)))
+        margins = (name for name in self.margin if name)
+        yield from (Problem("margin", problem) for name in margins if (problem := misnamed(name, task, custom)))
         yield from (
             Problem("objectives", problem)
             for objective in self.objectives

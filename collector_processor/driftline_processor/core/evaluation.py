@@ -21,6 +21,20 @@ from driftline_processor.core.windows.window import Window
 State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
 InconclusiveReason = Literal["", "too_few_rows", "too_few_days", "not_comparable"]
 """Why a state is inconclusive; ``not_comparable`` = the values or the rows do not allow a comparison."""
+UnknownReason = Literal[
+    "",
+    "no_outcomes",
+    "outcomes_pending",
+    "too_few_rows",
+    "too_few_days",
+    "no_baseline",
+    "no_skill",
+    "expired",
+    "not_comparable",
+]
+"""Why it is unknown whether a model is healthy. ``no_skill``: its baseline is no better than a constant prediction;
+``expired``: it was healthy, and newer windows have no outcomes.
+"""
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
 Maturity = Literal["open", "immature", "mature"]
@@ -400,6 +414,8 @@ class Verdict(Struct, frozen=True):
         reasons: The signs of the state and their explanation, the most important first.
         certainty: How certain the state is, and what is inconclusive.
         advice: What to do.
+        reason: Why the state is ``unknown``; "" in other states, and if no window closed.
+        assumes: What the state takes for granted: ``independent_rows`` if rows have no time; "" = nothing.
         slice: The affected slice; "" = all rows.
         window_start: Start of the deciding window, unix nanoseconds; None without one.
         window_end: End of the same window.
@@ -421,6 +437,8 @@ class Verdict(Struct, frozen=True):
     reasons: tuple[Fact, ...] = ()
     certainty: tuple[Fact, ...] = ()
     advice: Fact | None = None
+    reason: UnknownReason = ""
+    assumes: Literal["", "independent_rows"] = ""
     slice: str = ""
     window_start: int | None = None
     window_end: int | None = None

@@ -152,6 +152,8 @@ SHAPES = Shapes(
             computed("next", verdict_next, str),
             computed("advice", lambda one: one.advice and one.advice.kind, str | None),
             computed("reasons", lambda one: [reason.kind for reason in one.reasons], list[str]),
+            or_null("reason"),
+            or_null("assumes"),
             or_null("slice"),
             group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),

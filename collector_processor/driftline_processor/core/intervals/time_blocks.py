@@ -46,8 +46,8 @@ MOST_KEPT = 0.9
 """Maximum autocorrelation of a baseline's days: 19 such days count as one."""
 
 MOST_LASTING = 0.8
-"""Maximum autocorrelation of the blocks of a window: 9 such blocks count as one. A trend within the window looks like an
-autocorrelation near 1; no bootstrap of the same blocks has an interval as long as that of 0.9.
+"""Maximum autocorrelation of the blocks of a window: 9 such blocks count as one. A level that moves within the window
+looks like an autocorrelation near 1; no bootstrap of the same blocks has an interval as long as that of 0.9.
 """
 
 LEAST_FREEDOM = 5.0
@@ -256,4 +256,4 @@ def lasting(influence: F64, trends: float = 0) -> float:
     correlation = float(influence[1:] @ influence[:-1]) / squares
     corrected = correlation + (1 + trends + (3 + trends) * correlation) / n
     sure = min(1.0, max(0.0, corrected * (n - 3) ** 0.5))
-    return min(MOST_LASTING, max(0.0, corrected * sure))
+    return float(min(MOST_LASTING, max(0.0, corrected * sure)))

@@ -2,7 +2,8 @@
 
 The interval of the difference decides; window and baseline are both uncertain, each with its days. *Worse*: the
 difference is significant at 1 % over all metrics of the window, and its 95 % interval reaches beyond the margin
-(:mod:`.margin`). *Not worse*: the whole interval is on the good side of the margin. Otherwise the state is inconclusive.
+(:mod:`.margin`). *Not worse*: the whole interval is on the good side of the margin. Otherwise the state is
+inconclusive.
 
 The metrics of a window are positively correlated, so the p-values are corrected by Benjamini and Hochberg's procedure,
 which keeps its level for such tests (Benjamini and Yekutieli, 2001). In windows without a worse metric the false

@@ -14,7 +14,7 @@ more positives that the model predicted do not change it; the variance between t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import hypot, log, sqrt
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -218,6 +218,28 @@ def level_change(
     return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half, margin=margin)
 
 
+def bias_change(
+    realized: Mapping[str, MetricValue], reference: Mapping[str, MetricValue], margin: float | None, *, final: bool
+) -> MetricChange | None:
+    """Return the bias of a window less that of the baseline, or the bias itself if that is smaller; None if unknown.
+
+    ``worse`` if it is at least the margin of the mean absolute error, and three standard errors.
+
+    >>> now, was = MetricValue(3.0, 500, "panes", low=2.6, high=3.4), MetricValue(0.1, 900, "panes", low=-0.1, high=0.3)
+    >>> bias_change({"bias": now}, {"bias": was}, 1.0, final=True).state
+    'worse'
+    """
+    now, was = realized.get("bias"), reference.get("bias")
+    if now is None or was is None or now.value is None or now.low is None or now.high is None or was.value is None:
+        return None
+    half, usual = (now.high - now.low) / 2, ((was.high or was.value) - (was.low or was.value)) / 2
+    since = now.value - was.value
+    off = min(now.value, since, key=abs) if now.value * since > 0 else 0.0
+    half = hypot(half, usual) if abs(since) <= abs(now.value) else half
+    worse = final and off != 0 and margin is not None and abs(off) >= max(margin, OFF * half)
+    return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half, margin=margin)
+
+
 def _of_baseline(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline | None:
     if baseline not in _KNOWN:
         _KNOWN[baseline] = _measured(baseline, settings)
@@ -368,6 +390,9 @@ def judge_performance(
             length, final = evaluation.window.end - evaluation.window.start, evaluation.maturity == "mature"
             lends = 0 < length <= MOST * DAY
             evaluation.level = level_change(sums, settings, reference, final=final, lends=lends)
+            if evaluation.level is None:
+                margin = margins_of(reference, settings).get("mae")
+                evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 

@@ -8,8 +8,8 @@ is healthy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import isfinite, sqrt
+from collections.abc import Iterable, Mapping
+from math import isfinite, pi, sqrt
 
 import numpy as np
 from driftline.panes.pane import Pane
@@ -17,7 +17,7 @@ from driftline.tables.table import F64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import metric_named
+from driftline_processor.core.metrics import METRICS, metric_named
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.outcomes.sums import confusion, losses
 
@@ -29,12 +29,20 @@ LARGEST_OF_AREA = 0.05
 
 AREAS = frozenset({"roc_auc", "roc_auc_ovr"})
 
+DECIDING = ("log_loss", "roc_auc", "roc_auc_ovr", "accuracy", "balanced_accuracy", "mae", "rmse", "ndcg", "ctr")
+"""The metrics that decide whether a model is healthy: the first one that the baseline has a margin for."""
+
+NOT_OF_RARE = ("log_loss", "accuracy")
+"""Metrics that do not decide if positives are rare: a model that lost its skill barely changes them."""
+
+RARE = 0.05
+"""Fraction of the rarer class below which the area under the ROC curve decides."""
+
 
 def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> dict[str, float]:
     """Return the value of each metric for the best constant prediction, on the outcomes of a baseline.
 
-    A pane has no median of the outcomes, so the MAE of a constant is taken as the model's, times the ratio of the
-    root-mean-square errors: errors and outcomes are assumed to have tails of the same weight.
+    A pane has no median of the outcomes, so the MAE of a constant is that of normal outcomes with the same variance.
 
     Args:
         reference: The metrics of the baseline.
@@ -50,7 +58,7 @@ def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> d
     {'roc_auc': 0.5, 'balanced_accuracy': 0.5, 'log_loss': 0.562, 'brier': 0.188, 'accuracy': 0.75}
     """
     if task.predicts_number:
-        return _of_numbers(reference, pane, task)
+        return _of_numbers(pane, task)
     shares = _class_shares(reference, pane, task)
     known = {"roc_auc": 0.5, "roc_auc_ovr": 0.5}
     if task.classes:
@@ -78,17 +86,13 @@ def _class_shares(reference: Mapping[str, MetricValue], pane: Pane, task: Task) 
     return shares
 
 
-def _of_numbers(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> dict[str, float]:
+def _of_numbers(pane: Pane, task: Task) -> dict[str, float]:
     sums = losses(pane, task)
-    mae, rmse = (reference.get(name) for name in ("mae", "rmse"))
-    if sums is None or rmse is None or not rmse.value or not {"actual", "squared_actual"} <= sums.keys():
+    if sums is None or not sums["weight"] or not {"actual", "squared_actual"} <= sums.keys():
         return {}
     mean = sums["actual"] / sums["weight"]
     deviation = sqrt(max(sums["squared_actual"] / sums["weight"] - mean**2, 0.0))
-    known = {"rmse": deviation, "r2": 0.0}
-    if mae is not None and mae.value is not None:
-        known["mae"] = mae.value * deviation / rmse.value
-    return known
+    return {"rmse": deviation, "r2": 0.0, "mae": deviation * sqrt(2 / pi)}
 
 
 def margins(
@@ -101,12 +105,13 @@ def margins(
     Args:
         reference: The metrics of the baseline.
         constant: The value of each metric for the best constant prediction, see :func:`constants`.
-        given: Margins that the user has set.
+        given: Margins that the user has set, by metric; "" is the metric that decides.
 
     >>> margins({"log_loss": MetricValue(0.4, 100, "panes")}, {"log_loss": 0.6}, {})["log_loss"].__round__(3)
     0.05
     """
     known: dict[str, float] = {}
+    order = deciding_order(reference, reference)
     for name, value in reference.items():
         parsed, metric = parse_name(name), metric_named(name)
         if name in given:
@@ -117,7 +122,34 @@ def margins(
             )
             if skill > 0:
                 known[name] = min(SHARE * skill, LARGEST_OF_AREA) if parsed.base in AREAS else SHARE * skill
+    decides = next((name for name in order if name in known), next(iter(order), None))
+    if "" in given and decides is not None and decides not in given:
+        known[decides] = given[""]
     return known
+
+
+def deciding_order(names: Iterable[str], reference: Mapping[str, MetricValue]) -> list[str]:
+    """Return the names of the metrics that may decide whether a model is healthy, the first first.
+
+    Others than :data:`DECIDING` may decide only where there is none of these.
+
+    Args:
+        names: Names of metrics.
+        reference: The metrics of the baseline, of which the rate of positives counts.
+    """
+    bases = {name: parsed.base if (parsed := parse_name(name)) is not None else name for name in names}
+    rate = reference.get("actual_rate")
+    rare = rate is not None and rate.value is not None and min(rate.value, 1 - rate.value) < RARE
+    named = [name for name, base in bases.items() if base in DECIDING and "[" not in name]
+    named.sort(key=lambda name: (DECIDING.index(bases[name]), rank(name), name))
+    usable = [name for name in named if not (rare and name in NOT_OF_RARE)]
+    return usable or sorted((name for name in bases if name not in named), key=lambda name: (rank(name), name))
+
+
+def rank(name: str) -> int:
+    """Return the position of a metric among those of a task; that of unknown ones is last."""
+    metric = metric_named(name)
+    return len(METRICS) * 1000 if metric is None else metric.rank
 
 
 def error_of(name: str, value: float) -> float:

@@ -501,7 +501,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _without_outcomes(closed, run)[-1], state="unknown", signs=())
         is_alone = sum(reading.evaluation.window.name == untold.evaluation.window.name for reading in closed) == 1
-        return verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
+        verdict = verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
+        return verdict if run is None else structs.replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
 

@@ -23,9 +23,9 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
-from driftline_processor.core.metrics import METRICS, direction, metric_named
+from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.performance.margin import SHARE
+from driftline_processor.core.performance.margin import SHARE, deciding_order, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
@@ -61,15 +61,6 @@ CHOSEN, CHOSEN_DAYS, CHOSEN_BY_CHANCE = 1.7, 30, 0.05
 """Ratio of a rise to its interval if its beginning was selected among thirty days, and its error rate. The two-sided
 normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``docs/data/verdict.md``.
 """
-
-DECIDING = ("log_loss", "roc_auc", "roc_auc_ovr", "accuracy", "balanced_accuracy", "mae", "rmse", "ndcg", "ctr")
-"""The metrics that decide whether a model is healthy: the first one that the baseline has a margin for."""
-
-NOT_OF_RARE = ("log_loss", "accuracy")
-"""Metrics that do not decide if positives are rare: a model that lost its skill barely changes them."""
-
-RARE = 0.05
-"""Fraction of the rarer class below which the area under the ROC curve decides."""
 
 TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
 """The metrics to report first among the worse ones, each also at a cutoff."""
@@ -183,18 +174,10 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 
 
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
-    """Return the metric that decides whether the model is healthy, with its change; None if none has a margin.
-
-    Other metrics decide only if the window compares none of :data:`DECIDING`.
-    """
-    changes, rate = evaluation.realized_changes, evaluation.reference.get("actual_rate")
-    rare = rate is not None and rate.value is not None and min(rate.value, 1 - rate.value) < RARE
-    named = [name for name in changes if _base(name) in DECIDING and "[" not in name]
-    named.sort(key=lambda name: (DECIDING.index(_base(name)), _rank(name), name))
-    chosen = [name for name in named if not (rare and name in NOT_OF_RARE)]
-    if not chosen:
-        chosen = sorted((name for name in changes if name not in named), key=lambda name: (_rank(name), name))
-    return next(((name, changes[name]) for name in chosen if changes[name].margin is not None), None)
+    """Return the metric that decides whether the model is healthy, with its change; None if none has a margin."""
+    changes = evaluation.realized_changes
+    order = deciding_order([name for name in changes if direction(name)], evaluation.reference)
+    return next(((name, changes[name]) for name in order if changes[name].margin is not None), None)
 
 
 def no_loss(evaluation: Evaluation) -> Sign | None:
@@ -263,11 +246,6 @@ def is_worse(metric: str, change: float) -> bool:
     (True, False, False)
     """
     return direction(metric) * change < 0
-
-
-def _rank(name: str) -> int:
-    metric = metric_named(name)
-    return len(METRICS) * 1000 if metric is None else metric.rank
 
 
 def _outcomes(evaluation: Evaluation) -> dict[str, Any]:
@@ -426,6 +404,12 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     loss = evaluation.realized_changes.get("log_loss")
     if change is None or change.state != "worse" or (loss is not None and loss.change <= 0):
         return
+    bias = evaluation.realized.get("bias")
+    if bias is not None and bias.value is not None:
+        bias_fact = fact("bias_rose", value=bias.value, low=bias.low, high=bias.high)
+        certainty = fact("certainly_worse", **_outcomes(evaluation))
+        yield Sign("level", bias_fact, certainty, "bias", *_signed(change), clear=is_clear(change.low, change.high))
+        return
     level_fact = level_of_scores(
         evaluation, constant_is_better=beside_constant is not None and beside_constant.change > 0
     )
@@ -477,7 +461,7 @@ def in_family(name: str, evaluation: Evaluation) -> bool:
 
 def told_first(names: Iterable[str]) -> list[str]:
     """Sort names of metrics in the order in which sentences report them."""
-    return sorted(names, key=lambda name: (_ORDER_TOLD.get(_base(name), 0), _rank(name), name))
+    return sorted(names, key=lambda name: (_ORDER_TOLD.get(_base(name), 0), rank(name), name))
 
 
 def _base(name: str) -> str:

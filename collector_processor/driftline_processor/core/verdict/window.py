@@ -11,7 +11,14 @@ from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.estimate.estimator import FEWEST
-from driftline_processor.core.evaluation import ChangeKind, Evaluation, Finding, ServiceLevel, Verdict
+from driftline_processor.core.evaluation import (
+    ChangeKind,
+    Evaluation,
+    Finding,
+    ServiceLevel,
+    UnknownReason,
+    Verdict,
+)
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.performance.objective_states import POWER
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
@@ -107,8 +114,9 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return fact("wait_for_outcomes", immature=evaluation.immature)
     needed = labels_needed(evaluation)
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
-        reason = inconclusive_reason(evaluation)
-        if reason == "too_few_days":
+        if has_no_skill(evaluation):
+            return fact("recalibrate_first")
+        if inconclusive_reason(evaluation) == "too_few_days":
             return _longer_window(evaluation, context, "too_few_days")
         if not evaluation.reference and not evaluation.objectives:
             return fact("set_objective")
@@ -484,6 +492,8 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         reasons=tuple(reason for reason in reasons if reason is not None),
         certainty=tuple(one for one in (own, still_open, *certainty) if one is not None),
         advice=advice,
+        reason=unknown_reason(evaluation) if reading.state == "unknown" else "",
+        assumes="independent_rows" if start is None and reading.decides else "",
         slice=first.slice if first else "",
         window_start=start,
         window_end=None if start is None else evaluation.window.end,
@@ -542,6 +552,22 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
     return moved, why, fact("and_inconclusive", reason=inconclusive(evaluation))
 
 
+def has_no_skill(evaluation: Evaluation) -> bool:
+    """Return True if metrics were compared, and the baseline is no better than a constant prediction in any."""
+    return bool(evaluation.realized_changes) and deciding_change(evaluation) is None and not evaluation.objectives
+
+
+def unknown_reason(evaluation: Evaluation) -> UnknownReason:
+    """Return why a window does not show whether its model is healthy."""
+    if not evaluation.closed or evaluation.young:
+        return "outcomes_pending"
+    if not evaluation.outcome_rows or evaluation.maturity != "mature":
+        return "no_outcomes" if not evaluation.outcome_rows else "too_few_rows"
+    if not evaluation.reference and not evaluation.objectives:
+        return "no_baseline"
+    return "no_skill" if has_no_skill(evaluation) else inconclusive_reason(evaluation) or "not_comparable"
+
+
 def inconclusive(evaluation: Evaluation) -> Fact:
     """Return why outcomes are inconclusive."""
     if not evaluation.closed:
@@ -552,6 +578,8 @@ def inconclusive(evaluation: Evaluation) -> Fact:
         return fact("outcomes_may_come") if evaluation.young else fact("no_outcomes")
     if evaluation.maturity != "mature":
         return fact("outcomes_may_come") if evaluation.young else fact("few_outcomes")
+    if has_no_skill(evaluation):
+        return fact("no_skill")
     why, decides = inconclusive_reason(evaluation), deciding_change(evaluation)
     if decides is not None and (value := evaluation.realized.get(decides[0])) is not None:
         was = evaluation.reference.get(decides[0])

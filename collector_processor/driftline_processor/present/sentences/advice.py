@@ -180,6 +180,11 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "evaluate_longer_window": _evaluate_longer_window,
     "evaluate_more_rows": _evaluate_more_rows,
     "set_objective": partial(Advice, "set an objective", "Set an objective, or build the baseline with actual values."),
+    "recalibrate_first": partial(
+        Advice,
+        "recalibrate it before you monitor it",
+        "Recalibrate it before you monitor it, and build its baseline anew: now a constant prediction is as good.",
+    ),
     "send_outcomes": partial(
         Advice,
         "send its outcomes",

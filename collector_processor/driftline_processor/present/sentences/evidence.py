@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
-from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.figures import (
     NAME,
@@ -75,6 +74,13 @@ def _worse_than_constant(value: float, low: float | None, high: float | None, co
 def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
     area = f"{metric_value('roc_auc', value)}{interval_of_value('roc_auc', low, high)}"
     return f"its score ranks the wrong way round, with an AUC of {area}"
+
+
+@words_of("bias_rose")
+def _bias_rose(value: float, low: float | None, high: float | None) -> str:
+    side = "high" if value > 0 else "low"
+    ends = (low, high) if value > 0 else (None if high is None else -high, None if low is None else -low)
+    return f"its predictions are too {side} by {metric_value('bias', abs(value))}{interval_of_value('bias', *ends)}"
 
 
 @words_of("score_missing")
@@ -197,6 +203,7 @@ def _windows_wait(windows: int) -> str:
 
 words_as(
     {
+        "no_skill": "its baseline is no better than a constant prediction",
         "objectives_met": "all its {count} objectives are met",
         "harmless_inputs": "its inputs moved, and that did no harm",
         "harmless_output": "its {name} moved, and that did no harm",

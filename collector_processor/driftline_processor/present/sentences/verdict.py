@@ -27,6 +27,8 @@ def verdict_sentence(verdict: Verdict) -> str:
     """Return the sentence of a verdict: state, begin, size, cause and advice."""
     head, parts = voice_of(_head(verdict)), _parts(verdict)
     sentence = f"{head}: {parts}" if parts else head
+    if verdict.assumes:
+        sentence += "; assumes independent rows; add `--time` if days differ"
     if count_words(sentence) > MOST_WORDS:  # the name can consist of forty single letters
         sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
     return printable(sentence.rstrip(". ") + ".")
