@@ -194,7 +194,8 @@ class Performance(Section):
     margin: Annotated[dict[str, Margin], BeforeValidator(_margin)] = Field(
         default_factory=dict,
         description="The change for the worse that leaves the model "
-        "[healthy](../explanation/worse-than-the-baseline.md#what-is-the-margin), in the unit of the metric: a number for the metric that decides, or a number per metric.",
+        "[healthy](../explanation/worse-than-the-baseline.md#what-is-the-margin), in the unit of the metric: a number "
+        "for the metric that decides, or a number per metric.",
         examples=["0.02", "{log_loss: 0.02, roc_auc: 0.01}"],
         json_schema_extra={"default": "a quarter of the skill"},
     )

@@ -26,7 +26,7 @@ from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, 
 from driftline_processor.core.metrics import direction, metric_named
 from driftline_processor.core.special_functions import ndtr
 
-from .margin import error_of
+from .margin import AREAS, error_of
 
 LEVEL = 0.01
 """Maximum fraction of windows as good as their baseline in which any metric is called worse: docs/data/worse.md."""
@@ -94,8 +94,9 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
     """
     now, was = compared.now(compared.confidence), compared.was(compared.confidence)
     shown = {name: limits for name in now if (limits := _difference(name, now, was)) is not None}
+    too_few = _without_interval(now, was, compared) if compared.final else {}
     if not shown:
-        return {}
+        return too_few
     levels = [compared.confidence, 1 - 2 * LEVEL / len(shown)]
     worse = {name: -direction(name) * ((now[name].value or 0.0) - (was[name].value or 0.0)) for name in shown}
     sides = {name: _Side(worse[name], {}) for name in shown}
@@ -108,7 +109,7 @@ def judge_changes(compared: Compared) -> dict[str, MetricChange]:
         surest = 1 - 2 * 1e-6
         _add_ends(sides, surest, compared.now(surest), compared.was(surest))
     p_values = benjamini_hochberg(np.array([side.p_value() for side in sides.values()]))
-    return {
+    return too_few | {
         name: _change(
             name=name,
             p=p,
@@ -162,6 +163,18 @@ def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, Met
     than = Interval(other.low, other.high, other.interval)
     limits = difference(one.value, Interval(one.low, one.high, one.interval), other.value, than)
     return None if limits.low is None or limits.high is None else limits
+
+
+def _without_interval(
+    now: Mapping[str, MetricValue], was: Mapping[str, MetricValue], compared: Compared
+) -> dict[str, MetricChange]:
+    """Return the changes of areas of too few rows for an interval: several windows together may have one."""
+    found = {}
+    for name in AREAS & now.keys() & was.keys():
+        value, before, margin = now[name].value, was[name].value, compared.margins.get(name)
+        if value is not None and before is not None and margin is not None and now[name].low is None:
+            found[name] = MetricChange("inconclusive", value - before, margin=margin, reason="too_few_rows")
+    return found
 
 
 def _add_ends(

@@ -27,6 +27,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .states import rank_state
+from .stretch import stretches
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
@@ -300,6 +301,9 @@ def _offset(day: int, timezone: str) -> int:
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
 
+COMPARED = ("worse", "level", "constant")
+"""The reasons of signs that a longer window can show to be chance."""
+
 AT_ONCE = "service"
 """The reason whose clear interval changes the state at once in any window: its limit is above the values of past hours.
 """
@@ -482,15 +486,19 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     for closed_reading in closed:
         lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
     runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
-    run = _that_decides(runs)
+    together = stretches([reading.evaluation for reading in closed])
+    runs = [run for run in runs if not _is_over(run, together.recovered)]
+    run = _that_decides([*runs, *_runs_of_stretches(together.windows, closed[-1].context, runs)])
     if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
     lone = _lone_loss(lengths.values()) if run is None else None
     if lone is not None and lone.stands_out:
         return _not_borne_out(_Turn(lone, lone.since(), 1, _weight(lone)), alone=False)
     end = 0 if run is None else run.newest.evaluation.window.end
-    if run is not None and run.turn is not None and run.turn.reading.stands_out:
-        return _not_borne_out(run.turn, alone=run.windows == 1)
+    turns = [one for one in runs if one.turn is not None and one.turn.reading.state == "degraded"]
+    newest_turn = max(turns, key=lambda one: _by_time(one.newest.evaluation), default=None)
+    if newest_turn is not None and newest_turn.turn is not None and newest_turn.turn.reading.stands_out:
+        return _not_borne_out(newest_turn.turn, alone=newest_turn.windows == 1)
     harmless = harmless_parts(run.reading) if run is not None else frozenset()
     risk = _run_of_risk(lengths.values(), end, run is None, harmless)
     if risk is not None:
@@ -507,22 +515,59 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
 
 
+def _is_over(run: _Run, recovered: int) -> bool:
+    """Return True if newer days together exclude the degradation that a run shows."""
+    reading = run.reading
+    compared = all(sign.reason in COMPARED for sign in reading.signs)
+    return reading.state == "degraded" and compared and reading.evaluation.window.end <= recovered
+
+
+def _runs_of_stretches(windows: Iterable[Evaluation], context: VerdictContext, runs: Sequence[_Run]) -> list[_Run]:
+    """Return what the last 7 and 30 days show together, as runs of one window each.
+
+    A state that they share with the windows began with it.
+    """
+    found = []
+    for stretch in windows:
+        reading = read_outcomes(stretch, replace(context, concept=None))
+        if reading.decides:
+            since = [run.since for run in runs if run.reading.state == reading.state and run.since is not None]
+            found.append(_Run(reading, min(since, default=reading.start), None, 1))
+    return found
+
+
 def _that_decides(runs: Sequence[_Run]) -> _Run | None:
-    """Return the deciding run: a degradation that the newest run does not refute, else the newest run."""
+    """Return the deciding run: the shortest degradation that none refutes, else the run with most outcomes."""
     newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
-    if newest is None or newest.reading.state == "degraded":
-        return newest
-    degraded_runs = [run for run in runs if run.reading.state == "degraded" and not _refutes(newest, run)]
-    return max(degraded_runs, key=lambda run: _by_time(run.newest.evaluation), default=newest)
+    if newest is None:
+        return None
+    degraded_runs = [
+        run for run in runs if run.reading.state == "degraded" and not any(_refutes(other, run) for other in runs)
+    ]
+    if degraded_runs:
+        return min(degraded_runs, key=lambda run: (_length(run.reading), -run.newest.evaluation.window.end))
+    healthy_runs = [run for run in runs if run.reading.state == "healthy"]
+    return max(healthy_runs, key=_information, default=newest)
+
+
+def _information(run: _Run) -> tuple[int, int, int]:
+    """Return the order of runs by what their newest window shows: a run that is behind counts less, then outcomes."""
+    window = run.newest.evaluation.window
+    return (window.end, run.newest.evaluation.outcome_rows, window.end - window.start)
 
 
 def _refutes(right: _Run, wrong: _Run) -> bool:
     """Return True if windows without a degradation end one that windows of another length show.
 
     They must be later, and able to detect it: by an interval no longer than the degradation, or by their total length.
+    Or they contain it, and it may be chance.
     """
+    if right.reading.state != "healthy":
+        return False
     fine, reading = right.reading.evaluation, wrong.reading
     end = reading.evaluation.window.end
+    if fine.window.start <= reading.evaluation.window.start and end <= fine.window.end:
+        return not any(sign.clear or sign.reason not in COMPARED for sign in reading.signs)
     if fine.window.start < end:
         return False
     since = end if right.since is None else max(right.since, end)

@@ -1,0 +1,262 @@
+"""The last 7 and 30 days of a model as one comparison with its baseline, added up from its windows.
+
+A fault that is too small for one day is shown by many: each window adds its value with the weight of its outcomes, and
+the variance of the sum comes from how days differ. A stretch is read at each look, every day, so it needs a p-value of
+one in a thousand to show a degradation.
+
+Without ten days, the variance is that of the windows' own intervals, into which a baseline of seven days or more lends
+how days differ.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from math import inf, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from driftline.tables.table import F64, I64
+from msgspec import structs
+
+from driftline_processor.core.evaluation import (
+    BaselineComparison,
+    Evaluation,
+    InconclusiveReason,
+    MetricChange,
+    MetricValue,
+)
+from driftline_processor.core.intervals.confidence import normal_quantile, student_quantile
+from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.special_functions import stdtr
+from driftline_processor.core.windows.window import DAY, Window
+
+LENGTHS = {"7d": 7, "30d": 30}
+"""Days of a stretch by its name."""
+
+LEVEL = 0.001
+"""Maximum p-value of a degradation that only a stretch shows. With a look a day at both stretches it is a false one in
+a model and year at most; see ``docs/data/verdict.md``.
+"""
+
+FEWEST = 2
+"""Minimum days of a stretch."""
+
+CONFIDENCE = STANDARD.confidence
+USUAL = normal_quantile(CONFIDENCE)
+
+NEWEST = (2, 3, 5, 7, 10, 14, 20, 30)
+"""Numbers of days that can show a recovery."""
+
+MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
+"""Metrics of which the mean over windows is compared."""
+
+
+class Stretches(NamedTuple):
+    """What the windows of a model show together.
+
+    Attributes:
+        windows: The last 7 and 30 days, each as a window with the changes of its metrics; [] if nothing adds up.
+        recovered: Since when the model has recovered from its last fault, unix nanoseconds; 0 without one.
+    """
+
+    windows: list[Evaluation]
+    recovered: int
+
+
+def stretches(evaluations: Iterable[Evaluation]) -> Stretches:
+    """Return the last 7 and 30 days of a model; they begin after a fault from which the model has recovered.
+
+    Args:
+        evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
+    """
+    windows = _tiles([one for one in evaluations if one.maturity == "mature" and one.outcome_rows])
+    if not windows:
+        return Stretches([], 0)
+    metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
+    anew = max((metric.recovered() for metric in metrics), default=0)
+    found = list[Evaluation]()
+    for name, days in LENGTHS.items():
+        since = max(anew, windows[-1].window.end - days * DAY)
+        added = _added([one for one in windows if one.window.start >= since], metrics, name)
+        if added is not None and not any(added.window.start == other.window.start for other in found):
+            found.append(added)
+    return Stretches(found, anew)
+
+
+def _tiles(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return the windows of one length: the longest of at most a day, with the baseline of the newest."""
+    lengths = {one.window.end - one.window.start for one in evaluations}
+    length = max((length for length in lengths if 0 < length <= DAY + DAY // 12), default=0)
+    tiles = [one for one in evaluations if one.window.end - one.window.start == length and length]
+    # a day is shorter or longer when clocks change
+    tiles = tiles if length < DAY else [one for one in evaluations if one.window.name == tiles[-1].window.name]
+    return [one for one in tiles if one.reference == tiles[-1].reference]
+
+
+def _added(windows: Sequence[Evaluation], metrics: Iterable[_Days], name: str) -> Evaluation | None:
+    """Return windows as one; None if no metric can be added up."""
+    if not windows:
+        return None
+    newest, realized, changes = windows[-1], dict[str, MetricValue](), dict[str, MetricChange]()
+    for metric in metrics:
+        found = metric.compared(int(np.searchsorted(metric.start, windows[0].window.start - DAY // 2)))
+        if found is not None:
+            realized[metric.name], changes[metric.name] = found
+    if not changes:
+        return None
+    more: dict[str, Any] = {"objectives": (), "level": None, "constant_comparison": None, "service": None}
+    return structs.replace(
+        newest,
+        window=Window(name, windows[0].window.start, newest.window.end),
+        rows=sum(one.rows for one in windows),
+        outcome_rows=sum(one.outcome_rows for one in windows),
+        realized={**newest.realized, **realized},
+        realized_changes=changes,
+        verdict=None,
+        **more,
+    )
+
+
+class _Days(NamedTuple):
+    """A metric by day.
+
+    Attributes:
+        name: Name of the metric.
+        was: Its value in the baseline.
+        margin: Its margin.
+        start: Start of each day's first window, int64 (n,), unix nanoseconds.
+        rows: Outcomes of each day, float64 (n,).
+        values: The metric, float64 (n,).
+        errors: Standard error of each value, with how days differ; NaN if unknown.
+        worse: Lower end of the worsening of a day that is worse by itself; NaN of others.
+    """
+
+    name: str
+    was: MetricValue
+    margin: float | None
+    start: I64
+    rows: F64
+    values: F64
+    errors: F64
+    worse: F64
+
+    def mean(self, first: int, last: int) -> tuple[float, float, float] | None:
+        """Return the mean over days, its variance and the degrees of freedom; None if its variance is unknown."""
+        rows, values, errors = self.rows[first:last], self.values[first:last], self.errors[first:last]
+        if not len(rows):
+            return None
+        share = rows / rows.sum()
+        value = float(share @ values)
+        by_blocks = variance_from_blocks(share * (values - value), rows) if len(rows) >= FEWEST_ALONE else None
+        if by_blocks is not None:
+            return value, *by_blocks
+        return (value, float(((share * errors) ** 2).sum()), inf) if np.isfinite(errors).all() else None
+
+    def worsening(self, first: int, last: int) -> tuple[float, float, float] | None:
+        """Return the worsening over days, its standard error and the degrees of freedom; None if unknown."""
+        found = self.mean(first, last)
+        if found is None or self.was.value is None or self.was.low is None or self.was.high is None:
+            return None
+        value, variance, freedom = found
+        error = sqrt(variance + ((self.was.high - self.was.low) / 2 / USUAL) ** 2)
+        return (-direction(self.name) * (value - self.was.value), error, freedom) if error > 0 else None
+
+    def recovered(self) -> int:
+        """Return since when the model has recovered from its last fault, unix nanoseconds; 0 without one.
+
+        The newest days, two or more, must differ from those of the fault by :data:`LEVEL`, and show no loss themselves.
+        So two days end what one day showed, and a smaller fault takes about as many as it took to find it.
+        """
+        anew, fault = 0, -1
+        for last in range(1, len(self.rows) + 1):
+            if fault < 0 and np.isfinite(self.worse[last - 1]):
+                fault = last - 1
+            for days in LENGTHS.values():
+                first = max(anew, last - days)
+                if fault < 0 and last - first >= FEWEST and self._shows_loss(first, last, LEVEL):
+                    fault = first
+            newest = next((last - days for days in NEWEST if self._excludes(fault, last - days, last)), -1)
+            if newest >= 0:
+                anew, fault = newest, -1
+        return int(self.start[anew]) if anew else 0
+
+    def _shows_loss(self, first: int, last: int, level: float) -> bool:
+        """Return True if days are worse at a level, beyond the margin."""
+        found = self.worsening(first, last)
+        if found is None or self.margin is None:
+            return False
+        worse, error, freedom = found
+        reach = student_quantile(CONFIDENCE, freedom) * error
+        return _p_value(worse, error, freedom) <= level and worse + reach >= self.margin
+
+    def _excludes(self, fault: int, newest: int, last: int) -> bool:
+        """Return True if the days from ``newest`` to ``last`` differ from those of a fault, and show no loss."""
+        if not 0 <= fault < newest or self._shows_loss(newest, last, (1 - CONFIDENCE) / 2):
+            return False
+        before, after = self.mean(fault, newest), self.mean(newest, last)
+        if before is None or after is None:
+            return False
+        better = direction(self.name) * (after[0] - before[0])
+        error = sqrt(before[1] + after[1])
+        return error > 0 and _p_value(better, error, min(before[2], after[2])) <= LEVEL
+
+    def compared(self, first: int) -> tuple[MetricValue, MetricChange] | None:
+        """Return the mean since a day, and its change; None with too few days."""
+        last = len(self.rows)
+        found, own = self.worsening(first, last), self.mean(first, last)
+        if last - first < FEWEST or found is None or own is None or self.was.value is None:
+            return None
+        (worse, error, freedom), (value, variance, _) = found, own
+        change, p = value - self.was.value, _p_value(worse, error, freedom)
+        factor = student_quantile(CONFIDENCE, freedom)
+        half, own_half = factor * error, factor * sqrt(variance)
+        state: BaselineComparison = "inconclusive"
+        if self.margin is not None and worse + half < self.margin:
+            state = "not_worse"
+        elif self.margin is not None and p <= LEVEL:
+            state = "worse"
+        rows = int(self.rows[first:].sum())
+        of_days = MetricValue(value, rows, "panes", low=value - own_half, high=value + own_half, interval="blocks")
+        reason: InconclusiveReason = "too_few_days" if state == "inconclusive" else ""
+        return of_days, MetricChange(state, change, change - half, change + half, p, self.margin, reason)
+
+
+def _p_value(worse: float, error: float, freedom: float) -> float:
+    """Return the one-sided p-value of Student's t."""
+    return float(stdtr(min(freedom, 1e9), -worse / error))
+
+
+def _days_of(name: str, windows: Sequence[Evaluation]) -> _Days | None:
+    """Return a metric by day; None if its mean is not compared, or the baseline has no interval of it."""
+    parsed, newest = parse_name(name), windows[-1]
+    was, change = newest.reference.get(name), newest.realized_changes[name]
+    if parsed is None or parsed.base not in MEANS or "[" in name or was is None or was.low is None:
+        return None
+    by_day: dict[int, list[Evaluation]] = defaultdict(list)
+    for one in windows:
+        value = one.realized.get(name)
+        if name in one.realized_changes and value is not None and value.value is not None and value.rows:
+            by_day[one.window.start // DAY].append(one)
+    found = [_day(name, by_day[day]) for day in sorted(by_day)]
+    rows, values, errors, worse = np.array(found, np.float64).reshape(-1, 4).T
+    start = np.array([by_day[day][0].window.start for day in sorted(by_day)], np.int64)
+    return _Days(name, was, change.margin, start, rows, values, errors, worse) if len(rows) else None
+
+
+def _day(name: str, windows: Sequence[Evaluation]) -> tuple[float, float, float, float]:
+    """Return the outcomes, the value, the standard error and the certain worsening of a day; NaN if unknown."""
+    known = [one.realized[name] for one in windows]
+    weight = np.array([value.rows for value in known], np.float64)
+    mean = float(weight @ np.array([value.value for value in known], np.float64) / weight.sum())
+    error, worse, value, change = np.nan, np.nan, known[0], windows[0].realized_changes[name]
+    if len(known) == 1:
+        has_days = value.interval == "blocks" or change.reason != "too_few_days"
+        if value.low is not None and value.high is not None and has_days:
+            error = (value.high - value.low) / 2 / USUAL
+        if change.state == "worse" and change.low is not None and change.high is not None:
+            worse = change.low if direction(name) < 0 else -change.high
+    return float(weight.sum()), mean, error, worse

@@ -1,0 +1,106 @@
+"""The last 7 and 30 days together: small faults add up, a recovery begins anew, and chance is withdrawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.stretch import LENGTHS, stretches
+from driftline_processor.core.windows.window import Window
+from msgspec.structs import replace
+
+from tests.support.verdict_windows import DAY, JULY, known, value
+
+ERROR, MARGIN = 0.03, 0.04
+"""Standard error of a day's log loss, and the margin."""
+
+REFERENCE = {"log_loss": value(0.5, 0.495, 0.505)}
+
+
+def day(number: int, loss: float, rows: int = 500, error: float = ERROR) -> Evaluation:
+    """Return a day whose log loss is known with an error, judged by itself as `judge_changes` does."""
+    low, high = loss - 1.96 * error, loss + 1.96 * error
+    change, reach = loss - 0.5, 1.96 * error
+    state = "worse" if change > 3.1 * error else "not_worse" if change + reach < MARGIN else "inconclusive"
+    moved = MetricChange(state, change, change - reach, change + reach, margin=MARGIN)  # type: ignore[arg-type]
+    realized = {"log_loss": MetricValue(loss, rows, "panes", low=low, high=high, interval="blocks")}
+    return replace(
+        known(number, {"log_loss": moved}, reference=REFERENCE, realized=realized), rows=rows, outcome_rows=rows
+    )
+
+
+def days(*losses: float, seed: int = 1) -> list[Evaluation]:
+    noise = np.random.default_rng(seed).normal(0, ERROR, len(losses))
+    return [day(number, loss + float(noise[number])) for number, loss in enumerate(losses)]
+
+
+def test_days_add_up_with_the_weight_of_their_outcomes() -> None:
+    windows = [day(0, 0.5), day(1, 0.6, rows=1_500), day(2, 0.5)]
+    (found,) = stretches(windows).windows
+    assert found.realized["log_loss"].value == pytest.approx(0.56)
+    assert found.outcome_rows == 2_500
+    assert (found.window.start, found.window.end) == (JULY, JULY + 3 * DAY)
+    share, loss = np.array([0.2, 0.6, 0.2]), found.realized_changes["log_loss"]
+    error = np.hypot(ERROR * np.sqrt((share**2).sum()), 0.005 / 1.96)
+    assert loss.high is not None
+    assert loss.high - loss.change == pytest.approx(1.96 * error, rel=1e-3)
+
+
+def test_a_stretch_is_of_at_most_its_days_and_of_one_baseline() -> None:
+    windows = days(*[0.5] * 40)
+    assert [one.window.name for one in stretches(windows).windows] == [*LENGTHS]
+    assert [(one.window.end - one.window.start) // DAY for one in stretches(windows).windows] == [7, 30]
+    other = [replace(one, reference={"log_loss": value(0.4, 0.39, 0.41)}) for one in windows[:35]]
+    assert [(one.window.end - one.window.start) // DAY for one in stretches([*other, *windows[35:]]).windows] == [5]
+    assert stretches(windows[:1]).windows == []
+    assert stretches([]) == ([], 0)
+
+
+def test_hours_are_added_up_by_day_and_a_longer_window_is_no_part() -> None:
+    hours = [
+        replace(one, window=Window("1h", one.window.start + at * DAY // 24, one.window.start + (at + 1) * DAY // 24))
+        for one in days(*[0.5] * 12)
+        for at in (9, 10, 11)
+    ]
+    week = replace(day(0, 0.9), window=Window("1w", JULY, JULY + 7 * DAY))
+    found = stretches(sorted([*hours, week], key=lambda one: one.window.end)).windows
+    assert [one.realized_changes["log_loss"].state for one in found] == ["not_worse"]
+    assert found[0].outcome_rows == 12 * 3 * 500
+
+
+def test_a_fault_that_no_day_shows_is_shown_by_thirty() -> None:
+    windows = [replace(one, verdict=None) for one in days(*[0.545] * 30)]
+    assert [one.realized_changes["log_loss"].state for one in windows].count("worse") <= 1
+    verdict = verdict_of_model(windows)
+    assert (verdict.state, verdict.metric) == ("degraded", "log_loss")
+    assert verdict_of_model(days(*[0.5] * 30)).state == "healthy"
+
+
+def test_calm_days_that_show_nothing_alone_are_healthy_together() -> None:
+    wide = [day(number, 0.5, error=0.05) for number in range(12)]
+    assert {one.realized_changes["log_loss"].state for one in wide} == {"inconclusive"}
+    assert [verdict_of_model(wide[:n]).state for n in (1, 12)] == ["unknown", "healthy"]
+
+
+def test_one_bad_day_is_over_after_two_good_ones() -> None:
+    bad = [*days(*[0.5] * 20), day(20, 1.0)]
+    good = [day(number, 0.5) for number in range(21, 24)]
+    states = [verdict_of_model([*bad, *good[:n]]).state for n in range(4)]
+    assert states[0] in ("degraded", "at_risk")
+    assert "degraded" not in states[2:]
+    assert verdict_of_model([*bad, *(day(number, 0.5) for number in range(21, 40))]).state == "healthy"
+
+
+def test_a_small_fault_is_over_once_as_many_days_exclude_it() -> None:
+    fault, cure = days(*[0.56] * 30), [replace(one) for one in days(*[0.5] * 30, seed=2)]
+    after = [day(30 + number, one.realized["log_loss"].value or 0.0) for number, one in enumerate(cure)]
+    states = [verdict_of_model([*fault, *after[:n]]).state for n in (0, 1, 30)]
+    assert states == ["degraded", "degraded", "healthy"]
+
+
+def test_a_longer_window_inside_the_margin_withdraws_what_may_be_chance() -> None:
+    windows = days(*[0.49] * 29)
+    unlucky, outage = [day(at, 0.5 + 3.3 * ERROR) for at in (29, 30)], [day(at, 1.0) for at in (29, 30)]
+    assert verdict_of_model([*windows, *unlucky]).state != "degraded"
+    assert verdict_of_model([*windows, *outage]).state == "degraded"
