@@ -48,7 +48,12 @@ from driftline_processor.present.sentences.objectives import objective_sentence,
 from driftline_processor.present.sentences.outcomes import weak_slice_sentence
 from driftline_processor.present.sentences.policies import ENDINGS, ending_words, quiet_sentence
 from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
+from driftline_processor.present.sentences.verdict import (
+    verdict_certainty,
+    verdict_next,
+    verdict_reason,
+    verdict_sentence,
+)
 from msgspec import structs
 from msgspec.structs import replace
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
-from driftline_processor.present import numbers, verdicts
+from driftline_processor.present import numbers
 from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.windows import windows
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import keep_units_of_page, printable, short

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from driftline_processor.core.policy.firing import StepOutcome
-from driftline_processor.present.dates import date_words
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import duration, short
 
 from .numbers import many

@@ -25,26 +25,30 @@ from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
     names,
     numbers,
-    outcomes,
     states,
     times,
     titles,
-    verdicts,
 )
 from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
-from driftline_processor.present.dates import date_label, date_words
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
-from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences import outcomes
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences import window as sentences
 from driftline_processor.present.sentences.changes import change_sentence
-from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
+from driftline_processor.present.sentences.outcomes import (
+    delay_sentence,
+    fast_labels_sentence,
+    immature_words,
+    review_advice,
+)
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.register import clause
+from driftline_processor.present.times import date_label, date_words
 from driftline_processor.present.wording import iso_time, keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, drawings, sparklines, timelines

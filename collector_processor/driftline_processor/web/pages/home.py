@@ -18,9 +18,10 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict.states import ORDER, rank_state
-from driftline_processor.present import money, names, numbers, states, titles, verdicts
+from driftline_processor.present import money, names, numbers, states, titles
 from driftline_processor.present.figures import interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.model_view import ModelView, has_performance, leading_model, verdict_of

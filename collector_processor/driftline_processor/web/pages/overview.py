@@ -19,13 +19,13 @@ from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.present import states, times, titles
-from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import capital, interval_of_value, metric_value
 from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
-from driftline_processor.present.verdicts import verdict_next
+from driftline_processor.present.sentences.verdict import verdict_next
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
