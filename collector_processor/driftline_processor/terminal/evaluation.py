@@ -1,17 +1,16 @@
-"""An Evaluation in the terminal: heading, sections, remarks, and several windows as a table.
+"""An Evaluation in the terminal: heading, sections, and several windows as a table.
 
 By default it shows the first rows of each section; more rows and the statistics on request (:class:`Detail`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.present.numbers import many, percent
@@ -20,11 +19,9 @@ from driftline_processor.present.sections.concept import concept as concept_sect
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
-from driftline_processor.present.sentences.outcomes import immature_words, lateness, review_advice
-from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
-from driftline_processor.present.sentences.window import drift_remarks, sentence
-from driftline_processor.present.times import date_words, window_name
+from driftline_processor.present.sentences.window import sentence
+from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import printable
 
 from .console import Readable, Text, terminal
@@ -77,7 +74,6 @@ def evaluation_view(
     parts: list[RenderableType] = [_heading(evaluation, timezone)]
     sections = [*sections_of(evaluation, timezone, detail.surfaces), *([] if concept is None else [concept])]
     parts += section_views(sections)
-    parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone, detail)]
     parts += [Text(), Text(sentence(evaluation), style="bold")] if detail.explain else []
     return Readable(Group(*parts))
 
@@ -139,42 +135,3 @@ def _heading(evaluation: Evaluation, timezone: str) -> Text:
     facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
     return text
-
-
-def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]:
-    remarks = []
-    if evaluation.immature:
-        remarks.append(f"its performance is not final: {immature_words(evaluation)}")
-    if evaluation.unreviewed:
-        remarks.append(printable(review_advice(evaluation)).rstrip("."))
-    if evaluation.baseline_version not in (None, evaluation.key.version):
-        version = printable(evaluation.baseline_version or "")
-        remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
-    if evaluation.compared:
-        remarks.append(f"compared with {printable(compared_words(evaluation.compared))}")
-    for names, words in (
-        (evaluation.missing_features, "features of the baseline that are missing here"),
-        (evaluation.new_features, "features that are not in the baseline"),
-    ):
-        if names:
-            listed = ", ".join(printable(name) for name in (names if detail.has_all_rows else names[:8]))
-            more = f" and {len(names) - 8} more" if len(names) > 8 and not detail.has_all_rows else ""
-            remarks.append(f"{words}: {listed}{more}")
-    remarks += _statistics(evaluation, timezone) if detail.explain else []
-    return ["", *remarks] if remarks else []
-
-
-def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
-    """Yield the basis of the statistics: delay of outcomes, weights, incidents, and detectable drift."""
-    if late := lateness(evaluation):
-        yield f"{late[0].lower()}{late[1:]}".rstrip(".")
-    if any(column.state == "drift" for column in evaluation.features.values()):
-        share = evaluation.weighted_fraction
-        yield (
-            "importance unknown: all features have the same weight"
-            if share is None
-            else f"weighted by importance, {percent(share)} of the features drifted"
-        )
-    for name, since in evaluation.incident.items():
-        yield f"incident: {printable(name.removeprefix('feature:'))}, since {date_words(since, timezone)}"
-    yield from drift_remarks(column for _, column in columns(evaluation))

@@ -93,9 +93,10 @@ def test_a_constant_is_better_only_where_that_is_sure() -> None:
 
 def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline() -> None:
     shown = evaluation(feature("temp", "ok", 0.01))
-    assert "compared with" not in drawn(shown)
+    assert "Reference" not in drawn(shown)
     shown.compared = (fact("same_season", season="hour", thin=0, repeats=None),)
-    assert "compared with the same hours" in [line.rstrip() for line in drawn(shown).splitlines()]
+    lines = drawn(shown).splitlines()
+    assert "the same hours" in lines[[line.rstrip() for line in lines].index("Reference") + 1]
 
 
 def test_how_late_outcomes_came_is_said() -> None:
@@ -122,6 +123,7 @@ def test_the_whole_picture() -> None:
         "temp  ▅▅    ▃█   drift     large    KS 0.41  0.5   0.205  0.1025  0 → 4 %",
         "wind  ▅▅    ▃█   no drift         KS 0.0002  0.5  0.0001   5e−05  0 → 4 %",
         "",
+        "Statistics",
         "importance unknown: all features have the same weight",
         "",
         "1 of 2 features drifted, temp most (KS 0.41: large); ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline.",

@@ -44,6 +44,9 @@ def sections_of(
         fairness.fairness(evaluation),
         performance.label_age(evaluation),
         performance.service(evaluation),
+        data.outcomes(evaluation),
+        drift.statistics(evaluation, timezone),
+        data.reference(evaluation, len(evaluation.features) if "all" in surfaces else 10),
     )
     for section in sections:
         if (visible := section.on_surface(surfaces)) is not None:

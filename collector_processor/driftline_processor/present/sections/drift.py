@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from driftline.tables.table import F64
 
+from driftline_processor.core.drift.incident import columns as incident_columns
 from driftline_processor.core.drift.lasting import LEAST_BLOCKS
 from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, LastingShift, SliceDrift
 from driftline_processor.present.figures import capital
-from driftline_processor.present.numbers import count, finite, many, number, p_value, shares
+from driftline_processor.present.numbers import count, finite, many, number, p_value, percent, shares
 from driftline_processor.present.sections.section import (
     Bars,
     Cell,
@@ -32,7 +33,7 @@ from driftline_processor.present.sections.section import (
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from driftline_processor.present.sentences.changes import change_sentence
 from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
-from driftline_processor.present.sentences.window import column_name, drift_words
+from driftline_processor.present.sentences.window import column_name, drift_remarks, drift_words
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.times import date_words
 from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
@@ -240,6 +241,22 @@ def lasting(evaluation: Evaluation, timezone: str = "UTC") -> Section:
     if missing := what_lacks(evaluation):
         lines.append(Line(f"{missing}.", "quiet", surfaces="page explain"))
     return Section("lasting", "Lasting shifts", tuple(lines))
+
+
+def statistics(evaluation: Evaluation, timezone: str = "UTC") -> Section:
+    """Lay out the basis of the drift states: weights, incidents, and detectable drift."""
+    texts = []
+    if any(column.state == "drift" for column in evaluation.features.values()):
+        share = evaluation.weighted_fraction
+        texts.append(
+            "importance unknown: all features have the same weight"
+            if share is None
+            else f"weighted by importance, {percent(share)} of the features drifted"
+        )
+    for name, since in evaluation.incident.items():
+        texts.append(f"incident: {short(name.removeprefix('feature:'))}, since {date_words(since, timezone)}")
+    texts += drift_remarks(column for _, column in incident_columns(evaluation))
+    return Section("statistics", "Statistics", tuple(Line(text, "quiet") for text in texts), surfaces="explain")
 
 
 def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:

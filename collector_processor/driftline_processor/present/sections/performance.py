@@ -8,6 +8,7 @@ from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
     Estimate,
     Evaluation,
+    FastLabels,
     MetricChange,
     MetricValue,
     ObjectiveState,
@@ -223,14 +224,15 @@ def label_age(evaluation: Evaluation) -> Section:
     """Lay out the cohorts by label delay, the fastest first, and whether they differ."""
     if len(evaluation.ages) < 2:
         return Section("label-age", "Label age")
-    fast = evaluation.fast_labels
-    lines = (
-        ()
-        if fast is None
-        else (Line(f"{capital(fast_labels_sentence(fast))}.", "bad" if fast.differ else "quiet", "fast-labels"),)
-    )
+    lines = () if evaluation.fast_labels is None else (early_outcomes(evaluation.fast_labels),)
     table = _slices("known after", list(evaluation.ages.items()), evaluation, linked=False)
     return Section("label-age", "Label age", (*lines, table), surfaces="page explain")
+
+
+def early_outcomes(fast_labels: FastLabels, surfaces: str = "") -> Line:
+    """Lay out whether early and late outcomes differ."""
+    tone: Tone = "bad" if fast_labels.differ else "quiet"
+    return Line(f"{capital(fast_labels_sentence(fast_labels))}.", tone, "fast-labels", surfaces)
 
 
 def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: Evaluation, *, linked: bool) -> Table:
