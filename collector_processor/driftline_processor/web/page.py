@@ -29,12 +29,12 @@ from driftline_processor.present import (
     times,
     titles,
 )
-from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences import policies as policy_words
 from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences import window as sentences
 from driftline_processor.present.sentences.changes import change_sentence

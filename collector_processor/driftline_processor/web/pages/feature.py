@@ -23,9 +23,8 @@ from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
 from driftline_processor.web.charts import feature_history as charts
 from driftline_processor.web.charts.distributions import distribution, is_category, own_range
-from driftline_processor.web.encoded_names import with_slashes
 from driftline_processor.web.page import Page, Table
-from driftline_processor.web.place import feature_page
+from driftline_processor.web.place import feature_page, with_slashes
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
