@@ -13,16 +13,15 @@ from rich.console import Console, Group, RenderableType
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.present.numbers import many, percent
+from driftline_processor.present.numbers import many
 from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.concept import concept as concept_section
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
-from driftline_processor.present.sentences.window import sentence
-from driftline_processor.present.times import window_name
-from driftline_processor.present.wording import printable
+from driftline_processor.present.sentences.window import window_facts
+from driftline_processor.present.wording import short
 
 from .console import Readable, Text, terminal
 from .sections import section_parts, section_views
@@ -69,12 +68,11 @@ def evaluation_view(
 ) -> RenderableType:
     """Return one window: heading, performance, drift by importance, and explanations.
 
-    ``concept``: concept drift over all windows. With ``explain``, a summary in one sentence ends the output.
+    ``concept``: concept drift over all windows.
     """
     parts: list[RenderableType] = [_heading(evaluation, timezone)]
     sections = [*sections_of(evaluation, timezone, detail.surfaces), *([] if concept is None else [concept])]
     parts += section_views(sections)
-    parts += [Text(), Text(sentence(evaluation), style="bold")] if detail.explain else []
     return Readable(Group(*parts))
 
 
@@ -127,11 +125,6 @@ def show(
 
 
 def _heading(evaluation: Evaluation, timezone: str) -> Text:
-    key = evaluation.key
-    text = Text(printable(key.model or "model"), style="bold")
-    facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
-    facts += [window_name(evaluation.window, timezone), many(evaluation.rows)]
-    facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
-    facts += ["" if evaluation.closed else "open"]
-    text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
+    text = Text(short(evaluation.key.model) or "model", style="bold")
+    text.append("".join(f" · {fact}" for fact in window_facts(evaluation, timezone)), style="not bold")
     return text

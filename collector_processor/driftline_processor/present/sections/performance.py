@@ -44,7 +44,7 @@ from driftline_processor.present.sentences.outcomes import fast_labels_sentence,
 from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
-from driftline_processor.present.states import objective_state
+from driftline_processor.present.states import objective_state, rank_objective
 from driftline_processor.present.times import date_label
 from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
 from driftline_processor.present.wording import short
@@ -195,13 +195,9 @@ def estimates(
 
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
     """Lay out the results of the objectives, broken ones first."""
-
-    def needs_somebody(objective: ObjectiveState) -> tuple[bool, bool]:
-        return objective.state != "broken", objective.state != "inconclusive"
-
     headings = (Column("state"), Column("objective", term="objective"), Column("measured"))
     rows = first_rows(
-        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=needs_somebody)), 10
+        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=rank_objective)), 10
     )
     return Section("objectives", "Objectives", (Table(headings, rows),) if rows else ())
 
