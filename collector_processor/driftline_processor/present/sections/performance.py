@@ -16,7 +16,7 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
     WeakSearch,
 )
-from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present.figures import (
@@ -258,7 +258,7 @@ def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: 
         low, high = (None, None) if metric_value is None else (finite(metric_value.low), finite(metric_value.high))
         value = None if metric_value is None else finite(metric_value.value)
         return row(
-            Cell(short(name), slice_name=name if linked else ""),
+            Cell(short(name), link=("slice", name) if linked else ("", "")),
             metric_text(metric, value),
             Cell(drawing=Interval(value, low, high, usual, start, end)),
             UNKNOWN if metric_value is None or metric_value.low is None else interval(metric_value),
@@ -334,22 +334,32 @@ def _calls_of_slice(name: str, level: ServiceLevel) -> Row:
     return row(short(name), *values, Cell(count(level.calls), "quiet"))
 
 
-def worst_rows(worst: Worst) -> Section:
-    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error."""
+def worst_rows(worst: Worst, timezone: str = "UTC", *, with_scores: bool = False) -> Section:
+    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error.
+
+    ``with_scores``: the score follows the predicted class.
+    """
     of_classes = any(misprediction.predicted is not None for misprediction in worst.rows)
-    headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
-    headings += [Column("loss" if of_classes else "error", "number"), Column("trace")]
-    rows = tuple(
-        row(
-            misprediction.id,
-            date_label(misprediction.time) if misprediction.time else "",
-            misprediction.predicted if misprediction.predicted is not None else number(misprediction.score),
-            number(misprediction.actual) if isinstance(misprediction.actual, float) else misprediction.actual or "",
-            number(misprediction.loss),
-            misprediction.trace_id,
-        )
-        for misprediction in worst.rows
-    )
+    size = Column("loss", "number", "loss") if of_classes else Column("error", "number")
+    predicted, actual = (Column(term, term=term) for term in ("predicted", "actual"))
+    headings = (Column("prediction"), Column("time"), predicted, actual, size, Column("trace"))
+    rows = tuple(_worst_row(misprediction, timezone, with_scores=with_scores) for misprediction in worst.rows)
     more = worst.wrong - len(worst.rows)
-    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet"),) if more > 0 else ()
-    return Section("worst", "Worst rows", (Table(tuple(headings), rows), *lines) if rows else ())
+    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet", surfaces="terminal"),)
+    return Section("worst", "Worst predictions", (Table(headings, rows), *(lines if more > 0 else ())) if rows else ())
+
+
+def _worst_row(misprediction: Misprediction, timezone: str, *, with_scores: bool) -> Row:
+    actual, id = misprediction.actual, misprediction.id
+    score = f"({number(misprediction.score)})" if with_scores and misprediction.score is not None else ""
+    return row(
+        Cell(short(id, 48), link=("prediction", id)) if id else "no id",
+        date_label(misprediction.time, timezone) if misprediction.time else "",
+        number(misprediction.score)
+        if misprediction.predicted is None
+        else Cell(short(misprediction.predicted, 40), note=score),
+        number(actual) if isinstance(actual, float) else short(actual or "", 40),
+        number(misprediction.loss),
+        Cell(misprediction.trace_id, link=("trace", f"{misprediction.trace_id} {misprediction.span_id}")),
+        anchor=("row", id),
+    )
