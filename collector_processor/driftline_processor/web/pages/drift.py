@@ -15,8 +15,8 @@ from driftline_processor.present.features import drifting_since, importance_rank
 from driftline_processor.present.json_shapes import Key, or_null
 from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.wording import iso_time
-from driftline_processor.web.charts.distributions import mini_of
-from driftline_processor.web.charts.heat_map import heat_map, trend
+from driftline_processor.web.charts.heat_map import heat_map
+from driftline_processor.web.charts.sparklines import mini_of, trend
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
