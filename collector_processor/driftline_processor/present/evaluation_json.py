@@ -50,11 +50,18 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
+from driftline_processor.present.sentences.verdict import (
+    verdict_cause,
+    verdict_certainty,
+    verdict_next,
+    verdict_sentence,
+)
 from driftline_processor.present.wording import iso_time
 
 from .estimates import assumption
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
+from .sections.versions import comparison_sentence
 from .sentences.causes import cause_sentence, explanation_sentence
 from .sentences.changes import change_sentence
 from .sentences.drift import column_sentence, joint_sentence
@@ -64,8 +71,6 @@ from .sentences.objectives import objective_sentence, overdue
 from .sentences.outcomes import fast_labels_sentence, immature_words, weak_slice_sentence
 from .sentences.references import compared_words
 from .sentences.register import clause
-from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
-from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
 """Column with persistent drift → its begin: ``feature:NAME``, ``score``, ``class``, followed by `` where
@@ -369,7 +374,7 @@ SHAPES = Shapes(
             time_or_null("end"),
             "pairs verdict",
             Key("decided_by", "decides", lambda one: None if one is None else one.loss, str | None),
-            computed("sentence", version_sentence, str),
+            computed("sentence", comparison_sentence, str),
             computed("reason", lambda one: clause(one.reason) or None, str | None),
             "comparisons",
         ),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.metrics import metric_named, title
-from driftline_processor.core.service_level.level import LATENCIES
+from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.present.dates import date_words
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import format_percent, short
 
 _MOST_DECIMALS = 9
@@ -81,6 +82,30 @@ def measured_ends(metric: str, low: float | None, high: float | None) -> str:
     if low is None or (high is None and not low):
         return ""
     return f"{measured_text(metric, low)} " + ("or more" if high is None else f"to {measured_text(metric, high)}")
+
+
+def value_of_calls(metric: str, measured: MetricValue | None) -> str:
+    """Return the value of a service metric; a dash if unknown.
+
+    >>> value_of_calls("latency_p99", MetricValue(0.0823, 900, "panes")), value_of_calls("error_rate", None)
+    ('82.3 ms', '–')
+    """
+    return "–" if measured is None or measured.value is None else measured_text(metric, measured.value)
+
+
+def ends_of_calls(metric: str, measured: MetricValue) -> str:
+    """Return the interval of a service metric; a dash if there is none."""
+    return measured_ends(metric, measured.low, measured.high) or "–"
+
+
+def rank_service(slices: Mapping[str, ServiceLevel]) -> list[tuple[str, ServiceLevel]]:
+    """Sort slices by their significant fraction of failures, then by their number of calls."""
+
+    def surely(level: ServiceLevel) -> float:
+        rate = level.values.get(ERROR_RATE)
+        return 0.0 if rate is None or rate.low is None else rate.low
+
+    return sorted(slices.items(), key=lambda pair: (-surely(pair[1]), -pair[1].calls, pair[0]))
 
 
 def metric_value(metric: str, value: float) -> str:

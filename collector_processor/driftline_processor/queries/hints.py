@@ -19,8 +19,8 @@ from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
-from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sentences.objectives import overdue
+from driftline_processor.present.sentences.outcomes import delay_sentence
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import READ_ALONE, metric_title

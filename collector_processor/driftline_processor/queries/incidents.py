@@ -27,7 +27,7 @@ from driftline_processor.core.verdict.window import Reading, read_outcomes, usua
 from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
-from driftline_processor.present.verdicts import verdict_reason
+from driftline_processor.present.sentences.verdict import verdict_reason
 from driftline_processor.present.wording import printable, short
 
 from .model_view import ModelView

@@ -36,10 +36,8 @@ from .api import scrape
 from .api import snapshots as exports_api
 from .api import versions as versions_api
 from .api import weak_slices as weak_slices_api
-from .encoded_names import EncodedSlashes, with_slashes
 from .page import answer_failure
 from .pages import (
-    alert,
     audit,
     data,
     drift,
@@ -58,6 +56,7 @@ from .pages import (
     unknown_outcomes,
     versions,
 )
+from .place import EncodedSlashes, with_slashes
 from .site import Site
 
 HERE = Path(__file__).parent
@@ -75,7 +74,7 @@ SECURITY_HEADERS = {
 
 
 PAGES = (
-    home, incidents, alert, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
+    home, incidents, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
     feature,  # before all other routes of a model, because a feature may have the name of a page
     performance, drift, data, predictions, versions, report,
     overview,  # after all that go on behind the name of a model

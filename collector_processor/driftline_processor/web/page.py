@@ -25,26 +25,25 @@ from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
     names,
     numbers,
-    outcomes,
     states,
     times,
     titles,
-    verdicts,
 )
-from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
-from driftline_processor.present.dates import date_label, date_words
 from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
-from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences import policies as policy_words
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences import window as sentences
 from driftline_processor.present.sentences.changes import change_sentence
-from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
+from driftline_processor.present.sentences.outcomes import (
+    delay_sentence,
+)
 from driftline_processor.present.sentences.policies import found_words
-from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.register import clause
+from driftline_processor.present.times import date_label, date_words
 from driftline_processor.present.wording import iso_time, keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
 from driftline_processor.web.charts import curves, sparklines, timelines
@@ -269,9 +268,8 @@ def templates(frame: str) -> Environment:
     )
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, change_sentence=change_sentence)
-    environment.globals.update(found_words=found_words, clause=clause, compared_words=compared_words)
-    environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
-    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
+    environment.globals.update(found_words=found_words, clause=clause)
+    environment.globals.update(verdicts=verdicts, sentences=sentences)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=sparklines.cell_drawing)
     environment.globals.update(anchor=anchor, feature_page=feature_page, tabs=TABS)

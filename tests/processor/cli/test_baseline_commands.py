@@ -107,4 +107,4 @@ def test_a_feature_of_another_type_is_named_and_not_compared(run: Run, tmp_path:
     shown = run("baseline", "diff", tmp_path / "a.json", tmp_path / "b.json")
     assert shown.exit_code == 0, shown.stderr
     assert "c changed from a category to a number" in shown.stdout
-    assert "features of the baseline that are missing here: c" in shown.stdout
+    assert "in the baseline: c." in shown.stdout

@@ -22,7 +22,8 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_is_that_of_scipy_by_its_name(name: str) -> None:
-    assert FUNCTIONS[name].name == name and callable(getattr(special, name))
+    assert FUNCTIONS[name].name == name
+    assert callable(getattr(special, name))
 
 
 def test_a_function_takes_numbers_and_arrays() -> None:

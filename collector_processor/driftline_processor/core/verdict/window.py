@@ -423,17 +423,17 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
         evaluations: Windows of one series, of any lengths, the oldest first.
     """
     usual: dict[str, list[ServiceLevel]] = {}
-    evaluationses: list[tuple[Evaluation, tuple[ServiceLevel, ...]]] = []
+    with_earlier: list[tuple[Evaluation, tuple[ServiceLevel, ...]]] = []
     for evaluation in evaluations:
         if evaluation.service is None:
-            evaluationses.append((evaluation, ()))
+            with_earlier.append((evaluation, ()))
             continue
         known = usual.setdefault(evaluation.window.name, [])
         before = tuple(known[-EARLIER:])
-        evaluationses.append((evaluation, before))
+        with_earlier.append((evaluation, before))
         if tells_usual(evaluation, before):
             known.append(evaluation.service)
-    return evaluationses
+    return with_earlier
 
 
 def verdict_of_window(

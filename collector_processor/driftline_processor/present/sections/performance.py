@@ -8,7 +8,7 @@ from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
     Estimate,
     Evaluation,
-    Fairness,
+    FastLabels,
     MetricChange,
     MetricValue,
     ObjectiveState,
@@ -19,9 +19,14 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.present import estimates as estimate_words
-from driftline_processor.present.dates import date_label
-from driftline_processor.present.fairness import HIGHEST, apart_sentence, criterion_sentence
-from driftline_processor.present.figures import capital, in_shares
+from driftline_processor.present.figures import (
+    capital,
+    ends_of_calls,
+    in_shares,
+    rank_service,
+    service_title,
+    value_of_calls,
+)
 from driftline_processor.present.numbers import UNKNOWN, count, ends, exact_to, finite, many, number, percent
 from driftline_processor.present.sections.section import (
     Cell,
@@ -39,8 +44,8 @@ from driftline_processor.present.sentences.outcomes import fast_labels_sentence,
 from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
-from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls
-from driftline_processor.present.states import objective_state, state_word
+from driftline_processor.present.states import objective_state, rank_objective
+from driftline_processor.present.times import date_label
 from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
 from driftline_processor.present.wording import short
 
@@ -48,10 +53,9 @@ MOST_METRICS = 3
 """Number of metrics that are shown besides degraded ones."""
 
 MOST_SLICES = 5
-MOST_FINDINGS = 5
 
 _CHANGES: dict[str, Tone] = {"worse": "bad", "not_worse": "good"}
-_JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
+JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
 _STANDINGS: dict[str | None, Tone] = {"ok": "good", "alert": "alert", "failed": "bad", None: "quiet"}
 _SERVICE_METRICS = ("error_rate", "latency_p95")
 
@@ -191,19 +195,15 @@ def estimates(
 
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
     """Lay out the results of the objectives, broken ones first."""
-
-    def needs_somebody(objective: ObjectiveState) -> tuple[bool, bool]:
-        return objective.state != "broken", objective.state != "inconclusive"
-
     headings = (Column("state"), Column("objective", term="objective"), Column("measured"))
     rows = first_rows(
-        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=needs_somebody)), 10
+        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=rank_objective)), 10
     )
     return Section("objectives", "Objectives", (Table(headings, rows),) if rows else ())
 
 
 def _objective(objective: ObjectiveState, timezone: str) -> Row:
-    tone: Tone = "bad" if objective.overdue else _JUDGEMENTS[objective.state]
+    tone: Tone = "bad" if objective.overdue else JUDGEMENTS[objective.state]
     return row(Cell(objective_state(objective), tone), short(objective.rule), objective_sentence(objective, timezone))
 
 
@@ -220,14 +220,15 @@ def label_age(evaluation: Evaluation) -> Section:
     """Lay out the cohorts by label delay, the fastest first, and whether they differ."""
     if len(evaluation.ages) < 2:
         return Section("label-age", "Label age")
-    fast = evaluation.fast_labels
-    lines = (
-        ()
-        if fast is None
-        else (Line(f"{capital(fast_labels_sentence(fast))}.", "bad" if fast.differ else "quiet", "fast-labels"),)
-    )
+    lines = () if evaluation.fast_labels is None else (early_outcomes(evaluation.fast_labels),)
     table = _slices("known after", list(evaluation.ages.items()), evaluation, linked=False)
     return Section("label-age", "Label age", (*lines, table), surfaces="page explain")
+
+
+def early_outcomes(fast_labels: FastLabels, surfaces: str = "") -> Line:
+    """Lay out whether early and late outcomes differ."""
+    tone: Tone = "bad" if fast_labels.differ else "quiet"
+    return Line(f"{capital(fast_labels_sentence(fast_labels))}.", tone, "fast-labels", surfaces)
 
 
 def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: Evaluation, *, linked: bool) -> Table:
@@ -292,36 +293,6 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
         needs = "it needs a baseline, stored features, and enough outcomes of these rows"
         parts = (Line(f"A search for weak slices is not possible: {needs}.", "quiet"),)
     return Section("weak-slices", "Weak slices", parts)
-
-
-def fairness(evaluation: Evaluation) -> Section:
-    """Lay out the state of each criterion, a table per attribute."""
-    return Section("fairness", "Fairness", tuple(map(_attribute, evaluation.fairness)), "fairness rule")
-
-
-def _attribute(attribute: Fairness) -> Table:
-    labelled = (
-        ""
-        if attribute.labelled_coverage is None
-        else f", known for {percent(attribute.labelled_coverage)} of the outcomes"
-    )
-    coverage = "" if attribute.coverage is None else f" and {percent(attribute.coverage)} of the predictions"
-    headings = (
-        Column(short(attribute.attribute)),
-        Column("state"),
-        Column(f"compared with {short(attribute.reference) or HIGHEST}{labelled}{coverage}", "words"),
-        Column("largest difference, as used by policies", "words", surfaces="page"),
-    )
-    rows = (
-        row(
-            state_word(criterion.name),
-            Cell(state_word(criterion.state), _JUDGEMENTS[criterion.state]),
-            criterion_sentence(criterion),
-            apart_sentence(attribute, criterion),
-        )
-        for criterion in attribute.criteria
-    )
-    return Table(headings, first_rows(rows, MOST_FINDINGS))
 
 
 def service(evaluation: Evaluation) -> Section:

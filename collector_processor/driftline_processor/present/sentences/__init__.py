@@ -3,7 +3,7 @@
 A verdict (:mod:`.verdict`) consists of :mod:`.evidence`, :mod:`.causes`, :mod:`.certainty` and :mod:`.advice`.
 :mod:`.findings` has faults of the data, :mod:`.changes` kinds of changes, :mod:`.drift` columns, slices and
 joint drift, :mod:`.objectives`, :mod:`.expectations` and :mod:`.outcomes` their results, :mod:`.policies`
-findings of policies, :mod:`.conditions` their conditions, :mod:`.references` the reference of a window,
+conditions and findings of policies, :mod:`.references` the reference of a window,
 :mod:`.retraining` the value of retraining, and :mod:`.window` a whole window.
 """
 

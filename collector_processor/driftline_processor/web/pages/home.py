@@ -18,9 +18,9 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict.states import ORDER, rank_state
-from driftline_processor.present import money, names, numbers, states, titles, verdicts
-from driftline_processor.present.figures import interval_of_value, metric_value
+from driftline_processor.present import money, names, numbers, states, titles
 from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.model_view import ModelView, has_performance, leading_model, verdict_of
@@ -104,17 +104,13 @@ class ModelRow(Struct, frozen=True):
     @property
     def figure(self) -> str:
         """The value in few digits; fractions as a percentage."""
-        value = None if self.value is None else numbers.finite(self.value.value)
-        return numbers.UNKNOWN if value is None else metric_value(self.metric, value)
+        return titles.metric_text(self.metric, None if self.value is None else self.value.value)
 
     @property
     def interval(self) -> str:
         """Ends of the value's interval; "" if there is none."""
-        if self.value is None:
-            return ""
-        low, high = (numbers.finite(end) for end in (self.value.low, self.value.high))
-        interval_text = interval_of_value(self.metric, low, high)
-        return interval_text.strip(" ()").replace(" to ", "–")
+        ends = "" if self.value is None else titles.metric_ends(self.metric, self.value.low, self.value.high)
+        return ends.replace(" to ", "–")
 
     @property
     def team(self) -> str:

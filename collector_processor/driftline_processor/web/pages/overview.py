@@ -19,13 +19,13 @@ from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.present import states, times, titles
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.figures import capital, interval_of_value, metric_value
+from driftline_processor.present.figures import capital, interval_of_value, metric_value, since_words
 from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
-from driftline_processor.present.verdicts import verdict_next
+from driftline_processor.present.sentences.verdict import verdict_next
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
@@ -164,7 +164,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "more_weak": max(len(weak) - NAMED, 0),
         "objectives": [
             (objective, _why_untold(objective, window_told, selection))
-            for objective in sorted(window_told.objectives, key=_needs_somebody)[:OBJECTIVES]
+            for objective in sorted(window_told.objectives, key=states.rank_objective)[:OBJECTIVES]
         ],
         "more_objectives": max(len(window_told.objectives) - OBJECTIVES, 0),
         "lasting": lasting_incidents,
@@ -254,34 +254,27 @@ def _value_of(name: str, metrics: Mapping[str, MetricValue]) -> float | None:
 
 
 def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:
-    metric, beside_metric = evaluation.realized[name], evaluation.realized.get(titles.BESIDE.get(name, ""))
-    address = selection.place.address("performance", anchor("metric", name))
-    change, value = evaluation.realized_changes.get(name), titles.metric_text(name, metric.value)
-    interval = titles.metric_ends(name, metric.low, metric.high)
-    bad = change is not None and change.state == "worse"
-    title = titles.metric_title(name)
-    if name == "mean_score" and beside_metric is not None and beside_metric.value is not None:
-        level = evaluation.level
-        was = metric_value("actual_rate", beside_metric.value)
-        ends = interval_of_value("actual_rate", beside_metric.low, beside_metric.high)
-        return Figure("predicted rate", value, interval, f"actual rate {was}{ends}", address, _is_worse(level))
-    if beside_metric is not None and beside_metric.value is not None:
-        than = (
-            f"constant prediction {metric_value(name, beside_metric.value)}"
-            if name == "log_loss"
-            else f"{beside_metric.value:.3g}"
-        )
-        bad = bad or _is_worse(evaluation.constant_comparison)
-        baseline_words = _beside_baseline(name, reference)
-        return Figure(title, value, interval, f"{than}{f', {baseline_words}' if baseline_words else ''}", address, bad)
-    return Figure(title, value, interval, _beside_baseline(name, reference), address, bad)
+    metric, pair = evaluation.realized[name], evaluation.realized.get(titles.BESIDE.get(name, ""))
+    title, baseline = titles.metric_title(name), _baseline_words(name, reference)
+    changes = [evaluation.realized_changes.get(name)]
+    if pair is not None and pair.value is not None and name == "mean_score":
+        ends = interval_of_value("actual_rate", pair.low, pair.high)
+        title, baseline = "predicted rate", f"actual rate {metric_value('actual_rate', pair.value)}{ends}"
+        changes = [evaluation.level]
+    elif pair is not None and pair.value is not None:
+        baseline = ", ".join(filter(None, (f"constant prediction {metric_value(name, pair.value)}", baseline)))
+        changes.append(evaluation.constant_comparison)
+    return Figure(
+        title,
+        titles.metric_text(name, metric.value),
+        titles.metric_ends(name, metric.low, metric.high),
+        baseline,
+        selection.place.address("performance", anchor("metric", name)),
+        any(change is not None and change.state == "worse" for change in changes),
+    )
 
 
-def _is_worse(change: object) -> bool:
-    return getattr(change, "state", "") == "worse"
-
-
-def _beside_baseline(name: str, reference: Mapping[str, MetricValue]) -> str:
+def _baseline_words(name: str, reference: Mapping[str, MetricValue]) -> str:
     base = reference.get(name)
     if base is None or base.value is None:
         return titles.direction(name)
@@ -339,19 +332,15 @@ def _since(verdict: Verdict | None, timezone: str) -> str:
     """Return the first day of a verdict; "" if its sentence contains the day."""
     if verdict is None or verdict.since is None or not verdict.of_window or verdict.window_end is None:
         return ""
-    day = _day(verdict.since, timezone)
-    return "" if day == _day(verdict.window_end - 1, timezone) else day
+    day = date_words(verdict.since, timezone, days=True)
+    return "" if day == date_words(verdict.window_end - 1, timezone, days=True) else day
 
 
 def _incident_line(incident: Incident, selection: Selection) -> Action:
     """Return the begin, the sentence and the address of an open incident."""
-    since = "" if incident.since is None else f" since {_day(incident.since, selection.model.timezone)}"
+    since = since_words(incident.since, selection.model.timezone, days=True)
     address = selection.place.address("incidents", f"incident-{incident.name}")
     return Action(f"open{since}: {short(incident.sentence, 90).rstrip('.')}", address)
-
-
-def _day(time: int, timezone: str) -> str:
-    return date_words(time, timezone, days=True)
 
 
 def fold_clauses(clauses: Sequence[str], room: int) -> tuple[str, str]:
@@ -404,9 +393,6 @@ def _why_untold(objective_state: ObjectiveState, evaluation: Evaluation, selecti
         return ""
     model, end = selection.model, objective_state.until or evaluation.window.end
     if evaluation.closed and evaluation.outcome_rows and not model.mature(evaluation):
-        return f"not final: outcomes may arrive until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
+        until = date_words(end + model.outcome_delay.nanoseconds, model.timezone, days=True)
+        return f"not final: outcomes may arrive until {until}"
     return objective_state.reason.replace("_", " ")
-
-
-def _needs_somebody(objective_state: ObjectiveState) -> tuple[bool, bool, str]:
-    return objective_state.state != "broken", objective_state.state != "inconclusive", objective_state.rule

@@ -12,10 +12,9 @@ from driftline_processor.core.evaluation import Evaluation, MetricChange, Metric
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEVEL, MATTERS, error_of
 from driftline_processor.present import titles
-from driftline_processor.present.concept import sentence
-from driftline_processor.present.dates import date_words
 from driftline_processor.present.figures import signed_ends, size_of_change
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sections.concept import concept
 from driftline_processor.present.sections.performance import objectives
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.wording import iso_time
@@ -68,7 +67,9 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "can_search": weak is not None,
         "weak_found": None,
         "find_weak": False,
-        "concept": _concept(selection.model),
+        "concept": concept(
+            selection.model.concept if selection.model.outcomes else None, selection.model.timezone
+        ).on_surface(PAGE),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
         "few": 40,
@@ -249,13 +250,6 @@ def _slice(selection: Selection) -> str:
 
 def _reference(selection: Selection, name: str) -> MetricValue | None:
     return selection.reference.get(name)
-
-
-def _concept(model: ModelView) -> str:
-    """Return the sentence on concept drift from the stream of errors; "" if there is none."""
-    if model.concept is None or not model.outcomes:
-        return ""
-    return sentence(model.concept, lambda time: date_words(time, model.timezone))
 
 
 def _metrics(evaluations: Sequence[Evaluation], chosen_slice: str) -> list[str]:

@@ -20,8 +20,8 @@ from driftline_processor.present.numbers import finite
 from driftline_processor.present.sections import versions as version_sections
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.register import clause
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.present.times import window_name
-from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.retraining import gains_of_model
