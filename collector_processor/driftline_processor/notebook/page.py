@@ -20,7 +20,7 @@ from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences.window import window_facts
 from driftline_processor.present.states import newest_judged
 from driftline_processor.present.wording import keep_units_of_page, printable, short
-from driftline_processor.web.charts.drawings import cell_drawing
+from driftline_processor.web.charts.sparklines import cell_drawing
 
 MOST_WINDOWS = 12
 MOST_NOTES = 20

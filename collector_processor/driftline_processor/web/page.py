@@ -46,7 +46,7 @@ from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.times import date_label, date_words
 from driftline_processor.present.wording import iso_time, keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
-from driftline_processor.web.charts import curves, drawings, sparklines, timelines
+from driftline_processor.web.charts import curves, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
 from .answers import FiniteJSON
@@ -271,7 +271,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(found_words=found_words, clause=clause)
     environment.globals.update(verdicts=verdicts, sentences=sentences)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
-    environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.cell_drawing)
+    environment.globals.update(facts=facts, surfaces=PAGE, drawn=sparklines.cell_drawing)
     environment.globals.update(anchor=anchor, feature_page=feature_page, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
     environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)

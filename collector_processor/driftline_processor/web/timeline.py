@@ -398,6 +398,11 @@ def telling_metric(windows: Sequence[Evaluation]) -> str:
     return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))
 
 
+def numbers_of(items: Sequence[object], *names: str) -> list[Values]:
+    """Return the values of attributes of metrics or estimates; None if the item is None or the value not finite."""
+    return [[None if one is None else finite(getattr(one, name)) for one in items] for name in names]
+
+
 def _value(metric: MetricValue | None) -> float | None:
     return None if metric is None else finite(metric.value)
 

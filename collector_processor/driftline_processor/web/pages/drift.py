@@ -15,8 +15,8 @@ from driftline_processor.present.sections.drift import lasting
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.times import date_label
 from driftline_processor.present.wording import iso_time
-from driftline_processor.web.charts.distributions import mini_of
-from driftline_processor.web.charts.heat_map import heat_map, trend
+from driftline_processor.web.charts.heat_map import heat_map
+from driftline_processor.web.charts.sparklines import mini_of, trend
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context

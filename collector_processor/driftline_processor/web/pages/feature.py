@@ -77,14 +77,22 @@ def page(
     outside = None
     if histories is not None:
         outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
+    drawn = charts.FeatureRange(
+        name=name,
+        windows=selection.shown_windows,
+        chosen=chosen,
+        timezone=model.timezone,
+        address=None if selection.in_report else lambda one: selection.to(one, feature_page(name)),
+        unread=frozenset[int]() if history is None else history.unread_starts,
+    )
     # 0.01: minimum fraction of a window in one step beyond the baseline's bins for the page to name that step
     context |= {
         "feature": name,
         "column": column,
         "facts": feature_facts(name, selection.windows_of_length, chosen, importance, model.timezone),
         "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
-        "history": _over_time(selection, name, column, windows, history),
-        "missing": charts.missing(selection.shown_windows, windows, _baseline(column, history), name, model.timezone),
+        "history": _over_time(selection, drawn, column, windows, history),
+        "missing": charts.missing(drawn, windows, _baseline(column, history)),
         "drawing": _drawing(column, history, name),
         "own_axis": _out_of_range(history),
         "steps": "" if history is None or history.now is None else steps_beyond(history.now.steps_beyond(0.01)),
@@ -146,26 +154,22 @@ def _baseline(column: ColumnDrift | None, feature_history: FeatureHistory | None
 
 def _over_time(
     selection: Selection,
-    name: str,
+    drawn: charts.FeatureRange,
     column: ColumnDrift | None,
     windows: Mapping[int, FeatureWindow],
     feature_history: FeatureHistory | None,
 ) -> Any:
     """Draw the feature over the windows shown; None if nothing is known about it."""
-    chosen, was = selection.chosen, _baseline(column, feature_history)
-    assert chosen is not None
-    address = None if selection.in_report else lambda evaluation: selection.to(evaluation, feature_page(name))
-    rest = (name, chosen, address, selection.model.timezone)
-    unread = frozenset[int]() if feature_history is None else feature_history.unread_starts
+    was = _baseline(column, feature_history)
     fans = {start: window.quantiles for start, window in windows.items() if window.quantiles is not None}
     if fans:
         ends = {start: window.open_ends for start, window in windows.items() if window.open_ends is not None}
-        return charts.fan(selection.shown_windows, fans, None if was is None else was.quantiles, *rest, ends, unread)
-    categories, shares = _labelled(selection, name, windows, feature_history)
+        return charts.fan(drawn, fans, None if was is None else was.quantiles, ends)
+    categories, shares = _labelled(selection, drawn.name, windows, feature_history)
     before = None if was is None else was.shares
     if before is not None and feature_history is None and column is not None:
         before = _shares_by_category(column.cells, before, categories)
-    return charts.stacked(selection.shown_windows, categories, shares, before, *rest, unread)
+    return charts.stacked(drawn, categories, shares, before)
 
 
 def _labelled(

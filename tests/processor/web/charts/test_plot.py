@@ -9,19 +9,17 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePe
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sections.performance import slices
 from driftline_processor.present.sections.section import Interval, Table
-from driftline_processor.web.charts.drawings import interval_line
-from driftline_processor.web.charts.plot import Plot, Point, columns, thin_band, thin_line
+from driftline_processor.web.charts.plot import Area, columns, in_places, thin_line
+from driftline_processor.web.charts.sparklines import interval_line
+from driftline_processor.web.charts.svg import Point
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.support.fake_view import price
 
 HEIGHTS = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=400)
 
 
 def test_up_to_120_windows_have_a_place_of_their_own() -> None:
-    window = price().windows["1d"][0]
-    assert [Plot(0.0, 240.0, 0.0, 1.0, windows=[window] * many).column for many in (120, 121)] == [0.0, 2.0]
+    assert [in_places(many, Area(0.0, 240.0, 0.0, 1.0)).column for many in (120, 121)] == [0.0, 2.0]
     assert columns([0.0, 0.1, 0.2], 0.0) == [range(1), range(1, 2), range(2, 3)]
 
 
@@ -39,13 +37,15 @@ def test_a_thinned_line_keeps_the_least_and_the_greatest_value_of_each_column(he
 
 
 @given(HEIGHTS)
-def test_a_thinned_band_holds_all_of_the_band(heights: list[float]) -> None:
-    lows = [(at * 0.3, height + 1) for at, height in enumerate(heights)]
-    highs = [(x, height - 2) for x, height in lows]
-    under, over = thin_band(lows, highs, 2.0)
-    assert max(height for _, height in under) == max(height for _, height in lows)
-    assert min(height for _, height in over) == min(height for _, height in highs)
-    assert [x for x, _ in under] == [x for x, _ in over]
+def test_shared_columns_hold_the_ends_of_all_values(heights: list[float]) -> None:
+    plot = in_places(len(heights), Area(0.0, 100.0, 0.0, 200.0))
+    plot.columns_at = 20
+    least, greatest = plot.shared(heights, min), plot.shared(heights, max)
+    assert (min(value for _, value in least), max(value for _, value in greatest)) == (min(heights), max(heights))
+    assert [span for span, _ in least] == [span for span, _ in greatest]
+    assert len(least) == (len(heights) if len(heights) <= 20 else len(plot.columns()))
+    assert len(least) <= 21
+    assert plot.shared([None] * len(heights)) == []
 
 
 WHOLE = MetricValue(0.8, 900, "rows")
