@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from driftline_processor.core.estimate.track_record import LAST, standing
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TrackRecord
+from driftline_processor.present.metrics import READ_ALONE, metric_title
 
 from .numbers import ends, number, percent
 from .times import window_name
-from .titles import READ_ALONE, metric_title
 
 REASON_WORDS = {
     "too_few_rows": "no interval: too few rows or outcomes",

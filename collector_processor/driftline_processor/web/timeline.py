@@ -15,8 +15,7 @@ from msgspec import Struct, field
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present import titles
-from driftline_processor.present.figures import in_shares
+from driftline_processor.present.metrics import BESIDE, direction_words, in_shares, metric_names, metric_title
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
@@ -180,22 +179,22 @@ def performance_row(
     """
     values = [measured_in(window, slice_name).get(metric) for window in windows]
     drawn_values = [_value(value) for value in values]
-    beside_metric = metric if slice_name else titles.BESIDE.get(metric, "")
+    beside_metric = metric if slice_name else BESIDE.get(metric, "")
     beside_values = [_value(window.realized.get(beside_metric)) for window in windows] if beside_metric else []
     has_beside = any(value is not None for value in beside_values)
     base = None if slice_name else reference
     ends = None if base is None else (finite(base.low), finite(base.high))
     return TimelineRow(
         name=metric,
-        title=titles.metric_title(metric),
-        note=titles.direction(metric),
+        title=metric_title(metric),
+        note=direction_words(metric),
         shares=in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
         bars=False,
         values=drawn_values,
         low=[None if value is None else finite(value.low) for value in values],
         high=[None if value is None else finite(value.high) for value in values],
         reference=beside_values if has_beside else [],
-        beside_title=("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
+        beside_title=("all rows" if slice_name else metric_title(beside_metric)) if has_beside else "",
         baseline=_value(base),
         baseline_ends=None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
         limits=() if slice_name else limits_of(metric, windows, reference),
@@ -394,8 +393,8 @@ def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open",
 def telling_metric(windows: Sequence[Evaluation]) -> str:
     """Return the primary metric of these windows; "" if none is known."""
     known_metrics = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
-    ordered = titles.metric_names(known_metrics)
-    return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))
+    ordered = metric_names(known_metrics)
+    return next((name for name in ordered if direction_words(name)), next(iter(ordered), ""))
 
 
 def numbers_of(items: Sequence[object], *names: str) -> list[Values]:

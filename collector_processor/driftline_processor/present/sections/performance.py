@@ -19,10 +19,15 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.present import estimates as estimate_words
-from driftline_processor.present.figures import (
-    capital,
+from driftline_processor.present.metrics import (
+    BESIDE,
+    HEADLINES,
+    SOURCE_WORDS,
     ends_of_calls,
     in_shares,
+    metric_names,
+    metric_text,
+    metric_title,
     rank_service,
     service_title,
     value_of_calls,
@@ -46,8 +51,7 @@ from driftline_processor.present.sentences.window import change_words, effective
 from driftline_processor.present.sentences.window import objective as objective_sentence
 from driftline_processor.present.states import objective_state, rank_objective
 from driftline_processor.present.times import date_label
-from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
-from driftline_processor.present.wording import short
+from driftline_processor.present.wording import capital, short
 
 MOST_METRICS = 3
 """Number of metrics that are shown besides degraded ones."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.metrics import direction
-from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
+from driftline_processor.present.metrics import metric_value, size_of_change
 from driftline_processor.present.times import date_words
-from driftline_processor.present.wording import format_percent, printable, short
+from driftline_processor.present.wording import NAME, format_percent, listed, printable, short
 
 from .expectations import expectation_sentence
 from .register import clause, words_as, words_of

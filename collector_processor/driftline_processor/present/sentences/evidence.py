@@ -8,16 +8,9 @@ from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.positive_class import POSITIVE
-from driftline_processor.present.figures import (
-    NAME,
-    figure,
-    interval_of_value,
-    metric_value,
-    metric_words,
-    percents,
-    size_of_change,
-)
-from driftline_processor.present.wording import duration, format_percent, printable, short
+from driftline_processor.present.metrics import interval_of_value, metric_value, metric_words, size_of_change
+from driftline_processor.present.numbers import figure, percents
+from driftline_processor.present.wording import NAME, duration, format_percent, printable, short
 
 from .register import clause, forms, words_as, words_of
 

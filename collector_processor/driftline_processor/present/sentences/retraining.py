@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.retraining.decision import LossChange, RetrainAnswer, RetrainCost, RetrainQuestion
-from driftline_processor.present.figures import listed
-from driftline_processor.present.wording import format_percent, format_value, short
+from driftline_processor.present.wording import format_percent, format_value, listed, short
 
 from .register import clause, voice_of, worded, words_as, words_of
 
