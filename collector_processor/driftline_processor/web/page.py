@@ -21,7 +21,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
     metrics,
     names,
@@ -273,7 +272,7 @@ def templates(frame: str) -> Environment:
     environment.globals.update(facts=facts, surfaces=PAGE, drawn=sparklines.cell_drawing)
     environment.globals.update(anchor=anchor, feature_page=feature_page, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
-    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)
+    environment.globals.update(estimate_chart=timelines.estimate)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     environment.globals.update(policy_words=policy_words)
     return environment

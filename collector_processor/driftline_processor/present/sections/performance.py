@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
-    Estimate,
     Evaluation,
     FastLabels,
     MetricChange,
@@ -18,7 +16,6 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present.metrics import (
     BESIDE,
     HEADLINES,
@@ -46,7 +43,6 @@ from driftline_processor.present.sections.section import (
     row,
 )
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
-from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
 from driftline_processor.present.states import objective_state, rank_objective
@@ -60,7 +56,6 @@ MOST_SLICES = 5
 
 _CHANGES: dict[str, Tone] = {"worse": "bad", "not_worse": "good"}
 JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
-_STANDINGS: dict[str | None, Tone] = {"ok": "good", "alert": "alert", "failed": "bad", None: "quiet"}
 _SERVICE_METRICS = ("error_rate", "latency_p95")
 
 
@@ -90,7 +85,7 @@ def performance(evaluation: Evaluation) -> Section:
         return row(
             metric_title(name),
             Cell(number(metric.value), note=exact),
-            Cell(drawing=_interval(name, metric.value, metric.low, metric.high, was)),
+            Cell(drawing=interval_drawing(name, metric.value, metric.low, metric.high, was)),
             interval(metric),
             Cell(ends(metric.low, metric.high) or interval(metric), "quiet"),
             Cell(number(was), "quiet"),
@@ -112,7 +107,7 @@ def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]
     return {*headlines, *pairs, "mean_score", "actual_rate", *worse}
 
 
-def _interval(
+def interval_drawing(
     name: str, value: float | None, low: float | None, high: float | None, usual: float | None
 ) -> Interval | None:
     """Return a value in its interval on the axis of its unit: from 0 to 1 for a fraction."""
@@ -131,70 +126,6 @@ def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, flo
     if high / 2 - low / 2 <= 0:  # divided by two first, so that no difference overflows
         return low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
     return low - room * (high - low), high + room * (high - low)
-
-
-def estimates(
-    evaluation: Evaluation, realized_metrics: Collection[str] | None = None, contradicted: Collection[str] = ()
-) -> Section:
-    """Lay out estimated metrics, their intervals, the baseline's, and the state of the estimates.
-
-    Args:
-        evaluation: The window.
-        realized_metrics: Metrics that are realized in some window; None = those of this window.
-        contradicted: Metrics whose estimate the outcomes contradict.
-    """
-    estimated = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
-    if not estimated:
-        return Section("estimated", "Estimated performance")
-    realized_metrics = estimate_words.realized([evaluation]) if realized_metrics is None else realized_metrics
-    headlines = {name for name, estimate in estimated.items() if standing(estimate) not in (None, "ok")}
-    headlines |= {*[name for name in (*HEADLINES, *estimated) if name in estimated][:MOST_METRICS]}
-    headings = (
-        Column("metric"),
-        Column("estimate", "number"),
-        Column("95 %, with the baseline as a line", "drawing", surfaces="notebook"),
-        Column("95 %", "words" if any(estimate.reason for estimate in estimated.values()) else "text", spare=2),
-        Column("baseline", "number", spare=1),
-        Column("bounds", surfaces="page explain", spare=3),
-        Column("realized", "number", surfaces="page"),
-        Column("state"),
-        Column("record", "words", surfaces="page"),
-    )
-
-    def line(name: str, estimate: Estimate) -> Row:
-        realized = evaluation.realized.get(name)
-        drawing = _interval(name, estimate.value, estimate.low, estimate.high, estimate.reference)
-        state = estimate_words.state(estimate, name in contradicted)
-        return row(
-            metric_title(name),
-            number(estimate.value),
-            Cell(drawing=drawing),
-            Cell(estimate_words.interval(estimate), "quiet"),
-            Cell(number(estimate.reference), "quiet"),
-            Cell(ends(estimate.lower_bound, estimate.upper_bound) or UNKNOWN, "quiet"),
-            "unknown" if realized is None else number(realized.value),
-            Cell(state, _STANDINGS[standing(estimate)]),
-            estimate_words.track_record_sentence(metric_title(name), estimate.record, name in realized_metrics),
-            surfaces="" if name in headlines else "page all",
-        )
-
-    table = Table(headings, tuple(line(name, estimate) for name, estimate in estimated.items()), noun="metric")
-    assumes = estimate_words.assumption(next(iter(evaluation.estimated.values())))
-    lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
-    if sentence := estimate_words.sentence(evaluation.estimated, came=realized_metrics):
-        lines.append(Line(sentence, "quiet", surfaces="explain"))
-    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # not mere daily variation
-    shift = evaluation.label_shift
-    before = []
-    if shift is not None and (shifted or shift.explains == "labels"):
-        before.append(Line(clause(shift.fact), surfaces="page explain"))
-    return Section(
-        "estimated",
-        "Estimated performance",
-        (*before, table, *lines),
-        note=f"without outcomes, assuming {estimate_words.ASSUMES}",
-        surfaces="page explain" if evaluation.realized else "",
-    )
 
 
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:

@@ -9,9 +9,9 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.present.estimates import assumption
 from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import compact, count, many, number, percent
+from driftline_processor.present.sections.estimates import assumption
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name
