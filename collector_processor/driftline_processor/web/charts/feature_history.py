@@ -18,7 +18,7 @@ from driftline_processor.present.wording import short
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
-from .heat_map import SHADES, shades_of
+from .heat_map import SHADES, shade_of
 from .plot import Address, Area, Plot, levels, merged, over_time, percent_tick, place_of
 from .svg import Box, Point
 
@@ -187,7 +187,7 @@ def _hatch_unread(plot: Plot, feature: FeatureRange) -> None:
 
 def _picture(plot: Plot, feature: FeatureRange, words: Callable[[int], str], label: str) -> Markup:
     """Add a strip of states below the chart, and a link with a tooltip per window if there are few windows."""
-    shades = [shades_of(evaluation, [feature.name])[0] or "is-no_baseline" for evaluation in feature.windows]
+    shades = [shade_of(evaluation, feature.name) or "is-no_baseline" for evaluation in feature.windows]
     top, height = _AREA.bottom + 3, 7
     if feature.address is None or plot.column:
         worst = [(min((shades[at] for at in places), key=[*SHADES].index), span) for places, span in plot.columns()]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from markupsafe import Markup
 from msgspec import Struct, field
@@ -39,6 +39,8 @@ MOST = 1e100
 Address = Callable[[Evaluation], str]
 """Evaluation → address of its window's page."""
 
+Key = TypeVar("Key")
+Number = TypeVar("Number", int, float)
 Values = Sequence[float | None]
 """A value per place of the x axis; None if it is unknown."""
 
@@ -347,13 +349,13 @@ def columns(places: Sequence[float], width: float) -> list[range]:
     return [range(indices[0], indices[-1] + 1) for indices in shared]
 
 
-def merged(parts: Iterable[tuple[Any, Point]]) -> list[tuple[Any, Point]]:
+def merged(parts: Iterable[tuple[Key, tuple[Number, Number]]]) -> list[tuple[Key, tuple[Number, Number]]]:
     """Return neighbours with equal keys that touch as one.
 
     >>> merged([("ok", (0.0, 1.0)), ("ok", (1.0, 2.0)), ("ok", (3.0, 4.0)), ("drift", (4.0, 5.0))])
     [('ok', (0.0, 2.0)), ('ok', (3.0, 4.0)), ('drift', (4.0, 5.0))]
     """
-    runs: list[tuple[Any, Point]] = []
+    runs: list[tuple[Key, tuple[Number, Number]]] = []
     for key, (begin, end) in parts:
         touches = runs and runs[-1][0] == key and abs(runs[-1][1][1] - begin) < 0.01
         runs.append((key, (runs.pop()[1][0] if touches else begin, end)))

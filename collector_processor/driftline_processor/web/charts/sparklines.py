@@ -13,7 +13,7 @@ from driftline_processor.present.titles import metric_title
 from driftline_processor.web.timeline import numbers_of
 
 from . import svg
-from .heat_map import shades_of
+from .heat_map import shade_of
 from .plot import Area, Plot, in_places, merged
 
 SHOWN = 32
@@ -75,7 +75,7 @@ def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     plot = in_places(len(newest), Area(0, width, 0, 100), (0, 100), room=_ROOM, free=1)
     bars = []
     for evaluation, span in zip(newest, plot.spans, strict=True):
-        (shade,), size = shades_of(evaluation, [name]), evaluation.drift.of(name, evaluation.drift.moved)
+        shade, size = shade_of(evaluation, name), evaluation.drift.of(name, evaluation.drift.moved)
         if shade:
             bars.append(((shade, max(8, min(round(100 * (size or 0.0) / _MOST_PSI), 100))), span))
     plot.bars((f"size {shade}", (begin, end - 2), height) for (shade, height), (begin, end) in merged(bars))

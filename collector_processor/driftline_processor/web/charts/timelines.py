@@ -261,7 +261,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     states = {state for row in rows for state in row.states}
     keys = {
         "line beside-line": next((row.beside_title for row in rows if row.reference and not row.bars), ""),
-        "band": "interval" if any(value is not None for row in rows for value in row.low) else "",
+        "band": "interval" if any(end is not None for row in rows for end in row.low) else "",
         "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
         "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
         "objective": "objective" if any(row.limits for row in rows) else "",
@@ -317,7 +317,7 @@ def _draw_axis(row: TimelineRow, plot: Plot) -> None:
 
 def _draw_lines(row: TimelineRow, plot: Plot) -> None:
     """Draw the values of a row with their intervals, its reference values, its baseline and its objectives."""
-    if row.baseline_ends is not None:
+    if row.baseline_ends:
         plot.levels(*row.baseline_ends, "usual", 1)
     plot.level(row.baseline, "was")
     for words, limit in row.limits:
