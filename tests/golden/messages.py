@@ -32,8 +32,8 @@ from driftline_processor.present.alerts import (
     group_facts,
     message_facts,
 )
-from driftline_processor.present.estimates import track_record_sentence as record_sentence
 from driftline_processor.present.sections.concept import ErrorLevels, concept_sentence
+from driftline_processor.present.sections.estimates import track_record_sentence as record_sentence
 from driftline_processor.present.sentences import policies
 from driftline_processor.present.times import date_words
 from driftline_processor.queries.incidents import incidents_of

@@ -27,7 +27,7 @@ from driftline_processor.core.policy.signals import read_signal
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.present.figures import ends_of_calls, service_title, value_of_calls
+from driftline_processor.present.metrics import ends_of_calls, service_title, value_of_calls
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.sections.fairness import criterion_sentence, fewest_sentence

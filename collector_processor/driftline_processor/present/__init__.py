@@ -2,6 +2,6 @@
 
 A fact that several surfaces show is a section (:mod:`.sections`), whose module has its layout. :mod:`.sentences` has
 the words for facts. :mod:`.numbers` writes numbers, :mod:`.times` dates and windows, :mod:`.states` states,
-:mod:`.figures` and :mod:`.titles` metrics, :mod:`.names` received names. :mod:`.evaluation_json` declares the JSON,
+:mod:`.metrics` metrics in words, :mod:`.names` received names. :mod:`.evaluation_json` declares the JSON,
 which :mod:`.json_shapes` creates.
 """

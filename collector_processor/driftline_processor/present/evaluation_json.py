@@ -58,9 +58,9 @@ from driftline_processor.present.sentences.verdict import (
 )
 from driftline_processor.present.wording import iso_time
 
-from .estimates import assumption
 from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
 from .links import LinkedMisprediction
+from .sections.estimates import assumption
 from .sections.versions import comparison_sentence
 from .sentences.causes import cause_sentence, explanation_sentence
 from .sentences.changes import change_sentence

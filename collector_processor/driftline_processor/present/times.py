@@ -239,3 +239,10 @@ def window_label(window: Window, timezone: str = "UTC") -> str:
     begins, ends = (local_time(time, timezone) for time in (window.start, window.end))
     midnight = (begins.hour, begins.minute, ends.hour, ends.minute) == (0, 0, 0, 0)
     return date_label(window.start, timezone, days=midnight or window.name.endswith(("d", "w")))
+
+
+def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
+    """Return " since ..."; "" if the time is unknown. ``days``: without the time of day."""
+    if time is None:
+        return ""
+    return f" since {date_words(time, timezone, days=days)}"

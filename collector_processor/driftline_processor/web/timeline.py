@@ -15,8 +15,7 @@ from msgspec import Struct, field
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present import titles
-from driftline_processor.present.figures import in_shares
+from driftline_processor.present.metrics import BESIDE, direction_words, in_shares, metric_names, metric_title
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
@@ -181,14 +180,14 @@ def performance_row(
     values, low, high = numbers_of(
         [measured_in(window, slice_name).get(metric) for window in windows], "value", "low", "high"
     )
-    beside = metric if slice_name else titles.BESIDE.get(metric, "")
+    beside = metric if slice_name else BESIDE.get(metric, "")
     (compared,) = numbers_of([window.realized.get(beside) for window in windows], "value")
     (baseline,), (base_low,), (base_high,) = numbers_of([None if slice_name else reference], "value", "low", "high")
-    title = "all rows" if slice_name else titles.metric_title(beside)
+    title = "all rows" if slice_name else metric_title(beside)
     return TimelineRow(
         name=metric,
-        title=titles.metric_title(metric),
-        note=titles.direction(metric),
+        title=metric_title(metric),
+        note=direction_words(metric),
         shares=in_shares(metric) and all(0 <= value <= 1 for value in values if value is not None),
         values=values,
         low=low,
@@ -377,8 +376,8 @@ def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open",
 def telling_metric(windows: Sequence[Evaluation]) -> str:
     """Return the primary metric of these windows; "" if none is known."""
     known = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
-    ordered = titles.metric_names(known)
-    return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))
+    ordered = metric_names(known)
+    return next((name for name in ordered if direction_words(name)), next(iter(ordered), ""))
 
 
 def numbers_of(items: Sequence[object], *names: str) -> list[Values]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import structs
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.present.sections import data, drift, fairness, performance
+from driftline_processor.present.sections import data, drift, estimates, fairness, performance
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.times import window_label
@@ -30,7 +30,7 @@ def sections_of(
     """
     sections = (
         performance.performance(evaluation),
-        performance.estimates(evaluation),
+        estimates.estimates(evaluation),
         performance.objectives(evaluation, timezone),
         drift.columns(evaluation, history),
         drift.why(evaluation),

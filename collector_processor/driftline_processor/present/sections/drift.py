@@ -13,7 +13,7 @@ from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, LastingShift, SliceDrift
-from driftline_processor.present.figures import capital
+from driftline_processor.present.metrics import METHOD_SYMBOLS, method_value
 from driftline_processor.present.numbers import count, finite, many, number, p_value, percent, shares
 from driftline_processor.present.sections.section import (
     Bars,
@@ -36,8 +36,7 @@ from driftline_processor.present.sentences.drift import joint_sentence, slice_se
 from driftline_processor.present.sentences.window import column_name, drift_remarks, drift_words
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.times import date_words
-from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
-from driftline_processor.present.wording import short
+from driftline_processor.present.wording import capital, short
 
 MOST_FEATURES = 10
 MOST_SLICES = 5

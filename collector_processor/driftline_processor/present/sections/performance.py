@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
-    Estimate,
     Evaluation,
     FastLabels,
     MetricChange,
@@ -16,13 +14,17 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
     WeakSearch,
 )
-from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.present import estimates as estimate_words
-from driftline_processor.present.figures import (
-    capital,
+from driftline_processor.present.metrics import (
+    BESIDE,
+    HEADLINES,
+    SOURCE_WORDS,
     ends_of_calls,
     in_shares,
+    metric_names,
+    metric_text,
+    metric_title,
     rank_service,
     service_title,
     value_of_calls,
@@ -41,13 +43,11 @@ from driftline_processor.present.sections.section import (
     row,
 )
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
-from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
 from driftline_processor.present.states import objective_state, rank_objective
 from driftline_processor.present.times import date_label
-from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
-from driftline_processor.present.wording import short
+from driftline_processor.present.wording import capital, short
 
 MOST_METRICS = 3
 """Number of metrics that are shown besides degraded ones."""
@@ -56,7 +56,6 @@ MOST_SLICES = 5
 
 _CHANGES: dict[str, Tone] = {"worse": "bad", "not_worse": "good"}
 JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
-_STANDINGS: dict[str | None, Tone] = {"ok": "good", "alert": "alert", "failed": "bad", None: "quiet"}
 _SERVICE_METRICS = ("error_rate", "latency_p95")
 
 
@@ -86,7 +85,7 @@ def performance(evaluation: Evaluation) -> Section:
         return row(
             metric_title(name),
             Cell(number(metric.value), note=exact),
-            Cell(drawing=_interval(name, metric.value, metric.low, metric.high, was)),
+            Cell(drawing=interval_drawing(name, metric.value, metric.low, metric.high, was)),
             interval(metric),
             Cell(ends(metric.low, metric.high) or interval(metric), "quiet"),
             Cell(number(was), "quiet"),
@@ -108,7 +107,7 @@ def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]
     return {*headlines, *pairs, "mean_score", "actual_rate", *worse}
 
 
-def _interval(
+def interval_drawing(
     name: str, value: float | None, low: float | None, high: float | None, usual: float | None
 ) -> Interval | None:
     """Return a value in its interval on the axis of its unit: from 0 to 1 for a fraction."""
@@ -127,70 +126,6 @@ def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, flo
     if high / 2 - low / 2 <= 0:  # divided by two first, so that no difference overflows
         return low - max(0.5, abs(low) / 2), high + max(0.5, abs(high) / 2)
     return low - room * (high - low), high + room * (high - low)
-
-
-def estimates(
-    evaluation: Evaluation, realized_metrics: Collection[str] | None = None, contradicted: Collection[str] = ()
-) -> Section:
-    """Lay out estimated metrics, their intervals, the baseline's, and the state of the estimates.
-
-    Args:
-        evaluation: The window.
-        realized_metrics: Metrics that are realized in some window; None = those of this window.
-        contradicted: Metrics whose estimate the outcomes contradict.
-    """
-    estimated = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
-    if not estimated:
-        return Section("estimated", "Estimated performance")
-    realized_metrics = estimate_words.realized([evaluation]) if realized_metrics is None else realized_metrics
-    headlines = {name for name, estimate in estimated.items() if standing(estimate) not in (None, "ok")}
-    headlines |= {*[name for name in (*HEADLINES, *estimated) if name in estimated][:MOST_METRICS]}
-    headings = (
-        Column("metric"),
-        Column("estimate", "number"),
-        Column("95 %, with the baseline as a line", "drawing", surfaces="notebook"),
-        Column("95 %", "words" if any(estimate.reason for estimate in estimated.values()) else "text", spare=2),
-        Column("baseline", "number", spare=1),
-        Column("bounds", surfaces="page explain", spare=3),
-        Column("realized", "number", surfaces="page"),
-        Column("state"),
-        Column("record", "words", surfaces="page"),
-    )
-
-    def line(name: str, estimate: Estimate) -> Row:
-        realized = evaluation.realized.get(name)
-        drawing = _interval(name, estimate.value, estimate.low, estimate.high, estimate.reference)
-        state = estimate_words.state(estimate, name in contradicted)
-        return row(
-            metric_title(name),
-            number(estimate.value),
-            Cell(drawing=drawing),
-            Cell(estimate_words.interval(estimate), "quiet"),
-            Cell(number(estimate.reference), "quiet"),
-            Cell(ends(estimate.lower_bound, estimate.upper_bound) or UNKNOWN, "quiet"),
-            "unknown" if realized is None else number(realized.value),
-            Cell(state, _STANDINGS[standing(estimate)]),
-            estimate_words.track_record_sentence(metric_title(name), estimate.record, name in realized_metrics),
-            surfaces="" if name in headlines else "page all",
-        )
-
-    table = Table(headings, tuple(line(name, estimate) for name, estimate in estimated.items()), noun="metric")
-    assumes = estimate_words.assumption(next(iter(evaluation.estimated.values())))
-    lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
-    if sentence := estimate_words.sentence(evaluation.estimated, came=realized_metrics):
-        lines.append(Line(sentence, "quiet", surfaces="explain"))
-    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # not mere daily variation
-    shift = evaluation.label_shift
-    before = []
-    if shift is not None and (shifted or shift.explains == "labels"):
-        before.append(Line(clause(shift.fact), surfaces="page explain"))
-    return Section(
-        "estimated",
-        "Estimated performance",
-        (*before, table, *lines),
-        note=f"without outcomes, assuming {estimate_words.ASSUMES}",
-        surfaces="page explain" if evaluation.realized else "",
-    )
 
 
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
@@ -258,7 +193,7 @@ def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: 
         low, high = (None, None) if metric_value is None else (finite(metric_value.low), finite(metric_value.high))
         value = None if metric_value is None else finite(metric_value.value)
         return row(
-            Cell(short(name), slice_name=name if linked else ""),
+            Cell(short(name), link=("slice", name) if linked else ("", "")),
             metric_text(metric, value),
             Cell(drawing=Interval(value, low, high, usual, start, end)),
             UNKNOWN if metric_value is None or metric_value.low is None else interval(metric_value),
@@ -334,22 +269,32 @@ def _calls_of_slice(name: str, level: ServiceLevel) -> Row:
     return row(short(name), *values, Cell(count(level.calls), "quiet"))
 
 
-def worst_rows(worst: Worst) -> Section:
-    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error."""
+def worst_rows(worst: Worst, timezone: str = "UTC", *, with_scores: bool = False) -> Section:
+    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error.
+
+    ``with_scores``: the score follows the predicted class.
+    """
     of_classes = any(misprediction.predicted is not None for misprediction in worst.rows)
-    headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
-    headings += [Column("loss" if of_classes else "error", "number"), Column("trace")]
-    rows = tuple(
-        row(
-            misprediction.id,
-            date_label(misprediction.time) if misprediction.time else "",
-            misprediction.predicted if misprediction.predicted is not None else number(misprediction.score),
-            number(misprediction.actual) if isinstance(misprediction.actual, float) else misprediction.actual or "",
-            number(misprediction.loss),
-            misprediction.trace_id,
-        )
-        for misprediction in worst.rows
-    )
+    size = Column("loss", "number", "loss") if of_classes else Column("error", "number")
+    predicted, actual = (Column(term, term=term) for term in ("predicted", "actual"))
+    headings = (Column("prediction"), Column("time"), predicted, actual, size, Column("trace"))
+    rows = tuple(_worst_row(misprediction, timezone, with_scores=with_scores) for misprediction in worst.rows)
     more = worst.wrong - len(worst.rows)
-    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet"),) if more > 0 else ()
-    return Section("worst", "Worst rows", (Table(tuple(headings), rows), *lines) if rows else ())
+    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet", surfaces="terminal"),)
+    return Section("worst", "Worst predictions", (Table(headings, rows), *(lines if more > 0 else ())) if rows else ())
+
+
+def _worst_row(misprediction: Misprediction, timezone: str, *, with_scores: bool) -> Row:
+    actual, id = misprediction.actual, misprediction.id
+    score = f"({number(misprediction.score)})" if with_scores and misprediction.score is not None else ""
+    return row(
+        Cell(short(id, 48), link=("prediction", id)) if id else "no id",
+        date_label(misprediction.time, timezone) if misprediction.time else "",
+        number(misprediction.score)
+        if misprediction.predicted is None
+        else Cell(short(misprediction.predicted, 40), note=score),
+        number(actual) if isinstance(actual, float) else short(actual or "", 40),
+        number(misprediction.loss),
+        Cell(misprediction.trace_id, link=("trace", f"{misprediction.trace_id} {misprediction.span_id}")),
+        anchor=("row", id),
+    )

@@ -7,12 +7,11 @@ from typing import Final
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
-from driftline_processor.present.figures import ends_of_calls, service_title, value_of_calls
+from driftline_processor.present.metrics import ends_of_calls, metric_names, metric_title, service_title, value_of_calls
 from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, row
 from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.times import date_words
-from driftline_processor.present.titles import metric_names, metric_title
 from driftline_processor.present.wording import short
 
 LOSS_WORDS: Final = {

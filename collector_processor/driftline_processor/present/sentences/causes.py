@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding
 from driftline_processor.core.explain.causes import LEAST_CARRIED
 from driftline_processor.core.facts import Fact
-from driftline_processor.present.figures import NAME, slice_words
 from driftline_processor.present.times import date_words
-from driftline_processor.present.wording import format_percent, short
+from driftline_processor.present.wording import NAME, format_percent, short, slice_words
 
 from .findings import fault_clause, finding_sentence
 from .register import clause, voice_of, worded, words_of

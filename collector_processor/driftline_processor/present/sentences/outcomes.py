@@ -7,9 +7,8 @@ from typing import Any
 
 from driftline_processor.core.evaluation import Delay, Evaluation, FastLabels, SlaResult, WeakSlice
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
-from driftline_processor.present.figures import capital
 from driftline_processor.present.numbers import count, percent
-from driftline_processor.present.wording import duration
+from driftline_processor.present.wording import capital, duration
 
 from .register import clause, clauses, voice_of, worded, words_of
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.present.figures import NAME, capital, count_words, since_words, slice_words
-from driftline_processor.present.times import span_words
-from driftline_processor.present.wording import printable, short
+from driftline_processor.present.times import since_words, span_words
+from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
 from .register import clause, forms, voice_of, worded

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation
+from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import count, finite, many, number, percent
 from driftline_processor.present.sections.section import Bars, Interval, Spark, floats
-from driftline_processor.present.titles import metric_title
 from driftline_processor.web.timeline import numbers_of
 
 from . import svg

@@ -9,12 +9,12 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.present.estimates import assumption
+from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import compact, count, many, number, percent
+from driftline_processor.present.sections.estimates import assumption
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name
-from driftline_processor.present.titles import metric_title
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.timeline import (
     Gap,
@@ -126,7 +126,7 @@ def performance(
 ) -> Markup:
     """Draw one metric over windows: intervals as a band, the baseline with its interval, objectives, and coverage.
 
-    The reference metric (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line. Lines have a
+    The reference metric (:data:`~driftline_processor.present.metrics.BESIDE`) is a second, thinner line. Lines have a
     gap if a window is missing or its value unknown. An open window is a hollow dot; a window that is not mature is a
     pale dot. ``address``: returns the link of a window; None = no links. More windows than :data:`~.plot.MOST_MARKS`
     have no links either, because the strip above the charts has them.

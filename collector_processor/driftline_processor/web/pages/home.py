@@ -18,8 +18,9 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict.states import ORDER, rank_state
-from driftline_processor.present import money, names, numbers, states, titles
+from driftline_processor.present import money, names, numbers, states
 from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.metrics import metric_ends, metric_names, metric_text
 from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time, short
@@ -104,12 +105,12 @@ class ModelRow(Struct, frozen=True):
     @property
     def figure(self) -> str:
         """The value in few digits; fractions as a percentage."""
-        return titles.metric_text(self.metric, None if self.value is None else self.value.value)
+        return metric_text(self.metric, None if self.value is None else self.value.value)
 
     @property
     def interval(self) -> str:
         """Ends of the value's interval; "" if there is none."""
-        ends = "" if self.value is None else titles.metric_ends(self.metric, self.value.low, self.value.high)
+        ends = "" if self.value is None else metric_ends(self.metric, self.value.low, self.value.high)
         return ends.replace(" to ", "–")
 
     @property
@@ -287,7 +288,7 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     window = default_window(model)
     windows = model.windows.get(window, [])
     measured = model.measured(window) or next((window for window in reversed(windows) if has_performance(window)), None)
-    metrics = titles.metric_names(measured.realized) if measured else []
+    metrics = metric_names(measured.realized) if measured else []
     rows = sum(version.rows + version.distributed for version in versions)
     received = max(version.received for version in versions)
     telling = next((name for name in metrics if direction(name)), "")

@@ -18,15 +18,24 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Objecti
 from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
-from driftline_processor.present import states, times, titles
-from driftline_processor.present.figures import capital, interval_of_value, metric_value, since_words
+from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
+from driftline_processor.present.metrics import (
+    BESIDE,
+    direction_words,
+    interval_of_value,
+    metric_ends,
+    metric_names,
+    metric_text,
+    metric_title,
+    metric_value,
+)
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.sentences.verdict import verdict_next
-from driftline_processor.present.times import date_words
-from driftline_processor.present.wording import iso_time, printable, short
+from driftline_processor.present.times import date_words, since_words
+from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
 from driftline_processor.web.page import Page, Table, table_of
@@ -199,19 +208,19 @@ def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
     figure_list: list[Figure] = []
     reference = evaluation.reference or selection.reference
     of_task = BY_TASK.get(selection.model.task.kind, ())
-    drawn_names = set(titles.BESIDE.values())
+    drawn_names = set(BESIDE.values())
     measured = [
         name for name in evaluation.realized if evaluation.realized[name].value is not None and name not in drawn_names
     ]
-    for name in dict.fromkeys((*of_task, *titles.metric_names(measured))):
+    for name in dict.fromkeys((*of_task, *metric_names(measured))):
         if name in measured and len(figure_list) < FIGURES - 1:
             figure_list.append(_measured(name, evaluation, reference, selection))
     for name, estimate in evaluation.estimated.items():
         if estimate.value is not None and name not in measured and len(figure_list) < FIGURES - 2:
             baseline_words = "" if estimate.reference is None else f"baseline {metric_value(name, estimate.reference)}"
-            title = f"{titles.metric_title(name)}, estimated"
+            title = f"{metric_title(name)}, estimated"
             value = metric_value(name, estimate.value)
-            interval = titles.metric_ends(name, estimate.low, estimate.high)
+            interval = metric_ends(name, estimate.low, estimate.high)
             address = selection.place.address("performance", anchor("estimate", name))
             figure_list.append(Figure(title, value, interval, baseline_words, address, bool(estimate.alert)))
     figure_list += list(_drift_figures(selection, evaluation))[: FIGURES - 1 - len(figure_list)]
@@ -233,7 +242,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window shown, with all performance metrics."""
-    metrics = titles.metric_names(
+    metrics = metric_names(
         dict.fromkeys(name for evaluation in selection.shown_windows for name in evaluation.realized)
     )
     return table_of(
@@ -254,8 +263,8 @@ def _value_of(name: str, metrics: Mapping[str, MetricValue]) -> float | None:
 
 
 def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:
-    metric, pair = evaluation.realized[name], evaluation.realized.get(titles.BESIDE.get(name, ""))
-    title, baseline = titles.metric_title(name), _baseline_words(name, reference)
+    metric, pair = evaluation.realized[name], evaluation.realized.get(BESIDE.get(name, ""))
+    title, baseline = metric_title(name), _baseline_words(name, reference)
     changes = [evaluation.realized_changes.get(name)]
     if pair is not None and pair.value is not None and name == "mean_score":
         ends = interval_of_value("actual_rate", pair.low, pair.high)
@@ -266,8 +275,8 @@ def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricV
         changes.append(evaluation.constant_comparison)
     return Figure(
         title,
-        titles.metric_text(name, metric.value),
-        titles.metric_ends(name, metric.low, metric.high),
+        metric_text(name, metric.value),
+        metric_ends(name, metric.low, metric.high),
         baseline,
         selection.place.address("performance", anchor("metric", name)),
         any(change is not None and change.state == "worse" for change in changes),
@@ -277,7 +286,7 @@ def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricV
 def _baseline_words(name: str, reference: Mapping[str, MetricValue]) -> str:
     base = reference.get(name)
     if base is None or base.value is None:
-        return titles.direction(name)
+        return direction_words(name)
     return f"baseline {metric_value(name, base.value)}"
 
 
@@ -378,7 +387,7 @@ def _weaknesses(selection: Selection, evaluation: Evaluation) -> Iterator[Weakne
         measured = performance.metrics.get(metric)
         if measured is not None and measured.value is not None:
             ends = interval_of_value(metric, measured.low, measured.high)
-            value = f"{titles.metric_title(metric)} {metric_value(metric, measured.value)}{ends}"
+            value = f"{metric_title(metric)} {metric_value(metric, measured.value)}{ends}"
             yield Weakness(short(name, 60), value, place.address("performance", "performance-slices", slices=(name,)))
     for fairness in evaluation.fairness:
         broken = [weak_slice.name for weak_slice in fairness.criteria if weak_slice.state == "broken"]

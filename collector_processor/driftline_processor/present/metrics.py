@@ -1,52 +1,96 @@
-"""Numbers, metrics and dates in sentences."""
+"""Metrics and drift methods in words: titles, order, values in their unit, intervals, changes, and better direction."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from driftline_processor.core.evaluation import MetricValue, ServiceLevel
-from driftline_processor.core.metrics import metric_named, title
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.evaluation import ColumnDrift, MetricValue, ServiceLevel, Source
+from driftline_processor.core.metrics import direction, metric_named, title
 from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.present.times import date_words
-from driftline_processor.present.wording import format_percent, short
+from driftline_processor.present.wording import NAME, format_percent, short
 
-_MOST_DECIMALS = 9
-"""Upper limit of decimals for an interval's end that is close to zero."""
+from .numbers import UNKNOWN, figure, finite, number, percents, rounded_ends
 
-NAME = 40
-"""Upper limit of characters of a name in a sentence."""
+METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}
+"""Drift method → its short title in a terminal column: "ks" → "KS"."""
 
+BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
+"""Metric → its reference metric in the same chart. A log loss above a constant's is worse than no model."""
 
-def in_shares(metric: str) -> bool:
-    """Return True if a metric is a fraction, which is shown as a percentage.
+SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
+"""Source of a metric → words."""
 
-    >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
-    (True, False, False)
-    """
-    definition = metric_named(metric)
-    return definition is not None and definition.unit == "fraction"
+HEADLINES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
+"""Primary metrics, the most informative first. Tables show the first known ones."""
 
+READ_ALONE = tuple(name for name in HEADLINES if name not in BESIDE)
+"""Primary metrics without a reference metric: a sentence uses the first known one."""
 
-def figure(value: float) -> str:
-    """Return a number with three digits.
+_ORDER = ("log_loss", "mean_score", *HEADLINES[1:], "precision", "recall", "brier", "ctr")
 
-    >>> figure(0.75991), figure(-0.0012), figure(12345.6), figure(0.0)
-    ('0.76', '−0.0012', '12,346', '0')
-    """
-    if not math.isfinite(value):
-        return "unknown"
-    size = abs(value)
-    text = f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"
-    return text.replace("-", "−")
-
+_TITLES = {"mae": "mean absolute error", "rmse": "root mean squared error", "r2": "R²"}
 
 _SERVICE_TITLES = {
     "error_rate": "call error rate",
     "availability": "availability",
     **{name: f"latency {name.removeprefix('latency_')}" for name in LATENCIES},
 }
+
+
+def metric_title(name: str) -> str:
+    """Return the title of a metric.
+
+    >>> metric_title("roc_auc"), metric_title("actual_rate"), metric_title("ndcg@10")
+    ('ROC AUC', 'actual rate', 'NDCG@10')
+    """
+    return short(title(name))
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's title for a sentence.
+
+    >>> metric_words("roc_auc"), metric_words("mae")
+    ('ROC AUC', 'mean absolute error')
+    """
+    if metric in SERVICE_METRICS:
+        return service_title(metric)
+    return short(_TITLES.get(metric) or title(metric), NAME)
+
+
+def method_title(name: str) -> str:
+    """Return the title of a drift method.
+
+    >>> method_title("psi")
+    'PSI'
+    """
+    return METHODS[name].title if name in METHODS else short(name.replace("_", " "))
+
+
+def method_value(column: ColumnDrift, method: str) -> str:
+    """Return a drift method's symbol and value, as in "KS 0.41"; "" if the column has no value."""
+    method_result = column.methods.get(method)
+    if method_result is None or method_result.value is None:
+        return ""
+    return f"{METHOD_SYMBOLS.get(method, method)} {number(method_result.value)}"
+
+
+def metric_names(metrics: Iterable[str]) -> list[str]:
+    """Return names of metrics, the most important first."""
+    all_names = list(metrics)
+    names = [name for name in _ORDER if name in all_names]
+    return names + [name for name in all_names if name not in names]
+
+
+def direction_words(metric: str) -> str:
+    """Return the better direction. Whether a difference is significant needs an interval.
+
+    >>> direction_words("log_loss"), direction_words("roc_auc"), direction_words("mean_score")
+    ('lower is better', 'higher is better', '')
+    """
+    return {1: "higher is better", -1: "lower is better"}.get(direction(metric), "")
 
 
 def service_title(metric: str) -> str:
@@ -108,6 +152,16 @@ def rank_service(slices: Mapping[str, ServiceLevel]) -> list[tuple[str, ServiceL
     return sorted(slices.items(), key=lambda pair: (-surely(pair[1]), -pair[1].calls, pair[0]))
 
 
+def in_shares(metric: str) -> bool:
+    """Return True if a metric is a fraction, which is shown as a percentage.
+
+    >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
+    (True, False, False)
+    """
+    definition = metric_named(metric)
+    return definition is not None and definition.unit == "fraction"
+
+
 def metric_value(metric: str, value: float) -> str:
     """Return the value of a metric; a fraction as a percentage.
 
@@ -132,35 +186,6 @@ def interval_of_value(metric: str, low: float | None, high: float | None) -> str
     if in_shares(metric) and 0 <= low <= high <= 1:
         return f" ({percents(low, high)})"
     return f" ({' to '.join(rounded_ends(low, high))})"
-
-
-def percents(low: float, high: float) -> str:
-    """Return the ends of an interval of a fraction as percentages.
-
-    >>> percents(0.2158, 0.4267), percents(0.0003, 0.02)
-    ('22 % to 43 %', '0.03 % to 2 %')
-    """
-    return " to ".join(f"{end} %" for end in rounded_ends(100 * low, 100 * high, greatest=100.0))
-
-
-def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[str, str]:
-    """Round both ends of an interval by at most a quarter of its length; no end becomes zero or ``greatest``.
-
-    >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(-0.002, 0.6), rounded_ends(10_123, 13_456)
-    (('5', '18'), ('0.56', '0.86'), ('−0.002', '0.6'), ('10,100', '13,500'))
-    """
-    length = high - low
-    if not math.isfinite(length) or length <= 0:
-        return figure(low), figure(high)
-    # 4.0: minimum length of an interval in units of its last digit
-    decimals = math.ceil(math.log10(4.0 / length))
-    return _rounded(low, decimals, greatest), _rounded(high, decimals, greatest)
-
-
-def _rounded(end: float, decimals: int, greatest: float) -> str:
-    while decimals < _MOST_DECIMALS and end not in (0.0, greatest) and round(end, decimals) in (0.0, greatest):
-        decimals += 1
-    return f"{round(end, decimals) + 0.0:,.12g}".replace("-", "−")
 
 
 def size_of_change(metric: str, change: float, low: float | None, high: float | None) -> str:
@@ -193,58 +218,20 @@ def signed_ends(metric: str, low: float | None, high: float | None) -> str:
     return f"{' to '.join(signed)}{unit}"
 
 
-def metric_words(metric: str) -> str:
-    """Return a metric's title for a sentence.
+def metric_text(name: str, value: float | None) -> str:
+    """Return the value of a metric in its unit: a fraction as a percentage.
 
-    >>> metric_words("roc_auc"), metric_words("mae")
-    ('ROC AUC', 'mean absolute error')
+    >>> metric_text("accuracy", 0.6429), metric_text("log_loss", 0.7599), metric_text("accuracy", None)
+    ('64.3 %', '0.76', '–')
     """
-    if metric in SERVICE_METRICS:
-        return service_title(metric)
-    return short(_TITLES.get(metric) or title(metric), NAME)
+    finite_value = finite(value)
+    return UNKNOWN if finite_value is None else metric_value(name, finite_value)
 
 
-_TITLES = {"mae": "mean absolute error", "rmse": "root mean squared error", "r2": "R²"}
+def metric_ends(name: str, low: float | None, high: float | None) -> str:
+    """Return the interval of a metric in its unit; "" if there is none.
 
-
-def slice_words(name: str) -> str:
-    """Return the name of a slice.
-
-    >>> slice_words("country=NL")
-    'country = NL'
+    >>> metric_ends("accuracy", 0.61, 0.67), metric_ends("log_loss", None, None)
+    ('61 % to 67 %', '')
     """
-    return short(name.replace("=", " = ", 1), NAME)
-
-
-def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
-    """Return " since ..."; "" if the time is unknown. ``days``: without the time of day."""
-    if time is None:
-        return ""
-    return f" since {date_words(time, timezone, days=days)}"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as a list: "a", "a and b", "a, b and c".
-
-    >>> listed(["a"]), listed(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def count_words(text: str) -> int:
-    """Count the words of a text; a single sign such as % does not count.
-
-    >>> count_words("13.5 % are late")
-    3
-    """
-    return sum(word[0].isalnum() or any(map(str.isalnum, word)) for word in text.split())
-
-
-def capital(text: str) -> str:
-    """Begin a text with a capital letter.
-
-    >>> capital("the model")
-    'The model'
-    """
-    return text[:1].upper() + text[1:]
+    return interval_of_value(name, finite(low), finite(high)).strip(" ()")
