@@ -16,12 +16,12 @@ from driftline_processor.present.states import state_word
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 from driftline_processor.queries.feature_history import FeatureWindow
-from driftline_processor.web.timeline import numbers_of
 
 from . import svg
 from .heat_map import SHADES, shade_of
 from .plot import Address, Area, Plot, levels, merged, over_time, percent_tick, place_of
 from .svg import Box, Point
+from .timeline_rows import numbers_of
 
 MOST_STACKED = 7
 """Number of categories with their own colour; the others share one."""

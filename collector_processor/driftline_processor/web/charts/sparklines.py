@@ -10,11 +10,11 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import count, finite, many, number, percent
 from driftline_processor.present.sections.section import Bars, Interval, Spark, floats
-from driftline_processor.web.timeline import numbers_of
 
 from . import svg
 from .heat_map import shade_of
 from .plot import Area, Plot, in_places, merged
+from .timeline_rows import numbers_of
 
 SHOWN = 32
 """Number of windows of a model's sparkline, the newest."""

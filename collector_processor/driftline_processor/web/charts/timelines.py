@@ -16,7 +16,11 @@ from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name
 from driftline_processor.queries.model_view import ModelView
-from driftline_processor.web.timeline import (
+
+from . import svg
+from .plot import Address, Area, Plot, in_places, levels, over_time, percent_tick, place_of
+from .svg import Box
+from .timeline_rows import (
     Gap,
     HistoryPart,
     Timeline,
@@ -26,10 +30,6 @@ from driftline_processor.web.timeline import (
     numbers_of,
     state_of_window,
 )
-
-from . import svg
-from .plot import Address, Area, Plot, in_places, levels, over_time, percent_tick, place_of
-from .svg import Box
 
 GAP = 3
 """Number of missing windows above which the strip, whose bars have equal width, shows a break."""

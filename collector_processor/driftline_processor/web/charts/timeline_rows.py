@@ -22,7 +22,7 @@ from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.model_view import ModelView
 
-from .charts.plot import merged, place_of
+from .plot import merged, place_of
 
 DIGITS = 4
 """Significant digits of a value in a chart: more than there are pixels."""
