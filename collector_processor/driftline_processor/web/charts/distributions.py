@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from driftline.tables.table import F64
 from markupsafe import Markup
 
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.drift.number_shape import NumberShape
+from driftline_processor.core.drift.number_shape import BETWEEN, NumberShape
 from driftline_processor.core.evaluation import ColumnDrift
 from driftline_processor.present.numbers import percent, whole_percent
 from driftline_processor.present.sections.section import floats
@@ -25,8 +24,6 @@ from .plot import Area, Plot, in_places, levels_from_zero, percent_tick, round_s
 from .sparklines import now_class, sides_of
 
 MOST_CATEGORIES = 10
-
-_EDGES = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 
 MOST_CELLS = 25
 """Upper limit of cells of an axis that is not the baseline's."""
@@ -142,7 +139,7 @@ def _edge_labels(cells: Sequence[str], step: float) -> list[Markup]:
     """
     labels: dict[float, str] = {}
     for place, cell in enumerate(cells):
-        match = _EDGES.match(cell)
+        match = BETWEEN.match(cell)
         labels |= {place: match[1], place + 1: match[2]} if match else {place + 0.5: cell}
     end = math.inf
     if cells[0].startswith("< "):

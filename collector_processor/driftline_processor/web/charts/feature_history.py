@@ -18,9 +18,10 @@ from driftline_processor.present.wording import short
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
-from .heat_map import SHADES, shades_of
+from .heat_map import SHADES, shade_of
 from .plot import Address, Area, Plot, levels, merged, over_time, percent_tick, place_of
 from .svg import Box, Point
+from .timeline_rows import numbers_of
 
 MOST_STACKED = 7
 """Number of categories with their own colour; the others share one."""
@@ -160,16 +161,13 @@ def missing(
 ) -> Markup | None:
     """Draw the fractions of missing and of unusable values over windows; None if both are always 0."""
     rows = [windows.get(evaluation.window.start) for evaluation in feature.windows]
-    series = {
-        part: [None if row is None else getattr(row, part) for row in (*rows, baseline)]
-        for part in ("missing", "invalid")
-    }
-    highest = max((share for shares in series.values() for share in shares if share), default=0.0)
+    series = numbers_of([*rows, baseline], "missing", "invalid")
+    highest = max(share or 0.0 for shares in series for share in shares)
     if not highest:
         return None
     plot = over_time(feature.windows, _AREA._replace(bottom=70.0), (0.0, levels([0.0, highest])[-1]))
-    plot.grid(percent)
-    for (*shares, before), css in zip(series.values(), ("line", "line beside"), strict=True):
+    plot.grid(percent_tick)
+    for (*shares, before), css in zip(series, ("line", "line beside"), strict=True):
         plot.level(before or None, "was")
         if any(shares) or css == "line":
             for run in plot.runs(share is not None for share in shares):
@@ -187,18 +185,15 @@ def _hatch_unread(plot: Plot, feature: FeatureRange) -> None:
 
 def _picture(plot: Plot, feature: FeatureRange, words: Callable[[int], str], label: str) -> Markup:
     """Add a strip of states below the chart, and a link with a tooltip per window if there are few windows."""
-    shades = [shades_of(evaluation, [feature.name])[0] or "is-no_baseline" for evaluation in feature.windows]
-    top, height = _AREA.bottom + 3, 7
-    if feature.address is None or plot.column:
-        worst = [(min((shades[at] for at in places), key=[*SHADES].index), span) for places, span in plot.columns()]
-        plot.boxes((f"cell {shade}", (begin, top, end - begin, height)) for shade, (begin, end) in merged(worst))
-    else:
-        strips = zip(shades, plot.spans, strict=True)
-        plot.boxes(
-            (f"cell {shade}", (begin, top, max(0.9 * (end - begin), 0.6), height)) for shade, (begin, end) in strips
-        )
+    shades = [shade_of(evaluation, feature.name) or "is-no_baseline" for evaluation in feature.windows]
+    strips = [(min((shades[at] for at in places), key=[*SHADES].index), span) for places, span in plot.columns()]
+    address = None if plot.column else feature.address
+    if address is not None:
+        strips = [(shade, (begin, begin + max(0.9 * (end - begin), 0.6))) for shade, (begin, end) in strips]
+    plot.boxes((f"cell {shade}", (begin, _AREA.bottom + 3, end - begin, 7)) for shade, (begin, end) in merged(strips))
+    if address is not None:
         titles = [_tooltip(feature, place, words) for place in range(len(feature.windows))]
-        plot.links(titles, map(feature.address, feature.windows), stop=False, below=10)
+        plot.links(titles, map(address, feature.windows), stop=False, below=10)
     plot.times(_AREA.bottom + 26, feature.windows, feature.timezone)
     return plot.picture(720, 222, f"{short(feature.name, 40)} over time: {label}", "chart fan-chart")
 

@@ -37,18 +37,14 @@ _LABEL, _WIDTH, _ROW = 150.0, 570.0, 16.0
 """Widths of the names and of the cells, and the height of a row; static/driftline.css repeats the widths."""
 
 
-def shades_of(evaluation: Evaluation, features: Sequence[str]) -> list[str]:
-    """Return the class of each feature's cell in a window, "" for features without values. Only drift has a size."""
+def shade_of(evaluation: Evaluation, feature: str) -> str:
+    """Return the class of a feature's cell in a window, "" without values. Only drift has a size."""
     drift = evaluation.drift
-    places = [drift.places.get(name) for name in features]
-    return [
-        ""
-        if place is None
-        else f"drift-{drift.sizes[place] or 'small'}"
-        if (state := drift.states[place]) == "drift"
-        else f"is-{state}"
-        for place in places
-    ]
+    place = drift.places.get(feature)
+    if place is None:
+        return ""
+    state = drift.states[place]
+    return f"drift-{drift.sizes[place] or 'small'}" if state == "drift" else f"is-{state}"
 
 
 def heat_map(
@@ -75,7 +71,7 @@ def heat_map(
     first = [place * windows // drawn for place in range(drawn + 1)]
     plot = in_places(drawn, Area(0.0, _WIDTH, 0.0, bottom))
     opened = [" open" if linked and not evaluations[place].closed else "" for place in first[:-1]]
-    rows = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
+    rows = [[shade_of(evaluation, feature) for evaluation in evaluations] for feature in features]
     boxes: list[tuple[str, Box]] = []
     for down, row in enumerate(rows):
         worst = [min(filter(None, row[a:b]), key=[*SHADES].index, default="") for a, b in pairwise(first)]

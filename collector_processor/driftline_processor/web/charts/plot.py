@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from markupsafe import Markup
 from msgspec import Struct, field
@@ -39,6 +39,8 @@ MOST = 1e100
 Address = Callable[[Evaluation], str]
 """Evaluation → address of its window's page."""
 
+Key = TypeVar("Key")
+Number = TypeVar("Number", int, float)
 Values = Sequence[float | None]
 """A value per place of the x axis; None if it is unknown."""
 
@@ -213,10 +215,30 @@ class Plot(Struct):
         self.marks.append(svg.uprights([(*low[0], high[0][1]) for low, high in ends if low and high], "interval"))
 
     def bars(
-        self, bars: Iterable[tuple[str, Point, float]], gap: Point = (0.0, 0.0), least: Point = (0.0, 0.0)
+        self,
+        values: Values,
+        css: str | Sequence[str],
+        gap: Point = (0.0, 0.0),
+        least: Point = (0.0, 0.0),
+        of: Callable[..., int] = max,
     ) -> None:
-        """Draw bars from the bottom: class, begin and end, and value of each; ``gap``, ``least``: see :meth:`box`."""
-        self.boxes((css, self.box(span, value, gap=gap, least=least)) for css, span, value in bars)
+        """Draw known values as bars from the bottom.
+
+        Args:
+            values: Value of each place.
+            css: Class of all bars, or of each.
+            gap: Fractions of the width of a bar that stay free at its left and at its right.
+            least: Minimum width and height of a bar.
+            of: The value that a column shows: the largest or the smallest.
+        """
+        boxes: list[tuple[str, Box]] = []
+        for places, span in self.columns():
+            if known := {at: value for at in places if (value := values[at]) is not None}:
+                at = of(known, key=known.__getitem__)
+                boxes.append(
+                    (css if isinstance(css, str) else css[at], self.box(span, known[at], gap=gap, least=least))
+                )
+        self.boxes(boxes)
 
     def boxes(self, boxes: Iterable[tuple[str, Box]], title: str = "") -> None:
         """Draw rectangles, one mark per class, in the order in which classes first occur."""
@@ -232,7 +254,7 @@ class Plot(Struct):
     def histograms(self, was: Sequence[float] | None, now: Sequence[float] | None, css: str, gap: Point) -> None:
         """Draw two histograms over the places: the window as bars of a class, the baseline as an outline."""
         if now is not None:
-            self.bars(((css, span, value) for span, value in zip(self.spans, now, strict=False)), gap)
+            self.bars(now, css, gap)
         if was is not None:
             left, right = self.spans[0][0], self.spans[-1][1]
             bars = zip(self.spans, was, strict=False)
@@ -246,10 +268,14 @@ class Plot(Struct):
         border += [((end, begin), self.y(value) + least) for (begin, end), value in reversed(under)]
         self.marks.append(svg.steps(border, css, closed=True))
 
-    def dots(self, points: Iterable[Point], *classes: str) -> None:
-        """Draw dots as one mark per class, as many as are visible."""
-        if drawn := thin_line([*points], self.column):
-            self.marks += [svg.dots(drawn, css) for css in classes]
+    def circles(self, values: Values, radius: float, css: str, places: Iterable[int] | None = None) -> None:
+        """Draw the known values of all or some places as circles."""
+        self.marks += [svg.dot(point, radius, css) for point in self.points(values, places)]
+
+    def dots(self, values: Values, places: Iterable[int] | None = None, *, classes: Sequence[str] = ("dots",)) -> None:
+        """Draw the known values of all or some places as one mark per class, as many as are visible."""
+        if points := thin_line(self.points(values, places), self.column):
+            self.marks += [svg.dots(points, css) for css in classes]
 
     # Windows
 
@@ -347,13 +373,13 @@ def columns(places: Sequence[float], width: float) -> list[range]:
     return [range(indices[0], indices[-1] + 1) for indices in shared]
 
 
-def merged(parts: Iterable[tuple[Any, Point]]) -> list[tuple[Any, Point]]:
+def merged(parts: Iterable[tuple[Key, tuple[Number, Number]]]) -> list[tuple[Key, tuple[Number, Number]]]:
     """Return neighbours with equal keys that touch as one.
 
     >>> merged([("ok", (0.0, 1.0)), ("ok", (1.0, 2.0)), ("ok", (3.0, 4.0)), ("drift", (4.0, 5.0))])
     [('ok', (0.0, 2.0)), ('ok', (3.0, 4.0)), ('drift', (4.0, 5.0))]
     """
-    runs: list[tuple[Any, Point]] = []
+    runs: list[tuple[Key, tuple[Number, Number]]] = []
     for key, (begin, end) in parts:
         touches = runs and runs[-1][0] == key and abs(runs[-1][1][1] - begin) < 0.01
         runs.append((key, (runs.pop()[1][0] if touches else begin, end)))

@@ -10,11 +10,11 @@ from driftline_processor.core.evaluation import ColumnDrift, Evaluation
 from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import count, finite, many, number, percent
 from driftline_processor.present.sections.section import Bars, Interval, Spark, floats
-from driftline_processor.web.timeline import numbers_of
 
 from . import svg
-from .heat_map import shades_of
+from .heat_map import shade_of
 from .plot import Area, Plot, in_places, merged
+from .timeline_rows import numbers_of
 
 SHOWN = 32
 """Number of windows of a model's sparkline, the newest."""
@@ -32,9 +32,8 @@ def traffic(evaluations: Sequence[Evaluation]) -> Markup:
     shown = evaluations[-SHOWN:]
     highest = max((evaluation.rows for evaluation in shown), default=0) or 1
     plot = in_places(len(shown), Area(0, 96, 1, 15), (0, highest), room=_ROOM, free=1)
-    windows = [(one, span) for one, span in zip(shown, plot.spans, strict=True) if one.rows]
-    bars = (("bar" if one.closed else "bar open", span, one.rows) for one, span in windows)
-    plot.bars(bars, gap=(0, 0.25), least=(0, 1))
+    classes = ["bar" if evaluation.closed else "bar open" for evaluation in shown]
+    plot.bars([evaluation.rows or None for evaluation in shown], classes, gap=(0, 0.25), least=(0, 1))
     newest = count(shown[-1].rows) if shown else "no"
     return plot.picture(96, 16, f"rows of {many(len(shown), 'window')}, {newest} in the newest", "spark")
 
@@ -53,7 +52,7 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     plot.level(baseline, "usual")
     plot.intervals(lows, highs)
     plot.line(values)
-    plot.dots(plot.points(values, plot.isolated(values)), "line")
+    plot.dots(values, plot.isolated(values), classes=["line"])
     words = f"{number(known[-1])} in the newest window with a value"
     return plot.picture(96, 16, f"{metric_title(metric)} of {many(len(shown), 'window')}, {words}", "spark")
 
@@ -64,7 +63,7 @@ def share_line(shares: Sequence[float | None], name: str) -> Markup:
     plot = in_places(len(shares), Area(0, 160, 2, 31), (0.0, highest), room=_ROOM, free=1)
     plot.columns_at = 80
     plot.level(0.0, "grid")
-    plot.bars((("bar", span, share) for span, share in plot.shared(shares) if share), gap=(0, 0.15))
+    plot.bars([share or None for share in shares], "bar", gap=(0, 0.15))
     return plot.picture(160, 32, f"fraction of missing values of {name}, at most {percent(highest)}", "sparkline")
 
 
@@ -75,10 +74,11 @@ def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
     plot = in_places(len(newest), Area(0, width, 0, 100), (0, 100), room=_ROOM, free=1)
     bars = []
     for evaluation, span in zip(newest, plot.spans, strict=True):
-        (shade,), size = shades_of(evaluation, [name]), evaluation.drift.of(name, evaluation.drift.moved)
+        shade, size = shade_of(evaluation, name), evaluation.drift.of(name, evaluation.drift.moved)
         if shade:
             bars.append(((shade, max(8, min(round(100 * (size or 0.0) / _MOST_PSI), 100))), span))
-    plot.bars((f"size {shade}", (begin, end - 2), height) for (shade, height), (begin, end) in merged(bars))
+    joined = merged(bars)
+    plot.boxes((f"size {shade}", plot.box((begin, end - 2), height)) for (shade, height), (begin, end) in joined)
     return plot.picture(width, 100, css="trend", stretch=True)
 
 

@@ -75,7 +75,7 @@ def path(points: Iterable[Point], css: str, closed: bool = False) -> Markup:
 
 def boxes(places: Iterable[Box], css: str, title: str = "") -> Markup:
     """Return rectangles as one mark; ``title`` is their tooltip."""
-    drawn = "".join(f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
+    drawn = "".join(f"M{short(x)} {short(y)}h{(w := short(width))}v{short(h)}h-{w}z" for x, y, width, h in places)
     return _mark("path", css, f'd="{drawn}"', title)
 
 
@@ -137,4 +137,4 @@ def _mark(tag: str, css: str, place: str, title: str = "") -> Markup:
 
 def short(value: float) -> str:
     """Write a number with at most one decimal."""
-    return f"{value:.1f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
+    return f"{value:.1f}".removesuffix(".0")

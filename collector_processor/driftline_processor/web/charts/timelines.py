@@ -16,7 +16,11 @@ from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name
 from driftline_processor.queries.model_view import ModelView
-from driftline_processor.web.timeline import (
+
+from . import svg
+from .plot import Address, Area, Plot, in_places, levels, over_time, percent_tick, place_of
+from .svg import Box
+from .timeline_rows import (
     Gap,
     HistoryPart,
     Timeline,
@@ -26,10 +30,6 @@ from driftline_processor.web.timeline import (
     numbers_of,
     state_of_window,
 )
-
-from . import svg
-from .plot import Address, Area, Plot, in_places, levels, over_time, percent_tick, place_of
-from .svg import Box
 
 GAP = 3
 """Number of missing windows above which the strip, whose bars have equal width, shows a break."""
@@ -115,8 +115,9 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
     plot.spans = [(plot.x(part.start), plot.x(part.end)) for part in parts]
     if shown := [span for part, span in zip(parts, plot.spans, strict=True) if part.is_shown]:
         plot.marks.append(svg.rect(plot.full((shown[0][0], shown[-1][1]), above=2), "chosen"))
-    states = ("bar state-drift" if part.share > 0 else "bar state-ok" for part in parts)
-    plot.bars(zip(states, plot.spans, (part.rows for part in parts), strict=True), gap=(0, 0.1), least=(1, 1))
+    plot.columns_at = len(parts)
+    classes = ["bar state-drift" if part.share > 0 else "bar state-ok" for part in parts]
+    plot.bars([part.rows for part in parts], classes, gap=(0, 0.1), least=(1, 1))
     return plot.picture(1000, 20, "predictions over the whole history, and the range shown", "history", stretch=True)
 
 
@@ -141,8 +142,7 @@ def performance(
     plot.marks.append(svg.rect(coverage.full(plot.area[:2]), "coverage none"))
     address = None if plot.column else address
     if address is not None:
-        windows = zip(plot.spans, evaluations, strict=True)
-        coverage.bars((("coverage", span, one.coverage) for span, one in windows if one.coverage), _GAP)
+        coverage.bars([evaluation.coverage or None for evaluation in evaluations], "coverage", _GAP)
     else:
         for run in coverage.runs(True for _ in evaluations):  # the smallest of a column, so that a loss is visible
             covered = coverage.shared([one.coverage or 0.0 for one in evaluations], min, run)
@@ -151,14 +151,13 @@ def performance(
     radius = 3.0 if len(evaluations) <= 40 else 2.0
     for state, (css, _) in _DOTS.items():
         of_state = [at for at, name in enumerate(states) if name == state and at != place]
-        points = plot.points(row.values, [at for at in of_state if state != "final" or at in isolated])
+        visible = [at for at in of_state if state != "final" or at in isolated]
         if address is not None:
-            plot.marks += [svg.dot(point, radius, css) for point in points]
+            plot.circles(row.values, radius, css, visible)
         else:
-            plot.dots(points, "dots", *([] if state == "final" else ["dots hollow"]))
+            plot.dots(row.values, visible, classes=["dots"] if state == "final" else ["dots", "dots hollow"])
     if place is not None:
-        css, size = _DOTS[states[place]][0], 3.5 if address is None else radius + 1.5
-        plot.marks += [svg.dot(point, size, css) for point in plot.points(row.values, [place])]
+        plot.circles(row.values, 3.5 if address is None else radius + 1.5, _DOTS[states[place]][0], [place])
     if address is not None:
         plot.links(
             (_performance_tooltip(row, at, one, model) for at, one in enumerate(evaluations)),
@@ -198,9 +197,9 @@ def estimate(
             plot.level(newest, css)
     plot.line(values, "line estimated")
     if address is None or plot.column:
-        plot.dots(plot.points(realized), "dots")
+        plot.dots(realized)
     else:
-        plot.marks += [svg.dot(point, 3.0, "dot") for point in plot.points(realized)]
+        plot.circles(realized, 3.0, "dot")
         titles = []
         for evaluation, one, value, truth in zip(evaluations, estimates, values, realized, strict=True):
             words = f"{metric_title(metric)} estimated {number(value)}"
@@ -225,13 +224,9 @@ def outcome_coverage(
     plot = in_places(len(evaluations), Area(40.0, 720.0, 10.0, 122.0), (0.0, 0.5, 1.0))
     plot.grid(percent_tick)
     plot.select(place_of(chosen, evaluations), 4, 4)
-    boxes: list[tuple[str, Box]] = []
-    gap = _GAP[0] if len(evaluations) <= 200 else 0.0
-    for places, span in plot.columns():
-        one = min((evaluations[at] for at in places), key=lambda one: one.coverage or 0.0)  # so that a loss is visible
-        box = plot.box(span, one.coverage or 0.0, gap=(gap / len(places), gap / len(places)))
-        boxes.append((f"coverage{_open(one)}", box))
-    plot.boxes(boxes)
+    gap = _GAP if len(evaluations) <= 200 else (0.0, 0.0)
+    classes = [f"coverage{_open(evaluation)}" for evaluation in evaluations]
+    plot.bars([one.coverage or 0.0 for one in evaluations], classes, gap, of=min)  # so that a loss is visible
     if tooltips and not plot.column:
         plot.links(
             f"{window_name(one.window, timezone)}: outcomes of {percent(one.coverage)} of "
@@ -261,7 +256,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     states = {state for row in rows for state in row.states}
     keys = {
         "line beside-line": next((row.beside_title for row in rows if row.reference and not row.bars), ""),
-        "band": "interval" if any(value is not None for row in rows for value in row.low) else "",
+        "band": "interval" if any(end is not None for row in rows for end in row.low) else "",
         "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
         "usual": "its interval" if any(row.baseline_ends for row in rows) else "",
         "objective": "objective" if any(row.limits for row in rows) else "",
@@ -317,7 +312,7 @@ def _draw_axis(row: TimelineRow, plot: Plot) -> None:
 
 def _draw_lines(row: TimelineRow, plot: Plot) -> None:
     """Draw the values of a row with their intervals, its reference values, its baseline and its objectives."""
-    if row.baseline_ends is not None:
+    if row.baseline_ends:
         plot.levels(*row.baseline_ends, "usual", 1)
     plot.level(row.baseline, "was")
     for words, limit in row.limits:
@@ -334,8 +329,7 @@ def _draw_dots(row: TimelineRow, plot: Plot, windows: Sequence[Evaluation]) -> N
     isolated = range(len(windows)) if len(windows) <= 40 else plot.isolated(row.values)
     for at, evaluation in enumerate(windows):
         if at in isolated or not evaluation.closed:
-            css = f"dot{_open(evaluation)}"
-            plot.marks += [svg.dot(point, 2.6, css) for point in plot.points(row.values, [at])]
+            plot.circles(row.values, 2.6, f"dot{_open(evaluation)}", [at])
 
 
 def _draw_bars(row: TimelineRow, plot: Plot, windows: Sequence[Evaluation]) -> None:

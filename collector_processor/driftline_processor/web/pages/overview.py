@@ -38,11 +38,11 @@ from driftline_processor.present.times import date_words, since_words
 from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
+from driftline_processor.web.charts.timeline_rows import history_parts, telling_metric, timeline_data, timeline_of
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import anchor, api_address, feature_page, read_place
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
-from driftline_processor.web.timeline import history_parts, telling_metric, timeline_data, timeline_of
 
 NAMED = 3
 """Causes and slices that are listed; a link leads to the others."""

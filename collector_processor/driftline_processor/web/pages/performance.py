@@ -28,10 +28,10 @@ from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
+from driftline_processor.web.charts.timeline_rows import gaps_of, measured_in, performance_row
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
-from driftline_processor.web.timeline import gaps_of, measured_in, performance_row
 
 from .overview import BY_TASK
 
