@@ -20,7 +20,7 @@ from driftline_processor.present.sections.section import floats
 from driftline_processor.present.wording import short
 
 from . import svg
-from .plot import Area, Plot, in_places, levels_from_zero, percent_tick, round_step
+from .plot import Area, Plot, in_places, levels, percent_tick, round_step
 from .sparklines import now_class, sides_of
 
 MOST_CATEGORIES = 10
@@ -121,7 +121,7 @@ def _below(shape: NumberShape, edges: F64) -> F64:
 
 
 def _numbers(cells: Sequence[str], was: Side, now: Side, name: str, css: str) -> Markup:
-    plot = in_places(len(cells), _AREA, levels_from_zero(max((*(was or ()), *(now or ()), 1e-9))), room=1)
+    plot = in_places(len(cells), _AREA, levels([0.0, max((*(was or ()), *(now or ()), 1e-6))]), room=1)
     plot.grid(percent_tick)
     plot.histograms(was, now, css, (0.06, 0.06))
     plot.links(row.words for row in _rows(cells, was, now))

@@ -18,7 +18,7 @@ from driftline_processor.present.wording import short
 from driftline_processor.queries.feature_history import FeatureWindow
 
 from . import svg
-from .heat_map import SHADES, shade_of
+from .heat_map import shade_of, worst_shades
 from .plot import Address, Area, Plot, levels, merged, over_time, percent_tick, place_of
 from .svg import Box, Point
 from .timeline_rows import numbers_of
@@ -186,7 +186,7 @@ def _hatch_unread(plot: Plot, feature: FeatureRange) -> None:
 def _picture(plot: Plot, feature: FeatureRange, words: Callable[[int], str], label: str) -> Markup:
     """Add a strip of states below the chart, and a link with a tooltip per window if there are few windows."""
     shades = [shade_of(evaluation, feature.name) or "is-no_baseline" for evaluation in feature.windows]
-    strips = [(min((shades[at] for at in places), key=[*SHADES].index), span) for places, span in plot.columns()]
+    strips = worst_shades(plot, shades)
     address = None if plot.column else feature.address
     if address is not None:
         strips = [(shade, (begin, begin + max(0.9 * (end - begin), 0.6))) for shade, (begin, end) in strips]

@@ -7,7 +7,6 @@ static/table.js makes each cell lead to the feature in its window, by pointer an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -17,8 +16,8 @@ from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 
 from . import svg
-from .plot import MOST_MARKS, Address, Area, in_places, merged, place_of
-from .svg import Box
+from .plot import MOST_MARKS, Address, Area, Plot, in_places, merged, place_of
+from .svg import Box, Point
 
 SHADES = {
     "drift-large": "l",
@@ -47,6 +46,15 @@ def shade_of(evaluation: Evaluation, feature: str) -> str:
     return f"drift-{drift.sizes[place] or 'small'}" if state == "drift" else f"is-{state}"
 
 
+def worst_shades(plot: Plot, shades: Sequence[str]) -> list[tuple[str, Point]]:
+    """Return the most severe class of each column of a plot with its begin and end; "" without values."""
+    severity = [*SHADES].index
+    return [
+        (min(filter(None, (shades[place] for place in places)), key=severity, default=""), span)
+        for places, span in plot.columns()
+    ]
+
+
 def heat_map(
     evaluations: Sequence[Evaluation],
     features: Sequence[str],
@@ -67,27 +75,25 @@ def heat_map(
         timezone: Time zone of the model.
     """
     linked, windows, bottom = of_window is not None, len(evaluations), _ROW * len(features)
-    drawn = windows if linked else min(windows, MOST_MARKS)
-    first = [place * windows // drawn for place in range(drawn + 1)]
-    plot = in_places(drawn, Area(0.0, _WIDTH, 0.0, bottom))
-    opened = [" open" if linked and not evaluations[place].closed else "" for place in first[:-1]]
+    plot = in_places(windows, Area(0.0, _WIDTH, 0.0, bottom))
+    plot.columns_at = windows if linked else MOST_MARKS
+    opened = ["" if evaluation.closed else " open" for evaluation in evaluations]
     rows = [[shade_of(evaluation, feature) for evaluation in evaluations] for feature in features]
     boxes: list[tuple[str, Box]] = []
     for down, row in enumerate(rows):
-        worst = [min(filter(None, row[a:b]), key=[*SHADES].index, default="") for a, b in pairwise(first)]
-        classes = [shade and f"cell {shade}{is_open}" for shade, is_open in zip(worst, opened, strict=True)]
-        cells = [*zip(classes, plot.spans, strict=True)]
+        cells = worst_shades(plot, row)
+        if linked:
+            cells = [(shade and shade + is_open, span) for (shade, span), is_open in zip(cells, opened, strict=True)]
         boxes += [
-            (css, (begin + 0.4, down * _ROW + 1, end - begin - 0.8, _ROW - 2))
-            for css, (begin, end) in (cells if linked else merged(cells))
-            if css
+            (f"cell {shade}", (begin + 0.4, down * _ROW + 1, end - begin - 0.8, _ROW - 2))
+            for shade, (begin, end) in (cells if linked else merged(cells))
+            if shade
         ]
     plot.boxes(boxes)
     if of_window is not None:
         titles = [f"{window_name(one.window, timezone)}: {drift_words(one)}" for one in evaluations]
         plot.links(titles, map(of_window, evaluations), stop=False, css="column")
-    place = place_of(chosen, evaluations)
-    plot.select(None if place is None else place * drawn // windows, css="frame")
+    plot.select(place_of(chosen, evaluations), css="frame")
     plot.times(bottom + 14, evaluations, timezone)
     label = f"drift of {len(features)} features in {windows} windows; the table below lists them in words"
     letter = {"": NO_VALUE, **SHADES}

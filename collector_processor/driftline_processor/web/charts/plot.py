@@ -125,21 +125,39 @@ class Plot(Struct):
         """Width of a column that places share; 0 if each place has its own."""
         return (self.area.right - self.area.left) / self.columns_at if len(self.spans) > self.columns_at else 0.0
 
-    def columns(self, places: Sequence[int] | None = None) -> list[tuple[Sequence[int], Point]]:
-        """Return the places that share a column, with the begin and the end of the column."""
-        drawn = range(len(self.spans)) if places is None else places
-        shared = columns([self.spans[place][0] for place in drawn], self.column)
-        return [
-            (drawn[at.start : at.stop], (self.spans[drawn[at[0]]][0], self.spans[drawn[at[-1]]][1])) for at in shared
+    def columns(self, places: Sequence[int] | None = None) -> list[tuple[list[int], Point]]:
+        """Return the places that share a column, with the begin and the end of the column.
+
+        >>> plot = in_places(4, Area(0, 8, 0, 1), room=1)
+        >>> plot.columns_at = 2
+        >>> plot.columns()
+        [([0, 1], (0.0, 4.0)), ([2, 3], (4.0, 8.0))]
+        """
+        drawn, width = range(len(self.spans)) if places is None else places, self.column
+        first = self.spans[drawn[0]][0] if drawn else 0.0
+        groups = groupby(drawn, lambda place: int((self.spans[place][0] - first) / width) if width else place)
+        shared = [[*group] for _, group in groups]
+        return [(group, (self.spans[group[0]][0], self.spans[group[-1]][1])) for group in shared]
+
+    def known(self, values: Values, places: Sequence[int] | None = None) -> list[tuple[dict[int, float], Point]]:
+        """Return the known values of each column by place, with the begin and the end of the column."""
+        columns = [
+            ({place: value for place in shared if (value := values[place]) is not None}, span)
+            for shared, span in self.columns(places)
         ]
+        return [(column, span) for column, span in columns if column]
 
     def shared(
         self, values: Values, of: Callable[[Iterable[float]], float] = max, places: Sequence[int] | None = None
     ) -> list[tuple[Point, float]]:
         """Return begin, end and value of each column with a known value: the largest, or another ``of`` its values."""
-        columns = [(span, [values[at] for at in shared]) for shared, span in self.columns(places)]
-        known = [(span, [value for value in column if value is not None]) for span, column in columns]
-        return [(span, of(column)) for span, column in known if column]
+        return [(span, of(column.values())) for column, span in self.known(values, places)]
+
+    def extremes(self, values: Values, places: Sequence[int] | None = None) -> list[Point]:
+        """Return the positions of the smallest and the largest value of each column."""
+        columns = [column for column, _ in self.known(values, places)]
+        ends = [{of(column, key=column.__getitem__) for of in (min, max)} for column in columns]
+        return self.points(values, [place for pair in ends for place in sorted(pair)])
 
     def runs(self, is_known: Iterable[bool]) -> list[list[int]]:
         """Return the places with a value, split where the value is unknown or a window is missing."""
@@ -196,7 +214,7 @@ class Plot(Struct):
         """Draw values as lines with gaps at unknown values."""
         for run in self.runs(value is not None for value in values):
             if len(run) > 1:
-                self.marks.append(svg.path(thin_line(self.points(values, run), self.column), css))
+                self.marks.append(svg.path(self.extremes(values, run), css))
 
     def band(self, lows: Values, highs: Values) -> None:
         """Draw intervals: an area over consecutive windows, an upright line for an isolated window."""
@@ -232,12 +250,10 @@ class Plot(Struct):
             of: The value that a column shows: the largest or the smallest.
         """
         boxes: list[tuple[str, Box]] = []
-        for places, span in self.columns():
-            if known := {at: value for at in places if (value := values[at]) is not None}:
-                at = of(known, key=known.__getitem__)
-                boxes.append(
-                    (css if isinstance(css, str) else css[at], self.box(span, known[at], gap=gap, least=least))
-                )
+        for column, span in self.known(values):
+            place = of(column, key=column.__getitem__)
+            box = self.box(span, column[place], gap=gap, least=least)
+            boxes.append((css if isinstance(css, str) else css[place], box))
         self.boxes(boxes)
 
     def boxes(self, boxes: Iterable[tuple[str, Box]], title: str = "") -> None:
@@ -272,9 +288,9 @@ class Plot(Struct):
         """Draw the known values of all or some places as circles."""
         self.marks += [svg.dot(point, radius, css) for point in self.points(values, places)]
 
-    def dots(self, values: Values, places: Iterable[int] | None = None, *, classes: Sequence[str] = ("dots",)) -> None:
+    def dots(self, values: Values, places: Sequence[int] | None = None, *, classes: Sequence[str] = ("dots",)) -> None:
         """Draw the known values of all or some places as one mark per class, as many as are visible."""
-        if points := thin_line(self.points(values, places), self.column):
+        if points := self.extremes(values, places):
             self.marks += [svg.dots(points, css) for css in classes]
 
     # Windows
@@ -358,21 +374,6 @@ def place_of(chosen: Evaluation | None, windows: Sequence[Evaluation]) -> int | 
     return next((at for at, one in enumerate(windows) if chosen is not None and one.window == chosen.window), None)
 
 
-def columns(places: Sequence[float], width: float) -> list[range]:
-    """Return the neighbours that share a column, as indices.
-
-    >>> columns([0.0, 1.0, 2.0, 3.5], 2.0)
-    [range(0, 2), range(2, 4)]
-    """
-    if not width:
-        return [range(index, index + 1) for index in range(len(places))]
-    first = places[0] if places else 0.0
-    shared = [
-        list(indices) for _, indices in groupby(range(len(places)), lambda index: int((places[index] - first) / width))
-    ]
-    return [range(indices[0], indices[-1] + 1) for indices in shared]
-
-
 def merged(parts: Iterable[tuple[Key, tuple[Number, Number]]]) -> list[tuple[Key, tuple[Number, Number]]]:
     """Return neighbours with equal keys that touch as one.
 
@@ -384,21 +385,6 @@ def merged(parts: Iterable[tuple[Key, tuple[Number, Number]]]) -> list[tuple[Key
         touches = runs and runs[-1][0] == key and abs(runs[-1][1][1] - begin) < 0.01
         runs.append((key, (runs.pop()[1][0] if touches else begin, end)))
     return runs
-
-
-def thin_line(run: Sequence[Point], width: float) -> list[Point]:
-    """Return the lowest and the highest point of each column, in their order.
-
-    >>> thin_line([(0.0, 5.0), (0.5, 9.0), (1.0, 1.0), (1.5, 4.0)], 2.0)
-    [(0.5, 9.0), (1.0, 1.0)]
-    """
-    if not width:
-        return list(run)
-    points = []
-    for shared in columns([x for x, _ in run], width):
-        ends = {min(shared, key=lambda index: run[index][1]), max(shared, key=lambda index: run[index][1])}
-        points += [run[end] for end in sorted(ends)]
-    return points
 
 
 def round_step(rough: float) -> float:
@@ -427,16 +413,6 @@ def levels(values: Sequence[float]) -> list[float]:
     if last - first < 2:
         first, last = first - 1, last + 1
     return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
-
-
-def levels_from_zero(highest: float) -> list[float]:
-    """Return at most five round numbers from 0 to above the largest value.
-
-    >>> levels_from_zero(0.17), levels_from_zero(1.0)
-    ([0.0, 0.05, 0.1, 0.15, 0.2], [0.0, 0.25, 0.5, 0.75, 1.0])
-    """
-    step = round_step(max(highest, 1e-6) / 4)
-    return [float(f"{place * step:.12g}") for place in range(math.ceil(highest / step - 1e-9) + 1)]
 
 
 def percent_tick(share: float) -> str:
