@@ -38,8 +38,7 @@ from driftline_processor.core.retraining.decision import LossChange, RetrainCost
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
-from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
-from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.causes import cause_sentence, change_sentence, explanation_sentence
 from driftline_processor.present.sentences.drift import column_sentence, joint_sentence, slice_sentence
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence

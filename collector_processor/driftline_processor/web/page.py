@@ -35,7 +35,7 @@ from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences import policies as policy_words
 from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences import window as sentences
-from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.causes import change_sentence
 from driftline_processor.present.sentences.outcomes import (
     delay_sentence,
 )

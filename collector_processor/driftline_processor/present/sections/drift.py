@@ -30,8 +30,7 @@ from driftline_processor.present.sections.section import (
     floats,
     row,
 )
-from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
-from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.causes import cause_sentence, change_sentence, explanation_sentence
 from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
 from driftline_processor.present.sentences.window import column_name, drift_remarks, drift_words
 from driftline_processor.present.states import rank, state_word

@@ -10,11 +10,10 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, size_of
 from driftline_processor.present import states
-from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.json_shapes import Key, or_null, time_at
 from driftline_processor.present.sections.drift import lasting
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.times import date_label
-from driftline_processor.present.wording import iso_time
 from driftline_processor.web.charts.heat_map import heat_map
 from driftline_processor.web.charts.sparklines import mini_of, trend
 from driftline_processor.web.page import Page, Table, table_of
@@ -142,7 +141,7 @@ def _table(rows: Sequence[FeatureRow]) -> Table:
         rows,
         "feature=column.name state=column.state",
         or_null("size", "column.size"),
-        Key("since", by=lambda time: None if time is None else iso_time(time)),
+        time_at("since"),
         "importance method=column.decided_by",
         Key("value", "", lambda row: (one := decided(row)) and one.value),
         Key("p_value", "", lambda row: (one := decided(row)) and one.p_value),

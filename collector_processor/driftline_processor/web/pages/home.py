@@ -19,7 +19,7 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict.states import ORDER, rank_state
 from driftline_processor.present import money, names, numbers, states
-from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.json_shapes import Key, or_null, time_at
 from driftline_processor.present.metrics import metric_ends, metric_names, metric_text
 from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.times import common_zone
@@ -353,7 +353,7 @@ def models_table(rows: Sequence[ModelRow]) -> Table:
         rows,
         "model=model.key.model version=model.key.version environment=model.key.environment",
         *(or_null("team"), Key("tier", by=lambda tier: int(tier) if tier else None), "state"),
-        Key("since", by=lambda since: None if since is None else iso_time(since)),
+        time_at("since"),
         Key("sentence", "", lambda row: None if row.verdict is None else row.sentence),
         Key("next", "verdict", lambda verdict: None if verdict is None else verdicts.verdict_next(verdict)),
         *("rows", Key("last_seen", "received", lambda time: iso_time(time) if time else None), or_null("metric")),

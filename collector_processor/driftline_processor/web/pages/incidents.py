@@ -17,7 +17,7 @@ from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.explanation import PolicyDecision
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
-from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.json_shapes import Key, or_null, time_at
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
@@ -216,7 +216,7 @@ def table(incidents: Sequence[Incident]) -> Table:
     return table_of(
         incidents,
         "name model=key.model version=key.version environment=key.environment kind subject",
-        *(Key(name, by=lambda time: None if time is None else iso_time(time)) for name in ("since", "until")),
+        *map(time_at, ("since", "until")),
         *(Key("windows", by=" ".join), "sentence", or_null("ended"), Key("address", "", address)),
     )
 
