@@ -15,6 +15,7 @@ from driftline_processor.present.wording import short
 
 from . import svg
 from .plot import Area, Plot, levels
+from .timeline_rows import numbers_of
 
 SHADES = 6
 """Number of shades of a cell, by its fraction of the actual class; the style sheet has a class per shade."""
@@ -84,10 +85,8 @@ class Matrix(NamedTuple):
 
 def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
     """Yield the known curves of a window, each with a dot at the operating point of the decisions."""
-    recall, precision, rate, specificity = (
-        None if (metric := evaluation.realized.get(name)) is None else metric.value
-        for name in ("recall", "precision", "actual_rate", "specificity")
-    )
+    names = ("recall", "precision", "actual_rate", "specificity")
+    ((recall, precision, rate, specificity),) = numbers_of([evaluation.realized.get(name) for name in names], "value")
     flagged = None if not precision or recall is None or rate is None else recall * rate / precision
     decisions = {
         "roc": (None if specificity is None else 1 - specificity, recall),

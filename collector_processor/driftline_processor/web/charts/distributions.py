@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -95,28 +95,22 @@ def own_cells(was: NumberShape, now: NumberShape) -> tuple[tuple[str, ...], F64,
     first = math.ceil(low / step) if open_below else math.floor(low / step)
     last = math.floor(high / step) if open_above else math.ceil(high / step)
     edges: F64 = np.arange(first, max(last, first + 1) + 1, dtype=np.float64) * step
-    beyond = np.concatenate([[-np.inf], edges, [np.inf]])
     texts = [number_text(float(f"{edge:.6g}")) for edge in edges.tolist()]
-    shares = [np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)]
     labels = [f"< {texts[0]}", *(f"{a} – {b}" for a, b in pairwise(texts)), f"≥ {texts[-1]}"]
-    held = [
-        0 < index < len(beyond) - 2 or max(share[index] for share in shares) > 1e-12 for index in range(len(labels))
-    ]
-    return (
-        tuple(label for label, here in zip(labels, held, strict=True) if here),
-        shares[0][held],
-        shares[1][held],
-    )
+    shares = np.array([np.diff(np.concatenate([[0.0], _below(shape, edges), [1.0]])) for shape in (was, now)])
+    is_drawn = shares.max(axis=0) > 1e-12
+    is_drawn[1:-1] = True
+    return tuple(compress(labels, is_drawn)), shares[0][is_drawn], shares[1][is_drawn]
 
 
 def _below(shape: NumberShape, edges: F64) -> F64:
     closed = np.isfinite(shape.low) & np.isfinite(shape.high) & (shape.high > shape.low)
     low, width = np.where(closed, shape.low, 0.0), np.where(closed, shape.high - shape.low, 1.0)
     column_edges = edges[:, np.newaxis]
-    sure = np.where(
+    is_below = np.where(
         np.isneginf(shape.low), column_edges >= shape.high, ~np.isposinf(shape.high) & (column_edges > shape.low)
     )
-    inside = np.where(closed, (column_edges - low) / width, sure)
+    inside = np.where(closed, (column_edges - low) / width, is_below)
     return np.clip(inside, 0, 1) @ shape.weight / float(shape.weight.sum())
 
 

@@ -81,7 +81,7 @@ def fan(
     _hatch_unread(plot, feature)
     if np.isfinite(before).all():
         for low, high in ((0, 4), (1, 3)):
-            plot.levels(float(before[low]), float(before[high]), "fan-was", 1.5)
+            plot.stripe(float(before[low]), float(before[high]), "fan-was", 1.5)
         plot.level(float(before[2]), "was")
     for run in plot.runs(is_known.tolist()):
         least, most = ([plot.shared(values[:, at].tolist(), of, run) for at in range(5)] for of in (min, max))

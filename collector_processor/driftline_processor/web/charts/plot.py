@@ -194,7 +194,7 @@ class Plot(Struct):
         """Draw a line of the height of the plot at a position, from ``above`` it to ``below`` it."""
         self.marks.append(svg.line((x, self.area.top - above), (x, self.area.bottom + below), css, title))
 
-    def levels(self, low: float, high: float, css: str, least: float) -> None:
+    def stripe(self, low: float, high: float, css: str, least: float) -> None:
         """Draw an interval over the whole width, at least ``least`` high."""
         x, y, width, height = self.box((self.area.left, self.area.right), high, low)
         self.marks.append(svg.rect((x, y, width, max(height, least)), css))

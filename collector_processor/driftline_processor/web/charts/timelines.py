@@ -238,10 +238,10 @@ def outcome_coverage(
     return plot.picture(720, 150, "fraction of predictions with an outcome, by window", "chart coverages")
 
 
-def said_of_gaps(gaps: Sequence[Gap]) -> str:
+def gap_words(gaps: Sequence[Gap]) -> str:
     """Return the times of the longest gaps in chronological order; "" if there are none.
 
-    >>> said_of_gaps([Gap(0, 2, 2, "Mon: 2 windows without predictions")])
+    >>> gap_words([Gap(0, 2, 2, "Mon: 2 windows without predictions")])
     'Mon: 2 windows without predictions'
     """
     # 6: upper limit of gaps in a tooltip, the longest
@@ -272,7 +272,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
 def window_tooltip(timeline: Timeline, place: int) -> str:
     """Return the tooltip of a window: all its values in the timeline."""
     evaluation = timeline.windows[place]
-    parts = [_reading(row, place) + _beside(row, place, ", ") for row in timeline.rows]
+    parts = [_reading(row, place) + _reference_text(row, place, ", ") for row in timeline.rows]
     parts += [words] if (words := incident_words(evaluation)) else []
     parts += [f"gap before it: {gap.words}" for gap in timeline.gaps if gap.end == evaluation.window.start]
     state = "" if evaluation.closed else ", open"
@@ -301,7 +301,7 @@ def _performance_tooltip(row: TimelineRow, place: int, evaluation: Evaluation, m
     outcomes = f"outcomes for {percent(evaluation.coverage)} of {many(evaluation.rows, 'row')}"
     words = _DOTS[state_of_window(evaluation, model)][1]
     when = window_name(evaluation.window, model.timezone)
-    return f"{when}: {_reading(row, place)}, {outcomes}{_beside(row, place, '; ')}{words}"
+    return f"{when}: {_reading(row, place)}, {outcomes}{_reference_text(row, place, '; ')}{words}"
 
 
 def _draw_axis(row: TimelineRow, plot: Plot) -> None:
@@ -313,7 +313,7 @@ def _draw_axis(row: TimelineRow, plot: Plot) -> None:
 def _draw_lines(row: TimelineRow, plot: Plot) -> None:
     """Draw the values of a row with their intervals, its reference values, its baseline and its objectives."""
     if row.baseline_ends:
-        plot.levels(*row.baseline_ends, "usual", 1)
+        plot.stripe(*row.baseline_ends, "usual", 1)
     plot.level(row.baseline, "was")
     for words, limit in row.limits:
         plot.level(limit, "objective", words)
@@ -353,12 +353,12 @@ def _draw_bars(row: TimelineRow, plot: Plot, windows: Sequence[Evaluation]) -> N
 
 def _hatch_gaps(plot: Plot, gaps: Sequence[Gap], above: float = 0.0, below: float = 0.0) -> None:
     """Hatch the gaps as one mark whose tooltip gives their times."""
-    plot.hatch([(plot.x(gap.start), plot.x(gap.end)) for gap in gaps], said_of_gaps(gaps), above, below)
+    plot.hatch([(plot.x(gap.start), plot.x(gap.end)) for gap in gaps], gap_words(gaps), above, below)
 
 
 def _picture_with_gaps(plot: Plot, size: tuple[float, float], label: str, css: str, gaps: Sequence[Gap]) -> Markup:
     label += f", with {many(len(gaps), 'gap')}" if gaps else ""
-    return plot.picture(*size, label, css, about=said_of_gaps(gaps))
+    return plot.picture(*size, label, css, about=gap_words(gaps))
 
 
 def _open(evaluation: Evaluation) -> str:
@@ -372,7 +372,7 @@ def _reading(row: TimelineRow, place: int) -> str:
     return f"{row.title} {_value_text(row, row.values[place])}{interval}"
 
 
-def _beside(row: TimelineRow, place: int, separator: str) -> str:
+def _reference_text(row: TimelineRow, place: int, separator: str) -> str:
     value = row.reference[place] if row.reference else None
     return "" if value is None else f"{separator}{row.beside_title} {_value_text(row, value)}"
 

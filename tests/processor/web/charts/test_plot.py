@@ -52,6 +52,22 @@ def test_shared_columns_hold_the_ends_of_all_values(heights: list[float]) -> Non
     assert plot.shared([None] * len(heights)) == []
 
 
+def test_bars_of_shared_columns_show_the_value_that_matters_in_its_class() -> None:
+    plot = plot_of(4, 2)
+    plot.bars([100.0, 50.0, None, 200.0], ["closed", "open", "closed", "closed"], of=min)
+    assert re.findall(r'class="(\w+)" d="([^"]*)"', "".join(plot.marks)) == [
+        ("open", "M0 150h120v50h-120z"),
+        ("closed", "M120 0h120v200h-120z"),
+    ]
+
+
+def test_a_line_has_a_gap_at_an_unknown_value_and_none_reaches_an_isolated_one() -> None:
+    plot, values = plot_of(6), [0.0, 100.0, None, 50.0, None, 200.0]
+    plot.line(values)
+    assert re.findall(r'd="([^"]*)"', "".join(plot.marks)) == ["M20 200L60 100"]
+    assert plot.isolated(values) == [3, 5]
+
+
 WHOLE = MetricValue(0.8, 900, "rows")
 
 
