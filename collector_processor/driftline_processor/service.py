@@ -188,8 +188,7 @@ class Service:
     def _pages(self, state: State, started: int) -> ASGIApp:
         """Load the pages and the API: a third of all modules, for which readiness does not wait."""
         from driftline_processor.web.app import create_app
-        from driftline_processor.web.site import Site
-        from driftline_processor.web.status_facts import Process
+        from driftline_processor.web.site import Process, Site
 
         limits = self.config.limits
         limits_by_noun = {

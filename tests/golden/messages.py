@@ -23,7 +23,6 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import StepOutcome
 from driftline_processor.core.windows.window import DAY, HOUR, Window
-from driftline_processor.present import policies
 from driftline_processor.present.alerts import (
     AlertLine,
     AlertPlace,
@@ -33,10 +32,10 @@ from driftline_processor.present.alerts import (
     group_facts,
     message_facts,
 )
-from driftline_processor.present.concept import ErrorLevels
-from driftline_processor.present.concept import sentence as concept_sentence
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.estimates import track_record_sentence as record_sentence
+from driftline_processor.present.sections.concept import ErrorLevels, concept_sentence
+from driftline_processor.present.sections.estimates import track_record_sentence as record_sentence
+from driftline_processor.present.sentences import policies
+from driftline_processor.present.times import date_words
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.model_view import ModelView

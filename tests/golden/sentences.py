@@ -38,17 +38,20 @@ from driftline_processor.core.retraining.decision import LossChange, RetrainCost
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
-from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
-from driftline_processor.present.sentences.changes import change_sentence
-from driftline_processor.present.sentences.conditions import claim_words
+from driftline_processor.present.sentences.causes import cause_sentence, change_sentence, explanation_sentence
 from driftline_processor.present.sentences.drift import column_sentence, joint_sentence, slice_sentence
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
 from driftline_processor.present.sentences.objectives import objective_sentence, overdue
 from driftline_processor.present.sentences.outcomes import weak_slice_sentence
-from driftline_processor.present.sentences.policies import ENDINGS, ending_words, quiet_sentence
+from driftline_processor.present.sentences.policies import ENDINGS, claim_words, ending_words, quiet_sentence
 from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_reason, verdict_sentence
+from driftline_processor.present.sentences.verdict import (
+    verdict_certainty,
+    verdict_next,
+    verdict_reason,
+    verdict_sentence,
+)
 from msgspec import structs
 from msgspec.structs import replace
 

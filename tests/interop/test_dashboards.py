@@ -126,13 +126,11 @@ REASONS: Mapping[str, tuple[str, ...]] = {
         "performance: $environment",
         "objectives: $environment",
     ),
-    "no call fails, no row is refused or beyond a limit, nothing is forwarded, no other process judges": (
+    "no call fails, no row is refused or beyond a limit, nothing is forwarded": (
         "fleet: Failed calls per second A",
         "fleet: Stored and rejected rows per second B",
         "fleet: Stored and rejected rows per second C",
         "fleet: Waiting bytes C",
-        "fleet: Processes that judge B",
-        "fleet: Processes that judge C",
         "model: Failed calls B",
     ),
     "a sender without our SDK counts no predictions, values or missing values": (

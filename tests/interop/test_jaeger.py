@@ -117,7 +117,7 @@ def test_the_outcomes_of_recorded_rows_are_children_of_the_call_that_predicted_t
             assert done.returncode == 0, done.stderr
             trace = done.stdout.strip()
             seen = eventually(lambda: spans(api, trace), lambda found: len(found) == 7)
-            assert driftline.rows("churn") == 4
+            assert eventually(lambda: driftline.rows("churn"), lambda rows: rows == 4) == 4
 
     calls = {tags(span).get(a.ML_PREDICTION_COUNT, 1): span["spanID"] for span in named(seen, "predict churn")}
     truths = named(seen, "outcome churn")

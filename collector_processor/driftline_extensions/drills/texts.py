@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from driftline_processor.present.verdicts import verdict_cause, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_cause, verdict_sentence
 from driftline_processor.present.wording import iso_time, printable, short
 
 from .drill import DrillResult, Fired, time_words

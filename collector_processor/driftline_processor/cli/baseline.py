@@ -102,7 +102,7 @@ def _without_skill(baseline: Baseline) -> str | None:
     from driftline_processor.core.performance.margin import DECIDING, constants
     from driftline_processor.core.performance.reference import reference_of
     from driftline_processor.core.performance.settings import STANDARD
-    from driftline_processor.present.figures import metric_value, metric_words
+    from driftline_processor.present.metrics import metric_value, metric_words
 
     reference = reference_of(baseline, STANDARD)
     constant = constants(reference, baseline.pane, baseline.task)

@@ -18,7 +18,7 @@ from driftline_processor.core.metrics.name_grammar import NAME
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.core.performance.objective import read_limit
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
-from driftline_processor.present.figures import measured_text
+from driftline_processor.present.metrics import measured_text
 from driftline_processor.present.numbers import many, number
 from driftline_processor.readers.errors import BadInput, Say
 

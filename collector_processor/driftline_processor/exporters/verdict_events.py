@@ -15,7 +15,7 @@ from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
 
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.present.links import NO_LINKS, Links
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.verdicts import VerdictChange
 

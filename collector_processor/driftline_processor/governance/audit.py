@@ -16,7 +16,7 @@ from driftline_processor.config.policies import Silence
 from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.present.alerts import kind_words
-from driftline_processor.present.dates import date_words
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time, printable
 
 from .decisions import DecisionStore

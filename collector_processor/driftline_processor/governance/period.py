@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from driftline_processor.core.windows.window import DAY, Window
-from driftline_processor.present.dates import date_words, span_words
+from driftline_processor.present.times import date_words, span_words
 
 USUAL_DAYS = 90
 """Length of the default period in days: a quarter."""

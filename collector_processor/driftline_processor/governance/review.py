@@ -11,7 +11,7 @@ from msgspec import Struct
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.metrics import direction
 from driftline_processor.policy.alerts import Alert
-from driftline_processor.present.titles import metric_names
+from driftline_processor.present.metrics import metric_names
 from driftline_processor.queries.incidents import Incident
 from driftline_processor.queries.model_view import ModelView, has_performance
 

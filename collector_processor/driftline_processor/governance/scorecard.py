@@ -27,12 +27,12 @@ from driftline_processor.core.policy.signals import read_signal
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.fairness import criterion_sentence, fewest_sentence
+from driftline_processor.present.metrics import ends_of_calls, service_title, value_of_calls
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import many, percent
-from driftline_processor.present.service_level import ends_of_calls, service_title, value_of_calls
-from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.sections.fairness import criterion_sentence, fewest_sentence
+from driftline_processor.present.sentences.verdict import verdict_sentence
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import format_percent, short
 from driftline_processor.queries.incidents import KINDS, Incident
 from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.nearest_names import near
+from driftline_processor.present.metrics import metric_names
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.present.states import compared, drifted, rank
-from driftline_processor.present.titles import metric_names
-from driftline_processor.present.verdicts import verdict_sentence
 
 FrameKind: TypeAlias = Literal["drift", "performance", "windows"]
 

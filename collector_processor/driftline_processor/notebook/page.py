@@ -13,13 +13,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
-from driftline_processor.present import numbers, verdicts
+from driftline_processor.present import numbers
 from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.windows import windows
+from driftline_processor.present.sentences import verdict as verdicts
+from driftline_processor.present.sentences.window import window_facts
 from driftline_processor.present.states import newest_judged
-from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import keep_units_of_page, printable, short
-from driftline_processor.web.charts.drawings import cell_drawing
+from driftline_processor.web.charts.sparklines import cell_drawing
 
 MOST_WINDOWS = 12
 MOST_NOTES = 20
@@ -56,9 +57,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
         dark=DARK,
         verdict=result.verdict,
         model=short(result.key.model) or "model",
-        version=short(result.key.version),
-        evaluation=newest,
-        timezone=timezone,
+        facts=window_facts(newest, timezone),
         sections=sections,
         notes=notes[:MOST_NOTES],
         more_notes=max(0, len(notes) - MOST_NOTES),
@@ -85,7 +84,7 @@ def _template() -> Template:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.globals |= {"numbers": numbers, "verdicts": verdicts, "window_name": window_name}
+    environment.globals |= {"numbers": numbers, "verdicts": verdicts}
     environment.globals |= {"printable": printable, "drawn": cell_drawing, "place": None}
     environment.globals["define"] = lambda term, text="": text or term
     return environment.get_template("report.html")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.numbers import many
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
 
 from .frames import FrameKind, arrow_table, frame_of
 

@@ -20,10 +20,9 @@ from driftline_processor.core.policy.condition import Condition, Finding, PartJu
 from driftline_processor.core.policy.firing import Step, StepOutcome
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present import policies as words
-from driftline_processor.present.policies import Untold
-from driftline_processor.present.sentences.policies import found_words
-from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.sentences import policies as words
+from driftline_processor.present.sentences.policies import Untold, found_words
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.queries.model_view import ModelView
 

@@ -27,8 +27,7 @@ from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
-from driftline_processor.present.sentences.conditions import claim_words
-from driftline_processor.present.sentences.policies import ending_words, found_words
+from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
 from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
 from driftline_processor.queries.money_lost import loss_of_model
 

@@ -8,11 +8,16 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.present.dates import date_words
+from driftline_processor.present.sentences.verdict import (
+    verdict_cause,
+    verdict_certainty,
+    verdict_next,
+    verdict_sentence,
+)
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time, printable, short
 
 from .times import lasted_words
-from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
 
 SEVERITY_WORDS: Mapping[str, str] = {"critical": "critical", "warning": "warning", "info": "for information"}
 

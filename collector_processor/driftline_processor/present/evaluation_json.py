@@ -50,13 +50,20 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
+from driftline_processor.present.sentences.causes import change_sentence
+from driftline_processor.present.sentences.verdict import (
+    verdict_cause,
+    verdict_certainty,
+    verdict_next,
+    verdict_sentence,
+)
 from driftline_processor.present.wording import iso_time
 
-from .estimates import assumption
-from .json_shapes import Key, Shapes, array, computed, group, or_null, time_or_null
+from .json_shapes import Key, Shapes, array, computed, group, or_null, time_at, time_or_null
 from .links import LinkedMisprediction
+from .sections.estimates import assumption
+from .sections.versions import comparison_sentence
 from .sentences.causes import cause_sentence, explanation_sentence
-from .sentences.changes import change_sentence
 from .sentences.drift import column_sentence, joint_sentence
 from .sentences.expectations import expectation_sentence
 from .sentences.findings import finding_sentence
@@ -64,8 +71,6 @@ from .sentences.objectives import objective_sentence, overdue
 from .sentences.outcomes import fast_labels_sentence, immature_words, weak_slice_sentence
 from .sentences.references import compared_words
 from .sentences.register import clause
-from .verdicts import verdict_cause, verdict_certainty, verdict_next, verdict_sentence
-from .versions import sentence as version_sentence
 
 INCIDENT = Key("incident", by=lambda since: {part: iso_time(at) for part, at in since.items()}, type=dict[str, str])
 """Column with persistent drift → its begin: ``feature:NAME``, ``score``, ``class``, followed by `` where
@@ -96,11 +101,6 @@ def _end_of_window(end: str) -> Key:
         return None if window.start == window.end == 0 else iso_time(getattr(window, end))
 
     return computed(end, time, str | None)
-
-
-def _time_at(name: str, attribute: str | None = None) -> Key:
-    """Declare a time; null if unknown."""
-    return Key(name, attribute, lambda time: None if time is None else iso_time(time), str | None)
 
 
 def _interval(verdict: Verdict) -> list[float | None] | None:
@@ -141,7 +141,7 @@ SHAPES = Shapes(
         ),
         Verdict: (
             "state",
-            _time_at("since"),
+            time_at("since"),
             or_null("metric"),
             "effect",
             computed("interval", _interval, list[float | None] | None),
@@ -155,7 +155,7 @@ SHAPES = Shapes(
             or_null("reason"),
             or_null("assumes"),
             or_null("slice"),
-            group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
+            group("window", time_at("start", "window_start"), time_at("end", "window_end")),
         ),
         MethodValue: "value p_value",
         LastingShift: (
@@ -163,8 +163,8 @@ SHAPES = Shapes(
             or_null("reason"),
             or_null("measure"),
             "shift windows",
-            _time_at("since"),
-            _time_at("found"),
+            time_at("since"),
+            time_at("found"),
             "evidence",
         ),
         ColumnDrift: (
@@ -197,7 +197,7 @@ SHAPES = Shapes(
             or_null("check"),
             "moved changes",
             or_null("slice"),
-            _time_at("since"),
+            time_at("since"),
             "or_earlier p_value importance weight score_shift",
             computed("sentence", cause_sentence, str),
         ),
@@ -371,7 +371,7 @@ SHAPES = Shapes(
             time_or_null("end"),
             "pairs verdict",
             Key("decided_by", "decides", lambda one: None if one is None else one.loss, str | None),
-            computed("sentence", version_sentence, str),
+            computed("sentence", comparison_sentence, str),
             computed("reason", lambda one: clause(one.reason) or None, str | None),
             "comparisons",
         ),

@@ -57,6 +57,11 @@ def time_or_null(name: str) -> Key:
     return Key(name, by=lambda time: iso_time(time) if time else None, type=str | None)
 
 
+def time_at(name: str, attribute: str | None = None) -> Key:
+    """Declare a time; null if unknown."""
+    return Key(name, attribute, lambda time: None if time is None else iso_time(time), str | None)
+
+
 def computed(name: str, by: Convert, type: Any) -> Key:
     """Declare a value that is computed from the object."""
     return Key(name, "", by, type)

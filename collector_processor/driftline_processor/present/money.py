@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.performance.daily_loss import DailyLoss
-from driftline_processor.present.dates import span_words
+from driftline_processor.present.times import span_words
 
 from .numbers import MINUS, UNKNOWN, number, percent
 

@@ -21,14 +21,14 @@ MOST_COMPARED = 1_000
 """Upper limit of names that an unknown name is compared with; each takes some microseconds."""
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return the first ten names.
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Return the first names, at most ``most``.
 
     >>> listed(["a", "b"]), listed(["x"] * 12)
     ('a, b', 'x, x, x, x, x, x, x, x, x, x and 2 more')
     """
-    more = f" and {count(len(names) - 10)} more" if len(names) > 10 else ""
-    return ", ".join(short(name, 40) for name in names[:10]) + more
+    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
+    return ", ".join(short(name, 40) for name in names[:most]) + more
 
 
 def near_names(name: str, names: Sequence[str]) -> str:

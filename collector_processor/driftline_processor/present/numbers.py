@@ -187,3 +187,49 @@ def exact_to(bound: float) -> str:
     digits = max(1 - math.floor(math.log10(bound)), 0)
     text = f"{math.ceil(bound * 10**digits * (1 - 1e-9)) / 10**digits:.{digits}f}"
     return "exact to " + (text.rstrip("0").rstrip(".") if digits else text)
+
+
+_MOST_DECIMALS = 9
+"""Upper limit of decimals for an interval's end that is close to zero."""
+
+
+def figure(value: float) -> str:
+    """Return a number with three digits.
+
+    >>> figure(0.75991), figure(-0.0012), figure(12345.6), figure(0.0)
+    ('0.76', '−0.0012', '12,346', '0')
+    """
+    if not math.isfinite(value):
+        return "unknown"
+    size = abs(value)
+    text = f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def percents(low: float, high: float) -> str:
+    """Return the ends of an interval of a fraction as percentages.
+
+    >>> percents(0.2158, 0.4267), percents(0.0003, 0.02)
+    ('22 % to 43 %', '0.03 % to 2 %')
+    """
+    return " to ".join(f"{end} %" for end in rounded_ends(100 * low, 100 * high, greatest=100.0))
+
+
+def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[str, str]:
+    """Round both ends of an interval by at most a quarter of its length; no end becomes zero or ``greatest``.
+
+    >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(-0.002, 0.6), rounded_ends(10_123, 13_456)
+    (('5', '18'), ('0.56', '0.86'), ('−0.002', '0.6'), ('10,100', '13,500'))
+    """
+    length = high - low
+    if not math.isfinite(length) or length <= 0:
+        return figure(low), figure(high)
+    # 4.0: minimum length of an interval in units of its last digit
+    decimals = math.ceil(math.log10(4.0 / length))
+    return _rounded(low, decimals, greatest), _rounded(high, decimals, greatest)
+
+
+def _rounded(end: float, decimals: int, greatest: float) -> str:
+    while decimals < _MOST_DECIMALS and end not in (0.0, greatest) and round(end, decimals) in (0.0, greatest):
+        decimals += 1
+    return f"{round(end, decimals) + 0.0:,.12g}".replace("-", "−")

@@ -29,6 +29,11 @@ def objective_state(one: ObjectiveState) -> str:
     return "too few reviewed rows" if one.overdue and one.needed and not one.reason else state_word(one.state)
 
 
+def rank_objective(objective: ObjectiveState) -> tuple[bool, bool]:
+    """Return the sort key of an objective: broken ones first, then inconclusive ones."""
+    return objective.state != "broken", objective.state != "inconclusive"
+
+
 def drifted(evaluation: Evaluation) -> int:
     """Return the number of drifted features."""
     return evaluation.drift.drifted

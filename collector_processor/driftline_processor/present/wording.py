@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,3 +141,43 @@ def without_half_surrogates(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {without_half_surrogates(name): without_half_surrogates(one) for name, one in value.items()}
     return [without_half_surrogates(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+NAME = 40
+"""Upper limit of characters of a name in a sentence."""
+
+
+def slice_words(name: str) -> str:
+    """Return the name of a slice.
+
+    >>> slice_words("country=NL")
+    'country = NL'
+    """
+    return short(name.replace("=", " = ", 1), NAME)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list: "a", "a and b", "a, b and c".
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count_words(text: str) -> int:
+    """Count the words of a text; a single sign such as % does not count.
+
+    >>> count_words("13.5 % are late")
+    3
+    """
+    return sum(word[0].isalnum() or any(map(str.isalnum, word)) for word in text.split())
+
+
+def capital(text: str) -> str:
+    """Begin a text with a capital letter.
+
+    >>> capital("the model")
+    'The model'
+    """
+    return text[:1].upper() + text[1:]

@@ -17,13 +17,13 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
+from driftline_processor.present.metrics import READ_ALONE, metric_title
 from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
-from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sentences.objectives import overdue
+from driftline_processor.present.sentences.outcomes import delay_sentence
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.times import window_name
-from driftline_processor.present.titles import READ_ALONE, metric_title
 from driftline_processor.present.wording import short
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series

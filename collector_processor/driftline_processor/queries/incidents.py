@@ -24,11 +24,10 @@ from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import StateSpan, state_spans
 from driftline_processor.core.verdict.window import Reading, read_outcomes, usual_service
-from driftline_processor.present.figures import capital
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
-from driftline_processor.present.verdicts import verdict_reason
-from driftline_processor.present.wording import printable, short
+from driftline_processor.present.sentences.verdict import verdict_reason
+from driftline_processor.present.wording import capital, printable, short
 
 from .model_view import ModelView
 

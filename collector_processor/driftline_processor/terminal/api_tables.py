@@ -16,11 +16,11 @@ from driftline_processor.core.metrics import direction
 from driftline_processor.core.verdict.states import ORDER
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
+from driftline_processor.present.metrics import HEADLINES, metric_title
 from driftline_processor.present.numbers import UNKNOWN, cell, compact, many, percent, shares
+from driftline_processor.present.sentences.verdict import verdict_word
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.states import state_word
-from driftline_processor.present.titles import HEADLINES, metric_title
-from driftline_processor.present.verdicts import verdict_word
 from driftline_processor.present.wording import short
 
 from .console import Text, histogram

@@ -19,11 +19,11 @@ from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.sections.drift import fewer_cells
 from driftline_processor.present.sections.section import Cell, Column, Section, Spark, Table, floats, row
 from driftline_processor.present.times import window_name
-from driftline_processor.present.titles import metric_title
 from driftline_processor.present.wording import printable
 
 from .console import Readable, Text, terminal

@@ -1,34 +1,27 @@
-"""An Evaluation in the terminal: heading, sections, remarks, and several windows as a table.
+"""An Evaluation in the terminal: heading, sections, and several windows as a table.
 
 By default it shows the first rows of each section; more rows and the statistics on request (:class:`Detail`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 from rich.console import Console, Group, RenderableType
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.present.concept import error_levels
-from driftline_processor.present.concept import sentence as concept_sentence
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.lasting import lasting_sentences, what_lacks
-from driftline_processor.present.numbers import many, percent
-from driftline_processor.present.outcomes import lateness
+from driftline_processor.present.numbers import many
 from driftline_processor.present.sections import sections_of
+from driftline_processor.present.sections.concept import concept as concept_section
 from driftline_processor.present.sections.performance import worst_rows
+from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
-from driftline_processor.present.sentences.outcomes import immature_words, review_advice
-from driftline_processor.present.sentences.references import compared_words
-from driftline_processor.present.sentences.window import drift_remarks, sentence
-from driftline_processor.present.times import window_name
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
-from driftline_processor.present.wording import printable
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.window import window_facts
+from driftline_processor.present.wording import short
 
 from .console import Readable, Text, terminal
 from .sections import section_parts, section_views
@@ -70,18 +63,16 @@ EVERYTHING = Detail(has_all_rows=True, explain=True)
 def evaluation_view(
     evaluation: Evaluation,
     timezone: str = "UTC",
-    concept: RenderableType | None = None,
+    concept: Section | None = None,
     detail: Detail = EVERYTHING,
 ) -> RenderableType:
     """Return one window: heading, performance, drift by importance, and explanations.
 
-    ``concept``: concept drift over all windows. With ``explain``, a summary in one sentence ends the output.
+    ``concept``: concept drift over all windows.
     """
     parts: list[RenderableType] = [_heading(evaluation, timezone)]
-    parts += section_views(sections_of(evaluation, timezone, detail.surfaces))
-    parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone, detail)]
-    parts += [] if concept is None else [Text(), concept]
-    parts += [Text(), Text(sentence(evaluation), style="bold")] if detail.explain else []
+    sections = [*sections_of(evaluation, timezone, detail.surfaces), *([] if concept is None else [concept])]
+    parts += section_views(sections)
     return Readable(Group(*parts))
 
 
@@ -125,12 +116,7 @@ def show(
         console.print()
     judged_indices = [index for index, evaluation in enumerate(evaluations) if evaluation.fraction is not None]
     shown = judged_indices[-1] if judged_indices else len(evaluations) - 1
-    explained = None
-    has_outcomes = concept is not None and (concept.outcomes or concept.unusable)
-    if concept is not None and has_outcomes and (detail.explain or concept.state == "drift"):
-        style = "bold red" if concept.state == "drift" else ""
-        levels = error_levels(evaluations, concept.measure)
-        explained = Text(concept_sentence(concept, date_words, levels) + ".", style=style)
+    explained = concept_section(concept, evaluations=evaluations).on_surface(detail.surfaces)
     console.print(evaluation_view(evaluations[shown], concept=explained, detail=detail))
     if wrong and wrong[shown].rows:
         console.print(Readable(Group(*section_views([worst_rows(wrong[shown])]))))
@@ -139,52 +125,6 @@ def show(
 
 
 def _heading(evaluation: Evaluation, timezone: str) -> Text:
-    key = evaluation.key
-    text = Text(printable(key.model or "model"), style="bold")
-    facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
-    facts += [window_name(evaluation.window, timezone), many(evaluation.rows)]
-    facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
-    facts += ["" if evaluation.closed else "open"]
-    text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
+    text = Text(short(evaluation.key.model) or "model", style="bold")
+    text.append("".join(f" · {fact}" for fact in window_facts(evaluation, timezone)), style="not bold")
     return text
-
-
-def _remarks(evaluation: Evaluation, timezone: str, detail: Detail) -> list[str]:
-    remarks = []
-    if evaluation.immature:
-        remarks.append(f"its performance is not final: {immature_words(evaluation)}")
-    if evaluation.unreviewed:
-        remarks.append(printable(review_advice(evaluation)).rstrip("."))
-    if evaluation.baseline_version not in (None, evaluation.key.version):
-        version = printable(evaluation.baseline_version or "")
-        remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
-    if evaluation.compared:
-        remarks.append(f"compared with {printable(compared_words(evaluation.compared))}")
-    for names, words in (
-        (evaluation.missing_features, "features of the baseline that are missing here"),
-        (evaluation.new_features, "features that are not in the baseline"),
-    ):
-        if names:
-            listed = ", ".join(printable(name) for name in (names if detail.has_all_rows else names[:8]))
-            more = f" and {len(names) - 8} more" if len(names) > 8 and not detail.has_all_rows else ""
-            remarks.append(f"{words}: {listed}{more}")
-    remarks += map(printable, lasting_sentences(evaluation, lambda time: date_words(time, timezone)))
-    remarks += _statistics(evaluation, timezone) if detail.explain else []
-    return ["", *remarks] if remarks else []
-
-
-def _statistics(evaluation: Evaluation, timezone: str) -> Iterator[str]:
-    """Yield the basis of the statistics: delay of outcomes, weights, incidents, and detectable drift."""
-    if late := lateness(evaluation):
-        yield f"{late[0].lower()}{late[1:]}".rstrip(".")
-    if any(column.state == "drift" for column in evaluation.features.values()):
-        share = evaluation.weighted_fraction
-        yield (
-            "importance unknown: all features have the same weight"
-            if share is None
-            else f"weighted by importance, {percent(share)} of the features drifted"
-        )
-    for name, since in evaluation.incident.items():
-        yield f"incident: {printable(name.removeprefix('feature:'))}, since {date_words(since, timezone)}"
-    yield from filter(None, [what_lacks(evaluation)])
-    yield from drift_remarks(column for _, column in columns(evaluation))

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from driftline_processor.present import times
 from driftline_processor.present.numbers import compact, many
 from driftline_processor.present.sections.section import Cell, Column, ModelSections, Section, Table, row
-from driftline_processor.present.verdicts import verdict_word
+from driftline_processor.present.sentences.verdict import verdict_word
 from driftline_processor.present.wording import short
 
 from .api_tables import ModelRow, nanoseconds, part_label

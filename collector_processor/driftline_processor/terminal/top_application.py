@@ -27,8 +27,8 @@ from textual.widgets import DataTable, Footer, Input, Static
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import count, many
 from driftline_processor.present.sections.section import ModelSections
+from driftline_processor.present.sentences.verdict import verdict_word
 from driftline_processor.present.times import ago
-from driftline_processor.present.verdicts import verdict_word
 from driftline_processor.present.wording import short
 
 from .api_tables import (

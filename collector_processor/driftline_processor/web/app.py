@@ -12,12 +12,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driftline_processor.exporters import prometheus_page
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
+from driftline_processor.receivers import outcomes_http
 from driftline_processor.servers.http_body import MalformedBody
 
 from .answers import FiniteJSON
@@ -29,17 +31,13 @@ from .api import deletion as deletion_api
 from .api import evaluations as evaluations_api
 from .api import label_queue as labels_api
 from .api import mispredictions as mispredictions_api
-from .api import outcomes as outcomes_api
 from .api import policies as policies_api
 from .api import retraining as retraining_api
-from .api import scrape
 from .api import snapshots as exports_api
 from .api import versions as versions_api
 from .api import weak_slices as weak_slices_api
-from .encoded_names import EncodedSlashes, with_slashes
 from .page import answer_failure
 from .pages import (
-    alert,
     audit,
     data,
     drift,
@@ -58,6 +56,7 @@ from .pages import (
     unknown_outcomes,
     versions,
 )
+from .place import EncodedSlashes, with_slashes
 from .site import Site
 
 HERE = Path(__file__).parent
@@ -75,7 +74,7 @@ SECURITY_HEADERS = {
 
 
 PAGES = (
-    home, incidents, alert, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
+    home, incidents, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
     feature,  # before all other routes of a model, because a feature may have the name of a page
     performance, drift, data, predictions, versions, report,
     overview,  # after all that go on behind the name of a model
@@ -83,8 +82,8 @@ PAGES = (
 """Modules of the pages, in the order in which their routes are matched."""
 
 API = (
-    scrape, policies_api, alerts_api, audit_api, baselines_api, decisions_api, deletion_api, labels_api,
-    mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api, outcomes_api,
+    policies_api, alerts_api, audit_api, baselines_api, decisions_api, deletion_api, labels_api,
+    mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
 """Modules of the API, in the order in which their routes are matched."""
@@ -92,7 +91,10 @@ API = (
 
 def create_app(site: Site) -> Starlette:
     """Build the application with the routes of all pages and of the API."""
+    state = site.state
     routes = [route for module in (*PAGES, *API) for route in module.routes(site)]
+    routes.append(Route("/metrics", lambda request: prometheus_page.scrape(request, state, site.exemplars)))
+    routes += outcomes_http.routes(state.submit_outcomes, site.health.counters, site.clock)
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
         middleware=[

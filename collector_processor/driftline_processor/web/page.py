@@ -21,33 +21,30 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import (
+    metrics,
     names,
     numbers,
-    outcomes,
     states,
     times,
-    titles,
-    verdicts,
 )
-from driftline_processor.present import policies as policy_words
 from driftline_processor.present import sections as facts
-from driftline_processor.present.dates import date_label, date_words
-from driftline_processor.present.figures import capital
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
-from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.sentences import policies as policy_words
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences import window as sentences
-from driftline_processor.present.sentences.changes import change_sentence
-from driftline_processor.present.sentences.outcomes import fast_labels_sentence, immature_words, review_advice
+from driftline_processor.present.sentences.causes import change_sentence
+from driftline_processor.present.sentences.outcomes import (
+    delay_sentence,
+)
 from driftline_processor.present.sentences.policies import found_words
-from driftline_processor.present.sentences.references import compared_words
 from driftline_processor.present.sentences.register import clause
-from driftline_processor.present.wording import iso_time, keep_units_of_page
+from driftline_processor.present.times import date_label, date_words
+from driftline_processor.present.wording import capital, iso_time, keep_units_of_page
 from driftline_processor.queries.hints import NO_PREDICTION
-from driftline_processor.web.charts import curves, drawings, sparklines, timelines
+from driftline_processor.web.charts import curves, sparklines, timelines
 from driftline_processor.web.charts.distributions import distribution
 
 from .answers import FiniteJSON
@@ -265,18 +262,17 @@ def templates(frame: str) -> Environment:
     )
     environment.globals.update(in_report=frame == "report")
     environment.globals.update(
-        numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time
+        numbers=numbers, names=names, states=states, titles=metrics, times=times, iso_time=iso_time
     )
     environment.globals.update(date_words=date_words, date_label=date_label)
     environment.globals.update(capital=capital, change_sentence=change_sentence)
-    environment.globals.update(found_words=found_words, clause=clause, compared_words=compared_words)
-    environment.globals.update(fast_labels_sentence=fast_labels_sentence, immature_words=immature_words)
-    environment.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, review_advice=review_advice)
+    environment.globals.update(found_words=found_words, clause=clause)
+    environment.globals.update(verdicts=verdicts, sentences=sentences)
     environment.globals.update(charts=timelines, sparklines=sparklines, distribution=distribution)
-    environment.globals.update(facts=facts, surfaces=PAGE, drawn=drawings.cell_drawing)
+    environment.globals.update(facts=facts, surfaces=PAGE, drawn=sparklines.cell_drawing)
     environment.globals.update(anchor=anchor, feature_page=feature_page, tabs=TABS)
     environment.globals.update(delay_sentence=delay_sentence, no_prediction=NO_PREDICTION)
-    environment.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words)
+    environment.globals.update(estimate_chart=timelines.estimate)
     environment.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     environment.globals.update(policy_words=policy_words)
     return environment

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
-from driftline_processor.present.dates import date_words
 from driftline_processor.present.names import handle, near_names
+from driftline_processor.present.times import date_words
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
-from driftline_processor.web.encoded_names import with_slashes
+from driftline_processor.web.place import with_slashes
 
 
 def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:

@@ -1,22 +1,27 @@
-"""The part of an address that links keep: model, version, window, range and slice."""
+"""Addresses of the pages of a model: the part that links keep, and names in paths.
+
+An encoded slash (%2F) within a name stays distinct from the slashes between names. A server decodes the path before
+routing, so that the model ``a/drift`` would become the page ``drift`` of the model ``a``. If the server also provides
+the raw path, an encoded slash is another character while routes are matched.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from msgspec import Struct
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.model_view import ModelView
-
-from .encoded_names import with_slashes
 
 TABS = {
     "": "Overview",
@@ -139,3 +144,41 @@ def api_address(model: ModelView, resource: str, asked: Mapping[str, str]) -> st
     key = {"version": handle(model.key.version), "environment": handle(model.key.environment)}
     query = urlencode({name: value for name, value in {**key, **asked}.items() if value})
     return f"/api/v1/models/{quote(handle(model.key.model), safe='')}/{resource}" + (f"?{query}" if query else "")
+
+
+SLASH = "\udc2f"
+"""Placeholder of an encoded slash: a lone surrogate, which no decoded path contains."""
+
+_PLACES = ("/models/", "/api/v1/models/")
+"""Prefixes of the paths that contain names."""
+
+_ENCODED = re.compile("%2f", re.IGNORECASE)
+
+
+class EncodedSlashes:
+    """Middleware that keeps the encoded slashes of a path distinct during routing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a request with the path of :func:`routed_path`."""
+        await self._app({**scope, "path": routed_path(scope)} if scope["type"] == "http" else scope, receive, send)
+
+
+def routed_path(scope: Scope) -> str:
+    """Return the path of a request for routing, with :data:`SLASH` for each encoded slash.
+
+    >>> routed_path({"path": "/models/a/drift", "raw_path": b"/models/a%2Fdrift"}) == f"/models/a{SLASH}drift"
+    True
+    >>> routed_path({"path": "/models/a/drift"})
+    '/models/a/drift'
+    """
+    path: str = scope["path"]
+    raw_path = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
+    return unquote(_ENCODED.sub(SLASH, raw_path)) if raw_path.startswith(_PLACES) else path
+
+
+def with_slashes(path: str) -> str:
+    """Return a routed path or a name from it with plain slashes."""
+    return path.replace(SLASH, "/")

@@ -1,4 +1,4 @@
-"""The dependencies of pages and API as one object, and the response to a request for a page."""
+"""The dependencies of pages and API as one object, the response to a request for a page, and how far evaluation is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
 from msgspec import Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from driftline_processor.config.policies import Silence
+from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
 from driftline_processor.governance.audit import Audit
-from driftline_processor.health import Health
+from driftline_processor.health import Health, Labels
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.incidents import IncidentLog
 from driftline_processor.queries.model_view import ModelView
@@ -21,12 +24,38 @@ from driftline_processor.queries.model_view import ModelView
 from .page import Page, answer
 from .place import read_place
 from .selection import Selection, select
-from .status_facts import NO_PROCESS, Process, evaluated_until
 
 if TYPE_CHECKING:  # evaluating files writes pages without the state
     from driftline_processor.state import State
 
 Answer = Callable[[Request], Response]
+
+Counted = Mapping[tuple[str, Labels], float]
+"""(Name of a metric, its sorted labels) → value."""
+
+_MINUTE = 60 * 10**9
+
+
+class Process(Struct, frozen=True):
+    """Facts of the process besides its counters.
+
+    Attributes:
+        lines: Returns sentences on addresses, storage and destinations.
+        memory: Returns the bytes in use; 0 if unknown.
+        memory_limit: Upper limit of bytes, ``limits.memory``; 0 = no limit.
+        limits: Name of another limit → the limit.
+        started: Start of the process, unix nanoseconds; 0 if unknown.
+    """
+
+    lines: Callable[[], Sequence[str]] = tuple
+    memory: Callable[[], int] = int
+    memory_limit: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
+    started: int = 0
+
+
+NO_PROCESS = Process()
+"""No facts besides the counters."""
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -80,3 +109,18 @@ class Site(Struct, frozen=True, kw_only=True):
     def shows_model(self, make: Callable[[Selection, Request], Page]) -> Answer:
         """Return a request handler for a page of the model in the address."""
         return lambda request: self.answer(request, make(self.selection(request), request))
+
+
+def evaluated_until(counted: Counted, now: int) -> int | None:
+    """Return the end of the evaluated time in unix nanoseconds, whole minutes; None if no window is late."""
+    lag = int(max(lags_in_seconds(counted).values(), default=0.0) * 1e9)
+    return (now - lag) // _MINUTE * _MINUTE if lag >= LONG else None
+
+
+def lags_in_seconds(counted: Counted) -> dict[str, float]:
+    """Return the lag in seconds per length of windows."""
+    return {
+        dict(labels).get(a.DRIFTLINE_WINDOW, ""): value
+        for (name, labels), value in counted.items()
+        if name == m.DRIFTLINE_EVALUATION_LAG
+    }

@@ -13,7 +13,6 @@ from driftline_processor.core.drift.rule import drift
 from driftline_processor.core.reference.rebinning import rebin_baseline
 
 from tests.support.churn_files import Run, churn
-from tests.support.facts import lacking
 
 
 def built(seed: int, later: bool, **changes: object) -> Baseline:
@@ -50,7 +49,8 @@ def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
     assert shown.exit_code == 0, shown.stderr
     assert "the version changed from 1 to 2" in shown.stdout
     assert "the threshold changed from 0.5 to 0.4" in shown.stdout
-    assert lacking(shown.stdout, "1 of 3 features", "(1 ", "region most") == []
+    assert "1 of 3 features" in shown.stdout
+    assert any(line.startswith("region ") and " drift " in line for line in shown.stdout.splitlines())
     answer = json.loads(run("baseline", "diff", *saved, "--json").stdout)
     features = answer["windows"][0]["drift"]["features"]
     assert {name: feature["state"] for name, feature in features.items()} == {
@@ -107,4 +107,4 @@ def test_a_feature_of_another_type_is_named_and_not_compared(run: Run, tmp_path:
     shown = run("baseline", "diff", tmp_path / "a.json", tmp_path / "b.json")
     assert shown.exit_code == 0, shown.stderr
     assert "c changed from a category to a number" in shown.stdout
-    assert "features of the baseline that are missing here: c" in shown.stdout
+    assert "in the baseline: c." in shown.stdout

@@ -19,7 +19,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences.changes import CAVEAT, OPEN, change_sentence
+from driftline_processor.present.sentences.causes import CAVEAT, OPEN, change_sentence
 from msgspec.structs import replace
 
 from simulations.kinds_of_change import (

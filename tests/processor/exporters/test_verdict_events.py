@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
 from driftline_processor.present.links import Links
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
 from driftline_processor.queries.verdicts import VerdictChange
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 

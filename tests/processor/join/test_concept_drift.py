@@ -22,8 +22,8 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
-from driftline_processor.present.concept import sentence
 from driftline_processor.present.evaluation_json import json_of
+from driftline_processor.present.sections.concept import concept_sentence
 from driftline_processor.store.database import StorageError
 
 from tests.support.facts import lacking
@@ -342,7 +342,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     assert unwrap(found.after) > unwrap(found.before) + 0.3
     assert lacking(caplog.text, "churn 1", "country=NL", "rose") == []
     assert json_of(live)["slices"]["country=NL"]["state"] == "drift"
-    assert "; in country=NL it rose from" in sentence(live, str)
+    assert "; in country=NL it rose from" in concept_sentence(live, str)
     series = [dict(point.attributes) for point in points(state.state) if point.metric == m.DRIFTLINE_DRIFT_STATUS]
     of_concept = {
         one.get(a.DRIFTLINE_DRIFT_SLICE): one[a.DRIFTLINE_STATE]

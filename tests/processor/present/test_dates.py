@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.present.dates import date_label, date_words, span_words
+from driftline_processor.present.times import date_label, date_words, span_words
 
 JULY = 1_372_636_800 * 10**9
 """1 July 2013, 00:00 UTC."""

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue
-from driftline_processor.present.estimates import contradictions, realized, sentence, state
+from driftline_processor.present.sections.estimates import (
+    contradictions,
+    estimate_sentence,
+    estimate_state,
+    metrics_with_outcomes,
+)
 from msgspec.structs import replace
 
 from tests.support.fake_view import flights
@@ -52,10 +57,10 @@ def test_outcomes_without_an_interval_and_of_long_ago_contradict_nothing() -> No
 
 def test_no_outcome_has_come_is_only_said_where_none_has() -> None:
     known = windows(None, 0.9)
-    assert "no outcome" in sentence(known[0].estimated, came=realized(known[:1]))
-    assert "not final" in sentence(known[0].estimated, came=realized(known))
+    assert "no outcome" in estimate_sentence(known[0].estimated, came=metrics_with_outcomes(known[:1]))
+    assert "not final" in estimate_sentence(known[0].estimated, came=metrics_with_outcomes(known))
 
 
 def test_an_estimate_that_outcomes_contradict_is_not_said_to_be_within_its_bounds() -> None:
-    assert state(ESTIMATE) == "within the bounds"
-    assert state(ESTIMATE, contradicted=True) == "contradicted by outcomes"
+    assert estimate_state(ESTIMATE) == "within the bounds"
+    assert estimate_state(ESTIMATE, contradicted=True) == "contradicted by outcomes"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from driftline_processor.core.evaluation import Fairness, FairnessCriterion, GroupRate, GroupRates
-from driftline_processor.present.fairness import apart_sentence
+from driftline_processor.present.sections.fairness import apart_sentence
 
 
 def groups(rows: float) -> tuple[GroupRates, ...]:

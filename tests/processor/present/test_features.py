@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from driftline_processor.core.evaluation import Cause, ColumnDrift, Evaluation, Explanation, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.features import carried_share, drifting_since, feature_facts
+from driftline_processor.web.pages.feature import carried_share, drifting_since, feature_facts
 from msgspec.structs import replace
 
 from tests.support.fake_view import ns, price

@@ -6,7 +6,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.lasting import lasting_sentences, what_lacks
+from driftline_processor.present.sections.drift import lasting_sentences, what_lacks
 from msgspec.structs import replace
 
 from tests.support.facts import Facts, lacking

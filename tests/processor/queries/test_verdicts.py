@@ -15,7 +15,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.maintenance.erasure import ErasureOrder
-from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.queries import interruptions
 from driftline_processor.queries.incidents import incidents_of
 from driftline_processor.queries.verdicts import VerdictChange

@@ -9,7 +9,7 @@ import pytest
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.present.sentences.causes import cause_sentence
-from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.terminal.top import run
 from msgspec.structs import replace
 from rich.console import Console

@@ -17,7 +17,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Cause, Explanation, Verdict, VerdictState
 from driftline_processor.core.facts import fact
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.terminal.api_tables import STATES, fetch_models
 from driftline_processor.terminal.top_application import ModelScreen, ModelsScreen, ModelsTable, TopApplication

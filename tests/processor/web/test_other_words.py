@@ -16,7 +16,7 @@ from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.present.sentences import register
 from driftline_processor.present.sentences.policies import found_words
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
 from starlette.testclient import TestClient
 
 from tests.golden.sentences import fact_lines, verdicts

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from driftline_processor.core.facts import fact
 from driftline_processor.present.links import Links
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
 from driftline_processor.web.place import Place
 from driftline_processor.web.report import shows
 from driftline_processor.web.selection import select

@@ -10,10 +10,9 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricChange, SlicePerformance
 from driftline_processor.present.names import handle
-from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
-from driftline_processor.web.encoded_names import SLASH, routed_path
-from driftline_processor.web.place import TABS, Place, feature_page, place_of
+from driftline_processor.web.place import SLASH, TABS, Place, feature_page, place_of, routed_path
 from driftline_processor.web.selection import select
 from msgspec import structs
 from msgspec.structs import replace

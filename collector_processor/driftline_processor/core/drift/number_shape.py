@@ -157,7 +157,7 @@ def _beyond(low: F64, high: F64, counts: F64, rows: float, cut: np.typing.NDArra
     return low.copy(), high.copy(), np.append(assigned, remaining)
 
 
-_BETWEEN = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
+BETWEEN = re.compile(r"^\s*(\S+)\s+–\s+(\S+)\s*$")
 _END = re.compile(r"^\s*([<≥])\s+(\S+)\s*$")
 
 
@@ -174,7 +174,7 @@ def shape_of_cells(categories: Sequence[str], shares: F64) -> NumberShape | None
     for category, share in zip(categories, shares.tolist(), strict=True):
         if share <= 0:
             continue
-        between, end = _BETWEEN.match(category), _END.match(category)
+        between, end = BETWEEN.match(category), _END.match(category)
         texts = between.groups() if between else (end[2] if end else category,) * 2
         try:
             begins, ends = (float(text) for text in texts)

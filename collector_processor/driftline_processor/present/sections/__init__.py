@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from msgspec import structs
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.present.sections import data, drift, performance
+from driftline_processor.present.sections import data, drift, estimates, fairness, performance
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.times import window_label
@@ -30,7 +30,7 @@ def sections_of(
     """
     sections = (
         performance.performance(evaluation),
-        performance.estimates(evaluation),
+        estimates.estimates(evaluation),
         performance.objectives(evaluation, timezone),
         drift.columns(evaluation, history),
         drift.why(evaluation),
@@ -38,11 +38,15 @@ def sections_of(
         data.expectations(evaluation),
         drift.slices(evaluation),
         drift.joint(evaluation),
+        drift.lasting(evaluation, timezone),
         performance.slices(evaluation),
         performance.weak_slices(evaluation.weak),
-        performance.fairness(evaluation),
+        fairness.fairness(evaluation),
         performance.label_age(evaluation),
         performance.service(evaluation),
+        data.outcomes(evaluation),
+        drift.statistics(evaluation, timezone),
+        data.reference(evaluation, has_all_names="all" in surfaces),
     )
     for section in sections:
         if (visible := section.on_surface(surfaces)) is not None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from driftline.tables.table import F64
 
+from driftline_processor.core.drift.incident import columns as incident_columns
+from driftline_processor.core.drift.lasting import LEAST_BLOCKS
 from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift
-from driftline_processor.present.figures import capital
-from driftline_processor.present.numbers import count, finite, many, p_value, shares
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, LastingShift, SliceDrift
+from driftline_processor.present.metrics import METHOD_SYMBOLS, method_value
+from driftline_processor.present.numbers import count, finite, many, number, p_value, percent, shares
 from driftline_processor.present.sections.section import (
     Bars,
     Cell,
@@ -28,13 +30,12 @@ from driftline_processor.present.sections.section import (
     floats,
     row,
 )
-from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
-from driftline_processor.present.sentences.changes import change_sentence
+from driftline_processor.present.sentences.causes import cause_sentence, change_sentence, explanation_sentence
 from driftline_processor.present.sentences.drift import joint_sentence, slice_sentence
-from driftline_processor.present.sentences.window import column_name, drift_words
+from driftline_processor.present.sentences.window import column_name, drift_remarks, drift_words
 from driftline_processor.present.states import rank, state_word
-from driftline_processor.present.titles import METHOD_SYMBOLS, method_value
-from driftline_processor.present.wording import short
+from driftline_processor.present.times import date_words
+from driftline_processor.present.wording import capital, short
 
 MOST_FEATURES = 10
 MOST_SLICES = 5
@@ -230,3 +231,74 @@ def joint(evaluation: Evaluation) -> Section:
         for drift in evaluation.joint.values()
     )
     return Section("together", "Features together", (Table(headings, rows),) if rows else ())
+
+
+def lasting(evaluation: Evaluation, timezone: str = "UTC") -> Section:
+    """Lay out the shifts that persist over windows, the most significant first, or why none can be found."""
+    lines = [Line(f"{text}.", "bad") for text in lasting_sentences(evaluation, lambda time: date_words(time, timezone))]
+    if missing := what_lacks(evaluation):
+        lines.append(Line(f"{missing}.", "quiet", surfaces="page explain"))
+    return Section("lasting", "Lasting shifts", tuple(lines))
+
+
+def statistics(evaluation: Evaluation, timezone: str = "UTC") -> Section:
+    """Lay out the basis of the drift states: weights, incidents, and detectable drift."""
+    texts = []
+    if any(column.state == "drift" for column in evaluation.features.values()):
+        share = evaluation.weighted_fraction
+        texts.append(
+            "importance unknown: all features have the same weight"
+            if share is None
+            else f"weighted by importance, {percent(share)} of the features drifted"
+        )
+    for name, since in evaluation.incident.items():
+        texts.append(f"incident: {short(name.removeprefix('feature:'))}, since {date_words(since, timezone)}")
+    texts += drift_remarks(column for _, column in incident_columns(evaluation))
+    return Section("statistics", "Statistics", tuple(Line(text, "quiet") for text in texts), surfaces="explain")
+
+
+def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
+    """Return a sentence per persistent shift up to now, the most significant first; ``moment``: writes a time."""
+    columns = {} if evaluation.lasting is None else evaluation.lasting.columns
+    ranked_columns = sorted(columns.items(), key=lambda shift: -(shift[1].evidence or 0.0))
+    score = "score" if evaluation.score is None else evaluation.score.words
+    return [lasting_sentence(name, shift, moment, score) for name, shift in ranked_columns if shift.state == "drift"]
+
+
+def what_lacks(evaluation: Evaluation) -> str:
+    """Return why persistent shifts are inconclusive for all columns; "" if they are not or windows have no sequence.
+
+    >>> from types import SimpleNamespace as Some
+    >>> from driftline_processor.core.evaluation import LastingDrift
+    >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), reason=("no_times",))))
+    'lasting shifts: inconclusive, the reference has no times; build it with its time column'
+    """
+    columns = {} if evaluation.lasting is None else evaluation.lasting.columns
+    reason = {shift.reason for shift in columns.values()}
+    if not evaluation.window.name or not reason or "" in reason:
+        return ""
+    if "no_times" in reason:
+        return "lasting shifts: inconclusive, the reference has no times; build it with its time column"
+    name = evaluation.window.name
+    return (
+        f"lasting shifts: inconclusive, the reference has fewer than {LEAST_BLOCKS} periods of {name} with enough rows"
+    )
+
+
+def lasting_sentence(name: str, lasting_shift: LastingShift, moment: Callable[[int], str], score: str = "score") -> str:
+    """Return one shift as a sentence: column, size, begin, number of windows; ``score``: the word for the score.
+
+    >>> lasting_sentence("feature:x", LastingShift("drift", "level", 0.21, 9, 0, 5.0, 9), lambda time: f"day {time}")
+    'lasting shift: over the 9 windows from day 0 on, x is 0.21 sd higher'
+    """
+    subject = {"score": f"the {score}", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
+    shift, since = lasting_shift.shift or 0.0, lasting_shift.since or 0
+    direction = "higher" if shift > 0 else "lower"
+    if lasting_shift.measure == "level":
+        how = f"{subject} is {number(abs(shift))} sd {direction}"
+    elif lasting_shift.measure == "spread":
+        how = f"{subject} spreads {'more' if shift > 0 else 'less'}"
+    else:
+        points = number(abs(100 * shift))
+        how = f"the fraction of {short(lasting_shift.measure)} in {subject} is {points} points {direction}"
+    return f"lasting shift: over the {many(lasting_shift.windows, 'window')} from {moment(since)} on, {how}"

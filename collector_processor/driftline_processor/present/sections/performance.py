@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import (
-    Estimate,
     Evaluation,
-    Fairness,
+    FastLabels,
     MetricChange,
     MetricValue,
     ObjectiveState,
@@ -16,12 +14,21 @@ from driftline_processor.core.evaluation import (
     SlicePerformance,
     WeakSearch,
 )
-from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.mispredictions import Misprediction, Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.present import estimates as estimate_words
-from driftline_processor.present.dates import date_label
-from driftline_processor.present.fairness import HIGHEST, apart_sentence, criterion_sentence
-from driftline_processor.present.figures import capital, in_shares
+from driftline_processor.present.metrics import (
+    BESIDE,
+    HEADLINES,
+    SOURCE_WORDS,
+    ends_of_calls,
+    in_shares,
+    metric_names,
+    metric_text,
+    metric_title,
+    rank_service,
+    service_title,
+    value_of_calls,
+)
 from driftline_processor.present.numbers import UNKNOWN, count, ends, exact_to, finite, many, number, percent
 from driftline_processor.present.sections.section import (
     Cell,
@@ -36,23 +43,19 @@ from driftline_processor.present.sections.section import (
     row,
 )
 from driftline_processor.present.sentences.outcomes import fast_labels_sentence, weak_slice_sentence
-from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.sentences.window import change_words, effective, interval
 from driftline_processor.present.sentences.window import objective as objective_sentence
-from driftline_processor.present.service_level import ends_of_calls, rank_service, service_title, value_of_calls
-from driftline_processor.present.states import objective_state, state_word
-from driftline_processor.present.titles import BESIDE, HEADLINES, SOURCE_WORDS, metric_names, metric_text, metric_title
-from driftline_processor.present.wording import short
+from driftline_processor.present.states import objective_state, rank_objective
+from driftline_processor.present.times import date_label
+from driftline_processor.present.wording import capital, short
 
 MOST_METRICS = 3
 """Number of metrics that are shown besides degraded ones."""
 
 MOST_SLICES = 5
-MOST_FINDINGS = 5
 
 _CHANGES: dict[str, Tone] = {"worse": "bad", "not_worse": "good"}
-_JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
-_STANDINGS: dict[str | None, Tone] = {"ok": "good", "alert": "alert", "failed": "bad", None: "quiet"}
+JUDGEMENTS: dict[str, Tone] = {"broken": "bad", "met": "good", "inconclusive": "warn"}
 _SERVICE_METRICS = ("error_rate", "latency_p95")
 
 
@@ -82,7 +85,7 @@ def performance(evaluation: Evaluation) -> Section:
         return row(
             metric_title(name),
             Cell(number(metric.value), note=exact),
-            Cell(drawing=_interval(name, metric.value, metric.low, metric.high, was)),
+            Cell(drawing=interval_drawing(name, metric.value, metric.low, metric.high, was)),
             interval(metric),
             Cell(ends(metric.low, metric.high) or interval(metric), "quiet"),
             Cell(number(was), "quiet"),
@@ -104,7 +107,7 @@ def _shown_metrics(metrics: Collection[str], changes: Mapping[str, MetricChange]
     return {*headlines, *pairs, "mean_score", "actual_rate", *worse}
 
 
-def _interval(
+def interval_drawing(
     name: str, value: float | None, low: float | None, high: float | None, usual: float | None
 ) -> Interval | None:
     """Return a value in its interval on the axis of its unit: from 0 to 1 for a fraction."""
@@ -125,85 +128,17 @@ def _axis(values: Iterable[float | None], room: float = 0.0) -> tuple[float, flo
     return low - room * (high - low), high + room * (high - low)
 
 
-def estimates(
-    evaluation: Evaluation, realized_metrics: Collection[str] | None = None, contradicted: Collection[str] = ()
-) -> Section:
-    """Lay out estimated metrics, their intervals, the baseline's, and the state of the estimates.
-
-    Args:
-        evaluation: The window.
-        realized_metrics: Metrics that are realized in some window; None = those of this window.
-        contradicted: Metrics whose estimate the outcomes contradict.
-    """
-    estimated = {name: estimate for name, estimate in evaluation.estimated.items() if estimate.value is not None}
-    if not estimated:
-        return Section("estimated", "Estimated performance")
-    realized_metrics = estimate_words.realized([evaluation]) if realized_metrics is None else realized_metrics
-    headlines = {name for name, estimate in estimated.items() if standing(estimate) not in (None, "ok")}
-    headlines |= {*[name for name in (*HEADLINES, *estimated) if name in estimated][:MOST_METRICS]}
-    headings = (
-        Column("metric"),
-        Column("estimate", "number"),
-        Column("95 %, with the baseline as a line", "drawing", surfaces="notebook"),
-        Column("95 %", "words" if any(estimate.reason for estimate in estimated.values()) else "text", spare=2),
-        Column("baseline", "number", spare=1),
-        Column("bounds", surfaces="page explain", spare=3),
-        Column("realized", "number", surfaces="page"),
-        Column("state"),
-        Column("record", "words", surfaces="page"),
-    )
-
-    def line(name: str, estimate: Estimate) -> Row:
-        realized = evaluation.realized.get(name)
-        drawing = _interval(name, estimate.value, estimate.low, estimate.high, estimate.reference)
-        state = estimate_words.state(estimate, name in contradicted)
-        return row(
-            metric_title(name),
-            number(estimate.value),
-            Cell(drawing=drawing),
-            Cell(estimate_words.interval(estimate), "quiet"),
-            Cell(number(estimate.reference), "quiet"),
-            Cell(ends(estimate.lower_bound, estimate.upper_bound) or UNKNOWN, "quiet"),
-            "unknown" if realized is None else number(realized.value),
-            Cell(state, _STANDINGS[standing(estimate)]),
-            estimate_words.track_record_sentence(metric_title(name), estimate.record, name in realized_metrics),
-            surfaces="" if name in headlines else "page all",
-        )
-
-    table = Table(headings, tuple(line(name, estimate) for name, estimate in estimated.items()), noun="metric")
-    assumes = estimate_words.assumption(next(iter(evaluation.estimated.values())))
-    lines = [Line(f"estimated: assumes {assumes}", "quiet", surfaces="terminal notebook")]
-    if sentence := estimate_words.sentence(evaluation.estimated, came=realized_metrics):
-        lines.append(Line(sentence, "quiet", surfaces="explain"))
-    shifted = evaluation.score is not None and evaluation.score.state == "drift"  # not mere daily variation
-    shift = evaluation.label_shift
-    before = []
-    if shift is not None and (shifted or shift.explains == "labels"):
-        before.append(Line(clause(shift.fact), surfaces="page explain"))
-    return Section(
-        "estimated",
-        "Estimated performance",
-        (*before, table, *lines),
-        note=f"without outcomes, assuming {estimate_words.ASSUMES}",
-        surfaces="page explain" if evaluation.realized else "",
-    )
-
-
 def objectives(evaluation: Evaluation, timezone: str = "UTC") -> Section:
     """Lay out the results of the objectives, broken ones first."""
-
-    def needs_somebody(objective: ObjectiveState) -> tuple[bool, bool]:
-        return objective.state != "broken", objective.state != "inconclusive"
-
     headings = (Column("state"), Column("objective", term="objective"), Column("measured"))
     rows = first_rows(
-        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=needs_somebody)), 10
+        (_objective(objective, timezone) for objective in sorted(evaluation.objectives, key=rank_objective)), 10
     )
     return Section("objectives", "Objectives", (Table(headings, rows),) if rows else ())
 
 
 def _objective(objective: ObjectiveState, timezone: str) -> Row:
-    tone: Tone = "bad" if objective.overdue else _JUDGEMENTS[objective.state]
+    tone: Tone = "bad" if objective.overdue else JUDGEMENTS[objective.state]
     return row(Cell(objective_state(objective), tone), short(objective.rule), objective_sentence(objective, timezone))
 
 
@@ -220,14 +155,15 @@ def label_age(evaluation: Evaluation) -> Section:
     """Lay out the cohorts by label delay, the fastest first, and whether they differ."""
     if len(evaluation.ages) < 2:
         return Section("label-age", "Label age")
-    fast = evaluation.fast_labels
-    lines = (
-        ()
-        if fast is None
-        else (Line(f"{capital(fast_labels_sentence(fast))}.", "bad" if fast.differ else "quiet", "fast-labels"),)
-    )
+    lines = () if evaluation.fast_labels is None else (early_outcomes(evaluation.fast_labels),)
     table = _slices("known after", list(evaluation.ages.items()), evaluation, linked=False)
     return Section("label-age", "Label age", (*lines, table), surfaces="page explain")
+
+
+def early_outcomes(fast_labels: FastLabels, surfaces: str = "") -> Line:
+    """Lay out whether early and late outcomes differ."""
+    tone: Tone = "bad" if fast_labels.differ else "quiet"
+    return Line(f"{capital(fast_labels_sentence(fast_labels))}.", tone, "fast-labels", surfaces)
 
 
 def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: Evaluation, *, linked: bool) -> Table:
@@ -257,7 +193,7 @@ def _slices(first: str, ranked: list[tuple[str, SlicePerformance]], evaluation: 
         low, high = (None, None) if metric_value is None else (finite(metric_value.low), finite(metric_value.high))
         value = None if metric_value is None else finite(metric_value.value)
         return row(
-            Cell(short(name), slice_name=name if linked else ""),
+            Cell(short(name), link=("slice", name) if linked else ("", "")),
             metric_text(metric, value),
             Cell(drawing=Interval(value, low, high, usual, start, end)),
             UNKNOWN if metric_value is None or metric_value.low is None else interval(metric_value),
@@ -292,36 +228,6 @@ def weak_slices(weak: WeakSearch | None, *, searched: bool = False) -> Section:
         needs = "it needs a baseline, stored features, and enough outcomes of these rows"
         parts = (Line(f"A search for weak slices is not possible: {needs}.", "quiet"),)
     return Section("weak-slices", "Weak slices", parts)
-
-
-def fairness(evaluation: Evaluation) -> Section:
-    """Lay out the state of each criterion, a table per attribute."""
-    return Section("fairness", "Fairness", tuple(map(_attribute, evaluation.fairness)), "fairness rule")
-
-
-def _attribute(attribute: Fairness) -> Table:
-    labelled = (
-        ""
-        if attribute.labelled_coverage is None
-        else f", known for {percent(attribute.labelled_coverage)} of the outcomes"
-    )
-    coverage = "" if attribute.coverage is None else f" and {percent(attribute.coverage)} of the predictions"
-    headings = (
-        Column(short(attribute.attribute)),
-        Column("state"),
-        Column(f"compared with {short(attribute.reference) or HIGHEST}{labelled}{coverage}", "words"),
-        Column("largest difference, as used by policies", "words", surfaces="page"),
-    )
-    rows = (
-        row(
-            state_word(criterion.name),
-            Cell(state_word(criterion.state), _JUDGEMENTS[criterion.state]),
-            criterion_sentence(criterion),
-            apart_sentence(attribute, criterion),
-        )
-        for criterion in attribute.criteria
-    )
-    return Table(headings, first_rows(rows, MOST_FINDINGS))
 
 
 def service(evaluation: Evaluation) -> Section:
@@ -363,22 +269,32 @@ def _calls_of_slice(name: str, level: ServiceLevel) -> Row:
     return row(short(name), *values, Cell(count(level.calls), "quiet"))
 
 
-def worst_rows(worst: Worst) -> Section:
-    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error."""
+def worst_rows(worst: Worst, timezone: str = "UTC", *, with_scores: bool = False) -> Section:
+    """Lay out the worst rows, the worst first: the confidence in the wrong class, or the error.
+
+    ``with_scores``: the score follows the predicted class.
+    """
     of_classes = any(misprediction.predicted is not None for misprediction in worst.rows)
-    headings = [Column("row"), Column("time"), Column("predicted"), Column("actual")]
-    headings += [Column("loss" if of_classes else "error", "number"), Column("trace")]
-    rows = tuple(
-        row(
-            misprediction.id,
-            date_label(misprediction.time) if misprediction.time else "",
-            misprediction.predicted if misprediction.predicted is not None else number(misprediction.score),
-            number(misprediction.actual) if isinstance(misprediction.actual, float) else misprediction.actual or "",
-            number(misprediction.loss),
-            misprediction.trace_id,
-        )
-        for misprediction in worst.rows
-    )
+    size = Column("loss", "number", "loss") if of_classes else Column("error", "number")
+    predicted, actual = (Column(term, term=term) for term in ("predicted", "actual"))
+    headings = (Column("prediction"), Column("time"), predicted, actual, size, Column("trace"))
+    rows = tuple(_worst_row(misprediction, timezone, with_scores=with_scores) for misprediction in worst.rows)
     more = worst.wrong - len(worst.rows)
-    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet"),) if more > 0 else ()
-    return Section("worst", "Worst rows", (Table(tuple(headings), rows), *lines) if rows else ())
+    lines = (Line(f"and {count(more)} more of {count(worst.outcomes)}", "quiet", surfaces="terminal"),)
+    return Section("worst", "Worst predictions", (Table(headings, rows), *(lines if more > 0 else ())) if rows else ())
+
+
+def _worst_row(misprediction: Misprediction, timezone: str, *, with_scores: bool) -> Row:
+    actual, id = misprediction.actual, misprediction.id
+    score = f"({number(misprediction.score)})" if with_scores and misprediction.score is not None else ""
+    return row(
+        Cell(short(id, 48), link=("prediction", id)) if id else "no id",
+        date_label(misprediction.time, timezone) if misprediction.time else "",
+        number(misprediction.score)
+        if misprediction.predicted is None
+        else Cell(short(misprediction.predicted, 40), note=score),
+        number(actual) if isinstance(actual, float) else short(actual or "", 40),
+        number(misprediction.loss),
+        Cell(misprediction.trace_id, link=("trace", f"{misprediction.trace_id} {misprediction.span_id}")),
+        anchor=("row", id),
+    )

@@ -53,7 +53,7 @@ class Cell(Struct, frozen=True):
         tone: Its emphasis.
         note: A muted text after it.
         badge: Class of a badge around the text, "" without a badge.
-        slice_name: Slice that the text links to, "" without a link.
+        link: Kind and name of what the text links to: a ``slice``, a ``prediction``, or a ``trace`` with its span.
         drawing: Drawing in place of the text.
     """
 
@@ -61,7 +61,7 @@ class Cell(Struct, frozen=True):
     tone: Tone = ""
     note: str = ""
     badge: str = ""
-    slice_name: str = ""
+    link: tuple[str, str] = ("", "")
     drawing: Interval | Bars | Spark | None = None
 
 

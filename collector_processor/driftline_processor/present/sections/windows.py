@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.present.metrics import HEADLINES, metric_title
 from driftline_processor.present.numbers import UNKNOWN, cell, count, ends, number, percent, shares
 from driftline_processor.present.sections.drift import state_tone
 from driftline_processor.present.sections.section import Cell, Column, Row, Section, Table, row
+from driftline_processor.present.sentences.verdict import verdict_word
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.states import compared, drifted, overall, rank, state_word
 from driftline_processor.present.times import window_label
-from driftline_processor.present.titles import HEADLINES, metric_title
-from driftline_processor.present.verdicts import verdict_word
 from driftline_processor.present.wording import short
 
 LARGE_PSI = 0.25

@@ -1,9 +1,9 @@
 """Sentences about facts, by kind of fact. Every sentence passes through :mod:`.register`.
 
 A verdict (:mod:`.verdict`) consists of :mod:`.evidence`, :mod:`.causes`, :mod:`.certainty` and :mod:`.advice`.
-:mod:`.findings` has faults of the data, :mod:`.changes` kinds of changes, :mod:`.drift` columns, slices and
+:mod:`.causes` has kinds of changes, too, :mod:`.findings` faults of the data, :mod:`.drift` columns, slices and
 joint drift, :mod:`.objectives`, :mod:`.expectations` and :mod:`.outcomes` their results, :mod:`.policies`
-findings of policies, :mod:`.conditions` their conditions, :mod:`.references` the reference of a window,
+conditions and findings of policies, :mod:`.references` the reference of a window,
 :mod:`.retraining` the value of retraining, and :mod:`.window` a whole window.
 """
 
@@ -11,7 +11,6 @@ from . import (
     advice,
     causes,
     certainty,
-    changes,
     evidence,
     expectations,
     findings,
@@ -27,7 +26,6 @@ __all__ = [
     "advice",
     "causes",
     "certainty",
-    "changes",
     "clause",
     "evidence",
     "expectations",

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.present.dates import date_words, span_words
-from driftline_processor.present.figures import NAME, figure, listed, metric_words, since_words, slice_words
-from driftline_processor.present.wording import format_percent, printable, short
+from driftline_processor.present.metrics import metric_words
+from driftline_processor.present.numbers import figure
+from driftline_processor.present.times import date_words, since_words, span_words
+from driftline_processor.present.wording import NAME, format_percent, listed, printable, short, slice_words
 
 from .register import clause, clauses, voice_of
 

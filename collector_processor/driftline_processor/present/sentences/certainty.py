@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.figures import NAME, listed, metric_value, size_of_change
-from driftline_processor.present.wording import format_percent, printable, short
+from driftline_processor.present.metrics import metric_value, size_of_change
+from driftline_processor.present.times import date_words
+from driftline_processor.present.wording import NAME, format_percent, listed, printable, short
 
 from .expectations import expectation_sentence
 from .register import clause, words_as, words_of
@@ -19,15 +19,21 @@ def _from(outcomes: int, coverage: float | None) -> str:
     return f"({outcomes:,} outcomes{of_rows})."
 
 
-@words_of("objective_certainly_met")
-def _objective_met(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: even the worst value in the confidence interval meets the objective {_from(outcomes, coverage)}"
+def _certain_by_outcomes(kind: str, certain: str) -> None:
+    @words_of(kind)
+    def maker(outcomes: int, coverage: float | None) -> str:
+        return f"Certain: {certain} {_from(outcomes, coverage)}"
 
 
-@words_of("better_than_baseline")
-def _better(outcomes: int, coverage: float | None) -> str:
-    worst = "even the worst value in the confidence interval"
-    return f"Certain: {worst} is better than in the baseline {_from(outcomes, coverage)}"
+for _kind, _certain in {
+    "objective_certainly_met": "even the worst value in the confidence interval meets the objective",
+    "better_than_baseline": "even the worst value in the confidence interval is better than in the baseline",
+    "constant_certainly_better": "a constant prediction has a significantly lower log loss on the same rows",
+    "level_certainly_off": "the predicted fraction is outside the confidence interval of the actual one",
+    "certainly_below_chance": "even the highest value in the confidence interval is below 0.5",
+    "certainly_worse": "even the best value in the confidence interval is worse than in the baseline",
+}.items():
+    _certain_by_outcomes(_kind, _certain)
 
 
 @words_of("inside_margin")
@@ -38,33 +44,10 @@ def _inside_margin(metric: str, margin: float | None, outcomes: int, coverage: f
     )
 
 
-@words_of("certainly_below_chance")
-def _below_chance(outcomes: int, coverage: float | None) -> str:
-    return f"Certain: even the highest value in the confidence interval is below 0.5 {_from(outcomes, coverage)}"
-
-
 @words_of("failures_certain")
 def _failures(metric: str, limit: float) -> str:
     lowest = "even the lowest value in the confidence interval"
     return f"Certain: {lowest} of the failure rate is more than {metric_value(metric, limit)}."
-
-
-@words_of("constant_certainly_better")
-def _constant(outcomes: int, coverage: float | None) -> str:
-    constant = "a constant prediction has a significantly lower log loss on the same rows"
-    return f"Certain: {constant} {_from(outcomes, coverage)}"
-
-
-@words_of("level_certainly_off")
-def _level(outcomes: int, coverage: float | None) -> str:
-    outside = "the predicted fraction is outside the confidence interval of the actual one"
-    return f"Certain: {outside} {_from(outcomes, coverage)}"
-
-
-@words_of("certainly_worse")
-def _certain_degradation(outcomes: int, coverage: float | None) -> str:
-    best = "even the best value in the confidence interval"
-    return f"Certain: {best} is worse than in the baseline {_from(outcomes, coverage)}"
 
 
 @words_of("rows_counted")

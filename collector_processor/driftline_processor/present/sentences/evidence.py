@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.performance.positive_class import POSITIVE
-from driftline_processor.present.figures import (
-    NAME,
-    figure,
-    interval_of_value,
-    metric_value,
-    metric_words,
-    percents,
-    size_of_change,
-)
-from driftline_processor.present.wording import duration, format_percent, printable, short
+from driftline_processor.present.metrics import interval_of_value, metric_value, metric_words, size_of_change
+from driftline_processor.present.numbers import figure, percents
+from driftline_processor.present.wording import NAME, duration, format_percent, printable, short
 
 from .register import clause, forms, words_as, words_of
 
@@ -31,20 +24,17 @@ def _objective_value(
     return f"{metric_words(metric)} of {metric_value(metric, value)}{interval_of_value(metric, low, high)}"
 
 
-@words_of("objective_met")
-def _objective_met(
-    metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
-) -> str:
-    value_words = _objective_value(metric, value, low, high, of_change=of_change)
-    return f"its {value_words} meets the objective '{printable(rule)}'"
+def _objective(kind: str, verb: str) -> None:
+    @words_of(kind)
+    def maker(
+        metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
+    ) -> str:
+        value_words = _objective_value(metric, value, low, high, of_change=of_change)
+        return f"its {value_words} {verb} the objective '{printable(rule)}'"
 
 
-@words_of("objective_missed")
-def _objective_missed(
-    metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
-) -> str:
-    value_words = _objective_value(metric, value, low, high, of_change=of_change)
-    return f"its {value_words} misses the objective '{printable(rule)}'"
+_objective("objective_met", "meets")
+_objective("objective_missed", "misses")
 
 
 @words_of("no_worse_than_baseline")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from driftline_processor.core.evaluation import Finding
-from driftline_processor.present.figures import NAME, figure
-from driftline_processor.present.wording import format_percent, format_value, short
+from driftline_processor.present.numbers import figure
+from driftline_processor.present.wording import NAME, format_percent, format_value, short
 
 from .register import worded, words_of
 

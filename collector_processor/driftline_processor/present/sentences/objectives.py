@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from driftline_processor.core.evaluation import ObjectiveState
 from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.present.figures import measured_ends, measured_text
+from driftline_processor.present.metrics import measured_ends, measured_text
 
 from .register import clauses, voice_of, worded, words_as, words_of
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.present.dates import date_words
+from driftline_processor.present.times import date_words
 
 from .register import clauses, words_as, words_of
 

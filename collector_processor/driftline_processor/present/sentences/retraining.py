@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from driftline_processor.core.retraining.decision import LossChange, RetrainAnswer, RetrainCost, RetrainQuestion
-from driftline_processor.present.figures import listed
-from driftline_processor.present.wording import format_percent, format_value, short
+from driftline_processor.present.wording import format_percent, format_value, listed, short
 
 from .register import clause, voice_of, worded, words_as, words_of
 
@@ -27,10 +26,9 @@ def retraining_sentence(answer: RetrainAnswer) -> str:
     price, gain = _money(cost.amount, cost.currency), _money(answer.gain or 0.0, cost.currency)
     low, high = _money(answer.gain_low or 0.0, ""), _money(answer.gain_high or 0.0, cost.currency)
     over = f"over {format_value(answer.question.horizon)} days"
-    if answer.answer == "retrain":
-        return f"Retrain: it is expected to bring {gain} {over} ({low} to {high}) and costs {price}."
-    if answer.answer == "wait":
-        return f"Wait: retraining is expected to bring {gain} {over} ({low} to {high}) and costs {price}."
+    if answer.answer in ("retrain", "wait"):
+        head = "Retrain: it" if answer.answer == "retrain" else "Wait: retraining"
+        return f"{head} is expected to bring {gain} {over} ({low} to {high}) and costs {price}."
     return (
         f"It is inconclusive so far whether retraining pays: it would bring between {low} and {high} {over}, and costs "
         f"{price}."

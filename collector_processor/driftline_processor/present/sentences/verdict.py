@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.present.dates import span_words
-from driftline_processor.present.figures import NAME, capital, count_words, since_words, slice_words
-from driftline_processor.present.wording import printable, short
+from driftline_processor.present.times import since_words, span_words
+from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
 from .register import clause, forms, voice_of, worded
@@ -21,6 +20,18 @@ def verdict_word(state: str) -> str:
     'at risk'
     """
     return state.replace("_", " ")
+
+
+_SIGNS = {"degraded": "✕", "no_data": "○", "lagging": "…", "at_risk": "▲", "unknown": "?", "healthy": "✓"}
+
+
+def verdict_sign(state: str) -> str:
+    """Return the sign of a state, for readers who cannot see colours.
+
+    >>> verdict_sign("healthy"), verdict_sign("at_risk")
+    ('✓', '▲')
+    """
+    return _SIGNS[state]
 
 
 def verdict_sentence(verdict: Verdict) -> str:

@@ -1,4 +1,4 @@
-"""Sentences on the details of a window: its drift in a few words, a summary, and remarks on single columns.
+"""Sentences on the details of a window: its drift in a few words, its metrics, and remarks on single columns.
 
 Whether the model is healthy is its verdict (:mod:`driftline_processor.core.verdict`).
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from driftline_processor.core.drift import slices
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricChange, MetricValue, ObjectiveState
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import UNKNOWN, change, count, ends, many, number, percent
-from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall, rank, state_word
+from driftline_processor.present.states import compared, drifted, inconclusive_reason, overall, state_word
 from driftline_processor.present.times import window_name
-from driftline_processor.present.titles import READ_ALONE, method_value, metric_title
-from driftline_processor.present.wording import printable
+from driftline_processor.present.wording import printable, short
 
-from .drift import column_sentence, joint_sentence
-from .findings import finding_sentence
+from .drift import column_sentence
 from .objectives import objective_sentence, overdue
 
 COMPLETE = 0.99
@@ -58,18 +55,13 @@ def drift_words(evaluation: Evaluation) -> str:
     return state_word(state, inconclusive_reason(evaluation))
 
 
-def sentence(evaluation: Evaluation) -> str:
-    """Return the findings of a window in one sentence, without the verdict."""
-    parts = (
-        _features(evaluation),
-        _predictions(evaluation),
-        _slices(evaluation),
-        _joint(evaluation),
-        _quality(evaluation),
-        _expectations(evaluation),
-        _performance(evaluation),
-    )
-    return "; ".join(part for part in parts if part) + "."
+def window_facts(evaluation: Evaluation, timezone: str = "UTC") -> list[str]:
+    """Return version, environment, time, rows, coverage, and whether the window is open, a few words each."""
+    key = evaluation.key
+    facts = [key.version and f"version {short(key.version)}", short(key.environment)]
+    facts += [window_name(evaluation.window, timezone), many(evaluation.rows)]
+    facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
+    return [fact for fact in (*facts, "" if evaluation.closed else "open") if fact]
 
 
 def column_name(column: ColumnDrift) -> str:
@@ -176,84 +168,6 @@ def objective(objective_state: ObjectiveState, timezone: str = "UTC") -> str:
     return when + "; ".join(filter(None, (objective_sentence(objective_state), long)))
 
 
-def _predictions(evaluation: Evaluation) -> str:
-    columns = (evaluation.score, evaluation.predicted)
-    prediction_words = [f"the {t.words}{_how_much(t)}" for t in columns if t is not None and t.state == "drift"]
-    if not prediction_words:
-        return ""
-    return (
-        f"so did {' and '.join(prediction_words)}"
-        if drifted(evaluation)
-        else f"but {' and '.join(prediction_words)} did"
-    )
-
-
-def _features(evaluation: Evaluation) -> str:
-    order = rank(evaluation.features.values())
-    n, total = drifted(evaluation), compared(evaluation)
-    if not order:
-        return many(evaluation.rows, "row")
-    if not total:
-        return f"no feature can be evaluated: {state_word(order[0].state, order[0].reason)}"
-    rest = "" if total == len(order) else f" ({len(order) - total} cannot be evaluated)"
-    if not n:
-        return f"none of {many(total, 'feature')} drifted{rest}"
-    return f"{n} of {many(total, 'feature')} drifted{rest}, {printable(order[0].name)} most{_how_much(order[0])}"
-
-
-def _slices(evaluation: Evaluation) -> str:
-    """Return the drifted slice with most rows, and the number of others."""
-    names = [
-        name for name, slice_drift in slices.rank_drifted_slices(evaluation.slices) if slice_drift.state == "drift"
-    ]
-    if not names:
-        return ""
-    more = f" and {many(len(names) - 1, 'more slice')}" if names[1:] else ""
-    return f"drift in {printable(names[0])}{more}"
-
-
-def _joint(evaluation: Evaluation) -> str:
-    """Return the joint drift of the features if no single feature drifts."""
-    joint_drifts = [joint_drift for joint_drift in evaluation.joint.values() if joint_drift.state == "drift"]
-    return (
-        ""
-        if not joint_drifts or drifted(evaluation)
-        else f"but together they did: {printable(joint_sentence(joint_drifts[0]))}"
-    )
-
-
-def _quality(evaluation: Evaluation) -> str:
-    """Return the most severe finding about the data, and the number of others."""
-    if not evaluation.findings:
-        return ""
-    more = len(evaluation.findings) - 1
-    rest = f" (and {many(more, 'more finding')})" if more else ""
-    return f"{printable(finding_sentence(evaluation.findings[0]))}{rest}"
-
-
-def _expectations(evaluation: Evaluation) -> str:
-    broken = sum(expected.state == "broken" for expected in evaluation.expected)
-    return f"{broken} of {len(evaluation.expected)} expectations are broken" if broken else ""
-
-
-def _how_much(column: ColumnDrift) -> str:
-    """Return the size of a drift: PSI in place of chi-square, which grows with the number of rows."""
-    size = method_value(column, "psi" if column.decided_by == "chi2" else column.decided_by)
-    return f" ({size}: {column.size})" if size and column.size else ""
-
-
-def _performance(evaluation: Evaluation) -> str:
-    names = [name for name in READ_ALONE if name in evaluation.realized and evaluation.realized[name].value is not None]
-    if not names:
-        return "performance is unknown" if evaluation.outcome_rows else "no outcomes, so performance is unknown"
-    name = names[0]
-    reference = evaluation.reference.get(name)
-    text = f"{metric_title(name)} {number(evaluation.realized[name].value)} on {percent(evaluation.coverage)} of rows"
-    if reference is not None and reference.value is not None:
-        text += f", {number(reference.value)} in the baseline"
-    return text + _worse_than_a_constant(evaluation)
-
-
 def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
     """Return whether a metric is worse than the baseline's, with the interval of the change.
 
@@ -270,16 +184,3 @@ def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
     word = state_word(metric_change.state, metric_change.reason)
     low, high = (change(0.0, end) for end in (metric_change.low, metric_change.high))
     return f"{word} ({low} to {high})" if low and high else word
-
-
-def _worse_than_a_constant(evaluation: Evaluation) -> str:
-    """Return that scores with a good AUC are significantly worse than the baseline's constant rate; "" if not."""
-    if evaluation.constant_comparison is not None and evaluation.constant_comparison.state != "worse":
-        return ""
-    loss, constant = (
-        metric.value if (metric := evaluation.realized.get(name)) is not None else None
-        for name in ("log_loss", "log_loss_constant")
-    )
-    if loss is None or constant is None or loss <= constant:
-        return ""
-    return f"; its log loss of {number(loss)} is worse than the {number(constant)} of a constant prediction"

@@ -14,12 +14,45 @@ from driftline_processor.present.numbers import count, number, percent
 from driftline_processor.present.wording import short
 
 from . import svg
-from .plot import Plot, levels
+from .plot import Area, Plot, levels
+from .timeline_rows import numbers_of
 
 SHADES = 6
 """Number of shades of a cell, by its fraction of the actual class; the style sheet has a class per shade."""
 
-_PLOT = Plot(46.0, 352.0, 8.0, 200.0)
+_AREA = Area(46.0, 352.0, 8.0, 200.0)
+_QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+class _Kind(NamedTuple):
+    title: str
+    x: str
+    y: str
+    note: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.title}: {self.y} over {self.x}"
+
+
+_KINDS = {
+    "roc": _Kind(
+        *("ROC", "false positive rate", "recall"),
+        "The fraction of flagged positives over the fraction of flagged negatives; the diagonal is chance.",
+    ),
+    "precision_recall": _Kind(
+        *("Precision and recall", "recall", "precision"),
+        "The fraction of flagged rows that are positive, over recall; the horizontal line is chance.",
+    ),
+    "calibration": _Kind(
+        *("Calibration", "mean score", "fraction of positives"),
+        "The fraction of positives over the mean score; the intervals assume independent rows.",
+    ),
+    "gain": _Kind(
+        *("Gain", "fraction of rows, highest scores first", "recall"),
+        "The fraction of the positives among the rows with the highest scores; the diagonal is chance.",
+    ),
+}
 
 
 class CurveChart(NamedTuple):
@@ -52,36 +85,23 @@ class Matrix(NamedTuple):
 
 def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
     """Yield the known curves of a window, each with a dot at the operating point of the decisions."""
-    curves = evaluation.curves
-    recall, precision, rate, specificity = (
-        None if (metric := evaluation.realized.get(name)) is None else metric.value
-        for name in ("recall", "precision", "actual_rate", "specificity")
-    )
-    if (curve := curves.get("roc")) is not None:
-        operating_point = None if recall is None or specificity is None else (1 - specificity, recall)
-        note = "The fraction of flagged positives over the fraction of flagged negatives; the diagonal is chance."
-        yield CurveChart(
-            "roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), operating_point, (0.0, 1.0))
-        )
-    if (curve := curves.get("precision_recall")) is not None:
-        operating_point = None if recall is None or precision is None else (recall, precision)
-        level = None if rate is None else (rate, rate)
-        title, note = (
-            "Precision and recall",
-            "The fraction of flagged rows that are positive, over recall; the horizontal line is chance.",
-        )
-        yield CurveChart(
-            "precision_recall", title, note, _plot(curve, title, ("recall", "precision"), operating_point, level)
-        )
-    if (curve := curves.get("calibration")) is not None:
-        note = "The fraction of positives over the mean score; the intervals assume independent rows."
-        yield CurveChart("calibration", "Calibration", note, _calibration(curve))
-    if (curve := curves.get("gain")) is not None:
-        flagged = None if not precision or recall is None or rate is None else recall * rate / precision
-        operating_point = None if flagged is None or recall is None else (flagged, recall)
-        note = "The fraction of the positives among the rows with the highest scores; the diagonal is chance."
-        words = ("fraction of rows, highest scores first", "recall")
-        yield CurveChart("gain", "Gain", note, _plot(curve, "gain", words, operating_point, (0.0, 1.0)))
+    names = ("recall", "precision", "actual_rate", "specificity")
+    ((recall, precision, rate, specificity),) = numbers_of([evaluation.realized.get(name) for name in names], "value")
+    flagged = None if not precision or recall is None or rate is None else recall * rate / precision
+    decisions = {
+        "roc": (None if specificity is None else 1 - specificity, recall),
+        "precision_recall": (recall, precision),
+        "gain": (flagged, recall),
+    }
+    for name, kind in _KINDS.items():
+        if (curve := evaluation.curves.get(name)) is None:
+            continue
+        if name == "calibration":
+            picture = _calibration(curve, kind)
+        else:
+            chance = (rate, rate) if name == "precision_recall" else (0.0, 1.0)
+            picture = _curve(curve, kind, decisions[name], chance)
+        yield CurveChart(name, kind.title, kind.note, picture)
 
 
 def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | None:
@@ -125,54 +145,46 @@ def _weight(weight: float) -> str:
     return count(round(weight))
 
 
-def _plot(
-    curve: Curve,
-    label: str,
-    words: tuple[str, str],
-    decided: tuple[float, float] | None,
-    chance: tuple[float, float] | None,
-) -> Markup:
-    """Draw a curve in the unit square. ``chance``: heights of the chance line at its left and right end."""
-    marks = _axes((0.0, 0.25, 0.5, 0.75, 1.0), *words)
-    if chance is not None:
-        marks.append(svg.line(*_PLOT.at(0.0, chance[0]), *_PLOT.at(1.0, chance[1]), "was"))
-    marks.append(svg.path([_PLOT.at(x, y) for x, y in curve.points.tolist()], "line"))
-    about = f"{len(curve.points)} points, {words[1]} over {words[0]}"
-    if decided is not None:
-        title = f"actual decisions: {words[0]} {number(decided[0])}, {words[1]} {number(decided[1])}"
-        marks.append(svg.dot(*_PLOT.at(*decided), 4.5, "dot", title))
+def _curve(curve: Curve, kind: _Kind, decision: Sequence[float | None], chance: Sequence[float | None]) -> Markup:
+    """Draw a curve in the unit square, and a dot at the actual decisions."""
+    plot = _square(kind, _QUARTERS, curve, chance)
+    about = f"{len(curve.points)} points, {kind.y} over {kind.x}"
+    x, y = decision
+    if x is not None and y is not None:
+        title = f"actual decisions: {kind.x} {number(x)}, {kind.y} {number(y)}"
+        plot.marks.append(svg.dot(plot.at(x, y), 4.5, "dot", title))
         about += f"; {title}"
-    return svg.picture(360, 236, marks, f"{label}: {words[1]} over {words[0]}", "chart", about=about)
+    return plot.picture(360, 236, kind.label, about=about)
 
 
-def _calibration(curve: Curve) -> Markup:
+def _calibration(curve: Curve, kind: _Kind) -> Markup:
     """Draw the fraction of positives over the mean score, on a scale that contains every interval."""
     points = curve.points.tolist()
     limits = [[y, y] for _, y in points] if curve.limits is None else curve.limits.tolist()
-    ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
-    farthest = max([max(x, y) for x, y in points] + [high for _, high in limits])
-    if farthest <= 0.5:
-        ticks = [value for value in levels([0.0, max(farthest, 1e-6)]) if value >= 0]
-    top = ticks[-1]
-    marks = [*_axes(ticks, "mean score", "fraction of positives"), svg.line(*_PLOT.at(0, 0), *_PLOT.at(1, 1), "was")]
-    marks.append(svg.path([_PLOT.at(x / top, y / top) for x, y in points], "line"))
-    tooltips = []
     weights = [0.0] * len(points) if curve.weight is None else curve.weight.tolist()
+    farthest = max([max(x, y) for x, y in points] + [high for _, high in limits])
+    ticks = _QUARTERS if farthest > 0.5 else [0.0, *(at for at in levels([0.0, max(farthest, 1e-6)]) if at > 0)]
+    plot = _square(kind, ticks, curve, (0.0, ticks[-1]))
+    titles = []
     for (x, y), (low, high), weight in zip(points, limits, weights, strict=True):
-        marks.append(svg.line(*_PLOT.at(x / top, low / top), *_PLOT.at(x / top, high / top), "interval"))
         title = f"score {number(x)}: {number(y)} ({number(low)} to {number(high)}) of {_weight(weight)} are positive"
-        marks.append(svg.dot(*_PLOT.at(x / top, y / top), 3.5, "dot", title))
-        tooltips.append(title)
-    about = "; ".join(tooltips)
-    return svg.picture(360, 236, marks, "calibration: fraction of positives over the mean score", "chart", about=about)
+        plot.marks.append(svg.line(plot.at(x, low), plot.at(x, high), "interval"))
+        plot.marks.append(svg.dot(plot.at(x, y), 3.5, "dot", title))
+        titles.append(title)
+    return plot.picture(360, 236, kind.label, about="; ".join(titles))
 
 
-def _axes(ticks: Sequence[float], x_words: str, y_words: str) -> list[Markup]:
-    top, plot, marks = ticks[-1] or 1.0, _PLOT, list[Markup]()
+def _square(kind: _Kind, ticks: Sequence[float], curve: Curve, chance: Sequence[float | None]) -> Plot:
+    """Return a plot with the same ticks on both axes, the curve, and a line between two heights for chance."""
+    plot = Plot(_AREA, ticks, end=ticks[-1])
+    plot.grid()
     for value in ticks:
-        x, words = plot.x(value / top), number(value)
-        marks += plot.grid([value / top], lambda _, words=words: words)  # type: ignore[misc]
-        marks += [svg.line(x, plot.top, x, plot.bottom, "grid"), svg.text(x, plot.bottom + 14, words, "axis", "middle")]
-    marks.append(svg.text((plot.left + plot.right) / 2, plot.bottom + 30, x_words, "axis", "middle"))
-    marks.append(svg.text(plot.left + 5, plot.top + 11, y_words, "axis"))
-    return marks
+        plot.upright(plot.x(value), "grid")
+        plot.marks.append(svg.text((plot.x(value), _AREA.bottom + 14), number(value), anchor="middle"))
+    plot.marks.append(svg.text((sum(_AREA[:2]) / 2, _AREA.bottom + 30), kind.x, anchor="middle"))
+    plot.marks.append(svg.text((_AREA.left + 5, _AREA.top + 11), kind.y))
+    low, high = chance
+    if low is not None and high is not None:
+        plot.marks.append(svg.line(plot.at(0.0, low), plot.at(ticks[-1], high), "was"))
+    plot.marks.append(svg.path((plot.at(x, y) for x, y in curve.points.tolist()), "line"))
+    return plot

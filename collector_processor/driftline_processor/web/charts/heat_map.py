@@ -1,4 +1,4 @@
-"""Heat map of drift: a row per feature and a column per window, and the trend of one feature in a line of text.
+"""Heat map of drift: a row per feature and a column per window.
 
 With 200 features and 90 windows, all cells of one shade are one mark. Rows link to features and columns to windows;
 static/table.js makes each cell lead to the feature in its window, by pointer and by arrow keys.
@@ -7,18 +7,17 @@ static/table.js makes each cell lead to the feature in its window, by pointer an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby, pairwise
-from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from driftline_processor.core.evaluation import Evaluation, Size, State
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.sentences.window import drift_words
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 
 from . import svg
-from .plot import MOST_MARKS, Address, Plot
+from .plot import MOST_MARKS, Address, Area, Plot, in_places, merged, place_of
+from .svg import Box, Point
 
 SHADES = {
     "drift-large": "l",
@@ -29,27 +28,31 @@ SHADES = {
     "is-inconclusive": "c",
     "is-no_baseline": "n",
 }
-"""Class of a cell → its letter in ``data-cells``, which static/table.js reads."""
+"""Class of a cell → its letter in ``data-cells``, which static/table.js reads; the most severe first."""
 
 NO_VALUE = "."
 
 _LABEL, _WIDTH, _ROW = 150.0, 570.0, 16.0
 """Widths of the names and of the cells, and the height of a row; static/driftline.css repeats the widths."""
 
-_MOST_PSI = 0.5
-"""PSI at the top of a trend line: twice the threshold of large drift."""
 
-
-def shade_of(state: State, size: Size) -> str:
-    """Return the class of a cell. Only drift has a size."""
-    return f"drift-{size or 'small'}" if state == "drift" else f"is-{state}"
-
-
-def shades_of(evaluation: Evaluation, features: Sequence[str]) -> list[str]:
-    """Return the class of each feature's cell in a window, "" for features without values."""
+def shade_of(evaluation: Evaluation, feature: str) -> str:
+    """Return the class of a feature's cell in a window, "" without values. Only drift has a size."""
     drift = evaluation.drift
-    places = [drift.places.get(name) for name in features]
-    return ["" if place is None else shade_of(drift.states[place], drift.sizes[place]) for place in places]
+    place = drift.places.get(feature)
+    if place is None:
+        return ""
+    state = drift.states[place]
+    return f"drift-{drift.sizes[place] or 'small'}" if state == "drift" else f"is-{state}"
+
+
+def worst_shades(plot: Plot, shades: Sequence[str]) -> list[tuple[str, Point]]:
+    """Return the most severe class of each column of a plot with its begin and end; "" without values."""
+    severity = [*SHADES].index
+    return [
+        (min(filter(None, (shades[place] for place in places)), key=severity, default=""), span)
+        for places, span in plot.columns()
+    ]
 
 
 def heat_map(
@@ -71,89 +74,42 @@ def heat_map(
         of_feature: Returns the link of a row.
         timezone: Time zone of the model.
     """
-    linked, windows = of_window is not None, len(evaluations)
-    drawn_columns = windows if linked else min(windows, MOST_MARKS)
-    step, bottom, severity = _WIDTH / max(drawn_columns, 8), _ROW * len(features), list(SHADES)
-    first = [across * windows // drawn_columns for across in range(drawn_columns + 1)]
-    opened = [linked and not evaluation.closed for evaluation in evaluations]
-    letter = {"": NO_VALUE, **SHADES}
-    names, lines, cells = list[Markup](), list[str](), dict[str, list[str]]()
-    shades = [*zip(*(shades_of(evaluation, features) for evaluation in evaluations), strict=True)]
-    for down, (name, row) in enumerate(zip(features, shades, strict=True)):
-        y, across = down * _ROW + 1, 0
-        worst = [
-            (min(filter(None, row[begin:end]), key=severity.index, default=""), opened[begin])
-            for begin, end in pairwise(first)
+    linked, windows, bottom = of_window is not None, len(evaluations), _ROW * len(features)
+    plot = in_places(windows, Area(0.0, _WIDTH, 0.0, bottom))
+    plot.columns_at = windows if linked else MOST_MARKS
+    opened = ["" if evaluation.closed else " open" for evaluation in evaluations]
+    rows = [[shade_of(evaluation, feature) for evaluation in evaluations] for feature in features]
+    boxes: list[tuple[str, Box]] = []
+    for down, row in enumerate(rows):
+        cells = worst_shades(plot, row)
+        if linked:
+            cells = [(shade and shade + is_open, span) for (shade, span), is_open in zip(cells, opened, strict=True)]
+        boxes += [
+            (f"cell {shade}", (begin + 0.4, down * _ROW + 1, end - begin - 0.8, _ROW - 2))
+            for shade, (begin, end) in (cells if linked else merged(cells))
+            if shade
         ]
-        # equal neighbours without links are one mark
-        runs = (
-            [(shade_and_open, 1) for shade_and_open in worst]
-            if linked
-            else [(shade_and_open, len(list(run))) for shade_and_open, run in groupby(worst)]
-        )
-        for (shade, is_open), many in runs:
-            if shade:
-                width = f"{many * step - 0.8:.1f}"
-                box = f"M{across * step + 0.4:.1f} {y:.0f}h{width}v{_ROW - 2:.0f}h-{width}z"
-                cells.setdefault(f"{shade}{' open' if is_open else ''}", []).append(box)
-            across += many
-        lines.append("".join(letter[shade] for shade in row) if linked else "")
-        names.append(_row_name(name, y, of_feature))
-    marks = [Markup(f'<path class="cell {css}" d="{"".join(boxes)}"/>') for css, boxes in cells.items()]
-    for across, evaluation in enumerate(evaluations):
-        if of_window is not None:
-            title = escape(f"{window_name(evaluation.window, timezone)}: {drift_words(evaluation)}")
-            box = f'x="{across * step:.1f}" y="0" width="{step:.1f}" height="{bottom:.0f}"'
-            place = f'class="column" href="{escape(of_window(evaluation))}" tabindex="-1"'
-            marks.append(Markup(f'<a {place}><title>{title}</title><rect class="ground" {box}/></a>'))
-        if evaluation.window == chosen.window:
-            marks.append(svg.rect(across * drawn_columns // windows * step, 0, step, bottom, "frame"))
-    marks += Plot(0, step * drawn_columns, 0, bottom, windows=evaluations).times(bottom + 14, timezone)
+    plot.boxes(boxes)
+    if of_window is not None:
+        titles = [f"{window_name(one.window, timezone)}: {drift_words(one)}" for one in evaluations]
+        plot.links(titles, map(of_window, evaluations), stop=False, css="column")
+    plot.select(place_of(chosen, evaluations), css="frame")
+    plot.times(bottom + 14, evaluations, timezone)
     label = f"drift of {len(features)} features in {windows} windows; the table below lists them in words"
-    if not linked:
-        return _with_row_names(names, svg.picture(_WIDTH, bottom + 20, marks, label, "heat-cells"), bottom)
-    rows_markup = Markup(
-        f'<svg class="heat-cells" viewBox="0 0 {_WIDTH:.0f} {bottom + 20:.0f}" role="group" aria-label="{label}" '
-        f'data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{" ".join(lines)}">'
-        f"{Markup('').join(marks)}</svg>"
+    letter = {"": NO_VALUE, **SHADES}
+    lines = " ".join("".join(letter[shade] for shade in row) for row in rows)
+    step = plot.spans[0][1] - plot.spans[0][0]
+    data = f' data-step="{step:.3f}" data-row="{_ROW:.0f}" data-cells="{lines}"' if linked else ""
+    names = [
+        svg.link(
+            of_feature(name),
+            [svg.text((_LABEL - 8, down * _ROW + 12), short(name, 22), anchor="end")],
+            short(name, 80),
+            "row",
+        )
+        for down, name in enumerate(features)
+    ]
+    return Markup('<div class="heat">{}{}</div>').format(
+        svg.picture(_LABEL, bottom + 20, names, "features", "heat-names"),  # does not scroll with the cells
+        plot.picture(_WIDTH, bottom + 20, label, "heat-cells", data=data),
     )
-    return _with_row_names(names, rows_markup, bottom)
-
-
-def _with_row_names(names: Sequence[Markup], cells: Markup, bottom: float) -> Markup:
-    """Draw the names of rows in a separate picture, which does not scroll with the cells."""
-    left = svg.picture(_LABEL, bottom + 20, names, "features", "heat-names")
-    return Markup('<div class="heat">{}{}</div>').format(left, cells)
-
-
-def _row_name(name: str, y: float, of_feature: Callable[[str], str]) -> Markup:
-    return Markup(
-        f'<a class="row" href="{escape(of_feature(name))}" tabindex="-1"><title>{escape(short(name, 80))}</title>'
-        f'<text class="axis" x="{_LABEL - 8:.0f}" y="{y + 11:.0f}" text-anchor="end">{escape(short(name, 22))}'
-        "</text></a>"
-    )
-
-
-def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
-    """Draw the drift of a feature in the newest windows at the height of a text line, coloured by size."""
-    # 60: windows in a trend line
-    newest = evaluations[-60:]
-    runs: list[list[Any]] = []  # shade, height, place and number of equal bars: most windows have no drift
-    for place, evaluation in enumerate(newest, max(12 - len(newest), 0)):
-        drift = evaluation.drift
-        at = drift.places.get(name)
-        if at is not None:
-            size = drift.moved.item(at)
-            height = max(8, min(round(100 * (size if size == size else 0.0) / _MOST_PSI), 100))
-            shade = shade_of(drift.states[at], drift.sizes[at])
-            if runs and runs[-1][:2] == [shade, height] and runs[-1][2] + runs[-1][3] == place:
-                runs[-1][3] += 1
-            else:
-                runs.append([shade, height, place, 1])
-    marks: dict[str, list[str]] = {}
-    for shade, height, place, many in runs:
-        width = 10 * many - 2
-        marks.setdefault(shade, []).append(f"M{10 * place} 100h{width}v-{height}h-{width}z")
-    paths = "".join(f'<path class="size {shade}" d="{"".join(bars)}"/>' for shade, bars in marks.items())
-    box = f'viewBox="0 0 {10 * max(len(newest), 12)} 100" preserveAspectRatio="none"'
-    return Markup(f'<svg class="trend" {box} aria-hidden="true">{paths}</svg>')

@@ -1,99 +1,143 @@
-"""Sparklines of a table row: traffic as bars, a metric as a line with its band, the newest window at the right.
-
-A table has many sparklines, so the marks are written as text; only received text is escaped.
-"""
+"""Drawings at the height of a text line, for tables: a model's windows, a feature's drift, fractions, and intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue
-from driftline_processor.present.numbers import count, finite, many, number
-from driftline_processor.present.titles import metric_title
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation
+from driftline_processor.present.metrics import metric_title
+from driftline_processor.present.numbers import count, finite, many, number, percent
+from driftline_processor.present.sections.section import Bars, Interval, Spark, floats
 
-WIDTH, HEIGHT = 96, 16
-"""Size of a sparkline in its own units: the height of a text row."""
+from . import svg
+from .heat_map import shade_of
+from .plot import Area, Plot, in_places, merged
+from .timeline_rows import numbers_of
 
 SHOWN = 32
-"""Number of windows of a sparkline, the newest."""
+"""Number of windows of a model's sparkline, the newest."""
 
-LEAST = 12
-"""Minimum number of windows that a sparkline has room for, so that two windows are not two wide blocks."""
+TREND = 60
+"""Number of windows of a feature's trend, the newest."""
 
-MOST = 1e100
-"""Largest value that is drawn; larger values lie at the edge, because differences of the largest floats overflow."""
+_ROOM = 12
+_MOST_PSI = 0.5
+"""PSI at the top of a trend: twice the threshold of large drift."""
 
 
 def traffic(evaluations: Sequence[Evaluation]) -> Markup:
     """Draw rows per window as bars; the open window is hollow."""
-    shown_evaluations = evaluations[-SHOWN:]
-    most_rows = max((evaluation.rows for evaluation in shown_evaluations), default=0) or 1
-    step = WIDTH / max(len(shown_evaluations), LEAST)
-    left = WIDTH - step * len(shown_evaluations)
-    closed: list[str] = []
-    opened: list[str] = []
-    for place, evaluation in enumerate(shown_evaluations):
-        height = max((HEIGHT - 2) * evaluation.rows / most_rows, 1.0 if evaluation.rows else 0.0)
-        bars = closed if evaluation.closed else opened
-        bars.append(f"M{left + place * step:.1f} {HEIGHT - 1}v{-height:.1f}h{step * 0.75:.1f}v{height:.1f}z")
-    marks = "".join(
-        f'<path class="{css}" d="{"".join(bars)}"/>' for css, bars in (("bar", closed), ("bar open", opened)) if bars
-    )
-    newest = count(shown_evaluations[-1].rows) if shown_evaluations else "no"
-    return _chart(marks, f"rows of {many(len(shown_evaluations), 'window')}, {newest} in the newest")
+    shown = evaluations[-SHOWN:]
+    highest = max((evaluation.rows for evaluation in shown), default=0) or 1
+    plot = in_places(len(shown), Area(0, 96, 1, 15), (0, highest), room=_ROOM, free=1)
+    classes = ["bar" if evaluation.closed else "bar open" for evaluation in shown]
+    plot.bars([evaluation.rows or None for evaluation in shown], classes, gap=(0, 0.25), least=(0, 1))
+    newest = count(shown[-1].rows) if shown else "no"
+    return plot.picture(96, 16, f"rows of {many(len(shown), 'window')}, {newest} in the newest", "spark")
 
 
 def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     """Draw a metric as a line in the band of its intervals with the baseline's value; unknown values are gaps."""
-    shown_evaluations = evaluations[-SHOWN:]
-    values = [_interval_points(evaluation.realized.get(metric)) for evaluation in shown_evaluations]
-    reference = next(
-        (evaluation.reference[metric] for evaluation in reversed(shown_evaluations) if metric in evaluation.reference),
-        None,
-    )
-    usual = None if reference is None else finite(reference.value)
-    known_ends = [end for value in values if value is not None for end in value]
-    if not known_ends:
+    shown = evaluations[-SHOWN:]
+    values, lows, highs = numbers_of([evaluation.realized.get(metric) for evaluation in shown], "value", "low", "high")
+    known = [value for value in values if value is not None]
+    if not known:
         return Markup()
-    ends = [*known_ends, *([] if usual is None else [usual])]
-    low, high = min(ends), max(ends)
-    scale = (HEIGHT - 4) / ((high - low) or 1.0)
-    step = WIDTH / max(len(shown_evaluations), LEAST)
-    left = WIDTH - step * (len(shown_evaluations) - 0.5)
-
-    def y(value: float) -> float:
-        return HEIGHT - 2 - (value - low) * scale
-
-    marks = [] if usual is None else [f'<path class="usual" d="M0 {y(usual):.1f}H{WIDTH}"/>']
-    line = ""
-    for place, value in enumerate(values):
-        if value is None:
-            continue
-        x = left + place * step
-        marks.append(f'<path class="interval" d="M{x:.1f} {y(value[1]):.1f}V{y(value[2]):.1f}"/>')
-        joined = place and values[place - 1] is not None
-        line += f"L{x:.1f} {y(value[0]):.1f}" if joined else f"M{x:.1f} {y(value[0]):.1f}h.01"  # isolated: a dot
-    marks.append(f'<path class="line" d="{line}"/>')
-    newest = next(value for value in reversed(values) if value is not None)
-    windows = many(len(shown_evaluations), "window")
-    description = f"{metric_title(metric)} of {windows}, {number(newest[0])} in the newest window with a value"
-    return _chart("".join(marks), description)
+    reference = next((one.reference[metric] for one in reversed(shown) if metric in one.reference), None)
+    baseline = None if reference is None else finite(reference.value)
+    drawn = [value for value in (*known, *lows, *highs, baseline) if value is not None]
+    plot = in_places(len(shown), Area(0, 96, 2, 14), (min(drawn), max(drawn)), room=_ROOM, free=1)
+    plot.level(baseline, "usual")
+    plot.intervals(lows, highs)
+    plot.line(values)
+    plot.dots(values, plot.isolated(values), classes=["line"])
+    words = f"{number(known[-1])} in the newest window with a value"
+    return plot.picture(96, 16, f"{metric_title(metric)} of {many(len(shown), 'window')}, {words}", "spark")
 
 
-def _interval_points(metric_value: MetricValue | None) -> tuple[float, float, float] | None:
-    """Return a value and the ends of its interval; None if it is unknown."""
-    value = None if metric_value is None else finite(metric_value.value)
-    if metric_value is None or value is None:
-        return None
-    low, high = finite(metric_value.low), finite(metric_value.high)
-    ends = (value if low is None else low, value if high is None else high)
-    value, first, last = (max(min(bound, MOST), -MOST) for bound in (value, *ends))
-    return value, first, last
+def share_line(shares: Sequence[float | None], name: str) -> Markup:
+    """Draw fractions over windows as small bars; unknown fractions are left out."""
+    highest = max((share for share in shares if share is not None), default=0.0) or 1.0
+    plot = in_places(len(shares), Area(0, 160, 2, 31), (0.0, highest), room=_ROOM, free=1)
+    plot.columns_at = 80
+    plot.level(0.0, "grid")
+    plot.bars([share or None for share in shares], "bar", gap=(0, 0.15))
+    return plot.picture(160, 32, f"fraction of missing values of {name}, at most {percent(highest)}", "sparkline")
 
 
-def _chart(marks: str, label: str) -> Markup:
-    return Markup(
-        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{marks}</svg>'
-    )
+def trend(name: str, evaluations: Sequence[Evaluation]) -> Markup:
+    """Draw the drift of a feature in the newest windows, coloured by size; equal neighbours are one bar."""
+    newest = evaluations[-TREND:]
+    width = 10 * max(len(newest), _ROOM)
+    plot = in_places(len(newest), Area(0, width, 0, 100), (0, 100), room=_ROOM, free=1)
+    bars = []
+    for evaluation, span in zip(newest, plot.spans, strict=True):
+        shade, size = shade_of(evaluation, name), evaluation.drift.of(name, evaluation.drift.moved)
+        if shade:
+            bars.append(((shade, max(8, min(round(100 * (size or 0.0) / _MOST_PSI), 100))), span))
+    joined = merged(bars)
+    plot.boxes((f"size {shade}", plot.box((begin, end - 2), height)) for (shade, height), (begin, end) in joined)
+    return plot.picture(width, 100, css="trend", stretch=True)
+
+
+def mini(was: Sequence[float] | None, now: Sequence[float] | None, state: str) -> Markup:
+    """Draw fractions of a table whose other columns describe them.
+
+    Args:
+        was: Fractions of the baseline; None = unknown.
+        now: Fractions of the window.
+        state: State of the drift.
+    """
+    width = 10 * max(len(now or ()), len(was or ()))
+    if not width:
+        return Markup()
+    highest = max((*(was or ()), *(now or ()), 1e-9))
+    plot = in_places(width // 10, Area(0, width, 4, 104), (0, 100), room=1)
+    before, after = (None if side is None else [round(100 * share / highest) for share in side] for side in (was, now))
+    plot.histograms(before, after, now_class(state), (0, 0.2))
+    return plot.picture(width, 108, css="mini", stretch=True)
+
+
+def mini_of(column: ColumnDrift) -> Markup:
+    """Draw the fractions of a column's cells."""
+    was, now = sides_of(column)
+    return mini(was, now, column.state)
+
+
+def sides_of(column: ColumnDrift) -> list[tuple[float, ...] | None]:
+    """Return the fractions of a column's cells in the baseline and in the window; None if unknown."""
+    sides = (column.was, column.now)
+    return [None if side is None or not len(side) or len(side) != len(column.cells) else floats(side) for side in sides]
+
+
+def now_class(state: str) -> str:
+    """Return the class of a window's bars, which are hatched if its drift is inconclusive or has no baseline."""
+    return "now untold" if state in ("inconclusive", "no_baseline") else "now"
+
+
+def cell_drawing(drawing: Interval | Bars | Spark) -> Markup:
+    """Return the drawing of a cell as SVG."""
+    if isinstance(drawing, Interval):
+        return interval_line(drawing)
+    return mini(drawing.was, drawing.now, drawing.state) if isinstance(drawing, Bars) else Markup()
+
+
+def interval_line(drawing: Interval) -> Markup:
+    """Draw a value as a dot on its interval; an upright line marks the reference value."""
+    plot = Plot(Area(4, 136, 1, 15))
+
+    def x(value: float) -> float:
+        # clipped, and divided by two first, so that no difference overflows
+        inside = min(max(value, drawing.start), drawing.end)
+        return plot.x((inside / 2 - drawing.start / 2) / (drawing.end / 2 - drawing.start / 2))
+
+    plot.level(0.5, "grid")
+    if drawing.usual is not None:
+        plot.upright(x(drawing.usual), "was")
+    if drawing.value is not None:
+        if drawing.low is not None and drawing.high is not None:
+            plot.marks.append(svg.line((x(drawing.low), 8), (x(drawing.high), 8), "interval wide"))
+        plot.marks.append(svg.dot((x(drawing.value), 8), 3.5, "dot"))
+    return plot.picture(140, 16, "value and interval, compared with all rows", "interval-line")

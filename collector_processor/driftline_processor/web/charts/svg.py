@@ -6,110 +6,135 @@ escaped, so that a page of ten thousand marks is fast. Results are ``Markup``; t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from markupsafe import Markup, escape
+
+Point = tuple[float, float]
+"""A position: from the left and from the top."""
+
+Box = tuple[float, float, float, float]
+"""A rectangle: left, top, width and height."""
 
 
 def picture(
     width: float,
     height: float,
     marks: Iterable[Markup],
-    label: str,
-    css: str = "",
-    stretch: bool = False,
+    label: str = "",
+    css: str = "chart",
+    *,
     about: str = "",
+    stretch: bool = False,
+    data: str = "",
 ) -> Markup:
-    """Return an ``<svg>``. ``label``: its name for screen readers; ``about``: a longer description for them.
+    """Return an ``<svg>``.
 
-    ``stretch``: fill the box whatever its proportions.
+    Args:
+        width: Width of the drawing in its own units.
+        height: Height of the drawing.
+        marks: What is drawn.
+        label: Its name for screen readers; "" = they skip it, because the text next to it has all it shows.
+        css: Its class.
+        about: A longer description for screen readers.
+        stretch: Fill the box whatever its proportions.
+        data: Attributes for the scripts of the page; not escaped.
     """
-    ratio = Markup(' preserveAspectRatio="none"') if stretch else Markup()
-    described = Markup("<desc>{}</desc>").format(about) if about else Markup()
-    inside = Markup("").join(marks)
+    inside = Markup("<desc>{}</desc>").format(about) if about else Markup()
+    inside += Markup("").join(marks)
     role = "group" if "<a " in inside else "img"  # screen readers do not read the content of an image
-    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="{}" aria-label="{}"{}>{}{}</svg>').format(
-        css, short(width), short(height), role, label, ratio, described, inside
-    )
+    name = f'role="{role}" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
+    ratio = ' preserveAspectRatio="none"' if stretch else ""
+    box = f'viewBox="0 0 {short(width)} {short(height)}"'
+    return Markup(f'<svg class="{css}" {box} {name}{ratio}{data}>{inside}</svg>')
 
 
-def rect(x: float, y: float, width: float, height: float, css: str, title: str = "") -> Markup:
+def rect(box: Box, css: str, title: str = "") -> Markup:
     """Return a rectangle; ``title`` is its tooltip."""
+    x, y, width, height = box
     place = f'x="{short(x)}" y="{short(y)}" width="{short(max(width, 0))}" height="{short(max(height, 0))}"'
-    return Markup(f'<rect class="{css}" {place}>{_title(title)}</rect>')
+    return _mark("rect", css, place, title)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, css: str, title: str = "") -> Markup:
+def line(begin: Point, end: Point, css: str, title: str = "") -> Markup:
     """Return a straight line; ``title`` is its tooltip."""
-    ends = f'x1="{short(x1)}" y1="{short(y1)}" x2="{short(x2)}" y2="{short(y2)}"'
-    return Markup(f'<line class="{css}" {ends}>{_title(title)}</line>' if title else f'<line class="{css}" {ends}/>')
+    (x1, y1), (x2, y2) = begin, end
+    return _mark("line", css, f'x1="{short(x1)}" y1="{short(y1)}" x2="{short(x2)}" y2="{short(y2)}"', title)
 
 
-def path(points: Iterable[tuple[float, float]], css: str, closed: bool = False) -> Markup:
+def dot(point: Point, radius: float, css: str, title: str = "") -> Markup:
+    """Return a circle; ``title`` is its tooltip."""
+    return _mark("circle", css, f'cx="{short(point[0])}" cy="{short(point[1])}" r="{short(radius)}"', title)
+
+
+def path(points: Iterable[Point], css: str, closed: bool = False) -> Markup:
     """Return a line through points; ``closed``: back to the first point, as the border of an area."""
     through = "L".join(f"{short(x)} {short(y)}" for x, y in points)
-    return Markup(f'<path class="{css}" d="M{through}{"Z" if closed else ""}"/>')
+    return _mark("path", css, f'd="M{through}{"Z" if closed else ""}"')
 
 
-def boxes(places: Iterable[tuple[float, float, float, float]], css: str, title: str = "") -> Markup:
-    """Return rectangles as one mark: x, y, width and height of each; ``title`` is their tooltip."""
-    path = "".join(f"M{short(x)} {short(y)}h{short(w)}v{short(h)}h{short(-w)}z" for x, y, w, h in places)
-    return Markup(
-        f'<path class="{css}" d="{path}">{_title(title)}</path>' if title else f'<path class="{css}" d="{path}"/>'
-    )
+def boxes(places: Iterable[Box], css: str, title: str = "") -> Markup:
+    """Return rectangles as one mark; ``title`` is their tooltip."""
+    drawn = "".join(f"M{short(x)} {short(y)}h{(w := short(width))}v{short(h)}h-{w}z" for x, y, width, h in places)
+    return _mark("path", css, f'd="{drawn}"', title)
 
 
-def steps(run: Sequence[tuple[tuple[float, float], float]]) -> str:
-    """Return a step line as path data from (begin, end) and height; neighbours must touch.
+def uprights(lines: Iterable[tuple[float, float, float]], css: str) -> Markup:
+    """Return upright lines as one mark: x, and y of both ends."""
+    return _mark("path", css, f'd="{"".join(f"M{short(x)} {short(y)}V{short(end)}" for x, y, end in lines)}"')
 
-    >>> steps([((0.0, 2.0), 5.0), ((2.0, 4.5), 5.0), ((4.5, 6.0), 1.25)])
-    'M0 5H4.5V1.2H6'
+
+def dots(points: Iterable[Point], css: str) -> Markup:
+    """Return dots as one mark: strokes of length 0.01 with round ends from the style sheet."""
+    return _mark("path", css, f'd="{"".join(f"M{short(x)} {short(y)}h.01" for x, y in points)}"')
+
+
+def steps(run: Iterable[tuple[Point, float]], css: str, closed: bool = False) -> Markup:
+    """Return a step line from (begin, end) and height; neighbours must touch. ``closed``: the border of an area.
+
+    >>> steps([((0.0, 2.0), 5.0), ((2.0, 4.5), 5.0), ((4.5, 6.0), 1.25)], "line")
+    Markup('<path class="line" d="M0 5H4.5V1.2H6"/>')
     """
-    path, before = "", ""
+    drawn, before = "", ""
     for (begin, end), value in run:
         height = short(value)
-        if path and height == before:
-            path = path[: path.rindex("H")]
+        if drawn and height == before:
+            drawn = drawn[: drawn.rindex("H")]
         else:
-            path += f"V{height}" if path else f"M{short(begin)} {height}"
-        path, before = f"{path}H{short(end)}", height
-    return path
+            drawn += f"V{height}" if drawn else f"M{short(begin)} {height}"
+        drawn, before = f"{drawn}H{short(end)}", height
+    return _mark("path", css, f'd="{drawn}{"z" if closed else ""}"')
 
 
-def dots(points: Iterable[tuple[float, float]], css: str) -> Markup:
-    """Return dots as one mark: strokes of length 0.01 with round ends from the style sheet."""
-    return Markup(f'<path class="{css}" d="{"".join(f"M{short(x)} {short(y)}h.01" for x, y in points)}"/>')
-
-
-def dot(x: float, y: float, radius: float, css: str, title: str = "") -> Markup:
-    """Return a circle."""
-    place = f'cx="{short(x)}" cy="{short(y)}" r="{short(radius)}"'
-    return Markup(f'<circle class="{css}" {place}>{_title(title)}</circle>')
-
-
-def text(x: float, y: float, words: str, css: str = "", anchor: str = "start") -> Markup:
+def text(point: Point, words: str, css: str = "axis", anchor: str = "start") -> Markup:
     """Return words at a point; ``anchor``: start, middle or end."""
+    x, y = point
     return Markup(f'<text class="{css}" x="{short(x)}" y="{short(y)}" text-anchor="{anchor}">{escape(words)}</text>')
 
 
-def link(address: str, marks: Iterable[Markup], title: str, stop: bool = True, current: bool = False) -> Markup:
+def link(
+    address: str, marks: Iterable[Markup], title: str, css: str = "", *, stop: bool = False, current: bool = False
+) -> Markup:
     """Return marks that link to an address of the processor.
 
     Args:
         address: Target of the link.
         marks: The drawing.
         title: Tooltip of all marks.
+        css: Its class.
         stop: The tab key stops here. One link per chart is a stop; arrow keys move to the others.
         current: The page shows this target.
     """
+    named = f'class="{css}" ' if css else ""
     more = ("" if stop else ' tabindex="-1"') + (' aria-current="true"' if current else "")
-    return Markup(f'<a href="{escape(address)}"{more}>{_title(title)}{"".join(marks)}</a>')
+    return Markup(f'<a {named}href="{escape(address)}"{more}><title>{escape(title)}</title>{"".join(marks)}</a>')
 
 
-def _title(words: str) -> str:
-    return f"<title>{escape(words)}</title>" if words else ""
+def _mark(tag: str, css: str, place: str, title: str = "") -> Markup:
+    inside = f"><title>{escape(title)}</title></{tag}>" if title else "/>"
+    return Markup(f'<{tag} class="{css}" {place}{inside}')
 
 
 def short(value: float) -> str:
     """Write a number with at most one decimal."""
-    return f"{value:.1f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
+    return f"{value:.1f}".removesuffix(".0")

@@ -16,7 +16,8 @@ from driftline_processor.present.sections import data
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.expectations import expectation_sentence
 from driftline_processor.present.sentences.findings import finding_sentence
-from driftline_processor.web.charts.shares import outcome_coverage, share_line
+from driftline_processor.web.charts.sparklines import share_line
+from driftline_processor.web.charts.timelines import outcome_coverage
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
@@ -78,7 +79,7 @@ def page(selection: Selection, now: int) -> Page:
         "missing_more": max(len(missing) - FEATURES, 0),
         "share_line": share_line,
         "coverage_chart": outcome_coverage(
-            selection.shown_windows, chosen, selection.model.timezone, told=not selection.in_report
+            selection.shown_windows, chosen, selection.model.timezone, tooltips=not selection.in_report
         ),
     }
     tables = {

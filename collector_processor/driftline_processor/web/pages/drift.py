@@ -10,17 +10,18 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, size_of
 from driftline_processor.present import states
-from driftline_processor.present.dates import date_label, date_words
-from driftline_processor.present.features import drifting_since, importance_rank
-from driftline_processor.present.json_shapes import Key, or_null
-from driftline_processor.present.lasting import lasting_sentences, what_lacks
-from driftline_processor.present.wording import iso_time
-from driftline_processor.web.charts.distributions import mini_of
-from driftline_processor.web.charts.heat_map import heat_map, trend
+from driftline_processor.present.json_shapes import Key, or_null, time_at
+from driftline_processor.present.sections.drift import lasting
+from driftline_processor.present.sections.section import PAGE
+from driftline_processor.present.times import date_label
+from driftline_processor.web.charts.heat_map import heat_map
+from driftline_processor.web.charts.sparklines import mini_of, trend
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import feature_page
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
+
+from .feature import drifting_since, importance_rank
 
 SORTS = ("size", "since", "importance", "name")
 """Orders of the table; the first is the default."""
@@ -96,8 +97,7 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         else None,
         "heated": len(drawn_rows),
         "heatable": len(heated),
-        "lasting": lasting_sentences(chosen, lambda time: date_words(time, selection.model.timezone)),
-        "lasting_lacks": what_lacks(chosen),
+        "lasting": lasting(chosen, selection.model.timezone).on_surface(PAGE),
     }
     return Page("model/drift.html", context, {"features": _table(rows)}, about(selection))
 
@@ -141,7 +141,7 @@ def _table(rows: Sequence[FeatureRow]) -> Table:
         rows,
         "feature=column.name state=column.state",
         or_null("size", "column.size"),
-        Key("since", by=lambda time: None if time is None else iso_time(time)),
+        time_at("since"),
         "importance method=column.decided_by",
         Key("value", "", lambda row: (one := decided(row)) and one.value),
         Key("p_value", "", lambda row: (one := decided(row)) and one.p_value),

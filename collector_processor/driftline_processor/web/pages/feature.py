@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,16 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift, size_of
 from driftline_processor.present import states
-from driftline_processor.present.features import feature_facts, steps_beyond
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.present.names import handle
+from driftline_processor.present.numbers import number, percent
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.feature_history import FeatureHistories, FeatureHistory, FeatureWindow
 from driftline_processor.web.charts import feature_history as charts
 from driftline_processor.web.charts.distributions import distribution, is_category, own_range
-from driftline_processor.web.encoded_names import with_slashes
 from driftline_processor.web.page import Page, Table
-from driftline_processor.web.place import feature_page
+from driftline_processor.web.place import feature_page, with_slashes
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
 
@@ -76,14 +77,22 @@ def page(
     outside = None
     if histories is not None:
         outside = histories.outside(model.key, name, chosen.window.start, chosen.window.end)
+    drawn = charts.FeatureRange(
+        name=name,
+        windows=selection.shown_windows,
+        chosen=chosen,
+        timezone=model.timezone,
+        address=None if selection.in_report else lambda one: selection.to(one, feature_page(name)),
+        unread=frozenset[int]() if history is None else history.unread_starts,
+    )
     # 0.01: minimum fraction of a window in one step beyond the baseline's bins for the page to name that step
     context |= {
         "feature": name,
         "column": column,
         "facts": feature_facts(name, selection.windows_of_length, chosen, importance, model.timezone),
         "at": lambda evaluation: selection.to(evaluation, feature_page(name)),
-        "history": _over_time(selection, name, column, windows, history),
-        "missing": charts.missing(selection.shown_windows, windows, _baseline(column, history), name, model.timezone),
+        "history": _over_time(selection, drawn, column, windows, history),
+        "missing": charts.missing(drawn, windows, _baseline(column, history)),
         "drawing": _drawing(column, history, name),
         "own_axis": _out_of_range(history),
         "steps": "" if history is None or history.now is None else steps_beyond(history.now.steps_beyond(0.01)),
@@ -145,26 +154,22 @@ def _baseline(column: ColumnDrift | None, feature_history: FeatureHistory | None
 
 def _over_time(
     selection: Selection,
-    name: str,
+    drawn: charts.FeatureRange,
     column: ColumnDrift | None,
     windows: Mapping[int, FeatureWindow],
     feature_history: FeatureHistory | None,
 ) -> Any:
     """Draw the feature over the windows shown; None if nothing is known about it."""
-    chosen, was = selection.chosen, _baseline(column, feature_history)
-    assert chosen is not None
-    address = None if selection.in_report else lambda evaluation: selection.to(evaluation, feature_page(name))
-    rest = (name, chosen, address, selection.model.timezone)
-    unread = frozenset[int]() if feature_history is None else feature_history.unread_starts
+    was = _baseline(column, feature_history)
     fans = {start: window.quantiles for start, window in windows.items() if window.quantiles is not None}
     if fans:
         ends = {start: window.open_ends for start, window in windows.items() if window.open_ends is not None}
-        return charts.fan(selection.shown_windows, fans, None if was is None else was.quantiles, *rest, ends, unread)
-    categories, shares = _labelled(selection, name, windows, feature_history)
+        return charts.fan(drawn, fans, None if was is None else was.quantiles, ends)
+    categories, shares = _labelled(selection, drawn.name, windows, feature_history)
     before = None if was is None else was.shares
     if before is not None and feature_history is None and column is not None:
         before = _shares_by_category(column.cells, before, categories)
-    return charts.stacked(selection.shown_windows, categories, shares, before, *rest, unread)
+    return charts.stacked(drawn, categories, shares, before)
 
 
 def _labelled(
@@ -234,6 +239,9 @@ def _by_slice(chosen: Evaluation, name: str) -> list[tuple[str, SliceDrift, Colu
     )
 
 
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
 def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]) -> Table:
     columns = ("start", "end", "state", "size", "value", "p_value", "psi", "missing", "invalid", "rows", "open_ends")
     quantiles = tuple(f"p{100 * level:.0f}" for level in LEVELS)
@@ -264,3 +272,106 @@ def _table(selection: Selection, name: str, windows: Mapping[int, FeatureWindow]
             )
         )
     return Table((*columns, *quantiles), rows)
+
+
+def drifting_since(name: str, evaluations: Sequence[Evaluation], chosen: Evaluation) -> int | None:
+    """Return the begin of a feature's drift, unix nanoseconds: its incident, else its run of windows with drift.
+
+    An inconclusive window does not end a run.
+
+    Args:
+        name: The feature.
+        evaluations: Windows of one length, oldest first.
+        chosen: The selected window, one of them.
+    """
+    if chosen.drift.state(name) != "drift":
+        return None
+    if (began := chosen.incident.get(f"feature:{name}")) is not None:
+        return began
+    since = chosen.window.start
+    for evaluation in reversed(evaluations):
+        if evaluation.window.start < chosen.window.start:
+            before = evaluation.drift.state(name)
+            if before == "drift":
+                since = evaluation.window.start
+            elif before in ("ok", "within_normal_variation"):
+                break
+    return since
+
+
+def ordinal(number: int) -> str:
+    """Return an ordinal number.
+
+    >>> [ordinal(place) for place in (1, 2, 3, 4, 11, 22, 113)]
+    ['1st', '2nd', '3rd', '4th', '11th', '22nd', '113th']
+    """
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else _ENDINGS.get(number % 10, 'th')}"
+
+
+def importance_rank(name: str, importance: Mapping[str, float]) -> str:
+    """Return the rank of a feature by importance; "" if unknown.
+
+    >>> importance_rank("temp", {"dewp": 0.5, "temp": 0.3, "carrier": 0.2})
+    '2nd of 3'
+    """
+    if name not in importance:
+        return ""
+    place = 1 + sum(weight > importance[name] for weight in importance.values())
+    return f"{ordinal(place)} of {len(importance)}"
+
+
+def carried_share(name: str, chosen: Evaluation) -> float | None:
+    """Return the fraction of the score's shift that is attributed to a feature; None if unknown."""
+    explanation = chosen.explanation
+    if (
+        explanation is None
+        or explanation.score_was is None
+        or explanation.score_now is None
+        or explanation.score_now == explanation.score_was
+    ):
+        return None
+    shifts = [
+        cause.score_shift for cause in explanation.causes if name in cause.features and cause.score_shift is not None
+    ]
+    return shifts[0] / (explanation.score_now - explanation.score_was) if shifts else None
+
+
+def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
+    """Return how precisely values outside the baseline's range are known; "" if there are none.
+
+    Args:
+        steps: Begin and end of ranges whose number of rows alone is known; infinite at an open end.
+
+    >>> steps_beyond([(54.0, 64.0), (64.0, 100.4)])
+    'Between 54 and 64 and between 64 and 100.4, only the number of rows is known, so the bars are level.'
+    >>> steps_beyond([(64.0, float("inf"))])
+    'The rows have no known upper limit above 64.'
+    """
+    closed = [f"between {number(low)} and {number(high)}" for low, high in steps if isfinite(low) and isfinite(high)]
+    words = []
+    if closed:
+        step_words = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
+        words.append(
+            f"{step_words[0].upper()}{step_words[1:]}, only the number of rows is known, so the bars are level."
+        )
+    for low, high in steps:
+        if not isfinite(low):
+            words.append(f"The rows have no known lower limit below {number(high)}.")
+        elif not isfinite(high):
+            words.append(f"The rows have no known upper limit above {number(low)}.")
+    return " ".join(words)
+
+
+def feature_facts(
+    name: str, evaluations: Sequence[Evaluation], chosen: Evaluation, importance: Mapping[str, float], timezone: str
+) -> list[str]:
+    """Return the important facts of a feature in a window, a few words each."""
+    facts = []
+    if (since := drifting_since(name, evaluations, chosen)) is not None:
+        facts.append(f"since {date_words(since, timezone)}")
+    if rank := importance_rank(name, importance):
+        facts.append(f"importance {rank}, {percent(importance[name])}")
+    if (carried := carried_share(name, chosen)) is not None and carried > 0:
+        score = "score" if chosen.score is None else chosen.score.words
+        facts.append(f"carries {percent(min(carried, 1.0))} of the {score}'s shift")
+    return facts

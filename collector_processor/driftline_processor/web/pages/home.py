@@ -18,9 +18,10 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict.states import ORDER, rank_state
-from driftline_processor.present import money, names, numbers, states, titles, verdicts
-from driftline_processor.present.figures import interval_of_value, metric_value
-from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present import money, names, numbers, states
+from driftline_processor.present.json_shapes import Key, or_null, time_at
+from driftline_processor.present.metrics import metric_ends, metric_names, metric_text
+from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.model_view import ModelView, has_performance, leading_model, verdict_of
@@ -104,17 +105,13 @@ class ModelRow(Struct, frozen=True):
     @property
     def figure(self) -> str:
         """The value in few digits; fractions as a percentage."""
-        value = None if self.value is None else numbers.finite(self.value.value)
-        return numbers.UNKNOWN if value is None else metric_value(self.metric, value)
+        return metric_text(self.metric, None if self.value is None else self.value.value)
 
     @property
     def interval(self) -> str:
         """Ends of the value's interval; "" if there is none."""
-        if self.value is None:
-            return ""
-        low, high = (numbers.finite(end) for end in (self.value.low, self.value.high))
-        interval_text = interval_of_value(self.metric, low, high)
-        return interval_text.strip(" ()").replace(" to ", "–")
+        ends = "" if self.value is None else metric_ends(self.metric, self.value.low, self.value.high)
+        return ends.replace(" to ", "–")
 
     @property
     def team(self) -> str:
@@ -291,7 +288,7 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     window = default_window(model)
     windows = model.windows.get(window, [])
     measured = model.measured(window) or next((window for window in reversed(windows) if has_performance(window)), None)
-    metrics = titles.metric_names(measured.realized) if measured else []
+    metrics = metric_names(measured.realized) if measured else []
     rows = sum(version.rows + version.distributed for version in versions)
     received = max(version.received for version in versions)
     telling = next((name for name in metrics if direction(name)), "")
@@ -356,7 +353,7 @@ def models_table(rows: Sequence[ModelRow]) -> Table:
         rows,
         "model=model.key.model version=model.key.version environment=model.key.environment",
         *(or_null("team"), Key("tier", by=lambda tier: int(tier) if tier else None), "state"),
-        Key("since", by=lambda since: None if since is None else iso_time(since)),
+        time_at("since"),
         Key("sentence", "", lambda row: None if row.verdict is None else row.sentence),
         Key("next", "verdict", lambda verdict: None if verdict is None else verdicts.verdict_next(verdict)),
         *("rows", Key("last_seen", "received", lambda time: iso_time(time) if time else None), or_null("metric")),

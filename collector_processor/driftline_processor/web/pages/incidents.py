@@ -1,4 +1,4 @@
-"""The pages of incidents: of all models, and of one model."""
+"""The pages of incidents, of all models and of one model, and of an alert with its condition and notifications."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 
 from msgspec import Struct
 from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_json
+from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_history, alert_json
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.explanation import PolicyDecision
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
-from driftline_processor.present.json_shapes import Key, or_null
+from driftline_processor.present.json_shapes import Key, or_null, time_at
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
@@ -45,13 +46,14 @@ TABS = {
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the routes of the incidents of all models, and of one."""
+    """Return the routes of the incidents of all models and of one, and of an alert."""
     return [
         Route("/incidents", site.shows(lambda request: page(site, request.query_params))),
         Route(
             "/models/{name:path}/incidents",
             site.shows_model(lambda selection, request: model_page(selection, site, request.query_params)),
         ),
+        Route("/alerts/{alert}", site.shows(lambda request: alert_page(site, request.path_params["alert"]))),
     ]
 
 
@@ -79,6 +81,21 @@ def model_page(selection: Selection, site: Site, query_params: QueryParams) -> P
     }
     tables = {"incidents": table(incidents), "alerts": alert_table(histories), "decisions": decision_table(decisions)}
     return Page("model/incidents.html", context, tables, about(selection))
+
+
+def alert_page(site: Site, id: str) -> Page:
+    """Return the page of the alert with an id. Raises 404."""
+    alerts, models = site.state.alerts, site.models
+    alert = alerts.alerts.get(id)
+    if alert is None:
+        raise HTTPException(404, "no alert has this id; /incidents lists all alerts")
+    histories = [alert_history(alerts, alert)]
+    decision = site.state.parts.explanations.of_alert(alert, models)
+    decisions = [] if decision is None else [decision]
+    context: dict[str, Any] = {"alert": alert, "told": histories, "decisions": decisions, "whole": True}
+    context |= context_of_alerts(models)
+    context["zone"] = context["zone_of_alert"](alert)
+    return Page("alert.html", context, {"decisions": decision_table(decisions), "alerts": alert_table(histories)})
 
 
 def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
@@ -199,7 +216,7 @@ def table(incidents: Sequence[Incident]) -> Table:
     return table_of(
         incidents,
         "name model=key.model version=key.version environment=key.environment kind subject",
-        *(Key(name, by=lambda time: None if time is None else iso_time(time)) for name in ("since", "until")),
+        *map(time_at, ("since", "until")),
         *(Key("windows", by=" ".join), "sentence", or_null("ended"), Key("address", "", address)),
     )
 

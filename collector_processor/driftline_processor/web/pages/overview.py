@@ -18,22 +18,31 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Objecti
 from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
-from driftline_processor.present import states, times, titles
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.figures import capital, interval_of_value, metric_value
+from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
+from driftline_processor.present.metrics import (
+    BESIDE,
+    direction_words,
+    interval_of_value,
+    metric_ends,
+    metric_names,
+    metric_text,
+    metric_title,
+    metric_value,
+)
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
-from driftline_processor.present.verdicts import verdict_next
-from driftline_processor.present.wording import iso_time, printable, short
+from driftline_processor.present.sentences.verdict import verdict_next
+from driftline_processor.present.times import date_words, since_words
+from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
+from driftline_processor.web.charts.timeline_rows import history_parts, telling_metric, timeline_data, timeline_of
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import anchor, api_address, feature_page, read_place
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
-from driftline_processor.web.timeline import history_parts, telling_metric, timeline_data, timeline_of
 
 NAMED = 3
 """Causes and slices that are listed; a link leads to the others."""
@@ -164,7 +173,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "more_weak": max(len(weak) - NAMED, 0),
         "objectives": [
             (objective, _why_untold(objective, window_told, selection))
-            for objective in sorted(window_told.objectives, key=_needs_somebody)[:OBJECTIVES]
+            for objective in sorted(window_told.objectives, key=states.rank_objective)[:OBJECTIVES]
         ],
         "more_objectives": max(len(window_told.objectives) - OBJECTIVES, 0),
         "lasting": lasting_incidents,
@@ -199,19 +208,19 @@ def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:
     figure_list: list[Figure] = []
     reference = evaluation.reference or selection.reference
     of_task = BY_TASK.get(selection.model.task.kind, ())
-    drawn_names = set(titles.BESIDE.values())
+    drawn_names = set(BESIDE.values())
     measured = [
         name for name in evaluation.realized if evaluation.realized[name].value is not None and name not in drawn_names
     ]
-    for name in dict.fromkeys((*of_task, *titles.metric_names(measured))):
+    for name in dict.fromkeys((*of_task, *metric_names(measured))):
         if name in measured and len(figure_list) < FIGURES - 1:
             figure_list.append(_measured(name, evaluation, reference, selection))
     for name, estimate in evaluation.estimated.items():
         if estimate.value is not None and name not in measured and len(figure_list) < FIGURES - 2:
             baseline_words = "" if estimate.reference is None else f"baseline {metric_value(name, estimate.reference)}"
-            title = f"{titles.metric_title(name)}, estimated"
+            title = f"{metric_title(name)}, estimated"
             value = metric_value(name, estimate.value)
-            interval = titles.metric_ends(name, estimate.low, estimate.high)
+            interval = metric_ends(name, estimate.low, estimate.high)
             address = selection.place.address("performance", anchor("estimate", name))
             figure_list.append(Figure(title, value, interval, baseline_words, address, bool(estimate.alert)))
     figure_list += list(_drift_figures(selection, evaluation))[: FIGURES - 1 - len(figure_list)]
@@ -233,7 +242,7 @@ def linked(sentence: str, features: Iterable[str], selection: Selection) -> list
 
 def windows_table(selection: Selection) -> Table:
     """Return a row for each window shown, with all performance metrics."""
-    metrics = titles.metric_names(
+    metrics = metric_names(
         dict.fromkeys(name for evaluation in selection.shown_windows for name in evaluation.realized)
     )
     return table_of(
@@ -254,37 +263,30 @@ def _value_of(name: str, metrics: Mapping[str, MetricValue]) -> float | None:
 
 
 def _measured(name: str, evaluation: Evaluation, reference: Mapping[str, MetricValue], selection: Selection) -> Figure:
-    metric, beside_metric = evaluation.realized[name], evaluation.realized.get(titles.BESIDE.get(name, ""))
-    address = selection.place.address("performance", anchor("metric", name))
-    change, value = evaluation.realized_changes.get(name), titles.metric_text(name, metric.value)
-    interval = titles.metric_ends(name, metric.low, metric.high)
-    bad = change is not None and change.state == "worse"
-    title = titles.metric_title(name)
-    if name == "mean_score" and beside_metric is not None and beside_metric.value is not None:
-        level = evaluation.level
-        was = metric_value("actual_rate", beside_metric.value)
-        ends = interval_of_value("actual_rate", beside_metric.low, beside_metric.high)
-        return Figure("predicted rate", value, interval, f"actual rate {was}{ends}", address, _is_worse(level))
-    if beside_metric is not None and beside_metric.value is not None:
-        than = (
-            f"constant prediction {metric_value(name, beside_metric.value)}"
-            if name == "log_loss"
-            else f"{beside_metric.value:.3g}"
-        )
-        bad = bad or _is_worse(evaluation.constant_comparison)
-        baseline_words = _beside_baseline(name, reference)
-        return Figure(title, value, interval, f"{than}{f', {baseline_words}' if baseline_words else ''}", address, bad)
-    return Figure(title, value, interval, _beside_baseline(name, reference), address, bad)
+    metric, pair = evaluation.realized[name], evaluation.realized.get(BESIDE.get(name, ""))
+    title, baseline = metric_title(name), _baseline_words(name, reference)
+    changes = [evaluation.realized_changes.get(name)]
+    if pair is not None and pair.value is not None and name == "mean_score":
+        ends = interval_of_value("actual_rate", pair.low, pair.high)
+        title, baseline = "predicted rate", f"actual rate {metric_value('actual_rate', pair.value)}{ends}"
+        changes = [evaluation.level]
+    elif pair is not None and pair.value is not None:
+        baseline = ", ".join(filter(None, (f"constant prediction {metric_value(name, pair.value)}", baseline)))
+        changes.append(evaluation.constant_comparison)
+    return Figure(
+        title,
+        metric_text(name, metric.value),
+        metric_ends(name, metric.low, metric.high),
+        baseline,
+        selection.place.address("performance", anchor("metric", name)),
+        any(change is not None and change.state == "worse" for change in changes),
+    )
 
 
-def _is_worse(change: object) -> bool:
-    return getattr(change, "state", "") == "worse"
-
-
-def _beside_baseline(name: str, reference: Mapping[str, MetricValue]) -> str:
+def _baseline_words(name: str, reference: Mapping[str, MetricValue]) -> str:
     base = reference.get(name)
     if base is None or base.value is None:
-        return titles.direction(name)
+        return direction_words(name)
     return f"baseline {metric_value(name, base.value)}"
 
 
@@ -339,19 +341,15 @@ def _since(verdict: Verdict | None, timezone: str) -> str:
     """Return the first day of a verdict; "" if its sentence contains the day."""
     if verdict is None or verdict.since is None or not verdict.of_window or verdict.window_end is None:
         return ""
-    day = _day(verdict.since, timezone)
-    return "" if day == _day(verdict.window_end - 1, timezone) else day
+    day = date_words(verdict.since, timezone, days=True)
+    return "" if day == date_words(verdict.window_end - 1, timezone, days=True) else day
 
 
 def _incident_line(incident: Incident, selection: Selection) -> Action:
     """Return the begin, the sentence and the address of an open incident."""
-    since = "" if incident.since is None else f" since {_day(incident.since, selection.model.timezone)}"
+    since = since_words(incident.since, selection.model.timezone, days=True)
     address = selection.place.address("incidents", f"incident-{incident.name}")
     return Action(f"open{since}: {short(incident.sentence, 90).rstrip('.')}", address)
-
-
-def _day(time: int, timezone: str) -> str:
-    return date_words(time, timezone, days=True)
 
 
 def fold_clauses(clauses: Sequence[str], room: int) -> tuple[str, str]:
@@ -389,7 +387,7 @@ def _weaknesses(selection: Selection, evaluation: Evaluation) -> Iterator[Weakne
         measured = performance.metrics.get(metric)
         if measured is not None and measured.value is not None:
             ends = interval_of_value(metric, measured.low, measured.high)
-            value = f"{titles.metric_title(metric)} {metric_value(metric, measured.value)}{ends}"
+            value = f"{metric_title(metric)} {metric_value(metric, measured.value)}{ends}"
             yield Weakness(short(name, 60), value, place.address("performance", "performance-slices", slices=(name,)))
     for fairness in evaluation.fairness:
         broken = [weak_slice.name for weak_slice in fairness.criteria if weak_slice.state == "broken"]
@@ -404,9 +402,6 @@ def _why_untold(objective_state: ObjectiveState, evaluation: Evaluation, selecti
         return ""
     model, end = selection.model, objective_state.until or evaluation.window.end
     if evaluation.closed and evaluation.outcome_rows and not model.mature(evaluation):
-        return f"not final: outcomes may arrive until {_day(end + model.outcome_delay.nanoseconds, model.timezone)}"
+        until = date_words(end + model.outcome_delay.nanoseconds, model.timezone, days=True)
+        return f"not final: outcomes may arrive until {until}"
     return objective_state.reason.replace("_", " ")
-
-
-def _needs_somebody(objective_state: ObjectiveState) -> tuple[bool, bool, str]:
-    return objective_state.state != "broken", objective_state.state != "inconclusive", objective_state.rule

@@ -11,20 +11,27 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEVEL
-from driftline_processor.present import titles
-from driftline_processor.present.concept import sentence
-from driftline_processor.present.dates import date_words
-from driftline_processor.present.figures import signed_ends, size_of_change
+from driftline_processor.present.metrics import (
+    BESIDE,
+    direction_words,
+    metric_ends,
+    metric_names,
+    metric_text,
+    metric_title,
+    signed_ends,
+    size_of_change,
+)
 from driftline_processor.present.numbers import many
+from driftline_processor.present.sections.concept import concept
 from driftline_processor.present.sections.performance import objectives
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
+from driftline_processor.web.charts.timeline_rows import gaps_of, measured_in, performance_row
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
-from driftline_processor.web.timeline import gaps_of, measured_in, performance_row
 
 from .overview import BY_TASK
 
@@ -68,7 +75,9 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "can_search": weak is not None,
         "weak_found": None,
         "find_weak": False,
-        "concept": _concept(selection.model),
+        "concept": concept(
+            selection.model.concept if selection.model.outcomes else None, selection.model.timezone
+        ).on_surface(PAGE),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
         "few": 40,
@@ -141,11 +150,11 @@ def _block(name: str, metric: MetricValue, chosen: Evaluation, was: MetricValue 
         difference = f"{'−' if moved < 0 else '+'}{size}"
     return Block(
         name=name,
-        title=titles.metric_title(name),
-        now=titles.metric_text(name, metric.value),
-        now_ends=titles.metric_ends(name, metric.low, metric.high),
-        was=titles.metric_text(name, before),
-        was_ends="" if was is None else titles.metric_ends(name, was.low, was.high),
+        title=metric_title(name),
+        now=metric_text(name, metric.value),
+        now_ends=metric_ends(name, metric.low, metric.high),
+        was=metric_text(name, before),
+        was_ends="" if was is None else metric_ends(name, was.low, was.high),
         difference=difference,
         ends=signed_ends(name, low, high),
         meaning=_meaning(name, moved, change, chosen),
@@ -155,13 +164,13 @@ def _block(name: str, metric: MetricValue, chosen: Evaluation, was: MetricValue 
 
 def _meaning(name: str, moved: float | None, change: MetricChange | None, chosen: Evaluation) -> str:
     """Return a sentence on the difference of a metric from the baseline."""
-    rows, good = many(chosen.realized[name].rows, "outcome"), titles.direction(name)
+    rows, good = many(chosen.realized[name].rows, "outcome"), direction_words(name)
     if change is None and not good:
-        beside_metric = titles.BESIDE.get(name, "")
+        beside_metric = BESIDE.get(name, "")
         pair = chosen.realized.get(beside_metric)
         if pair is None or pair.value is None:
             return f"This metric is neither good nor bad by itself; it is measured on {rows}."
-        other_title, other_value = titles.metric_title(beside_metric), titles.metric_text(beside_metric, pair.value)
+        other_title, other_value = metric_title(beside_metric), metric_text(beside_metric, pair.value)
         return f"For the same {rows}, the {other_title} is {other_value}."
     if moved is None:
         return f"The baseline does not contain this metric; its value is computed from {rows}."
@@ -250,18 +259,11 @@ def _reference(selection: Selection, name: str) -> MetricValue | None:
     return selection.reference.get(name)
 
 
-def _concept(model: ModelView) -> str:
-    """Return the sentence on concept drift from the stream of errors; "" if there is none."""
-    if model.concept is None or not model.outcomes:
-        return ""
-    return sentence(model.concept, lambda time: date_words(time, model.timezone))
-
-
 def _metrics(evaluations: Sequence[Evaluation], chosen_slice: str) -> list[str]:
     """Return the metrics with their own chart, the most important first."""
     everything = dict.fromkeys(name for evaluation in evaluations for name in measured_in(evaluation, chosen_slice))
-    drawn_in_another = {beside_metric for metric, beside_metric in titles.BESIDE.items() if metric in everything}
-    return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
+    drawn_in_another = {beside_metric for metric, beside_metric in BESIDE.items() if metric in everything}
+    return [name for name in metric_names(everything) if name not in drawn_in_another]
 
 
 def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:

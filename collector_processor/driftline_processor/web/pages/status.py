@@ -17,8 +17,7 @@ from driftline_processor.present import numbers
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.probes import probes
-from driftline_processor.web.site import Site
-from driftline_processor.web.status_facts import Counted, Process, evaluated_until, lags_in_seconds
+from driftline_processor.web.site import Counted, Process, Site, evaluated_until, lags_in_seconds
 
 PARTS = ("duckdb", "opentelemetry-sdk", "pyarrow", "numpy")
 """Packages whose versions are most useful in a bug report."""

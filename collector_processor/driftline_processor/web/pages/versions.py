@@ -13,15 +13,15 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.retraining.past import RetrainGain
-from driftline_processor.present import titles
 from driftline_processor.present.json_shapes import Key, or_null, time_of
+from driftline_processor.present.metrics import metric_names
 from driftline_processor.present.names import handle
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.sections import versions as version_sections
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.sentences.register import clause
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.present.times import window_name
-from driftline_processor.present.verdicts import verdict_sentence
 from driftline_processor.present.wording import iso_time, short
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.retraining import gains_of_model
@@ -184,7 +184,7 @@ def side_by_side(selection: Selection, chosen: Evaluation, compare: str) -> Side
         window_name(chosen.window, tz) if same_model else _version_title(selection.model, selection.versions),
     )
     before, after = left.evaluation, right.evaluation
-    names = titles.metric_names(dict.fromkeys((*before.realized, *after.realized)))
+    names = metric_names(dict.fromkeys((*before.realized, *after.realized)))
     metrics = tuple(MetricPair(one, before.realized.get(one), after.realized.get(one)) for one in names)
     features = [
         DriftPair(one, before.features.get(one), after.features.get(one))

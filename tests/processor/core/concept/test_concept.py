@@ -13,7 +13,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.concept.losses import CLIP, losses_of_rows, standardised
 from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
 from driftline_processor.core.concept.stream import ChangeSums, Stream, decode_stream, encode_stream
-from driftline_processor.present.concept import sentence
+from driftline_processor.present.sections.concept import concept_sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -169,7 +169,7 @@ class TestTheStretch:
 
 def test_a_sentence_tells_it() -> None:
     def told(*levels: tuple[int, float]) -> str:
-        return sentence(feed(stream_of(), errors(1, *levels)).concept(), lambda time: f"row {time}")
+        return concept_sentence(feed(stream_of(), errors(1, *levels)).concept(), lambda time: f"row {time}")
 
     drifted = told((5_000, 0.1), (5_000, 0.3))
     assert lacking(drifted, "concept drift", "error rate", "10 %", "29.4 %", "row 5001") == []
@@ -195,6 +195,6 @@ def test_a_sentence_tells_it() -> None:
 def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(
     concept: ConceptDrift, facts: list[str]
 ) -> None:
-    told = sentence(concept, lambda time: f"row {time}")
+    told = concept_sentence(concept, lambda time: f"row {time}")
     assert re.findall(r"drift|fell|row 7|[\d.]+ %", told) == facts
     assert error_rise(concept) == 0.0

@@ -10,7 +10,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.estimate.track_record import LAST, estimated_changes, standing, with_track_records
 from driftline_processor.core.evaluation import Estimate, Evaluation, Maturity, TrackRecord
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.estimates import sentence, track_record_sentence
+from driftline_processor.present.sections.estimates import estimate_sentence, track_record_sentence
 from msgspec import structs
 from msgspec.structs import replace
 
@@ -61,7 +61,7 @@ def test_a_failed_estimate_stands_as_failed_whatever_its_bounds_say() -> None:
     record = last["accuracy"].record
     assert (record.missed, record.windows) == (2, 2)
     assert record.mean_error == pytest.approx(-0.14)
-    assert sentence(last).endswith(track_record_sentence("accuracy", record))
+    assert estimate_sentence(last).endswith(track_record_sentence("accuracy", record))
     none = with_track_records(windows([None]))[-1].estimated["accuracy"]
     assert (none.record.state, none.record.windows) == ("unknown", 0)
 

@@ -7,7 +7,7 @@ import pytest
 from driftline.tables.table import F64
 from driftline_processor.core.labels.delay import BOUNDS, FEW, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
 from driftline_processor.present.evaluation_json import json_of
-from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.sentences.outcomes import delay_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -13,7 +13,7 @@ from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import counts_of, unseen_by_slice
-from driftline_processor.present.fairness import criterion_sentence as fairness_told
+from driftline_processor.present.sections.fairness import criterion_sentence as fairness_told
 
 BINARY, THREE = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c"))
 

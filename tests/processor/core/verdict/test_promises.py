@@ -15,9 +15,8 @@ from driftline_processor.core.verdict.states import ORDER, rank_state
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.figures import count_words
-from driftline_processor.present.sentences.verdict import MOST_WORDS
-from driftline_processor.present.verdicts import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import MOST_WORDS, verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.wording import count_words
 from msgspec.structs import replace
 
 from tests.support.any_object import Builder

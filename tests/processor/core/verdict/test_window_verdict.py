@@ -16,7 +16,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import NO_CONTEXT, VerdictContext
 from driftline_processor.core.verdict.window import read_outcomes, verdict_of_window, with_verdicts
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.verdicts import verdict_certainty, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.unwrap import unwrap

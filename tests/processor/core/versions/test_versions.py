@@ -33,7 +33,7 @@ from driftline_processor.core.versions.side_by_side import VersionInput, side_by
 from driftline_processor.core.versions.sums import PairedSums, Sums
 from driftline_processor.core.versions.sums import unpaired_sums as apart
 from driftline_processor.present.evaluation_json import json_of
-from driftline_processor.present.versions import sentence
+from driftline_processor.present.sections.versions import comparison_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -313,7 +313,7 @@ def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_c
         decides = unwrap(found.decides)
         assert (decides.loss, decides.method) == ("cost_per_prediction", "betting")
         assert decides.challenger == pytest.approx(found.challenger.metrics["cost_per_prediction"].value)
-        assert "cost per prediction 3." in sentence(found)
+        assert "cost per prediction 3." in comparison_sentence(found)
     stranger = PerformanceSettings(costs={"2": {"0": 1.0}})
     assert side_by_side(champion, challenger, pairs, "shadow", performance_settings=stranger).verdict == "better"
 
@@ -406,12 +406,14 @@ def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> N
 
 def test_a_sentence_says_what_the_verdict_rests_on() -> None:
     champion, challenger, pairs = sides((0.2, 0.3))
-    said = sentence(side_by_side(champion, challenger, pairs))
+    said = comparison_sentence(side_by_side(champion, challenger, pairs))
     assert re.findall(r"version \d|worse|error rate|3,000 requests|difference of \+", said) == [
         *("version 2", "worse", "version 1", "error rate", "3,000 requests", "difference of +")
     ]
     champion, challenger, pairs = sides((0.2, 0.22), 400)
-    assert "cannot be distinguished from version 1 yet" in (said := sentence(side_by_side(champion, challenger, pairs)))
+    assert "cannot be distinguished from version 1 yet" in (
+        said := comparison_sentence(side_by_side(champion, challenger, pairs))
+    )
     assert "requests are needed to decide" in said
 
 

@@ -10,7 +10,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.queries.feature_history import FeatureWindow
 from driftline_processor.web.charts import feature_history as charts
-from driftline_processor.web.charts.heat_map import heat_map, trend
+from driftline_processor.web.charts.heat_map import heat_map
+from driftline_processor.web.charts.sparklines import trend
 from msgspec.structs import replace
 
 from tests.support.fake_view import flights, ns, price
@@ -22,8 +23,12 @@ def days(*numbers: int) -> list[Evaluation]:
     return [replace(first, window=Window("1d", ns(2014, 1, day), ns(2014, 1, day + 1))) for day in numbers]
 
 
+def feature(name: str, shown: list[Evaluation]) -> charts.FeatureRange:
+    return charts.FeatureRange(name, shown, shown[-1], "UTC", lambda one: f"/{one.window.start}")
+
+
 def fan(shown: list[Evaluation], quantiles: dict[int, F64], baseline: F64 | None = None) -> str | None:
-    drawn = charts.fan(shown, quantiles, baseline, "area", shown[-1], lambda one: f"/{one.window.start}", "UTC")
+    drawn = charts.fan(feature("area", shown), quantiles, baseline, {})
     return None if drawn is None else str(drawn)
 
 
@@ -60,21 +65,21 @@ def test_shares_of_labels_are_stacked_beside_the_baselines() -> None:
     before = np.array([0.5, 0.4, *[0.0125] * 8])
     after = np.array([0.1, 0.8, *[0.0125] * 8])
     windows = {shown[0].window.start: before, shown[1].window.start: after}
-    drawn = charts.stacked(shown, labels, windows, before, "plan", shown[-1], lambda _: "/", "UTC")
+    drawn = charts.stacked(feature("plan", shown), labels, windows, before)
     picture = str(drawn)
     assert re.findall(r'text-anchor="end">(\d+ %)</text>', picture) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
     assert picture.count('<path class="share share-0"') == 1
     assert ">&lt;b&gt;</text>" in picture
     assert "&lt;b&gt; 80 %, a 10 %, 3 others 3.75 %" in picture
-    assert charts.stacked(shown, labels, {}, before, "plan", shown[-1], lambda _: "/", "UTC") is None
+    assert charts.stacked(feature("plan", shown), labels, {}, before) is None
 
 
 def test_missing_values_are_drawn_where_there_ever_are_some() -> None:
     shown = days(1, 2)
     none = {one.window.start: FeatureWindow(9, 0.0, 0.0) for one in shown}
-    assert charts.missing(shown, none, FeatureWindow(9, 0.0, 0.0), "area", "UTC") is None
+    assert charts.missing(feature("area", shown), none, FeatureWindow(9, 0.0, 0.0)) is None
     some = none | {shown[1].window.start: FeatureWindow(9, 0.2, 0.0)}
-    picture = str(charts.missing(shown, some, FeatureWindow(9, 0.05, 0.0), "area", "UTC"))
+    picture = str(charts.missing(feature("area", shown), some, FeatureWindow(9, 0.05, 0.0)))
     assert picture.count('<path class="line"') == 1
     assert picture.count('class="line beside"') == 0
     assert picture.count('class="was"') == 1
@@ -139,6 +144,6 @@ def test_an_open_window_is_drawn_apart() -> None:
 def test_a_line_of_text_is_as_high_as_psi_and_joins_what_is_equal() -> None:
     picture = str(trend("temp", months()))
     assert 'class="size drift-large"' in picture
-    assert "v-100h" in picture  # a PSI of .5 and more reaches the top
+    assert re.search(r"M\d+ 0h\d+v100h", picture)  # a PSI of .5 and more reaches the top
     quiet = str(trend("origin", months()))
-    assert re.findall(r'd="([^"]*)"', quiet) == ["M20 100h98v-8h-98z"]
+    assert re.findall(r'd="([^"]*)"', quiet) == ["M20 92h98v8h-98z"]

@@ -9,43 +9,63 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePe
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sections.performance import slices
 from driftline_processor.present.sections.section import Interval, Table
-from driftline_processor.web.charts.drawings import interval_line
-from driftline_processor.web.charts.plot import Plot, Point, columns, thin_band, thin_line
+from driftline_processor.web.charts.plot import Area, Plot, in_places
+from driftline_processor.web.charts.sparklines import interval_line
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tests.support.fake_view import price
 
 HEIGHTS = st.lists(st.floats(0, 200, allow_nan=False), min_size=1, max_size=400)
 
 
+def plot_of(places: int, columns_at: int = 120) -> Plot:
+    plot = in_places(places, Area(0.0, 240.0, 0.0, 200.0), (0.0, 200.0), room=1)
+    plot.columns_at = columns_at
+    return plot
+
+
 def test_up_to_120_windows_have_a_place_of_their_own() -> None:
-    window = price().windows["1d"][0]
-    assert [Plot(0.0, 240.0, 0.0, 1.0, windows=[window] * many).column for many in (120, 121)] == [0.0, 2.0]
-    assert columns([0.0, 0.1, 0.2], 0.0) == [range(1), range(1, 2), range(2, 3)]
+    assert [plot_of(many).column for many in (120, 121)] == [0.0, 2.0]
+    assert [places for places, _ in plot_of(3).columns()] == [[0], [1], [2]]
 
 
 @given(HEIGHTS)
 def test_a_thinned_line_keeps_the_least_and_the_greatest_value_of_each_column(heights: list[float]) -> None:
-    run: list[Point] = [(at * 0.3, height) for at, height in enumerate(heights)]
-    kept = thin_line(run, 2.0)
+    plot = plot_of(len(heights), 20)
+    kept = plot.extremes(heights)
     assert kept == sorted(kept)
-    assert set(kept) <= set(run)
-    for shared in columns([x for x, _ in run], 2.0):
-        own = [run[at][1] for at in shared]
-        there = [height for x, height in kept if run[shared[0]][0] <= x <= run[shared[-1]][0]]
+    assert set(kept) <= set(plot.points(heights))
+    for places, (begin, end) in plot.columns():
+        own = [plot.y(heights[at]) for at in places]
+        there = [height for x, height in kept if begin < x < end]
         assert (min(there), max(there)) == (min(own), max(own))
         assert len(there) <= 2
 
 
 @given(HEIGHTS)
-def test_a_thinned_band_holds_all_of_the_band(heights: list[float]) -> None:
-    lows = [(at * 0.3, height + 1) for at, height in enumerate(heights)]
-    highs = [(x, height - 2) for x, height in lows]
-    under, over = thin_band(lows, highs, 2.0)
-    assert max(height for _, height in under) == max(height for _, height in lows)
-    assert min(height for _, height in over) == min(height for _, height in highs)
-    assert [x for x, _ in under] == [x for x, _ in over]
+def test_shared_columns_hold_the_ends_of_all_values(heights: list[float]) -> None:
+    plot = plot_of(len(heights), 20)
+    least, greatest = plot.shared(heights, min), plot.shared(heights, max)
+    assert (min(value for _, value in least), max(value for _, value in greatest)) == (min(heights), max(heights))
+    assert [span for span, _ in least] == [span for span, _ in greatest]
+    assert len(least) == (len(heights) if len(heights) <= 20 else len(plot.columns()))
+    assert len(least) <= 21
+    assert plot.shared([None] * len(heights)) == []
+
+
+def test_bars_of_shared_columns_show_the_value_that_matters_in_its_class() -> None:
+    plot = plot_of(4, 2)
+    plot.bars([100.0, 50.0, None, 200.0], ["closed", "open", "closed", "closed"], of=min)
+    assert re.findall(r'class="(\w+)" d="([^"]*)"', "".join(plot.marks)) == [
+        ("open", "M0 150h120v50h-120z"),
+        ("closed", "M120 0h120v200h-120z"),
+    ]
+
+
+def test_a_line_has_a_gap_at_an_unknown_value_and_none_reaches_an_isolated_one() -> None:
+    plot, values = plot_of(6), [0.0, 100.0, None, 50.0, None, 200.0]
+    plot.line(values)
+    assert re.findall(r'd="([^"]*)"', "".join(plot.marks)) == ["M20 200L60 100"]
+    assert plot.isolated(values) == [3, 5]
 
 
 WHOLE = MetricValue(0.8, 900, "rows")

@@ -10,7 +10,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.web.charts import timelines
 from driftline_processor.web.charts.curves import confusion_matrix
 from driftline_processor.web.charts.curves import curve_charts_of as drawn
-from driftline_processor.web.timeline import performance_row, timeline_of
+from driftline_processor.web.charts.timeline_rows import performance_row, timeline_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace

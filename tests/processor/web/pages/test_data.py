@@ -91,7 +91,7 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse, mode
     chosen.label_sla = SlaResult("broken", 7 * DAY * 10**9, 0.95, 0.5, 0.6, 500)
     assert (
         keep_units(
-            '<p class="bad" id="lateness"><strong>This window</strong>: Half of its outcomes arrived within 1d, '
+            '<p class="bad" id="lateness">Half of its outcomes arrived within 1d, '
             "90 % within 5d, some later than 730d. "
             "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; the agreed minimum is 95 %.</p>"
         )
@@ -106,7 +106,7 @@ def test_a_window_that_is_not_final_says_that_its_outcomes_are_those_so_far(brow
     chosen, address = chosen_window(model)
     chosen.coverage, chosen.delay = 0.5, Delay(400, DAY, 5 * DAY, None)
     found = page(browse(FakeView([model])), address).text
-    assert "so far : Half of its outcomes arrived within 1d" in found
+    assert "So far: Half of its outcomes arrived within 1d" in found
 
 
 def test_the_share_of_known_outcomes_is_drawn_for_each_window_and_stands_in_a_table(

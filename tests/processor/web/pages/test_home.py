@@ -14,7 +14,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.states import ORDER
-from driftline_processor.present.verdicts import verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_sentence
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.web.pages.home import RememberedRows

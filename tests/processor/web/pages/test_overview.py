@@ -27,7 +27,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages import overview

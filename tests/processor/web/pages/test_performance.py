@@ -413,7 +413,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 def test_the_page_says_what_an_estimate_assumes_and_that_it_failed(client: TestClient) -> None:
     page = client.get("/models/churn/performance?window=1h").text
     section = page[page.index('<section id="estimated">') :]
-    assert "An estimate <strong>assumes P(y|x) unchanged</strong>" in section
+    assert "assumes P(y|x) unchanged" in section
     assert 'class="bad" id="estimate-record">Do not rely on the estimate: estimates of ROC AUC were wrong' in section
     assert section.count('class="chart"') >= 3
 

@@ -7,7 +7,7 @@ import re
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.health import Health, Labels
-from driftline_processor.web.status_facts import Process, evaluated_until
+from driftline_processor.web.site import Process, evaluated_until
 from starlette.testclient import TestClient
 
 from tests.support.fake_view import NOW, FakeView, app_of, price

@@ -15,13 +15,14 @@ from msgspec import Struct, field
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present import titles
-from driftline_processor.present.figures import in_shares
+from driftline_processor.present.metrics import BESIDE, direction_words, in_shares, metric_names, metric_title
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 from driftline_processor.queries.interruptions import InterruptionKind
 from driftline_processor.queries.model_view import ModelView
+
+from .plot import merged, place_of
 
 DIGITS = 4
 """Significant digits of a value in a chart: more than there are pixels."""
@@ -42,9 +43,9 @@ class TimelineRow(Struct, frozen=True):
         name: Id of its element.
         title: Its title.
         note: How to read it.
+        values: Value per window; None if unknown.
         shares: Values are fractions, shown as percentages.
         bars: Drawn as bars from 0, not as a line.
-        values: Value per window; None if unknown.
         low: Lower ends of the intervals.
         high: Upper ends of the intervals.
         reference: Reference values.
@@ -58,9 +59,9 @@ class TimelineRow(Struct, frozen=True):
     name: str
     title: str
     note: str
-    shares: bool
-    bars: bool
     values: Values
+    shares: bool = False
+    bars: bool = False
     low: Values = field(default_factory=list)
     high: Values = field(default_factory=list)
     reference: Values = field(default_factory=list)
@@ -134,16 +135,14 @@ def timeline_of(
         model: The version shown.
         same: All versions of the model: the first prediction of each is a deployment.
     """
-    chosen_index = next(
-        (index for index, window in enumerate(windows) if chosen is not None and window.window == chosen.window), None
-    )
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
-    rows += [row for business_metric in model.business if (row := _business_row(business_metric, windows)) is not None]
-    marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
-    return Timeline(
-        windows, chosen_index, (*rows, _traffic_row(windows)), marks, model.timezone, gaps_of(windows, model)
-    )
+    rows += [row for series in model.business if (row := _business_row(series, windows)) is not None]
+    marks: tuple[Mark, ...] = ()
+    if windows:
+        marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
+    place, gaps = place_of(chosen, windows), gaps_of(windows, model)
+    return Timeline(windows, place, (*rows, _traffic_row(windows)), marks, model.timezone, gaps)
 
 
 def gaps_of(windows: Sequence[Evaluation], model: ModelView) -> tuple[Gap, ...]:
@@ -178,26 +177,25 @@ def performance_row(
         reference: Its value in the baseline.
         slice_name: The slice, whose reference is all rows; "" = all rows.
     """
-    values = [measured_in(window, slice_name).get(metric) for window in windows]
-    drawn_values = [_value(value) for value in values]
-    beside_metric = metric if slice_name else titles.BESIDE.get(metric, "")
-    beside_values = [_value(window.realized.get(beside_metric)) for window in windows] if beside_metric else []
-    has_beside = any(value is not None for value in beside_values)
-    base = None if slice_name else reference
-    ends = None if base is None else (finite(base.low), finite(base.high))
+    values, low, high = numbers_of(
+        [measured_in(window, slice_name).get(metric) for window in windows], "value", "low", "high"
+    )
+    beside = metric if slice_name else BESIDE.get(metric, "")
+    (compared,) = numbers_of([window.realized.get(beside) for window in windows], "value")
+    (baseline,), (base_low,), (base_high,) = numbers_of([None if slice_name else reference], "value", "low", "high")
+    title = "all rows" if slice_name else metric_title(beside)
     return TimelineRow(
         name=metric,
-        title=titles.metric_title(metric),
-        note=titles.direction(metric),
-        shares=in_shares(metric) and all(0 <= value <= 1 for value in drawn_values if value is not None),
-        bars=False,
-        values=drawn_values,
-        low=[None if value is None else finite(value.low) for value in values],
-        high=[None if value is None else finite(value.high) for value in values],
-        reference=beside_values if has_beside else [],
-        beside_title=("all rows" if slice_name else titles.metric_title(beside_metric)) if has_beside else "",
-        baseline=_value(base),
-        baseline_ends=None if ends is None or ends[0] is None or ends[1] is None else (ends[0], ends[1]),
+        title=metric_title(metric),
+        note=direction_words(metric),
+        shares=in_shares(metric) and all(0 <= value <= 1 for value in values if value is not None),
+        values=values,
+        low=low,
+        high=high,
+        reference=compared if _any(compared) else [],
+        beside_title=title if _any(compared) else "",
+        baseline=baseline,
+        baseline_ends=None if base_low is None or base_high is None else (base_low, base_high),
         limits=() if slice_name else limits_of(metric, windows, reference),
     )
 
@@ -214,7 +212,7 @@ def limits_of(
     for objective in () if newest is None else newest.objectives:
         if objective.metric != metric or objective.slice or objective.limit is None:
             continue
-        base = 0.0 if "baseline" not in objective.rule else _value(reference)
+        (base,) = (0.0,) if "baseline" not in objective.rule else numbers_of([reference], "value")[0]
         if base is not None and math.isfinite(base + objective.limit):
             limits[short(objective.rule, 40)] = base + objective.limit
     return tuple(limits.items())
@@ -229,26 +227,29 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
         "ends": [window.window.end // 10**9 for window in timeline.windows],
         "open": [index for index, window in enumerate(timeline.windows) if not window.closed],
         "gaps": [[gap.start // 10**9, gap.end // 10**9, gap.words] for gap in timeline.gaps],
-        "rows": [
-            {
-                "title": row.title,
-                "shares": row.shares,
-                "bars": row.bars,
-                "values": _rounded(row.values),
-                **({"low": _rounded(row.low), "high": _rounded(row.high)} if _any(row.low) else {}),
-                **({"beside": _rounded(row.reference)} if _any(row.reference) else {}),
-                **({"baseline": _round(row.baseline)} if row.baseline is not None else {}),
-                **({"ends": _rounded(row.baseline_ends)} if row.baseline_ends else {}),
-                **({"limits": [[words, _round(value)] for words, value in row.limits]} if row.limits else {}),
-                **({"states": list(row.states)} if row.states else {}),
-            }
-            for row in timeline.rows
-        ],
+        "rows": [_row_data(row) for row in timeline.rows],
         "marks": [
             {"start": mark.time // 10**9, "end": mark.end // 10**9, "words": mark.words, "kind": mark.kind}
             for mark in timeline.marks
         ],
     }
+
+
+def _row_data(row: TimelineRow) -> dict[str, Any]:
+    data = {
+        "title": row.title,
+        "shares": row.shares,
+        "bars": row.bars,
+        "values": _rounded(row.values),
+        "low": _rounded(row.low) if _any(row.low) else [],
+        "high": _rounded(row.high) if _any(row.low) else [],
+        "beside": _rounded(row.reference),
+        "baseline": _round(row.baseline),
+        "ends": _rounded(row.baseline_ends or ()),
+        "limits": [[words, _round(value)] for words, value in row.limits],
+        "states": [*row.states],
+    }
+    return {key: value for key, value in data.items() if value not in (None, [])}
 
 
 class HistoryPart(Struct, frozen=True):
@@ -281,15 +282,12 @@ def _score_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return the drift of the score, or of the predicted class if the model has no score."""
     for name in ("score", "predicted"):
         columns: list[tuple[State, float | None] | None] = [getattr(window.drift, name) for window in windows]
-        newest = next((window for window in reversed(windows) if getattr(window.drift, name) is not None), None)
-        if newest is not None:
-            title = f"{getattr(newest, name).words} drift"
-            psi = [None if column is None else column[1] for column in columns]
-            values = [None if value is None else finite(max(value, 0.0)) for value in psi]
-            columns_found = ["" if column is None else column[0] for column in columns]
-            return TimelineRow(
-                name, title, "PSI, compared with the baseline", False, True, values, states=columns_found
-            )
+        known = [window for window, column in zip(windows, columns, strict=True) if column is not None]
+        if known:
+            psi = [None if column is None or column[1] is None else finite(max(column[1], 0.0)) for column in columns]
+            states = ["" if column is None else column[0] for column in columns]
+            note = "PSI, compared with the baseline"
+            return TimelineRow(name, f"{getattr(known[-1], name).words} drift", note, psi, bars=True, states=states)
     return None
 
 
@@ -297,13 +295,11 @@ def _inputs_row(windows: Sequence[Evaluation]) -> TimelineRow | None:
     """Return the fraction of drifted features among the comparable ones."""
     if not any(window.drift.states for window in windows):
         return None
-    values: Values = []
-    states: list[str] = []
-    for window in windows:
-        drifted, compared = window.drift.drifted, window.drift.compared
-        values.append(drifted / compared if compared else None)
-        states.append("inconclusive" if not compared else "drift" if drifted else "ok")
-    return TimelineRow("inputs", "drifted inputs", "fraction of the features", True, True, values, states=states)
+    counts = [(window.drift.drifted, window.drift.compared) for window in windows]
+    values = [drifted / compared if compared else None for drifted, compared in counts]
+    states = ["inconclusive" if not compared else "drift" if drifted else "ok" for drifted, compared in counts]
+    note = "fraction of the features"
+    return TimelineRow("inputs", "drifted inputs", note, values, shares=True, bars=True, states=states)
 
 
 def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> TimelineRow | None:
@@ -316,23 +312,24 @@ def _business_row(series: BusinessSeries, windows: Sequence[Evaluation]) -> Time
     shares = keys.unit == "1" and keys.aggregation == "mean" and all(0 <= value <= 1 for value in drawn_values)
     note = f"{keys.aggregation} per window" + (f", {short(keys.unit, 20)}" if keys.unit not in ("", "1") else "")
     note += f", from {short(keys.source, 40)}" if keys.source else ""
-    return TimelineRow(f"business-{keys.name}", short(keys.name, 40), note, shares, False, [*values])
+    return TimelineRow(f"business-{keys.name}", short(keys.name, 40), note, [*values], shares=shares)
 
 
 def _traffic_row(windows: Sequence[Evaluation]) -> TimelineRow:
-    values: Values = [float(window.rows) for window in windows]
-    known_rows: Values = [float(min(window.outcome_rows, window.rows)) for window in windows]
-    beside_rows = known_rows if any(known_rows) else []
-    title = "with outcome" if beside_rows else ""
+    outcomes: Values = [float(min(window.outcome_rows, window.rows)) for window in windows]
     return TimelineRow(
-        "traffic", "predictions", "per window", False, True, values, reference=beside_rows, beside_title=title
+        name="traffic",
+        title="predictions",
+        note="per window",
+        values=[float(window.rows) for window in windows],
+        bars=True,
+        reference=outcomes if any(outcomes) else [],
+        beside_title="with outcome" if any(outcomes) else "",
     )
 
 
 def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence[ModelView]) -> list[Mark]:
     """Return the first predictions of all versions of the model as deployments."""
-    if not windows:
-        return []
     begin, end = windows[0].window.start, windows[-1].window.end
     first = [
         Mark(view.first, view.first, f"version {short(view.key.version, 32) or 'without a name'}", "deployment")
@@ -344,33 +341,18 @@ def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence
 
 def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:
     """Return the periods of windows in which a drift persists or an objective is broken."""
-    marks: list[Mark] = []
-    for window in windows:
-        words = incident_words(window)
-        if not words:
-            continue
-        start, end = window.window.start, window.window.end
-        if marks and marks[-1].end == start and marks[-1].words == words:
-            marks[-1] = Mark(marks[-1].time, end, words, "incident")
-        else:
-            marks.append(Mark(start, end, words, "incident"))
-    return marks
+    periods = [(incident_words(window), (window.window.start, window.window.end)) for window in windows]
+    return [Mark(start, end, words, "incident") for words, (start, end) in merged(periods) if words]
 
 
 def _interruptions(windows: Sequence[Evaluation], model: ModelView) -> list[Mark]:
     """Return the periods of the range without data or with a lag."""
-    if not windows:
-        return []
     begin, end = windows[0].window.start, windows[-1].window.end
+    periods = [(one.since, end if one.until is None else one.until, one.kind) for one in model.interruptions]
     return [
-        Mark(
-            max(interruption.since, begin),
-            min(interruption.until or end, end),
-            _INTERRUPTED[interruption.kind],
-            "incident",
-        )
-        for interruption in model.interruptions
-        if interruption.since < end and (interruption.until is None or interruption.until > begin)
+        Mark(max(since, begin), min(until, end), _INTERRUPTED[kind], "incident")
+        for since, until, kind in periods
+        if since < end and until > begin
     ]
 
 
@@ -393,13 +375,14 @@ def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open",
 
 def telling_metric(windows: Sequence[Evaluation]) -> str:
     """Return the primary metric of these windows; "" if none is known."""
-    known_metrics = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
-    ordered = titles.metric_names(known_metrics)
-    return next((name for name in ordered if titles.direction(name)), next(iter(ordered), ""))
+    known = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
+    ordered = metric_names(known)
+    return next((name for name in ordered if direction_words(name)), next(iter(ordered), ""))
 
 
-def _value(metric: MetricValue | None) -> float | None:
-    return None if metric is None else finite(metric.value)
+def numbers_of(items: Sequence[object], *names: str) -> list[Values]:
+    """Return the values of attributes of metrics or estimates; None if the item is None or the value not finite."""
+    return [[None if one is None else finite(getattr(one, name)) for one in items] for name in names]
 
 
 def _any(values: Sequence[float | None]) -> bool:

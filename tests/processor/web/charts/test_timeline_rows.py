@@ -7,7 +7,7 @@ from itertools import pairwise
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricValue, ObjectiveState
 from driftline_processor.queries.interruptions import Interruption
-from driftline_processor.web.timeline import (
+from driftline_processor.web.charts.timeline_rows import (
     COARSE,
     gaps_of,
     history_parts,

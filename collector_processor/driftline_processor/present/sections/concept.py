@@ -1,4 +1,4 @@
-"""Concept drift in one sentence."""
+"""Concept drift: the stream of errors in one sentence."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from typing import NamedTuple
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.present.numbers import many, number, percent
+from driftline_processor.present.sections.section import Line, Section
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import short
 
-from .numbers import many, number, percent
+
+def concept(drift: ConceptDrift | None, timezone: str = "UTC", evaluations: Sequence[Evaluation] = ()) -> Section:
+    """Lay out the stream of errors over all windows; ``evaluations``: windows whose errors a fall is compared with."""
+    if drift is None:
+        return Section("concept", "Concept drift")
+    levels = error_levels(evaluations, drift.measure)
+    text = f"{concept_sentence(drift, lambda time: date_words(time, timezone), levels)}."
+    surfaces = "" if drift.state == "drift" else "page explain" if drift.outcomes or drift.unusable else "page"
+    line = Line(text, "bad" if drift.state == "drift" else "quiet", "concept", surfaces)
+    return Section("concept", "Concept drift", (line,))
 
 
 class ErrorLevels(NamedTuple):
@@ -38,15 +50,15 @@ def error_levels(evaluations: Sequence[Evaluation], measure: str) -> ErrorLevels
     return ErrorLevels(1 - mean, 1 - before) if metric == "accuracy" else ErrorLevels(mean, before)
 
 
-def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorLevels | None = None) -> str:
+def concept_sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorLevels | None = None) -> str:
     """Return the state of the stream of errors as a sentence; ``moment``: writes a time.
 
     ``levels``: errors over all rows and of the baseline, because errors that fell may still exceed the baseline's.
 
-    >>> sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
+    >>> concept_sentence(ConceptDrift("ok", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found'
     """
-    whole_sentence = _sentence(concept, moment)
+    whole_sentence = _stream_words(concept, moment)
     if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
         now, was = (_level(concept, level) for level in levels)
         whole_sentence += f"; over all windows it is {now}, compared with {was} in the baseline"
@@ -58,7 +70,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorL
     return whole_sentence
 
 
-def _sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
+def _stream_words(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     measure = "error rate" if concept.measure == "error_rate" else "absolute error"
     outcomes = many(concept.outcomes, "outcome")
     level = _level(concept, concept.after)

@@ -1,11 +1,15 @@
-"""Fairness in sentences."""
+"""Fairness: the state of each criterion, its groups compared with each other, and the largest difference."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from driftline_processor.core.evaluation import Fairness, FairnessCriterion, GroupComparison
+from driftline_processor.core.evaluation import Evaluation, Fairness, FairnessCriterion, GroupComparison
 from driftline_processor.core.fairness.criteria import fewest_rows
+from driftline_processor.present.numbers import percent
+from driftline_processor.present.sections.performance import JUDGEMENTS
+from driftline_processor.present.sections.section import Cell, Column, Section, Table, first_rows, row
+from driftline_processor.present.states import state_word
 from driftline_processor.present.wording import short
 
 _RATES = {
@@ -18,6 +22,36 @@ HIGHEST = "the highest rate"
 """Name of the reference group if none is configured."""
 NAMED = 4
 """Upper limit of comparisons in a sentence, the largest difference first."""
+
+
+def fairness(evaluation: Evaluation) -> Section:
+    """Lay out the state of each criterion, a table per attribute."""
+    return Section("fairness", "Fairness", tuple(map(_attribute, evaluation.fairness)), "fairness rule")
+
+
+def _attribute(attribute: Fairness) -> Table:
+    labelled = (
+        ""
+        if attribute.labelled_coverage is None
+        else f", known for {percent(attribute.labelled_coverage)} of the outcomes"
+    )
+    coverage = "" if attribute.coverage is None else f" and {percent(attribute.coverage)} of the predictions"
+    headings = (
+        Column(short(attribute.attribute)),
+        Column("state"),
+        Column(f"compared with {short(attribute.reference) or HIGHEST}{labelled}{coverage}", "words"),
+        Column("largest difference, as used by policies", "words", surfaces="page"),
+    )
+    rows = (
+        row(
+            state_word(criterion.name),
+            Cell(state_word(criterion.state), JUDGEMENTS[criterion.state]),
+            criterion_sentence(criterion),
+            apart_sentence(attribute, criterion),
+        )
+        for criterion in attribute.criteria
+    )
+    return Table(headings, first_rows(rows, 5))
 
 
 def criterion_sentence(criterion: FairnessCriterion) -> str:
