@@ -211,6 +211,7 @@ FACTS: tuple[Fact, ...] = (
     fact("constant_certainly_better", **OUTCOMES),
     fact("level_certainly_off", **OUTCOMES),
     fact("certainly_worse", **OUTCOMES),
+    fact("days_together", days=30),
     fact("rise_detected", outcomes=12_000),
     fact("rows_counted", expected=EXPECTED),
     fact("estimate_assumes", inside=0.97),

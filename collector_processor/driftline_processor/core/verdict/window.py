@@ -40,6 +40,7 @@ from .signs import (
     told_first,
     worse_metrics,
 )
+from .stretch import LENGTHS
 
 REACH = 1.959963984540054 + POWER
 """Normal quantile of 0.95 plus the power: standard errors between a value and its limit at which a test at 5 % has 90 %
@@ -478,6 +479,9 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
     cause = first_cause(evaluation, signs)
     reasons, advice, own = _conclusion(reading, since)
     first = signs[0] if signs else None
+    together = None
+    if evaluation.window.name in LENGTHS:
+        together = fact("days_together", days=round((evaluation.window.end - evaluation.window.start) / DAY))
     lists_open = own is not None and own.kind != "drift_with_too_few_days"
     still_open = open_questions(evaluation) if lists_open else None
     return Verdict(
@@ -490,7 +494,7 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         kind=cause.kind if reading.state != "healthy" else "",
         cause=cause.fact,
         reasons=tuple(reason for reason in reasons if reason is not None),
-        certainty=tuple(one for one in (own, still_open, *certainty) if one is not None),
+        certainty=tuple(one for one in (own, together, still_open, *certainty) if one is not None),
         advice=advice,
         reason=unknown_reason(evaluation) if reading.state == "unknown" else "",
         assumes="independent_rows" if start is None and reading.decides else "",

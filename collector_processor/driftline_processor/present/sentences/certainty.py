@@ -114,6 +114,7 @@ words_as(
             "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
         ),
         "joint_drift_beyond_chance": "In {rows:,} rows, such a change is not chance.",
+        "days_together": "The last {days} days show it together.",
         "nothing_shows_either": "The data show neither that it is healthy nor that it is degraded.",
         "newest_without_drift": "The newest window has no drift; one more has to confirm that.",
         "outcomes_without_objective": "Outcomes arrived, but nothing defines what is good enough.",

@@ -74,6 +74,7 @@ def test_a_fault_that_no_day_shows_is_shown_by_thirty() -> None:
     assert [one.realized_changes["log_loss"].state for one in windows].count("worse") <= 1
     verdict = verdict_of_model(windows)
     assert (verdict.state, verdict.metric) == ("degraded", "log_loss")
+    assert "days_together" in [one.kind for one in verdict.certainty]
     assert verdict_of_model(days(*[0.5] * 30)).state == "healthy"
 
 
