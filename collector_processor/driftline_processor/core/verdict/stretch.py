@@ -26,7 +26,7 @@ from driftline_processor.core.evaluation import (
     MetricChange,
     MetricValue,
 )
-from driftline_processor.core.intervals.confidence import normal_quantile, student_quantile
+from driftline_processor.core.intervals.confidence import student_quantile
 from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
@@ -46,7 +46,9 @@ FEWEST = 2
 """Minimum days of a stretch."""
 
 CONFIDENCE = STANDARD.confidence
-USUAL = normal_quantile(CONFIDENCE)
+
+USUAL = 1.959963984540054
+"""Normal quantile of the confidence."""
 
 NEWEST = (2, 3, 5, 7, 10, 14, 20, 30)
 """Numbers of days that can show a recovery."""
