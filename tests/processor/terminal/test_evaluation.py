@@ -118,6 +118,15 @@ def test_the_whole_picture() -> None:
     ]
 
 
+def test_ten_missing_features_are_named_and_all_of_them_on_request() -> None:
+    what = evaluation(feature("temp", "ok", 0.01))
+    what.missing_features = tuple(f"gone{at:02d}" for at in range(12))
+    short, long = (drawn(what, width=400, detail=Detail(has_all_rows=is_all)) for is_all in (False, True))
+    assert "gone09 and 2 more" in short
+    assert "gone10" not in short
+    assert "gone10, gone11." in long
+
+
 def test_ten_features_are_shown_and_how_many_more_there_are() -> None:
     calm = [feature(f"calm{at:02d}", "ok", 0.02) for at in range(12)]
     what = evaluation(*calm, feature("gone", "drift", 0.4, "large"), feature("moved", "drift", 0.12, "moderate"))

@@ -46,7 +46,7 @@ def sections_of(
         performance.service(evaluation),
         data.outcomes(evaluation),
         drift.statistics(evaluation, timezone),
-        data.reference(evaluation, len(evaluation.features) if "all" in surfaces else 10),
+        data.reference(evaluation, has_all_names="all" in surfaces),
     )
     for section in sections:
         if (visible := section.on_surface(surfaces)) is not None:

@@ -69,8 +69,9 @@ def _expectation(expected: Expected) -> Row:
     return row(state, short(expected.feature, 60) or "rows", expected.rule, expectation_sentence(expected))
 
 
-def reference(evaluation: Evaluation, most: int = 10) -> Section:
-    """Lay out what a window is compared with, and the features that only one side has, at most ``most`` of each."""
+def reference(evaluation: Evaluation, *, has_all_names: bool = False) -> Section:
+    """Lay out what a window is compared with, and the features that only one side has: ten or all of their names."""
+    most = len(evaluation.missing_features) + len(evaluation.new_features) if has_all_names else 10
     lines = []
     if evaluation.compared:
         lines.append(Line(f"Compared with {compared_words(evaluation.compared)}.", "quiet", "compared"))
