@@ -25,7 +25,7 @@ def objectives(*rules: object, windows: tuple[str, ...] = ("1h", "1d")) -> dict[
 
 def burns(over: str, quiet: str, fires: str, failed: str, times: str, long: str) -> Fires:
     """Return the case of an availability of 99.9 % over calls of which half are of each class."""
-    summary = f"churn 7: the error budget of availability >= 99.9 % is spent {times} times too fast over {long}"
+    summary = f"churn 7: the error budget of availability >= 99.9 % is being spent {times} times too fast over {long}"
     series = {CALLS: "0+500x1000", OTHER_CALLS: "0+500x1000", FAILED: failed}
     return Fires("BudgetBurns", series, quiet, fires, {**MODEL, **AVAILABLE}, summary, of={"over": over})
 
@@ -76,7 +76,7 @@ def test_calls_that_are_slow_spend_the_budget_of_a_latency(which: str, tmp_path:
         "60m",
         "130m",
         {**MODEL, "driftline_objective_rule": "latency_p99 <= 1s"},
-        "churn 7: the error budget of latency_p99 <= 1s is spent 50 times too fast over 1h",
+        "churn 7: the error budget of latency_p99 <= 1s is being spent 50 times too fast over 1h",
         of={"over": "calls of 1h and 5m"},
     )
     path = rule_file(tmp_path, config({"churn": objectives("latency_p99 <= 1s")}))
@@ -117,7 +117,7 @@ def test_windows_burn_where_the_whole_interval_of_the_long_one_shows_it_and_the_
         measured(m.DRIFTLINE_PERFORMANCE_HIGH, "1d"): "0.9x99 0.8x100",
         measured(m.DRIFTLINE_PERFORMANCE_VALUE, "1h"): "0.7x200",
     }
-    summary = "churn 7: the error budget of precision >= 0.95 is spent 4 times too fast over 1d"
+    summary = "churn 7: the error budget of precision >= 0.95 is being spent 4 times too fast over 1d"
     of = {"over": "windows of 1d and 1h"}
     cases = [
         Fires("BudgetBurns", series, "60m", "80m", {**MODEL, **rule}, summary, of=of),
@@ -146,7 +146,7 @@ def test_a_slice_and_a_model_with_one_window_burn_without_interval_and_shorter_w
         "15m",
         "30m",
         {**MODEL, "driftline_objective_rule": recall},
-        f"churn 7: the error budget of {recall} is spent 4 times too fast over 1d",
+        f"churn 7: the error budget of {recall} is being spent 4 times too fast over 1d",
         of={"over": "windows of 1d"},
     )
     path = rule_file(tmp_path, config({"churn": objectives(recall, windows=("1d",))}))

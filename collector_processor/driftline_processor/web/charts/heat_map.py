@@ -48,6 +48,8 @@ def shade_of(evaluation: Evaluation, feature: str) -> str:
 
 def worst_shades(plot: Plot, shades: Sequence[str]) -> list[tuple[str, Point]]:
     """Return the most severe class of each column of a plot with its begin and end; "" without values."""
+    if not plot.column:
+        return [*zip(shades, plot.spans, strict=True)]
     severity = [*SHADES].index
     return [
         (min(filter(None, (shades[place] for place in places)), key=severity, default=""), span)

@@ -134,8 +134,10 @@ class Plot(Struct):
         [([0, 1], (0.0, 4.0)), ([2, 3], (4.0, 8.0))]
         """
         drawn, width = range(len(self.spans)) if places is None else places, self.column
-        first = self.spans[drawn[0]][0] if drawn else 0.0
-        groups = groupby(drawn, lambda place: int((self.spans[place][0] - first) / width) if width else place)
+        if not width or not drawn:
+            return [([place], self.spans[place]) for place in drawn]
+        first = self.spans[drawn[0]][0]
+        groups = groupby(drawn, lambda place: int((self.spans[place][0] - first) / width))
         shared = [[*group] for _, group in groups]
         return [(group, (self.spans[group[0]][0], self.spans[group[-1]][1])) for group in shared]
 

@@ -75,7 +75,9 @@ def path(points: Iterable[Point], css: str, closed: bool = False) -> Markup:
 
 def boxes(places: Iterable[Box], css: str, title: str = "") -> Markup:
     """Return rectangles as one mark; ``title`` is their tooltip."""
-    drawn = "".join(f"M{short(x)} {short(y)}h{(w := short(width))}v{short(h)}h-{w}z" for x, y, width, h in places)
+    drawn = "".join(f"M{x:.1f} {y:.1f}h{w:.1f}v{h:.1f}h-{w:.1f}z" for x, y, w, h in places)
+    for letter in " hvz":  # once per mark, because a heat map has ten thousands of numbers
+        drawn = drawn.replace(f".0{letter}", letter)
     return _mark("path", css, f'd="{drawn}"', title)
 
 
