@@ -194,7 +194,10 @@ FACTS: tuple[Fact, ...] = (
     fact("harmless_output", name="score"),
     fact("chance_possible", windows=1),
     fact("chance_possible", windows=2),
-    *(fact("comparison_inconclusive", reason=reason, **TELLING) for reason in ("too_few_rows", "too_few_days", "")),
+    *(
+        fact("comparison_inconclusive", reason=reason, **TELLING)
+        for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
+    ),
     fact("outcomes_inconclusive", outcomes=90),
     fact("and_inconclusive", reason=fact("no_outcomes")),
     fact("no_prediction", pause=2 * HOUR),

@@ -58,6 +58,7 @@ from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
+from driftline_processor.core.outcomes.selection import outcomes_are_selected
 from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.windows.window import DAY
 
@@ -380,6 +381,8 @@ def judge_performance(
         evaluation.reference = reference_of(reference, settings)
         if sums is not None:
             evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
+            if settings.outcomes == "explicit" and outcomes_are_selected(pane):
+                evaluation.realized_changes = _without_claims(evaluation.realized_changes)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -427,6 +430,14 @@ def _changes(
             margins=margins_of(reference, settings),
         )
     )
+
+
+def _without_claims(changes: Mapping[str, MetricChange]) -> dict[str, MetricChange]:
+    """Return changes of which none is ``not_worse``: a selection of the rows does not show that all rows are fine."""
+    return {
+        name: replace(change, state="inconclusive", reason="not_comparable") if change.state == "not_worse" else change
+        for name, change in changes.items()
+    }
 
 
 def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:

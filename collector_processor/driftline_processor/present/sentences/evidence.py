@@ -170,6 +170,9 @@ def _comparison_inconclusive(
         "too_few_days": "its results differ too much from day to day",
     }.get(reason)
     show, short_form = (f"{few} to show", few) if few else ("its outcomes do not show", "its outcomes are inconclusive")
+    if reason == "not_comparable":
+        short_form = "the rows with outcomes have other scores than all rows"
+        show = f"{short_form}, and do not show"
     own_metric = f"its {metric_words(metric)}" + ("" if value is None else f" of {metric_value(metric, value)}")
     worse = "is worse than the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
     interval = "" if value is None else interval_of_value(metric, low, high)

@@ -1,0 +1,61 @@
+"""Rows with outcomes that are a selection by score do not show that a model is healthy."""
+
+from __future__ import annotations
+
+import driftline
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.pane import Pane
+from driftline_processor.core.outcomes.selection import outcomes_are_selected
+
+
+def pane(scores: np.ndarray, known: np.ndarray) -> Pane:
+    every, labelled = (
+        np.bincount(score_bin(one), minlength=SCORE_BINS).astype(float) for one in (scores, scores[known])
+    )
+    return Pane({"score_grid:0": every, "score_negative": labelled, "score_positive": np.zeros(SCORE_BINS)})
+
+
+def test_outcomes_of_chance_are_hardly_ever_a_selection() -> None:
+    rng = np.random.default_rng(2)
+    found = 0
+    for _ in range(300):
+        scores = rng.beta(2, 5, 2_000)
+        found += outcomes_are_selected(pane(scores, rng.random(2_000) < rng.choice([0.05, 0.3, 0.9])))
+    assert found <= 1
+
+
+@pytest.mark.parametrize("power", [2.0, -0.9])
+def test_outcomes_that_follow_the_score_are_a_selection(power: float) -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.beta(2, 5, 2_000)
+    chance = scores**power
+    assert outcomes_are_selected(pane(scores, rng.random(2_000) < 0.6 * chance / chance.max()))
+
+
+def test_all_outcomes_and_few_are_no_selection() -> None:
+    scores = np.linspace(0.01, 0.99, 500)
+    assert not outcomes_are_selected(pane(scores, np.ones(500, bool)))
+    assert not outcomes_are_selected(pane(scores, scores > 0.95))
+    assert not outcomes_are_selected(Pane())
+
+
+def test_a_biased_sample_does_not_make_a_model_healthy() -> None:
+    rng = np.random.default_rng(4)
+
+    def rows(n: int) -> pd.DataFrame:
+        x = rng.normal(size=n)
+        score = 1 / (1 + np.exp(-1.5 * x))
+        return pd.DataFrame({"x": x, "score": score, "y": (rng.random(n) < score).astype(float)})
+
+    reference, whole = rows(8_000), rows(8_000)
+    biased = whole.assign(y=whole.y.where(rng.random(8_000) < whole.score))
+    options = {"task": "binary", "score": "score", "actual": "y", "positive_class": "1", "progress": False}
+    found = [driftline.evaluate(one, baseline=reference, **options).to_dict() for one in (whole, biased)]
+    changes = [one["windows"][0]["performance"]["changes"]["log_loss"]["reason"] for one in found]
+    assert changes == [None, "not_comparable"]
+    states = [one["verdict"]["state"] for one in found]
+    assert states[0] == "healthy"
+    assert states[1] != "healthy"
