@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from math import inf, sqrt
+from math import inf, nan, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64, I64
 from msgspec import structs
+from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import (
     BaselineComparison,
@@ -34,6 +35,8 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
+Bools = NDArray[np.bool_]
+
 LENGTHS = {"7d": 7, "30d": 30}
 """Days of a stretch by its name."""
 
@@ -44,6 +47,15 @@ a model and year at most; see ``docs/data/verdict.md``.
 
 FEWEST = 2
 """Minimum days of a stretch."""
+
+REMEMBERED = 60
+"""Days in which a fault and the recovery from it are looked for."""
+
+LONGEST = DAY + DAY // 12
+"""Nanoseconds of the longest window that is added up: a day is longer where clocks go back."""
+
+UNLIKELY = 1.5
+"""Standard errors by the days' own intervals below which a stretch need not be tested."""
 
 CONFIDENCE = STANDARD.confidence
 
@@ -75,7 +87,8 @@ def stretches(evaluations: Iterable[Evaluation]) -> Stretches:
     Args:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
     """
-    windows = _tiles([one for one in evaluations if one.maturity == "mature" and one.outcome_rows])
+    known = [one for one in evaluations if one.maturity == "mature" and one.outcome_rows]
+    windows = _tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
         return Stretches([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
@@ -89,14 +102,14 @@ def stretches(evaluations: Iterable[Evaluation]) -> Stretches:
     return Stretches(found, anew)
 
 
-def _tiles(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """Return the windows of one length: the longest of at most a day, with the baseline of the newest."""
-    lengths = {one.window.end - one.window.start for one in evaluations}
-    length = max((length for length in lengths if 0 < length <= DAY + DAY // 12), default=0)
-    tiles = [one for one in evaluations if one.window.end - one.window.start == length and length]
-    # a day is shorter or longer when clocks change
-    tiles = tiles if length < DAY else [one for one in evaluations if one.window.name == tiles[-1].window.name]
-    return [one for one in tiles if one.reference == tiles[-1].reference]
+def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
+    """Return the windows of one length since a moment: the longest of at most a day, with the newest's baseline."""
+    by_name: dict[str, list[Evaluation]] = {}
+    for one in evaluations:
+        if one.window.start >= since and 0 < one.window.end - one.window.start <= LONGEST:
+            by_name.setdefault(one.window.name, []).append(one)
+    tiles = max(by_name.values(), key=lambda found: found[-1].window.end - found[-1].window.start, default=[])
+    return [one for one in tiles if one.reference is tiles[-1].reference or one.reference == tiles[-1].reference]
 
 
 def _added(windows: Sequence[Evaluation], metrics: Iterable[_Days], name: str) -> Evaluation | None:
@@ -158,12 +171,11 @@ class _Days(NamedTuple):
             return value, *by_blocks
         return (value, float(((share * errors) ** 2).sum()), inf) if np.isfinite(errors).all() else None
 
-    def worsening(self, first: int, last: int) -> tuple[float, float, float] | None:
-        """Return the worsening over days, its standard error and the degrees of freedom; None if unknown."""
-        found = self.mean(first, last)
-        if found is None or self.was.value is None or self.was.low is None or self.was.high is None:
+    def worsening(self, mean: tuple[float, float, float] | None) -> tuple[float, float, float] | None:
+        """Return the worsening of a mean, its standard error and the degrees of freedom; None if unknown."""
+        if mean is None or self.was.value is None or self.was.low is None or self.was.high is None:
             return None
-        value, variance, freedom = found
+        value, variance, freedom = mean
         error = sqrt(variance + ((self.was.high - self.was.low) / 2 / USUAL) ** 2)
         return (-direction(self.name) * (value - self.was.value), error, freedom) if error > 0 else None
 
@@ -173,22 +185,35 @@ class _Days(NamedTuple):
         The newest days, two or more, must differ from those of the fault by :data:`LEVEL`, and show no loss themselves.
         So two days end what one day showed, and a smaller fault takes about as many as it took to find it.
         """
-        anew, fault = 0, -1
+        anew, fault, suspects = 0, -1, self._suspects()
         for last in range(1, len(self.rows) + 1):
             if fault < 0 and np.isfinite(self.worse[last - 1]):
                 fault = last - 1
-            for days in LENGTHS.values():
-                first = max(anew, last - days)
-                if fault < 0 and last - first >= FEWEST and self._shows_loss(first, last, LEVEL):
-                    fault = first
-            newest = next((last - days for days in NEWEST if self._excludes(fault, last - days, last)), -1)
-            if newest >= 0:
-                anew, fault = newest, -1
+            if fault < 0 and suspects[last - 1]:
+                firsts = (max(anew, last - days) for days in LENGTHS.values())
+                fault = next((at for at in firsts if last - at >= FEWEST and self._shows_loss(at, last, LEVEL)), -1)
+            if fault >= 0:
+                newest = next((last - days for days in NEWEST if self._excludes(fault, last - days, last)), -1)
+                if newest >= 0:
+                    anew, fault = newest, -1
         return int(self.start[anew]) if anew else 0
+
+    def _suspects(self) -> Bools:
+        """Return the days at whose end a stretch may show a loss, bool (n,), by the sums of the days alone."""
+        if self.was.value is None:
+            return np.zeros(len(self.rows), np.bool_)
+        errors = np.where(np.isfinite(self.errors), self.errors, 0.0)
+        worse = -direction(self.name) * (self.values - self.was.value) * self.rows
+        sums = [np.concatenate([[0.0], np.cumsum(one)]) for one in (self.rows, worse, (self.rows * errors) ** 2)]
+        last, found = np.arange(1, len(self.rows) + 1), np.zeros(len(self.rows), np.bool_)
+        for days in (*LENGTHS.values(), *NEWEST):
+            rows, moved, squares = (one[last] - one[np.maximum(last - days, 0)] for one in sums)
+            found |= moved > UNLIKELY * np.sqrt(squares) * (rows > 0)
+        return found
 
     def _shows_loss(self, first: int, last: int, level: float) -> bool:
         """Return True if days are worse at a level, beyond the margin."""
-        found = self.worsening(first, last)
+        found = self.worsening(self.mean(first, last))
         if found is None or self.margin is None:
             return False
         worse, error, freedom = found
@@ -209,8 +234,9 @@ class _Days(NamedTuple):
     def compared(self, first: int) -> tuple[MetricValue, MetricChange] | None:
         """Return the mean since a day, and its change; None with too few days."""
         last = len(self.rows)
-        found, own = self.worsening(first, last), self.mean(first, last)
-        if last - first < FEWEST or found is None or own is None or self.was.value is None:
+        own = self.mean(first, last) if last - first >= FEWEST else None
+        found = self.worsening(own)
+        if found is None or own is None or self.was.value is None:
             return None
         (worse, error, freedom), (value, variance, _) = found, own
         change, p = value - self.was.value, _p_value(worse, error, freedom)
@@ -251,14 +277,20 @@ def _days_of(name: str, windows: Sequence[Evaluation]) -> _Days | None:
 
 def _day(name: str, windows: Sequence[Evaluation]) -> tuple[float, float, float, float]:
     """Return the outcomes, the value, the standard error and the certain worsening of a day; NaN if unknown."""
+    if len(windows) == 1:
+        return _single(name, windows[0])
     known = [one.realized[name] for one in windows]
     weight = np.array([value.rows for value in known], np.float64)
     mean = float(weight @ np.array([value.value for value in known], np.float64) / weight.sum())
-    error, worse, value, change = np.nan, np.nan, known[0], windows[0].realized_changes[name]
-    if len(known) == 1:
-        has_days = value.interval == "blocks" or change.reason != "too_few_days"
-        if value.low is not None and value.high is not None and has_days:
-            error = (value.high - value.low) / 2 / USUAL
-        if change.state == "worse" and change.low is not None and change.high is not None:
-            worse = change.low if direction(name) < 0 else -change.high
-    return float(weight.sum()), mean, error, worse
+    return float(weight.sum()), mean, nan, nan
+
+
+def _single(name: str, window: Evaluation) -> tuple[float, float, float, float]:
+    value, change = window.realized[name], window.realized_changes[name]
+    error = worse = nan
+    has_days = value.interval == "blocks" or change.reason != "too_few_days"
+    if value.low is not None and value.high is not None and has_days:
+        error = (value.high - value.low) / 2 / USUAL
+    if change.state == "worse" and change.low is not None and change.high is not None:
+        worse = change.low if direction(name) < 0 else -change.high
+    return float(value.rows), value.value or 0.0, error, worse
