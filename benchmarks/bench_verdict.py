@@ -97,7 +97,7 @@ def main() -> int:
         store.close()
     share = costs[f"that of a model with {WINDOWS} windows, after one of them has changed"] / bare
     kept = share <= PROMISED
-    print(f"promised: at most {PROMISED:g} x the window; {'kept' if kept else 'NOT KEPT'}")
+    print(f"promised: at most {PROMISED:.2g} x the window; {'kept' if kept else 'NOT KEPT'}")
     return 0 if kept else 1
 
 
