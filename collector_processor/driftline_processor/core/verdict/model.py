@@ -519,7 +519,7 @@ def _is_over(run: _Run, recovered: int) -> bool:
     """Return True if newer days together exclude the degradation that a run shows."""
     reading = run.reading
     compared = all(sign.reason in COMPARED for sign in reading.signs)
-    return reading.state == "degraded" and compared and reading.evaluation.window.end <= recovered
+    return reading.state == "degraded" and compared and 0 < reading.evaluation.window.end <= recovered
 
 
 def _runs_of_stretches(windows: Iterable[Evaluation], context: VerdictContext, runs: Sequence[_Run]) -> list[_Run]:

@@ -105,3 +105,8 @@ def test_a_longer_window_inside_the_margin_withdraws_what_may_be_chance() -> Non
     unlucky, outage = [day(at, 0.5 + 3.3 * ERROR) for at in (29, 30)], [day(at, 1.0) for at in (29, 30)]
     assert verdict_of_model([*windows, *unlucky]).state != "degraded"
     assert verdict_of_model([*windows, *outage]).state == "degraded"
+
+
+def test_rows_without_times_have_no_recovery() -> None:
+    timeless = replace(day(0, 1.0), window=Window("", 0, 0))
+    assert verdict_of_model([timeless]).state == "degraded"
