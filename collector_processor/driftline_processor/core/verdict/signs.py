@@ -383,6 +383,8 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
         return
     if change is not None and change.margin is None:
         return  # so was the baseline
+    if "log_loss" not in deciding_order(("log_loss", "roc_auc"), evaluation.reference):
+        return  # of a few positives, the log loss tells little
     shown_fact = level_of_scores(evaluation, constant_is_better=True) if _is_off(evaluation) else None
     if shown_fact is None:
         ends = {"value": loss.value, "low": loss.low, "high": loss.high}
