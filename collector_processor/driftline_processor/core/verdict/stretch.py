@@ -129,7 +129,7 @@ def _added(windows: Sequence[Evaluation], metrics: Iterable[_Days], name: str) -
         window=Window(name, windows[0].window.start, newest.window.end),
         rows=sum(one.rows for one in windows),
         outcome_rows=sum(one.outcome_rows for one in windows),
-        realized={**newest.realized, **realized},
+        realized=realized,
         realized_changes=changes,
         verdict=None,
         **more,

@@ -17,6 +17,7 @@ from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
+from driftline_processor.core.verdict.stretch import stretches
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
@@ -156,7 +157,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "needed": MIN_ROWS,
         "next": linked(verdict_next(verdict), window_told.features, selection) if verdict else (),
         "actions": list(_actions(selection, window_told, verdict)),
-        "figures": figures(selection, window_told),
+        "figures": figures(selection, measured_window(selection, window_told)),
         "timeline": timeline,
         "timeline_data": timeline_data(timeline),
         "history": history_parts(selection.windows_of_length, selection.shown_windows)
@@ -201,6 +202,17 @@ def told_window(selection: Selection) -> Evaluation | None:
     return next(
         (evaluation for evaluation in about_it if evaluation.window.end == verdict.window_end), selection.chosen
     )
+
+
+def measured_window(selection: Selection, window_told: Evaluation) -> Evaluation:
+    """Return the window whose metrics are shown: the days that show the verdict together, else that of the page."""
+    place, verdict = selection.place, selection.model.verdict
+    if place.at or place.until or verdict is None or verdict.window_start is None:
+        return window_told
+    closed = [one for windows in selection.model.windows.values() for one in windows if one.closed]
+    together = stretches(sorted(closed, key=lambda one: one.window.end)).windows
+    own = (verdict.window_start, verdict.window_end)
+    return next((one for one in together if (one.window.start, one.window.end) == own), window_told)
 
 
 def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:

@@ -26,12 +26,13 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.verdict.stretch import stretches
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages import overview
-from driftline_processor.web.pages.overview import TextPart, figures, linked, told_window
+from driftline_processor.web.pages.overview import TextPart, figures, linked, measured_window, told_window
 from driftline_processor.web.place import Place
 from driftline_processor.web.selection import Selection, select
 from msgspec import structs
@@ -67,6 +68,21 @@ def test_the_badge_says_since_when_where_the_sentence_does_not(model: ModelView)
     assert model.verdict is not None
     model.verdict = structs.replace(model.verdict, of_window=True, since=ns(2013, 3, 1))
     assert overview.page(selected(model), ns(2014, 1, 1)).context["since"] == "1 March 2013"
+
+
+def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: ModelView) -> None:
+    assert model.verdict is not None
+    was = MetricValue(0.5, 9_000, "panes", low=0.49, high=0.51)
+    for one in model.windows["1d"][-10:]:
+        one.maturity, one.outcome_rows, one.reference = "mature", 500, {"log_loss": was}
+        one.realized = {"log_loss": MetricValue(0.5, 500, "panes", low=0.45, high=0.55, interval="blocks")}
+        one.realized_changes = {"log_loss": MetricChange("inconclusive", 0.0, -0.05, 0.05, margin=0.04)}
+    (week, *_) = stretches(model.windows["1d"][-10:]).windows
+    start, end = week.window.start, week.window.end
+    model.verdict = structs.replace(model.verdict, window_start=start, window_end=end)
+    shown = measured_window(selected(model), model.windows["1d"][-1])
+    assert (shown.window, shown.outcome_rows) == (week.window, week.outcome_rows)
+    assert figures(selected(model), shown)[0].title == "log loss"
 
 
 RISE = fact("errors_rose", metric="error_rate", before=0.176, after=0.65)
