@@ -73,11 +73,12 @@ def test_the_badge_says_since_when_where_the_sentence_does_not(model: ModelView)
 def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: ModelView) -> None:
     assert model.verdict is not None
     was = MetricValue(0.5, 9_000, "panes", low=0.49, high=0.51)
-    for one in model.windows["1d"][-10:]:
+    days = [one for one in model.windows["1d"] if one.closed][-10:]
+    for one in days:
         one.maturity, one.outcome_rows, one.reference = "mature", 500, {"log_loss": was}
         one.realized = {"log_loss": MetricValue(0.5, 500, "panes", low=0.45, high=0.55, interval="blocks")}
         one.realized_changes = {"log_loss": MetricChange("inconclusive", 0.0, -0.05, 0.05, margin=0.04)}
-    (week, *_) = stretches(model.windows["1d"][-10:]).windows
+    (week, *_) = stretches(days).windows
     start, end = week.window.start, week.window.end
     model.verdict = structs.replace(model.verdict, window_start=start, window_end=end)
     shown = measured_window(selected(model), model.windows["1d"][-1])
