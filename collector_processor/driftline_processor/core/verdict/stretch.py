@@ -10,7 +10,6 @@ how days differ.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from math import inf, nan, sqrt
 from typing import Any, NamedTuple
@@ -148,6 +147,7 @@ class _Days(NamedTuple):
         values: The metric, float64 (n,).
         errors: Standard error of each value, with how days differ; NaN if unknown.
         worse: Lower end of the worsening of a day that is worse by itself; NaN of others.
+        selected: Whether the outcomes of a day are a selection of its rows, bool (n,).
     """
 
     name: str
@@ -158,6 +158,7 @@ class _Days(NamedTuple):
     values: F64
     errors: F64
     worse: F64
+    selected: Bools
 
     def mean(self, first: int, last: int) -> tuple[float, float, float] | None:
         """Return the mean over days, its variance and the degrees of freedom; None if its variance is unknown."""
@@ -243,13 +244,13 @@ class _Days(NamedTuple):
         factor = student_quantile(CONFIDENCE, freedom)
         half, own_half = factor * error, factor * sqrt(variance)
         state: BaselineComparison = "inconclusive"
+        reason: InconclusiveReason = "too_few_days"
         if self.margin is not None and worse + half < self.margin:
-            state = "not_worse"
+            state, reason = ("inconclusive", "not_comparable") if self.selected[first:].any() else ("not_worse", "")
         elif self.margin is not None and p <= LEVEL:
-            state = "worse"
+            state, reason = "worse", ""
         rows = int(self.rows[first:].sum())
         of_days = MetricValue(value, rows, "panes", low=value - own_half, high=value + own_half, interval="blocks")
-        reason: InconclusiveReason = "too_few_days" if state == "inconclusive" else ""
         return of_days, MetricChange(state, change, change - half, change + half, p, self.margin, reason)
 
 
@@ -264,15 +265,18 @@ def _days_of(name: str, windows: Sequence[Evaluation]) -> _Days | None:
     was, change = newest.reference.get(name), newest.realized_changes[name]
     if parsed is None or parsed.base not in MEANS or "[" in name or was is None or was.low is None:
         return None
-    by_day: dict[int, list[Evaluation]] = defaultdict(list)
+    by_day: dict[int, list[Evaluation]] = {}
     for one in windows:
         value = one.realized.get(name)
         if name in one.realized_changes and value is not None and value.value is not None and value.rows:
-            by_day[one.window.start // DAY].append(one)
-    found = [_day(name, by_day[day]) for day in sorted(by_day)]
+            by_day.setdefault(one.window.start // DAY, []).append(one)
+    by_day = dict(sorted(by_day.items()))
+    found = [_day(name, of_day) for of_day in by_day.values()]
     rows, values, errors, worse = np.array(found, np.float64).reshape(-1, 4).T
-    start = np.array([by_day[day][0].window.start for day in sorted(by_day)], np.int64)
-    return _Days(name, was, change.margin, start, rows, values, errors, worse) if len(rows) else None
+    start = np.array([of_day[0].window.start for of_day in by_day.values()], np.int64)
+    reasons = [{one.realized_changes[name].reason for one in of_day} for of_day in by_day.values()]
+    selected = np.array(["not_comparable" in of_day for of_day in reasons], np.bool_)
+    return _Days(name, was, change.margin, start, rows, values, errors, worse, selected) if len(rows) else None
 
 
 def _day(name: str, windows: Sequence[Evaluation]) -> tuple[float, float, float, float]:
@@ -286,6 +290,7 @@ def _day(name: str, windows: Sequence[Evaluation]) -> tuple[float, float, float,
 
 
 def _single(name: str, window: Evaluation) -> tuple[float, float, float, float]:
+    """Return the same of a day that is one window."""
     value, change = window.realized[name], window.realized_changes[name]
     error = worse = nan
     has_days = value.interval == "blocks" or change.reason != "too_few_days"

@@ -110,3 +110,10 @@ def test_a_longer_window_inside_the_margin_withdraws_what_may_be_chance() -> Non
 def test_rows_without_times_have_no_recovery() -> None:
     timeless = replace(day(0, 1.0), window=Window("", 0, 0))
     assert verdict_of_model([timeless]).state == "degraded"
+
+
+def test_days_of_selected_outcomes_are_not_healthy_together() -> None:
+    windows = days(*[0.49] * 20)
+    (chosen,) = windows[-1].realized_changes.values()
+    windows[-1].realized_changes = {"log_loss": replace(chosen, state="inconclusive", reason="not_comparable")}
+    assert {one.realized_changes["log_loss"].reason for one in stretches(windows).windows} == {"not_comparable"}
