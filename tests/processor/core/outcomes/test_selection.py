@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import driftline
 import numpy as np
 import pandas as pd
@@ -52,7 +54,13 @@ def test_a_biased_sample_does_not_make_a_model_healthy() -> None:
 
     reference, whole = rows(8_000), rows(8_000)
     biased = whole.assign(y=whole.y.where(rng.random(8_000) < whole.score))
-    options = {"task": "binary", "score": "score", "actual": "y", "positive_class": "1", "progress": False}
+    options: dict[str, Any] = {
+        "task": "binary",
+        "score": "score",
+        "actual": "y",
+        "positive_class": "1",
+        "progress": False,
+    }
     found = [driftline.evaluate(one, baseline=reference, **options).to_dict() for one in (whole, biased)]
     changes = [one["windows"][0]["performance"]["changes"]["log_loss"]["reason"] for one in found]
     assert changes == [None, "not_comparable"]
