@@ -145,7 +145,7 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     True
     >>> found = design(stormy, np.full(20, 0.01))
     >>> round(found.effect, 1), round(found.freedom)
-    (16.8, 19)
+    (17.6, 18)
     """
     filled = expected > 0
     expected_rows, total = expected[filled], float(expected.sum())

@@ -54,8 +54,9 @@ def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> d
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.full((4, 1), 0.2), None, Column(numbers=np.array([1.0, 0.0, 0.0, 0.0])))
     >>> rate = {"actual_rate": MetricValue(0.25, 4, "panes")}
-    >>> {name: round(value, 3) for name, value in constants(rate, pane, task).items()}
-    {'roc_auc': 0.5, 'balanced_accuracy': 0.5, 'log_loss': 0.562, 'brier': 0.188, 'accuracy': 0.75}
+    >>> found = constants(rate, pane, task)
+    >>> [round(found[name], 3) for name in ("roc_auc", "log_loss", "brier", "accuracy")]
+    [0.5, 0.562, 0.188, 0.75]
     """
     if task.predicts_number:
         return _of_numbers(pane, task)
