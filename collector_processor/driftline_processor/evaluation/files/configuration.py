@@ -65,7 +65,7 @@ def configure_evaluation(
     settings = settings_of(model)
     if "windows" not in model.model_fields_set:
         settings = replace(settings, windows=())
-    keys = _keys_of_options(model, options, with_task=built is None)
+    keys = keys_of_options(model, options, with_task=built is None)
     options = replace(options, model=name, timezone=timezone, **keys)
     return inputs._replace(reference=reference, settings=settings), options
 
@@ -73,7 +73,7 @@ def configure_evaluation(
 TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
 
 
-def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) -> dict[str, Any]:
+def keys_of_options(model: Model, options: ColumnOptions, with_task: bool) -> dict[str, Any]:
     """Return the values of a model's keys for the options that are not given.
 
     Args:
