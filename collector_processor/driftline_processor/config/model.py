@@ -135,15 +135,15 @@ class Reference(Section):
     )
     accept_after: WindowName | None = Field(
         default=None,
-        description="The time after which a window that drifted is part of the reference again. Until then it is left "
-        "out, and earlier days replace it, so that a lasting shift does not become normal on the next day.",
+        description="The time for which the reference leaves out a window that drifted; earlier rows replace it. "
+        "After this time, a lasting shift is accepted as normal.",
         examples=["7d"],
         json_schema_extra={"default": "`14d`; `last` if that is shorter"},
     )
-    accepted: Moment = Field(
+    accepted_until: Moment = Field(
         default=0,
-        description="The moment up to which drift is accepted: windows that began before it are part of the reference "
-        "of windows that end after it.",
+        description="The time until which all drift is accepted: windows that began before it are part of the "
+        "reference of windows that end after it.",
         examples=["2026-11-01T00:00:00Z"],
         json_schema_extra={"default": "none"},
     )
@@ -153,7 +153,7 @@ class Reference(Section):
         """The rolling reference in the form of the evaluation."""
         from driftline_processor.core.reference.rolling import Rolling
 
-        return Rolling(self.last, self.without or "", self.accept_after or "", self.accepted)
+        return Rolling(self.last, self.without or "", self.accept_after or "", self.accepted_until)
 
 
 class Feature(Section):

@@ -276,7 +276,7 @@ def test_a_shift_that_lasts_is_drift_until_the_time_to_accept_it_has_passed(open
 @pytest.mark.slow
 def test_an_accepted_shift_is_the_reference_of_the_next_day(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 26 * DAY
-    accepted = ReferenceKeys(last="10d", without="24h", accepted=MIDNIGHT + 15 * DAY)
+    accepted = ReferenceKeys(last="10d", without="24h", accepted_until=MIDNIGHT + 15 * DAY)
     state = open_state(churn=Model(windows=("1d",), reference=accepted))
     state.send(baselines=[known().to_json()])
     for day in range(17):

@@ -61,14 +61,14 @@ class Rolling(Struct, frozen=True):
         last: The length of the reference.
         without: The time between its end and the end of the window.
         accept_after: The time for which a window that drifted is left out; "" = :data:`ACCEPT_AFTER`.
-        accepted: Unix nanoseconds; windows that began before are not left out of the reference of windows that end
-            after.
+        accepted_until: Unix nanoseconds; windows that began before are not left out of the reference of windows that
+            end after.
     """
 
     last: str
     without: str = ""
     accept_after: str = ""
-    accepted: int = 0
+    accepted_until: int = 0
 
     def first(self, time: int) -> int:
         """Return the end of the first period of this length that contains ``time``, in UTC.
@@ -112,7 +112,7 @@ class Rolling(Struct, frozen=True):
     def since(self, window: Window, timezone: str = "UTC") -> int:
         """Return the time from which drifted windows are left out of the reference of a window, unix nanoseconds."""
         until = self.stretches(window, timezone)[-1].end
-        accepted = self.accepted if self.accepted < window.end else 0
+        accepted = self.accepted_until if self.accepted_until < window.end else 0
         return max(self._wait_before(until, timezone), accepted)
 
     def periods(self, window: Window, timezone: str = "UTC", drifted: Sequence[Window] = ()) -> ReferencePeriods:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.present.metrics import metric_value, metric_words
 from driftline_processor.present.times import date_words, span_words
 from driftline_processor.present.wording import listed
 
@@ -42,6 +43,15 @@ def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
     return f"its own first {seen}, {rows:,} rows, {provisional}"
 
 
+@words_of("baseline_without_skill")
+def _baseline_without_skill(metric: str, value: float, constant: float) -> str:
+    own, other = metric_value(metric, value), metric_value(metric, constant)
+    return (
+        f"its {metric_words(metric)} of {own} is no better than the {other} of a constant prediction; recalibrate the "
+        "model before you monitor it"
+    )
+
+
 @words_of("baseline_decided_again")
 def _baseline_decided_again(threshold: float, baseline_threshold: float) -> str:
     thresholds = f"decided at {threshold:g}, the threshold of these rows, instead of its own {baseline_threshold:g}"
@@ -65,7 +75,7 @@ def _last_rows(last: str, without: str) -> str:
 def _own_last_rows(last: str, without: str, rows: int, left_out: Sequence[int], timezone: str) -> str:
     spans = [span_words(*edges, timezone) for edges in zip(left_out[::2], left_out[1::2], strict=True)]
     drifted = f", with earlier rows instead of those of {listed(spans)}, which drifted" if spans else ""
-    accept = " (to accept the drift, set reference.accepted)" if spans else ""
+    accept = " (to accept the drift, set reference.accepted_until)" if spans else ""
     return f"its {_last_rows(last, without)}, {rows:,} rows{drifted}{accept}"
 
 

@@ -108,7 +108,7 @@ def test_a_shift_that_lasts_is_left_out_for_the_stated_time_and_what_was_before_
 
 
 def test_an_accepted_drift_is_in_the_reference_of_windows_that_end_later() -> None:
-    accepted = Rolling("10d", accepted=32 * DAY + HOUR)
+    accepted = Rolling("10d", accepted_until=32 * DAY + HOUR)
     drifted = [day_of(30), day_of(31), day_of(32), day_of(33)]
     assert starts(accepted.periods(day_of(31), drifted=drifted[:1])) == [*range(20, 30)]
     assert starts(accepted.periods(day_of(32), drifted=drifted[:2])) == [*range(22, 32)]
