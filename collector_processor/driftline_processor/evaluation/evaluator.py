@@ -9,12 +9,13 @@ import heapq
 import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 from driftline.tables.table import I64
 
+from driftline_processor.config.policies import Policy, policy_objectives
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -172,17 +173,19 @@ class Evaluator:
         touched: ChangedPanes,
         watermark: Callable[[Series], int],
         clock: Callable[[], int],
+        policies: Mapping[str, Policy],
         share: float = 1.0,
     ) -> None:
         """Find the windows that need an evaluation since the last run.
 
         ``watermark``: returns the current watermark of a series. ``clock``: the wall clock in unix nanoseconds.
-        ``share``: fraction of the memory for what is read from the store.
+        ``policies``: the evaluated policies, whose fixed limits are objectives. ``share``: fraction of the memory for
+        what is read from the store.
         """
         self._connection, self._series, self._baselines = connection, series, baselines
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines, share)
-        self._settings: dict[str, ModelSettings] = {}
+        self._policies, self._settings = policies, dict[str, ModelSettings]()
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
         self._unchanged: defaultdict[int, UnchangedRows] = defaultdict(UnchangedRows)
@@ -416,7 +419,9 @@ class Evaluator:
 
     def _settings_of(self, model: str) -> ModelSettings:
         if model not in self._settings:
-            self._settings[model] = settings_of(self._series.settings(model))
+            configured = self._series.settings(model)
+            objectives = policy_objectives(self._policies, model, configured.tier, configured.windows)
+            self._settings[model] = settings_of(configured, objectives)
         return self._settings[model]
 
     def _warn_asked(self, series: Series) -> None:
