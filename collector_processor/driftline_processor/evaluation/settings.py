@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec import structs
 
 from driftline_processor.core.labels.delay import (
     BOUNDS,
@@ -17,6 +19,7 @@ from driftline_processor.core.labels.delay import (
     learn_outcome_delay,
 )
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.series import Series, SeriesRegister
@@ -75,8 +78,11 @@ _PLACE = " ".join(
 )
 
 
-def settings_of(model: Model) -> ModelSettings:
-    """Return the settings of a model in ``driftline.yaml``."""
+def settings_of(model: Model, objectives: Sequence[Objective] = ()) -> ModelSettings:
+    """Return the settings of a model in ``driftline.yaml``; ``objectives``: those of its policies."""
+    performance = model.performance.settings
+    known = {objective.rule for objective in performance.objectives}
+    more = tuple(objective for objective in objectives if objective.rule not in known)
     return ModelSettings(
         windows=model.windows,
         timezone=model.timezone,
@@ -88,7 +94,7 @@ def settings_of(model: Model) -> ModelSettings:
         multivariate=model.multivariate,
         expectations=model.expectations,
         concept=model.concept.enabled,
-        performance=model.performance.settings,
+        performance=structs.replace(performance, objectives=(*performance.objectives, *more)),
         outcome_delay=configured_delay(model),
         versions=model.versions.names,
     )
