@@ -74,6 +74,17 @@ def _coverage_too_low(coverage: float, needed: float) -> str:
     )
 
 
+@words_of("outstanding_cannot_change")
+def _outstanding_cannot_change(outstanding: int) -> str:
+    missing = f"the {outstanding:,} outcomes" if outstanding != 1 else "the outcome"
+    return f"final, because not even the best or worst values of {missing} that may still arrive would change it"
+
+
+@words_of("final_before_outcomes")
+def _final_before_outcomes(outstanding: int) -> str:
+    return f"This is {_outstanding_cannot_change(outstanding)}."
+
+
 @words_of("decisions_unreviewed")
 def _decisions_unreviewed(predictions: Mapping[str, int]) -> str:
     return unreviewed_words(predictions)
