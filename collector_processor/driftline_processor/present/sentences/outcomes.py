@@ -76,8 +76,8 @@ def _coverage_too_low(coverage: float, needed: float) -> str:
 
 @words_of("outstanding_cannot_change")
 def _outstanding_cannot_change(outstanding: int) -> str:
-    missing = f"the {outstanding:,} outcomes" if outstanding != 1 else "the outcome"
-    return f"final, because not even the best or worst values of {missing} that may still arrive would change it"
+    values = "value of the missing outcome" if outstanding == 1 else f"values of the {outstanding:,} missing outcomes"
+    return f"final, because not even the best or worst {values} would change it"
 
 
 @words_of("final_before_outcomes")
