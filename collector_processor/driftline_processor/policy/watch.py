@@ -20,6 +20,7 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
@@ -243,7 +244,7 @@ class PolicyWatch:
         """Return the firings of a policy for the versions of a model, oldest first."""
         shown_firings: list[_ViewedFiring] = []
         for view in group.views:
-            windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
+            windows = {name: [*filter(counts_already, window)] for name, window in view.windows.items()}
             place = name, view.key
             known = self._reading_cache.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business

@@ -333,6 +333,11 @@ class ObjectiveBroken(Struct, frozen=True):
     text: str
     rule: str = ""
 
+    @property
+    def rolls(self) -> bool:
+        """True for a rolling objective, which is evaluated in the shortest windows."""
+        return bool(self.rule) and read_objective(self.rule).rolling
+
     def judge(self, finding: Finding) -> Judged:
         """Check the objectives of the window."""
         objectives = [

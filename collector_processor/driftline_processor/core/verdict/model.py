@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
 
@@ -408,7 +409,7 @@ def _weight(reading: Reading) -> int:
     """Return the count of a window towards a change of state."""
     if not reading.clear:
         return 1
-    at_once = any(sign.clear and sign.reason == AT_ONCE for sign in reading.signs)
+    at_once = any(sign.at_once or (sign.clear and sign.reason == AT_ONCE) for sign in reading.signs)
     return windows_to_turn(_length(reading)) if at_once else TO_TURN
 
 
@@ -479,14 +480,14 @@ def _by_time(evaluation: Evaluation) -> tuple[int, int]:
 
 
 def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdict:
-    closed = [reading for reading in readings if reading.evaluation.closed] or list(readings[-1:])
+    closed = [reading for reading in readings if counts_already(reading.evaluation)] or list(readings[-1:])
     if not closed:
         return _no_window()
     lengths: dict[str, list[Reading]] = {}
     for closed_reading in closed:
         lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
     runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
-    together = stretches([reading.evaluation for reading in closed])
+    together = stretches([reading.evaluation for reading in closed if reading.evaluation.closed])
     runs = [run for run in runs if not _is_over(run, together.recovered)]
     run = _that_decides([*runs, *_runs_of_stretches(together.windows, closed[-1].context, runs)])
     if run is not None and run.reading.state == "degraded":
