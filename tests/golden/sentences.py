@@ -332,6 +332,7 @@ FACTS: tuple[Fact, ...] = (
     fact("own_first_week", rows=12_000),
     fact("own_first_rows", covered=7 * HOUR, rows=1_850, until=JULY, shift=1.25),
     fact("own_first_rows", covered=3 * DAY, rows=9_850, until=JULY, shift=0.25),
+    fact("baseline_without_skill", metric="log_loss", value=0.7, constant=0.61),
     fact("baseline_decided_again", threshold=0.3, baseline_threshold=0.5),
     fact("baseline_without_decisions", baseline_threshold=0.5, threshold=0.3, decided_there=True),
     fact("baseline_without_decisions", baseline_threshold=0.5, threshold=0.3, decided_there=False),

@@ -88,32 +88,14 @@ def build(
             baseline.save(output)
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+        from driftline_processor.core.performance.reference import find_missing_skill
         from driftline_processor.present.numbers import many
+        from driftline_processor.present.sentences import clause
 
-        if (weak := _without_skill(baseline)) is not None:
-            say(weak)
+        if (missing := find_missing_skill(baseline)) is not None:
+            say(clause(missing))
         contents = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
         typer.echo(f"{output}: {contents}; next, run: driftline evaluate DATA... --baseline {output}")
-
-
-def _without_skill(baseline: Baseline) -> str | None:
-    """Return the warning that a baseline is no better than a constant prediction; None if there is no reason."""
-    from driftline_processor.core.metrics import direction
-    from driftline_processor.core.performance.margin import DECIDING, constants
-    from driftline_processor.core.performance.reference import reference_of
-    from driftline_processor.core.performance.settings import STANDARD
-    from driftline_processor.present.metrics import metric_value, metric_words
-
-    reference = reference_of(baseline, STANDARD)
-    constant = constants(reference, baseline.pane, baseline.task)
-    name = next((name for name in DECIDING if name in reference and name in constant), None)
-    if name is None or (value := reference[name].value) is None or direction(name) * (value - constant[name]) > 0:
-        return None
-    own, other = metric_value(name, value), metric_value(name, constant[name])
-    return (
-        f"its {metric_words(name)} of {own} is no better than the {other} of a constant prediction; recalibrate the "
-        "model before you monitor it"
-    )
 
 
 def _from_files(

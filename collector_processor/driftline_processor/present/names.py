@@ -21,10 +21,10 @@ MOST_COMPARED = 1_000
 """Upper limit of names that an unknown name is compared with; each takes some microseconds."""
 
 
-def listed(names: Sequence[str], most: int = 10) -> str:
+def first_names(names: Sequence[str], most: int = 10) -> str:
     """Return the first names, at most ``most``.
 
-    >>> listed(["a", "b"]), listed(["x"] * 12)
+    >>> first_names(["a", "b"]), first_names(["x"] * 12)
     ('a, b', 'x, x, x, x, x, x, x, x, x, x and 2 more')
     """
     more = f" and {count(len(names) - most)} more" if len(names) > most else ""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.state import State
 
-from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
+from tests.support.state_rows import MINUTE, Clock, Opened, outcomes, predictions
 
 RULE = "precision >= 0.95 over rolling 1h"
 POLICIES: dict[str, Any] = {"precision": {"when": f"objective '{RULE}' broken", "severity": "critical"}}

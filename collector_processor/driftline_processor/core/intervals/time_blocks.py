@@ -45,7 +45,7 @@ would cover 86 % if it counted in half of the cases.
 MOST_KEPT = 0.9
 """Maximum autocorrelation of a baseline's days: 19 such days count as one."""
 
-MOST_LASTING = 0.8
+MOST_OF_BLOCKS = 0.8
 """Maximum autocorrelation of the blocks of a window: 9 such blocks count as one. A level that moves within the window
 looks like an autocorrelation near 1; no bootstrap of the same blocks has an interval as long as that of 0.9.
 """
@@ -165,7 +165,7 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
         return Design(float((influences**2).sum()) / hidden / total, max(1.2, freedom))
     trends = len(expected_rows) - 1 - left
     effect = float((influences**2).sum()) * blocks / (blocks - 1 - trends) / total
-    return _of_autocorrelated(effect, lasting(influences, trends), blocks - trends)
+    return _of_autocorrelated(effect, autocorrelation_of(influences, trends), blocks - trends)
 
 
 def _of_autocorrelated(effect: float, autocorrelation: float, blocks: float) -> Design:
@@ -235,10 +235,10 @@ def variance_from_blocks(influence: F64, rows: F64) -> Design | None:
     steady, left = without_trend(influence[held], rows[held])
     trends = np.count_nonzero(held) - 1 - left
     effect = float((steady**2).sum()) * blocks / (blocks - 1 - trends)
-    return _of_autocorrelated(effect, lasting(steady, trends), blocks - trends)
+    return _of_autocorrelated(effect, autocorrelation_of(steady, trends), blocks - trends)
 
 
-def lasting(influence: F64, trends: float = 0) -> float:
+def autocorrelation_of(influence: F64, trends: float = 0) -> float:
     """Return the autocorrelation of blocks, corrected for the bias of a short series, less as far as it may be chance.
 
     Up to one standard error it counts in proportion, so that no threshold decides.
@@ -247,7 +247,7 @@ def lasting(influence: F64, trends: float = 0) -> float:
         influence: float64 (b,), change of the metric by each block, in the order of time.
         trends: Number of trends that were taken out, which add to the bias.
 
-    >>> round(lasting(np.repeat([1.0, -1.0], 10)), 1), lasting(np.tile([1.0, -1.0], 10))
+    >>> round(autocorrelation_of(np.repeat([1.0, -1.0], 10)), 1), autocorrelation_of(np.tile([1.0, -1.0], 10))
     (0.8, 0.0)
     """
     n, squares = len(influence), float(influence @ influence)
@@ -256,4 +256,4 @@ def lasting(influence: F64, trends: float = 0) -> float:
     correlation = float(influence[1:] @ influence[:-1]) / squares
     corrected = correlation + (1 + trends + (3 + trends) * correlation) / n
     sure = min(1.0, max(0.0, corrected * (n - 3) ** 0.5))
-    return float(min(MOST_LASTING, max(0.0, corrected * sure)))
+    return float(min(MOST_OF_BLOCKS, max(0.0, corrected * sure)))

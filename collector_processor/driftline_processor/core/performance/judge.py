@@ -58,7 +58,7 @@ from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
-from driftline_processor.core.outcomes.selection import outcomes_are_selected
+from driftline_processor.core.outcomes.selection_bias import has_selection_bias
 from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.windows.window import DAY
 
@@ -209,14 +209,10 @@ def level_change(
     half = _half(sums, own)
     if half is None:
         return None
-    since = own.value - usual.value
-    off = min(own.value, since, key=abs) if own.value * since > 0 else 0.0
-    half = hypot(half, usual.half) if abs(since) <= abs(own.value) else half
     came = float(sums.pane.parts["losses"][sums.task.losses.index("positive")] / sums.pane.parts["losses"][0])
     loss = margins_of(baseline, settings).get("log_loss")
     margin = None if loss is None else sqrt(2 * came * (1 - came) * loss)
-    worse = final and off != 0 and margin is not None and abs(off) >= max(margin, OFF * half)
-    return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half, margin=margin)
+    return _gap_change((own.value, half), (usual.value, usual.half), margin, final=final)
 
 
 def bias_change(
@@ -234,9 +230,19 @@ def bias_change(
     if now is None or was is None or now.value is None or now.low is None or now.high is None or was.value is None:
         return None
     half, usual = (now.high - now.low) / 2, ((was.high or was.value) - (was.low or was.value)) / 2
-    since = now.value - was.value
-    off = min(now.value, since, key=abs) if now.value * since > 0 else 0.0
-    half = hypot(half, usual) if abs(since) <= abs(now.value) else half
+    return _gap_change((now.value, half), (was.value, usual), margin, final=final)
+
+
+def _gap_change(
+    now: tuple[float, float], was: tuple[float, float], margin: float | None, *, final: bool
+) -> MetricChange:
+    """Return the smaller of a gap and its change, 0 if their signs differ.
+
+    ``now`` and ``was`` are the gap of the window and of the baseline, each with half the length of its interval.
+    """
+    (gap_now, half), since = now, now[0] - was[0]
+    off = min(gap_now, since, key=abs) if gap_now * since > 0 else 0.0
+    half = hypot(half, was[1]) if abs(since) <= abs(gap_now) else half
     worse = final and off != 0 and margin is not None and abs(off) >= max(margin, OFF * half)
     return MetricChange("worse" if worse else "inconclusive", off, off - half, off + half, margin=margin)
 
@@ -381,8 +387,8 @@ def judge_performance(
         evaluation.reference = reference_of(reference, settings)
         if sums is not None:
             evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
-            if settings.outcomes == "explicit" and outcomes_are_selected(pane):
-                evaluation.realized_changes = _without_claims(evaluation.realized_changes)
+            if settings.outcomes == "explicit":
+                evaluation.realized_changes = _without_claims(evaluation.realized_changes, pane)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -432,8 +438,11 @@ def _changes(
     )
 
 
-def _without_claims(changes: Mapping[str, MetricChange]) -> dict[str, MetricChange]:
-    """Return changes of which none is ``not_worse``: a selection of the rows does not show that all rows are fine."""
+def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, MetricChange]:
+    """Return changes without ``not_worse`` if outcomes are a selection of the rows: they say nothing of the others."""
+    claims = any(change.state == "not_worse" for change in changes.values())
+    if not claims or not has_selection_bias(pane):
+        return changes
     return {
         name: replace(change, state="inconclusive", reason="not_comparable") if change.state == "not_worse" else change
         for name, change in changes.items()

@@ -17,7 +17,7 @@ from driftline.tables.table import F64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import METRICS, metric_named
+from driftline_processor.core.metrics import METRICS, direction, metric_named
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.outcomes.sums import confusion, losses
 
@@ -96,6 +96,15 @@ def _of_numbers(pane: Pane, task: Task) -> dict[str, float]:
     return {"rmse": deviation, "r2": 0.0, "mae": deviation * sqrt(2 / pi)}
 
 
+def skill(name: str, value: float, constant: float) -> float:
+    """Return by how much a metric is better than that of the best constant prediction; negative if it is worse.
+
+    >>> skill("roc_auc", 0.75, 0.5), skill("mae", 3.0, 2.0)
+    (0.25, -1.0)
+    """
+    return direction(name) * (value - constant)
+
+
 def margins(
     reference: Mapping[str, MetricValue], constant: Mapping[str, float], given: Mapping[str, float]
 ) -> dict[str, float]:
@@ -118,11 +127,9 @@ def margins(
         if name in given:
             known[name] = given[name]
         elif parsed is not None and metric is not None and metric.direction and value.value is not None:
-            skill = (
-                metric.direction * (value.value - constant[name]) if name in constant else error_of(name, value.value)
-            )
-            if skill > 0:
-                known[name] = min(SHARE * skill, LARGEST_OF_AREA) if parsed.base in AREAS else SHARE * skill
+            most = skill(name, value.value, constant[name]) if name in constant else error_of(name, value.value)
+            if most > 0:
+                known[name] = min(SHARE * most, LARGEST_OF_AREA) if parsed.base in AREAS else SHARE * most
     decides = next((name for name in order if name in known), next(iter(order), None))
     if "" in given and decides is not None and decides not in given:
         known[decides] = given[""]

@@ -5,9 +5,9 @@ The interval decides. Broken: all of it is on the wrong side of the limit; met: 
 that precision is below 0.95 takes some 1,500 reviewed rows if it is 0.93, 280 if it is 0.90.
 
 A rolling objective is evaluated every minute, including the open five minutes. It is broken if the value of an hour is
-beyond the limit, and so is the whole interval of the last 5, 10, ... or 60 minutes of that hour, with an error of one in
-a million (:data:`BY_CHANCE`). It is met if every hour that ends within the window is, by its own interval. False alarms
-are simulated with a look a minute (docs/data/objectives.md).
+beyond the limit, and so is the whole interval of the last 5, 10, ... or 60 minutes of that hour, with an error of one
+in a million (:data:`BY_CHANCE`). It is met if every hour that ends within the window is, by its own interval. False
+alarms are simulated with a look a minute (docs/data/objectives.md).
 
 An objective over a key is evaluated in each slice with enough rows: broken if one is, met if all are. With k slices,
 those on the wrong side use a Bonferroni-corrected interval, 1 - (1 - confidence) / k, so a model exactly at its
@@ -290,16 +290,16 @@ def _rows(metric: MetricValue | None) -> int:
 
 
 BY_CHANCE = 1e-6
-"""Probability by chance with which a stretch shows that an objective over a rolling hour is broken. A look a minute for
-90 days at twelve overlapping stretches counts as some 200,000 independent ones; with longer periods as fewer.
+"""Probability by chance with which a part shows that an objective over a rolling hour is broken. A look a minute for
+90 days at twelve overlapping parts counts as some 200,000 independent ones; with longer periods as fewer.
 """
 
-STRETCHES = 12
-"""Stretches of a period, all with its end: the last 5, 10, ... and 60 minutes of an hour."""
+PARTS = 12
+"""Parts of a period that end with it: the last 5, 10, ... and 60 minutes of an hour."""
 
 
 def confidence_of_looks(objective: Objective, confidence: float) -> float:
-    """Return the confidence at which a stretch shows a rolling objective broken, however often it is looked at.
+    """Return the confidence at which a part shows a rolling objective broken, however often it is looked at.
 
     >>> confidence_of_looks(Objective("recall", least=0.9, window="1h"), 0.95)
     0.999998
@@ -307,8 +307,8 @@ def confidence_of_looks(objective: Objective, confidence: float) -> float:
     return max(confidence, 1 - 2 * BY_CHANCE * length(objective.window) / HOUR)
 
 
-JudgeOfStretch = Callable[[Window, Sequence[Pane], float], ObjectiveState | None]
-"""Evaluates a stretch by the panes of its five-minute windows, at a confidence; None without data."""
+JudgeOfPart = Callable[[Window, Sequence[Pane], float], ObjectiveState | None]
+"""Evaluates a part of a period by the panes of its five-minute windows, at a confidence; None without data."""
 
 
 def judge_outcomes(
@@ -318,10 +318,10 @@ def judge_outcomes(
     settings: PerformanceSettings,
     reference: Mapping[str, MetricValue],
     why: tuple[Fact, ...] = (),
-) -> JudgeOfStretch:
-    """Return the function that evaluates the outcomes of a stretch.
+) -> JudgeOfPart:
+    """Return the function that evaluates the outcomes of a part of a period.
 
-    Bad outcomes may be the early ones. So until its outcomes had their time, a stretch is broken only if it is with all
+    Bad outcomes may be the early ones. So until its outcomes had their time, a part is broken only if it is with all
     outstanding decisions taken as correct, unless the reviewed rows are a sample.
 
     Args:
@@ -336,21 +336,21 @@ def judge_outcomes(
     steps, timezone = outcomes.steps, outcomes.timezone
     expected = None if settings.outcomes == "sampled" else _expected_coverage(steps, task)
 
-    def judge(stretch: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
-        blocks = _blocks(panes, stretch, timezone)
+    def judge(part: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
+        blocks = _blocks(panes, part, timezone)
         pane = merge(blocks)
-        state = of_sums(pane, blocks, stretch, confidence)
-        if settings.outcomes == "sampled" or steps.is_final(stretch.end) or state.state != "broken":
+        state = of_sums(pane, blocks, part, confidence)
+        if settings.outcomes == "sampled" or steps.is_final(part.end) or state.state != "broken":
             return state
         best = _as_if_correct(pane, task, expected)
-        if best is not None and of_sums(best, (), stretch, confidence).state == "broken":
+        if best is not None and of_sums(best, (), part, confidence).state == "broken":
             return state
         return structs.replace(state, state="inconclusive")
 
-    def of_sums(pane: Pane, blocks: Sequence[Pane], stretch: Window, confidence: float) -> ObjectiveState:
+    def of_sums(pane: Pane, blocks: Sequence[Pane], part: Window, confidence: float) -> ObjectiveState:
         asked = replace(settings, confidence=confidence)
         metrics, unseen = realized(pane, task, asked, objective.metric), find_unseen_decisions(pane, task)
-        bounded = with_intervals(metrics, pane, blocks, task, asked, unseen, days=has_day_blocks(stretch))
+        bounded = with_intervals(metrics, pane, blocks, task, asked, unseen, days=has_day_blocks(part))
         reach = normal_quantile(confidence) / normal_quantile(settings.confidence)
         than = {name: _wider(metric, reach) for name, metric in reference.items() if name == objective.metric}
         return _state(objective, bounded.get(objective.metric), than, asked, why, unreviewed(unseen, task))
@@ -393,7 +393,7 @@ def judge_rolling(
     steps: Steps,
     timezone: str,
     confidence: float,
-    judge: JudgeOfStretch,
+    judge: JudgeOfPart,
     none: Fact,
 ) -> ObjectiveState:
     """Return the state of a rolling objective in a window: its first break, else the worst period that ends in it.
@@ -404,7 +404,7 @@ def judge_rolling(
         steps: The five-minute windows from the earliest period on.
         timezone: The time zone in which days begin.
         confidence: Confidence of the intervals of a period.
-        judge: Evaluates a stretch.
+        judge: Evaluates a part of a period.
         none: The remark if no period is known.
     """
     states: list[ObjectiveState] = []
@@ -421,7 +421,7 @@ def judge_rolling(
 
 
 def first_break(
-    objective: Objective, window: Window, steps: Steps, timezone: str, confidence: float, judge: JudgeOfStretch
+    objective: Objective, window: Window, steps: Steps, timezone: str, confidence: float, judge: JudgeOfPart
 ) -> ObjectiveState | None:
     """Return the first break of a rolling objective in a window, as :func:`judge_rolling` does; None without one."""
     for period, panes in _periods(objective, window, steps, timezone):
@@ -452,25 +452,25 @@ def _break(
     panes: Sequence[Pane],
     steps: Steps,
     confidence: float,
-    judge: JudgeOfStretch,
+    judge: JudgeOfPart,
 ) -> ObjectiveState | None:
-    """Return the stretch at the end of a period that shows the objective broken most clearly; None if none does.
+    """Return the part at the end of a period that shows the objective broken most clearly; None if none does.
 
     The value of the whole period must be beyond the limit: a bad minute of a good hour breaks nothing.
     """
     sure, days = confidence_of_looks(objective, confidence), has_day_blocks(period)
     states: list[ObjectiveState] = []
-    for part in range(STRETCHES, 0, -1):
-        first = len(panes) - math.ceil(part * len(panes) / STRETCHES)
-        stretch = Window("", period.start + first * PANE, period.end)
-        if has_day_blocks(stretch) != days:
+    for count in range(PARTS, 0, -1):
+        first = len(panes) - math.ceil(count * len(panes) / PARTS)
+        part = Window("", period.start + first * PANE, period.end)
+        if has_day_blocks(part) != days:
             break  # without the differences between days, it would seem more certain than the period
-        state = judge(stretch, panes[first:], sure)
-        if part == STRETCHES and (state is None or state.value is None or not _is_wrong(objective, state.value)):
+        state = judge(part, panes[first:], sure)
+        if count == PARTS and (state is None or state.value is None or not _is_wrong(objective, state.value)):
             return None
         if state is not None and state.state == "broken":
             until = period.end if steps.reached is None else min(period.end, steps.reached)
-            states.append(structs.replace(state, since=stretch.start, until=until))
+            states.append(structs.replace(state, since=part.start, until=until))
     return worst_state(objective, states) if states else None
 
 

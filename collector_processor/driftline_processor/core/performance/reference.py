@@ -18,10 +18,11 @@ from msgspec.structs import replace
 from driftline_processor.core.concept.baseline_level import TOO_LOW, BaselineLevel
 from driftline_processor.core.concept.losses import CLIP, LEAST_REFERENCE, reference_loss
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
 
-from .margin import constants, margins
+from .margin import constants, deciding_order, margins, skill
 from .metric_intervals import DaySpreads, day_spreads, with_intervals
 from .realized import realized
 from .settings import STANDARD, PerformanceSettings
@@ -34,11 +35,13 @@ class _ReferenceMetrics(Struct):
         settings: The settings, with the standard confidence.
         metrics: Confidence → metrics.
         spreads: The variance between the baseline's days.
+        margins: The margin of each metric that has one.
     """
 
     settings: PerformanceSettings
     metrics: dict[float, dict[str, MetricValue]] = field(default_factory=dict)
     spreads: DaySpreads | None = None
+    margins: dict[str, float] | None = None
 
 
 _CACHE: WeakKeyDictionary[Baseline, _ReferenceMetrics] = WeakKeyDictionary()
@@ -62,8 +65,22 @@ def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str,
 
 def margins_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, float]:
     """Return the margin of each metric of a baseline's outcomes that has one."""
-    reference = reference_of(baseline, settings)
-    return margins(reference, constants(reference, baseline.pane, baseline.task), settings.margin)
+    known = _cached_metrics(baseline, settings)
+    if known.margins is None:
+        reference = reference_of(baseline, settings)
+        known.margins = margins(reference, constants(reference, baseline.pane, baseline.task), settings.margin)
+    return known.margins
+
+
+def find_missing_skill(baseline: Baseline) -> Fact | None:
+    """Return the fact that a baseline is no better than a constant prediction; None if it is better, or unknown."""
+    reference = reference_of(baseline, STANDARD)
+    constant = constants(reference, baseline.pane, baseline.task)
+    name = next((name for name in deciding_order(reference, reference) if name in constant), None)
+    value = None if name is None else reference[name].value
+    if name is None or value is None or skill(name, value, constant[name]) > 0:
+        return None
+    return fact("baseline_without_skill", metric=name, value=value, constant=constant[name])
 
 
 def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:

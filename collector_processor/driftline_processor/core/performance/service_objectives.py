@@ -20,7 +20,7 @@ from driftline_processor.core.windows.window import Window
 
 from .objective import Objective
 from .objective_states import (
-    JudgeOfStretch,
+    JudgeOfPart,
     decided,
     has_slices,
     judge_rolling,
@@ -88,8 +88,8 @@ def _open(evaluation: Evaluation) -> tuple[Fact, ...]:
     return () if evaluation.closed else (fact("window_open_yet"),)
 
 
-def judge_calls(objective: Objective, settings: PerformanceSettings) -> JudgeOfStretch:
-    """Return the function that evaluates the calls of a stretch; stretches without calls are skipped."""
+def judge_calls(objective: Objective, settings: PerformanceSettings) -> JudgeOfPart:
+    """Return the function that evaluates the calls of a part of a period; parts without calls are skipped."""
 
     def judge(_: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
         calls = Calls.of(merge(panes))

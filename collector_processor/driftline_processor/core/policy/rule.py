@@ -282,17 +282,17 @@ def _end(verdict: Verdict, now: int) -> int:
     return now if verdict.window_end is None else min(verdict.window_end, now)
 
 
-def _stretch(judged: Judged) -> ObjectiveState | None:
+def _rolling(judged: Judged) -> ObjectiveState | None:
     """Return the broken rolling objective that a result is about; None for other results."""
     objectives = (fact.values["objective"] for fact in judged.facts if fact.kind == "objective_broken")
     return next((objective for objective in objectives if objective.until), None)
 
 
 def _began(judged: Judged, evaluation: Evaluation) -> int:
-    stretch = _stretch(judged)
-    return evaluation.window.start if stretch is None else stretch.since
+    rolling = _rolling(judged)
+    return evaluation.window.start if rolling is None else rolling.since
 
 
 def _fired(judged: Judged, evaluation: Evaluation) -> int:
-    stretch = _stretch(judged)
-    return evaluation.window.end if stretch is None else stretch.until
+    rolling = _rolling(judged)
+    return evaluation.window.end if rolling is None else rolling.until

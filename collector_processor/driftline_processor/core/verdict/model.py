@@ -28,7 +28,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .states import rank_state
-from .stretch import stretches
+from .trailing_periods import trailing_periods
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
@@ -487,9 +487,9 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     for closed_reading in closed:
         lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
     runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
-    together = stretches([reading.evaluation for reading in closed if reading.evaluation.closed])
+    together = trailing_periods([reading.evaluation for reading in closed if reading.evaluation.closed])
     runs = [run for run in runs if not _is_over(run, together.recovered)]
-    run = _that_decides([*runs, *_runs_of_stretches(together.windows, closed[-1].context, runs)])
+    run = _that_decides([*runs, *_runs_of_periods(together.windows, closed[-1].context, runs)])
     if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
     lone = _lone_loss(lengths.values()) if run is None else None
@@ -523,14 +523,14 @@ def _is_over(run: _Run, recovered: int) -> bool:
     return reading.state == "degraded" and compared and 0 < reading.evaluation.window.end <= recovered
 
 
-def _runs_of_stretches(windows: Iterable[Evaluation], context: VerdictContext, runs: Sequence[_Run]) -> list[_Run]:
+def _runs_of_periods(windows: Iterable[Evaluation], context: VerdictContext, runs: Sequence[_Run]) -> list[_Run]:
     """Return what the last 7 and 30 days show together, as runs of one window each.
 
     A state that they share with the windows began with it.
     """
     found = []
-    for stretch in windows:
-        reading = read_outcomes(stretch, replace(context, concept=None))
+    for period in windows:
+        reading = read_outcomes(period, replace(context, concept=None))
         if reading.decides:
             since = [run.since for run in runs if run.reading.state == reading.state and run.since is not None]
             found.append(_Run(reading, min(since, default=reading.start), None, 1))

@@ -72,6 +72,9 @@ _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_F
     name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
+MISSING_SCORES = 0.1
+"""Rise of the fraction of predictions without a usable score from which on the output is faulty."""
+
 FAMILY = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "rmse", "ndcg", "recall"})
 """Metrics that show a degradation, whichever decides; ``recall`` per class only. The others depend on the threshold or
 on the rate of positives: a month with fewer late flights has a worse F1 with the same model.
@@ -207,7 +210,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
 def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     value, was = evaluation.realized.get(name), evaluation.reference.get(name)
     better, now = _is_better(name, change), None if value is None else value.value
-    if change.margin is not None and is_surely_worse(name, change):
+    if change.margin is not None and is_certainly_worse(name, change):
         moved = {"change": change.change, "low": change.low, "high": change.high}
         shown_fact = fact("worse_inside_margin", metric=name, **moved, value=now, margin=change.margin)
     else:
@@ -220,7 +223,7 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     return Sign("worse", shown_fact, certainty, name, *_signed(change), clear=better)
 
 
-def is_surely_worse(name: str, change: MetricChange) -> bool:
+def is_certainly_worse(name: str, change: MetricChange) -> bool:
     """Return True if the whole interval of a change is on the bad side."""
     good_end = change.low if direction(name) < 0 else change.high
     return good_end is not None and is_worse(name, good_end)
@@ -350,17 +353,13 @@ def _excess(objective_state: ObjectiveState) -> float:
     return abs(objective_state.value - objective_state.limit) / half if half > 0 else 0.0
 
 
-OUTPUT_LACKS = 0.1
-"""Rise of the fraction of predictions without a usable score from which on the output is faulty."""
-
-
 def _faulty_output(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield a sign if the score is missing, or outside its range, in many more rows than in the baseline."""
     score = evaluation.score
     if score is None or score.missing_now is None or not evaluation.rows:
         return
     was, now = score.missing_was or 0.0, score.missing_now
-    limit = was + OUTPUT_LACKS
+    limit = was + MISSING_SCORES
     error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
     if (now - limit) <= normal_quantile(STANDARD.confidence) * error:
         return
@@ -542,7 +541,7 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
 
 
 def _has_recovered(error_metric: str, errors: MetricChange, rise: float) -> bool:
-    """Return True if the window's own errors are no worse than the baseline's, or surely not by all of the rise."""
+    """Return True if the window's own errors are no worse than the baseline's, or worse by less than the rise."""
     most = errors.high if direction(error_metric) < 0 else None if errors.low is None else -errors.low
     return (
         errors.state == "not_worse"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
@@ -40,7 +40,7 @@ from .signs import (
     told_first,
     worse_metrics,
 )
-from .stretch import LENGTHS
+from .trailing_periods import LENGTHS
 
 REACH = 1.959963984540054 + POWER
 """Normal quantile of 0.95 plus the power: standard errors between a value and its limit at which a test at 5 % has 90 %
@@ -561,17 +561,6 @@ def has_no_skill(evaluation: Evaluation) -> bool:
     return bool(evaluation.realized_changes) and deciding_change(evaluation) is None and not evaluation.objectives
 
 
-def unknown_reason(evaluation: Evaluation) -> UnknownReason:
-    """Return why a window does not show whether its model is healthy."""
-    if not evaluation.closed or evaluation.young:
-        return "outcomes_pending"
-    if not evaluation.outcome_rows or evaluation.maturity != "mature":
-        return "no_outcomes" if not evaluation.outcome_rows else "too_few_rows"
-    if not evaluation.reference and not evaluation.objectives:
-        return "no_baseline"
-    return "no_skill" if has_no_skill(evaluation) else inconclusive_reason(evaluation) or "not_comparable"
-
-
 def inconclusive(evaluation: Evaluation) -> Fact:
     """Return why outcomes are inconclusive."""
     if not evaluation.closed:
@@ -600,3 +589,20 @@ def inconclusive(evaluation: Evaluation) -> Fact:
     if not evaluation.reference and not evaluation.objectives:
         return fact("no_objective")
     return fact("outcomes_inconclusive", outcomes=evaluation.outcome_rows)
+
+
+_REASONS: Mapping[str, UnknownReason] = {
+    "window_open": "outcomes_pending",
+    "outcomes_may_come": "outcomes_pending",
+    "no_rows": "no_outcomes",
+    "no_outcomes": "no_outcomes",
+    "few_outcomes": "too_few_rows",
+    "no_skill": "no_skill",
+    "no_objective": "no_baseline",
+}
+"""Kinds of :func:`inconclusive` that are a reason by themselves."""
+
+
+def unknown_reason(evaluation: Evaluation) -> UnknownReason:
+    """Return why a window does not show whether its model is healthy."""
+    return _REASONS.get(inconclusive(evaluation).kind) or inconclusive_reason(evaluation) or "not_comparable"

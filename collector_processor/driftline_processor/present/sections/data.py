@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, Judgement
 from driftline_processor.core.quality.judge import CHECKS
-from driftline_processor.present.names import listed
+from driftline_processor.present.names import first_names
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sections.performance import early_outcomes
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
@@ -79,10 +79,10 @@ def reference(evaluation: Evaluation, *, has_all_names: bool = False) -> Section
         version = f"version {short(evaluation.baseline_version)}" if evaluation.baseline_version else "any version"
         lines.append(Line(f"Compared with the baseline of {version}.", "quiet", surfaces="terminal"))
     if evaluation.missing_features:
-        missing = listed(evaluation.missing_features, most)
+        missing = first_names(evaluation.missing_features, most)
         lines.append(Line(f"Missing in this window, but in the baseline: {missing}.", "bad", "missing-features"))
     if evaluation.new_features:
-        new = listed(evaluation.new_features, most)
+        new = first_names(evaluation.new_features, most)
         lines.append(Line(f"New in this window, not in the baseline: {new}.", "quiet", "new-features"))
     return Section("reference", "Reference", tuple(lines))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, KindOfChange
 from driftline_processor.core.explain.causes import LEAST_CARRIED
 from driftline_processor.core.facts import Fact
-from driftline_processor.present.names import listed
+from driftline_processor.present.names import first_names
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
 
@@ -58,7 +58,7 @@ def explanation_sentence(explanation: Explanation) -> str:
     other_features = [name for cause in causes[1:] for name in cause.features]
     if not other_features:
         return first
-    return f"{first}; also affected: {listed(other_features, NAMED)}"
+    return f"{first}; also affected: {first_names(other_features, NAMED)}"
 
 
 @words_of("cause")
@@ -196,7 +196,7 @@ def _one_answer(part: float) -> str:
 
 @words_of("columns_drift")
 def _columns_drift(names: Sequence[str]) -> str:
-    return f"{listed(names, NAMED)} {'drift' if len(names) > 1 else 'drifts'}"
+    return f"{first_names(names, NAMED)} {'drift' if len(names) > 1 else 'drifts'}"
 
 
 @words_of("positive_rate")

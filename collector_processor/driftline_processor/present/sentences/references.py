@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.present.metrics import metric_value, metric_words
 from driftline_processor.present.times import date_words
 
 from .register import clauses, words_as, words_of
@@ -38,6 +39,15 @@ def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
     seen = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
     provisional = f"provisional until {date_words(until)} UTC: a shift below {shift:.2f} σ is not called drift"
     return f"its own first {seen}, {rows:,} rows, {provisional}"
+
+
+@words_of("baseline_without_skill")
+def _baseline_without_skill(metric: str, value: float, constant: float) -> str:
+    own, other = metric_value(metric, value), metric_value(metric, constant)
+    return (
+        f"its {metric_words(metric)} of {own} is no better than the {other} of a constant prediction; recalibrate the "
+        "model before you monitor it"
+    )
 
 
 @words_of("baseline_decided_again")

@@ -12,6 +12,8 @@ from .register import clause, forms, voice_of, worded
 MOST_WORDS = 45
 """Upper limit of words per sentence, so that one reading is enough."""
 
+_ASSUMES_INDEPENDENT_ROWS = "assumes independent rows; add `--time` if days differ"
+
 
 def verdict_word(state: str) -> str:
     """Return the state of a verdict in words.
@@ -39,7 +41,7 @@ def verdict_sentence(verdict: Verdict) -> str:
     head, parts = voice_of(_head(verdict)), _parts(verdict)
     sentence = f"{head}: {parts}" if parts else head
     if verdict.assumes:
-        sentence += "; assumes independent rows; add `--time` if days differ"
+        sentence += f"; {_ASSUMES_INDEPENDENT_ROWS}"
     if count_words(sentence) > MOST_WORDS:  # the name can consist of forty single letters
         sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
     return printable(sentence.rstrip(". ") + ".")
@@ -111,6 +113,7 @@ def _parts(verdict: Verdict) -> str:
     """
     action = advise(verdict.advice).action
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
+    left -= count_words(_ASSUMES_INDEPENDENT_ROWS) if verdict.assumes else 0
     parts: list[tuple[str, bool]] = []
     for reason in verdict.reasons:
         fitting = next((form for form in forms(reason) if count_words(form) <= left), "")

@@ -17,7 +17,7 @@ from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.verdict.stretch import stretches
+from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
@@ -210,7 +210,7 @@ def measured_window(selection: Selection, window_told: Evaluation) -> Evaluation
     if place.at or place.until or verdict is None or verdict.window_start is None:
         return window_told
     closed = [one for windows in selection.model.windows.values() for one in windows if one.closed]
-    together = stretches(sorted(closed, key=lambda one: one.window.end)).windows
+    together = trailing_periods(sorted(closed, key=lambda one: one.window.end)).windows
     own = (verdict.window_start, verdict.window_end)
     return next((one for one in together if (one.window.start, one.window.end) == own), window_told)
 

@@ -17,7 +17,7 @@ from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals import score_curves as areas
 from driftline_processor.core.intervals import score_curves as highest
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
-from driftline_processor.core.intervals.time_blocks import blocks_of_window, design, lasting
+from driftline_processor.core.intervals.time_blocks import autocorrelation_of, blocks_of_window, design
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import from_rows, realized
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -418,7 +418,7 @@ def test_few_blocks_and_quiet_ones_say_nothing() -> None:
     assert design(np.tile(alternating, 5), np.full(20, 0.01)) is not None
     assert design(np.tile(alternating, 5), np.r_[np.full(1, 1.0), np.full(19, 1e-6)]) is None  # one of them is all
     assert design(np.zeros(20), np.full(20, 0.01)) is None
-    assert lasting(np.zeros(20)) == 0.0
+    assert autocorrelation_of(np.zeros(20)) == 0.0
 
 
 @pytest.mark.parametrize(("days", "at_least"), [(2, 3.0), (3, 1.5), (4, 1.2)])

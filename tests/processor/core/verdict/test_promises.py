@@ -65,6 +65,7 @@ def check_words(verdict: Verdict) -> None:
         assert not JARGON.search(text), text
     assert count_words(verdict_sentence(verdict)) <= MOST_WORDS
     assert "\n" not in verdict_sentence(verdict)
+    assert bool(verdict.assumes) == ("--time" in verdict_sentence(verdict)) or verdict.slice
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -26,7 +26,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.verdict.stretch import stretches
+from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
@@ -78,7 +78,7 @@ def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: Model
         one.maturity, one.outcome_rows, one.reference = "mature", 500, {"log_loss": was}
         one.realized = {"log_loss": MetricValue(0.5, 500, "panes", low=0.45, high=0.55, interval="blocks")}
         one.realized_changes = {"log_loss": MetricChange("inconclusive", 0.0, -0.05, 0.05, margin=0.04)}
-    (week, *_) = stretches(days).windows
+    (week, *_) = trailing_periods(days).windows
     start, end = week.window.start, week.window.end
     model.verdict = structs.replace(model.verdict, window_start=start, window_end=end)
     shown = measured_window(selected(model), model.windows["1d"][-1])

@@ -23,7 +23,7 @@ FEWEST = 50
 """Minimum outcomes, five per decile."""
 
 
-def outcomes_are_selected(pane: Pane) -> bool:
+def has_selection_bias(pane: Pane) -> bool:
     """Return True if rows with outcomes have other scores than all rows of a binary model.
 
     >>> from driftline.panes.bins import SCORE_BINS
@@ -32,7 +32,7 @@ def outcomes_are_selected(pane: Pane) -> bool:
     >>> high = np.where(np.arange(SCORE_BINS) > 2500, scores, 0.0)
     >>> def window(labelled):
     ...     return Pane({"score_grid:0": scores, "score_negative": labelled, "score_positive": none})
-    >>> outcomes_are_selected(window(high)), outcomes_are_selected(window(scores / 2))
+    >>> has_selection_bias(window(high)), has_selection_bias(window(scores / 2))
     (True, False)
     """
     rows = [sums for part, sums in pane.parts.items() if part.startswith(GRID)]

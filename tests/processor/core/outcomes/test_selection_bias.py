@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.pane import Pane
-from driftline_processor.core.outcomes.selection import outcomes_are_selected
+from driftline_processor.core.outcomes.selection_bias import has_selection_bias
 
 
 def pane(scores: np.ndarray, known: np.ndarray) -> Pane:
@@ -25,7 +25,7 @@ def test_outcomes_of_chance_are_hardly_ever_a_selection() -> None:
     found = 0
     for _ in range(300):
         scores = rng.beta(2, 5, 2_000)
-        found += outcomes_are_selected(pane(scores, rng.random(2_000) < rng.choice([0.05, 0.3, 0.9])))
+        found += has_selection_bias(pane(scores, rng.random(2_000) < rng.choice([0.05, 0.3, 0.9])))
     assert found <= 1
 
 
@@ -34,14 +34,14 @@ def test_outcomes_that_follow_the_score_are_a_selection(power: float) -> None:
     rng = np.random.default_rng(3)
     scores = rng.beta(2, 5, 2_000)
     chance = scores**power
-    assert outcomes_are_selected(pane(scores, rng.random(2_000) < 0.6 * chance / chance.max()))
+    assert has_selection_bias(pane(scores, rng.random(2_000) < 0.6 * chance / chance.max()))
 
 
 def test_all_outcomes_and_few_are_no_selection() -> None:
     scores = np.linspace(0.01, 0.99, 500)
-    assert not outcomes_are_selected(pane(scores, np.ones(500, bool)))
-    assert not outcomes_are_selected(pane(scores, scores > 0.95))
-    assert not outcomes_are_selected(Pane())
+    assert not has_selection_bias(pane(scores, np.ones(500, bool)))
+    assert not has_selection_bias(pane(scores, scores > 0.95))
+    assert not has_selection_bias(Pane())
 
 
 def test_a_biased_sample_does_not_make_a_model_healthy() -> None:

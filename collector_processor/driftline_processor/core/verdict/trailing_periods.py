@@ -1,7 +1,7 @@
 """The last 7 and 30 days of a model as one comparison with its baseline, added up from its windows.
 
 A fault that is too small for one day is shown by many: each window adds its value with the weight of its outcomes, and
-the variance of the sum comes from how days differ. A stretch is read at each look, every day, so it needs a p-value of
+the variance of the sum comes from how days differ. A period is read at each look, every day, so it needs a p-value of
 one in a thousand to show a degradation.
 
 Without ten days, the variance is that of the windows' own intervals, into which a baseline of seven days or more lends
@@ -34,18 +34,16 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
-Bools = NDArray[np.bool_]
-
 LENGTHS = {"7d": 7, "30d": 30}
-"""Days of a stretch by its name."""
+"""Days of a period by its name."""
 
 LEVEL = 0.001
-"""Maximum p-value of a degradation that only a stretch shows. With a look a day at both stretches it is a false one in
+"""Maximum p-value of a degradation that only a period shows. With a look a day at both periods it is a false one in
 a model and year at most; see ``docs/data/verdict.md``.
 """
 
 FEWEST = 2
-"""Minimum days of a stretch."""
+"""Minimum days of a period."""
 
 REMEMBERED = 60
 """Days in which a fault and the recovery from it are looked for."""
@@ -54,7 +52,7 @@ LONGEST = DAY + DAY // 12
 """Nanoseconds of the longest window that is added up: a day is longer where clocks go back."""
 
 UNLIKELY = 1.5
-"""Standard errors by the days' own intervals below which a stretch need not be tested."""
+"""Standard errors by the days' own intervals below which a period need not be tested."""
 
 CONFIDENCE = STANDARD.confidence
 
@@ -68,7 +66,7 @@ MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
 """Metrics of which the mean over windows is compared."""
 
 
-class Stretches(NamedTuple):
+class TrailingPeriods(NamedTuple):
     """What the windows of a model show together.
 
     Attributes:
@@ -80,7 +78,7 @@ class Stretches(NamedTuple):
     recovered: int
 
 
-def stretches(evaluations: Iterable[Evaluation]) -> Stretches:
+def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
     """Return the last 7 and 30 days of a model; they begin after a fault from which the model has recovered.
 
     Args:
@@ -89,7 +87,7 @@ def stretches(evaluations: Iterable[Evaluation]) -> Stretches:
     known = [one for one in evaluations if one.maturity == "mature" and one.outcome_rows]
     windows = _tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
-        return Stretches([], 0)
+        return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
     anew = max((metric.recovered() for metric in metrics), default=0)
     found = list[Evaluation]()
@@ -98,7 +96,7 @@ def stretches(evaluations: Iterable[Evaluation]) -> Stretches:
         added = _added([one for one in windows if one.window.start >= since], metrics, name)
         if added is not None and not any(added.window.start == other.window.start for other in found):
             found.append(added)
-    return Stretches(found, anew)
+    return TrailingPeriods(found, anew)
 
 
 def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
@@ -158,7 +156,7 @@ class _Days(NamedTuple):
     values: F64
     errors: F64
     worse: F64
-    selected: Bools
+    selected: NDArray[np.bool_]
 
     def mean(self, first: int, last: int) -> tuple[float, float, float] | None:
         """Return the mean over days, its variance and the degrees of freedom; None if its variance is unknown."""
@@ -199,8 +197,8 @@ class _Days(NamedTuple):
                     anew, fault = newest, -1
         return int(self.start[anew]) if anew else 0
 
-    def _suspects(self) -> Bools:
-        """Return the days at whose end a stretch may show a loss, bool (n,), by the sums of the days alone."""
+    def _suspects(self) -> NDArray[np.bool_]:
+        """Return the days at whose end a period may show a loss, bool (n,), by the sums of the days alone."""
         if self.was.value is None:
             return np.zeros(len(self.rows), np.bool_)
         errors = np.where(np.isfinite(self.errors), self.errors, 0.0)

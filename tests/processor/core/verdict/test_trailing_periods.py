@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.core.verdict.stretch import LENGTHS, stretches
+from driftline_processor.core.verdict.trailing_periods import LENGTHS, trailing_periods
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
@@ -37,7 +37,7 @@ def days(*losses: float, seed: int = 1) -> list[Evaluation]:
 
 def test_days_add_up_with_the_weight_of_their_outcomes() -> None:
     windows = [day(0, 0.5), day(1, 0.6, rows=1_500), day(2, 0.5)]
-    (found,) = stretches(windows).windows
+    (found,) = trailing_periods(windows).windows
     assert found.realized["log_loss"].value == pytest.approx(0.56)
     assert found.outcome_rows == 2_500
     assert (found.window.start, found.window.end) == (JULY, JULY + 3 * DAY)
@@ -47,14 +47,16 @@ def test_days_add_up_with_the_weight_of_their_outcomes() -> None:
     assert loss.high - loss.change == pytest.approx(1.96 * error, rel=1e-3)
 
 
-def test_a_stretch_is_of_at_most_its_days_and_of_one_baseline() -> None:
+def test_a_period_is_of_at_most_its_days_and_of_one_baseline() -> None:
     windows = days(*[0.5] * 40)
-    assert [one.window.name for one in stretches(windows).windows] == [*LENGTHS]
-    assert [(one.window.end - one.window.start) // DAY for one in stretches(windows).windows] == [7, 30]
+    assert [one.window.name for one in trailing_periods(windows).windows] == [*LENGTHS]
+    assert [(one.window.end - one.window.start) // DAY for one in trailing_periods(windows).windows] == [7, 30]
     other = [replace(one, reference={"log_loss": value(0.4, 0.39, 0.41)}) for one in windows[:35]]
-    assert [(one.window.end - one.window.start) // DAY for one in stretches([*other, *windows[35:]]).windows] == [5]
-    assert stretches(windows[:1]).windows == []
-    assert stretches([]) == ([], 0)
+    assert [
+        (one.window.end - one.window.start) // DAY for one in trailing_periods([*other, *windows[35:]]).windows
+    ] == [5]
+    assert trailing_periods(windows[:1]).windows == []
+    assert trailing_periods([]) == ([], 0)
 
 
 def test_hours_are_added_up_by_day_and_a_longer_window_is_no_part() -> None:
@@ -64,7 +66,7 @@ def test_hours_are_added_up_by_day_and_a_longer_window_is_no_part() -> None:
         for at in (9, 10, 11)
     ]
     week = replace(day(0, 0.9), window=Window("1w", JULY, JULY + 7 * DAY))
-    found = stretches(sorted([*hours, week], key=lambda one: one.window.end)).windows
+    found = trailing_periods(sorted([*hours, week], key=lambda one: one.window.end)).windows
     assert [one.realized_changes["log_loss"].state for one in found] == ["not_worse"]
     assert found[0].outcome_rows == 12 * 3 * 500
 
@@ -116,4 +118,4 @@ def test_days_of_selected_outcomes_are_not_healthy_together() -> None:
     windows = days(*[0.49] * 20)
     (chosen,) = windows[-1].realized_changes.values()
     windows[-1].realized_changes = {"log_loss": replace(chosen, state="inconclusive", reason="not_comparable")}
-    assert {one.realized_changes["log_loss"].reason for one in stretches(windows).windows} == {"not_comparable"}
+    assert {one.realized_changes["log_loss"].reason for one in trailing_periods(windows).windows} == {"not_comparable"}
