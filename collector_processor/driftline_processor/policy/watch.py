@@ -20,7 +20,7 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.performance.objective import counts_already
+from driftline_processor.core.performance.objective import counts_already, read_objective
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
@@ -162,16 +162,19 @@ class PolicyWatch:
                     continue
                 about = name, group.environment, group.model
                 watched.add(about)
-                if about[1:] in waiting:
-                    if (alert := self.store.newest_of(about)) is not None and alert.open:
-                        changed[about] = alert
-                    continue
+                alert = self.store.newest_of(about)
                 shown_firings = self._viewed_firings(name, policy, group, readings, read)
+                if about[1:] in waiting:
+                    shown_firings = [one for one in shown_firings if one.firing.until is None and _rolls(one.firing)]
+                    if (alert is not None and alert.open) or shown_firings:
+                        case = _Case(name, policy, group, shown_firings, now)
+                        changed[about] = alert if alert is not None and alert.open else self._lasting_alert(case, alert)
+                    continue
                 if about not in self.store.looks:
                     looks[about] = group.watermark
                 since = self.store.looks.get(about, group.watermark)
                 case = _Case(name, policy, group, shown_firings, now)
-                alert = self._alert(case, self.store.newest_of(about))
+                alert = self._alert(case, alert)
                 if alert is None or not alert.open:
                     alert = self._passed(case, alert, since) or alert
                 if alert is not None:
@@ -281,10 +284,8 @@ class PolicyWatch:
     def _alert(self, case: _Case, alert: Alert | None) -> Alert | None:
         """Return the current alert of a policy for a model; None if there never was one."""
         policy, group, now = case.policy, case.group, case.now
-        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
-        if lasting_firings:
-            gravest = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
-            return self._lasting(case, alert, gravest)
+        if any(shown_firing.firing.until is None for shown_firing in case.firings):
+            return self._lasting_alert(case, alert)
         if alert is None or not alert.open:
             return alert
         firings = [shown_firing.firing for shown_firing in case.firings if _overlaps(alert, shown_firing.firing)]
@@ -305,7 +306,10 @@ class PolicyWatch:
         words = alert.words if ending == alert.ending else ending_words(ending)
         return replace(alert, until=until, resolved=over, words=words, ending=ending)
 
-    def _lasting(self, case: _Case, alert: Alert | None, shown_firing: _ViewedFiring) -> Alert:
+    def _lasting_alert(self, case: _Case, alert: Alert | None) -> Alert:
+        """Return the alert of the gravest firing that lasts."""
+        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
+        shown_firing = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
         firing = shown_firing.firing
         opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or opens_again):
@@ -621,6 +625,17 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
     until = firing.until if firing.until is not None else max(end, firing.fired)
     since = firing.since if firing.since is not None else firing.fired
     return since <= end and until >= begin
+
+
+def _rolls(firing: Firing) -> bool:
+    """Return True if a firing is about a rolling objective, which windows that wait cannot change."""
+    for fact in firing.facts:
+        if fact.kind == "objective_broken" and fact.values["objective"].until:
+            return True
+        if fact.kind == "verdict":
+            missed = (reason for reason in fact.values["verdict"].reasons if reason.kind == "objective_missed")
+            return any(read_objective(reason.values["rule"]).rolling for reason in missed)
+    return False
 
 
 def _earlier(first: int | None, second: int | None) -> int | None:

@@ -265,7 +265,7 @@ def test_9_a_rolling_hour_that_straddles_two_windows_calls_people(tmp_path: Path
     rows, reviews = (pd.concat([one[at] for one in hours], ignore_index=True) for at in (0, 1))
     odd = reviews["time"].between(START + 4.5 * HOUR + MINUTE, START + 5.5 * HOUR + MINUTE, inclusive="left")
     flagged = reviews.index[odd & (reviews["weight"] == 3)]
-    reviews.loc[flagged[::4], "actual"] = 0  # of 100 reviews 25 in the hour from half past four, 12 or 13 in each window
+    reviews.loc[flagged[::4], "actual"] = 0  # of 100 reviews 25 in the hour from half past four, 12 or 13 in a window
     with scene("09-precision-contract", tmp_path) as there:
         there.world.down = False
         there.processor.post(reviews, "fraud")

@@ -328,10 +328,16 @@ def _statistics(column: ColumnDrift) -> Fact:
 
 
 class ObjectiveBroken(Struct, frozen=True):
-    """An objective of the model is broken; ``rule``: the objective, "" for any."""
+    """An objective of the model is broken.
+
+    Attributes:
+        rule: The objective, "" for any.
+        only_rolling: Whether only rolling objectives count.
+    """
 
     text: str
     rule: str = ""
+    only_rolling: bool = False
 
     @property
     def rolls(self) -> bool:
@@ -341,7 +347,9 @@ class ObjectiveBroken(Struct, frozen=True):
     def judge(self, finding: Finding) -> Judged:
         """Check the objectives of the window."""
         objectives = [
-            objective for objective in finding.evaluation.objectives if not self.rule or objective.rule == self.rule
+            objective
+            for objective in finding.evaluation.objectives
+            if self.rule in ("", objective.rule) and (objective.until or not self.only_rolling)
         ]
         broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:

@@ -106,6 +106,18 @@ class Rule(Struct, frozen=True):
         if self.states:
             spans = history.spans() if "degraded" in self.states else ()
             return self._verdict_firings(history, verdict, spans, now)
+        rules = (self, *self._of_rolling_objectives(history))
+        return [firing for rule in rules for firing in rule._window_firings(history)]
+
+    def _of_rolling_objectives(self, history: WindowHistory) -> Iterator[Rule]:
+        """Yield the rule for rolling objectives, which only the shortest windows have, if any objective counts."""
+        if isinstance(self.condition, ObjectiveBroken) and not (self.condition.rule or self.window):
+            lengths = sorted(history.windows, key=length)
+            if len(lengths) > 1:
+                yield replace(self, condition=replace(self.condition, only_rolling=True), window=lengths[0])
+
+    def _window_firings(self, history: WindowHistory) -> list[Firing]:
+        """Return the firings of a condition on windows of one length."""
         past_firings: list[Firing] = []
         open_firing: Firing | None = None
         for step in self._steps(history):
