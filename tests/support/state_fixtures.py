@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from driftline_processor.config.model import Model
+from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Limits
 from driftline_processor.health import Health
 from driftline_processor.state import State
@@ -44,13 +46,15 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         max_size: int | None = None,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         away: int = 0,
+        policies: Mapping[str, Policy] = MappingProxyType({}),
         **models: Model,
     ) -> Opened:
         close()
         clock.now += away
         configured = config(tmp_path / "state", retention, **models)
         storage = configured.storage.model_copy(update={"max_size": max_size})
-        state = State(configured.model_copy(update={"storage": storage, "limits": limits}), clock=clock)
+        kept = {"storage": storage, "limits": limits, "policies": {**configured.policies, **policies}}
+        state = State(configured.model_copy(update=kept), clock=clock)
         state.start_storing()  # the keeper's work is done when a test asks for it, see Opened.view
         current.append(Opened(state))
         return current[-1]

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
 from driftline_processor.core.business import PREFIX
 from driftline_processor.core.nearest_names import near
+from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.policy.condition import (
     AllOf,
     AnyOf,
@@ -18,10 +19,12 @@ from driftline_processor.core.policy.condition import (
     Condition,
     VerdictIs,
     leaves,
+    objective_of,
     read_condition,
 )
 from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import MOST_WINDOWS, Rule
+from driftline_processor.core.windows.window import length
 
 from .channels import Escalation, Severity, Tier
 from .problems import problem_of
@@ -205,6 +208,27 @@ class Policy(Section):
                 yield Problem("unless", f"there is no policy '{name:.80}'; {near(name, [*policies])}")
         if self.resolve is not None and isinstance(self.condition, VerdictIs):
             yield Problem("resolve", "a condition on the verdict ends when the verdict changes; remove resolve")
+
+
+def policy_objectives(
+    policies: Mapping[str, Policy], model: str, tier: int | None, windows: Collection[str]
+) -> tuple[Objective, ...]:
+    """Return the objectives of a model that policies of severity warning or above state, one per rule.
+
+    Args:
+        policies: The evaluated policies by name.
+        model: Name of the model.
+        tier: Its tier; None without one.
+        windows: Names of its windows; () = all rows are one window.
+    """
+    longest, objectives = max(windows, key=length, default=""), dict[str, Objective]()
+    for name, policy in policies.items():
+        if policy.severity == "info" or not policy.covers(model, tier):
+            continue
+        objective = objective_of(policy.condition, policy.window or longest if windows else "", name)
+        if objective is not None:
+            objectives.setdefault(objective.rule, objective)
+    return tuple(objectives.values())
 
 
 def business_of(policy: Policy) -> Iterator[str]:

@@ -567,6 +567,7 @@ class ObjectiveState(Struct, frozen=True):
         few: Number of slices with too few rows.
         reason: What a longer window would add, if reviewed rows are not what is missing.
         relative: Whether the numbers are changes since the baseline.
+        policy: Name of the policy whose limit it is; "" = ``performance.objectives``.
         remarks: Why it is inconclusive, what it is compared with, and the states of other slices.
     """
 
@@ -588,6 +589,7 @@ class ObjectiveState(Struct, frozen=True):
     alert_after: int = 0
     reason: InconclusiveReason = ""
     relative: bool = False
+    policy: str = ""
     remarks: tuple[Fact, ...] = ()
 
     @property
@@ -1161,6 +1163,7 @@ class Evaluation(Struct, dict=True):
         findings: Data-quality findings (:mod:`.quality`), the most severe first.
         baseline_version: The version that the baseline was made for; None without a baseline.
         compared: How the reference of the comparison differs from the baseline; () = not at all.
+        rolling_drift: Whether a column drifts from the rolling reference, so that later ones leave the window out.
         joint: Drift of all features together, by method.
         slices: Drift by ``key=value``.
         expected: Results of expectations of the data (:mod:`.expectations`).
@@ -1216,6 +1219,7 @@ class Evaluation(Struct, dict=True):
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
     compared: tuple[Fact, ...] = ()
+    rolling_drift: bool = False
     joint: dict[str, JointDrift] = {}
     slices: dict[str, SliceDrift] = {}
     expected: tuple[Expected, ...] = ()

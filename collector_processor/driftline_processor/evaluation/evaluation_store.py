@@ -26,6 +26,7 @@ from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
 from driftline_processor.core.evaluation import DriftSummary, Evaluation, summarize_drift
 from driftline_processor.core.performance.objective import newest_objectives
+from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.store.database import (
@@ -138,6 +139,10 @@ QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1) ORDER
 """
 
 
+_NEVER = 2**63
+"""A time after all windows."""
+
+
 class WindowKey(NamedTuple):
     """The window of a series."""
 
@@ -231,6 +236,8 @@ class EvaluationStore:
         self._stored: dict[WindowKey, tuple[bytes, int]] = {}
         """Digest of each stored window (b"" = not read yet) and the time at which it was stored."""
         self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
+        self._drifted: dict[tuple[int, str], tuple[int, dict[int, Window]]] = {}
+        """(series, window name) → a time, and the windows from then on that drifted, by start."""
         self._unstored: dict[WindowKey, LazyEvaluation] = {}
         self._unsaved: list[tuple[LazyEvaluation, int]] = []
         self._cached_details: OrderedDict[WindowKey, tuple[WindowDetails, int]] = OrderedDict()
@@ -266,14 +273,38 @@ class EvaluationStore:
             if evaluation.closed
         ]
 
-    def put(self, series: int, evaluation: Evaluation) -> None:
+    def put(self, series: int, evaluation: Evaluation) -> bool:
         """Add an evaluation, with only the drifting slices.
 
         :meth:`settle` makes it visible, and a later :meth:`write` stores it if the window is closed.
+
+        Returns:
+            Whether the window is now in :meth:`drifted` and was not before, or the other way round.
         """
         evaluation.slices = {name: slice_drift.thinned() for name, slice_drift in evaluation.slices.items()}
         window = evaluation.window
         self._arrived.setdefault((series, window.name), {})[window.start] = evaluation
+        _, drifted = self._drifted.get((series, window.name), (0, {}))
+        was_drifted = drifted.pop(window.start, None) is not None
+        if evaluation.rolling_drift:
+            drifted[window.start] = window
+        return was_drifted is not evaluation.rolling_drift
+
+    def drifted(self, series: int, name: str, since: int, until: int) -> list[Window]:
+        """Return the windows that drifted from a rolling reference, and start between two times.
+
+        Args:
+            series: Number of the series.
+            name: Name of the windows.
+            since: Unix nanoseconds.
+            until: Unix nanoseconds, exclusive.
+        """
+        first, windows = self._drifted.get((series, name), (_NEVER, {}))
+        if since < first:
+            evaluations = self._from(series, name, since) | self._arrived.get((series, name), {})
+            windows = {start: window.window for start, window in evaluations.items() if window.rolling_drift}
+            self._drifted[series, name] = since, windows
+        return [window for start, window in windows.items() if since <= start < until]
 
     def settle(self) -> None:
         """Make all evaluations that were put visible, with the facts that continue from the window before.
@@ -335,7 +366,17 @@ class EvaluationStore:
             " ORDER BY start DESC LIMIT ?)",
             *(series, name, min(start, oldest), REMEMBERED + 1),
         )
-        first = start if first is None else first
+        return self._from(series, name, start if first is None else first)
+
+    def _from(self, series: int, name: str, first: int) -> dict[int, Evaluation]:
+        """Return the windows of a name, oldest first: those in memory, and those before that start at or after a time.
+
+        The latter are read from the table.
+        """
+        evaluations = self.history(series).get(name, {})
+        oldest = next(iter(evaluations), first)
+        if (series, name) not in self._cut or first >= oldest:
+            return evaluations
         rows = read(self._connection, _NEWEST_BETWEEN, series, name, first, oldest - 1).to_pylist()
         earlier = {evaluation.window.start: evaluation for _, evaluation in read_evaluations(self._connection, rows)}
         waiting = {
@@ -647,6 +688,7 @@ class EvaluationStore:
             ]
             self._current.pop(series, None)
             self._history.pop(series, None)
+            self._drifted = {place: windows for place, windows in self._drifted.items() if place[0] != series}
         return np.unique(np.array([place.start for place in removed_places], np.int64))
 
     def _load(self, series: int) -> EvaluationHistory:

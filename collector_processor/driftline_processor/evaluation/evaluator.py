@@ -9,12 +9,13 @@ import heapq
 import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
 from driftline.tables.table import I64
 
+from driftline_processor.config.policies import Policy, policy_objectives
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -173,17 +174,19 @@ class Evaluator:
         touched: ChangedPanes,
         watermark: Callable[[Series], int],
         clock: Callable[[], int],
+        policies: Mapping[str, Policy],
         share: float = 1.0,
     ) -> None:
         """Find the windows that need an evaluation since the last run.
 
         ``watermark``: returns the current watermark of a series. ``clock``: the wall clock in unix nanoseconds.
-        ``share``: fraction of the memory for what is read from the store.
+        ``policies``: the evaluated policies, whose fixed limits are objectives. ``share``: fraction of the memory for
+        what is read from the store.
         """
         self._connection, self._series, self._baselines = connection, series, baselines
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines, share)
-        self._settings: dict[str, ModelSettings] = {}
+        self._policies, self._settings = policies, dict[str, ModelSettings]()
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
         self._unchanged: defaultdict[int, UnchangedRows] = defaultdict(UnchangedRows)
@@ -224,7 +227,9 @@ class Evaluator:
                 first = self.waiting.next_resting(self._clock())
             if first is None:
                 break
-            windows = [first, *self.waiting.following(*first, min(TOGETHER, AT_ONCE - window_count) - 1)]
+            windows = self._independent(
+                [first, *self.waiting.following(*first, min(TOGETHER, AT_ONCE - window_count) - 1)]
+            )
             self._evaluate(windows)
             window_count += len(windows)
         self.waiting.publish(self._clock())
@@ -259,6 +264,16 @@ class Evaluator:
             if breaks(self._source(series.number, window), settings, part, known):
                 broken.append(window)
         return broken
+
+    def _independent(self, windows: Sequence[SeriesWindow]) -> Sequence[SeriesWindow]:
+        """Return the windows up to the first whose rolling reference another of them may change."""
+        places = set[tuple[int, str]]()
+        for index, (series, window) in enumerate(windows):
+            model = self._series.by_number()[series].key.model
+            if self._settings_of(model).rolling is not None and (series, window.name) in places:
+                return windows[:index]
+            places.add((series, window.name))
+        return windows
 
     def _evaluate(self, windows: Sequence[SeriesWindow]) -> None:
         """Evaluate windows together, or one by one after an error, and note when they close or mature."""
@@ -299,6 +314,11 @@ class Evaluator:
         earlier = None
         if window in self._unchanged[number] and self._baseline_changes == self._baselines.changes:
             earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
+        past = None
+        if settings.rolling is not None:
+            since = window_of(window.name, settings.rolling.since(window, settings.timezone), settings.timezone)
+            drifted = self._evaluations.drifted(number, window.name, since.start, window.start)
+            past = settings.rolling.periods(window, settings.timezone, drifted)
         return StoreSource(
             series=series,
             window=window,
@@ -307,6 +327,7 @@ class Evaluator:
             delay=self.delays.of(series),
             readers=self._readers,
             earlier=earlier,
+            past=past,
         )
 
     def _is_known(self, series: Series, window: Window) -> bool:
@@ -322,7 +343,10 @@ class Evaluator:
                 self._warn_asked(series)
             else:
                 evaluated = Counts(evaluation.rows + evaluation.distributed, evaluation.outcome_rows)
-            self._evaluations.put(number, evaluation)
+            if self._evaluations.put(number, evaluation):
+                self._evaluations.settle()
+                self._unchanged[number].forget(window.end)
+                self._mark_compared(series, [window.start], (window.name,))
             self._ripe[number].note(evaluation)
             self._unchanged[number].note(window)
         self._given_up.discard((number, window))
@@ -429,7 +453,9 @@ class Evaluator:
 
     def _settings_of(self, model: str) -> ModelSettings:
         if model not in self._settings:
-            self._settings[model] = settings_of(self._series.settings(model))
+            configured = self._series.settings(model)
+            objectives = policy_objectives(self._policies, model, configured.tier, configured.windows)
+            self._settings[model] = settings_of(configured, objectives)
         return self._settings[model]
 
     def _warn_asked(self, series: Series) -> None:
@@ -453,19 +479,24 @@ class Evaluator:
             self._warned.add(message)
             _log.warning("%s", f"{message} ({reason})" if reason else message)
 
-    def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
-        """Queue the windows that are compared with these panes, because late rows change their reference."""
+    def _mark_compared(self, series: Series, panes: Collection[int], names: Collection[str] = ()) -> None:
+        """Queue the windows, by default of all names, that may be compared with these panes.
+
+        Late rows change their reference, and so does a window that is left out or not any more.
+        """
         settings = self._series.settings(series.key.model)
         if settings.reference is None or not panes:
             return
         rolling, touched = settings.reference.rolling, np.sort(np.fromiter(panes, np.int64, len(panes)))
         for name, evaluations in self._evaluations.history(series.number).items():
+            if names and name not in names:
+                continue
             for evaluation in reversed(evaluations.values()):
                 window = evaluation.window
                 if window.start <= touched[0]:
                     break  # the reference lies before the window, so earlier windows are not affected
-                stretches = rolling.stretches(window, settings.timezone)
-                ends = np.searchsorted(touched, [stretches[0].start, stretches[-1].end])
+                candidates = rolling.candidates(window, settings.timezone)
+                ends = np.searchsorted(touched, [candidates[0].start, candidates[-1].end])
                 if ends[0] < ends[1]:
                     self._mark_dirty(series, [window.start], (name,))
 

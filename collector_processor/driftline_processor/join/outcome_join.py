@@ -55,6 +55,7 @@ from .outcome_sums import (
     recompute_panes,
     sliced_changes,
     stored_stretches,
+    with_delays,
 )
 from .version_pairs import Pairs
 
@@ -79,6 +80,7 @@ _COLUMNS = [
     "value",
     "relevance",
     "missed",
+    "delay",
 ]
 
 
@@ -202,6 +204,7 @@ class Join:
         heard_outcomes = first_outcomes(matches, usable) if hearing else usable.slice(0, 0)
         verdict = resolve_outcomes(connection, matches, usable)
         verdict = verdict.without(self._refused(verdict, work))
+        verdict.rows = with_delays(verdict.rows)
         aged = self._aged(matches, verdict)
         self._write(matches, verdict, heard_outcomes, work)
 

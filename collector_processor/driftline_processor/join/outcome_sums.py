@@ -17,6 +17,7 @@ import pyarrow as pa
 from driftline.tables.table import I64
 from driftline.tables.task import Task
 
+from driftline_processor.core.labels.delay import is_dated_by_import
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, fold_outcomes_by_slice
 from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.performance.window_outcomes import BlockSums
@@ -46,6 +47,13 @@ def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> Label
         {key: slice_of(rows, key) for key in keys},
         relevance=relevance_of(rows) if task.ranks_items else None,
     )
+
+
+def with_delays(rows: pa.Table) -> pa.Table:
+    """Return matched rows with the delay of each outcome in nanoseconds, -1 if it is dated by an import."""
+    time, outcome_time = integers_of(rows, "time"), integers_of(rows, "outcome_time")
+    imported = is_dated_by_import(time, outcome_time, integers_of(rows, "received"))
+    return rows.append_column("delay", pa.array(np.where(imported, -1, np.maximum(outcome_time - time, 0))))
 
 
 def sliced_changes() -> PaneChanges:

@@ -293,11 +293,9 @@ def _too_young(
     """Yield why joined outcomes give no performance: no closed window is mature."""
     closed = [evaluation for window in windows.values() for evaluation in window if evaluation.closed]
     if outcomes and closed and all(evaluation.young for evaluation in closed):
-        key = f"models.{series.key.model}.outcome_delay"
-        says = f"this is set in {key} of driftline.yaml" if delay.source == "configured" else f"set {key} to change it"
         yield (
             f"The performance of {series.key.model} is not final in any window yet: the outcome delay has not passed. "
-            f"{delay_sentence(delay).rstrip('.')}; {says}."
+            f"{delay_sentence(delay, series.key.model)}"
         )
 
 

@@ -136,6 +136,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             touched=touched,
             watermark=watermark,
             clock=clock,
+            policies=config.watched_policies,
             share=share,
         )
         max_size, resting, storage = config.storage.max_size, shared.queue.resting, config.storage

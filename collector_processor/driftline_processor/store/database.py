@@ -151,7 +151,8 @@ CREATE TABLE waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT
 CREATE TABLE joined (
     seq BIGINT, prediction BIGINT, outcome BIGINT, series INTEGER, time BIGINT, score DOUBLE, scores DOUBLE[],
     predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT, request UBIGINT,
-    slices MAP(VARCHAR, VARCHAR), value DOUBLE, relevance DOUBLE[], missed DOUBLE[]);
+    slices MAP(VARCHAR, VARCHAR), value DOUBLE, relevance DOUBLE[], missed DOUBLE[],
+    delay BIGINT);
 CREATE TABLE retractions (
     prediction BIGINT, time BIGINT, outcome BIGINT, outcome_time BIGINT, fed BOOLEAN);
 CREATE TABLE successors (prediction BIGINT, own BOOLEAN);

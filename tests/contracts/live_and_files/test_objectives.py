@@ -8,16 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.config.policies import Policy
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import Objective, read_objective
+from driftline_processor.core.policy.condition import Finding, ObjectiveBroken
+from driftline_processor.core.verdict.signs import signs_of_loss
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
@@ -27,6 +31,7 @@ from tests.support.facts import lacking
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
 
+HEALTHY = Verdict("healthy")
 RULES = (
     "precision >= 0.95 over rolling 1h",
     "precision >= 0.85 over rolling 1h",
@@ -83,13 +88,15 @@ def send(state: Opened, rows: pd.DataFrame, parts: int, rng: np.random.Generator
         )
 
 
-def of_files(tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...]) -> list[Evaluation]:
+def of_files(
+    tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...] = (), config: Path | None = None
+) -> list[Evaluation]:
     built().save(tmp_path / "m.baseline.json")
     rows[["id", "time", "amount", "score"]].to_parquet(tmp_path / "rows.parquet")
     rows.loc[rows["reviewed"], ["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
     return evaluate_files(
         EvaluationInputs([tmp_path / "rows.parquet"], tmp_path / "m.baseline.json", tmp_path / "reviews.parquet"),
-        EvaluationOptions(time="time", id="id", window="1h", objectives=rules),
+        EvaluationOptions(time="time", id="id", window="1h", objectives=rules, config=config),
         lambda _: None,
     ).evaluations
 
@@ -342,3 +349,31 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     assert files.realized["accuracy"].value == pytest.approx(newest.realized["accuracy"].value, rel=1e-12)
     assert files.outcome_rows == 200
     assert any("100" in line and "without a weight" in line for line in said)
+
+
+@pytest.mark.parametrize(("severity", "state"), [(None, "broken"), ("critical", "broken"), ("info", None)])
+def test_a_fixed_limit_of_a_policy_is_an_objective_of_the_verdict(
+    severity: str | None, state: str | None, open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    rows = transactions(6_000, 2)
+    policy = {"when": "precision < 93 %", "window": "1h", "severity": severity}
+    (tmp_path / "driftline.yaml").write_text(
+        yaml.safe_dump({"models": {"churn": {"windows": ["1h", "1d"]}}, "policies": {"precise": policy}})
+    )
+    files = of_files(tmp_path, rows, config=tmp_path / "driftline.yaml")
+    opened = open_state(
+        policies={"precise": Policy.model_validate(policy)},
+        churn=Model(windows=("1h", "1d"), outcome_delay=timedelta(0)),
+    )
+    clock.now = NOON + 4 * HOUR
+    opened.send(baselines=[built().to_json()])
+    send(opened, rows, 3, np.random.default_rng(3))
+    clock.now += 2 * HOUR
+    live = opened.view().windows["1h"]
+    for windows in (live, files):
+        (second,) = (one for one in windows if one.window.start == NOON + HOUR)
+        found = [(one.rule, one.policy, one.alert_after, one.state) for one in second.objectives]
+        assert found == ([] if state is None else [("precision >= 0.93 over 1h", "precise", 0, state)])
+        loss = [sign for sign in signs_of_loss(second) if sign.reason == "objective"]
+        assert [sign.metric for sign in loss] == ([] if state is None else ["precision"])
+        assert ObjectiveBroken("objective broken").judge(Finding([second], 0, lambda _: HEALTHY, {})).holds is None

@@ -11,13 +11,16 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from driftline.tables.table import I64, Column
 from driftline_processor.config.model import Model
 from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
+from driftline_processor.evaluation.files.evaluate import evaluate_files, learn_delay
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.readers.row_store import RowStore
 from driftline_processor.terminal.api_tables import models_table
 from rich.console import Console
 from starlette.testclient import TestClient
@@ -191,3 +194,81 @@ def test_files_learn_the_same_delay(open_state: Open, clock: Clock, tmp_path: Pa
         lambda _: None,
     )
     assert found.delay == state.view().outcome_delay
+
+
+MADE = MIDNIGHT + np.arange(6_000) * DAY // 100
+"""Sixty days of predictions, a hundred a day."""
+
+
+def nightly(lag: int) -> I64:
+    """Times of outcomes that come each midnight, ``lag`` days after their prediction."""
+    return (MADE // DAY + lag + 1) * DAY
+
+
+@pytest.mark.parametrize(
+    ("known", "learned"),
+    [
+        (MADE + DAY // 24, HOUR),
+        (MADE + 40 * DAY, 45 * DAY),
+        (nightly(0), DAY),
+        (nightly(6), 7 * DAY),
+        (MADE + (np.random.default_rng(1).exponential(5, 6_000) * DAY).astype(np.int64), 21 * DAY),
+        (MADE[0] + (1 + (MADE - MADE[0]) // (7 * DAY)) * 7 * DAY, 7 * DAY),  # a batch a week
+        (np.full(6_000, MADE[-1]), None),  # an import
+        (np.full(6_000, MADE[-1] + 90 * DAY), None),  # three months later
+        (MADE[-1] + np.arange(6_000) * DAY // 2_000, None),  # an import that takes three days
+    ],
+)
+def test_outcomes_in_bulk_do_not_show_how_late_they_are(known: I64, learned: int | None) -> None:
+    expected = OutcomeDelay(outcomes=6_000) if learned is None else OutcomeDelay(learned, "learned", 6_000)
+    rows = LabelledPredictions(None, None, Column(numbers=np.ones(len(MADE))), None, MADE, known)
+    assert learn_delay(rows, RowStore()) == expected
+
+
+@pytest.mark.slow
+def test_an_import_of_history_does_not_teach_a_delay(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    state = open_state(churn=DAILY)
+    rows = broken_model()
+    clock.now = MIDNIGHT + DAYS * DAY + HOUR
+    some = rows[np.arange(len(rows)) % 8 > 0]
+    state.send(predictions(rows["id"].tolist(), rows["time"].tolist(), rows["score"].tolist()))
+    clock.now += HOUR
+    state.send(outcomes(some["id"].tolist(), some["actual"].tolist(), clock.now))
+    assert state.view().outcome_delay.source == "unknown"
+    closed = [one for one in state.view().windows["1d"] if one.closed]
+    assert {one.maturity for one in closed} == {"mature"}
+    assert [round(one.coverage or 0, 3) for one in closed] == [0.875] * len(closed)
+
+    rows[["id", "time", "score"]].to_parquet(tmp_path / "rows.parquet")
+    some[["id", "actual"]].assign(time=pd.to_datetime(clock.now, utc=True)).to_parquet(tmp_path / "outcomes.parquet")
+    Baseline.from_frame(
+        {"score": rows["score"], "actual": rows["actual"]}, score="score", actual="actual", model="churn", task="binary"
+    ).save(tmp_path / "churn.baseline.json")
+    in_files = evaluate_files(
+        EvaluationInputs(
+            *([tmp_path / "rows.parquet"], tmp_path / "churn.baseline.json", tmp_path / "outcomes.parquet")
+        ),
+        EvaluationOptions(time="time", id="id", window="1d"),
+        lambda _: None,
+    )
+    assert in_files.delay.source == "unknown"
+
+    for day in range(1, 4):  # live: outcomes two hours after their predictions, six times a day
+        for hour in range(0, 24, 4):
+            now = clock.now = MIDNIGHT + (DAYS + day) * DAY + hour * HOUR
+            state.send(predictions([f"{day}-{hour}-{row}" for row in range(60)], now))
+            clock.now += 2 * HOUR
+            state.send(outcomes([f"{day}-{hour}-{row}" for row in range(60)], [1, 0] * 30, clock.now))
+    assert open_state(churn=DAILY).view().outcome_delay.nanoseconds == 2 * HOUR
+
+
+@pytest.mark.slow
+def test_a_backfill_does_not_teach_a_delay(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    for hour in range(0, 20 * 24, 6):
+        clock.now = MIDNIGHT + hour * HOUR
+        state.send(predictions([f"{hour}-{row}" for row in range(10)], clock.now))
+    clock.now += HOUR
+    ids = [f"{hour}-{row}" for hour in range(0, 20 * 24, 6) for row in range(10)]
+    state.send(outcomes(ids, [1, 0] * (len(ids) // 2), clock.now))
+    assert state.view().outcome_delay == OutcomeDelay(0, "unknown", len(ids))

@@ -7,6 +7,10 @@ A window's performance is final once its outcomes had the usual delay: the confi
 outcomes so far. With a hundred or more outcomes this is the 95 % quantile of their delays, with fewer the maximum. A
 window with a coverage of 95 % does not wait. Pending outcomes have no delay yet, so the learned delay of a young model
 grows with its age.
+
+An import does not show how late outcomes are. Two rules exclude it: the outcome of an imported prediction that is dated
+at the import has no delay (:func:`is_dated_by_import`); and a delay is learned only if outcomes became known
+over at least half as long a period as their predictions were made in (:class:`Spread`).
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.table import F64, I64
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import Delay, Judgement, SlaResult
 
@@ -26,6 +31,9 @@ PART = "delay"
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 """Seconds."""
+
+_SECOND = 10**9
+"""Nanoseconds."""
 
 BOUNDS: tuple[int, ...] = (
     *(0, 1, 2, 5, 10, 20, 30),
@@ -65,6 +73,28 @@ def place_of(time: I64, outcome_time: I64) -> I64:
     delay = np.maximum(outcome_time - time, 0)
     place = np.searchsorted(np.array(BOUNDS, np.int64) * 10**9, delay, side="left")
     return np.asarray(place, dtype=np.int64)
+
+
+def is_dated_by_import(time: I64, outcome_time: I64, received: I64) -> NDArray[np.bool_]:
+    """Return which outcomes have the time of an import instead of the time at which they became known.
+
+    Their prediction arrived late, after more than half of the delay, and they are dated at its arrival or later. Both
+    with an hour for clocks and for senders that collect rows. An outcome that became known before its prediction
+    arrived has a time of its own.
+
+    Args:
+        time: Time of each prediction, int64 (n,), unix nanoseconds.
+        outcome_time: Time of each outcome, int64 (n,), unix nanoseconds.
+        received: Arrival of each prediction, int64 (n,), unix nanoseconds.
+
+    >>> day = 86_400 * 10**9
+    >>> made, arrived = np.array([0, 0, 60]) * day, np.full(3, 60 * day)
+    >>> is_dated_by_import(made, np.array([60, 2, 62]) * day, arrived).tolist()
+    [True, False, False]
+    """
+    late, clocks = received - time, _HOUR * _SECOND
+    arrives_late: NDArray[np.bool_] = late > np.maximum(clocks, (outcome_time - time) // 2)
+    return arrives_late & (outcome_time > received - clocks)
 
 
 def delay_of(pane: Pane) -> Delay | None:
@@ -109,9 +139,6 @@ SHARE = 0.95
 FEW = 100
 """Number of outcomes below which the maximum delay is used."""
 
-_SECOND = 10**9
-"""Nanoseconds."""
-
 Source = Literal["configured", "learned", "unknown"]
 
 
@@ -130,17 +157,34 @@ class OutcomeDelay(NamedTuple):
 UNKNOWN_DELAY = OutcomeDelay()
 
 
-def learn_outcome_delay(counts: F64) -> OutcomeDelay:
-    """Learn the delay from the outcomes counted over :data:`.delay.BOUNDS`: float64 (WIDTH,).
+class Spread(NamedTuple):
+    """How much times vary, as variances in days²: those of predictions with an outcome, and those of the outcomes."""
+
+    predictions: float = 0.0
+    outcomes: float = 0.0
+
+    @property
+    def in_bulk(self) -> bool:
+        """True if all outcomes became known at about the same time, whenever their predictions were made.
+
+        By standard deviation: the outcomes vary less than half as much as predictions that vary by more than an hour.
+        """
+        return self.predictions > (_HOUR / _DAY) ** 2 and self.outcomes < self.predictions / 4
+
+
+def learn_outcome_delay(counts: F64, spread: Spread) -> OutcomeDelay:
+    """Learn the delay from the outcomes counted over :data:`BOUNDS`: float64 (WIDTH,); unknown if they came in bulk.
 
     >>> counts = np.zeros(len(BOUNDS) + 1)
     >>> counts[BOUNDS.index(60)], counts[BOUNDS.index(2 * 86_400)] = 30, 970
-    >>> learn_outcome_delay(counts)
+    >>> learn_outcome_delay(counts, Spread(8.0, 8.0))
     OutcomeDelay(nanoseconds=172800000000000, source='learned', outcomes=1000)
+    >>> learn_outcome_delay(counts, Spread(8.0, 0.0))
+    OutcomeDelay(nanoseconds=0, source='unknown', outcomes=1000)
     """
     outcomes = round(float(counts.sum()))
-    if outcomes <= 0:
-        return UNKNOWN_DELAY
+    if outcomes <= 0 or spread.in_bulk:
+        return UNKNOWN_DELAY._replace(outcomes=outcomes)
     share = SHARE if outcomes >= FEW else 1.0
     at = int(np.searchsorted(np.cumsum(counts), share * counts.sum() * (1 - 1e-12)))
     return OutcomeDelay(BOUNDS[min(at, len(BOUNDS) - 1)] * _SECOND, "learned", outcomes)

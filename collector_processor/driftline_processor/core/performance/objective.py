@@ -52,6 +52,7 @@ class Objective:
         slice: The rows of ``key=value``, or with ``key`` alone each of its values with at least ``min_rows``; "" = all
             rows.
         alert_after: Maximum number of consecutive inconclusive windows; 0 = those of a week.
+        policy: Name of the policy whose limit it is; "" = ``performance.objectives``.
     """
 
     metric: str
@@ -64,6 +65,7 @@ class Objective:
     slice: str = ""
     min_rows: int = LEAST_ROWS
     alert_after: int = 0
+    policy: str = ""
 
     @property
     def relative(self) -> bool:
@@ -109,11 +111,13 @@ class Objective:
         return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
 
     def patience(self, window: str) -> int:
-        """Return the number of consecutive inconclusive windows of a name that triggers a notification.
+        """Return the number of consecutive inconclusive windows of a name that triggers a notification; 0 = none does.
 
         >>> [Objective("recall", least=0.9).patience(name) for name in ("1h", "1d", "1mo", "")]
         [168, 7, 2, 7]
         """
+        if self.policy:
+            return 0
         return self.alert_after or (max(2, _WEEK // length(window)) if window else 7)
 
 

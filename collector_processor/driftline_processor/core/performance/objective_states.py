@@ -117,11 +117,12 @@ def judge_objectives(
                 if in_slice is None and _folded(objective, outcomes):
                     state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
                 states.append(structs.replace(state, slice=objective.slice))
-    patience = {objective.rule: objective.patience(evaluation.window.name) for objective in settings.objectives}
+    by_rule = {objective.rule: objective for objective in settings.objectives}
     states = [
         structs.replace(
             state,
-            alert_after=patience[state.rule],
+            alert_after=by_rule[state.rule].patience(evaluation.window.name),
+            policy=by_rule[state.rule].policy,
             reason="too_few_rows" if _all_reviewed(state, evaluation) else state.reason,
         )
         for state in states

@@ -47,6 +47,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, MEASURES, TOLERANCE, fewest_rows
+from driftline_processor.core.metrics import direction
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.core.windows.window import DAY, length
@@ -327,11 +328,35 @@ def _statistics(column: ColumnDrift) -> Fact:
     )
 
 
+def objective_of(condition: Condition, window: str = "", policy: str = "") -> Objective | None:
+    """Return a fixed limit of a realized metric as an objective; None for any other condition.
+
+    The metric has a good and a bad direction, and the condition holds on the bad side.
+
+    Args:
+        condition: The condition.
+        window: Name of the windows that it applies to.
+        policy: Name of its policy.
+
+    >>> [objective_of(read_condition(text)) for text in ("psi of age > 0.2", "accuracy < baseline", "accuracy > 0.9")]
+    [None, None, None]
+    >>> objective_of(read_condition("accuracy < 85 % in country=NL"), "1d").rule
+    'accuracy >= 0.85 in country=NL over 1d'
+    """
+    if not isinstance(condition, Comparison) or condition.limit.of:
+        return None
+    name, limit, upwards = condition.signal.name, condition.limit.number, condition.sign.startswith("<")
+    if direction(name) != (1 if upwards else -1):
+        return None
+    least, most = (limit, None) if upwards else (None, limit)
+    return Objective(name, least, most, window=window, slice=condition.signal.slice, policy=policy)
+
+
 class ObjectiveBroken(Struct, frozen=True):
     """An objective of the model is broken.
 
     Attributes:
-        rule: The objective, "" for any.
+        rule: The objective, "" for any of ``performance.objectives``.
         only_rolling: Whether only rolling objectives count.
     """
 
@@ -349,7 +374,8 @@ class ObjectiveBroken(Struct, frozen=True):
         objectives = [
             objective
             for objective in finding.evaluation.objectives
-            if self.rule in ("", objective.rule) and (objective.until or not self.only_rolling)
+            if (objective.rule == self.rule if self.rule else not objective.policy)
+            and (objective.until or not self.only_rolling)
         ]
         broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:

@@ -188,17 +188,19 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
 def no_loss(evaluation: Evaluation) -> Sign | None:
     """Return the sign that the model is healthy; None without one.
 
-    The deciding metric must be no worse than the baseline's; without one, every objective must be met.
+    The deciding metric must be no worse than the baseline's; without one, every objective must be met, and one of them
+    be of a metric of the outcomes.
     """
     if evaluation.maturity != "mature":
         return None
     decides = deciding_change(evaluation)
-    if decides is not None and is_fine(*decides):
-        return _no_worse(evaluation, *decides)
+    if decides is not None:
+        return _no_worse(evaluation, *decides) if is_fine(*decides) else None
     met = [objective for objective in evaluation.objectives if objective.state == "met"]
-    if not met or len(met) < len(evaluation.objectives):
+    of_outcomes = [objective for objective in met if not _of_service(objective)]
+    if not of_outcomes or len(met) < len(evaluation.objectives):
         return None
-    first_met = met[0]
+    first_met = of_outcomes[0]
     effect = _beyond(first_met)
     shown_fact = (
         fact("objectives_met", count=len(met)) if len(met) > 1 else fact("objective_met", **_objective(first_met))

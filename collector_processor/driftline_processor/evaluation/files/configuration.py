@@ -10,6 +10,7 @@ from driftline.baseline.baseline import Baseline
 from msgspec.structs import replace
 
 from driftline_processor.config.model import Model
+from driftline_processor.config.policies import policy_objectives
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.nearest_names import near
@@ -55,17 +56,17 @@ def configure_evaluation(
     built = load_baseline(reference)
     name = _model_name(config, file, options.model or ("" if built is None else built.model))
     model = config.models[name]
-    _say_unused(config, name, file, say, options.used_sections)
     if reference is None and model.baseline is not None:
         reference = model.baseline
         built = load_baseline(reference)
     if built is not None:
         _check_task(model, built, file, f"models.{name}")
     timezone = options.timezone or (model.timezone if "timezone" in model.model_fields_set else "")
-    settings = settings_of(model)
-    if "windows" not in model.model_fields_set:
-        settings = replace(settings, windows=())
-    keys = _keys_of_options(model, options, with_task=built is None)
+    windows = model.windows if "windows" in model.model_fields_set else ()
+    objectives = policy_objectives(config.watched_policies, name, model.tier, windows)
+    settings = replace(settings_of(model, objectives), windows=windows)
+    _say_unused(config, name, file, say, ["policies"] if objectives else [])
+    keys = keys_of_options(model, options, with_task=built is None)
     options = replace(options, model=name, timezone=timezone, **keys)
     return inputs._replace(reference=reference, settings=settings), options
 
@@ -73,7 +74,7 @@ def configure_evaluation(
 TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
 
 
-def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) -> dict[str, Any]:
+def keys_of_options(model: Model, options: ColumnOptions, with_task: bool) -> dict[str, Any]:
     """Return the values of a model's keys for the options that are not given.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
-from driftline.tables.table import F64, ModelKey
+from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct, structs
 
@@ -26,8 +26,15 @@ from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.labels.delay import PART as DELAY
-from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay, learn_outcome_delay
+from driftline_processor.core.labels.delay import (
+    BOUNDS,
+    UNKNOWN_DELAY,
+    WIDTH,
+    OutcomeDelay,
+    Spread,
+    fold_delays,
+    learn_outcome_delay,
+)
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
@@ -35,6 +42,7 @@ from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.evaluation.judge import TOGETHER, follow, judge_together
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
@@ -284,10 +292,13 @@ def _judge_windows(
     )
     evaluations: list[Evaluation] = []
     sources = iter(of_files.sources())
-    batches_of_sources = iter(lambda: list(islice(sources, TOGETHER)), [])
+    # a window that drifts is left out of the rolling references of later windows
+    batches_of_sources = iter(lambda: list(islice(sources, TOGETHER if past is None else 1)), [])
     for batch in report_parts(batches_of_sources, len(windows), "Judging windows", progress, len):
         for evaluation in judge_together([(source, settings) for source in batch]):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
+            if past is not None and evaluation.rolling_drift:
+                past.drifted.append(evaluation.window)
     evaluations = with_track_records(evaluations)
     options = rows.options
     if rows.reference is not None:
@@ -353,15 +364,16 @@ def _reached(reads: Sequence[FileRows]) -> int | None:
 
 def learn_delay(predictions: LabelledPredictions | None, store: RowStore) -> OutcomeDelay:
     """Return the outcome delay, learned from the outcomes with a time and a prediction time."""
-    if predictions is None:
+    if predictions is None or predictions.time is None or predictions.outcome_time is None:
         return UNKNOWN_DELAY
-    total: F64 | None = None
+    counts, sums = np.zeros(WIDTH), np.zeros(5)
     for part in chunks_of(len(predictions)):
-        rows = predictions.take(part)
-        counts = rows.delays(np.zeros(len(rows), np.int64), 1)
-        if not counts:
-            return UNKNOWN_DELAY
-        delay_counts = counts[DELAY].dense(1)[0]
-        total = delay_counts if total is None else total + delay_counts
+        time, outcome_time = predictions.time[part], predictions.outcome_time[part]
+        known = np.flatnonzero(outcome_time > 0)
+        counts += fold_delays(time, outcome_time, np.zeros(len(time), np.int64), 1).dense(1)[0]
+        days = (time[known] - predictions.time[0]) / DAY
+        later = days + np.clip((outcome_time[known] - time[known]) / DAY, 0, BOUNDS[-1] * 10**9 / DAY)
+        sums += [len(known), days.sum(), (days**2).sum(), later.sum(), (later**2).sum()]
         store.release()
-    return UNKNOWN_DELAY if total is None else learn_outcome_delay(total)
+    means = sums[1:] / max(sums[0], 1)
+    return learn_outcome_delay(counts, Spread(means[1] - means[0] ** 2, means[3] - means[2] ** 2))

@@ -8,6 +8,7 @@ from driftline_processor.core.evaluation import ObjectiveState
 from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.present.metrics import measured_ends, measured_text
+from driftline_processor.present.wording import NAME, short
 
 from .register import clauses, voice_of, worded, words_as, words_of
 
@@ -36,6 +37,8 @@ def objective_sentence(state: ObjectiveState) -> str:
     '0.95 (0.92 to 0.97) on 900 rows'
     """
     parts = [*([] if state.value is None else [voice_of(_measured(state, state.value))]), *clauses(state.remarks)]
+    if state.policy:
+        parts.append(voice_of(f"the limit of the policy '{short(state.policy, NAME)}'"))
     return (voice_of(f"{state.slice}: ") if state.slices else "") + "; ".join(parts)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from driftline_processor.core.evaluation import Delay, Evaluation, FastLabels, SlaResult, WeakSlice
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
-from driftline_processor.present.numbers import count, percent
+from driftline_processor.present.numbers import count, many, percent
 from driftline_processor.present.wording import capital, duration
 
 from .register import clause, clauses, voice_of, worded, words_of
@@ -129,23 +129,28 @@ def lateness(evaluation: Evaluation) -> str:
     return " ".join(sentences)
 
 
-def delay_sentence(delay: OutcomeDelay) -> str:
-    """Return the maximum delay of outcomes and its source.
+def delay_sentence(delay: OutcomeDelay, model: str) -> str:
+    """Return the maximum delay of a model's outcomes, its source, and the key that sets it.
 
-    >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200)))
-    Outcomes take up to 2d: 95 % of 1,200 arrived within that time.
-    >>> print(delay_sentence(OutcomeDelay(60 * 10**9, "configured")))
-    Outcomes may take up to 1m, as set by outcome_delay in driftline.yaml.
+    >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200), "churn"))
+    Outcomes take up to 2d: 95 % of 1,200 arrived within that time. Set models.churn.outcome_delay to change this.
+    >>> print(delay_sentence(OutcomeDelay(60 * 10**9, "configured"), "churn"))
+    Outcomes may take up to 1m, as set by models.churn.outcome_delay in driftline.yaml.
     """
-    took = duration(delay.nanoseconds)
+    took, key = duration(delay.nanoseconds), f"models.{model}.outcome_delay"
     if delay.source == "configured":
-        return f"Outcomes may take up to {took}, as set by outcome_delay in driftline.yaml."
+        return f"Outcomes may take up to {took}, as set by {key} in driftline.yaml."
     if delay.source == "unknown":
-        return "The outcome delay is unknown so far: no outcome with a time has arrived."
+        bulk = f"{many(delay.outcomes, 'outcome')} became known at about the same time" if delay.outcomes else ""
+        why = bulk or "no outcome of a prediction that was received live has arrived"
+        return (
+            f"The outcome delay is unknown, so windows do not wait for outcomes: {why}. Set {key} if they should wait."
+        )
     if delay.outcomes < FEW:
         count_words = "the only one arrived" if delay.outcomes == 1 else f"all {delay.outcomes} arrived"
-        return f"Outcomes take up to {took}: {count_words} within that time."
-    return f"Outcomes take up to {took}: {percent(SHARE)} of {count(delay.outcomes)} arrived within that time."
+    else:
+        count_words = f"{percent(SHARE)} of {count(delay.outcomes)} arrived"
+    return f"Outcomes take up to {took}: {count_words} within that time. Set {key} to change this."
 
 
 def _came(delay: Delay) -> str:

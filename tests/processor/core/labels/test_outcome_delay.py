@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline.tables.table import F64
-from driftline_processor.core.labels.delay import BOUNDS, FEW, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
+from driftline_processor.core.labels.delay import (
+    BOUNDS,
+    FEW,
+    UNKNOWN_DELAY,
+    WIDTH,
+    OutcomeDelay,
+    Spread,
+    learn_outcome_delay,
+)
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.sentences.outcomes import delay_sentence
 from hypothesis import given
@@ -38,24 +46,26 @@ def ages(counted: dict[int, int]) -> F64:
 def test_of_few_outcomes_the_latest_decides_and_of_many_all_but_a_twentieth(
     counted: dict[int, int], seconds: int
 ) -> None:
-    assert learn_outcome_delay(ages(counted)) == OutcomeDelay(seconds * SECOND, "learned", sum(counted.values()))
+    assert learn_outcome_delay(ages(counted), Spread()) == OutcomeDelay(
+        seconds * SECOND, "learned", sum(counted.values())
+    )
 
 
 def test_without_outcomes_nothing_is_known() -> None:
-    assert learn_outcome_delay(np.zeros(WIDTH)) == UNKNOWN_DELAY
+    assert learn_outcome_delay(np.zeros(WIDTH), Spread()) == UNKNOWN_DELAY
     assert json_of(UNKNOWN_DELAY) == {"seconds": None, "source": "unknown", "outcomes": None}
 
 
 def test_what_came_later_than_the_last_bound_counts_as_that_bound() -> None:
     counts = np.zeros(WIDTH)
     counts[-1] = 5
-    assert learn_outcome_delay(counts).nanoseconds == BOUNDS[-1] * SECOND
+    assert learn_outcome_delay(counts, Spread()).nanoseconds == BOUNDS[-1] * SECOND
 
 
 @given(st.lists(st.sampled_from(BOUNDS), min_size=1, max_size=300), st.sampled_from(BOUNDS))
 def test_a_later_outcome_never_makes_the_delay_of_few_shorter(known: list[int], later: int) -> None:
-    before = learn_outcome_delay(ages({age: known.count(age) for age in known}))
-    after = learn_outcome_delay(ages({age: [*known, later].count(age) for age in [*known, later]}))
+    before = learn_outcome_delay(ages({age: known.count(age) for age in known}), Spread())
+    after = learn_outcome_delay(ages({age: [*known, later].count(age) for age in [*known, later]}), Spread())
     share = np.mean(np.array([*known, later]) * SECOND <= after.nanoseconds)
     assert share >= 0.95
     if len(known) + 1 < FEW or later * SECOND >= before.nanoseconds:
@@ -83,8 +93,10 @@ def test_a_window_of_which_nearly_all_outcomes_are_known_waits_only_where_somebo
             OutcomeDelay(3 * DAY * SECOND, "learned", 18_000),
             ("3d", "95 %", "18,000 arrived"),
         ),
+        (OutcomeDelay(outcomes=700), ("unknown", "700")),
+        (UNKNOWN_DELAY, ("unknown",)),
         (OutcomeDelay(0, "configured"), ("0s", "outcome_delay", "driftline.yaml")),
     ],
 )
 def test_a_sentence_says_how_long_and_who_says_so(delay: OutcomeDelay, facts: Facts) -> None:
-    assert lacking(delay_sentence(delay), *facts) == []
+    assert lacking(delay_sentence(delay, "churn"), "models.churn.outcome_delay", *facts) == []
