@@ -187,7 +187,8 @@ class Evaluator:
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines, share)
         self._policies, self._settings = policies, dict[str, ModelSettings]()
-        self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
+        self._clock, self.delays = clock, OutcomeDelays(connection, series)
+        self.waiting, self._tiers = WaitingWindows(self._tier), dict[int, int | None]()
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
         self._unchanged: defaultdict[int, UnchangedRows] = defaultdict(UnchangedRows)
         self._looks = RollingLooks()
@@ -450,6 +451,12 @@ class Evaluator:
             if stored_unit(window.start, watermark, timezone).end <= window.end:
                 self.waiting.add(number, window, now, closing=True)
         ripe.note_delay(delay)
+
+    def _tier(self, number: int) -> int | None:
+        """Return the tier of a series, which is asked for with each change of its windows."""
+        if number not in self._tiers:
+            self._tiers[number] = self._series.settings(self._series.by_number()[number].key.model).tier
+        return self._tiers[number]
 
     def _settings_of(self, model: str) -> ModelSettings:
         if model not in self._settings:

@@ -10,7 +10,7 @@ import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from driftline.tables.table import ModelKey
 from msgspec import Struct
@@ -40,10 +40,9 @@ from .message import SEVERITIES, Kind, Message
 from .orders import Orders
 
 PAST_AWAITED: Final = 600 * 10**9
-"""Upper limit of wall time for which a model's policies wait for its past windows, nanoseconds.
+"""Maximum wall time for which a model's policies wait for past windows of which no more are evaluated, nanoseconds.
 
-The newest windows are evaluated first, and their findings may have begun or ended before. A backlog of six days
-took 90 seconds to send and 60 more to evaluate on a busy machine.
+The newest windows are evaluated first, and their findings may have begun or ended before.
 """
 
 
@@ -90,6 +89,20 @@ class _Read(Struct, frozen=True):
     firings: Sequence[Firing]
 
 
+class _Awaited(NamedTuple):
+    """The past windows of a model that policies wait for.
+
+    Attributes:
+        fewest: The fewest that waited so far.
+        known: Number of evaluated windows.
+        since: When one was last evaluated, wall time.
+    """
+
+    fewest: int
+    known: int
+    since: int
+
+
 class _Case(Struct, frozen=True):
     """Result of a policy for a model at one evaluation.
 
@@ -127,7 +140,7 @@ class PolicyWatch:
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._policy_names = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
-        self._awaited: dict[tuple[str, str], int] = {}
+        self._awaited: dict[tuple[str, str], _Awaited] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
         self._recipients_of, self._silences = config.recipients_of, [*config.silences.values()]
@@ -156,8 +169,8 @@ class PolicyWatch:
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
         self.waiting = waiting = self._waiting(groups, now)
-        for name, policy in self._policies.items():
-            for group in groups:
+        for group in groups:
+            for name, policy in self._policies.items():
                 if not policy.covers(group.model, group.leading.tier):
                     continue
                 about = name, group.environment, group.model
@@ -218,12 +231,20 @@ class PolicyWatch:
         ]
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
-        """Return the environments and models with past windows that wait for evaluation, up to a time limit."""
-        places = [
-            (group.environment, group.model) for group in groups if any(view.pending_windows for view in group.views)
-        ]
-        self._awaited = {place: self._awaited.get(place, now) for place in places}
-        return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
+        """Return the environments and models with past windows that wait for evaluation, while some are evaluated."""
+        awaited: dict[tuple[str, str], _Awaited] = {}
+        for group in groups:
+            pending = sum(view.pending_windows for view in group.views)
+            known = sum(len(windows) for view in group.views for windows in view.windows.values())
+            if pending:
+                place = group.environment, group.model
+                before = self._awaited.get(place)
+                progress = before is None or pending < before.fewest or known > before.known
+                fewest = pending if before is None else min(pending, before.fewest)
+                since = now if before is None or progress else before.since
+                awaited[place] = _Awaited(fewest, known, since)
+        self._awaited = awaited
+        return {place for place, waits in awaited.items() if abs(now - waits.since) < PAST_AWAITED}
 
     def tidy(self) -> None:
         """Delete alerts that ended years ago, and evaluations whose policy or model no longer exists."""
@@ -585,12 +606,13 @@ class _FactsOfLook:
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
-    """Return the versions in use by environment and model."""
+    """Return the versions in use by environment and model, those of tier 1 first."""
     views_by_model: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         if view.in_use and not view.retired and not view.shadow:
             views_by_model.setdefault((view.key.environment, view.key.model), []).append(view)
-    return [VersionGroup(*place, views) for place, views in views_by_model.items()]
+    groups = [VersionGroup(*place, views) for place, views in views_by_model.items()]
+    return sorted(groups, key=lambda group: group.leading.tier or 4)
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:

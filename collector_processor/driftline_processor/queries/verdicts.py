@@ -222,7 +222,7 @@ class Verdicts:
         if silent is None:
             pause = 0
         since = backlog.since if backlog.late else None
-        return Traffic(now, silent, pause, backlog.windows, since, backlog.patience)
+        return Traffic(now, silent, pause, backlog.windows, since, backlog.patience, backlog.pending_windows(now))
 
     def _pace(self, known_windows: VerdictInputs, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the normal rate of a model in an environment, computed once per hour."""
@@ -248,7 +248,11 @@ def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
 def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
     """Return True if the input of a verdict is unchanged. Time alone does not change a verdict."""
     before = made_verdict.traffic
-    if (before.silent_since, before.is_behind) != (traffic.silent_since, traffic.is_behind):
+    if (before.silent_since, before.is_behind, before.pending) != (
+        traffic.silent_since,
+        traffic.is_behind,
+        traffic.pending,
+    ):
         return False
     if traffic.is_behind and before.waiting != traffic.waiting:
         return False

@@ -6,7 +6,7 @@ that precision is below 0.95 takes some 1,500 reviewed rows if it is 0.93, 280 i
 
 A rolling objective is evaluated every minute, including the open five minutes. It is broken if the value of an hour is
 beyond the limit, and so is the whole interval of the last 5, 10, ... or 60 minutes of that hour, with an error of one
-in a million (:data:`BY_CHANCE`). It is met if every hour that ends within the window is, by its own interval. False
+in three million (:data:`BY_CHANCE`). It is met if every hour that ends within the window is, by its own interval. False
 alarms are simulated with a look a minute (docs/data/objectives.md).
 
 An objective over a key is evaluated in each slice with enough rows: broken if one is, met if all are. With k slices,
@@ -290,9 +290,9 @@ def _rows(metric: MetricValue | None) -> int:
     return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
 
 
-BY_CHANCE = 1e-6
+BY_CHANCE = 3e-7
 """Probability by chance with which a part shows that an objective over a rolling hour is broken. A look a minute for
-90 days at twelve overlapping parts counts as some 200,000 independent ones; with longer periods as fewer.
+90 days at twelve overlapping parts counts as some 200,000 independent ones, and as 600,000 if outcomes come late.
 """
 
 PARTS = 12
@@ -303,7 +303,7 @@ def confidence_of_looks(objective: Objective, confidence: float) -> float:
     """Return the confidence at which a part shows a rolling objective broken, however often it is looked at.
 
     >>> confidence_of_looks(Objective("recall", least=0.9, window="1h"), 0.95)
-    0.999998
+    0.9999994
     """
     return max(confidence, 1 - 2 * BY_CHANCE * length(objective.window) / HOUR)
 

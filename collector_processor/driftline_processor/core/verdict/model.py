@@ -121,6 +121,7 @@ class Traffic(Struct, frozen=True):
         pause: Maximum expected pause, nanoseconds of open time.
         waiting: Number of windows that wait for evaluation.
         waiting_since: When the first of them began to wait, unix nanoseconds; None without any.
+        pending: Number of these that are past windows, or have waited too long.
         patience: Nanoseconds that windows may wait.
     """
 
@@ -130,6 +131,7 @@ class Traffic(Struct, frozen=True):
     waiting: int = 0
     waiting_since: int | None = None
     patience: int = PATIENCE
+    pending: int = 0
 
     @property
     def silent(self) -> bool:
@@ -299,6 +301,9 @@ def _offset(day: int, timezone: str) -> int:
     return round(ahead.total_seconds()) * 10**9
 
 
+MANY = 0.1
+"""Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
+
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
 
@@ -380,7 +385,11 @@ def verdict_of_model(
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
     verdict = _of_windows(readings, previous)
-    if traffic is None or verdict.state == "degraded":
+    if traffic is None:
+        return verdict
+    if traffic.pending > 1 and traffic.pending >= MANY * sum(reading.evaluation.closed for reading in readings):
+        verdict = structs.replace(verdict, advice=fact("wait_for_windows", windows=traffic.pending))
+    if verdict.state == "degraded":
         return verdict
     if traffic.silent:
         facts = fact("no_prediction", pause=traffic.pause), fact("pause_unlikely"), fact("check_service")
