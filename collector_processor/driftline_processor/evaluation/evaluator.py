@@ -10,6 +10,7 @@ import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -317,8 +318,7 @@ class Evaluator:
             earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
         past = None
         if settings.rolling is not None:
-            since = window_of(window.name, settings.rolling.since(window, settings.timezone), settings.timezone)
-            drifted = self._evaluations.drifted(number, window.name, since.start, window.start)
+            drifted = partial(self._evaluations.drifted, number, window)
             past = settings.rolling.periods(window, settings.timezone, drifted)
         return StoreSource(
             series=series,
@@ -347,7 +347,7 @@ class Evaluator:
             if self._evaluations.put(number, evaluation):
                 self._evaluations.settle()
                 self._unchanged[number].forget(window.end)
-                self._mark_compared(series, [window.start], (window.name,))
+                self._mark_compared(series, [window.start, window.end - PANE], (window.name,))
             self._ripe[number].note(evaluation)
             self._unchanged[number].note(window)
         self._given_up.discard((number, window))
