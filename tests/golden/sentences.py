@@ -409,6 +409,8 @@ ADVICE: tuple[Fact, ...] = (
     fact("ignore_drift", small=True),
     fact("ignore_drift", small=False),
     fact("look_again", then=fact("retrain", **CLOCK)),
+    fact("wait_for_windows", windows=1),
+    fact("wait_for_windows", windows=1_200),
     *map(fact, ("check_service", "wait_or_add_processor")),
 )
 RATES = fact("positive_rate", observed=0.3, expected=0.2)

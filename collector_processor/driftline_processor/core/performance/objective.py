@@ -285,6 +285,11 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
     return tuple(structs.replace(objective, inconclusive_windows=count(objective)) for objective in current.objectives)
 
 
+def counts_already(evaluation: Evaluation) -> bool:
+    """Return True for a closed window, and for an open one in which a rolling objective is broken."""
+    return evaluation.closed or any(state.until and state.state == "broken" for state in evaluation.objectives)
+
+
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
     """Return the latest state of each objective by rule, from windows of one name, oldest first.
 
