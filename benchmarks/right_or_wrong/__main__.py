@@ -35,7 +35,7 @@ WINDOWS = Path(__file__).parent / "windows.csv"
 """Each window with its class and all answers."""
 OWN_ENVIRONMENT = ("evidently", "nannyml")
 QUICK_TOOLS = ("driftline", "scipy", "river")
-SEED, DRAWS = 1, 1_000
+SEED, DRAWS = 1, 5_000
 
 HEADS = {"worse": "worse beyond the margin", "equivalent": "equivalent", "neither": "neither is shown"}
 ROWS = {

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from simulations.frame import percent
+
 from .verdicts import States, states_of
 from .worlds import WORLDS, baseline_and_days, harm_and_skill, states_by_day
 
@@ -117,10 +119,12 @@ def _harmed(world: str, good_days: int, models: int, plan: Plan, report: Report)
 def _harmed_goals(harmed: list[Harmed]) -> Iterator[Goal]:
     n, seeds = len(harmed), _seeds_of(harmed)
     harms, parts = [model.harm for model in harmed], [model.harm / model.skill for model in harmed]
-    size = f"{min(harms):.3f} to {max(harms):.3f} of log loss, {min(parts):.0%} to {max(parts):.0%} of the skill"
+    size = (
+        f"{min(harms):.3f} to {max(harms):.3f} of log loss, {percent(min(parts))} to {percent(max(parts))} of the skill"
+    )
     healthy = [model.states.count("healthy") / len(model.states) for model in harmed]
     many = sum(part > CALM_HEALTHY for part in healthy)
-    found = f"{_most(many, n)}; {np.mean(healthy):.1%} of all days"
+    found = f"{_most(many, n)}; {percent(float(np.mean(healthy)))} of all days"
     question = f"harmed from the first day on (iid, days) by {size}: healthy on more than 5 % of its days"
     yield Goal(question, f"0 of {n}", found, seeds, many == 0)
     found, hits = _days_until_degraded(harmed)
@@ -170,9 +174,9 @@ def _quiet_goal(world: str, least: float, models: list[States], plan: Plan) -> G
     mean, n = float(np.mean(parts)), len(parts)
     low = mean - stats.t.ppf(CONFIDENCE, n - 1) * np.std(parts, ddof=1) / np.sqrt(n)
     days = sum(len(model.model) - FIRST_DAY for model in models)
-    found = f"{mean:.1%} of {days} days (at least {max(low, 0):.1%})"
+    found = f"{percent(mean)} of {days} days (at least {percent(max(low, 0))})"
     return Goal(
-        f"quiet, {world}: healthy, from the eighth day on", f"≥ {least:.0%}", found, _seeds(plan, n), mean >= least
+        f"quiet, {world}: healthy, from the eighth day on", f"≥ {percent(least)}", found, _seeds(plan, n), mean >= least
     )
 
 
@@ -190,7 +194,7 @@ def _most(hits: int, n: int) -> str:
     '0 of 20 (at most 13.9 %)'
     """
     bound = 1.0 if hits == n else float(stats.beta.ppf(CONFIDENCE, hits + 1, n - hits))
-    return f"{hits} of {n:,} (at most {100 * bound:.1f} %)"
+    return f"{hits} of {n:,} (at most {percent(bound)})"
 
 
 def _least(hits: int, n: int) -> str:
@@ -200,7 +204,7 @@ def _least(hits: int, n: int) -> str:
     '20 of 20 (at least 86.1 %)'
     """
     bound = 0.0 if hits == 0 else float(stats.beta.ppf(1 - CONFIDENCE, hits, n - hits + 1))
-    return f"{hits} of {n:,} (at least {100 * bound:.1f} %)"
+    return f"{hits} of {n:,} (at least {percent(bound)})"
 
 
 def _random(kind: str, world: str, seed: int) -> np.random.Generator:
