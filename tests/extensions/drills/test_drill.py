@@ -26,6 +26,7 @@ notify: [team]
 channels: {team: "json://127.0.0.1:1/", data: "json://127.0.0.1:2/"}
 policies:
   inputs: {when: features drift, notify: [data]}
+  faults: {when: data faulty}
 """
 
 
@@ -53,7 +54,7 @@ def test_each_policy_that_fires_names_its_channels_though_they_share_a_message(
     options = ("--records", files["rows"], "--outcomes", files["outcomes"], "--baseline", files["baseline"])
     drill = drilled(run, "unit-change", "--config", config, *options, "--at", "4d")
     assert (drill["outcome"], drill["features"], drill["quiet"]) == ("found", ["tenure"], True)
-    assert {one["policy"]: one["notified"] for one in drill["fired"]} == {"inputs": ["data"], "health": ["team"]}
+    assert {one["policy"]: one["notified"] for one in drill["fired"]} == {"inputs": ["data"], "faults": ["team"]}
     assert "2,000 recorded rows" in drill["traffic"]
 
 
