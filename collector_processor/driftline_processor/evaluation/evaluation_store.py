@@ -26,7 +26,7 @@ from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
 from driftline_processor.core.evaluation import DriftSummary, Evaluation, summarize_drift
 from driftline_processor.core.performance.objective import newest_objectives
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.windows.window import Window, length
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.store.database import (
@@ -290,21 +290,22 @@ class EvaluationStore:
             drifted[window.start] = window
         return was_drifted is not evaluation.rolling_drift
 
-    def drifted(self, series: int, name: str, since: int, until: int) -> list[Window]:
-        """Return the windows that drifted from a rolling reference, and start between two times.
+    def drifted(self, series: int, window: Window, since: int) -> list[Window]:
+        """Return the earlier windows of the same length that drifted from a rolling reference.
 
         Args:
             series: Number of the series.
-            name: Name of the windows.
-            since: Unix nanoseconds.
-            until: Unix nanoseconds, exclusive.
+            window: The window.
+            since: Unix nanoseconds; all windows that end later are returned.
         """
-        first, windows = self._drifted.get((series, name), (_NEVER, {}))
-        if since < first:
-            evaluations = self._from(series, name, since) | self._arrived.get((series, name), {})
-            windows = {start: window.window for start, window in evaluations.items() if window.rolling_drift}
-            self._drifted[series, name] = since, windows
-        return [window for start, window in windows.items() if since <= start < until]
+        # 2: days have up to 25 hours, and months up to 31 days
+        place, start = (series, window.name), since - 2 * length(window.name)
+        first, windows = self._drifted.get(place, (_NEVER, {}))
+        if start < first:
+            evaluations = self._from(series, window.name, start) | self._arrived.get(place, {})
+            windows = {time: earlier.window for time, earlier in evaluations.items() if earlier.rolling_drift}
+            self._drifted[place] = start, windows
+        return [earlier for time, earlier in windows.items() if start < time < window.start]
 
     def settle(self) -> None:
         """Make all evaluations that were put visible, with the facts that continue from the window before.

@@ -17,7 +17,7 @@ from driftline.baseline.sections.slices import Slices
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import I64
+from driftline.tables.table import F64
 from msgspec import Struct
 
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
@@ -34,6 +34,11 @@ LEAST_STRETCHES = 7
 
 ACCEPT_AFTER = "14d"
 """Time for which a window that drifted is left out by default; ``last`` if that is shorter."""
+
+COVERED = 0.25
+"""Fraction of a period that drifted windows must cover for it to be left out: six hours of a day, since many models
+have traffic in office hours only, and one false alarm in 24 hours must not remove a day.
+"""
 
 Ranges = tuple[tuple[int, int], ...]
 """Start and end of each range of time, in unix nanoseconds, oldest first."""
@@ -53,9 +58,9 @@ class Rolling(Struct, frozen=True):
     window. It consists of whole periods, days if it is a week or longer: then it ends at a local midnight. So all hours
     of a day have the same reference, with as many nights as days.
 
-    Windows that drifted are left out: a period at least half of which they cover is replaced by an earlier one, until
-    ``accept_after`` has passed, or a person has accepted the drift. This follows from earlier windows alone, so a
-    replay leaves out the same ones.
+    Windows that drifted are left out: a period of which they cover at least :data:`COVERED` is replaced by an earlier
+    one, until ``accept_after`` has passed, or a person has accepted the drift. This follows from earlier windows alone,
+    so a replay leaves out the same ones.
 
     Attributes:
         last: The length of the reference.
@@ -103,40 +108,45 @@ class Rolling(Struct, frozen=True):
         >>> len(days), days[0].start // DAY
         (37, 3)
         """
-        stretches = self.stretches(window, timezone)
-        unit, end = stretches[0].name, stretches[0].start
-        first = self._wait_before(end, timezone)
-        earlier = takewhile(lambda period: period.end > first, windows_back(unit, end, timezone))
-        return [Window(unit, period.start, min(period.end, end)) for period in earlier][::-1] + stretches
+        return self._candidates(self.stretches(window, timezone), timezone)
 
-    def since(self, window: Window, timezone: str = "UTC") -> int:
-        """Return the time from which drifted windows are left out of the reference of a window, unix nanoseconds."""
-        until = self.stretches(window, timezone)[-1].end
-        accepted = self.accepted_until if self.accepted_until < window.end else 0
-        return max(self._wait_before(until, timezone), accepted)
-
-    def periods(self, window: Window, timezone: str = "UTC", drifted: Sequence[Window] = ()) -> ReferencePeriods:
+    def periods(
+        self, window: Window, timezone: str = "UTC", drifted: Callable[[int], Sequence[Window]] = lambda _: ()
+    ) -> ReferencePeriods:
         """Return the periods that a window is compared with.
 
         Args:
             window: The window.
             timezone: Time zone of its days.
-            drifted: Earlier windows of its length that drifted; those that start before :meth:`since` are ignored.
+            drifted: Returns the earlier windows of its length that drifted and end after a time, unix nanoseconds.
 
         >>> day = window_of("1d", 40 * DAY)
-        >>> found = Rolling("30d").periods(day, drifted=[window_of("1d", 38 * DAY)])
+        >>> found = Rolling("30d").periods(day, drifted=lambda _: [window_of("1d", 38 * DAY)])
         >>> len(found.stretches), found.stretches[0].start // DAY, found.left_out == ((38 * DAY, 39 * DAY),)
         (30, 9, True)
         """
-        stretches, since = self.stretches(window, timezone), self.since(window, timezone)
-        edges = np.array([(other.start, other.end) for other in drifted if other.start >= since], np.int64)
-        if not len(edges):
+        stretches = self.stretches(window, timezone)
+        since = self._wait_before(stretches[-1].end, timezone)
+        accepted = self.accepted_until if self.accepted_until < window.end else 0
+        young = [other for other in drifted(since) if other.end > since and other.start >= accepted]
+        if not young:
             return ReferencePeriods(stretches, (), timezone)
-        candidates = self.candidates(window, timezone)
-        left_out = {period for period in candidates if 2 * _covered(period, edges) >= period.end - period.start}
-        inside = [period for period in candidates if period not in left_out][-len(stretches) :]
-        skipped = [period for period in candidates if period in left_out and period.start > inside[0].start]
-        return ReferencePeriods(inside, _runs(skipped), timezone)
+        candidates = self._candidates(stretches, timezone)
+        is_drifted = _covered(candidates, young) >= [COVERED * (period.end - period.start) for period in candidates]
+        inside = [period for period, drifts in zip(candidates, is_drifted, strict=True) if not drifts]
+        inside = inside[-len(stretches) :]
+        left_out = [
+            period
+            for period, drifts in zip(candidates, is_drifted, strict=True)
+            if drifts and period.start > inside[0].start
+        ]
+        return ReferencePeriods(inside, _runs(left_out), timezone)
+
+    def _candidates(self, stretches: list[Window], timezone: str) -> list[Window]:
+        unit, end = stretches[0].name, stretches[0].start
+        first = self._wait_before(end, timezone)
+        earlier = takewhile(lambda period: period.end > first, windows_back(unit, end, timezone))
+        return [Window(unit, period.start, min(period.end, end)) for period in earlier][::-1] + stretches
 
     def _wait_before(self, time: int, timezone: str) -> int:
         wait = self.accept_after or min(ACCEPT_AFTER, self.last, key=length)
@@ -175,10 +185,17 @@ def _runs(periods: Sequence[Window]) -> Ranges:
     return tuple(runs)
 
 
-def _covered(period: Window, edges: I64) -> int:
-    """Return the nanoseconds of a period that disjoint ranges cover; ``edges``: int64 (n, 2), start and end of each."""
-    starts, ends = edges.clip(period.start, period.end).T
-    return int((ends - starts).sum())
+def _covered(periods: Sequence[Window], windows: Sequence[Window]) -> F64:
+    """Return the nanoseconds of each of consecutive periods that disjoint windows cover: float64 (n,).
+
+    >>> _covered([Window("1d", 0, 4), Window("1d", 4, 8)], [Window("2h", 5, 7), Window("2h", 3, 5)]).tolist()
+    [1.0, 3.0]
+    """
+    edges = np.sort([(window.start, window.end) for window in windows], axis=0)
+    until_edge = np.cumsum(np.diff(edges, axis=1, prepend=edges[:, :1]).ravel())
+    borders = np.array([*(period.start for period in periods), periods[-1].end])
+    first = borders[0]  # floats have no nanoseconds of today
+    return np.diff(np.interp(borders - first, edges.ravel() - first, until_edge))
 
 
 def rolling_reference(

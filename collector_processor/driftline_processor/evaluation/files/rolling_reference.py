@@ -63,7 +63,7 @@ class RollingReference(Struct):
 
         ``baseline``: at the threshold of the window's rows.
         """
-        periods = self.rolling.periods(self.windows[window], self.timezone, self.drifted)
+        periods = self.rolling.periods(self.windows[window], self.timezone, lambda _: self.drifted)
         key = (periods.ranges, periods.left_out, baseline.digest)
         if key not in self._compared:  # all hours of a day share it
             panes = [self._stretch(stretch.start, stretch.end) for stretch in periods.stretches]
