@@ -61,7 +61,7 @@ def stored_traffic(url: str, name: str, settings: Model, say: Say) -> tuple[Traf
         if baseline is not None:
             client.fetch_baseline(url, key).save(baseline)
         columns = _split(rows, outcomes, has_baseline=baseline is not None)
-        traffic = recorded_traffic([rows], baseline, outcomes, columns, settings, say)
+        traffic = recorded_traffic([rows], baseline, outcomes if outcomes.exists() else None, columns, settings, say)
     if traffic.days < FEWEST_DAYS:
         raise BadInput(f"the stored rows of {short(name, 80)} cover less than {FEWEST_DAYS} days")
     of_version = f" of version {short(key.version, 40)}" if key.version else ""
@@ -81,7 +81,8 @@ def _split(rows: Path, outcomes: Path, *, has_baseline: bool) -> ColumnOptions:
     if metadata["task"] == "ranking":
         raise BadInput("stored rankings cannot be replayed; use --records")
     known = table.filter(pc.is_valid(table["actual"]))
-    parquet.write_table(pa.table({column: known[name] for name, column in _OUTCOME.items()}), outcomes)
+    if len(known):
+        parquet.write_table(pa.table({column: known[name] for name, column in _OUTCOME.items()}), outcomes)
     scores = [f"{_SCORE}{category}" for category in metadata["classes"]]
     scores = [column for column in scores if column in table.column_names] or ["score"]
     left = {*_OUTCOME, "version", "environment", "weight"} - {"id"}

@@ -66,10 +66,7 @@ def test_a_fault_that_recorded_rows_have_is_no_false_alarm_and_does_not_hide_ano
     files = write_files(tmp_path, drawn(rng, 9, 250, unit=range(2, 9)), baseline_of(rng))
     options = ("--records", files["rows"], "--outcomes", files["outcomes"], "--baseline", files["baseline"])
     drill = drilled(run, "concept-shift", "--config", config, *options, "--at", "5d", "--size", "0.7")
-    assert {one["policy"]: one["own_problem"] for one in drill["fired_without_fault"]} == {
-        "inputs": True,
-        "health": True,
-    }
+    assert {one["policy"] for one in drill["fired_without_fault"] if one["own_problem"]} >= {"inputs", "health"}
     assert drill["quiet"]
     assert [(one["policy"], one["state"]) for one in drill["fired"]] == [("health", "degraded")]
 
@@ -83,14 +80,14 @@ def test_a_drill_uses_the_rows_that_a_processor_stores(run: Run, tmp_path: Path,
             for body in bodies:
                 answer = httpx.post(url(service, "http", "/v1/logs"), content=body, headers=HEADERS, trust_env=False)
                 assert answer.status_code == 200
-        wait_until(lambda: _rows(get(service, "/api/v1/models/churn")) == len(rows))
+        wait_until(lambda: _counts(get(service, "/api/v1/models/churn")) == {("rows", 2_000), ("outcomes", 2_000)})
         drill = drilled(run, "dead-exporter", "--config", config, "--url", url(service, "web", ""))
     assert "2,000 rows of version 1" in drill["traffic"]
     assert (drill["outcome"], drill["rows_a_day"]) == ("found", pytest.approx(250, rel=0.01))
 
 
-def _rows(answer: httpx.Response) -> int:
-    return int(sum(version["rows"] for version in answer.json().get("versions", ())))
+def _counts(answer: httpx.Response) -> set[tuple[str, int]]:
+    return {(name, version[name]) for version in answer.json().get("versions", ()) for name in ("rows", "outcomes")}
 
 
 @pytest.mark.parametrize(
