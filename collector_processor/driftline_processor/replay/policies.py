@@ -29,7 +29,7 @@ from .traffic import Traffic
 GRACE: Final = 3 * PANE
 """Nanoseconds after the last hour of the rows in which the windows that end with it are closed."""
 
-LONGEST_STEP: Final = 3 * HOUR
+LONGEST_STEP: Final = 6 * HOUR
 """Maximum nanoseconds between evaluations. The live service evaluates at once, so it may show states that last less."""
 
 ANNOUNCED: Final = ("opened", "joined", "passed")

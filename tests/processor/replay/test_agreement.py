@@ -109,5 +109,5 @@ def test_a_replay_of_files_shows_what_the_live_service_sends(
     rows = drawn(rng, days, 250, unit=range(4, 6), concept=range(8, 10))
     rows = rows[~((rows["time"] - START) // DAY).isin([*pause])]
     found = replayed(run, path, rows, baseline)
-    assert found == live(path, rows, baseline, 3 * HOUR)
+    assert found == live(path, rows, baseline, 6 * HOUR)
     assert {one["policy"] for one in found if one["notified"]} == expected
