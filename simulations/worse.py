@@ -234,20 +234,20 @@ def _worse() -> dict[str, tuple[str, str, World, float]]:
     flipped = Scores(flipped=0.045)
     return {
         "worse-accuracy": (
-            "accuracy 3 points worse, 5,000 labels beside 20,000",
-            "accuracy",
+            "accuracy 3 points worse by its log loss, 5,000 labels beside 20,000",
+            "log_loss",
             World(_SCORES, (1, 20_000), (1, 5_000), flipped),
             0.9,
         ),
         "worse-accuracy-days": (
-            "accuracy 3 points worse, a day of 5,000 labels beside 30 alike",
-            "accuracy",
+            "accuracy 3 points worse by its log loss, a day of 5,000 labels beside 30 alike",
+            "log_loss",
             World(_SCORES, (30, 1_000), (1, 5_000), flipped),
             0.6,
         ),
         "worse-accuracy-7-days": (
-            "accuracy 3 points worse, a week of 5,000 labels beside 30 days that differ",
-            "accuracy",
+            "accuracy 3 points worse by its log loss, a week of 5,000 labels beside 30 days that differ",
+            "log_loss",
             World(replace(_SCORES, unseen=0.15), (30, 1_000), (7, 714), replace(flipped, unseen=0.15)),
             0.8,
         ),
