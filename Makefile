@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo environment test test-all nightly frameworks oldest newest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak airflow
+.PHONY: help demo environment test test-all nightly frameworks oldest newest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-peers-files a file of a million labelled rows as a whole command, beside numpy, Evidently, NannyML and whylogs (.venv-peers/)"
 	@echo "make bench-peers-estimates performance without labels of half a million rows, beside NannyML (.venv-peers/)"
 	@echo "make soak      a processor under load that is killed at random, with a destination that comes and goes (MINUTES=60)"
+	@echo "make right-or-wrong which tool calls a model worse when it is, and fine when it is: real streams, Evidently, NannyML, River, scipy (.venv-peers/)"
 	@echo "make bench-peers-collectors predictions passed on, beside the OpenTelemetry Collector (make interop) and rotel (.venv-peers/)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make airflow   the operators, the sensor and the trigger in a real Airflow 3 and Airflow 2 (.venv-airflow-*/)"
@@ -124,6 +125,10 @@ bench-peers-collectors:
 bench-peers-estimates:
 	@sh scripts/setup.sh dev
 	@$(PY) -m benchmarks.peers.estimates
+
+right-or-wrong:
+	@sh scripts/setup.sh dev
+	@OMP_NUM_THREADS=1 $(PY) -m benchmarks.right_or_wrong $(ARGS)
 
 simulate:
 	@sh scripts/setup.sh dev

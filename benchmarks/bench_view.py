@@ -138,7 +138,7 @@ def main(a_pane: int) -> int:
 
         def reference() -> Reference:
             past._references.clear()  # the reference; its days stay in memory
-            return past.compared(series, baseline, rolling, window, "UTC")
+            return past.compared(series, baseline, rolling, rolling.periods(window))
 
         first = spent(reference, 1)
         arrays = [np.random.default_rng(at).random((FEATURES, BINS)) for at in range(DAYS)]

@@ -19,7 +19,7 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
-from driftline_processor.core.policy.replay import MONTH, replay_rule
+from driftline_processor.core.policy.replay import MONTH, judge_quiet
 from driftline_processor.core.policy.rule import MOST_WINDOWS, WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import Traffic, pace_of, verdict_of_model
@@ -378,7 +378,8 @@ def replayed(keys: Mapping[str, object], spread: float = 0.0) -> Callable[[int, 
     def measure(days: int, rng: Random) -> Figures:
         rule = Policy.model_validate({"when": RULE, **keys}).rule
         parts = [min(MOST_WINDOWS, days - done) for done in range(0, days, MOST_WINDOWS)]
-        quiet = [replay_rule(rule, quiet_days(part, spread, rng), all_quiet=True).quiet for part in parts]
+        histories = [quiet_days(part, spread, rng) for part in parts]
+        quiet = [judge_quiet(rule, history, rule.replay(history), None).quiet for history in histories]
         told = sum(one.windows for one in quiet)
         return {
             "held": sum(one.true_windows for one in quiet) / told,

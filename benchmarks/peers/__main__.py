@@ -42,6 +42,8 @@ BESIDE = {
 }
 """What a peer needs beyond what it requires: whylogs uses names that numpy 2 took away; traceloop imports httpx;
 evidently breaks with pandas 3; rows of files are Parquet; nannyml uses what its libraries had in 2024."""
+VERSIONS = {"evidently": "0.7.23", "nannyml": "0.13.1"}
+"""Versions whose answers a table cites."""
 PATIENCE_SECONDS = 900
 HEAD = (
     "| | times a bare span, on the caller's thread (quartiles) | with what was put off | measured | kept |",
@@ -62,7 +64,7 @@ def environment(peer: str) -> str:
     """Return the interpreter of a peer's environment, made if it is not there; or why there is none."""
     home = ENVIRONMENTS / peer
     python, stamp = home / "bin" / "python", home / "installed"
-    wanted = [peer, *BESIDE.get(peer, ()), *COMMON]
+    wanted = [f"{peer}=={VERSIONS[peer]}" if peer in VERSIONS else peer, *BESIDE.get(peer, ()), *COMMON]
     if stamp.exists() and stamp.read_text() == " ".join(wanted):
         return str(python)
     print(f"Setting up {home.relative_to(ROOT)} (once) ...", file=sys.stderr)
@@ -73,7 +75,7 @@ def environment(peer: str) -> str:
     )  # an older one had not resolved traceloop-sdk after ten minutes
     done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
     if done.returncode:
-        return f"pip: {_last(done.stderr)}"
+        return f"pip: {last_error(done.stderr)}"
     stamp.write_text(" ".join(wanted))
     return str(python)
 
@@ -92,7 +94,7 @@ def run(python: str, peer: str, job: str) -> dict[str, Any] | str:
     except subprocess.TimeoutExpired:
         return f"took more than {PATIENCE_SECONDS} s"
     if done.returncode:
-        return _last(done.stderr)
+        return last_error(done.stderr)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -132,7 +134,7 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
-def _last(words: str) -> str:
+def last_error(words: str) -> str:
     """Return the line that says what went wrong."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]

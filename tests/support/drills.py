@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from driftline.tables.table import Column, ModelKey
 from driftline.tables.task import Task
-from driftline_extensions.drills.traffic import Traffic
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.replay.traffic import Traffic
 
 from tests.support.state_rows import BINARY
 

@@ -16,18 +16,17 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
 from driftline_processor.core.verdict.model import pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
-from driftline_processor.policy.alerts import Alert
-from driftline_processor.policy.message import Message
+from driftline_processor.policy.alert_history import AlertHistory, Sent
 from driftline_processor.policy.replay import replayed_model
 from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.replay.shadow import Lived, Look, Shadow, leading_view, shadow_config
+from driftline_processor.replay.traffic import Traffic
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .faults import FAULTS, Fault, Injection, choose_feature, lacking, partner_of
-from .shadow import Lived, Look, Shadow, leading_view, shadow_config
-from .traffic import Traffic
 
 Outcome = Literal["found", "unnamed", "not_found", "inconclusive", "not_applicable"]
 
@@ -237,29 +236,24 @@ class Range:
         """Return the policies that fired after the fault, the first one first, without those that fire anyway."""
         silent = {firing.policy: firing.after for firing in noise}
         firings = [
-            self._told_of(alert, lived)
-            for alert in lived.alerts
-            if alert.first_seen > self.at or (alert.open and alert.until is None)
+            self._firing(history)
+            for history in lived.alerts
+            if history.alert.first_seen > self.at or (history.alert.open and history.alert.until is None)
         ]
         unsilenced = [
             firing for firing in firings if firing.policy not in silent or firing.after < silent[firing.policy]
         ]
         return sorted(unsilenced, key=lambda firing: firing.after)
 
-    def _told_of(self, alert: Alert, lived: Lived) -> Fired:
-        messages = [
-            (time, message, description) for time, message, description in lived.told if message.alert == alert.id
-        ]
-        times = [time for time, message, _ in messages if message.kind in ("opened", "passed")]
+    def _firing(self, history: AlertHistory) -> Fired:
+        alert = history.alert
+        times = [sent.message.created for sent in history.sent if sent.message.kind in ("opened", "joined", "passed")]
         windows = 0
         if alert.window and alert.state != "no_data":
             windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
-        held = (self._holding(message.channel) for message in lived.messages if _waits(message, alert))
-        awaited = (
-            _awaited(message)
-            for message in lived.messages
-            if message.alert == alert.id and message.id in lived.approvals
-        )
+        messages = [sent for sent in history.sent if not sent.message.is_order]
+        held = [self._holding(sent.message.channel) for sent in messages if sent.result == "held"]
+        notified = [sent.message.channel for sent in messages if sent.result != "held"]
         return Fired(
             policy=alert.policy,
             severity=alert.severity,
@@ -269,8 +263,8 @@ class Range:
             after=min([*times, alert.first_seen]) - self.at,
             windows=windows,
             window=alert.window,
-            notified=tuple(dict.fromkeys(message.channel for _, message, _ in messages if not message.is_order)),
-            done=(*(_done(message, description) for _, message, description in messages if message.is_order), *awaited),
+            notified=tuple(dict.fromkeys(notified)),
+            done=tuple(_done(sent) for sent in history.sent if sent.message.is_order),
             hold_reasons=tuple(dict.fromkeys(held)),
             silenced=alert.silenced is not None,
         )
@@ -432,16 +426,10 @@ def _blindness(name: str, column: ColumnDrift) -> str:
     return f"{rows}, {lack}"
 
 
-def _done(message: Message, description: str) -> str:
-    return f"{message.channel}: {description}" if description else message.channel
-
-
-def _waits(message: Message, alert: Alert) -> bool:
-    return message.alert == alert.id and message.held_until is not None
-
-
-def _awaited(message: Message) -> str:
-    return f"{message.channel}: would wait for an approval"
+def _done(sent: Sent) -> str:
+    """Return what an action does, or what it waits for."""
+    detail = "would wait for an approval" if sent.awaits_approval else sent.delivery and sent.delivery.detail
+    return f"{sent.message.channel}: {detail}" if detail else sent.message.channel
 
 
 def time_words(nanoseconds: int) -> str:

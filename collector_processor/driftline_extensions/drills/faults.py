@@ -15,10 +15,9 @@ from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.wording import short
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.replay.traffic import Features, Traffic, joined
 from msgspec import Struct, structs
 from numpy.typing import NDArray
-
-from .traffic import Features, Traffic, joined
 
 Random = np.random.Generator
 

@@ -1,138 +1,30 @@
-"""Run the requested drills, with options named as in the command, on recorded or synthetic traffic.
-
-Recorded traffic is read from files as by ``driftline evaluate``.
-"""
+"""Run the requested drills, with options named as in the command, on recorded or synthetic traffic."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import I64, Items, ModelKey, concatenate, length
 from driftline.tables.timestamps import instant
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.windows.window import length as window_length
-from driftline_processor.evaluation.files.dataset import read_dataset
-from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.evaluation.files.reference import baseline_of
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
-from driftline_processor.readers.memory import Reference, Rows
-from driftline_processor.readers.prediction_rows import FileRows, table_batches
+from driftline_processor.replay.recorded import recorded_traffic
+from driftline_processor.replay.shadow import shadow_folder
+from driftline_processor.replay.traffic import Traffic
 from driftline_processor.store.database import StorageError
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from .drill import DrillResult, Range, Settings, default_fault
 from .faults import FAULTS, Fault
-from .shadow import shadow_folder
 from .synthetic import synthetic_traffic
-from .traffic import Traffic, joined
-
-DELAY: Final = DAY // 2
-"""Assumed delay of outcomes without a time in nanoseconds: half a day."""
-
-MOST_ROWS: Final = 2_000_000
-"""Upper limit of rows per drill: they are in memory, and sent again for each fault."""
-
-
-def recorded_traffic(
-    data: Sequence[Rows],
-    reference: Reference | None,
-    outcomes: Rows | None,
-    options: ColumnOptions,
-    name: str,
-    sends: bool,
-    say: Say,
-) -> Traffic:
-    """Read rows of files.
-
-    Args:
-        data: The files.
-        reference: Their baseline, or the rows to build it from; None = learned from the first rows.
-        outcomes: A file of outcomes.
-        options: Meaning of the columns.
-        name: Name of the model; "" = the baseline's.
-        sends: Whether the service sends the baseline; False if the configuration has it.
-        say: Called with sentences on inferred or skipped data.
-
-    Raises:
-        BadInput: A file or a column is invalid, or rows have no times.
-    """
-    options = replace(options, model=name or options.model)
-    baseline = baseline_of(data[0] if reference is None else reference, data[0], options, say)
-    if reference is not None and outcomes is not None:
-        options = replace(options, actual="")
-    key = ModelKey(name or baseline.model, options.version or baseline.version)
-    read = read_dataset(EvaluationInputs(data, outcomes=outcomes), baseline, options, say)
-    if not read.roles.time:
-        raise BadInput(
-            f"{data[0]}: a drill replays the rows in the order of their times; set the column with --time COL"
-        )
-    if sum(map(len, read.rows)) > MOST_ROWS:
-        raise BadInput(f"{data[0]}: a drill can use at most {MOST_ROWS:,} rows; pass fewer files")
-    parts = [
-        _traffic(rows, [*table_batches(rows, read.roles, key, baseline.task, baseline)], key, baseline)
-        for rows in read.rows
-    ]
-    if len(parts) > 1 and any(part.items is not None for part in parts):
-        raise BadInput("rankings in several files: a drill can use only one file of rankings; pass one file")
-    traffic = joined(parts)
-    traffic = replace(traffic, number=np.arange(len(traffic), dtype=np.int64))
-    if not len(traffic):
-        raise BadInput(f"{data[0]}: contains no row with a time; a drill has nothing to replay")
-    return replace(traffic, baseline=baseline.to_json() if sends and reference is not None else "")
-
-
-def _traffic(rows: FileRows, tables: Sequence[object], key: ModelKey, baseline: Baseline) -> Traffic:
-    from driftline.tables.table import PredictionTable
-
-    batches = [table for table in tables if isinstance(table, PredictionTable)]
-    n = len(rows)
-    time = np.zeros(n, np.int64) if rows.time is None else np.asarray(rows.time)
-    usable = np.ones(n, np.bool_) if rows.usable is None else rows.usable
-    names = dict.fromkeys(name for table in batches for name in table.features)
-    features = {
-        name: concatenate([table.features[name] for table in batches if name in table.features]) for name in names
-    }
-    actual = rows.actual
-    if baseline.task.ranks_items:
-        actual = None  # relevance labels are encoded differently, and no fault changes them
-    traffic = Traffic(
-        key=key,
-        task=baseline.task,
-        time=time,
-        number=np.arange(n, dtype=np.int64),
-        features={name: column for name, column in features.items() if length(column) == n},
-        scores=None if rows.scores is None or rows.items is not None else np.asarray(rows.scores),
-        predicted=rows.predicted,
-        items=_plain(rows.items),
-        actual=actual,
-        outcome_time=_outcome_times(rows, time),
-        duration=None if rows.duration is None else np.asarray(rows.duration),
-        slices=rows.slices,
-    )
-    return traffic.take(usable)
-
-
-def _outcome_times(rows: FileRows, time: I64) -> I64:
-    """Return the time of each outcome; if missing, :data:`DELAY` after its prediction."""
-    if rows.outcome_time is None:
-        return time + DELAY
-    return np.where(rows.outcome_time > 0, np.maximum(rows.outcome_time, time), time + DELAY)
-
-
-def _plain(items: Items | None) -> Items | None:
-    return None if items is None else Items(items.offsets, items.ids, items.scores)
-
 
 START: Final = 20_454 * DAY
 """Begin of synthetic traffic: Thursday, 1 January 2026."""
@@ -190,23 +82,8 @@ def run_drills(request: DrillRequest, say: Say) -> Iterator[DrillResult]:
     config = _configuration(request.config)
     faults = [default_fault(name) for name in request.faults] or [*FAULTS.values()]
     names = _models(config, request)
-    with _quiet_logs():
-        for name in names:
-            yield from _drill_model(config, name, faults, request, say)
-
-
-@contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Log only errors within the block, because messages of a shadow would be misleading."""
-    logs = [logging.getLogger(name) for name in ("driftline", "driftline_processor")]
-    before = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for log, level in zip(logs, before, strict=True):
-            log.setLevel(level)
+    for name in names:
+        yield from _drill_model(config, name, faults, request, say)
 
 
 def _drill_model(
@@ -291,12 +168,8 @@ def _baseline(name: str, settings: Model, file: Path | None) -> Baseline | None:
 
 def _recorded(config: Config, name: str, request: DrillRequest, say: Say) -> tuple[Traffic, int]:
     settings = config.models.get(name, Model())
-    reference = request.baseline or settings.baseline
-    sends = settings.baseline is None
-    columns = request.columns
-    traffic = recorded_traffic(
-        request.records, reference, request.outcomes, options=columns, name=name, sends=sends, say=say
-    )
+    columns = replace(request.columns, model=name or request.columns.model)
+    traffic = recorded_traffic(request.records, request.baseline, request.outcomes, columns, settings, say)
     first, last = int(traffic.time[0]), int(traffic.time[-1])
     if not request.at:
         return traffic, (first + int((last - first) * SHARE_BEFORE)) // DAY * DAY or first

@@ -19,9 +19,8 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.windows.window import DAY, HOUR
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.replay.traffic import Features, Traffic, values_of
 from msgspec import Struct
-
-from .traffic import Features, Traffic, values_of
 
 Random = np.random.Generator
 Draw = Callable[[int, Random], Column]

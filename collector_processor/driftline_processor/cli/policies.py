@@ -15,12 +15,10 @@ from driftline_processor.readers.column_options import ColumnOptions
 from .option_parameters import ROWS, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
-    from driftline_processor.config.policies import Policy
     from driftline_processor.config.schema import Config
-    from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
-    from driftline_processor.evaluation.files.inputs import EvaluationInputs
 
 FIRED = 3
+NO_CHANNEL = "no channel, because notify is empty"
 
 app = typer.Typer(help="Test policies.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -84,33 +82,18 @@ def replay(
             raise BadInput("--rows is missing: --outcomes, --baseline and --window need rows in files; add --rows")
         config = _configuration(file)
         if rows:
-            from driftline_processor.config.model import Model
-            from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
-            from driftline_processor.evaluation.files.inputs import EvaluationInputs
-
-            options = EvaluationOptions.of_columns(
-                columns,
-                window=window,
-                config=file if config.models else None,
-                default_windows=Model().windows,
-                used_sections=("policies", "notify", "channels", "actions", "silences"),
-            )
-            answer = _replay_rows(config, EvaluationInputs(rows, baseline, outcomes), options, quiet)
+            answer = _replay_rows(config, rows, baseline, outcomes, columns, window, all_quiet=quiet)
         else:
             from driftline_processor.config.schema import written_policies
+            from driftline_processor.replay.policies import add_notifications
 
             from . import client
 
             address = url or "http://127.0.0.1:8780"
-            answer = client.replay_policies(address, written_policies(file), columns.model, all_quiet=quiet)
-        answer_with_names = name_told(config, answer)
-        typer.echo(json.dumps(answer_with_names, indent=2) if as_json else "\n".join(replay_lines(answer_with_names)))
-        fired = [
-            firing
-            for model in answer_with_names["models"]
-            for policy in model["policies"]
-            for firing in policy["firings"]
-        ]
+            replayed = client.replay_policies(address, written_policies(file), columns.model, all_quiet=quiet)
+            answer = add_notifications(config, replayed)
+        typer.echo(json.dumps(answer, indent=2) if as_json else "\n".join(replay_lines(answer)))
+        fired = [firing for model in answer["models"] for policy in model["policies"] for firing in policy["firings"]]
         if fail_on_fire and any(not firing["untold"] for firing in fired):
             raise typer.Exit(FIRED)
 
@@ -125,86 +108,37 @@ def _configuration(file: Path) -> Config:
         raise BadInput(f"{file}: {error}") from error
 
 
-def _replay_rows(config: Config, inputs: EvaluationInputs, options: EvaluationOptions, quiet: bool) -> dict[str, Any]:
-    """Evaluate rows of files as `driftline evaluate` does, and replay the policies over their windows."""
-    from driftline_processor.core.evaluation import Evaluation
-    from driftline_processor.evaluation.files.evaluate import evaluate_files
-    from driftline_processor.policy.replay import replay_policies, replayed_model
+def _replay_rows(
+    config: Config,
+    rows: Sequence[Path],
+    baseline: Path | None,
+    outcomes: Path | None,
+    columns: ColumnOptions,
+    window: str,
+    *,
+    all_quiet: bool,
+) -> dict[str, Any]:
+    """Replay the policies over rows of files."""
+    from msgspec.structs import replace
+
+    from driftline_processor.config.model import Model
+    from driftline_processor.readers.errors import BadInput
+    from driftline_processor.readers.sources import expand_paths
+    from driftline_processor.replay.policies import replay_rows
+    from driftline_processor.replay.recorded import recorded_traffic
     from driftline_processor.terminal.progress import show_progress
 
-    with show_progress() as progress:
-        result = evaluate_files(inputs, options, say, progress)
-    windows: dict[str, list[Evaluation]] = {}
-    for evaluation in result.evaluations:
-        windows.setdefault(evaluation.window.name, []).append(evaluation)
-    of_file = config.models.get(result.key.model)
-    model = replayed_model(result.key, None if of_file is None else of_file.tier, windows, result.timezone)
-    return replay_policies(config.policies, [model], all_quiet=quiet)
-
-
-def name_told(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a replay with the consequences of each firing.
-
-    These are the notified channels, the channels that hold the message, the actions, and the reasons if there are
-    none.
-    """
-    from driftline.tables.timestamps import instant
-
-    for model in answer["models"]:
-        model_config = config.models.get(model["model"])
-        tier = None if model_config is None else model_config.tier
-        for policy_json in model["policies"]:
-            policy = config.policies[policy_json["policy"]]
-            policy_json["channels"] = [*(policy.notify or config.notified_channels)]
-            for firing in policy_json["firings"]:
-                time = instant(firing["fired"])
-                silenced = [
-                    name
-                    for name, silence in config.silences.items()
-                    if silence.covers(model["model"], policy_json["policy"], time)
-                ]
-                held_back = [f"policy {name}" for name in firing["held_back_by"]]
-                firing["untold"] = ", ".join([*held_back, *(f"silence {name}" for name in silenced)])
-                firing["held"] = (
-                    [] if firing["untold"] else _holding_channels(config, policy, policy_json["channels"], firing, tier)
-                )
-                firing["actions"] = [] if firing["untold"] else _actions(config, policy)
-    return answer
-
-
-def _holding_channels(
-    config: Config, policy: Policy, channels: Sequence[str], firing: Mapping[str, Any], tier: int | None
-) -> list[dict[str, str]]:
-    """Return the channels that hold the message about a firing, with the reason and the time."""
-    from driftline.tables.timestamps import instant
-
-    from driftline_processor.present.wording import iso_time
-
-    holding_channels = []
-    for name in channels:
-        keys, state = config.all_channels.get(name), firing["state"] or ""
-        if keys is None:
-            continue
-        until = keys.held_until(instant(firing["fired"]), "opened", state, policy.severity_in(state), tier)
-        if until is not None:
-            why = "digest" if keys.collects(tier) else "quiet hours"
-            holding_channels.append({"channel": name, "by": why, "until": iso_time(until)})
-    return holding_channels
-
-
-def _actions(config: Config, policy: Policy) -> list[dict[str, Any]]:
-    """Return the actions of a policy; a dry run needs no approval."""
-    actions = [(name, config.actions[name]) for name in dict.fromkeys(policy.actions)]
-    return [
-        {
-            "action": name,
-            "on": list(keys.on),
-            "approval": keys.approval and not keys.dry_run,
-            "dry_run": keys.dry_run,
-            "rate_limit": None if keys.rate_limit is None else str(keys.rate_limit),
-        }
-        for name, keys in actions
-    ]
+    names = [*config.models]
+    if not columns.model and len(names) > 1:
+        raise BadInput(f"--model is missing: the configuration has {len(names)} models; add --model {names[0]}")
+    columns = replace(columns, model=columns.model or "".join(names))
+    settings = config.models.get(columns.model, Model())
+    if window:
+        settings = settings.model_copy(update={"windows": (window,)})
+    traffic = recorded_traffic(expand_paths(rows), baseline, outcomes, columns, settings, say)
+    config = config.model_copy(update={"models": {**config.models, traffic.key.model: settings}})
+    with show_progress(lines=True) as progress:
+        return replay_rows(config, traffic, progress, all_quiet=all_quiet)
 
 
 def action_words(action: Mapping[str, Any]) -> str:
@@ -234,14 +168,13 @@ def replay_lines(answer: Mapping[str, Any]) -> Iterator[str]:
                 yield f"  there are no windows of {policy['window'] or 'any length'}; available lengths: {lengths}"
                 continue
             yield f"  {policy['windows']:,} windows of {policy['window']}, {policy['since']} to {policy['until']}"
-            recipients = ", ".join(policy["channels"]) or "no channel, because notify is empty"
             for firing in policy["firings"]:
                 until = f"until {firing['until']}" if firing["until"] else "and not over"
                 yield f"  fired {firing['fired']}, since {firing['since'] or 'unknown'} {until}: {firing['finding']}"
                 if firing["untold"]:
                     yield f"    not notified, because of {firing['untold']}"
                     continue
-                yield f"    notified: {recipients}"
+                yield f"    notified: {', '.join(firing['notified']) or NO_CHANNEL}"
                 for waiting in firing["held"]:
                     yield f"    held back: {waiting['channel']}, by its {waiting['by']}, until {waiting['until']}"
                 yield from (f"    would run: {action_words(action)}" for action in firing["actions"])

@@ -133,13 +133,27 @@ class Reference(Section):
         examples=["24h"],
         json_schema_extra={"default": "the length of the window"},
     )
+    accept_after: WindowName | None = Field(
+        default=None,
+        description="The time for which the reference leaves out a window that drifted; earlier rows replace it. "
+        "After this time, a lasting shift is accepted as normal.",
+        examples=["7d"],
+        json_schema_extra={"default": "`14d`; `last` if that is shorter"},
+    )
+    accepted_until: Moment = Field(
+        default=0,
+        description="The time until which all drift is accepted: windows that began before it are part of the "
+        "reference of windows that end after it.",
+        examples=["2026-11-01T00:00:00Z"],
+        json_schema_extra={"default": "none"},
+    )
 
     @property
     def rolling(self) -> Rolling:
         """The rolling reference in the form of the evaluation."""
         from driftline_processor.core.reference.rolling import Rolling
 
-        return Rolling(self.last, self.without or "")
+        return Rolling(self.last, self.without or "", self.accept_after or "", self.accepted_until)
 
 
 class Feature(Section):

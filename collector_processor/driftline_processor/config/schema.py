@@ -356,6 +356,10 @@ class Config(Section):
         """Names of the channels of ``notify``; a plain address is named after its service."""
         return tuple(self._notified)
 
+    def recipients_of(self, policy: Policy | None) -> tuple[str, ...]:
+        """Return the names of the channels of a policy: its own, else those of ``notify``."""
+        return (() if policy is None else policy.notify) or self.notified_channels
+
     @property
     def all_channels(self) -> dict[str, Channel]:
         """All channels by name: those of `channels`, and the addresses of `notify`."""

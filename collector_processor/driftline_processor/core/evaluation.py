@@ -1165,6 +1165,7 @@ class Evaluation(Struct, dict=True):
         findings: Data-quality findings (:mod:`.quality`), the most severe first.
         baseline_version: The version that the baseline was made for; None without a baseline.
         compared: How the reference of the comparison differs from the baseline; () = not at all.
+        rolling_drift: Whether a column drifts from the rolling reference, so that later ones leave the window out.
         joint: Drift of all features together, by method.
         slices: Drift by ``key=value``.
         expected: Results of expectations of the data (:mod:`.expectations`).
@@ -1220,6 +1221,7 @@ class Evaluation(Struct, dict=True):
     findings: tuple[Finding, ...] = ()
     baseline_version: str | None = None
     compared: tuple[Fact, ...] = ()
+    rolling_drift: bool = False
     joint: dict[str, JointDrift] = {}
     slices: dict[str, SliceDrift] = {}
     expected: tuple[Expected, ...] = ()

@@ -12,6 +12,7 @@ from driftline.tables.task import Task
 from msgspec import Struct
 
 from driftline_processor.core.change import kind_of_change
+from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.normal_variation import rows_of_a_block, share_designs
@@ -29,6 +30,7 @@ from driftline_processor.core.performance.positive_class import positive_words
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_features
 from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.rolling import is_rolling
 from driftline_processor.core.windows.window import Window
 
 from .evaluation import ColumnDrift, Evaluation
@@ -84,6 +86,7 @@ OF_ROWS = (
     "new_features",
     "findings",
     "compared",
+    "rolling_drift",
     "joint",
     "slices",
     "explanation",
@@ -203,6 +206,9 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
     if reference.seasonal and baseline_slices:
         evaluation.compared = (*reference.notes, fact("slices_at_season"))
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.fraction = drifted
+    evaluation.rolling_drift = is_rolling(reference) and any(
+        column.state == "drift" for _, column in columns(evaluation)
+    )
     least_shift, methods = reference.shift, settings.multivariate
     rows, of_baseline = (
         effective(one, float(one.parts["rows"][1])) if one.rows else 0.0 for one in (pane, baseline.pane)

@@ -26,6 +26,7 @@ from driftline_processor.core.drift.incident import drifting
 from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
 from driftline_processor.core.evaluation import DriftSummary, Evaluation, summarize_drift
 from driftline_processor.core.performance.objective import newest_objectives
+from driftline_processor.core.windows.window import Window, length
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.present.sentences.objectives import overdue
 from driftline_processor.store.database import (
@@ -138,6 +139,10 @@ QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1) ORDER
 """
 
 
+_NEVER = 2**63
+"""A time after all windows."""
+
+
 class WindowKey(NamedTuple):
     """The window of a series."""
 
@@ -231,6 +236,8 @@ class EvaluationStore:
         self._stored: dict[WindowKey, tuple[bytes, int]] = {}
         """Digest of each stored window (b"" = not read yet) and the time at which it was stored."""
         self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
+        self._drifted: dict[tuple[int, str], tuple[int, dict[int, Window]]] = {}
+        """(series, window name) → a time, and the windows from then on that drifted, by start."""
         self._unstored: dict[WindowKey, LazyEvaluation] = {}
         self._unsaved: list[tuple[LazyEvaluation, int]] = []
         self._cached_details: OrderedDict[WindowKey, tuple[WindowDetails, int]] = OrderedDict()
@@ -266,14 +273,39 @@ class EvaluationStore:
             if evaluation.closed
         ]
 
-    def put(self, series: int, evaluation: Evaluation) -> None:
+    def put(self, series: int, evaluation: Evaluation) -> bool:
         """Add an evaluation, with only the drifting slices.
 
         :meth:`settle` makes it visible, and a later :meth:`write` stores it if the window is closed.
+
+        Returns:
+            Whether the window is now in :meth:`drifted` and was not before, or the other way round.
         """
         evaluation.slices = {name: slice_drift.thinned() for name, slice_drift in evaluation.slices.items()}
         window = evaluation.window
         self._arrived.setdefault((series, window.name), {})[window.start] = evaluation
+        _, drifted = self._drifted.get((series, window.name), (0, {}))
+        was_drifted = drifted.pop(window.start, None) is not None
+        if evaluation.rolling_drift:
+            drifted[window.start] = window
+        return was_drifted is not evaluation.rolling_drift
+
+    def drifted(self, series: int, window: Window, since: int) -> list[Window]:
+        """Return the earlier windows of the same length that drifted from a rolling reference.
+
+        Args:
+            series: Number of the series.
+            window: The window.
+            since: Unix nanoseconds; all windows that end later are returned.
+        """
+        # 2: days have up to 25 hours, and months up to 31 days
+        place, start = (series, window.name), since - 2 * length(window.name)
+        first, windows = self._drifted.get(place, (_NEVER, {}))
+        if start < first:
+            evaluations = self._from(series, window.name, start) | self._arrived.get(place, {})
+            windows = {time: earlier.window for time, earlier in evaluations.items() if earlier.rolling_drift}
+            self._drifted[place] = start, windows
+        return [earlier for time, earlier in windows.items() if start < time < window.start]
 
     def settle(self) -> None:
         """Make all evaluations that were put visible, with the facts that continue from the window before.
@@ -335,7 +367,17 @@ class EvaluationStore:
             " ORDER BY start DESC LIMIT ?)",
             *(series, name, min(start, oldest), REMEMBERED + 1),
         )
-        first = start if first is None else first
+        return self._from(series, name, start if first is None else first)
+
+    def _from(self, series: int, name: str, first: int) -> dict[int, Evaluation]:
+        """Return the windows of a name, oldest first: those in memory, and those before that start at or after a time.
+
+        The latter are read from the table.
+        """
+        evaluations = self.history(series).get(name, {})
+        oldest = next(iter(evaluations), first)
+        if (series, name) not in self._cut or first >= oldest:
+            return evaluations
         rows = read(self._connection, _NEWEST_BETWEEN, series, name, first, oldest - 1).to_pylist()
         earlier = {evaluation.window.start: evaluation for _, evaluation in read_evaluations(self._connection, rows)}
         waiting = {
@@ -647,6 +689,7 @@ class EvaluationStore:
             ]
             self._current.pop(series, None)
             self._history.pop(series, None)
+            self._drifted = {place: windows for place, windows in self._drifted.items() if place[0] != series}
         return np.unique(np.array([place.start for place in removed_places], np.int64))
 
     def _load(self, series: int) -> EvaluationHistory:

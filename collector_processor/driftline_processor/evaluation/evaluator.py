@@ -10,6 +10,7 @@ import logging
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -224,12 +225,24 @@ class Evaluator:
                 first = self.waiting.next_resting(self._clock())
             if first is None:
                 break
-            windows = [first, *self.waiting.following(*first, min(TOGETHER, AT_ONCE - window_count) - 1)]
+            windows = self._independent(
+                [first, *self.waiting.following(*first, min(TOGETHER, AT_ONCE - window_count) - 1)]
+            )
             self._evaluate(windows)
             window_count += len(windows)
         self.waiting.publish(self._clock())
         self._evaluations.write(patient, lambda is_whole: self._note_reached() if is_whole and window_count else None)
         return window_count > 0
+
+    def _independent(self, windows: Sequence[SeriesWindow]) -> Sequence[SeriesWindow]:
+        """Return the windows up to the first whose rolling reference another of them may change."""
+        places = set[tuple[int, str]]()
+        for index, (series, window) in enumerate(windows):
+            model = self._series.by_number()[series].key.model
+            if self._settings_of(model).rolling is not None and (series, window.name) in places:
+                return windows[:index]
+            places.add((series, window.name))
+        return windows
 
     def _evaluate(self, windows: Sequence[SeriesWindow]) -> None:
         """Evaluate windows together, or one by one after an error, and note when they close or mature."""
@@ -270,6 +283,10 @@ class Evaluator:
         earlier = None
         if window in self._unchanged[number] and self._baseline_changes == self._baselines.changes:
             earlier = self._evaluations.history(number).get(window.name, {}).get(window.start)
+        past = None
+        if settings.rolling is not None:
+            drifted = partial(self._evaluations.drifted, number, window)
+            past = settings.rolling.periods(window, settings.timezone, drifted)
         return StoreSource(
             series=series,
             window=window,
@@ -278,6 +295,7 @@ class Evaluator:
             delay=self.delays.of(series),
             readers=self._readers,
             earlier=earlier,
+            past=past,
         )
 
     def _is_known(self, series: Series, window: Window) -> bool:
@@ -293,7 +311,10 @@ class Evaluator:
                 self._warn_asked(series)
             else:
                 evaluated = Counts(evaluation.rows + evaluation.distributed, evaluation.outcome_rows)
-            self._evaluations.put(number, evaluation)
+            if self._evaluations.put(number, evaluation):
+                self._evaluations.settle()
+                self._unchanged[number].forget(window.end)
+                self._mark_compared(series, [window.start, window.end - PANE], (window.name,))
             self._ripe[number].note(evaluation)
             self._unchanged[number].note(window)
         self._given_up.discard((number, window))
@@ -424,19 +445,24 @@ class Evaluator:
             self._warned.add(message)
             _log.warning("%s", f"{message} ({reason})" if reason else message)
 
-    def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
-        """Queue the windows that are compared with these panes, because late rows change their reference."""
+    def _mark_compared(self, series: Series, panes: Collection[int], names: Collection[str] = ()) -> None:
+        """Queue the windows, by default of all names, that may be compared with these panes.
+
+        Late rows change their reference, and so does a window that is left out or not any more.
+        """
         settings = self._series.settings(series.key.model)
         if settings.reference is None or not panes:
             return
         rolling, touched = settings.reference.rolling, np.sort(np.fromiter(panes, np.int64, len(panes)))
         for name, evaluations in self._evaluations.history(series.number).items():
+            if names and name not in names:
+                continue
             for evaluation in reversed(evaluations.values()):
                 window = evaluation.window
                 if window.start <= touched[0]:
                     break  # the reference lies before the window, so earlier windows are not affected
-                stretches = rolling.stretches(window, settings.timezone)
-                ends = np.searchsorted(touched, [stretches[0].start, stretches[-1].end])
+                candidates = rolling.candidates(window, settings.timezone)
+                ends = np.searchsorted(touched, [candidates[0].start, candidates[-1].end])
                 if ends[0] < ends[1]:
                     self._mark_dirty(series, [window.start], (name,))
 

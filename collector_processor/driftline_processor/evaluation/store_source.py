@@ -20,6 +20,7 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.rolling import ReferencePeriods
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.window_context import SliceContext
@@ -195,6 +196,7 @@ class StoreSource(Struct, eq=False, dict=True):
         delay: The outcome delay.
         readers: Readers of the store.
         earlier: Its evaluation, if no rows arrived in or before the window since; else None.
+        past: The periods of its rolling reference; None if it has none.
     """
 
     series: Series
@@ -204,6 +206,7 @@ class StoreSource(Struct, eq=False, dict=True):
     delay: OutcomeDelay
     readers: StoreReaders
     earlier: Evaluation | None = None
+    past: ReferencePeriods | None = None
 
     @property
     def key(self) -> ModelKey:
@@ -255,12 +258,11 @@ class StoreSource(Struct, eq=False, dict=True):
     def reference(self, baseline: Baseline) -> Reference:
         """Return the rolling reference, or the current state of a learned baseline; else the baseline."""
         settings, past = self.settings, self.readers.past
-        if settings.rolling is None:
-            if not baseline.provisional:
-                return Reference(baseline)
-            return past.cold(self.series, baseline, self.window, settings.seasons)
-        zone, seasons = settings.timezone, settings.seasons
-        return past.compared(self.series, baseline, settings.rolling, self.window, zone, seasons)
+        if settings.rolling is not None and self.past is not None:
+            return past.compared(self.series, baseline, settings.rolling, self.past, settings.seasons)
+        if not baseline.provisional:
+            return Reference(baseline)
+        return past.cold(self.series, baseline, self.window, settings.seasons)
 
     def season_mix(self, seasons: Seasons) -> F64:
         """Return the weight of the window's rows in each season: float64 (seasons,)."""

@@ -184,8 +184,8 @@ class PolicyExplanations:
     ) -> None:
         disabled = {name: policy for name, policy in config.policies.items() if not policy.enabled}
         self._policies = {**config.watched_policies, **disabled}
-        self._channels, self._keys, self._silences = (
-            config.notified_channels,
+        self._recipients_of, self._keys, self._silences = (
+            config.recipients_of,
             config.all_channels,
             [*config.silences.values()],
         )
@@ -319,7 +319,7 @@ class PolicyExplanations:
                 for other_alert in other_alerts
             ):
                 yield Reason("unless", words.unless_words(other_policy))
-        if not (policy.notify or self._channels):
+        if not self._recipients_of(policy):
             yield Reason("no_channel", words.NO_CHANNEL)
 
     def _unsaid(self, sent: Sent, alert: Alert, timezone: str) -> Iterator[Reason]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from driftline.tables.table import ModelKey
@@ -11,7 +11,7 @@ from msgspec import Struct
 from driftline_processor.config.policies import Policy
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.policy.firing import Firing
-from driftline_processor.core.policy.replay import Rate, Replay, replay_rule
+from driftline_processor.core.policy.replay import Rate, Replay, judge_quiet, problem_periods
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.window import Reading, read_window
@@ -73,30 +73,45 @@ def watched_models(views: Sequence[ModelView], model: str = "") -> list[Replayed
     ]
 
 
+Replayer = Callable[[ReplayedModel, Mapping[str, Policy]], Mapping[str, Replay]]
+"""Returns the replays of policies, by their names, over the windows of a version."""
+
+
 def replay_policies(
     policies: Mapping[str, Policy], models: Sequence[ReplayedModel], *, all_quiet: bool = False
 ) -> dict[str, Any]:
-    """Return the notifications that policies would have sent, as JSON values.
+    """Return what policies would have shown in windows, as they are known now, as JSON values.
 
     Args:
         policies: Policies by name; disabled ones are skipped.
         models: Versions of models.
         all_quiet: Whether all windows are known to have no problem, so that every firing is a false alarm.
     """
-    enabled = {name: policy for name, policy in policies.items() if policy.enabled}
-    firings, about = [], set[str]()
-    for model in models:
-        covering = {name: policy for name, policy in enabled.items() if policy.covers(model.key.model, model.tier)}
-        replays = {
-            name: replay_rule(policy.rule, model.history, all_quiet=all_quiet) for name, policy in covering.items()
+
+    def replayed(model: ReplayedModel, covering: Mapping[str, Policy]) -> dict[str, Replay]:
+        problems = None if all_quiet else problem_periods(model.history)
+        firings = {name: policy.rule.replay(model.history) for name, policy in covering.items()}
+        return {
+            name: judge_quiet(policy.rule, model.history, firings[name], problems) for name, policy in covering.items()
         }
-        about.update(covering)
-        policy_answers = [_policy_json(name, covering[name], replays, model.history) for name in covering]
+
+    return replays_json(policies, models, replayed)
+
+
+def replays_json(policies: Mapping[str, Policy], models: Sequence[ReplayedModel], replayer: Replayer) -> dict[str, Any]:
+    """Return the replays of policies over versions of models as JSON values."""
+    enabled = {name: policy for name, policy in policies.items() if policy.enabled}
+    answers, about = [], set[str]()
+    for model in models:
         key = model.key
-        firings.append(
+        covering = {name: policy for name, policy in enabled.items() if policy.covers(key.model, model.tier)}
+        about.update(covering)
+        replays = replayer(model, covering)
+        policy_answers = [_policy_json(name, covering[name], replays, model.history) for name in covering]
+        answers.append(
             {"model": key.model, "version": key.version, "environment": key.environment, "policies": policy_answers}
         )
-    return {"models": firings, "about_no_model": [name for name in enabled if name not in about]}
+    return {"models": answers, "about_no_model": [name for name in enabled if name not in about]}
 
 
 def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], history: WindowHistory) -> dict[str, Any]:
@@ -111,7 +126,9 @@ def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], histo
         "since": iso_time(replay.windows[0].window.start) if replay.windows else None,
         "until": iso_time(replay.windows[-1].window.end) if replay.windows else None,
         "known_windows": sorted(history.windows),
-        "firings": [_firing_json(firing, policy, replays) for firing in replay.firings],
+        "firings": [
+            {**firing_json(firing), "held_back_by": _held_back_by(firing, policy, replays)} for firing in replay.firings
+        ],
         "false_alarms": {
             "a_month": _rate_json(replay.quiet.a_month),
             "fired": replay.quiet.fired,
@@ -123,20 +140,24 @@ def _policy_json(name: str, policy: Policy, replays: Mapping[str, Replay], histo
     }
 
 
-def _firing_json(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) -> dict[str, Any]:
-    held_back = [
-        name
-        for name in policy.unless
-        if name in replays and any(_lasts_at(other_firing, firing.fired) for other_firing in replays[name].firings)
-    ]
+def firing_json(firing: Firing) -> dict[str, Any]:
+    """Return a firing as JSON values."""
     return {
         "fired": iso_time(firing.fired),
         "since": None if firing.since is None else iso_time(firing.since),
         "until": None if firing.until is None else iso_time(firing.until),
         "state": firing.state or None,
         "finding": printable(found_words(firing.facts)),
-        "held_back_by": held_back,
     }
+
+
+def _held_back_by(firing: Firing, policy: Policy, replays: Mapping[str, Replay]) -> list[str]:
+    """Return the policies in ``unless`` that fire at the same time."""
+    return [
+        name
+        for name in policy.unless
+        if name in replays and any(_lasts_at(other_firing, firing.fired) for other_firing in replays[name].firings)
+    ]
 
 
 def _lasts_at(firing: Firing, time: int) -> bool:

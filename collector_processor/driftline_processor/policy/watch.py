@@ -129,7 +129,7 @@ class PolicyWatch:
         self._awaited: dict[tuple[str, str], int] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
-        self._channels, self._silences = config.notified_channels, [*config.silences.values()]
+        self._recipients_of, self._silences = config.recipients_of, [*config.silences.values()]
         self._clock, self._links = clock, links
         self._reading_cache: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
@@ -402,7 +402,7 @@ class PolicyWatch:
             kind = self._kind(alert, stored_alert)
             if kind is None and not (alert.open and alert.until is None):
                 continue
-            channels: Sequence[str] = (policy.notify if policy is not None else ()) or self._channels
+            channels: Sequence[str] = self._recipients_of(policy)
             notified_channels = self._notified_channels(alert)
             left = [name for name in notified_channels if name in self._keys]
             heirs = (

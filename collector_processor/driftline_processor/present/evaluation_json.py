@@ -103,6 +103,12 @@ def _end_of_window(end: str) -> Key:
     return computed(end, time, str | None)
 
 
+def _left_out(evaluation: Evaluation) -> list[list[str]]:
+    """Return start and end of the ranges that the rolling reference leaves out because they drifted."""
+    edges = next((note.value("left_out") for note in evaluation.compared if note.kind == "own_last_rows"), ())
+    return [[iso_time(start), iso_time(end)] for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
 def _interval(verdict: Verdict) -> list[float | None] | None:
     return None if verdict.low is None and verdict.high is None else [verdict.low, verdict.high]
 
@@ -277,6 +283,7 @@ SHAPES = Shapes(
             Key("version", "baseline_version", type=str),
             computed("is_own", lambda one: one.baseline_version == one.key.version, bool),
             computed("compared", lambda one: compared_words(one.compared) or None, str | None),
+            computed("left_out", _left_out, list[list[str]]),
         ),
         Evaluation: (
             _end_of_window("start"),

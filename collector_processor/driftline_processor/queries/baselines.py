@@ -70,7 +70,7 @@ def production_baseline(
     extras = replace(
         like.extras, ranges=Ranges.counted(whole, like.bins), repeats=repeats, class_scores=None, pca_fit=fitted
     )
-    extras = replace(extras, seasons=None, slices=slices_between(connection, series, like, since, until))
+    extras = replace(extras, seasons=None, slices=slices_between(connection, series, like, ((since, until),)))
     extras = replace(extras, slice_outcomes=None)
     extras = replace(extras, period=Period(int(starts[0]), int(starts[-1])), blocks=blocks)
     baseline = replace(
@@ -83,7 +83,7 @@ def production_baseline(
     )
     if seasonality is None:
         return baseline
-    return add_seasons(past, baseline, since, until, seasonality)
+    return add_seasons(past, baseline, ((since, until),), seasonality)
 
 
 class ConfiguredBaselineError(Exception):

@@ -24,7 +24,7 @@ from msgspec import Struct
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, count_missing_rows
 from driftline_processor.core.reference.cold_start import grow_reference, reference_span
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.core.reference.rolling import Ranges, ReferencePeriods, Rolling, rolling_reference
 from driftline_processor.core.reference.season import grid_of, season_borders
 from driftline_processor.core.windows.window import PANE, Window
 
@@ -45,6 +45,9 @@ _NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
 
 _Stretch = tuple[int, str, int, int]
 """Series, fold, start and end."""
+
+_Place = tuple[int, str, Ranges, Ranges]
+"""Series, digest of the baseline, and the ranges that are in a reference and that are left out."""
 
 
 class KeptStretches:
@@ -151,21 +154,21 @@ def season_mix(memory: PaneMemory, series: Series, window: Window, seasons: Seas
     return mix
 
 
-def add_seasons(
-    past: RememberedPast, baseline: Baseline, since: int, until: int, seasonality: AnySeasonality
-) -> Baseline:
+def add_seasons(past: RememberedPast, baseline: Baseline, ranges: Ranges, seasonality: AnySeasonality) -> Baseline:
     """Return a baseline of past panes, made from ``baseline``, with its seasons.
 
     Panes longer than a season are in none of them. If there are no shorter panes, ``baseline`` itself is returned.
     """
     clock = seasonality if isinstance(seasonality, Seasonality) else seasonality.clock
-    since = max(since, past.longest(since, until, clock.length) or since)
-    if since >= until:
+    short_from = past.longest(ranges[0][0], ranges[-1][1], clock.length) or ranges[0][0]
+    ranges = tuple((max(start, short_from), end) for start, end in ranges if end > short_from)
+    if not ranges:
         return baseline
     blocks = grid_of(baseline.extras.blocks)
-    edges = season_borders(since, until, clock, blocks)
-    panes = past.panes(list(pairwise(edges.tolist())))
-    seasons = seasons_of_panes(seasonality, baseline.bins, blocks, edges[:-1], panes)
+    borders = [season_borders(start, end, clock, blocks) for start, end in ranges]
+    panes = past.panes([piece for edges in borders for piece in pairwise(edges.tolist())])
+    starts = np.concatenate([edges[:-1] for edges in borders])
+    seasons = seasons_of_panes(seasonality, baseline.bins, blocks, starts, panes)
     return replace(baseline, extras=replace(baseline.extras, seasons=seasons))
 
 
@@ -199,15 +202,15 @@ class RollingReferences:
         self._connection, self._memory = connection, memory
         self._stretches = KeptStretches(int(share * MOST_STRETCHES))
         self._max_bytes = int(share * MOST_BYTES)
-        self._references: dict[tuple[int, str, int, int], Reference] = {}
-        self._sizes: dict[tuple[int, str, int, int], int] = {}
+        self._references: dict[_Place, Reference] = {}
+        self._sizes: dict[_Place, int] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Drop the references of a series that contain changed panes, by start."""
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
         self._stretches.forget(series, starts)
         for key in [key for key in self._references if key[0] == series]:
-            if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
+            if any(np.searchsorted(starts, first) < np.searchsorted(starts, end) for first, end in key[2]):
                 del self._references[key], self._sizes[key]
 
     def clear(self) -> None:
@@ -221,23 +224,20 @@ class RollingReferences:
         series: Series,
         baseline: Baseline,
         rolling: Rolling,
-        window: Window,
-        timezone: str,
+        periods: ReferencePeriods,
         seasonality: AnySeasonality | None = None,
     ) -> Reference:
-        """Return the reference of a window; ``baseline``: the baseline whose bins were used.
+        """Return the reference of a window, from its periods; ``baseline``: the baseline whose bins were used.
 
         ``seasonality``: separate the reference by these seasons.
         """
-        stretches = rolling.stretches(window, timezone)
-        ends = (stretches[0].start, stretches[-1].end)
 
         def read(past: RememberedPast) -> Reference:
-            panes = past.panes([(stretch.start, stretch.end) for stretch in stretches])
-            slices = partial(slices_between, self._connection, series, baseline, *ends)
-            return rolling_reference(baseline, rolling, stretches, panes, slices)
+            panes = past.panes([(stretch.start, stretch.end) for stretch in periods.stretches])
+            slices = partial(slices_between, self._connection, series, baseline, periods.ranges)
+            return rolling_reference(baseline, rolling, periods, panes, slices)
 
-        return self._reference(series, baseline, ends, seasonality, read)
+        return self._reference((series, baseline, periods.ranges, periods.left_out), seasonality, read)
 
     def cold(
         self,
@@ -250,28 +250,27 @@ class RollingReferences:
         ends = reference_span(baseline, window.start)
         if ends is None:
             return Reference(baseline)
-        return self._reference(series, baseline, ends, seasonality, lambda past: _grown(past, *ends))
+        return self._reference((series, baseline, (ends,), ()), seasonality, lambda past: _grown(past, *ends))
 
     def _reference(
         self,
-        series: Series,
-        baseline: Baseline,
-        ends: tuple[int, int],
+        place: tuple[Series, Baseline, Ranges, Ranges],
         seasonality: AnySeasonality | None,
         read: Callable[[RememberedPast], Reference],
     ) -> Reference:
-        key = (series.number, baseline.digest, *ends)
+        series, baseline, ranges, left_out = place
+        key = (series.number, baseline.digest, ranges, left_out)
         reference = self._references.pop(key, None)
         if reference is None:
             past = RememberedPast(self._memory, self._stretches, series, baseline)
             reference = read(past)
             if seasonality is not None and reference.baseline is not baseline:
-                seasons = add_seasons(past, reference.baseline, *ends, seasonality)
+                seasons = add_seasons(past, reference.baseline, ranges, seasonality)
                 reference = reference._replace(baseline=seasons)
         self._keep(key, reference)
         return reference
 
-    def _keep(self, key: tuple[int, str, int, int], reference: Reference) -> None:
+    def _keep(self, key: _Place, reference: Reference) -> None:
         """Add a reference as the most recently used."""
         self._references[key] = reference
         if key not in self._sizes:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, slice_name, values_of
 from driftline.panes.bins import RARE
-from driftline.panes.pane import Pane
+from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, I64, Column, PredictionTable
 from msgspec import Struct
 
@@ -221,17 +221,22 @@ class SliceHours(NamedTuple):
         changes.add_part(series, self.folds, self.starts, part, np.stack(sums, axis=1).astype(np.float64))
 
 
-def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:
-    """Return the rows of every slice in a period, over the bins of ``like``; None without slices."""
+def slices_between(
+    connection: Connection, series: Series, like: Baseline, ranges: Sequence[tuple[int, int]]
+) -> Slices | None:
+    """Return the rows of every slice in ranges of time, over the bins of ``like``; None without slices."""
 
     def width(_fold: str, part: str) -> int:
         return part_width(part, like, series.task)
 
     panes_by_slice: dict[str, dict[str, Pane]] = {}
     prefix = fold_of(like, "")
-    for fold, pane in read_window(connection, series.number, start, end, width, table=SLICED, prefix=prefix).items():
-        key, _, value = fold.removeprefix(prefix).partition("=")
-        panes_by_slice.setdefault(key, {})[value] = pane
+    for start, end in ranges:
+        folds = read_window(connection, series.number, start, end, width, table=SLICED, prefix=prefix)
+        for fold, pane in folds.items():
+            key, _, value = fold.removeprefix(prefix).partition("=")
+            values = panes_by_slice.setdefault(key, {})
+            values[value] = merge([values[value], pane]) if value in values else pane
     return Slices.bounded(panes_by_slice)
 
 

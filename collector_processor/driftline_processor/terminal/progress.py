@@ -1,4 +1,4 @@
-"""Progress bar of long work, on a terminal or in a notebook; it is removed when the work is done."""
+"""Progress of long work: a bar on a terminal or in a notebook, removed when the work is done, or lines of a log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from driftline_processor.present.progress import Progress, no_progress
+from driftline_processor.present.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def show_progress(
     shown: bool | None = None,
     *,
+    lines: bool = False,
     console: Console | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
@@ -28,12 +30,13 @@ def show_progress(
 
     Args:
         shown: True = immediately, False = never; None = on a terminal or in a notebook, after two seconds.
+        lines: Whether stderr gets a line every few seconds if it is neither, such as in the log of a pipeline.
         console: Output of the bar; None = stderr, so that a pipe of results does not contain it.
         clock: Returns the time in seconds.
     """
     if shown is False or (shown is None and console is None and not _is_shown_somewhere()):
-        yield no_progress  # rich is loaded only if a bar can be shown
-        return
+        yield _log_lines(clock) if lines and shown is not False else no_progress
+        return  # rich is loaded only if a bar can be shown
     from rich.console import Console
 
     target = Console(stderr=True) if console is None else console
@@ -56,7 +59,14 @@ def _is_shown_somewhere() -> bool:
 
 @contextmanager
 def _terminal_bar(console: Console, after: float, clock: Callable[[], float]) -> Iterator[Progress]:
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bar
 
     began = clock()
@@ -69,7 +79,8 @@ def _terminal_bar(console: Console, after: float, clock: Callable[[], float]) ->
                 yield from super().get_renderables()
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
-    bar = LateBar(*columns, TimeElapsedColumn(), console=console, transient=True)
+    times = TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn()
+    bar = LateBar(*columns, *times, console=console, transient=True)
     current: tuple[str, TaskID] | None = None
 
     def progress(done: int, total: int, what: str) -> None:
@@ -82,6 +93,35 @@ def _terminal_bar(console: Console, after: float, clock: Callable[[], float]) ->
 
     with bar:
         yield progress
+
+
+def _log_lines(clock: Callable[[], float]) -> Progress:
+    """Return a progress that writes a line to stderr every few seconds, with the remaining time of the step."""
+    last, step, began, first = clock(), "", clock(), 0
+
+    def progress(done: int, total: int, what: str) -> None:
+        nonlocal last, step, began, first
+        now = clock()
+        if what != step:
+            step, began, first = what, now, done
+        # 5.0: seconds between two lines
+        if now - last >= 5.0:
+            last = now
+            print(progress_line(done, total, what, (now - began) / max(done - first, 1)), file=sys.stderr, flush=True)
+
+    return progress
+
+
+def progress_line(done: int, total: int, what: str, seconds_each: float) -> str:
+    """Return a step of the work as a line.
+
+    >>> progress_line(500, 2_160, "Replaying hours", 0.1), progress_line(0, 0, "Reading rows", 1.0)
+    ('Replaying hours: 500 of 2,160, about 2m46s left', 'Reading rows')
+    """
+    if not total:
+        return what
+    left = round(seconds_each * (total - done))
+    return f"{what}: {done:,} of {total:,}" + (f", about {duration(left * 10**9)} left" if done else "")
 
 
 @contextmanager

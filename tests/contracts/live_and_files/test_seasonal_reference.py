@@ -242,23 +242,69 @@ def newest(state: Opened) -> Evaluation:
     return state.view().windows["1d"][-1]
 
 
+def left_out(evaluation: Evaluation) -> list[int]:
+    """The days that the reference of a window leaves out."""
+    edges = evaluation.compared[0].value("left_out") or ()
+    return [at for start, end in zip(edges[::2], edges[1::2], strict=True) for at in range(start, end, DAY)]
+
+
+def days_between(first: int, end: int) -> list[int]:
+    return [MIDNIGHT + day * DAY for day in range(first, end)]
+
+
 @pytest.mark.slow
-def test_a_shift_that_lasts_is_news_until_the_last_days_have_it(open_state: Open, clock: Clock) -> None:
-    clock.now = MIDNIGHT + 20 * DAY
+def test_a_shift_that_lasts_is_drift_until_the_time_to_accept_it_has_passed(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 26 * DAY
     state = open_state(churn=ROLLING)
     state.send(baselines=[known().to_json()])
     for day in range(10):
         send_day(state, day)
-    for day in range(10, 21):
+    for day in range(10, 26):
         send_day(state, day, moved=1.0)
     evaluations = state.view().windows["1d"]
     states = [one.features["x"].state for one in evaluations]
     assert states[:10] == ["ok"] * 10
-    assert (states[10], states[20]) == ("drift", "ok")
+    assert states[10:21] == ["drift"] * 11
+    assert "drift" not in states[23:]
     assert [note.kind for note in evaluations[0].compared] == ["last_rows_too_few"]
-    assert evaluations[10].compared == (fact("own_last_rows", last="10d", without="24h", rows=1_500),)
-    moved = evaluations[10].features["x"]
-    assert moved.missing_was == 0
+    note = fact("own_last_rows", last="10d", without="24h", rows=1_500, left_out=(), timezone="UTC")
+    assert evaluations[10].compared == (note,)
+    assert [left_out(evaluations[day]) for day in (11, 20)] == [days_between(10, 11), days_between(10, 20)]
+    assert evaluations[10].features["x"].missing_was == 0
+
+
+@pytest.mark.slow
+def test_an_accepted_shift_is_the_reference_of_the_next_day(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 26 * DAY
+    accepted = ReferenceKeys(last="10d", without="24h", accepted_until=MIDNIGHT + 15 * DAY)
+    state = open_state(churn=Model(windows=("1d",), reference=accepted))
+    state.send(baselines=[known().to_json()])
+    for day in range(17):
+        send_day(state, day, moved=1.0 if day >= 10 else 0.0)
+    evaluations = state.view().windows["1d"]
+    assert left_out(evaluations[14]) == days_between(10, 14)
+    assert (left_out(evaluations[15]), left_out(evaluations[16])) == ([], [])
+    assert evaluations[15].features["x"].state != "drift"
+
+
+@pytest.mark.slow
+def test_a_day_whose_late_rows_end_its_drift_is_part_of_later_references_also_after_a_restart(
+    open_state: Open, clock: Clock
+) -> None:
+    clock.now = MIDNIGHT + 20 * DAY
+    state = open_state(churn=ROLLING)
+    state.send(baselines=[known().to_json()])
+    for day in range(15):
+        send_day(state, day, moved=1.0 if day == 11 else 0.0)
+    assert [left_out(one) for one in state.view().windows["1d"][12:]] == [days_between(11, 12)] * 3
+    again = open_state(churn=ROLLING)
+    send_day(again, 15)
+    assert left_out(newest(again)) == days_between(11, 12)
+    for some in range(4):
+        send_day(again, 11, 1_000, seed=1 + some)
+    evaluations = again.view().windows["1d"]
+    assert [left_out(one) for one in evaluations[12:]] == [[]] * 4
+    assert evaluations[12].compared[0].value("rows") == 10 * 150 + 4_000
 
 
 @pytest.mark.slow
@@ -340,7 +386,8 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
     assert result.baseline.pane.rows == 30 * a_day
     assert all("30d" in one["baseline"]["compared"] and "1,800" in one["baseline"]["compared"] for one in in_files[-6:])
     assert in_files[16]["baseline"]["compared"].startswith("the baseline")
-    assert [one["drift"]["features"]["age"]["state"] for one in in_files[30:33]] == ["ok", "ok", "drift"]
+    assert [one["drift"]["features"]["age"]["state"] for one in in_files[30:]] == ["ok"] * 2 + ["drift"] * 4
+    assert [left_out(one) for one in result.evaluations[32:]] == [days_between(32, day) for day in range(32, 36)]
 
     result.baseline.save(tmp_path / "shop.baseline.json")
     rolling = Model(windows=("1d",), baseline=tmp_path / "shop.baseline.json", reference=ROLLING_30, slices=("region",))

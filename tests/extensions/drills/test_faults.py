@@ -8,13 +8,13 @@ from driftline.tables.table import F64, Column, Items, is_present, numbers_of
 from driftline.tables.task import Task
 from driftline_extensions.drills.faults import FAULTS, Injection, choose_feature, lacking, partner_of
 from driftline_extensions.drills.synthetic import synthetic_traffic
-from driftline_extensions.drills.traffic import Features, Traffic, values_of
 from driftline_processor.config.model import Model
 from driftline_processor.core.decode.requests import decode_logs
 from driftline_processor.core.evaluation import ChangeKind, Verdict
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.replay.traffic import Features, Traffic, values_of
 from msgspec.structs import replace
 
 from tests.support.drills import START, traffic

@@ -47,7 +47,15 @@ SCORE = ColumnDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9
 def test_what_a_window_is_compared_with_is_named() -> None:
     notes = (fact("same_season", season="hour", thin=0, repeats=None),)
     evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared=notes)
-    assert to_json(evaluation)["baseline"] == {"version": "6", "is_own": False, "compared": "the same hours"}
+    assert to_json(evaluation)["baseline"] == {
+        "version": "6",
+        "is_own": False,
+        "compared": "the same hours",
+        "left_out": [],
+    }
+    own = fact("own_last_rows", last="30d", without="", rows=9_000, left_out=(0, 86_400 * 10**9), timezone="UTC")
+    evaluation = Evaluation(ModelKey("churn", "7"), WINDOW, 10, True, baseline_version="6", compared=(own,))
+    assert to_json(evaluation)["baseline"]["left_out"] == [["1970-01-01T00:00:00Z", "1970-01-02T00:00:00Z"]]
     evaluation.compared = ()
     assert to_json(evaluation)["baseline"]["compared"] is None
 

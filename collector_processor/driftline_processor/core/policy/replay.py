@@ -12,12 +12,11 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.special_functions import gammaincinv
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import StateSpan
 from driftline_processor.core.verdict.window import read_outcomes
 from driftline_processor.core.windows.window import DAY
 
-from .condition import UNTOLD, Finding
-from .firing import Firing
+from .condition import UNTOLD, Finding, VerdictIs
+from .firing import Firing, Patience
 from .rule import Rule, WindowHistory
 
 MONTH: Final = 30
@@ -33,11 +32,11 @@ class Rate(NamedTuple):
 
 
 class QuietTime(Struct, frozen=True):
-    """The results of a rule in windows without a degradation.
+    """The results of a rule in windows without a problem.
 
     Attributes:
-        windows: Conclusive windows without a degradation.
-        untold: Inconclusive windows without a degradation.
+        windows: Conclusive windows without a problem.
+        untold: Inconclusive windows without a problem.
         days: Duration of the former, in days.
         true_windows: Number of these in which the condition held.
         fired: Number of firings in them.
@@ -55,7 +54,7 @@ class QuietTime(Struct, frozen=True):
 
     @property
     def share(self) -> Rate | None:
-        """The fraction of windows without a degradation in which it held, with its exact interval; None without any."""
+        """The fraction of windows without a problem in which it held, with its exact interval; None without any."""
         if not self.windows or self.circular:
             return None
         missed = self.windows - self.true_windows
@@ -89,7 +88,7 @@ class Replay(Struct, frozen=True):
     Attributes:
         windows: The evaluated windows, the oldest first.
         firings: The firings, the oldest first; the last one may be open.
-        quiet: Results in windows without a degradation.
+        quiet: Results in windows without a problem.
     """
 
     windows: Sequence[Evaluation]
@@ -97,17 +96,26 @@ class Replay(Struct, frozen=True):
     quiet: QuietTime
 
 
-def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) -> Replay:
-    """Replay a rule over old windows, as they are known now.
+def problem_periods(history: WindowHistory) -> list[Firing]:
+    """Return the periods in which the verdict showed a problem: the model was degraded or at risk."""
+    return Rule(VerdictIs("", ("degraded", "at_risk")), Patience()).replay(history)
+
+
+def judge_quiet(
+    rule: Rule, history: WindowHistory, firings: Sequence[Firing], problems: Sequence[Firing] | None
+) -> Replay:
+    """Return a replay with the firings of a rule that occurred in windows without a problem.
 
     Args:
         rule: The rule.
         history: The windows.
-        all_quiet: Whether it is known that none of them had a degradation.
+        firings: Its firings, the oldest first.
+        problems: The periods with a problem; None if it is known that no window had one.
     """
-    windows, found = rule.judged_in(history), rule.replay(history)
-    wrong = [] if all_quiet else [span for span in history.spans() if span.verdict.state == "degraded"]
-    quiet = [all_quiet or _is_quiet(window, wrong, history.timezone) for window in windows]
+    windows, circular = rule.judged_in(history), bool(rule.states) and problems is not None
+    if circular:
+        return Replay(windows, firings, QuietTime(circular=True))
+    quiet = [problems is None or _is_quiet(window, problems, history.timezone) for window in windows]
     found_in = [
         rule.condition.judge(Finding(windows, index, history.verdict_at, history.windows)) if calm else UNTOLD
         for index, calm in enumerate(quiet)
@@ -116,30 +124,29 @@ def replay_rule(rule: Rule, history: WindowHistory, *, all_quiet: bool = False) 
     conclusive = [window for window, holds in zip(windows, results, strict=True) if holds is not None]
     return Replay(
         windows,
-        found,
+        firings,
         QuietTime(
             windows=len(conclusive),
             untold=sum(quiet) - len(conclusive),
             days=sum(one.window.end - one.window.start for one in conclusive) / DAY,
             true_windows=sum(holds is True for holds in results),
-            fired=sum(_in_quiet(one, windows, quiet) for one in found),
-            circular=bool(rule.states) and not all_quiet,
+            fired=sum(_in_quiet(one, windows, quiet) for one in firings),
             reasons=next((one.facts for one in reversed(found_in) if one.holds is None and one.facts), ()),
         ),
     )
 
 
-def _is_quiet(evaluation: Evaluation, wrong: Sequence[StateSpan], timezone: str) -> bool:
-    """Return True if the outcomes of a window are known, and the model was not degraded in it.
+def _is_quiet(evaluation: Evaluation, problems: Sequence[Firing], timezone: str) -> bool:
+    """Return True if the outcomes of a window are known, and neither they nor the verdict showed a problem.
 
-    A single worse window counts as without a degradation, unless it is too rare by chance.
+    A single worse window counts as one without a problem, unless it is too rare by chance.
     """
     if evaluation.maturity != "mature" or not evaluation.outcome_rows or evaluation.incident:
         return False
     start, end = evaluation.window.start, evaluation.window.end
     if any(
-        (span.until is None or start < span.until) and (span.verdict.since is None or end > span.verdict.since)
-        for span in wrong
+        (problem.until is None or start < problem.until) and (problem.since is None or end > problem.since)
+        for problem in problems
     ):
         return False
     reading = read_outcomes(evaluation, VerdictContext(timezone=timezone))

@@ -65,8 +65,8 @@ def configure_evaluation(
     windows = model.windows if "windows" in model.model_fields_set else ()
     objectives = policy_objectives(config.watched_policies, name, model.tier, windows)
     settings = replace(settings_of(model, objectives), windows=windows)
-    _say_unused(config, name, file, say, {*options.used_sections, *(["policies"] if objectives else [])})
-    keys = _keys_of_options(model, options, with_task=built is None)
+    _say_unused(config, name, file, say, ["policies"] if objectives else [])
+    keys = keys_of_options(model, options, with_task=built is None)
     options = replace(options, model=name, timezone=timezone, **keys)
     return inputs._replace(reference=reference, settings=settings), options
 
@@ -74,7 +74,7 @@ def configure_evaluation(
 TASK_KEYS = ("task", "classes", "positive_class", "quantiles")
 
 
-def _keys_of_options(model: Model, options: EvaluationOptions, with_task: bool) -> dict[str, Any]:
+def keys_of_options(model: Model, options: ColumnOptions, with_task: bool) -> dict[str, Any]:
     """Return the values of a model's keys for the options that are not given.
 
     Args:

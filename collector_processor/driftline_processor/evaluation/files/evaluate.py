@@ -292,10 +292,13 @@ def _judge_windows(
     )
     evaluations: list[Evaluation] = []
     sources = iter(of_files.sources())
-    batches_of_sources = iter(lambda: list(islice(sources, TOGETHER)), [])
+    # a window that drifts is left out of the rolling references of later windows
+    batches_of_sources = iter(lambda: list(islice(sources, TOGETHER if past is None else 1)), [])
     for batch in report_parts(batches_of_sources, len(windows), "Judging windows", progress, len):
         for evaluation in judge_together([(source, settings) for source in batch]):
             evaluations.append(follow(evaluation, evaluations[-1] if evaluations else None))
+            if past is not None and evaluation.rolling_drift:
+                past.drifted.append(evaluation.window)
     evaluations = with_track_records(evaluations)
     options = rows.options
     if rows.reference is not None:

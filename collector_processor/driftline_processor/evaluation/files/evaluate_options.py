@@ -11,12 +11,7 @@ from driftline_processor.readers.column_options import ColumnOptions, Option
 
 
 class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
-    """The options of an evaluation of rows, as texts. A field without a description is internal.
-
-    Attributes:
-        default_windows: Window lengths if neither an option nor the configuration has any.
-        used_sections: Sections of the configuration that the caller uses and that are not reported as unused.
-    """
+    """The options of an evaluation of rows, as texts."""
 
     window: Annotated[str, Option("Length of the windows, such as '1d'. Default: one window of all rows", "1d")] = ""
     window_rows: Annotated[int | None, Option("Number of rows of a window, instead of a length", "N")] = None
@@ -73,8 +68,6 @@ class EvaluationOptions(ColumnOptions, frozen=True, kw_only=True):
     performance: Annotated[
         Path | None, Option("driftline.yaml with the performance settings and objectives", "FILE")
     ] = None
-    default_windows: tuple[str, ...] = ()
-    used_sections: tuple[str, ...] = ()
 
     @classmethod
     def of_columns(cls, columns: ColumnOptions, **others: Any) -> EvaluationOptions:

@@ -17,7 +17,7 @@ from msgspec import Struct, field, structs
 
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.reference.reference import Reference, derive_baseline
-from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.core.reference.rolling import Ranges, Rolling, rolling_reference
 from driftline_processor.core.reference.season import WHOLE, grid_of, season_borders
 from driftline_processor.core.windows.window import Window, parse
 from driftline_processor.readers.errors import BadInput, option_text
@@ -30,19 +30,22 @@ from .windows import WindowSteps
 class RollingReference(Struct):
     """The panes between two ``edges``, in unix nanoseconds; periods that serve as a reference end at edges.
 
-    ``stretches``: the reference period of each window. ``intervals``: int64 (pieces,), the interval between edges of
-    each piece of rows. ``seasons``: separate the earlier rows by season; None = they do not.
+    ``windows``: the windows, oldest first. ``intervals``: int64 (pieces,), the interval between edges of each piece of
+    rows. ``seasons``: separate the earlier rows by season; None = they do not. ``drifted``: the windows so far that
+    drifted.
     """
 
     rolling: Rolling
-    stretches: list[list[Window]]
+    windows: Sequence[Window]
+    timezone: str
     edges: I64
     intervals: I64
     seasons: AnySeasonality | None = None
+    drifted: list[Window] = field(default_factory=list)
     _panes: dict[int, Pane] = field(default_factory=dict)
     _sliced: dict[int, dict[str, Pane]] = field(default_factory=dict)
     _summed: dict[tuple[int, int], Pane] = field(default_factory=dict)
-    _compared: dict[tuple[int, int, str], Reference] = field(default_factory=dict)
+    _compared: dict[tuple[Ranges, Ranges, str], Reference] = field(default_factory=dict)
 
     def add(self, piece: int, pane: Pane) -> None:
         """Add the rows of a piece."""
@@ -56,25 +59,27 @@ class RollingReference(Struct):
             slices_by_name[piece.name] = merge([slices_by_name.get(piece.name, Pane()), piece.pane])
 
     def compared(self, window: int, baseline: Baseline) -> Reference:
-        """Return the reference of a window by its position; valid after all rows were added.
+        """Return the reference of a window by its position; valid after all rows and earlier drift were added.
 
         ``baseline``: at the threshold of the window's rows.
         """
-        stretches = self.stretches[window]
-        edges = (stretches[0].start, stretches[-1].end)
-        key = (*edges, baseline.digest)
+        periods = self.rolling.periods(self.windows[window], self.timezone, lambda _: self.drifted)
+        key = (periods.ranges, periods.left_out, baseline.digest)
         if key not in self._compared:  # all hours of a day share it
-            panes = [self._stretch(stretch.start, stretch.end) for stretch in stretches]
-            slices = partial(self._slices, *edges)
-            reference = rolling_reference(baseline, self.rolling, stretches, panes, slices)
+            panes = [self._stretch(stretch.start, stretch.end) for stretch in periods.stretches]
+            intervals = [
+                interval
+                for start, end in periods.ranges
+                for interval in range(*np.searchsorted(self.edges, [start, end]) + 1)
+            ]
+            reference = rolling_reference(baseline, self.rolling, periods, panes, partial(self._slices, intervals))
             if self.seasons is not None and reference.baseline is not baseline:
-                reference = reference._replace(baseline=self._and_seasons(reference.baseline, self.seasons, *edges))
+                reference = reference._replace(baseline=self._and_seasons(reference.baseline, self.seasons, intervals))
             self._compared[key] = reference
         return self._compared[key]
 
-    def _and_seasons(self, baseline: Baseline, seasons: AnySeasonality, start: int, end: int) -> Baseline:
-        first, last = np.searchsorted(self.edges, [start, end]).tolist()
-        held_intervals = [index for index in range(first + 1, last + 1) if index in self._panes]
+    def _and_seasons(self, baseline: Baseline, seasons: AnySeasonality, intervals: Sequence[int]) -> Baseline:
+        held_intervals = [index for index in intervals if index in self._panes]
         starts, panes = (
             self.edges[np.array(held_intervals, np.intp) - 1],
             [self._panes[interval] for interval in held_intervals],
@@ -82,9 +87,8 @@ class RollingReference(Struct):
         known_seasons = seasons_of_panes(seasons, baseline.bins, grid_of(baseline.extras.blocks), starts, panes)
         return derive_baseline(baseline, baseline.pane, replace(baseline.extras, seasons=known_seasons))
 
-    def _slices(self, start: int, end: int) -> Slices | None:
-        first, last = np.searchsorted(self.edges, [start, end]).tolist()
-        held_slices = [self._sliced[index] for index in range(first + 1, last + 1) if index in self._sliced]
+    def _slices(self, intervals: Sequence[int]) -> Slices | None:
+        held_slices = [self._sliced[index] for index in intervals if index in self._sliced]
         panes_by_slice: dict[str, dict[str, Pane]] = {}
         for name in dict.fromkeys(name for panes in held_slices for name in panes):
             key, _, value = name.partition("=")
@@ -108,10 +112,8 @@ def cut_references(
     """
     rolling, seasons = settings.rolling, settings.seasons
     assert rolling is not None
-    stretches = [rolling.stretches(window, settings.timezone) for window in windows]
-    edges = np.array(
-        sorted({edge for stretch in stretches for window in stretch for edge in (window.start, window.end)}), np.int64
-    )
+    periods = {period for window in windows for period in rolling.candidates(window, settings.timezone)}
+    edges = np.array(sorted({edge for period in periods for edge in (period.start, period.end)}), np.int64)
     cut = seasons if isinstance(seasons, Seasonality) else None if seasons is None else seasons.clock
     if isinstance(seasons, UnknownSeasonality) and min(window.end - window.start for window in windows) >= WHOLE * DAY:
         cut = Seasonality("weekday", seasons.timezone)
@@ -131,7 +133,7 @@ def cut_references(
     every[keys >= 0] = pieces
     finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
     coarse = present_keys // width
-    past = RollingReference(rolling, stretches, edges, present_keys % width, seasons)
+    past = RollingReference(rolling, windows, settings.timezone, edges, present_keys % width, seasons)
     return past, structs.replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
 
 

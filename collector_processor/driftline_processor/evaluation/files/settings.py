@@ -41,7 +41,7 @@ def declared_settings(options: EvaluationOptions, configured: ModelSettings | No
     rolling = read_rolling(options.reference_last, options.reference_without) or settings.rolling
     windows: tuple[str, ...] = ()
     if options.window_rows is None:
-        windows = (options.window,) if options.window else settings.windows or options.default_windows
+        windows = (options.window,) if options.window else settings.windows
         windows = windows or (("1d",) if rolling else ())
     elif options.window:
         raise BadInput(f"use either this option or {option_text('window_rows')}", "window")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_value, metric_words
-from driftline_processor.present.times import date_words
+from driftline_processor.present.times import date_words, span_words
+from driftline_processor.present.wording import listed
 
 from .register import clauses, words_as, words_of
 
@@ -24,7 +25,8 @@ def compared_words(notes: Iterable[Fact]) -> str:
     """Return the reference of a window; "" for the plain baseline.
 
     >>> from driftline_processor.core.facts import fact
-    >>> compared_words([fact("own_last_rows", last="30d", without="", rows=9_000), fact("slices_at_season")])
+    >>> days = fact("own_last_rows", last="30d", without="", rows=9_000, left_out=(), timezone="UTC")
+    >>> compared_words([days, fact("slices_at_season")])
     'its own last 30d, 9,000 rows; each slice with its own rows, corrected by the daily or weekly cycle of all rows'
     """
     notes = [*notes]
@@ -70,8 +72,11 @@ def _last_rows(last: str, without: str) -> str:
 
 
 @words_of("own_last_rows")
-def _own_last_rows(last: str, without: str, rows: int) -> str:
-    return f"its {_last_rows(last, without)}, {rows:,} rows"
+def _own_last_rows(last: str, without: str, rows: int, left_out: Sequence[int], timezone: str) -> str:
+    spans = [span_words(*edges, timezone) for edges in zip(left_out[::2], left_out[1::2], strict=True)]
+    drifted = f", with earlier rows instead of those of {listed(spans)}, which drifted" if spans else ""
+    accept = " (to accept the drift, set reference.accepted_until)" if spans else ""
+    return f"its {_last_rows(last, without)}, {rows:,} rows{drifted}{accept}"
 
 
 @words_of("last_rows_too_few")

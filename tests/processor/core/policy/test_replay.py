@@ -11,7 +11,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
 from driftline_processor.core.policy.condition import read_condition
 from driftline_processor.core.policy.firing import Patience
-from driftline_processor.core.policy.replay import Replay, replay_rule
+from driftline_processor.core.policy.replay import Replay, judge_quiet, problem_periods
 from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.present.sentences.policies import quiet_sentence
 
@@ -24,7 +24,8 @@ BEFORE = "accuracy < average of 7 - 1 deviation"
 
 def replayed(windows: Sequence[Evaluation], when: str, fire: int = 1, *, quiet: bool = False, **keys: Any) -> Replay:
     rule = Rule(read_condition(when, **keys), Patience(fire))
-    return replay_rule(rule, WindowHistory({"1d": windows}), all_quiet=quiet)
+    history = WindowHistory({"1d": windows})
+    return judge_quiet(rule, history, rule.replay(history), None if quiet else problem_periods(history))
 
 
 @pytest.fixture(scope="module")

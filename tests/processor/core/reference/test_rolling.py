@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.rebinning import rebin_baseline
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.reference.rolling import LEAST_ROWS, Rolling, rolling_reference
+from driftline_processor.core.reference.rolling import LEAST_ROWS, ReferencePeriods, Rolling, rolling_reference
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window, window_of
 from msgspec.structs import replace
@@ -72,6 +73,99 @@ def test_a_window_longer_than_what_is_left_out_is_not_in_its_own_reference() -> 
     assert Rolling("30d", "24h").stretches(month)[-1].end == month.start
 
 
+def day_of(at: int) -> Window:
+    return window_of("1d", at * DAY)
+
+
+def always(windows: Sequence[Window]) -> Callable[[int], Sequence[Window]]:
+    """The windows that drifted, whatever the time since which they are asked."""
+    return lambda _: windows
+
+
+def starts(found: ReferencePeriods) -> list[int]:
+    return [period.start // DAY for period in found.stretches]
+
+
+def test_earlier_days_replace_those_that_drifted_until_the_time_to_accept_them_has_passed() -> None:
+    rolling = Rolling("10d", "24h", accept_after="5d")
+    drifted = [day_of(30), day_of(32)]
+    assert starts(rolling.periods(day_of(33), drifted=always(drifted))) == [*range(21, 30), 31]
+    assert rolling.periods(day_of(33), drifted=always(drifted)).left_out == (
+        (30 * DAY, 31 * DAY),
+        (32 * DAY, 33 * DAY),
+    )
+    assert starts(rolling.periods(day_of(36), drifted=always(drifted))) == [*range(25, 32), 33, 34, 35]
+    assert rolling.periods(day_of(38), drifted=always(drifted)) == ReferencePeriods(rolling.stretches(day_of(38)))
+    assert rolling.periods(day_of(30), drifted=always([])) == ReferencePeriods(rolling.stretches(day_of(30)))
+
+
+@pytest.mark.parametrize(("last", "accept_after", "days"), [("30d", "", 14), ("10d", "", 10), ("10d", "20d", 20)])
+def test_a_shift_that_lasts_is_left_out_for_the_stated_time_and_what_was_before_stays_the_reference(
+    last: str, accept_after: str, days: int
+) -> None:
+    rolling, count = Rolling(last, accept_after=accept_after), int(last.removesuffix("d"))
+    for age in range(1, days + 1):
+        drifted = [day_of(at) for at in range(100, 100 + age)]
+        found = rolling.periods(day_of(100 + age), drifted=always(drifted))
+        assert starts(found) == [*range(100 - count, 100)]
+        assert found.left_out == ((100 * DAY, (100 + age) * DAY),)
+    after = rolling.periods(day_of(101 + days), drifted=always([day_of(at) for at in range(100, 101 + days)]))
+    assert starts(after) == [*range(101 - count, 101)]
+
+
+def test_an_accepted_drift_is_in_the_reference_of_windows_that_end_later() -> None:
+    accepted = Rolling("10d", accepted_until=32 * DAY + HOUR)
+    drifted = [day_of(30), day_of(31), day_of(32), day_of(33)]
+    assert starts(accepted.periods(day_of(31), drifted=always(drifted[:1]))) == [*range(20, 30)]
+    assert starts(accepted.periods(day_of(32), drifted=always(drifted[:2]))) == [*range(22, 32)]
+    assert starts(accepted.periods(day_of(34), drifted=always(drifted))) == [*range(23, 33)]
+
+
+def test_a_day_is_left_out_if_windows_that_cover_a_quarter_of_it_drifted() -> None:
+    hours = [window_of("1h", 30 * DAY + at * HOUR) for at in range(9, 15)]
+    now = window_of("1h", 31 * DAY + 5 * HOUR)
+    assert starts(Rolling("10d").periods(now, drifted=always(hours))) == [*range(20, 30)]
+    assert starts(Rolling("10d").periods(now, drifted=always(hours[1:]))) == [*range(21, 31)]
+    week = window_of("1w", 11 * DAY)
+    found = Rolling("10d").periods(window_of("1w", 18 * DAY), drifted=always([week]))
+    assert (week.start // DAY, starts(found)) == (11, [*range(1, 11)])
+    months = [window_of("1mo", at * DAY) for at in (70, 100, 130)]
+    assert Rolling("30d").periods(months[1], drifted=always(months[:1])).ranges[-1][1] == months[0].start
+    assert Rolling("30d").periods(months[2], drifted=always(months[:1])).left_out == ()
+    quarter = Rolling("12h").periods(window_of("1h", 30 * DAY), drifted=always([window_of("1h", 30 * DAY - HOUR)]))
+    assert (len(quarter.stretches), quarter.left_out) == (48, ((30 * DAY - HOUR, 30 * DAY),))
+
+
+def test_days_that_are_left_out_are_those_of_the_time_zone_when_the_clocks_change() -> None:
+    days = [window_of("1d", MARCH + at * DAY + 2 * HOUR, NEW_YORK) for at in range(3)]
+    found = Rolling("10d", "24h").periods(days[2], NEW_YORK, drifted=always(days[:2]))
+    assert found.left_out == ((days[0].start, days[2].start),)
+    assert (len(found.stretches), found.ranges) == (10, ((found.stretches[0].start, days[0].start),))
+
+
+def test_the_reference_of_a_window_names_what_it_leaves_out_and_its_rows_are_the_others(baseline: Baseline) -> None:
+    found = Rolling("10d").periods(day_of(33), drifted=always([day_of(30), day_of(31)]))
+    panes = [pane(200, at, baseline) for at in starts(found)]
+    reference = rolling_reference(baseline, Rolling("10d"), found, panes)
+    assert reference.notes[0].value("left_out") == (30 * DAY, 32 * DAY)
+    assert reference.baseline.extras.blocks is not None
+    assert (reference.baseline.extras.blocks.starts // DAY).tolist() == [*range(21, 30), 32]
+    np.testing.assert_array_equal(reference.baseline.pane.parts["rows"], merge(panes).parts["rows"])
+
+
+def test_only_a_window_that_drifts_from_a_rolling_reference_is_left_out_later(baseline: Baseline) -> None:
+    quiet, moved = pane(1_000, 99, baseline), pane(1_000, 99, baseline, moved=1.0)
+    rolling = rolling_reference(baseline, Rolling("30d"), days(30), [pane(200, 1 + at, baseline) for at in range(30)])
+    for reference, one, expected in (
+        (rolling, moved, True),
+        (rolling, quiet, False),
+        (Reference(baseline), moved, False),
+    ):
+        found = judge_window(ModelWindow(ModelKey("m", ""), day_of(30), one), reference)
+        assert found.features["age"].state == ("ok" if one is quiet else "drift")
+        assert found.rolling_drift is expected
+
+
 @pytest.fixture(scope="module")
 def baseline() -> Baseline:
     return Baseline.from_frame(rows(2_000, 0), score="score", model="m", task="binary")
@@ -88,8 +182,8 @@ def pane(n: int, seed: int, baseline: Baseline, moved: float = 0.0) -> Pane:
     return fold(table, baseline.bins)
 
 
-def days(count: int, first: int = 0) -> list[Window]:
-    return [Window("1d", (first + at) * DAY, (first + at + 1) * DAY) for at in range(count)]
+def days(count: int) -> ReferencePeriods:
+    return ReferencePeriods([Window("1d", at * DAY, (at + 1) * DAY) for at in range(count)])
 
 
 def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_days(baseline: Baseline) -> None:
@@ -98,7 +192,8 @@ def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_da
     today = pane(1_000, 99, baseline, moved=1.0)
     before, now = drift(today, baseline), drift(today, compared.baseline)
     assert (before.features["age"].state, now.features["age"].state) == ("drift", "ok")
-    assert compared.notes == (fact("own_last_rows", last="30d", without="24h", rows=6_000),)
+    note = fact("own_last_rows", last="30d", without="24h", rows=6_000, left_out=(), timezone="UTC")
+    assert compared.notes == (note,)
     drawn = drift(merge(panes), compared.baseline).features["age"].now  # to nine decimals
     was = now.features["age"].was
     assert was is not None

@@ -12,6 +12,7 @@ import pytest
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
@@ -44,9 +45,15 @@ def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
     rolling = Rolling(last, without)
     found = evaluate(tmp_path / "rows.parquet", rolling, window=window)
     judged = 0
+    drifted: list[Window] = []
+
+    def known(_since: int) -> list[Window]:
+        return drifted
+
     for one in found.evaluations:
-        stretches = rolling.stretches(one.window)
-        inside = (frame["ts"] >= stretches[0].start) & (frame["ts"] < stretches[-1].end)
+        ranges = rolling.periods(one.window, drifted=known).ranges
+        inside = np.any([(frame["ts"] >= start) & (frame["ts"] < end) for start, end in ranges], axis=0)
+        drifted += [one.window] * one.rolling_drift
         if int(inside.sum()) < 1_000:
             assert one.compared[0].kind == "last_rows_too_few"
             continue
@@ -64,6 +71,7 @@ def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
             ks = np.abs(np.cumsum(_now(frame, one.window, found, part) - counts / counts.sum())).max()
             assert drawn.methods["ks"].value == pytest.approx(ks, abs=1e-12)
     assert judged >= 2
+    assert len(drifted) == {"1h": 1, "2h": 0, "1d": 0}[window]
 
 
 def _now(frame: dict[str, np.ndarray], window: object, found: EvaluationResult, part: str) -> np.ndarray:

@@ -15,10 +15,11 @@ from driftline.semconv import attributes as a
 from driftline.tables import column_codec
 from driftline.tables.table import F64, I64, Column, Items, ModelKey, Text, concatenate, numbers_of, take_rows
 from driftline.tables.task import Task
-from driftline_processor.core.windows.window import DAY
 from msgspec import Struct, field
 from msgspec.structs import replace
 from numpy.typing import NDArray
+
+from driftline_processor.core.windows.window import DAY
 
 MOST_ROWS: Final = 2_000
 """Rows per request; the SDK sends at most 5,000."""
@@ -50,9 +51,13 @@ class Traffic(Struct, frozen=True):
         scores: As in :class:`~driftline.tables.table.PredictionTable`.
         predicted: As there.
         items: As there.
-        actual: Actual values, missing if unknown; None without outcomes.
+        actual: Actual values, missing if unknown; None without outcomes. A ranking has JSON texts: item → gain.
         outcome_time: Time of each outcome, int64 (n,), unix nanoseconds; 0 = never.
+        weight: Weight of each outcome, float64 (n,), NaN if it has none; None without any.
+        value: Worth of each prediction, in the same form.
+        outcome_slices: Slices that are sent with the outcomes.
         duration: Duration of each call, float64 (n,), seconds; None if not measured.
+        errors: Error of each call, missing if it succeeded; None if not recorded.
         slices: Slice columns.
         model: The model, to score other features; None if it cannot be called.
         baseline: The baseline that the service sends, as JSON; "" if it sends none.
@@ -68,7 +73,11 @@ class Traffic(Struct, frozen=True):
     items: Items | None = None
     actual: Column | None = None
     outcome_time: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    weight: F64 | None = None
+    value: F64 | None = None
+    outcome_slices: Features = field(default_factory=dict)
     duration: F64 | None = None
+    errors: Column | None = None
     slices: Features = field(default_factory=dict)
     model: DrawnModel | None = None
     baseline: str = ""
@@ -104,7 +113,11 @@ class Traffic(Struct, frozen=True):
             items=items,
             actual=None if self.actual is None else take_rows(self.actual, rows),
             outcome_time=self.outcome_time[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            value=None if self.value is None else self.value[rows],
+            outcome_slices={name: take_rows(values, rows) for name, values in self.outcome_slices.items()},
             duration=None if self.duration is None else self.duration[rows],
+            errors=None if self.errors is None else take_rows(self.errors, rows),
             slices={name: take_rows(values, rows) for name, values in self.slices.items()},
         )
 
@@ -124,6 +137,7 @@ class Traffic(Struct, frozen=True):
                 part.time,
                 np.zeros(len(part)) if part.duration is None else part.duration,
                 row_ids(part.number),
+                errors=part.errors,
                 scores=part.scores,
                 predicted=part.predicted,
                 items=part.items,
@@ -146,20 +160,25 @@ class Traffic(Struct, frozen=True):
         """Yield the known outcomes as ``ExportLogsServiceRequest``."""
         if self.actual is None:
             return
-        truth, ids = values_of(self.actual), row_ids(self.number)
-        numbered = zip(truth, self.outcome_time.tolist(), self.time.tolist(), texts_of(ids), strict=True)
-        labelled = [row for row in numbered if row[0] is not None and row[1]]
+        known_times = self.outcome_time.tolist()
+        columns = {
+            a.ML_PREDICTION_ID: texts_of(row_ids(self.number)),
+            a.ML_OUTCOME_ACTUAL: values_of(self.actual),
+            a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: known_times,
+            a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: self.time.tolist(),
+            **{f"{a.DRIFTLINE_SLICE_VALUE}.{name}": values_of(column) for name, column in self.outcome_slices.items()},
+        }
+        for name, numbers in ((a.DRIFTLINE_OUTCOME_WEIGHT, self.weight), (a.DRIFTLINE_OUTCOME_VALUE, self.value)):
+            if numbers is not None:
+                columns[name] = values_of(Column(numbers))
+        actual = columns[a.ML_OUTCOME_ACTUAL]
+        labelled = [row for row, time in enumerate(known_times) if time and actual[row] is not None]
         for start in range(0, len(labelled), MOST_ROWS):
             records = []
-            for actual, known_time, predicted, id in labelled[start : start + MOST_ROWS]:
-                attributes = {
-                    a.ML_MODEL_NAME: self.key.model,
-                    a.ML_PREDICTION_ID: id,
-                    a.ML_OUTCOME_ACTUAL: actual,
-                    a.DRIFTLINE_OUTCOME_TIME_UNIX_NANO: known_time,
-                    a.DRIFTLINE_OUTCOME_PREDICTION_TIME_UNIX_NANO: predicted,
-                }
-                records.append(log_record(events.ML_OUTCOME, known_time, attributes))
+            for row in labelled[start : start + MOST_ROWS]:
+                values = {name: column[row] for name, column in columns.items() if column[row] is not None}
+                attributes = {a.ML_MODEL_NAME: self.key.model, **values}
+                records.append(log_record(events.ML_OUTCOME, known_times[row], attributes))
             yield self._request(records)
 
     def announcement(self) -> Iterator[bytes]:
@@ -172,7 +191,7 @@ class Traffic(Struct, frozen=True):
             )
 
     def _request(self, records: list[list[bytes]]) -> bytes:
-        resource = {a.SERVICE_NAME: "driftline-drill", a.SERVICE_INSTANCE_ID: "drill"}
+        resource = {a.SERVICE_NAME: "driftline-replay", a.SERVICE_INSTANCE_ID: "replay"}
         if self.key.environment:
             resource[a.DEPLOYMENT_ENVIRONMENT_NAME] = self.key.environment
         return request(resource, (SCOPE, VERSION), SCHEMA_URL, records)
@@ -220,7 +239,11 @@ def joined(parts: Sequence[Traffic]) -> Traffic:
         predicted=_column([part.predicted for part in parts], sizes),
         actual=_column([part.actual for part in parts], sizes),
         outcome_time=np.concatenate([part.outcome_time for part in parts]),
+        weight=_numbers([part.weight for part in parts], sizes),
+        value=_numbers([part.value for part in parts], sizes),
+        outcome_slices=_columns([part.outcome_slices for part in parts], sizes),
         duration=_array([part.duration for part in parts]),
+        errors=_column([part.errors for part in parts], sizes),
         slices=_columns([part.slices for part in parts], sizes),
     )
     return together.take(np.argsort(together.time, kind="stable"))
@@ -229,6 +252,15 @@ def joined(parts: Sequence[Traffic]) -> Traffic:
 def _array(parts: Sequence[F64 | None]) -> F64 | None:
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if len(known) == len(parts) else None
+
+
+def _numbers(parts: Sequence[F64 | None], sizes: Sequence[int]) -> F64 | None:
+    """Return the numbers of several parts, NaN in a part without any; None if no part has any."""
+    if all(part is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.full(size, np.nan) if part is None else part for part, size in zip(parts, sizes, strict=True)]
+    )
 
 
 def _columns(parts: Sequence[Features], sizes: Sequence[int]) -> dict[str, Column]:

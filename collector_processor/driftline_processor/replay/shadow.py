@@ -5,6 +5,7 @@ It opens no port, its channels and actions only record, and its folder is delete
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -14,25 +15,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct, field
+
 from driftline_processor.config.actions import ActionKeys
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.windows.window import DAY, length
 from driftline_processor.policy.action import ActionChannel
-from driftline_processor.policy.alerts import Alert, Approval, Delivery
+from driftline_processor.policy.alert_history import AlertHistory, alert_histories
+from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.watch import no_links
 from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
 from driftline_processor.state import State
 from driftline_processor.store.process_folder import ProcessFolder
-from msgspec import Struct, field
 
 from .traffic import Traffic
 
-PREFIX: Final = "driftline-drill-"
-"""Prefix of the folders of drills."""
+PREFIX: Final = "driftline-replay-"
+"""Prefix of the folders of shadows."""
 
 LOOKS_A_DAY: Final = 4
 """Minimum number of evaluations per day: a window closes when rows of the next one have arrived."""
@@ -41,7 +44,7 @@ SENDS_A_LOOK: Final = 3
 """Requests per evaluation."""
 
 RETENTION: Final = timedelta(days=3650)
-"""Retention of a drill: unlimited in effect, because recorded rows may be of any year."""
+"""Retention of a shadow: unlimited in effect, because recorded rows may be of any year."""
 
 
 def shadow_config(config: Config, model: str) -> Config:
@@ -57,23 +60,17 @@ def shadow_config(config: Config, model: str) -> Config:
 
 
 class RecordingCouriers(Couriers):
-    """Couriers that record messages and do not send them.
-
-    Attributes:
-        messages: Each message with its event time, and the dry-run description of an action.
-    """
+    """Couriers that record messages as delivered, with the dry-run descriptions of actions, and do not send them."""
 
     def __init__(self, actions: Mapping[str, ActionKeys], clock: Callable[[], int]) -> None:
         super().__init__({}, clock)
-        self.messages: list[tuple[int, Message, str]] = []
         self._now, self._actions = clock, actions
         self._deliveries: list[Delivery] = []
 
     def post(self, messages: Sequence[Message]) -> None:
-        """Record messages as delivered, with dry-run descriptions of actions."""
+        """Record messages."""
         for message in messages:
             description = self._describe(message) if message.is_order else ""
-            self.messages.append((self._now(), message, description))
             self._deliveries.append(
                 Delivery(message.id, self._now(), "dry_run" if description else "delivered", description[:500])
             )
@@ -111,20 +108,29 @@ class Lived(Struct, frozen=True):
 
     Attributes:
         looks: State of the pages after each evaluation.
-        alerts: All alerts.
-        told: Messages with their event time, and dry-run descriptions of actions.
-        approvals: Pending approvals by the id of their message.
+        alerts: All alerts with their messages.
         views: The model as its pages show it at the end.
         until: Reached event time, unix nanoseconds.
     """
 
     looks: Sequence[Look]
-    alerts: Sequence[Alert]
-    told: Sequence[tuple[int, Message, str]]
-    approvals: Mapping[str, Approval]
-    messages: Sequence[Message]
+    alerts: Sequence[AlertHistory]
     views: Sequence[ModelView]
     until: int
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Log only errors within the block, because messages of a shadow would be misleading."""
+    logs = [logging.getLogger(name) for name in ("driftline", "driftline_processor")]
+    before = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for log, level in zip(logs, before, strict=True):
+            log.setLevel(level)
 
 
 class Shadow(Struct):
@@ -140,20 +146,19 @@ class Shadow(Struct):
     folder: Path
     now: int = 0
     looks: list[Look] = field(default_factory=list)
-    messages: list[tuple[int, Message, str]] = field(default_factory=list)
+
+    @property
+    def shortest(self) -> int:
+        """Length of the shortest windows of the model, nanoseconds."""
+        [model] = self.config.models.values()
+        return min(map(length, model.windows))
 
     @property
     def step(self) -> int:
         """Nanoseconds between evaluations: a quarter of a day, half of that for windows shorter than a day."""
-        [model] = self.config.models.values()
-        step = DAY // LOOKS_A_DAY
-        return step if min(map(length, model.windows)) >= DAY else step // 2
+        return DAY // LOOKS_A_DAY if self.shortest >= DAY else DAY // LOOKS_A_DAY // 2
 
-    @property
-    def sends(self) -> int:
-        """Nanoseconds between requests."""
-        return self.step // SENDS_A_LOOK
-
+    @quiet_logs()
     def live(
         self,
         traffic: Traffic,
@@ -161,6 +166,7 @@ class Shadow(Struct):
         end: int,
         step: int,
         has_ended: Callable[[Lived], bool] = lambda _: False,
+        progress: Callable[[int], object] = lambda _: None,
     ) -> Lived:
         """Process traffic: send it in event time; join, evaluate windows and policies after each step.
 
@@ -170,6 +176,7 @@ class Shadow(Struct):
             end: End of the period.
             step: Nanoseconds between evaluations.
             has_ended: Whether the results are complete, so that processing can stop.
+            progress: Called with the reached event time after each evaluation.
         """
         storage = self.config.storage.model_copy(update={"directory": self.folder})
         self.now = max(self.now, start)
@@ -178,45 +185,41 @@ class Shadow(Struct):
         try:
             state.start_storing()
             state.notifications.send_by(couriers, no_links)
-            due, lived = start + step, self._lived(state, couriers)
-            for time, body in _requests(traffic, start, end, self.sends):
-                self.now = time
+            due = start + step
+            for time, body in _requests(traffic, start, end, step // SENDS_A_LOOK):
+                self.now = max(self.now, time)
                 if body:
                     state.submit("logs", body).result()
                 if time >= due or time >= end:
                     due = time + step
                     state.settle()
-                    lived = self._lived(state, couriers, with_look=True)
-                    if has_ended(lived):
+                    views = _views(state)
+                    self.looks.append(Look(self.now, verdict_of(views) if views else None))
+                    progress(time)
+                    if has_ended(self._lived(state)):
                         break
-            self.messages += couriers.messages
-            return lived
+            state.note_deliveries()
+            state.tidy_now()  # notes until when it has received
+            return self._lived(state)
         finally:
             state.stop()
 
     def copy(self, folder: Path) -> Shadow:
         """Return a shadow with a copy of the state in another folder; both may continue."""
         shutil.copytree(self.folder, folder)
-        return Shadow(self.config, folder, self.now, [*self.looks], [*self.messages])
+        return Shadow(self.config, folder, self.now, [*self.looks])
 
-    def _lived(self, state: State, couriers: RecordingCouriers, *, with_look: bool = False) -> Lived:
-        views = [model for model in state.snapshot.models if model.in_use and not model.retired]
-        if with_look:
-            self.looks.append(Look(self.now, verdict_of(views) if views else None))
-        return Lived(
-            looks=tuple(self.looks),
-            alerts=tuple(state.alerts.alerts.values()),
-            told=(*self.messages, *couriers.messages),
-            approvals=dict(state.alerts.approvals),
-            messages=tuple(state.alerts.messages.values()),
-            views=views,
-            until=self.now,
-        )
+    def _lived(self, state: State) -> Lived:
+        return Lived(tuple(self.looks), alert_histories(state.alerts), _views(state), self.now)
+
+
+def _views(state: State) -> list[ModelView]:
+    return [model for model in state.snapshot.models if model.in_use and not model.retired]
 
 
 @contextmanager
 def shadow_folder() -> Iterator[Path]:
-    """Create a folder for shadows, deleted at the end of the block; folders of killed drills are deleted later.
+    """Create a folder for shadows, deleted at the end of the block; folders of killed processes are deleted later.
 
     Raises:
         OSError: It cannot be created.
