@@ -283,6 +283,9 @@ FACTS: tuple[Fact, ...] = (
     FastLabels("<1h", False, "error_rate", 0.12, 0.12, 800, 700, 0.9).fact,
     fact("outcomes_may_still_come", delay=2 * DAY, learned_from=None),
     fact("outcomes_may_still_come", delay=2 * DAY, learned_from=1_200),
+    fact("outstanding_cannot_change", outstanding=120),
+    fact("outstanding_cannot_change", outstanding=1),
+    fact("final_before_outcomes", outstanding=1_200),
     fact("coverage_too_low", coverage=0.4, needed=0.5),
     fact("decisions_unreviewed", predictions={"0": 9_500}),
     fact("decisions_unreviewed", predictions={"a": 12, "b": 4_000, "c": 90, "d": 7}),
@@ -406,6 +409,8 @@ ADVICE: tuple[Fact, ...] = (
     fact("ignore_drift", small=True),
     fact("ignore_drift", small=False),
     fact("look_again", then=fact("retrain", **CLOCK)),
+    fact("wait_for_windows", windows=1),
+    fact("wait_for_windows", windows=1_200),
     *map(fact, ("check_service", "wait_or_add_processor")),
 )
 RATES = fact("positive_rate", observed=0.3, expected=0.2)

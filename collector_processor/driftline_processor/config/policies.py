@@ -85,7 +85,10 @@ class Policy(Section):
         default=None,
         description="The windows in which the condition is evaluated.",
         examples=["1d"],
-        json_schema_extra={"default": "the shorter window of a burn rate, otherwise the longest window of the model"},
+        json_schema_extra={
+            "default": "the shorter window of a burn rate, the shortest window of the model for a "
+            "rolling objective, otherwise the longest one"
+        },
     )
     in_a_row: Annotated[int, Field(ge=1, le=MOST_WINDOWS, strict=True)] = Field(
         default=1, description="In how many windows in a row the condition must be true.", examples=["3"]

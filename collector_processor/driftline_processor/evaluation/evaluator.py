@@ -21,7 +21,7 @@ from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
-from driftline_processor.core.windows.window import PANE, Window, is_closed, window_of
+from driftline_processor.core.windows.window import DAY, PANE, Window, closed_until, is_closed, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.ingest.changes import ChangedPanes, PaneCounts, PaneProgress
 from driftline_processor.ingest.pane_sums import read_restated, write_restated
@@ -33,6 +33,7 @@ from driftline_processor.store.series import Series, SeriesRegister
 
 from .evaluation_store import EvaluationStore
 from .judge import TOGETHER, judge_together
+from .rolling_looks import RollingLooks, breaks, rolling_objectives, windows_to_look_at
 from .settings import OutcomeDelays, settings_of
 from .store_source import StoreReaders, StoreSource
 from .window_queue import Counts, WaitingWindows
@@ -187,9 +188,11 @@ class Evaluator:
         self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines, share)
         self._policies, self._settings = policies, dict[str, ModelSettings]()
-        self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
+        self._clock, self.delays = clock, OutcomeDelays(connection, series)
+        self.waiting, self._tiers = WaitingWindows(self._tier), dict[int, int | None]()
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
         self._unchanged: defaultdict[int, UnchangedRows] = defaultdict(UnchangedRows)
+        self._looks = RollingLooks()
         self._baseline_changes = baselines.changes
         self._warned: set[str] = set()
         self._fitting: set[tuple[str, str]] = set()
@@ -216,6 +219,7 @@ class Evaluator:
         self.collect()
         if self._evaluations.crowded:
             self._evaluations.write(patient=False)  # a write failed before, and memory is limited
+        self._look_at_objectives()
         window_count = 0
         while window_count < AT_ONCE and not ended():
             first = self.waiting.next(self._clock())
@@ -233,6 +237,35 @@ class Evaluator:
         self.waiting.publish(self._clock())
         self._evaluations.write(patient, lambda is_whole: self._note_reached() if is_whole and window_count else None)
         return window_count > 0
+
+    def _look_at_objectives(self) -> None:
+        """Evaluate the windows in which a rolling objective breaks, before all others."""
+        for series_number, panes in self._looks.due(self._clock()):
+            series = self._series.by_number()[series_number]
+            settings, watermark = self._settings_of(series.key.model), self._watermark(series)
+            final = closed_until(watermark) - self.delays.of(series).nanoseconds
+            self._looks.note(series_number, {pane for pane in panes if pane >= max(final, watermark - DAY)})
+            try:
+                broken = self._broken_windows(series, settings, windows_to_look_at(settings, panes, watermark))
+            except Exception as error:
+                if is_of_all(error):
+                    self._looks.note(series_number, panes)
+                    raise
+                _log.exception("the rolling objectives of %s could not be evaluated", series.key.model)
+                continue
+            for window in broken:
+                self.waiting.add(series_number, window, self._clock(), closing=True)
+                self._evaluate([(series_number, window)])
+
+    def _broken_windows(self, series: Series, settings: ModelSettings, parts: Iterable[Window]) -> list[Window]:
+        """Return the windows in which a rolling objective breaks and whose evaluation does not show that yet."""
+        history, broken = self._evaluations.history(series.number), []
+        for part in parts:
+            window = window_of(part.name, part.start, settings.timezone)
+            known = history.get(part.name, {}).get(window.start)
+            if breaks(self._source(series.number, window), settings, part, known):
+                broken.append(window)
+        return broken
 
     def _independent(self, windows: Sequence[SeriesWindow]) -> Sequence[SeriesWindow]:
         """Return the windows up to the first whose rolling reference another of them may change."""
@@ -390,6 +423,8 @@ class Evaluator:
             counted, joined = rows.get(series_number, none), outcomes.get(series_number, none)
             self._forget(series, counted, joined)
             self._mark_grown(series, counted, joined)
+            if rolling_objectives(self._settings_of(series.key.model)):
+                self._looks.note(series_number, {*counted, *joined})
         for series_number, series in by_number.items():
             self._collect_ripe(series_number, series)
 
@@ -416,6 +451,12 @@ class Evaluator:
             if stored_unit(window.start, watermark, timezone).end <= window.end:
                 self.waiting.add(number, window, now, closing=True)
         ripe.note_delay(delay)
+
+    def _tier(self, number: int) -> int | None:
+        """Return the tier of a series, which is asked for with each change of its windows."""
+        if number not in self._tiers:
+            self._tiers[number] = self._series.settings(self._series.by_number()[number].key.model).tier
+        return self._tiers[number]
 
     def _settings_of(self, model: str) -> ModelSettings:
         if model not in self._settings:

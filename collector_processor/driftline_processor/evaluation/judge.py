@@ -29,7 +29,7 @@ from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, same_seasons
 from driftline_processor.core.window_context import NO_CONTEXT, SliceContext, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
-from driftline_processor.core.windows.window import PANE, Window, length
+from driftline_processor.core.windows.window import Window, length
 from driftline_processor.present.sentences.references import compared_words
 
 from .window_source import WindowSource
@@ -146,17 +146,7 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
     slices = source.outcome_slices(blocks_of_window(window, timezone, HOURS) or (window,)) if source.closed else {}
     steps = calls = None
     if window.name in ("", min(settings.windows, key=length, default=window.name)):
-        complete_until = window.end + PANE if progress.complete is None else progress.complete
-        ripe = complete_until if progress.complete is None else complete_until - delay.nanoseconds
-
-        def rolling(of_service: bool, until: int) -> list[Window] | None:
-            objectives = [
-                objective for objective in settings.performance.objectives if objective.of_service == of_service
-            ]
-            return rolling_steps(window, objectives, timezone, until, progress.panes_from)
-
-        steps = _of_steps(rolling(False, ripe), source.outcome_panes)
-        calls = _of_steps(rolling(True, complete_until), source.call_panes)
+        steps, calls = rolling_outcomes(source, settings)
     age = None if progress.reached is None else progress.reached - window.end
     return WindowOutcomes(
         source.blocks,
@@ -173,11 +163,30 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
     )
 
 
-def _of_steps(
-    minutes: Sequence[Window] | None, panes_of: Callable[[Sequence[Window]], Sequence[Pane] | None]
-) -> Steps | None:
-    panes = None if minutes is None else panes_of(minutes)
-    return None if minutes is None or panes is None else (minutes, panes)
+def rolling_outcomes(
+    source: WindowSource, settings: ModelSettings, window: Window | None = None
+) -> tuple[Steps | None, Steps | None]:
+    """Return the outcomes and the calls of the five-minute windows that rolling objectives need; None without any.
+
+    Args:
+        source: The window.
+        settings: Settings of the model.
+        window: The window whose periods are evaluated. Default: that of the source.
+    """
+    progress, window = source.progress, window or source.window
+    complete = window.end if progress.complete is None else progress.complete
+    ripe = complete if progress.complete is None else complete - source.delay.nanoseconds
+    until = window.end if progress.reached is None else progress.reached
+
+    def steps(
+        of_service: bool, final: int, panes_of: Callable[[Sequence[Window]], Sequence[Pane] | None]
+    ) -> Steps | None:
+        rolling = [objective for objective in settings.performance.objectives if objective.of_service == of_service]
+        windows = rolling_steps(window, rolling, settings.timezone, until, progress.panes_from)
+        panes = None if windows is None else panes_of(windows)
+        return None if windows is None or panes is None else Steps(windows, panes, final, progress.reached)
+
+    return steps(False, ripe, source.outcome_panes), steps(True, complete, source.call_panes)
 
 
 def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None) -> WindowContext:

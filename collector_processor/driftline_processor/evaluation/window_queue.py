@@ -3,7 +3,8 @@
 There are three kinds. *Closing* windows get their final evaluation and come first. *Live* windows are open or ended
 recently; each length has a deadline, and the window that is most overdue relative to its deadline comes next. *Past*
 windows come from a backfill, late outcomes and corrections; they are evaluated in order of time, with round-robin over
-series and lengths. One turn in ten goes to each waiting kind of lower priority.
+series and lengths. Closing and live windows of tier 1 come before those of tiers 2 and 3, past ones after all of these.
+One turn in ten goes to each waiting kind and tier of lower priority.
 
 An evaluated window rests: a live one for half of its deadline, a past one for a hundredth of its age. An open window
 is due again when its rows or outcomes have grown by more than one percent, or after ten deadlines. When no window is
@@ -17,7 +18,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Literal, NamedTuple
 
@@ -62,7 +63,7 @@ NEWEST = 2
 """Newest windows per series and length that are live at any age."""
 
 TURNS = 10
-"""Turns of which one goes to each waiting kind of lower priority."""
+"""Turns of which one goes to each waiting kind and tier of lower priority."""
 
 CHUNK = 16
 """Consecutive past windows of one series and length per turn, because neighbours share their reference."""
@@ -86,8 +87,16 @@ The error of the time is then at most 50 %. Short windows after long ones change
 """
 
 Kind = Literal["closing", "live", "past"]
-KINDS: tuple[Kind, ...] = ("closing", "live", "past")
-"""The kinds of waiting windows, most urgent first."""
+
+TIERS = (1, 2, 3)
+"""The tiers of models, most important first; models without a tier are in the last."""
+
+Rank = tuple[int, Kind]
+RANKS: tuple[Rank, ...] = (
+    *((tier, kind) for tier in TIERS for kind in ("closing", "live")),
+    *((tier, "past") for tier in TIERS),
+)
+"""The tiers and kinds of waiting windows, most urgent first."""
 
 
 def deadline(name: str) -> int:
@@ -209,13 +218,13 @@ class _Entry(Struct, eq=False):
 
 
 class _Line(Struct, eq=False):
-    """Due windows of one kind and name, the longest waiting first.
+    """Due windows of one tier, kind and name, the longest waiting first.
 
     Attributes:
         recent: True if they are open or ended recently; else they are the newest of a replay.
     """
 
-    kind: Kind
+    rank: Rank
     name: str
     recent: bool
     deadline: int
@@ -295,9 +304,11 @@ class WaitingWindows:
     '1h'
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tier_of: Callable[[int], int | None] = lambda _: None) -> None:
+        """Create an empty queue. ``tier_of``: returns the tier of a series, 1 to 3; None without one."""
+        self._tier_of = tier_of
         self._entries: dict[_Place, _Entry] = {}
-        self._lines: dict[tuple[Kind, str, bool], _Line] = {}
+        self._lines: dict[tuple[Rank, str, bool], _Line] = {}
         self._resting: OrderedDict[_Place, _Entry] = OrderedDict()
         self._barely_grown: OrderedDict[_Place, _Entry] = OrderedDict()
         self._evaluated: dict[_Place, Counts] = {}
@@ -308,10 +319,10 @@ class WaitingWindows:
         self._attempts: dict[_Place, int] = {}
         self._newest: dict[_Lane, list[int]] = {}
         self._past: dict[int, dict[str, _PastWindows]] = {}
-        self._turns: deque[_Lane] = deque()
-        self._chunk = 0
+        self._turns: dict[int, deque[_Lane]] = {tier: deque() for tier in TIERS}
+        self._chunk = dict.fromkeys(TIERS, 0)
         self._past_windows = 0
-        self._passed_over: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        self._passed_over: dict[Rank, int] = dict.fromkeys(RANKS, 0)
         self._round = 0
         self._reached: dict[int, PaneProgress] = {}
         self._changed: set[int] = set()
@@ -422,15 +433,17 @@ class WaitingWindows:
     def next(self, now: int) -> tuple[int, Window] | None:
         """Return the next window to evaluate with its series; None if none is due."""
         self._wake(now)
-        ready = [kind for kind in KINDS if self._has(kind)]
+        waiting = {line.rank for line in self._lines.values() if line.entries}
+        waiting |= {(tier, "past") for tier, turns in self._turns.items() if turns}
+        ready = [rank for rank in RANKS if rank in waiting]
         if not ready:
             return None
-        kind = next(
+        rank = next(
             (candidate for candidate in reversed(ready[1:]) if self._passed_over[candidate] >= TURNS - 1), ready[0]
         )
         for candidate in ready:
-            self._passed_over[candidate] = 0 if candidate == kind else self._passed_over[candidate] + 1
-        return self._next_past() if kind == "past" else self._next_of(kind, now)
+            self._passed_over[candidate] = 0 if candidate == rank else self._passed_over[candidate] + 1
+        return self._next_past(rank[0]) if rank[1] == "past" else self._next_of(rank, now)
 
     def next_resting(self, now: int, quiet: int = QUIET) -> tuple[int, Window] | None:
         """Return the window with the longest rest; one with little growth only after a time without new rows.
@@ -461,7 +474,7 @@ class WaitingWindows:
         lane = self._past.get(series, {}).get(window.name)
         if lane is None or lane.head()[0] != window.start:
             return []
-        after = slice(lane.first + 1, lane.first + 1 + min(most, CHUNK - 1 - self._chunk))
+        after = slice(lane.first + 1, lane.first + 1 + min(most, CHUNK - 1 - self._chunk[self._tier(series)]))
         intervals = zip(lane.starts[after].tolist(), lane.ends[after].tolist(), strict=True)
         return [(series, Window(window.name, start, end)) for start, end in intervals]
 
@@ -577,10 +590,11 @@ class WaitingWindows:
             return
         self._enter(place, entry)
         recent = _is_recent(entry.window, now)
-        line = self._lines.get((kind, place.name, recent))
+        rank = self._tier(place.series), kind
+        line = self._lines.get((rank, place.name, recent))
         if line is None:
             rest = deadline(place.name) if recent else max(MOST_REST, deadline(place.name))
-            line = self._lines[kind, place.name, recent] = _Line(kind, place.name, recent, rest)
+            line = self._lines[rank, place.name, recent] = _Line(rank, place.name, recent, rest)
         entry.line = line
         line.entries[place] = entry
 
@@ -628,19 +642,17 @@ class WaitingWindows:
             if self._rests.get(place) == over:
                 del self._rests[place]
 
-    def _has(self, kind: Kind) -> bool:
-        if kind == "past":
-            return self._past_windows > 0
-        return any(line.entries for line in self._lines.values() if line.kind == kind)
+    def _tier(self, series: int) -> int:
+        return self._tier_of(series) or TIERS[-1]
 
-    def _next_of(self, kind: Kind, now: int) -> tuple[int, Window]:
+    def _next_of(self, rank: Rank, now: int) -> tuple[int, Window]:
         """Return the window that is most overdue relative to its deadline; for closing ones the longest waiting."""
 
         def urgency(line: _Line) -> tuple[float, int]:
             waited = max(0, now - (line.first or now)) + SECOND  # short windows first among equally old ones
-            return (waited if kind == "closing" else waited / line.deadline), -line.deadline
+            return (waited if rank[1] == "closing" else waited / line.deadline), -line.deadline
 
-        line = max((line for line in self._lines.values() if line.kind == kind and line.entries), key=urgency)
+        line = max((line for line in self._lines.values() if line.rank == rank and line.entries), key=urgency)
         place, entry = next(iter(line.entries.items()))
         return place.series, entry.window
 
@@ -649,7 +661,7 @@ class WaitingWindows:
         lane = lanes.get(place.name)
         if lane is None:
             lane = lanes[place.name] = _PastWindows(entry.due, entry.round)
-            self._turns.append(place[:2])
+            self._turns[self._tier(place.series)].append(place[:2])
         if lane.holds(place.start):
             return
         lane.since, lane.round = min(lane.since, entry.due), min(lane.round, entry.round)
@@ -657,9 +669,9 @@ class WaitingWindows:
         self._past_windows += 1
         self._changed.add(place.series)
 
-    def _next_past(self) -> tuple[int, Window]:
-        """Return the oldest window of the series and name that has the turn."""
-        series, name = self._turns[0]
+    def _next_past(self, tier: int) -> tuple[int, Window]:
+        """Return the oldest window of the series and name that has the turn in its tier."""
+        series, name = self._turns[tier][0]
         return series, Window(name, *self._past[series][name].head())
 
     def _remove_past(self, place: _Place) -> None:
@@ -669,15 +681,17 @@ class WaitingWindows:
         lane.remove(place.start)
         self._past_windows -= 1
         self._changed.add(place.series)
-        has_turn = self._turns[0] == place[:2]
-        self._chunk += has_turn
+        tier = self._tier(place.series)
+        turns = self._turns[tier]
+        has_turn = turns[0] == place[:2]
+        self._chunk[tier] += has_turn
         if not len(lane):
             del self._past[place.series][place.name]
-            self._turns.remove(place[:2])
-            self._chunk = 0 if has_turn else self._chunk
-        elif self._chunk >= CHUNK:
-            self._turns.rotate(-1)
-            self._chunk = 0
+            turns.remove(place[:2])
+            self._chunk[tier] = 0 if has_turn else self._chunk[tier]
+        elif self._chunk[tier] >= CHUNK:
+            turns.rotate(-1)
+            self._chunk[tier] = 0
 
     def _backlog_of(self, series: int) -> Backlog:
         windows = resting = past = 0

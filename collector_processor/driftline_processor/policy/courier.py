@@ -3,7 +3,8 @@
 Delivery is at least once: results are stored at the next evaluation of policies, and after a crash in between
 the message is sent again with the same id and a hint that it may have been accepted. A message that a channel
 does not accept is retried for days. Messages about one alert stay in order; an undelivered message does not
-block other alerts: new messages are tried at once unless the channel requested a pause.
+block other alerts: new messages are tried at once unless the channel requested a pause, those about models of tier
+1 before those of tier 2 and 3.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ The id is "" if it is unknown.
 """
 
 _log = logging.getLogger("driftline")
+
+
+def _tier(message: Message) -> int:
+    """Return the tier of a message's model; the last for a message without one."""
+    tier: int | None = message.facts.get("tier")
+    return tier or 4
 
 
 class Courier:
@@ -157,7 +164,7 @@ class Courier:
                 if self._stopping.is_set():
                     return None
                 self._lock.wait()
-            message = next(iter((self._new or self._waiting).values()))
+            message = min(self._new.values(), key=_tier) if self._new else next(iter(self._waiting.values()))
             if len(self._new) <= 1 and not self._stopping.is_set():
                 self._woken.clear()
             return message

@@ -16,6 +16,7 @@ from msgspec import Struct
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import Condition, Finding, PartJudged, judge_parts
 from driftline_processor.core.policy.firing import Step, StepOutcome
 from driftline_processor.core.policy.rule import WindowHistory
@@ -263,7 +264,7 @@ class PolicyExplanations:
 
     def _read(self, view: ModelView) -> _VersionHistory:
         """Return the windows of a version, from the cache if they are unchanged."""
-        windows = {one: [two for two in of_name if two.closed] for one, of_name in view.windows.items()}
+        windows = {name: [*filter(counts_already, of_name)] for name, of_name in view.windows.items()}
         known_reading = self._histories.get(view.key)
         if (
             known_reading is None

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from driftline_processor.config.policies import Policy
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.replay import Rate, Replay, judge_quiet, problem_periods
 from driftline_processor.core.policy.rule import WindowHistory
@@ -26,7 +27,7 @@ class ReplayedModel(Struct, frozen=True):
     Attributes:
         key: The version.
         tier: Tier of the model, 1 to 3; None if not configured.
-        history: Its closed windows.
+        history: Its windows.
     """
 
     key: ModelKey
@@ -43,7 +44,7 @@ class ReplayedModel(Struct, frozen=True):
 def replayed_model(
     key: ModelKey, tier: int | None, windows: Mapping[str, Sequence[Evaluation]], timezone: str
 ) -> ReplayedModel:
-    """Return a version of a model with its closed windows.
+    """Return a version of a model with the windows that count already.
 
     Args:
         key: The version.
@@ -51,7 +52,7 @@ def replayed_model(
         windows: Name of a length → its windows, oldest first.
         timezone: Time zone of the model.
     """
-    closed = {name: [one for one in window if one.closed] for name, window in windows.items()}
+    counted = {name: [*filter(counts_already, window)] for name, window in windows.items()}
     context = VerdictContext(timezone=timezone)
     readings: dict[int, Reading] = {}
 
@@ -61,7 +62,7 @@ def replayed_model(
             reading = readings[id(evaluation)] = read_window(evaluation, context)
         return reading
 
-    return ReplayedModel(key, tier, WindowHistory({name: one for name, one in closed.items() if one}, timezone, read))
+    return ReplayedModel(key, tier, WindowHistory({name: one for name, one in counted.items() if one}, timezone, read))
 
 
 def watched_models(views: Sequence[ModelView], model: str = "") -> list[ReplayedModel]:

@@ -10,7 +10,7 @@ import itertools
 import operator
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from driftline.tables.table import ModelKey
 from msgspec import Struct
@@ -20,6 +20,7 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.performance.objective import counts_already, read_objective
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
@@ -39,10 +40,9 @@ from .message import SEVERITIES, Kind, Message
 from .orders import Orders
 
 PAST_AWAITED: Final = 600 * 10**9
-"""Upper limit of wall time for which a model's policies wait for its past windows, nanoseconds.
+"""Maximum wall time for which a model's policies wait for past windows of which no more are evaluated, nanoseconds.
 
-The newest windows are evaluated first, and their findings may have begun or ended before. A backlog of six days
-took 90 seconds to send and 60 more to evaluate on a busy machine.
+The newest windows are evaluated first, and their findings may have begun or ended before.
 """
 
 
@@ -89,6 +89,20 @@ class _Read(Struct, frozen=True):
     firings: Sequence[Firing]
 
 
+class _Awaited(NamedTuple):
+    """The past windows of a model that policies wait for.
+
+    Attributes:
+        fewest: The fewest that waited so far.
+        known: Number of evaluated windows.
+        since: When one was last evaluated, wall time.
+    """
+
+    fewest: int
+    known: int
+    since: int
+
+
 class _Case(Struct, frozen=True):
     """Result of a policy for a model at one evaluation.
 
@@ -126,7 +140,7 @@ class PolicyWatch:
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._policy_names = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
-        self._awaited: dict[tuple[str, str], int] = {}
+        self._awaited: dict[tuple[str, str], _Awaited] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
         self._recipients_of, self._silences = config.recipients_of, [*config.silences.values()]
@@ -155,22 +169,25 @@ class PolicyWatch:
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
         self.waiting = waiting = self._waiting(groups, now)
-        for name, policy in self._policies.items():
-            for group in groups:
+        for group in groups:
+            for name, policy in self._policies.items():
                 if not policy.covers(group.model, group.leading.tier):
                     continue
                 about = name, group.environment, group.model
                 watched.add(about)
-                if about[1:] in waiting:
-                    if (alert := self.store.newest_of(about)) is not None and alert.open:
-                        changed[about] = alert
-                    continue
+                alert = self.store.newest_of(about)
                 shown_firings = self._viewed_firings(name, policy, group, readings, read)
+                if about[1:] in waiting:
+                    shown_firings = [one for one in shown_firings if one.firing.until is None and _rolls(one.firing)]
+                    if (alert is not None and alert.open) or shown_firings:
+                        case = _Case(name, policy, group, shown_firings, now)
+                        changed[about] = alert if alert is not None and alert.open else self._lasting_alert(case, alert)
+                    continue
                 if about not in self.store.looks:
                     looks[about] = group.watermark
                 since = self.store.looks.get(about, group.watermark)
                 case = _Case(name, policy, group, shown_firings, now)
-                alert = self._alert(case, self.store.newest_of(about))
+                alert = self._alert(case, alert)
                 if alert is None or not alert.open:
                     alert = self._passed(case, alert, since) or alert
                 if alert is not None:
@@ -214,12 +231,20 @@ class PolicyWatch:
         ]
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
-        """Return the environments and models with past windows that wait for evaluation, up to a time limit."""
-        places = [
-            (group.environment, group.model) for group in groups if any(view.pending_windows for view in group.views)
-        ]
-        self._awaited = {place: self._awaited.get(place, now) for place in places}
-        return {place for place, since in self._awaited.items() if abs(now - since) < PAST_AWAITED}
+        """Return the environments and models with past windows that wait for evaluation, while some are evaluated."""
+        awaited: dict[tuple[str, str], _Awaited] = {}
+        for group in groups:
+            pending = sum(view.pending_windows for view in group.views)
+            known = sum(len(windows) for view in group.views for windows in view.windows.values())
+            if pending:
+                place = group.environment, group.model
+                before = self._awaited.get(place)
+                progress = before is None or pending < before.fewest or known > before.known
+                fewest = pending if before is None else min(pending, before.fewest)
+                since = now if before is None or progress else before.since
+                awaited[place] = _Awaited(fewest, known, since)
+        self._awaited = awaited
+        return {place for place, waits in awaited.items() if abs(now - waits.since) < PAST_AWAITED}
 
     def tidy(self) -> None:
         """Delete alerts that ended years ago, and evaluations whose policy or model no longer exists."""
@@ -243,7 +268,7 @@ class PolicyWatch:
         """Return the firings of a policy for the versions of a model, oldest first."""
         shown_firings: list[_ViewedFiring] = []
         for view in group.views:
-            windows = {one: [two for two in window if two.closed] for one, window in view.windows.items()}
+            windows = {name: [*filter(counts_already, window)] for name, window in view.windows.items()}
             place = name, view.key
             known = self._reading_cache.get(place)
             same = known is not None and known.verdict is view.verdict and known.business == view.business
@@ -280,10 +305,8 @@ class PolicyWatch:
     def _alert(self, case: _Case, alert: Alert | None) -> Alert | None:
         """Return the current alert of a policy for a model; None if there never was one."""
         policy, group, now = case.policy, case.group, case.now
-        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
-        if lasting_firings:
-            gravest = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
-            return self._lasting(case, alert, gravest)
+        if any(shown_firing.firing.until is None for shown_firing in case.firings):
+            return self._lasting_alert(case, alert)
         if alert is None or not alert.open:
             return alert
         firings = [shown_firing.firing for shown_firing in case.firings if _overlaps(alert, shown_firing.firing)]
@@ -304,7 +327,10 @@ class PolicyWatch:
         words = alert.words if ending == alert.ending else ending_words(ending)
         return replace(alert, until=until, resolved=over, words=words, ending=ending)
 
-    def _lasting(self, case: _Case, alert: Alert | None, shown_firing: _ViewedFiring) -> Alert:
+    def _lasting_alert(self, case: _Case, alert: Alert | None) -> Alert:
+        """Return the alert of the gravest firing that lasts."""
+        lasting_firings = [shown_firing for shown_firing in case.firings if shown_firing.firing.until is None]
+        shown_firing = min(lasting_firings, key=lambda shown_firing: _rank(shown_firing.firing.state))
         firing = shown_firing.firing
         opens_again = alert is not None and not alert.open and _overlaps(alert, firing)
         if alert is None or not (alert.open or opens_again):
@@ -580,12 +606,13 @@ class _FactsOfLook:
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
-    """Return the versions in use by environment and model."""
+    """Return the versions in use by environment and model, those of tier 1 first."""
     views_by_model: dict[tuple[str, str], list[ModelView]] = {}
     for view in models:
         if view.in_use and not view.retired and not view.shadow:
             views_by_model.setdefault((view.key.environment, view.key.model), []).append(view)
-    return [VersionGroup(*place, views) for place, views in views_by_model.items()]
+    groups = [VersionGroup(*place, views) for place, views in views_by_model.items()]
+    return sorted(groups, key=lambda group: group.leading.tier or 4)
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:
@@ -620,6 +647,17 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
     until = firing.until if firing.until is not None else max(end, firing.fired)
     since = firing.since if firing.since is not None else firing.fired
     return since <= end and until >= begin
+
+
+def _rolls(firing: Firing) -> bool:
+    """Return True if a firing is about a rolling objective, which windows that wait cannot change."""
+    for fact in firing.facts:
+        if fact.kind == "objective_broken" and fact.values["objective"].until:
+            return True
+        if fact.kind == "verdict":
+            missed = (reason for reason in fact.values["verdict"].reasons if reason.kind == "objective_missed")
+            return any(read_objective(reason.values["rule"]).rolling for reason in missed)
+    return False
 
 
 def _earlier(first: int | None, second: int | None) -> int | None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
 from driftline_processor.core.verdict.model import Pace, Traffic, pace_of, verdict_of_model
 from driftline_processor.core.verdict.window import Reading, read_window
@@ -221,7 +222,7 @@ class Verdicts:
         if silent is None:
             pause = 0
         since = backlog.since if backlog.late else None
-        return Traffic(now, silent, pause, backlog.windows, since, backlog.patience)
+        return Traffic(now, silent, pause, backlog.windows, since, backlog.patience, backlog.pending_windows(now))
 
     def _pace(self, known_windows: VerdictInputs, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the normal rate of a model in an environment, computed once per hour."""
@@ -236,8 +237,8 @@ _COLUMNS = pa.schema([("series", pa.int32()), ("state", pa.string()), ("since", 
 
 
 def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
-    """Return the closed windows; if there are none, the newest window."""
-    closed = tuple(tuple(evaluation for evaluation in window if evaluation.closed) for window in windows.values())
+    """Return the windows that count already; if there are none, the newest window."""
+    closed = tuple(tuple(filter(counts_already, window)) for window in windows.values())
     if any(closed):
         return closed
     newest = [window[-1] for window in windows.values() if window]
@@ -247,7 +248,11 @@ def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
 def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
     """Return True if the input of a verdict is unchanged. Time alone does not change a verdict."""
     before = made_verdict.traffic
-    if (before.silent_since, before.is_behind) != (traffic.silent_since, traffic.is_behind):
+    if (before.silent_since, before.is_behind, before.pending) != (
+        traffic.silent_since,
+        traffic.is_behind,
+        traffic.pending,
+    ):
         return False
     if traffic.is_behind and before.waiting != traffic.waiting:
         return False

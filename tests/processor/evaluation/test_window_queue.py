@@ -477,3 +477,51 @@ def test_open_windows_of_several_models_are_evaluated_together() -> None:
     series, first = waiting.next(NOON) or (0, OPEN)
     assert (series, first.name) == (0, "1h")
     assert waiting.following(series, first, 15) == [(other, first) for other in range(1, 16)]
+
+
+def test_windows_of_tier_1_come_before_a_backlog_of_tier_3_which_is_not_starved() -> None:
+    """A thousand models of tier 3 whose days close at once, and one of tier 1 with an hour that changed."""
+    waiting, now = WaitingWindows(lambda series: 1 if series == 0 else 3), NOON + 2 * HOUR
+    day = window_of("1d", NOON - DAY)
+    for series in range(1, 1_001):
+        waiting.add(series, day, now, closing=True)
+    firsts = []
+    for minute in range(1, 101):
+        waiting.add(0, Window("1h", NOON + HOUR, NOON + 2 * HOUR), now + minute * MINUTE)
+        first = waiting.next(now + minute * MINUTE)
+        assert first is not None
+        waiting.remove(*first, now + minute * MINUTE)
+        firsts.append(first[0])
+    assert set(firsts[:9]) == {0}
+    assert (firsts.count(0), len(waiting)) == (90, 991)
+
+
+def test_past_windows_of_tier_1_come_before_those_of_tier_3() -> None:
+    waiting = WaitingWindows(lambda series: series)
+    for hour in range(100):
+        for series in (3, 1):
+            start = NOON - (200 - hour) * HOUR
+            waiting.add(series, Window("1h", start, start + HOUR), NOON)
+    order = []
+    while (first := waiting.next(NOON)) is not None:
+        waiting.remove(*first, NOON)
+        order.append(first[0])
+    assert order[:4] == [1, 1, 3, 3]  # the newest two of each are live
+    assert order[4:14].count(1) == 9
+    assert order[4:114].count(1) == 98  # one turn in ten for the other tier
+
+
+def test_a_model_of_tier_1_is_evaluated_before_many_of_tier_3_that_came_first(open_state: Open) -> None:
+    names = [f"m{number}" for number in range(40)]
+    models = {name: Model(windows=("1h",), tier=3) for name in names}
+    state = open_state(**models, churn=Model(windows=("1h",), tier=1))
+    for name in names:
+        state.send(predictions(["a", "b"], NOON - HOUR, model=name))
+    state.send(predictions(["a", "b"], NOON - HOUR))
+    groups = iter([False, True])
+    state.state.join_now()
+    with state.state._writing():
+        state.state.parts.evaluator.step(ended=lambda: next(groups))
+    shown = {view.key.model for view in state.state.publish().models if view.windows["1h"]}
+    assert "churn" in shown
+    assert len(shown) <= 16

@@ -290,6 +290,16 @@ def test_an_alert_whose_policy_was_renamed_lasted_until_now_by_the_models_clock(
     assert "It is no longer evaluated" in str(told[gone]["text"])
 
 
+def test_windows_of_the_past_are_waited_for_as_long_as_some_are_evaluated(tmp_path: Path) -> None:
+    days = [right(0), *(wrong(day) for day in range(1, 5))]
+    with watched(tmp_path) as watch:
+        watch.look(model(days[:1]))
+        for waiting in range(40, 0, -1):  # a minute each
+            assert watch.look(structs.replace(model([days[0], *days[3:]]), pending_windows=waiting)) == []
+        (told,) = watch.look(model(days))
+        assert told.facts["since"] == "2013-07-02T00:00:00Z"
+
+
 def test_windows_of_the_past_that_wait_are_waited_for_but_not_for_ever(tmp_path: Path) -> None:
     days = [right(0), *(wrong(day) for day in range(1, 5))]
     with watched(tmp_path) as watch:

@@ -60,8 +60,12 @@ def count_silence_in_steps(outcomes: WindowOutcomes, task: Task) -> WindowOutcom
     """Return the outcomes with :func:`count_silence` applied to the steps of rolling objectives."""
     if outcomes.steps is None:
         return outcomes
-    steps, panes = outcomes.steps
-    return replace(outcomes, steps=(steps, [count_silence(pane, task) for pane in panes]))
+    steps = outcomes.steps
+    panes = [
+        count_silence(pane, task) if steps.is_final(window.end) else pane
+        for window, pane in zip(steps.windows, steps.panes, strict=True)
+    ]
+    return replace(outcomes, steps=steps._replace(panes=panes))
 
 
 def without_young_lists(realized: Mapping[str, MetricValue]) -> dict[str, MetricValue]:

@@ -66,6 +66,7 @@ from .changes import LEVEL, Compared, judge_changes
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
+from .outstanding import extremes
 from .realized import realized, realized_from_panes_alone
 from .reference import blocks_of_baseline, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
@@ -361,6 +362,7 @@ def judge_performance(
         evaluation.realized = realized(pane, task, settings)
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
+    evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     sums, told_with = None, None
     if task is not None and evaluation.realized:
         outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
@@ -371,7 +373,6 @@ def judge_performance(
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
         told_with = lent
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
-    evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     evaluation.young = outcomes.young
     evaluation.delay = delay_of(pane)
     if (
@@ -402,7 +403,7 @@ def judge_performance(
             if evaluation.level is None:
                 margin = margins_of(reference, settings).get("mae")
                 evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
-    of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
+    of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline, pane)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 
 
@@ -416,6 +417,8 @@ def _changes(
 ) -> dict[str, MetricChange]:
     """Return how each metric of all rows differs from the baseline's.
 
+    A change of an immature window has a state only if no outstanding outcome can change it.
+
     ``told_with``: the variance between days that the existing intervals were computed with.
     """
     days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
@@ -426,16 +429,36 @@ def _changes(
             return evaluation.realized  # they have these intervals already
         return intervals_at(confidence, evaluation.realized, sums, lent)
 
-    return judge_changes(
-        Compared(
-            now,
-            lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
-            settings.confidence,
-            final=evaluation.maturity == "mature",
-            days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
-            margins=margins_of(reference, settings),
-        )
+    compared = Compared(
+        now,
+        lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
+        settings.confidence,
+        final=evaluation.maturity == "mature",
+        days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
+        margins=margins_of(reference, settings),
     )
+    changes = judge_changes(compared)
+    return changes | _settled(changes, compared, sums) if evaluation.maturity == "immature" else changes
+
+
+def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: PerformanceSums) -> dict[str, MetricChange]:
+    """Return the changes of an immature window with the state that no outstanding outcome can change."""
+
+    def at(place: int) -> dict[str, MetricChange]:
+        def now(confidence: float) -> dict[str, MetricValue]:
+            known = compared.now(confidence)
+            bounds = extremes(known, sums.pane, sums.task)
+            return {**known, **{name: ends[place] for name, ends in bounds.items()}}
+
+        return judge_changes(replace(compared, now=now, final=True))
+
+    bounded = extremes(compared.now(compared.confidence), sums.pane, sums.task).keys() & changes.keys()
+    least, greatest = (at(0), at(1)) if bounded else ({}, {})
+    return {
+        name: replace(changes[name], state=least[name].state)
+        for name in bounded & least.keys() & greatest.keys()
+        if least[name].state == greatest[name].state != "inconclusive"
+    }
 
 
 def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, MetricChange]:

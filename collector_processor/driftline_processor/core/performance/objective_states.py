@@ -4,8 +4,10 @@ The interval decides. Broken: all of it is on the wrong side of the limit; met: 
 % intervals a model exactly at its objective is broken in 2.5 % of windows, and met in as many. To prove with 90 % power
 that precision is below 0.95 takes some 1,500 reviewed rows if it is 0.93, 280 if it is 0.90.
 
-A rolling objective evaluates every hour that ends within the window: broken if one of them is, met if all are.
-Overlapping hours are evaluated separately, so at the objective one of them is broken in more than 2.5 % of windows.
+A rolling objective is evaluated every minute, including the open five minutes. It is broken if the value of an hour is
+beyond the limit, and so is the whole interval of the last 5, 10, ... or 60 minutes of that hour, with an error of one
+in three million (:data:`BY_CHANCE`). It is met if every hour that ends within the window is, by its own interval. False
+alarms are simulated with a look a minute (docs/data/objectives.md).
 
 An objective over a key is evaluated in each slice with enough rows: broken if one is, met if all are. With k slices,
 those on the wrong side use a Bonferroni-corrected interval, 1 - (1 - confidence) / k, so a model exactly at its
@@ -17,13 +19,15 @@ inconclusive instead of met.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
+import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64
 from driftline.tables.task import Task
 from msgspec import structs
 from msgspec.structs import replace
@@ -41,12 +45,13 @@ from driftline_processor.core.intervals.confidence import (
 from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
 from driftline_processor.core.metrics import METRICS
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.outcomes.coverage import sent_rows
+from driftline_processor.core.outcomes.coverage import kept_decisions, sent_rows
 from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
-from driftline_processor.core.windows.window import PANE, Window, before, parse
+from driftline_processor.core.windows.window import HOUR, PANE, Window, before, length, parse
 
 from .metric_intervals import with_intervals
 from .objective import Objective
+from .outstanding import extremes, outstanding_count
 from .realized import realized
 from .reference import reference_in
 from .settings import PerformanceSettings
@@ -74,10 +79,12 @@ def judge_objectives(
     outcomes: WindowOutcomes,
     settings: PerformanceSettings,
     baseline: Baseline | None = None,
+    pane: Pane | None = None,
 ) -> tuple[ObjectiveState, ...]:
     """Return the states of the objectives on outcomes that apply to a window with computed metrics.
 
-    ``baseline``: the source of the reference metrics by slice, None = no slices.
+    ``baseline``: the source of the reference metrics by slice, None = no slices. ``pane``: the sums of the window; an
+    objective of an immature window is decided if no outstanding outcome can change it.
     """
     states: list[ObjectiveState] = []
     for objective in settings.objectives:
@@ -85,7 +92,11 @@ def judge_objectives(
             continue
         if objective.rolling:
             if outcomes.steps is not None and task is not None:
-                states.append(_rolling(objective, evaluation, task, outcomes, settings))
+                why = () if evaluation.young else evaluation.immature  # too few outcomes
+                judge = judge_outcomes(objective, task, outcomes, settings, evaluation.reference, why)
+                zone, none = outcomes.timezone, fact("no_period_ended", of_calls=False)
+                rolling = objective, evaluation.window, outcomes.steps, zone, settings.confidence
+                states.append(judge_rolling(*rolling, judge, none))
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
             why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
@@ -106,6 +117,15 @@ def judge_objectives(
                 metric, none_of = metrics.get(objective.metric), unreviewed(outcomes.unseen.get(objective.slice), task)
                 against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
                 state = _state_in(objective, metric, against, settings, why, none_of)
+                sums = outcomes.slices.get(objective.slice) if objective.slice else pane
+                if evaluation.maturity == "immature" and metric is not None and sums is not None and task is not None:
+                    ends = extremes({objective.metric: metric}, sums, task).get(objective.metric, ())
+                    known, *filled = (
+                        _state_in(objective, end, against, settings, (), none_of) for end in (metric, *ends)
+                    )
+                    if filled and {end.state for end in filled} == {known.state} != {"inconclusive"}:
+                        remark = fact("outstanding_cannot_change", outstanding=outstanding_count(sums))
+                        state = structs.replace(known, remarks=(*known.remarks, remark))
                 if in_slice is None and _folded(objective, outcomes):
                     state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
                 states.append(structs.replace(state, slice=objective.slice))
@@ -122,7 +142,12 @@ def judge_objectives(
     if evaluation.maturity == "immature" and not evaluation.young:
         rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
         fewest_rows = math.ceil(round(settings.min_coverage * rows, 6))
-        states = [structs.replace(state, needed=max(fewest_rows, state.needed or 0)) for state in states]
+        states = [
+            structs.replace(state, needed=max(fewest_rows, state.needed or 0))
+            if state.state == "inconclusive"
+            else state
+            for state in states
+        ]
     return tuple(states)
 
 
@@ -282,62 +307,189 @@ def _rows(metric: MetricValue | None) -> int:
     return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
 
 
-def _rolling(
-    objective: Objective, evaluation: Evaluation, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
-) -> ObjectiveState:
-    """Evaluate the outcomes of every period that ends within the window."""
-    why = () if evaluation.young else evaluation.immature  # too few outcomes; steps exclude young ones
+BY_CHANCE = 3e-7
+"""Probability by chance with which a part shows that an objective over a rolling hour is broken. A look a minute for
+90 days at twelve overlapping parts counts as some 200,000 independent ones, and as 600,000 if outcomes come late.
+"""
 
-    def judge(window: Window, panes: Sequence[Pane]) -> ObjectiveState:
-        blocks = _blocks(panes, window, outcomes.timezone)
-        pane = merge(blocks)
-        metrics = realized(pane, task, settings)
-        wanted_metrics = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
-        unseen = find_unseen_decisions(pane, task)
-        bounded = with_intervals(wanted_metrics, pane, blocks, task, settings, unseen, days=has_day_blocks(window))
-        none_of = unreviewed(unseen, task)
-        return _state(objective, bounded.get(objective.metric), evaluation.reference, settings, why, none_of)
+PARTS = 12
+"""Parts of a period that end with it: the last 5, 10, ... and 60 minutes of an hour."""
 
+
+def confidence_of_looks(objective: Objective, confidence: float) -> float:
+    """Return the confidence at which a part shows a rolling objective broken, however often it is looked at.
+
+    >>> confidence_of_looks(Objective("recall", least=0.9, window="1h"), 0.95)
+    0.9999994
+    """
+    return max(confidence, 1 - 2 * BY_CHANCE * length(objective.window) / HOUR)
+
+
+JudgeOfPart = Callable[[Window, Sequence[Pane], float], ObjectiveState | None]
+"""Evaluates a part of a period by the panes of its five-minute windows, at a confidence; None without data."""
+
+
+def judge_outcomes(
+    objective: Objective,
+    task: Task,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
+    reference: Mapping[str, MetricValue],
+    why: tuple[Fact, ...] = (),
+) -> JudgeOfPart:
+    """Return the function that evaluates the outcomes of a part of a period.
+
+    Bad outcomes may be the early ones. So until its outcomes had their time, a part is broken only if it is with all
+    outstanding decisions taken as correct, unless the reviewed rows are a sample.
+
+    Args:
+        objective: A rolling objective.
+        task: Task of the model.
+        outcomes: The five-minute windows; the final ones show how many decisions get an outcome.
+        settings: Settings of performance.
+        reference: Metrics of the baseline.
+        why: Facts that defer the decision.
+    """
     assert outcomes.steps is not None
-    none = fact("no_period_ended", of_calls=False)
-    return judge_stretches(objective, evaluation.window, outcomes.steps, outcomes.timezone, judge, none)
+    steps, timezone = outcomes.steps, outcomes.timezone
+    expected = None if settings.outcomes == "sampled" else _expected_coverage(steps, task)
+
+    def judge(part: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
+        blocks = _blocks(panes, part, timezone)
+        pane = merge(blocks)
+        state = of_sums(pane, blocks, part, confidence)
+        if settings.outcomes == "sampled" or steps.is_final(part.end) or state.state != "broken":
+            return state
+        best = _as_if_correct(pane, task, expected)
+        if best is not None and of_sums(best, (), part, confidence).state == "broken":
+            return state
+        return structs.replace(state, state="inconclusive")
+
+    def of_sums(pane: Pane, blocks: Sequence[Pane], part: Window, confidence: float) -> ObjectiveState:
+        asked = replace(settings, confidence=confidence)
+        metrics, unseen = realized(pane, task, asked, objective.metric), find_unseen_decisions(pane, task)
+        bounded = with_intervals(metrics, pane, blocks, task, asked, unseen, days=has_day_blocks(part))
+        reach = normal_quantile(confidence) / normal_quantile(settings.confidence)
+        than = {name: _wider(metric, reach) for name, metric in reference.items() if name == objective.metric}
+        return _state(objective, bounded.get(objective.metric), than, asked, why, unreviewed(unseen, task))
+
+    return judge
 
 
-def judge_stretches(
+def _expected_coverage(steps: Steps, task: Task) -> F64:
+    """Return the fraction of decisions that get an outcome, by class, as in the final steps: float64 (k,); 1 = all."""
+    final = [pane for window, pane in zip(steps.windows, steps.panes, strict=True) if steps.is_final(window.end)]
+    known = _known_decisions(merge(final), task) if final else None
+    if known is None:
+        return np.ones(len(task.classes))
+    decided, outcomes = known
+    return np.where(decided > 0, np.minimum(outcomes / np.maximum(decided, 1.0), 1.0), 1.0)
+
+
+def _known_decisions(pane: Pane, task: Task) -> tuple[F64, F64] | None:
+    """Return the decisions of a pane, and those with an outcome, by class: float64 (k,) each; None if not counted."""
+    decided, cells, k = kept_decisions(pane, task.classes), pane.parts.get("confusion"), len(task.classes)
+    if decided is None or cells is None or len(cells) != k * k:
+        return None
+    return decided, cells.reshape(k, k).sum(axis=0)
+
+
+def _as_if_correct(pane: Pane, task: Task, expected: F64 | None) -> Pane | None:
+    """Return the decisions of a pane as if all outstanding ones were correct; None if they were not counted."""
+    known = _known_decisions(pane, task)
+    if known is None or expected is None:
+        return None
+    decided, outcomes = known
+    outstanding = np.maximum(expected * decided - outcomes, 0.0)
+    confusion = pane.parts["confusion"] + np.diag(outstanding).ravel()
+    return Pane({"confusion": confusion, "outcomes": pane.parts["outcomes"] + outstanding.sum()})
+
+
+def judge_rolling(
     objective: Objective,
     window: Window,
-    known_steps: Steps,
+    steps: Steps,
     timezone: str,
-    judge: Callable[[Window, Sequence[Pane]], ObjectiveState | None],
+    confidence: float,
+    judge: JudgeOfPart,
     none: Fact,
 ) -> ObjectiveState:
-    """Evaluate every period that ends within a window; return the worst with the state of all.
+    """Return the state of a rolling objective in a window: its first break, else the worst period that ends in it.
 
     Args:
         objective: A rolling objective.
         window: The window.
-        known_steps: Consecutive windows of five minutes, and a pane of each.
+        steps: The five-minute windows from the earliest period on.
         timezone: The time zone in which days begin.
-        judge: Evaluates one period by the panes of its five-minute windows; None without data.
+        confidence: Confidence of the intervals of a period.
+        judge: Evaluates a part of a period.
         none: The remark if no period is known.
     """
-    steps, panes = known_steps
     states: list[ObjectiveState] = []
-    first = 0
-    for last, step in enumerate(steps):
+    for period, panes in _periods(objective, window, steps, timezone):
+        found = _break(objective, period, panes, steps, confidence, judge)
+        if found is not None:
+            return found
+        state = judge(period, panes, confidence) if steps.is_final(period.end) else None
+        if state is not None and state.state == "broken":  # one of many periods may be by chance
+            state = judge(period, panes, confidence_of_looks(objective, confidence))
+        if state is not None:
+            states.append(structs.replace(state, since=period.start, until=period.end))
+    return worst_state(objective, states) if states else structs.replace(unknown_state(objective), remarks=(none,))
+
+
+def first_break(
+    objective: Objective, window: Window, steps: Steps, timezone: str, confidence: float, judge: JudgeOfPart
+) -> ObjectiveState | None:
+    """Return the first break of a rolling objective in a window, as :func:`judge_rolling` does; None without one."""
+    for period, panes in _periods(objective, window, steps, timezone):
+        found = _break(objective, period, panes, steps, confidence, judge)
+        if found is not None:
+            return found
+    return None
+
+
+def _periods(
+    objective: Objective, window: Window, steps: Steps, timezone: str
+) -> Iterator[tuple[Window, Sequence[Pane]]]:
+    """Yield the periods of a rolling objective that end in a window, with their panes; the last one may be open."""
+    windows, first = steps.windows, 0
+    for last, step in enumerate(windows):
         if step.end <= window.start:
             continue
         start = before(step.end, objective.window, timezone)
-        while steps[first].start < start:
+        while windows[first].start < start:
             first += 1
-        if steps[0].start > start:
-            continue
-        state = judge(Window("", start, step.end), panes[first : last + 1])
-        if state is not None:
-            states.append(structs.replace(state, since=start, until=step.end))
-    if not states:
-        return structs.replace(unknown_state(objective), remarks=(none,))
-    return worst_state(objective, states)
+        if windows[0].start <= start:
+            yield Window("", start, step.end), steps.panes[first : last + 1]
+
+
+def _break(
+    objective: Objective,
+    period: Window,
+    panes: Sequence[Pane],
+    steps: Steps,
+    confidence: float,
+    judge: JudgeOfPart,
+) -> ObjectiveState | None:
+    """Return the part at the end of a period that shows the objective broken most clearly; None if none does.
+
+    The value of the whole period must be beyond the limit: a bad minute of a good hour breaks nothing.
+    """
+    sure, days = confidence_of_looks(objective, confidence), has_day_blocks(period)
+    states: list[ObjectiveState] = []
+    for count in range(PARTS, 0, -1):
+        first = len(panes) - math.ceil(count * len(panes) / PARTS)
+        part = Window("", period.start + first * PANE, period.end)
+        if has_day_blocks(part) != days:
+            break  # without the differences between days, it would seem more certain than the period
+        state = judge(part, panes[first:], sure)
+        if count == PARTS and (state is None or state.value is None or not _is_wrong(objective, state.value)):
+            return None
+        if state is not None and state.state == "broken":
+            until = period.end if steps.reached is None else min(period.end, steps.reached)
+            states.append(structs.replace(state, since=part.start, until=until))
+    return worst_state(objective, states) if states else None
 
 
 def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
@@ -500,15 +652,15 @@ def _is_share(metric: str) -> bool:
 
 
 def rolling_steps(
-    window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, since: int
+    window: Window, objectives: Sequence[Objective], timezone: str, until: int, since: int
 ) -> list[Window] | None:
     """Return the consecutive five-minute windows that rolling objectives need, from the earliest period on.
 
-    None if no objective is rolling. ``ripe``: later steps are not evaluated yet, ``since``: earlier steps are not
-    stored separately; unix nanoseconds.
+    None if no objective is rolling. ``until``: later steps have no rows yet, ``since``: earlier steps are not stored
+    separately; unix nanoseconds.
     """
     starts = [before(window.start + PANE, objective.window, timezone) for objective in objectives if objective.rolling]
     if not starts:
         return None
-    first, last = max(min(starts), since + PANE - 1), min(window.end + PANE - 1, ripe)
+    first, last = max(min(starts), since + PANE - 1), min(window.end, until) + PANE - 1
     return [Window("5m", index, index + PANE) for index in range(first - first % PANE, last - last % PANE, PANE)]

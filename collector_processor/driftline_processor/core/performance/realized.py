@@ -22,12 +22,14 @@ from driftline_processor.core.metrics.score_order import ClassOrder, ScoreOrder,
 from .settings import STANDARD, PerformanceSettings
 
 
-def realized(pane: Pane, task: Task, settings: PerformanceSettings = STANDARD) -> dict[str, MetricValue]:
+def realized(
+    pane: Pane, task: Task, settings: PerformanceSettings = STANDARD, only: str = ""
+) -> dict[str, MetricValue]:
     """Return the metrics of a task from the sums of a pane; {} without outcomes.
 
-    The default ones, and those of ``settings``. Metrics of the score order are known up to ``MetricValue.bound``, all
-    others are exact. An undefined value (no positives, a single class) is None, never 0. A metric whose sums are
-    missing (no scores, no decisions, an old pane) is left out.
+    The default ones, and those of ``settings``, or ``only`` one of them. Metrics of the score order are known up to
+    ``MetricValue.bound``, all others are exact. An undefined value (no positives, a single class) is None, never 0. A
+    metric whose sums are missing (no scores, no decisions, an old pane) is left out.
 
     >>> from driftline.panes.outcome_sums import fold_outcomes
     >>> import numpy as np
@@ -37,7 +39,7 @@ def realized(pane: Pane, task: Task, settings: PerformanceSettings = STANDARD) -
     >>> accuracy.value, accuracy.rows, accuracy.source
     (1.0, 2, 'panes')
     """
-    return _measured(pane, task, settings)
+    return _measured(pane, task, settings, only=only)
 
 
 def realized_from_panes_alone(pane: Pane, task: Task, settings: PerformanceSettings) -> dict[str, MetricValue]:
@@ -52,6 +54,7 @@ def _measured(
     wanted: Callable[[Metric], bool] = lambda _: True,
     score_order: ScoreOrder | None = None,
     class_order: ClassOrder | None = None,
+    only: str = "",
 ) -> dict[str, MetricValue]:
     """Return the wanted metrics from sums; the orders are those of the scores of rows, if rows are available."""
     known = pane.parts.get("outcomes")
@@ -60,7 +63,7 @@ def _measured(
     sums = PerformanceSums(pane, task, performance_settings.costs, score_order, class_order)
     found: dict[str, MetricValue] = {}
     for name in dict.fromkeys((*sums.lists, *metrics_of_task(task, performance_settings.metrics))):
-        which = parse_name(name)
+        which = parse_name(name) if name == only or not only else None
         metric = None if which is None else metric_of(which.base)
         if which is None or metric is None or which.base not in metric.bases_for(task.kind) or not wanted(metric):
             continue

@@ -20,9 +20,10 @@ from driftline_processor.core.windows.window import Window
 
 from .objective import Objective
 from .objective_states import (
+    JudgeOfPart,
     decided,
     has_slices,
-    judge_stretches,
+    judge_rolling,
     no_slice_with_rows,
     rows_to_decide,
     unknown_state,
@@ -30,7 +31,7 @@ from .objective_states import (
     worst_state,
 )
 from .settings import PerformanceSettings
-from .window_outcomes import Steps, WindowOutcomes
+from .window_outcomes import WindowOutcomes
 
 
 def judge_service(
@@ -56,7 +57,9 @@ def judge_service(
         if objective.rolling:
             if outcomes.calls is None:
                 continue
-            state = _rolling(objective, evaluation, outcomes.calls, outcomes.timezone, settings)
+            rolling = objective, evaluation.window, outcomes.calls, outcomes.timezone, settings.confidence
+            none = fact("no_period_ended", of_calls=True)
+            state = judge_rolling(*rolling, judge_calls(objective, settings), none)
         elif objective.window not in ("", evaluation.window.name) or (objective.slice and not has_slices(evaluation)):
             continue
         elif objective.slice == objective.key != "":
@@ -85,16 +88,14 @@ def _open(evaluation: Evaluation) -> tuple[Fact, ...]:
     return () if evaluation.closed else (fact("window_open_yet"),)
 
 
-def _rolling(
-    objective: Objective, evaluation: Evaluation, steps: Steps, timezone: str, settings: PerformanceSettings
-) -> ObjectiveState:
-    """Evaluate the calls of every period that ends within the window; periods without calls are skipped."""
+def judge_calls(objective: Objective, settings: PerformanceSettings) -> JudgeOfPart:
+    """Return the function that evaluates the calls of a part of a period; parts without calls are skipped."""
 
-    def judge(_: Window, panes: Sequence[Pane]) -> ObjectiveState | None:
+    def judge(_: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
         calls = Calls.of(merge(panes))
-        return None if calls is None else _state(objective, calls, settings)
+        return None if calls is None else _state(objective, calls, replace(settings, confidence=confidence))
 
-    return judge_stretches(objective, evaluation.window, steps, timezone, judge, fact("no_period_ended", of_calls=True))
+    return judge
 
 
 def _state(

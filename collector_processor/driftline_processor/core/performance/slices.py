@@ -103,11 +103,9 @@ def measured(
         only: Name of the only metric to compute, "" for all.
     """
     slice_pane = outcomes.slices[name]
-    metrics = realized(slice_pane, task, settings)
+    metrics = realized(slice_pane, task, settings, only)
     if settings.outcomes == "implicit" and task.ranks_items and "rows" not in slice_pane.parts:
         metrics = without_young_lists(metrics)  # its number of lists without clicks is unknown
-    if only:
-        metrics = {only: metrics[only]} if only in metrics else {}
     return with_intervals(
         metrics, slice_pane, outcomes.blocks_of(name), task, settings, outcomes.unseen.get(name), days=days
     )

@@ -6,7 +6,7 @@ Sums of slices by block of time are mostly zero, so they are stored sparse and e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -84,8 +84,22 @@ class BlockSums(Struct, frozen=True, eq=False):
         return panes
 
 
-Steps = tuple[Sequence[Window], Sequence[Pane]]
-"""Consecutive windows of five minutes, and a pane of each."""
+class Steps(NamedTuple):
+    """Consecutive windows of five minutes, and a pane of each; the last one may still be open.
+
+    Attributes:
+        final: The moment up to which all outcomes, or calls, had their time to arrive; None = for all steps.
+        reached: The newest known moment; None = the end of the last step.
+    """
+
+    windows: Sequence[Window]
+    panes: Sequence[Pane]
+    final: int | None = None
+    reached: int | None = None
+
+    def is_final(self, end: int) -> bool:
+        """Return True if everything up to a time, unix nanoseconds, had its time to arrive."""
+        return self.final is None or end <= self.final
 
 
 class WindowOutcomes(Struct, frozen=True):
@@ -99,9 +113,8 @@ class WindowOutcomes(Struct, frozen=True):
         reference: Baseline whose outcomes estimates are learned from; None = the baseline of the comparison.
         weak: Result of the search for weak slices, if features were available.
         delay: Usual delay of outcomes.
-        steps: Windows of five minutes and their performance parts, for rolling objectives; only those whose outcomes
-            had their usual delay. None without a rolling objective.
-        calls: The same with their calls, for rolling objectives of calls, without waiting for outcomes.
+        steps: Windows of five minutes and their performance parts, for rolling objectives. None without one.
+        calls: The same with their calls, for rolling objectives of calls.
         timezone: Time zone of the model.
         age: Nanoseconds since the end of the window; None for files.
         unseen: Decisions without an outcome by slice, "" for all rows.

@@ -353,10 +353,21 @@ def objective_of(condition: Condition, window: str = "", policy: str = "") -> Ob
 
 
 class ObjectiveBroken(Struct, frozen=True):
-    """An objective of the model is broken; ``rule``: the objective, "" for any of ``performance.objectives``."""
+    """An objective of the model is broken.
+
+    Attributes:
+        rule: The objective, "" for any of ``performance.objectives``.
+        only_rolling: Whether only rolling objectives count.
+    """
 
     text: str
     rule: str = ""
+    only_rolling: bool = False
+
+    @property
+    def rolls(self) -> bool:
+        """True for a rolling objective, which is evaluated in the shortest windows."""
+        return bool(self.rule) and read_objective(self.rule).rolling
 
     def judge(self, finding: Finding) -> Judged:
         """Check the objectives of the window."""
@@ -364,6 +375,7 @@ class ObjectiveBroken(Struct, frozen=True):
             objective
             for objective in finding.evaluation.objectives
             if (objective.rule == self.rule if self.rule else not objective.policy)
+            and (objective.until or not self.only_rolling)
         ]
         broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.evaluation import Evaluation, ObjectiveState, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.model import StateSpan, state_spans, verdict_of_model
@@ -17,7 +17,7 @@ from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import length
 
-from .condition import Condition, Finding, Judged, VerdictIs, burnt_over
+from .condition import UNTOLD, Condition, Finding, Judged, ObjectiveBroken, VerdictIs, burnt_over, leaves
 from .firing import Firing, Patience, Step, StepOutcome
 
 MOST_WINDOWS: Final = 400
@@ -25,7 +25,7 @@ MOST_WINDOWS: Final = 400
 
 
 class WindowHistory(Struct, frozen=True):
-    """The closed windows of a version of a model.
+    """The closed windows of a version of a model, and open ones in which a rolling objective is broken.
 
     Attributes:
         windows: Name of a length → its windows, the oldest first.
@@ -67,7 +67,8 @@ class Rule(Struct, frozen=True):
         condition: The condition.
         patience: Consecutive windows to fire and to resolve.
         resolve: The condition that resolves it; None = the condition does not hold.
-        window: Name of the length of the windows; "" = the shorter one of a burn rate, else the longest.
+        window: Name of the length of the windows; "" = the shorter one of a burn rate, the shortest one of a rolling
+            objective, else the longest.
     """
 
     condition: Condition
@@ -85,9 +86,14 @@ class Rule(Struct, frozen=True):
         return {state: max(rows, 2 if state == "at_risk" else 1) for state in self.condition.states}
 
     def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:
-        """Return the windows in which it is evaluated, the oldest first."""
-        name = self.window or burnt_over(self.condition) or max(history.windows, key=length, default="")
-        return history.windows.get(name, ())[-MOST_WINDOWS:]
+        """Return the windows in which it is evaluated, the oldest first; open ones only for an objective."""
+        parts = [*leaves(self.condition)]
+        usual = min if any(isinstance(part, ObjectiveBroken) and part.rolls for part in parts) else max
+        name = self.window or burnt_over(self.condition) or usual(history.windows, key=length, default="")
+        windows = history.windows.get(name, ())[-MOST_WINDOWS:]
+        if all(isinstance(part, ObjectiveBroken) for part in parts):
+            return windows
+        return [evaluation for evaluation in windows if evaluation.closed]
 
     def firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
         """Return its firings, the oldest first; the last one may be open.
@@ -100,6 +106,18 @@ class Rule(Struct, frozen=True):
         if self.states:
             spans = history.spans() if "degraded" in self.states else ()
             return self._verdict_firings(history, verdict, spans, now)
+        rules = (self, *self._of_rolling_objectives(history))
+        return [firing for rule in rules for firing in rule._window_firings(history)]
+
+    def _of_rolling_objectives(self, history: WindowHistory) -> Iterator[Rule]:
+        """Yield the rule for rolling objectives, which only the shortest windows have, if any objective counts."""
+        if isinstance(self.condition, ObjectiveBroken) and not (self.condition.rule or self.window):
+            lengths = sorted(history.windows, key=length)
+            if len(lengths) > 1:
+                yield replace(self, condition=replace(self.condition, only_rolling=True), window=lengths[0])
+
+    def _window_firings(self, history: WindowHistory) -> list[Firing]:
+        """Return the firings of a condition on windows of one length."""
         past_firings: list[Firing] = []
         open_firing: Firing | None = None
         for step in self._steps(history):
@@ -124,11 +142,13 @@ class Rule(Struct, frozen=True):
         row: list[Evaluation] = []
         quiet: list[Evaluation] = []
         open_firing: Firing | None = None
+        first = UNTOLD
         for index, evaluation in enumerate(windows):
             finding = Finding(windows, index, history.verdict_at, history.windows)
             result, window = self.condition.judge(finding), evaluation.window
             if open_firing is None:
                 if result.holds:
+                    first = first if row else result
                     row.append(evaluation)
                 elif result.holds is False:
                     row.clear()
@@ -137,8 +157,8 @@ class Rule(Struct, frozen=True):
                 )
                 count = len(row)
                 if count >= self.patience.fire:
-                    since = row[0].window.start
-                    open_firing = Firing(since, window.end, None, window.name, window.start, result.facts)
+                    since, fired = _began(first, row[0]), _fired(result, evaluation)
+                    open_firing = Firing(since, fired, None, window.name, window.start, result.facts)
                     outcome = "fired"
                     row.clear()
                 yield Step(index, result, outcome, count, self.patience.fire, firing=open_firing)
@@ -271,4 +291,20 @@ def _deciding(verdict: Verdict, windows: Mapping[str, Sequence[Evaluation]]) -> 
 
 
 def _end(verdict: Verdict, now: int) -> int:
-    return now if verdict.window_end is None else verdict.window_end
+    return now if verdict.window_end is None else min(verdict.window_end, now)
+
+
+def _rolling(judged: Judged) -> ObjectiveState | None:
+    """Return the broken rolling objective that a result is about; None for other results."""
+    objectives = (fact.values["objective"] for fact in judged.facts if fact.kind == "objective_broken")
+    return next((objective for objective in objectives if objective.until), None)
+
+
+def _began(judged: Judged, evaluation: Evaluation) -> int:
+    rolling = _rolling(judged)
+    return evaluation.window.start if rolling is None else rolling.since
+
+
+def _fired(judged: Judged, evaluation: Evaluation) -> int:
+    rolling = _rolling(judged)
+    return evaluation.window.end if rolling is None else rolling.until

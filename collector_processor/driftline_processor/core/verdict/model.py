@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
 
@@ -120,6 +121,7 @@ class Traffic(Struct, frozen=True):
         pause: Maximum expected pause, nanoseconds of open time.
         waiting: Number of windows that wait for evaluation.
         waiting_since: When the first of them began to wait, unix nanoseconds; None without any.
+        pending: Number of these that are past windows, or have waited too long.
         patience: Nanoseconds that windows may wait.
     """
 
@@ -129,6 +131,7 @@ class Traffic(Struct, frozen=True):
     waiting: int = 0
     waiting_since: int | None = None
     patience: int = PATIENCE
+    pending: int = 0
 
     @property
     def silent(self) -> bool:
@@ -298,6 +301,9 @@ def _offset(day: int, timezone: str) -> int:
     return round(ahead.total_seconds()) * 10**9
 
 
+MANY = 0.1
+"""Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
+
 TO_TURN = 2
 """Consecutive windows of a day or longer that change a state; a clear window counts as this many."""
 
@@ -379,7 +385,11 @@ def verdict_of_model(
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
     verdict = _of_windows(readings, previous)
-    if traffic is None or verdict.state == "degraded":
+    if traffic is None:
+        return verdict
+    if traffic.pending > 1 and traffic.pending >= MANY * sum(reading.evaluation.closed for reading in readings):
+        verdict = structs.replace(verdict, advice=fact("wait_for_windows", windows=traffic.pending))
+    if verdict.state == "degraded":
         return verdict
     if traffic.silent:
         facts = fact("no_prediction", pause=traffic.pause), fact("pause_unlikely"), fact("check_service")
@@ -408,7 +418,7 @@ def _weight(reading: Reading) -> int:
     """Return the count of a window towards a change of state."""
     if not reading.clear:
         return 1
-    at_once = any(sign.clear and sign.reason == AT_ONCE for sign in reading.signs)
+    at_once = any(sign.at_once or (sign.clear and sign.reason == AT_ONCE) for sign in reading.signs)
     return windows_to_turn(_length(reading)) if at_once else TO_TURN
 
 
@@ -479,14 +489,14 @@ def _by_time(evaluation: Evaluation) -> tuple[int, int]:
 
 
 def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdict:
-    closed = [reading for reading in readings if reading.evaluation.closed] or list(readings[-1:])
+    closed = [reading for reading in readings if counts_already(reading.evaluation)] or list(readings[-1:])
     if not closed:
         return _no_window()
     lengths: dict[str, list[Reading]] = {}
     for closed_reading in closed:
         lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
     runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
-    together = trailing_periods([reading.evaluation for reading in closed])
+    together = trailing_periods([reading.evaluation for reading in closed if reading.evaluation.closed])
     runs = [run for run in runs if not _is_over(run, together.recovered)]
     periods = [read_outcomes(period, replace(closed[-1].context, concept=None)) for period in together.windows]
     told = [reading for reading in (*closed, *periods) if _could_tell(reading.evaluation)]

@@ -95,6 +95,7 @@ class Sign(Struct, frozen=True):
         since: Start, unix nanoseconds; None = that of the window.
         features: The affected features.
         part: The part that drifted or is faulty, to match the sign in other windows; "" without one.
+        at_once: Whether it changes the state at once in any window, because its level counts all looks of 90 days.
     """
 
     reason: Reason
@@ -109,6 +110,7 @@ class Sign(Struct, frozen=True):
     since: int | None = None
     features: tuple[str, ...] = ()
     part: str = ""
+    at_once: bool = False
 
     def stands_out(self, length: int) -> bool:
         """Return True if the sign is too rare by chance in 90 days to be ignored in a single window.
@@ -153,7 +155,7 @@ def signs_of_loss(
     if evaluation.maturity == "mature":
         signs += _ranks_the_wrong_way(evaluation)
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
-        signs += _worse_than_the_baseline(evaluation)
+    signs += _worse_than_the_baseline(evaluation)
     if concept is not None:
         signs += _more_errors(evaluation, concept)
     return signs
@@ -183,9 +185,10 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     """Return the sign that the model is healthy; None without one.
 
     The deciding metric must be no worse than the baseline's; without one, every objective must be met, and one of them
-    be of a metric of the outcomes.
+    be of a metric of the outcomes. An immature window is compared with its objectives alone: outstanding outcomes can
+    change a log loss without a limit.
     """
-    if evaluation.maturity != "mature":
+    if not evaluation.closed or (evaluation.maturity != "mature" and evaluation.realized_changes):
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
@@ -282,9 +285,17 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
         certainty = fact("objective_certainly_missed", rows=objective_state.rows)
         shown_fact = fact("objective_missed", **_objective(objective_state))
         reason: Reason = "service" if _of_service(objective_state) else "objective"
-        where = objective_state.slice if "=" in objective_state.slice else ""
+        where, rolling = objective_state.slice if "=" in objective_state.slice else "", objective_state.until > 0
         yield Sign(
-            reason, shown_fact, certainty, objective_state.metric, *effect, clear=is_clear(*effect[1:]), slice=where
+            reason,
+            shown_fact,
+            certainty,
+            objective_state.metric,
+            *effect,
+            clear=rolling or is_clear(*effect[1:]),
+            slice=where,
+            since=objective_state.since or None,
+            at_once=rolling,
         )
 
 

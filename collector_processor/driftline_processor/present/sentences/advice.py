@@ -164,6 +164,11 @@ def _look_again(then: Fact) -> Advice:
     return Advice("check the next window", sentence)
 
 
+def _wait_for_windows(windows: int) -> Advice:
+    left = "1 more window is" if windows == 1 else f"{windows:,} more windows are"
+    return Advice(f"wait until {left} evaluated", f"Wait until {left} evaluated: the advice follows from all of them.")
+
+
 ADVICE: dict[str, Callable[..., Advice]] = {
     "repair_service": _repair_service,
     "repair_columns": _repair_columns,
@@ -201,6 +206,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "ignore_drift": _ignore_drift,
     "nothing_to_do": partial(Advice, "nothing to do", "Nothing: keep sending outcomes."),
     "look_again": _look_again,
+    "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
     "check_service": partial(
         Advice,

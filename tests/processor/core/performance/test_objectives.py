@@ -31,7 +31,7 @@ from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import judge_slices
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.windows.window import PANE, Window
 from msgspec import structs
@@ -193,7 +193,7 @@ def test_an_objective_of_another_window_is_not_judged() -> None:
 
 def _minutes(panes: dict[int, Pane], until: int = START + HOUR) -> WindowOutcomes:
     steps = unwrap(rolling_steps(WINDOW, [read_objective("precision >= 0.95 over rolling 1h")], "UTC", until, 0))
-    return WindowOutcomes(steps=(steps, [panes.get((step.start - START) // PANE, Pane()) for step in steps]))
+    return WindowOutcomes(steps=Steps(steps, [panes.get((step.start - START) // PANE, Pane()) for step in steps]))
 
 
 def test_a_bad_hour_is_found_though_it_is_in_two_windows() -> None:
@@ -201,12 +201,12 @@ def test_a_bad_hour_is_found_though_it_is_in_two_windows() -> None:
     good, bad = flagged(100, 0), flagged(70, 30)
     panes = {at: bad if -6 <= at < 6 else good for at in range(-12, 12)}
     known = _minutes(panes)
-    assert len(known.steps[0] if known.steps else ()) == 23  # an hour less five minutes before, and its own
+    assert len(known.steps.windows if known.steps else ()) == 23  # an hour less five minutes before, and its own
     found = judged(merge([panes[at] for at in range(12)]), "precision >= 0.95 over rolling 1h", known=known).objectives[
         0
     ]
     assert (found.state, found.value) == ("broken", 0.7)
-    assert (found.since, found.until) == (START - 6 * PANE, START + 6 * PANE)
+    assert (found.since, found.until) == (START - 6 * PANE, START + PANE)  # the first end in the window
 
 
 def test_days_that_roll_are_as_sure_as_days() -> None:
@@ -215,13 +215,13 @@ def test_days_that_roll_are_as_sure_as_days() -> None:
     window = Window("5m", end - PANE, end)
     steps = [Window("5m", at, at + PANE) for at in range(START, end, PANE)]
     panes = [flagged(*((19, 1) if step.end <= START + DAY else (18, 2))) for step in steps]
-    known = WindowOutcomes(steps=(steps, panes))
+    known = WindowOutcomes(steps=Steps(steps, panes))
     found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
     assert found.state == "inconclusive"
     assert found.value == pytest.approx(0.925)
     assert found.rows == 11_520
     alike = [flagged(18, 2)] * len(steps)
-    known = WindowOutcomes(steps=(steps, alike))
+    known = WindowOutcomes(steps=Steps(steps, alike))
     found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
     assert found.state == "broken"
 

@@ -13,7 +13,7 @@ from driftline_processor.core.performance.objective import count_inconclusive, n
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.service_objectives import judge_service
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
 from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.windows.window import PANE, Window
 
@@ -143,14 +143,17 @@ def _rolling(rule: str, bad: range, until: int = HOUR) -> ObjectiveState:
     steps = unwrap(rolling_steps(evaluation.window, asked.objectives, "UTC", until, -HOUR))
     fine, failing = calls(np.full(1_000, 0.02)), calls(np.full(800, 0.02), failed=200)
     panes = [failing if step.start // PANE in bad else fine for step in steps]
-    [state] = judge_service(evaluation, calls(np.full(12_000, 0.02)), WindowOutcomes(calls=(steps, panes)), asked)
+    [state] = judge_service(evaluation, calls(np.full(12_000, 0.02)), WindowOutcomes(calls=Steps(steps, panes)), asked)
     return state
 
 
 def test_an_hour_that_fails_is_found_though_it_is_in_two_windows() -> None:
     found = _rolling("error_rate <= 10 % over rolling 1h", range(-6, 6))
-    assert (found.state, found.value, found.rows) == ("broken", 0.2, 12_000)
-    assert (found.since, found.until) == (-6 * PANE, 6 * PANE)
+    assert (found.state, found.value, found.rows) == ("broken", 0.2, 7_000)
+    assert (found.since, found.until) == (
+        -6 * PANE,
+        PANE,
+    )  # the first end at which the hour's value is beyond the limit
     assert _rolling("error_rate <= 10 % over rolling 1h", range(-20, -11)).state == "met"
     assert _rolling("latency_p99 <= 100ms over rolling 1h", range(-6, 6)).state == "met"
 

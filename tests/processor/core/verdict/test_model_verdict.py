@@ -328,3 +328,14 @@ def test_environments_are_named_where_there_are_several() -> None:
     assert (both.version, both.environment) == ("2", "staging")
     silent = folded(part("no_data", environment="prod"), part("healthy", environment="staging"))
     assert silent.state == "no_data"
+
+
+def test_no_advice_is_given_from_one_window_while_many_wait() -> None:
+    """Of forty days that came together, the newest two are evaluated first."""
+    days = [wrong(38), wrong(39)]
+    behind = verdict_of_model(days, Traffic(now=day(41), waiting=38, pending=38))
+    assert (behind.state, behind.advice) == ("degraded", fact("wait_for_windows", windows=38))
+    assert verdict_of_model(days, Traffic(now=day(41))).advice.kind != "wait_for_windows"
+    late = Traffic(now=day(41), waiting=3, pending=3)  # labels of three days come late, of forty that are evaluated
+    forty = [right(number) for number in range(38)] + days
+    assert verdict_of_model(forty, late).advice.kind != "wait_for_windows"

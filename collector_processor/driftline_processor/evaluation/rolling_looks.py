@@ -1,0 +1,106 @@
+"""Look at rolling objectives every minute, whatever else waits to be evaluated.
+
+A look reads the five-minute panes of a period, the open one included, and asks only whether it shows a break. A window
+in which it does is evaluated at once, so that everything else follows from its evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.performance.objective import Objective
+from driftline_processor.core.performance.objective_states import first_break, judge_outcomes
+from driftline_processor.core.performance.service_objectives import judge_calls
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.windows.window import HOUR, PANE, Window, length, window_of
+
+from .judge import rolling_outcomes
+from .window_source import WindowSource
+
+LOOK_EVERY = 60 * 10**9
+"""Nanoseconds between two looks at a series."""
+
+REACH = 2 * HOUR
+"""Age up to which changed panes are looked at, in addition to the longest period; older windows wait in the queue."""
+
+
+class RollingLooks:
+    """The changed panes of series with rolling objectives, and the time of their last look.
+
+    >>> looks = RollingLooks()
+    >>> looks.note(1, [600])
+    >>> [*looks.due(60 * 10**9)], [*looks.due(60 * 10**9)]
+    ([(1, {600})], [])
+    >>> looks.note(1, [900])
+    >>> [*looks.due(90 * 10**9)], [*looks.due(120 * 10**9)]
+    ([], [(1, {900})])
+    """
+
+    def __init__(self) -> None:
+        self._panes: dict[int, set[int]] = {}
+        self._looked: dict[int, int] = {}
+
+    def note(self, series: int, panes: Iterable[int]) -> None:
+        """Add panes of a series, by start, to its next look."""
+        self._panes.setdefault(series, set()).update(panes)
+
+    def due(self, now: int) -> Iterator[tuple[int, set[int]]]:
+        """Yield the series to look at now, with their panes; ``now``: wall clock in unix nanoseconds."""
+        for series in [series for series in self._panes if abs(now - self._looked.get(series, 0)) >= LOOK_EVERY]:
+            self._looked[series] = now
+            yield series, self._panes.pop(series)
+
+
+def rolling_objectives(settings: ModelSettings) -> list[Objective]:
+    """Return the rolling objectives of a model."""
+    return [objective for objective in settings.performance.objectives if objective.rolling]
+
+
+def windows_to_look_at(settings: ModelSettings, panes: Iterable[int], reached: int) -> list[Window]:
+    """Return the parts of windows in which a period with a changed pane ends, oldest first; each has its window's name.
+
+    Args:
+        settings: Settings of the model.
+        panes: Starts of the changed panes.
+        reached: The newest known moment, unix nanoseconds.
+    """
+    longest = max(length(objective.window) for objective in rolling_objectives(settings))
+    name = min(settings.windows, key=length)
+    ends = [pane + PANE for pane in panes if reached - max(longest, REACH) < pane + PANE <= reached + PANE]
+    parts: list[Window] = []
+    start, until = min(ends, default=0) - PANE, min(max(ends, default=0) - PANE + longest, reached + PANE - 1)
+    while ends and start < until:
+        window = window_of(name, start, settings.timezone)
+        parts.append(Window(name, start, min(window.end, until - until % PANE)))
+        start = window.end
+    return parts
+
+
+def breaks(source: WindowSource, settings: ModelSettings, part: Window, known: Evaluation | None) -> bool:
+    """Return True if a rolling objective breaks in a part of a window, and its evaluation does not show that yet.
+
+    Args:
+        source: The window.
+        settings: Settings of the model.
+        part: The part of the window.
+        known: The newest evaluation of the window; None without one.
+    """
+    shown = {state.rule for state in (() if known is None else known.objectives) if state.state == "broken"}
+    asked = [objective for objective in rolling_objectives(settings) if objective.rule not in shown]
+    if not asked:
+        return False
+    performance, zone = settings.performance, settings.timezone
+    steps, calls = rolling_outcomes(source, settings, part)
+    outcomes = WindowOutcomes(steps=steps, calls=calls, timezone=zone)
+    reference: Mapping[str, MetricValue] = {} if known is None else known.reference
+    for objective in asked:
+        if objective.of_service:
+            judge = judge_calls(objective, performance)
+        elif steps is not None:
+            judge = judge_outcomes(objective, source.task, outcomes, performance, reference)
+        periods = calls if objective.of_service else steps
+        if periods and first_break(objective, part, periods, zone, performance.confidence, judge) is not None:
+            return True
+    return False
