@@ -15,6 +15,7 @@ more positives that the model predicted do not change it; the variance between t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from math import hypot, log, sqrt
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -66,7 +67,7 @@ from .changes import LEVEL, Compared, judge_changes
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
-from .outstanding import extremes
+from .outstanding import at_bound, bounds_of
 from .realized import realized, realized_from_panes_alone
 from .reference import blocks_of_baseline, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
@@ -424,6 +425,7 @@ def _changes(
     days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
     timeless = evaluation.window.end <= evaluation.window.start
 
+    @cache  # the bounds of outstanding outcomes use the same intervals
     def now(confidence: float) -> dict[str, MetricValue]:
         if confidence == settings.confidence and (lent is told_with or not (lent or told_with)):
             return evaluation.realized  # they have these intervals already
@@ -443,20 +445,19 @@ def _changes(
 
 def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: PerformanceSums) -> dict[str, MetricChange]:
     """Return the changes of an immature window with the state that no outstanding outcome can change."""
+    bounds = bounds_of(compared.now(compared.confidence), sums.pane, sums.task)
 
     def at(place: int) -> dict[str, MetricChange]:
         def now(confidence: float) -> dict[str, MetricValue]:
             known = compared.now(confidence)
-            bounds = extremes(known, sums.pane, sums.task)
-            return {**known, **{name: ends[place] for name, ends in bounds.items()}}
+            return {**known, **{name: at_bound(known[name], ends[place]) for name, ends in bounds.items()}}
 
         return judge_changes(replace(compared, now=now, final=True))
 
-    bounded = extremes(compared.now(compared.confidence), sums.pane, sums.task).keys() & changes.keys()
-    least, greatest = (at(0), at(1)) if bounded else ({}, {})
+    least, greatest = (at(0), at(1)) if bounds else ({}, {})
     return {
         name: replace(changes[name], state=least[name].state)
-        for name in bounded & least.keys() & greatest.keys()
+        for name in bounds.keys() & changes.keys() & least.keys() & greatest.keys()
         if least[name].state == greatest[name].state != "inconclusive"
     }
 

@@ -51,7 +51,7 @@ from driftline_processor.core.windows.window import HOUR, PANE, Window, before, 
 
 from .metric_intervals import with_intervals
 from .objective import Objective
-from .outstanding import extremes, outstanding_count
+from .outstanding import at_bound, bounds_of, outstanding_count
 from .realized import realized
 from .reference import reference_in
 from .settings import PerformanceSettings
@@ -119,10 +119,9 @@ def judge_objectives(
                 state = _state_in(objective, metric, against, settings, why, none_of)
                 sums = outcomes.slices.get(objective.slice) if objective.slice else pane
                 if evaluation.maturity == "immature" and metric is not None and sums is not None and task is not None:
-                    ends = extremes({objective.metric: metric}, sums, task).get(objective.metric, ())
-                    known, *filled = (
-                        _state_in(objective, end, against, settings, (), none_of) for end in (metric, *ends)
-                    )
+                    bounds = bounds_of({objective.metric: metric}, sums, task).get(objective.metric, ())
+                    ends = metric, *(at_bound(metric, bound) for bound in bounds)
+                    known, *filled = (_state_in(objective, end, against, settings, (), none_of) for end in ends)
                     if filled and {end.state for end in filled} == {known.state} != {"inconclusive"}:
                         remark = fact("outstanding_cannot_change", outstanding=outstanding_count(sums))
                         state = structs.replace(known, remarks=(*known.remarks, remark))

@@ -73,41 +73,40 @@ def outstanding_rows(pane: Pane, task: Task) -> Outstanding | None:
     return Outstanding(rows, decisions if complete else None)
 
 
-def extremes(metrics: Mapping[str, MetricValue], pane: Pane, task: Task) -> dict[str, tuple[MetricValue, MetricValue]]:
-    """Return the metrics that have bounds with their least and their greatest value, each with its interval.
+def bounds_of(metrics: Mapping[str, MetricValue], pane: Pane, task: Task) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest value of each metric that has bounds.
 
     Args:
-        metrics: Metrics of the rows with an outcome, with their intervals.
+        metrics: Metrics of the rows with an outcome.
         pane: Sums of the rows, with the predictions without an outcome.
         task: The task of the model.
     """
     outstanding = outstanding_rows(pane, task)
     if outstanding is None:
         return {}
-    sums, found = PerformanceSums(pane, task), dict[str, tuple[MetricValue, MetricValue]]()
+    sums, bounds = PerformanceSums(pane, task), dict[str, tuple[float, float]]()
     for text, metric in metrics.items():
         name = parse_name(text)
-        if name is None or metric.value is None or metric.low is None or metric.high is None:
-            continue
-        ends = _bounds(name, metric.value, sums, outstanding)
-        if ends is not None:
-            found[text] = _moved(metric, ends[0]), _moved(metric, ends[1])
-    return found
+        if name is not None and metric.value is not None:
+            ends = _bounds(name, metric.value, sums, outstanding)
+            bounds |= {} if ends is None else {text: ends}
+    return bounds
 
 
-def _moved(metric: MetricValue, bound: float) -> MetricValue:
-    """Return a metric at a bound, with an interval that is as long as its own.
+def at_bound(metric: MetricValue, bound: float) -> MetricValue:
+    """Return a metric at a bound, with an interval that is as long as its own; without one if it has none.
 
     The length is that of the arcsine of the root, in which the variance of a fraction does not depend on its size
     (Freeman and Tukey, 1950), by the longer side. More rows than today only make the interval shorter.
 
-    >>> moved = _moved(MetricValue(0.5, 100, "panes", low=0.4, high=0.6), 0.9)
+    >>> moved = at_bound(MetricValue(0.5, 100, "panes", low=0.4, high=0.6), 0.9)
     >>> round(moved.low, 3), round(moved.high, 3)
     (0.832, 0.952)
     """
-    value, low, high, end = (
-        asin(sqrt(min(max(one or 0.0, 0.0), 1.0))) for one in (metric.value, metric.low, metric.high, bound)
-    )
+    if metric.value is None or metric.low is None or metric.high is None:
+        return replace(metric, value=bound)
+    ends = (metric.value, metric.low, metric.high, bound)
+    value, low, high, end = (asin(sqrt(min(max(one, 0.0), 1.0))) for one in ends)
     reach = max(high - value, value - low)
     return replace(metric, value=bound, low=sin(max(end - reach, 0.0)) ** 2, high=sin(min(end + reach, pi / 2)) ** 2)
 

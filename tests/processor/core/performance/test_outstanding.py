@@ -16,14 +16,13 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objective_states import judge_objectives
-from driftline_processor.core.performance.outstanding import extremes
+from driftline_processor.core.performance.outstanding import bounds_of
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 BINARY, CLASSES = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c"))
 NAMES = ("accuracy", "precision", "recall", "f1", "fbeta@2", "specificity", "balanced_accuracy", "actual_rate", "brier")
@@ -51,11 +50,6 @@ def folded(task: Task, rows: Sequence[tuple[int, int]], missing: Sequence[int] =
     return Pane({**pane.parts, **parts, "rows": np.full(3, float(len(decided)))})
 
 
-def values(task: Task, pane: Pane) -> dict[str, MetricValue]:
-    found = realized(pane, task, ASKED)
-    return {name: replace(metric, low=metric.value, high=metric.value) for name, metric in found.items()}
-
-
 def fills(task: Task, rows: Sequence[tuple[int, int]], missing: Sequence[int]) -> Iterator[dict[str, MetricValue]]:
     for actual in itertools.product(range(len(task.classes)), repeat=len(missing)):
         yield realized(folded(task, [*rows, *zip(missing, actual, strict=True)]), task, ASKED)
@@ -68,7 +62,7 @@ def test_no_outstanding_outcome_leads_beyond_the_bounds(task: Task, data: st.Dat
     rows = data.draw(st.lists(st.tuples(predictions, st.integers(0, len(task.classes) - 1)), min_size=1, max_size=8))
     missing = data.draw(st.lists(predictions, max_size=5 if task.has_threshold else 3))
     pane = folded(task, rows, missing)
-    bounds = extremes(values(task, pane), pane, task)
+    bounds = bounds_of(realized(pane, task, ASKED), pane, task)
     reached: dict[str, set[float]] = {name: set() for name in bounds}
     for filled in fills(task, rows, missing):
         for name in bounds:
@@ -76,20 +70,19 @@ def test_no_outstanding_outcome_leads_beyond_the_bounds(task: Task, data: st.Dat
             if value is not None:
                 reached[name].add(value)
     for name, (least, greatest) in bounds.items():
-        assert least.value is not None
-        assert greatest.value is not None
-        assert least.value - 1e-9 <= min(reached[name]), name
-        assert max(reached[name]) <= greatest.value + 1e-9, name
+        assert least - 1e-9 <= min(reached[name]), name
+        assert max(reached[name]) <= greatest + 1e-9, name
         if name not in ("roc_auc", "brier"):  # their scores limit what outcomes can do
-            assert (min(reached[name]), max(reached[name])) == pytest.approx((least.value, greatest.value)), name
+            assert (min(reached[name]), max(reached[name])) == pytest.approx((least, greatest)), name
 
 
 def test_metrics_without_bounds_have_none() -> None:
     rows = [(3, 0), (7, 1), (4, 1), (8, 0), (2, 0)]
     pane = folded(BINARY, rows, [1, 9])
-    assert extremes(values(BINARY, pane), pane, BINARY).keys() == {*NAMES, "roc_auc"}
+    metrics = realized(pane, BINARY, ASKED)
+    assert bounds_of(metrics, pane, BINARY).keys() == {*NAMES, "roc_auc"}
     weighted = Pane({**pane.parts, "outcomes": np.array([5.0, 9.0, 20.0])})
-    assert extremes(values(BINARY, pane), weighted, BINARY) == {}
+    assert bounds_of(metrics, weighted, BINARY) == {}
 
 
 RULES = ("accuracy", "precision", "recall", "specificity")
