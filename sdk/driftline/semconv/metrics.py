@@ -95,7 +95,7 @@ DRIFTLINE_PERFORMANCE_STATUS: Final = "driftline.performance.status"
 """Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state."""
 
 DRIFTLINE_OBJECTIVE_STATUS: Final = "driftline.objective.status"
-"""Whether an objective was met, broken or inconclusive in the newest mature window. 1 for the current state."""
+"""Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer one if no outstanding outcome can change its state. 1 for the current state."""
 
 DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: Final = "driftline.objective.inconclusive_windows"
 """The number of consecutive windows, up to that window, in which an objective was inconclusive."""
@@ -338,7 +338,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_PERFORMANCE_LOW: "The lower end of the confidence interval of the metric, by default at the 95 % level.",
     DRIFTLINE_PERFORMANCE_HIGH: "The upper end of the confidence interval of the metric.",
     DRIFTLINE_PERFORMANCE_STATUS: "Whether a metric of the newest mature window is worse than in the baseline, not worse, or inconclusive. 1 for the current state.",
-    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window. 1 for the current state.",
+    DRIFTLINE_OBJECTIVE_STATUS: "Whether an objective was met, broken or inconclusive in the newest mature window, or in a newer one if no outstanding outcome can change its state. 1 for the current state.",
     DRIFTLINE_OBJECTIVE_INCONCLUSIVE_WINDOWS: "The number of consecutive windows, up to that window, in which an objective was inconclusive.",
     DRIFTLINE_OBJECTIVE_OVERDUE: "1 if the objective has been inconclusive for `alert_after` or more windows in a row, otherwise 0.",
     DRIFTLINE_OBJECTIVE_REQUIRED_ROWS: "The number of rows in a window that would make an inconclusive objective conclusive; absent if it is not known.",

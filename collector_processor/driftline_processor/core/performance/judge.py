@@ -15,6 +15,7 @@ more positives that the model predicted do not change it; the variance between t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from math import hypot, log, sqrt
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -66,6 +67,7 @@ from .changes import LEVEL, Compared, judge_changes
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
+from .outstanding import at_bound, bounds_of
 from .realized import realized, realized_from_panes_alone
 from .reference import blocks_of_baseline, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
@@ -361,6 +363,7 @@ def judge_performance(
         evaluation.realized = realized(pane, task, settings)
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
+    evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     sums, told_with = None, None
     if task is not None and evaluation.realized:
         outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
@@ -371,7 +374,6 @@ def judge_performance(
         evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
         told_with = lent
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
-    evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     evaluation.young = outcomes.young
     evaluation.delay = delay_of(pane)
     if (
@@ -402,7 +404,7 @@ def judge_performance(
             if evaluation.level is None:
                 margin = margins_of(reference, settings).get("mae")
                 evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
-    of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
+    of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline, pane)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 
 
@@ -416,26 +418,48 @@ def _changes(
 ) -> dict[str, MetricChange]:
     """Return how each metric of all rows differs from the baseline's.
 
+    A change of an immature window has a state only if no outstanding outcome can change it.
+
     ``told_with``: the variance between days that the existing intervals were computed with.
     """
     days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
     timeless = evaluation.window.end <= evaluation.window.start
 
+    @cache  # the bounds of outstanding outcomes use the same intervals
     def now(confidence: float) -> dict[str, MetricValue]:
         if confidence == settings.confidence and (lent is told_with or not (lent or told_with)):
             return evaluation.realized  # they have these intervals already
         return intervals_at(confidence, evaluation.realized, sums, lent)
 
-    return judge_changes(
-        Compared(
-            now,
-            lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
-            settings.confidence,
-            final=evaluation.maturity == "mature",
-            days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
-            margins=margins_of(reference, settings),
-        )
+    compared = Compared(
+        now,
+        lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
+        settings.confidence,
+        final=evaluation.maturity == "mature",
+        days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
+        margins=margins_of(reference, settings),
     )
+    changes = judge_changes(compared)
+    return changes | _settled(changes, compared, sums) if evaluation.maturity == "immature" else changes
+
+
+def _settled(changes: Mapping[str, MetricChange], compared: Compared, sums: PerformanceSums) -> dict[str, MetricChange]:
+    """Return the changes of an immature window with the state that no outstanding outcome can change."""
+    bounds = bounds_of(compared.now(compared.confidence), sums.pane, sums.task)
+
+    def at(place: int) -> dict[str, MetricChange]:
+        def now(confidence: float) -> dict[str, MetricValue]:
+            known = compared.now(confidence)
+            return {**known, **{name: at_bound(known[name], ends[place]) for name, ends in bounds.items()}}
+
+        return judge_changes(replace(compared, now=now, final=True))
+
+    least, greatest = (at(0), at(1)) if bounds else ({}, {})
+    return {
+        name: replace(changes[name], state=least[name].state)
+        for name in bounds.keys() & changes.keys() & least.keys() & greatest.keys()
+        if least[name].state == greatest[name].state != "inconclusive"
+    }
 
 
 def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, MetricChange]:

@@ -293,15 +293,17 @@ def counts_already(evaluation: Evaluation) -> bool:
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
     """Return the latest state of each objective by rule, from windows of one name, oldest first.
 
-    From the newest window whose outcomes had their usual delay; for a rolling objective, from the newest period that
-    ended.
+    From the newest window whose outcomes had their usual delay, or whose outstanding outcomes cannot change the state;
+    for a rolling objective, from the newest period that ended.
     """
     newest = next((window for window in reversed(windows) if window.closed and not window.young), None)
     found = {} if newest is None else {objective.rule: objective for objective in newest.objectives}
     closed = next((window for window in reversed(windows) if window.closed), None)
     of_calls = () if closed is None else closed.objectives  # which do not depend on outcomes
+    of_young = (objective for window in windows if window.closed and window.young for objective in window.objectives)
     return (
         found
+        | {objective.rule: objective for objective in of_young if objective.state != "inconclusive"}
         | {objective.rule: objective for objective in of_calls if objective.metric in SERVICE_METRICS}
         | {objective.rule: objective for window in windows[-2:] for objective in window.objectives if objective.until}
     )

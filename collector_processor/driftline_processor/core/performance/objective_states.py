@@ -51,6 +51,7 @@ from driftline_processor.core.windows.window import HOUR, PANE, Window, before, 
 
 from .metric_intervals import with_intervals
 from .objective import Objective
+from .outstanding import at_bound, bounds_of, outstanding_count
 from .realized import realized
 from .reference import reference_in
 from .settings import PerformanceSettings
@@ -78,10 +79,12 @@ def judge_objectives(
     outcomes: WindowOutcomes,
     settings: PerformanceSettings,
     baseline: Baseline | None = None,
+    pane: Pane | None = None,
 ) -> tuple[ObjectiveState, ...]:
     """Return the states of the objectives on outcomes that apply to a window with computed metrics.
 
-    ``baseline``: the source of the reference metrics by slice, None = no slices.
+    ``baseline``: the source of the reference metrics by slice, None = no slices. ``pane``: the sums of the window; an
+    objective of an immature window is decided if no outstanding outcome can change it.
     """
     states: list[ObjectiveState] = []
     for objective in settings.objectives:
@@ -114,6 +117,14 @@ def judge_objectives(
                 metric, none_of = metrics.get(objective.metric), unreviewed(outcomes.unseen.get(objective.slice), task)
                 against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
                 state = _state_in(objective, metric, against, settings, why, none_of)
+                sums = outcomes.slices.get(objective.slice) if objective.slice else pane
+                if evaluation.maturity == "immature" and metric is not None and sums is not None and task is not None:
+                    bounds = bounds_of({objective.metric: metric}, sums, task).get(objective.metric, ())
+                    ends = metric, *(at_bound(metric, bound) for bound in bounds)
+                    known, *filled = (_state_in(objective, end, against, settings, (), none_of) for end in ends)
+                    if filled and {end.state for end in filled} == {known.state} != {"inconclusive"}:
+                        remark = fact("outstanding_cannot_change", outstanding=outstanding_count(sums))
+                        state = structs.replace(known, remarks=(*known.remarks, remark))
                 if in_slice is None and _folded(objective, outcomes):
                     state = structs.replace(state, needed=None, remarks=why or (_folded_fact(objective),))
                 states.append(structs.replace(state, slice=objective.slice))
@@ -130,7 +141,12 @@ def judge_objectives(
     if evaluation.maturity == "immature" and not evaluation.young:
         rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
         fewest_rows = math.ceil(round(settings.min_coverage * rows, 6))
-        states = [structs.replace(state, needed=max(fewest_rows, state.needed or 0)) for state in states]
+        states = [
+            structs.replace(state, needed=max(fewest_rows, state.needed or 0))
+            if state.state == "inconclusive"
+            else state
+            for state in states
+        ]
     return tuple(states)
 
 

@@ -160,7 +160,7 @@ def signs_of_loss(
     if evaluation.maturity == "mature":
         signs += _ranks_the_wrong_way(evaluation)
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
-        signs += _worse_than_the_baseline(evaluation)
+    signs += _worse_than_the_baseline(evaluation)
     if concept is not None:
         signs += _more_errors(evaluation, concept)
     return signs
@@ -189,9 +189,10 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     """Return the sign that the model is healthy; None without one.
 
     The deciding metric must be no worse than the baseline's; without one, every objective must be met, and one of them
-    be of a metric of the outcomes.
+    be of a metric of the outcomes. An immature window is compared with its objectives alone: outstanding outcomes can
+    change a log loss without a limit.
     """
-    if evaluation.maturity != "mature":
+    if not evaluation.closed or (evaluation.maturity != "mature" and evaluation.realized_changes):
         return None
     decides = deciding_change(evaluation)
     if decides is not None:

@@ -482,6 +482,10 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
     together = None
     if evaluation.window.name in LENGTHS:
         together = fact("days_together", days=round((evaluation.window.end - evaluation.window.start) / DAY))
+    final = None
+    if evaluation.maturity == "immature" and evaluation.coverage and first and first.reason in ("objective", "worse"):
+        missing = evaluation.outcome_rows * (1 / evaluation.coverage - 1)
+        final = fact("final_before_outcomes", outstanding=round(missing))
     lists_open = own is not None and own.kind != "drift_with_too_few_days"
     still_open = open_questions(evaluation) if lists_open else None
     return Verdict(
@@ -494,7 +498,7 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         kind=cause.kind if reading.state != "healthy" else "",
         cause=cause.fact,
         reasons=tuple(reason for reason in reasons if reason is not None),
-        certainty=tuple(one for one in (own, together, still_open, *certainty) if one is not None),
+        certainty=tuple(one for one in (own, final, together, still_open, *certainty) if one is not None),
         advice=advice,
         reason=unknown_reason(evaluation) if reading.state == "unknown" else "",
         assumes="independent_rows" if start is None and reading.decides else "",

@@ -74,6 +74,17 @@ def _coverage_too_low(coverage: float, needed: float) -> str:
     )
 
 
+@words_of("outstanding_cannot_change")
+def _outstanding_cannot_change(outstanding: int) -> str:
+    values = "value of the missing outcome" if outstanding == 1 else f"values of the {outstanding:,} missing outcomes"
+    return f"final, because not even the best or worst {values} would change it"
+
+
+@words_of("final_before_outcomes")
+def _final_before_outcomes(outstanding: int) -> str:
+    return f"This is {_outstanding_cannot_change(outstanding)}."
+
+
 @words_of("decisions_unreviewed")
 def _decisions_unreviewed(predictions: Mapping[str, int]) -> str:
     return unreviewed_words(predictions)

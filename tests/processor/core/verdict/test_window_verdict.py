@@ -52,7 +52,8 @@ def test_what_follows_from_a_window(evaluation: Evaluation, state: str, reasons:
     ("evaluation", "state"),
     [
         (wrong(**DRIFT), "degraded"),
-        (wrong(maturity="immature", immature=(fact("coverage_too_low", coverage=0.1, needed=0.5),)), "unknown"),
+        (wrong(maturity="immature", immature=(fact("coverage_too_low", coverage=0.1, needed=0.5),)), "degraded"),
+        (known(changes={"log_loss": change("not_worse")}, maturity="immature"), "unknown"),
         (known(changes={"log_loss": change("inconclusive", 0.1)}, **DRIFT), "at_risk"),
         (known(changes={"log_loss": change("inconclusive", 0.1), "roc_auc": change("not_worse")}), "unknown"),
         (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "healthy"),
