@@ -21,11 +21,12 @@ from statistics import median
 import numpy as np
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
+from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.windows.window import window_of
 from driftline_processor.state import State
 
-from tests.support.state_rows import MINUTE, Clock, Opened, config, outcomes, predictions
+from tests.support.state_rows import MINUTE, Clock, Opened, outcomes, predictions
 
 MODELS, FEATURES, ROWS, BEFORE, ROUNDS = 40, 20, 11, 75, 9
 PROMISED = 1 / 3
@@ -64,8 +65,8 @@ def main() -> int:
     clock = Clock()
     looks, evaluations = [], []
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
-        of_all = config(Path(folder), **{f"m{number}": model for number in range(MODELS)})
-        state = State(of_all, clock=clock)
+        models = {f"m{number}": model for number in range(MODELS)}
+        state = State(Config(storage=Storage(directory=Path(folder)), models=models), clock=clock)
         state.start_storing()
         opened = Opened(state)
         live(opened, clock, BEFORE)
