@@ -12,39 +12,44 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from benchmarks.peers.__main__ import ROOT, environment, last_error
 from simulations.frame import DATA, markdown
 
 from .goals import FULL, QUICK, goals
-from .score import cells_of, classes_of, count_answers
+from .score import cells_of
 from .streams import LENGTHS, Stream
 from .tools import TOOLS
 from .truth import CLASSES, truths
 
 PAGE = DATA / "right-or-wrong.md"
+WINDOWS = Path(__file__).parent / "windows.csv"
+"""Each window with its class and all answers."""
 OWN_ENVIRONMENT = ("evidently", "nannyml")
 QUICK_TOOLS = ("driftline", "scipy", "river")
 SEED, DRAWS = 1, 1_000
 
 HEADS = {"worse": "worse beyond the margin", "equivalent": "equivalent", "neither": "neither is shown"}
 ROWS = {
-    ("driftline", "windows"): "Driftline, state of the window",
-    ("driftline", "model"): "Driftline, state of the model when the window ended",
-    ("nannyml", "realized"): "NannyML, realized performance",
-    ("nannyml", "estimated"): "NannyML, estimated performance (CBPE, DLE)",
-    ("evidently", "quality"): "Evidently, tests of its quality preset",
-    ("evidently", "quality, kindly"): "Evidently, only its tests of log loss, AUC, MAE, for the worse",
-    ("evidently", "drift"): "Evidently, drift preset",
-    ("river", "errors"): "River, ADWIN on the errors",
-    ("scipy", "inputs"): "scipy, KS and chi-square per input, Bonferroni",
+    "driftline windows": "Driftline, state of the window",
+    "driftline model": "Driftline, state of the model when the window ended",
+    "nannyml realized": "NannyML, realized performance",
+    "nannyml estimated": "NannyML, estimated performance (CBPE, DLE)",
+    "evidently quality": "Evidently, tests of its quality preset",
+    "evidently decisive": "Evidently, only its tests of log loss, AUC, MAE, for the worse",
+    "evidently drift": "Evidently, drift preset",
+    "river errors": "River, ADWIN on the errors",
+    "scipy inputs": "scipy, KS and chi-square per input, Bonferroni",
 }
+"""The lines of the table, by tool and kind of answer."""
 
 
 def main(arguments: list[str]) -> int:
@@ -58,15 +63,19 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
     tools = options.tools or (QUICK_TOOLS if options.quick else TOOLS)
-    parts = {}
-    failed = False
+    parts, failed = {}, False
     if options.only != "goals":
-        parts["streams"], failed = streams_table(tools)
+        windows, missing = answered_windows(tools)
+        parts["streams"], failed = streams_table(windows), bool(missing)
+        for tool, reason in missing.items():
+            print(f"{tool}: {reason}", file=sys.stderr)
+        if not options.print:
+            windows.to_csv(WINDOWS, index=False)
     if options.only != "streams":
         plan = (QUICK if options.quick else FULL)._replace(first_seed=options.first_seed)
         found = list(goals(plan, lambda line: print(line, file=sys.stderr, flush=True)))
         parts["goals"] = markdown(("planted", "goal", "found", "seeds", "kept"), [goal.cells for goal in found])
-        failed |= not all(goal.kept for goal in found)
+        failed |= any(goal.kept is False for goal in found)
     for name, text in parts.items():
         print(text)
         if not options.print:
@@ -82,26 +91,52 @@ def write(name: str, text: str) -> None:
     PAGE.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
-def streams_table(tools: Iterable[str]) -> tuple[str, bool]:
-    """Return the table of the streams, and whether a tool has no answers."""
-    truth = {name: truths(Stream(name), DRAWS, SEED) for name in LENGTHS}
-    classes = classes_of(truth.values())
-    head = ["called worse / fine / neither", *(f"{classes[name]} windows: {HEADS[name]}" for name in CLASSES)]
-    lines, versions, failed = [], [], False
-    answers = {tool: run(tool) for tool in tools}
-    for tool, answer in answers.items():
+def streams_table(windows: pd.DataFrame) -> str:
+    """Return the table of the streams."""
+    classes = windows["class"].tolist()
+    head = ["called worse / fine / neither", *(f"{classes.count(name)} windows: {HEADS[name]}" for name in CLASSES)]
+    columns = {column.partition(" ")[0] + column.partition(":")[2]: column for column in map(str, windows)}
+    lines = [
+        [words, *cells_of(zip(classes, windows[columns[row]], strict=True))]
+        for row, words in ROWS.items()
+        if row in columns
+    ]
+    versions = dict.fromkeys(column.partition(":")[0] for column in columns.values() if ":" in column)
+    return f"{markdown(head, lines)}\n{', '.join(versions)}; {DRAWS:,} draws of the days, seed {SEED}.\n"
+
+
+def answered_windows(tools: Iterable[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return each window with its class and the answers of all tools, and why a tool has none.
+
+    Tools that are not asked keep the answers that ``windows.csv`` has.
+    """
+    streams = [Stream(name) for name in LENGTHS]
+    keys = [(stream.name, key) for stream in streams for key in stream.windows]
+    windows = pd.DataFrame(
+        {
+            "stream": [name for name, _ in keys],
+            "start": [stream.start(key) for stream in streams for key in stream.windows],
+            "rows": [len(rows) for stream in streams for rows in stream.windows.values()],
+            "class": [of_window for stream in streams for of_window in truths(stream, DRAWS, SEED).values()],
+        }
+    )
+    kept = pd.read_csv(WINDOWS) if WINDOWS.exists() else pd.DataFrame()
+    failed = dict[str, str]()
+    for tool in TOOLS:
+        answer = run(tool) if tool in tools else ""
         if isinstance(answer, str):
-            lines.append([tool, answer, "", ""])
-            failed = True
+            failed |= {tool: answer} if answer else {}
+            old = (
+                [column for column in map(str, kept) if column.startswith(f"{tool} ")]
+                if len(kept) == len(windows)
+                else []
+            )
+            windows[old] = kept[old]
         else:
-            versions.append(f"{tool} {answer['version']}")
-    for (tool, row), words in ROWS.items():
-        answer = answers.get(tool, "")
-        if not isinstance(answer, str):
-            of_row = {stream: {int(k): v for k, v in found[row].items()} for stream, found in answer["answers"].items()}
-            lines.append([words, *cells_of(count_answers(truth, of_row))])
-    told = f"Python {platform.python_version()}, {', '.join(versions)}; {DRAWS:,} draws of the days, seed {SEED}."
-    return f"{markdown(head, lines)}\n{told}\n", failed
+            found = answer["answers"]
+            for row in found[keys[0][0]]:
+                windows[f"{tool} {answer['version']}: {row}"] = [found[name][row][str(key)] for name, key in keys]
+    return windows, failed
 
 
 def run(tool: str) -> dict[str, Any] | str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from .verdicts import states_of
-from .worlds import WORLDS, Model, baseline_and_days, model_of
+from .verdicts import States, states_of
+from .worlds import WORLDS, baseline_and_days, harm_and_skill, states_by_day
 
 LEAST_HARM, MOST_HARM = 0.035, 0.06
 """Log loss by which a harmed model is worse: a quarter to a half of the skill."""
@@ -20,6 +20,10 @@ FIRST_DAY = 7
 """Days before the first that is asked: from the eighth on."""
 CALM_HEALTHY = 0.05
 """Part of its days on which a harmed model may be called healthy."""
+DATED = ("iid", "days")
+"""Worlds of the harmed models."""
+GOOD_DAYS = 30
+"""Days before the harm of models that were good first."""
 CONFIDENCE = 0.95
 
 
@@ -31,87 +35,114 @@ class Goal(NamedTuple):
         goal: What is asked.
         found: What was counted, with its bound.
         seeds: The models it is of.
-        kept: Whether the goal is kept.
+        kept: Whether the goal is kept; None if nothing is asked.
     """
 
     question: str
     goal: str
     found: str
     seeds: str
-    kept: bool
+    kept: bool | None
 
     @property
     def cells(self) -> list[str]:
         """A line of Markdown."""
-        return [self.question, self.goal, self.found, self.seeds, "yes" if self.kept else "**no**"]
+        kept = {True: "yes", False: "**no**", None: ""}[self.kept]
+        return [self.question, self.goal, self.found, self.seeds, kept]
+
+
+class Harmed(NamedTuple):
+    """A harmed model: its seed, its state at the end of each day, its harm, and the skill of its baseline."""
+
+    seed: int
+    states: Sequence[str]
+    harm: float
+    skill: float
+
+
+Report = Callable[[str], None]
 
 
 class Plan(NamedTuple):
-    """How many models of each kind are drawn, and from which seed on."""
+    """How many models of each world are drawn, and from which seed on."""
 
     harmed: int
+    late: int
     quiet: int
     files: int
     first_seed: int
 
 
-QUICK = Plan(harmed=3, quiet=2, files=10, first_seed=1)
-FULL = Plan(harmed=20, quiet=20, files=100, first_seed=1)
+QUICK = Plan(harmed=3, late=1, quiet=2, files=10, first_seed=1)
+FULL = Plan(harmed=30, late=10, quiet=20, files=100, first_seed=1)
 
 
-def goals(plan: Plan, report: Callable[[str], None] = print) -> Iterator[Goal]:
+def goals(plan: Plan, report: Report = print) -> Iterator[Goal]:
     """Draw all worlds and yield each goal with what was found."""
-    for world in ("iid", "days"):
-        yield from _harmed_goals(world, list(_harmed(world, plan, report)))
+    yield from _harmed_goals([model for world in DATED for model in _harmed(world, 0, plan.harmed, plan, report)])
+    late = [model for world in DATED for model in _harmed(world, GOOD_DAYS, plan.late, plan, report)]
+    yield _late_goal(late)
     yield _few_goal(plan)
     quiet = {world: list(_quiet(world, plan, report)) for world in WORLDS}
     for world, least in (("iid", 0.95), ("days", 0.60), ("rare", 0.60)):
         yield _quiet_goal(world, least, quiet[world], plan)
-    windows = [state for models in quiet.values() for model in models for state in model.states.windows]
-    yield _false_goal("windows by themselves", windows, quiet, plan)
-    states = [state for models in quiet.values() for model in models for state in model.states.model]
-    yield _false_goal("the model at the end of each day", states, quiet, plan)
+    windows = {name: [state for model in of for state in model.windows] for name, of in quiet.items()}
+    yield _false_goal("windows by themselves", windows, plan)
+    states = {name: [state for model in of for state in model.model] for name, of in quiet.items()}
+    yield _false_goal("the model at the end of each day", states, plan)
 
 
-def _quiet(world: str, plan: Plan, report: Callable[[str], None]) -> Iterator[Model]:
+def _quiet(world: str, plan: Plan, report: Report) -> Iterator[States]:
     for seed in range(plan.first_seed, plan.first_seed + plan.quiet):
-        model = model_of(WORLDS[world], 0.0, _random("quiet", world, seed))
-        report(f"quiet, {world}, seed {seed}: {_told(model)}")
-        yield model
+        states = states_by_day(WORLDS[world], *baseline_and_days(WORLDS[world], 0.0, _random("quiet", world, seed)))
+        report(f"quiet, {world}, seed {seed}: {_days(states.model)}")
+        yield states
 
 
-def _harmed(world: str, plan: Plan, report: Callable[[str], None]) -> Iterator[tuple[int, Model]]:
-    """Yield models that are harmed by as much as the goal says; those with more or less harm are passed over."""
+def _harmed(world: str, good_days: int, models: int, plan: Plan, report: Report) -> Iterator[Harmed]:
+    """Yield models that are harmed by as much as the goal says; seeds with more or less harm are passed over."""
     seed, found = plan.first_seed, 0
-    while found < plan.harmed:
-        random = _random("harmed", world, seed)
-        model = model_of(WORLDS[world], random.uniform(*LOST), random)
-        if LEAST_HARM <= model.harm <= MOST_HARM:
-            report(f"harmed, {world}, seed {seed}: {_told(model)}")
+    while found < models:
+        random = _random(f"harmed after {good_days}", world, seed)
+        baseline, current = baseline_and_days(WORLDS[world], random.uniform(*LOST), random, good_days)
+        harm, skill = harm_and_skill(baseline, current.iloc[good_days * WORLDS[world].rows :])
+        if LEAST_HARM <= harm <= MOST_HARM:
+            states = states_by_day(WORLDS[world], baseline, current).model[good_days:]
+            report(f"harmed after {good_days} days, {world}, seed {seed}: {harm:.4f} of {skill:.4f}; {_days(states)}")
             found += 1
-            yield seed, model
+            yield Harmed(seed, states, harm, skill)
         seed += 1
 
 
-def _harmed_goals(world: str, harmed: list[tuple[int, Model]]) -> Iterator[Goal]:
-    models, n = [model for _, model in harmed], len(harmed)
-    seeds = f"{harmed[0][0]} to {harmed[-1][0]}"
-    harms = [model.harm for model in models]
-    parts = [model.harm / model.skill for model in models]
-    what = (
-        f"harmed by {min(harms):.3f} to {max(harms):.3f} ({min(parts):.0%} to {max(parts):.0%} of the skill), {world}"
-    )
-    healthy = [np.mean([state == "healthy" for state in model.states.model]) for model in models]
-    many = sum(bool(part > CALM_HEALTHY) for part in healthy)
-    days = f"; {np.mean(healthy):.1%} of all days"
-    yield Goal(f"{what}: healthy on more than 5 % of its days", f"0 of {n}", _most(many, n) + days, seeds, many == 0)
-    for day in (7, 30):
-        hits = sum("degraded" in model.states.model[:day] for model in models)
-        yield (
-            Goal(f"the same: degraded by day {day}", "", _least(hits, n), seeds, True)
-            if day == 7
-            else Goal(f"the same: degraded by day {day}", "≥ 95 %", _least(hits, n), seeds, hits >= 0.95 * n)
-        )
+def _harmed_goals(harmed: list[Harmed]) -> Iterator[Goal]:
+    n, seeds = len(harmed), _seeds_of(harmed)
+    harms, parts = [model.harm for model in harmed], [model.harm / model.skill for model in harmed]
+    size = f"{min(harms):.3f} to {max(harms):.3f} of log loss, {min(parts):.0%} to {max(parts):.0%} of the skill"
+    healthy = [model.states.count("healthy") / len(model.states) for model in harmed]
+    many = sum(part > CALM_HEALTHY for part in healthy)
+    found = f"{_most(many, n)}; {np.mean(healthy):.1%} of all days"
+    question = f"harmed from the first day on (iid, days) by {size}: healthy on more than 5 % of its days"
+    yield Goal(question, f"0 of {n}", found, seeds, many == 0)
+    found, hits = _days_until_degraded(harmed)
+    yield Goal("the same: degraded by day 30", "≥ 95 %", found, seeds, hits >= 0.95 * n)
+
+
+def _late_goal(harmed: list[Harmed]) -> Goal:
+    """Return the line of models that were good for a month: nothing is asked of it."""
+    found, _ = _days_until_degraded(harmed)
+    days = np.median([model.states.count("healthy") for model in harmed])
+    question = f"harmed as much after {GOOD_DAYS} good days: degraded by the 30th day of the harm"
+    return Goal(question, "", f"{found}; healthy on {days:g} of the 30 days in the median", _seeds_of(harmed), None)
+
+
+def _days_until_degraded(harmed: list[Harmed]) -> tuple[str, int]:
+    first = [model.states.index("degraded") + 1 for model in harmed if "degraded" in model.states]
+    soon = sum(day <= 7 for day in first)
+    return f"{_least(len(first), len(harmed))}; by day 7: {soon}; median: day {np.median(first):g}", len(first)
+
+
+def _seeds_of(harmed: list[Harmed]) -> str:
+    return f"{min(model.seed for model in harmed)} to {max(model.seed for model in harmed)}"
 
 
 def _few_goal(plan: Plan) -> Goal:
@@ -134,21 +165,22 @@ def _few_goal(plan: Plan) -> Goal:
     return Goal(question, f"0 of {files}", _most(healthy, files), _seeds(plan, plan.files), healthy == 0)
 
 
-def _quiet_goal(world: str, least: float, models: list[Model], plan: Plan) -> Goal:
-    parts = [float(np.mean([state == "healthy" for state in model.states.model[FIRST_DAY:]])) for model in models]
+def _quiet_goal(world: str, least: float, models: list[States], plan: Plan) -> Goal:
+    parts = [float(np.mean([state == "healthy" for state in model.model[FIRST_DAY:]])) for model in models]
     mean, n = float(np.mean(parts)), len(parts)
     low = mean - stats.t.ppf(CONFIDENCE, n - 1) * np.std(parts, ddof=1) / np.sqrt(n)
-    days = sum(len(model.states.model) - FIRST_DAY for model in models)
+    days = sum(len(model.model) - FIRST_DAY for model in models)
     found = f"{mean:.1%} of {days} days (at least {max(low, 0):.1%})"
     return Goal(
         f"quiet, {world}: healthy, from the eighth day on", f"≥ {least:.0%}", found, _seeds(plan, n), mean >= least
     )
 
 
-def _false_goal(what: str, states: list[str], quiet: dict[str, list[Model]], plan: Plan) -> Goal:
-    wrong = sum(state in ("degraded", "at_risk") for state in states)
-    question = f"quiet ({', '.join(quiet)}), {what}: degraded or at risk"
-    return Goal(question, "≤ 1 %", _most(wrong, len(states)), _seeds(plan, plan.quiet), wrong <= 0.01 * len(states))
+def _false_goal(what: str, states: Mapping[str, list[str]], plan: Plan) -> Goal:
+    wrong = {world: sum(state in ("degraded", "at_risk") for state in found) for world, found in states.items()}
+    total, n = sum(wrong.values()), sum(map(len, states.values()))
+    found = f"{_most(total, n)}: {', '.join(f'{world} {hits}' for world, hits in wrong.items())}"
+    return Goal(f"quiet, {what}: degraded or at risk", "≤ 1 %", found, _seeds(plan, plan.quiet), total <= 0.01 * n)
 
 
 def _most(hits: int, n: int) -> str:
@@ -180,6 +212,5 @@ def _seeds(plan: Plan, n: int) -> str:
     return f"{plan.first_seed} to {plan.first_seed + n - 1}"
 
 
-def _told(model: Model) -> str:
-    counts = pd.Series(model.states.model).value_counts()
-    return f"harm {model.harm:.4f} of {model.skill:.4f}; " + ", ".join(f"{state} {n}" for state, n in counts.items())
+def _days(states: Sequence[str]) -> str:
+    return ", ".join(f"{state} {days}" for state, days in Counter(states).most_common())

@@ -52,7 +52,8 @@ def evidently(stream: Stream) -> Answers:
     """Make two reports of each window: of drift, and of the model's quality with the tests of its preset.
 
     The dataset drifts if half of its columns do. A test of quality fails if a metric differs from the baseline's by a
-    fifth; counted are all metrics, and, kindly, only log loss, ROC AUC or the mean absolute error for the worse.
+    fifth. ``decisive`` counts only tests of log loss, ROC AUC and the mean absolute error, for the worse: no preset
+    does so.
     """
     library, presets = import_module("evidently"), import_module("evidently.presets")
     columns = stream.reference[[*stream.inputs, "score"]]
@@ -72,7 +73,7 @@ def evidently(stream: Stream) -> Answers:
         return library.Dataset.from_pandas(rows[[*columns, "label"]], data_definition=definition)
 
     reference = dataset(stream.reference)
-    found: Answers = {"drift": {}, "quality": {}, "quality, kindly": {}}
+    found: Answers = {"drift": {}, "quality": {}, "decisive": {}}
     for key, rows in stream.windows.items():
         current = dataset(rows)
         drift = library.Report([presets.DataDriftPreset()]).run(current, reference).dict()
@@ -81,7 +82,7 @@ def evidently(stream: Stream) -> Answers:
         failed = [test for test in tests if test["status"].value == "FAIL"]
         found["drift"][key] = "worse" if share >= THRESHOLD else "fine"
         found["quality"][key] = "worse" if failed else "fine"
-        found["quality, kindly"][key] = "worse" if any(map(_worse_for_evidently, failed)) else "fine"
+        found["decisive"][key] = "worse" if any(map(_worse_for_evidently, failed)) else "fine"
     return found
 
 

@@ -50,20 +50,6 @@ WORLDS = {
 }
 
 
-class Model(NamedTuple):
-    """A model with its days.
-
-    Attributes:
-        states: Its states, day by day.
-        harm: By how much the log loss of its days is above that of the baseline.
-        skill: By how much the log loss of the baseline is below that of the best constant.
-    """
-
-    states: States
-    harm: float
-    skill: float
-
-
 def draw(world: World, days: int, rows: int, start: int, random: Random) -> pd.DataFrame:
     """Return rows of days: inputs ``a`` to ``d``, ``label`` and ``time``."""
     day = np.repeat(np.arange(days), rows)
@@ -79,27 +65,39 @@ def draw(world: World, days: int, rows: int, start: int, random: Random) -> pd.D
     return rows_of_days.sort_values("time", ignore_index=True)
 
 
-def baseline_and_days(world: World, lost: float, random: Random) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of the baseline and those of the days after it, with scores; of ``lost`` rows those are mixed."""
+def baseline_and_days(
+    world: World, lost: float, random: Random, good_days: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of the baseline and those of the days after it, with scores.
+
+    Args:
+        world: What the rows are.
+        lost: Part of the rows that have the score of another row.
+        random: Generator.
+        good_days: Days before those of which rows lose their score.
+    """
     training = draw(world, TRAINING_DAYS, world.training_rows, 0, random)
     fitted = HistGradientBoostingClassifier(max_iter=40, random_state=0).fit(training[INPUTS], training["label"])
     first = TRAINING_DAYS + GAP_DAYS
     baseline = draw(world, BASELINE_DAYS, world.rows, first, random)
-    current = draw(world, DAYS, world.rows, first + BASELINE_DAYS + GAP_DAYS, random)
+    current = draw(world, good_days + DAYS, world.rows, first + BASELINE_DAYS + GAP_DAYS, random)
     for rows in (baseline, current):
         rows["score"] = fitted.predict_proba(rows[INPUTS])[:, 1]
-    mixed = np.flatnonzero(random.random(len(current)) < lost)
+    harmed = np.arange(len(current)) >= good_days * world.rows
+    mixed = np.flatnonzero((random.random(len(current)) < lost) & harmed)
     scores = current["score"].to_numpy().copy()
     scores[mixed] = scores[random.permutation(mixed)]
     return baseline, current.assign(score=scores)
 
 
-def model_of(world: World, lost: float, random: Random) -> Model:
-    """Draw a model and return its states."""
-    baseline, current = baseline_and_days(world, lost, random)
-    given = current if world.outcomes else current.drop(columns="label")
-    states = states_of(given, baseline, "binary", time="time", window="1d")
-    rate = baseline["label"].mean()
-    constant = loss_of(baseline.assign(score=rate), True).mean()
+def harm_and_skill(baseline: pd.DataFrame, current: pd.DataFrame) -> tuple[float, float]:
+    """Return the log loss of the days less the baseline's, and the best constant's less the baseline's."""
     before, now = (float(loss_of(rows, True).mean()) for rows in (baseline, current))
-    return Model(states, now - before, float(constant) - before)
+    constant = baseline.assign(score=baseline["label"].mean())
+    return now - before, float(loss_of(constant, True).mean()) - before
+
+
+def states_by_day(world: World, baseline: pd.DataFrame, current: pd.DataFrame) -> States:
+    """Return the states of a model whose baseline and days these are."""
+    given = current if world.outcomes else current.drop(columns="label")
+    return states_of(given, baseline, "binary", time="time", window="1d")
