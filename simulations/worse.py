@@ -207,7 +207,8 @@ def _claims() -> Iterator[Promise]:
         world = World(replace(_SCORES, unseen=unseen), (many, 1_000), (long, 1_000))
         window = "a day" if long == 1 else f"{long} days"
         what = f"{window} of 1,000 rows beside {many}, logits of a day differ by {unseen}"
-        quiet[f"quiet-dated-{unseen}-{many}-{long}"] = (what, world, RUNS)
+        runs = 10 * RUNS if (unseen, many, long) == (0.4, 7, 1) else RUNS
+        quiet[f"quiet-dated-{unseen}-{many}-{long}"] = (what, world, runs)
     for keeps in (0.5,):
         for many, long in ((14, 2), (30, 2), (30, 7)):
             world = World(replace(_SCORES, unseen=0.3), (many, 1_000), (long, 1_000), keeps=keeps)
@@ -234,20 +235,20 @@ def _worse() -> dict[str, tuple[str, str, World, float]]:
     flipped = Scores(flipped=0.045)
     return {
         "worse-accuracy": (
-            "accuracy 3 points worse, 5,000 labels beside 20,000",
-            "accuracy",
+            "accuracy 3 points worse by its log loss, 5,000 labels beside 20,000",
+            "log_loss",
             World(_SCORES, (1, 20_000), (1, 5_000), flipped),
             0.9,
         ),
         "worse-accuracy-days": (
-            "accuracy 3 points worse, a day of 5,000 labels beside 30 alike",
-            "accuracy",
+            "accuracy 3 points worse by its log loss, a day of 5,000 labels beside 30 alike",
+            "log_loss",
             World(_SCORES, (30, 1_000), (1, 5_000), flipped),
             0.6,
         ),
         "worse-accuracy-7-days": (
-            "accuracy 3 points worse, a week of 5,000 labels beside 30 days that differ",
-            "accuracy",
+            "accuracy 3 points worse by its log loss, a week of 5,000 labels beside 30 days that differ",
+            "log_loss",
             World(replace(_SCORES, unseen=0.15), (30, 1_000), (7, 714), replace(flipped, unseen=0.15)),
             0.8,
         ),

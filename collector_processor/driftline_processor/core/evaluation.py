@@ -356,6 +356,7 @@ class MetricChange(Struct, frozen=True):
         p_value: P-value of the hypothesis that the metric is no worse, corrected over the metrics of the window.
         margin: The worsening that leaves a model healthy, in the metric's unit; None = the metric has no margin.
         reason: Why the state is ``inconclusive``.
+        error: Standard error of the window's own value, with how days differ; None if that is unknown.
     """
 
     state: BaselineComparison
@@ -365,6 +366,7 @@ class MetricChange(Struct, frozen=True):
     p_value: float | None = None
     margin: float | None = None
     reason: InconclusiveReason = ""
+    error: float | None = None
 
 
 class ServiceLevel(Struct, frozen=True):

@@ -8,7 +8,7 @@ is healthy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import isfinite, pi, sqrt
 
 import numpy as np
@@ -37,6 +37,12 @@ NOT_OF_RARE = ("log_loss", "accuracy")
 
 RARE = 0.05
 """Fraction of the rarer class below which the area under the ROC curve decides."""
+
+
+FAMILY = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "rmse", "ndcg", "recall"})
+"""Metrics that show a degradation, whichever decides; ``recall`` per class only. The others depend on the threshold or
+on the rate of positives: a month with fewer late flights has a worse F1 with the same model.
+"""
 
 
 def constants(reference: Mapping[str, MetricValue], pane: Pane, task: Task) -> dict[str, float]:
@@ -152,6 +158,27 @@ def deciding_order(names: Iterable[str], reference: Mapping[str, MetricValue]) -
     named.sort(key=lambda name: (DECIDING.index(bases[name]), rank(name), name))
     usable = [name for name in named if not (rare and name in NOT_OF_RARE)]
     return usable or sorted((name for name in bases if name not in named), key=lambda name: (rank(name), name))
+
+
+def deciding_metric(names: Iterable[str], reference: Mapping[str, MetricValue], margins: Collection[str]) -> str | None:
+    """Return the metric that decides whether a model is healthy; None if none has a margin.
+
+    Args:
+        names: Names of metrics.
+        reference: The metrics of the baseline.
+        margins: The metrics that have a margin.
+    """
+    return next((name for name in deciding_order(names, reference) if name in margins), None)
+
+
+def is_of_family(name: str, deciding: str | None) -> bool:
+    """Return True if a metric shows a degradation by itself, besides the one that decides.
+
+    >>> is_of_family("roc_auc", "log_loss"), is_of_family("recall[cat]", None), is_of_family("recall", "log_loss")
+    (True, True, False)
+    """
+    base = name if (parsed := parse_name(name)) is None else parsed.base
+    return name == deciding or (base in FAMILY and (base != "recall" or "[" in name))
 
 
 def rank(name: str) -> int:

@@ -498,7 +498,9 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
     together = trailing_periods([reading.evaluation for reading in closed if reading.evaluation.closed])
     runs = [run for run in runs if not _is_over(run, together.recovered)]
-    run = _that_decides([*runs, *_runs_of_periods(together.windows, closed[-1].context, runs)])
+    periods = [read_outcomes(period, replace(closed[-1].context, concept=None)) for period in together.windows]
+    told = [reading for reading in (*closed, *periods) if _could_tell(reading.evaluation)]
+    run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [one for one in told if not one.decides])
     if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
     lone = _lone_loss(lengths.values()) if run is None else None
@@ -532,38 +534,56 @@ def _is_over(run: _Run, recovered: int) -> bool:
     return reading.state == "degraded" and compared and 0 < reading.evaluation.window.end <= recovered
 
 
-def _runs_of_periods(windows: Iterable[Evaluation], context: VerdictContext, runs: Sequence[_Run]) -> list[_Run]:
+def _runs_of_periods(periods: Iterable[Reading], runs: Sequence[_Run]) -> list[_Run]:
     """Return what the last 7 and 30 days show together, as runs of one window each.
 
     A state that they share with the windows began with it.
     """
     found = []
-    for period in windows:
-        reading = read_outcomes(period, replace(context, concept=None))
+    for reading in periods:
         if reading.decides:
             since = [run.since for run in runs if run.reading.state == reading.state and run.since is not None]
             found.append(_Run(reading, min(since, default=reading.start), None, 1))
     return found
 
 
-def _that_decides(runs: Sequence[_Run]) -> _Run | None:
-    """Return the deciding run: the shortest degradation that none refutes, else the run with most outcomes."""
-    newest = max(runs, key=lambda run: _by_time(run.newest.evaluation), default=None)
-    if newest is None:
-        return None
+def _that_decides(runs: Sequence[_Run], inconclusive: Sequence[Reading]) -> _Run | None:
+    """Return the deciding run; None if nothing is shown.
+
+    The shortest degradation that none refutes, else the healthy run with most outcomes. Of many windows some are clear
+    by chance: one does not show that a model is healthy while another with more outcomes is inconclusive.
+
+    Args:
+        runs: What the windows of each length, and the last days, show.
+        inconclusive: Windows that have their outcomes and show neither.
+    """
     degraded_runs = [
         run for run in runs if run.reading.state == "degraded" and not any(_refutes(other, run) for other in runs)
     ]
     if degraded_runs:
         return min(degraded_runs, key=lambda run: (_length(run.reading), -run.newest.evaluation.window.end))
-    healthy_runs = [run for run in runs if run.reading.state == "healthy"]
-    return max(healthy_runs, key=_information, default=newest)
+    healthy_runs = [
+        run
+        for run in runs
+        if run.reading.state == "healthy" and not any(_knows_more(other, run) for other in inconclusive)
+    ]
+    newest = max((run.newest.evaluation.window.end for run in healthy_runs), default=0)
+    recent = [run for run in healthy_runs if newest - run.newest.evaluation.window.end < DAY]
+    return max(recent, key=_information, default=None)
 
 
 def _information(run: _Run) -> tuple[int, int, int]:
-    """Return the order of runs by what their newest window shows: a run that is behind counts less, then outcomes."""
+    """Return the order of runs by what their newest window shows: by its outcomes, then by its end and its length."""
     window = run.newest.evaluation.window
-    return (window.end, run.newest.evaluation.outcome_rows, window.end - window.start)
+    return run.newest.evaluation.outcome_rows, window.end, window.end - window.start
+
+
+def _knows_more(other: Reading, run: _Run) -> bool:
+    """Return True if another window, not more than a day older, has more outcomes than the newest one of a run."""
+    newest = run.newest.evaluation
+    evaluation = other.evaluation
+    is_recent = evaluation.window.end > newest.window.end - DAY
+    return is_recent and evaluation.outcome_rows > newest.outcome_rows
 
 
 def _refutes(right: _Run, wrong: _Run) -> bool:

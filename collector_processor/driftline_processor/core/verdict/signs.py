@@ -25,7 +25,7 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.performance.margin import SHARE, deciding_order, rank
+from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
@@ -74,11 +74,6 @@ _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_F
 
 MISSING_SCORES = 0.1
 """Rise of the fraction of predictions without a usable score from which on the output is faulty."""
-
-FAMILY = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "rmse", "ndcg", "recall"})
-"""Metrics that show a degradation, whichever decides; ``recall`` per class only. The others depend on the threshold or
-on the rate of positives: a month with fewer late flights has a worse F1 with the same model.
-"""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
@@ -181,8 +176,9 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
 def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     """Return the metric that decides whether the model is healthy, with its change; None if none has a margin."""
     changes = evaluation.realized_changes
-    order = deciding_order([name for name in changes if direction(name)], evaluation.reference)
-    return next(((name, changes[name]) for name in order if changes[name].margin is not None), None)
+    margins = [name for name, change in changes.items() if change.margin is not None]
+    name = deciding_metric([name for name in changes if direction(name)], evaluation.reference, margins)
+    return None if name is None else (name, changes[name])
 
 
 def no_loss(evaluation: Evaluation) -> Sign | None:
@@ -460,17 +456,11 @@ def _is_off(evaluation: Evaluation) -> bool:
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield the metrics of the family that are worse beyond their margin."""
-    for name in told_first(worse_metrics(evaluation)):
-        if in_family(name, evaluation):
-            yield _worse_sign(name, evaluation)
-
-
-def in_family(name: str, evaluation: Evaluation) -> bool:
-    """Return True if a metric shows a degradation by itself, whichever decides."""
     decides = deciding_change(evaluation)
-    if decides is not None and name == decides[0]:
-        return True
-    return _base(name) in FAMILY and (_base(name) != "recall" or "[" in name)
+    deciding = None if decides is None else decides[0]
+    for name in told_first(worse_metrics(evaluation)):
+        if is_of_family(name, deciding):
+            yield _worse_sign(name, evaluation)
 
 
 def told_first(names: Iterable[str]) -> list[str]:

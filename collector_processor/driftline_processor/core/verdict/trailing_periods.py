@@ -290,10 +290,7 @@ def _day(name: str, windows: Sequence[Evaluation]) -> tuple[float, float, float,
 def _single(name: str, window: Evaluation) -> tuple[float, float, float, float]:
     """Return the same of a day that is one window."""
     value, change = window.realized[name], window.realized_changes[name]
-    error = worse = nan
-    has_days = value.interval == "blocks" or change.reason != "too_few_days"
-    if value.low is not None and value.high is not None and has_days:
-        error = (value.high - value.low) / 2 / USUAL
+    error, worse = nan if change.error is None else change.error, nan
     if change.state == "worse" and change.low is not None and change.high is not None:
         worse = change.low if direction(name) < 0 else -change.high
     return float(value.rows), value.value or 0.0, error, worse

@@ -23,7 +23,7 @@ def day(number: int, loss: float, rows: int = 500, error: float = ERROR) -> Eval
     low, high = loss - 1.96 * error, loss + 1.96 * error
     change, reach = loss - 0.5, 1.96 * error
     state = "worse" if change > 3.1 * error else "not_worse" if change + reach < MARGIN else "inconclusive"
-    moved = MetricChange(state, change, change - reach, change + reach, margin=MARGIN)  # type: ignore[arg-type]
+    moved = MetricChange(state, change, change - reach, change + reach, margin=MARGIN, error=error)  # type: ignore[arg-type]
     realized = {"log_loss": MetricValue(loss, rows, "panes", low=low, high=high, interval="blocks")}
     return replace(
         known(number, {"log_loss": moved}, reference=REFERENCE, realized=realized), rows=rows, outcome_rows=rows

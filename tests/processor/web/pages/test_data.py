@@ -87,6 +87,7 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_said(browse: Browse, mode
         keep_units("<strong>All windows of the model</strong>: Outcomes take up to 2d: 95 % of 1,200 arrived within ")
         in before
     )
+    assert f"models.{model.key.model}.outcome_delay" in before
     chosen.delay = Delay(400, DAY, 5 * DAY, None)
     chosen.label_sla = SlaResult("broken", 7 * DAY * 10**9, 0.95, 0.5, 0.6, 500)
     assert (
