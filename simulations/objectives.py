@@ -169,9 +169,6 @@ def _claims() -> Iterator[Promise]:
     yield Promise("objective-met", _measured(Countries(20, 500, 0.96, 0.96), "met"), 500, what, 4, least=0.9)
     what = "19 slices of 200 rows with a precision of .95, one with .75"
     yield Promise("objective-broken", _measured(Countries(20, 200, 0.95, 0.75)), 500, what, 4, least=0.9)
-
-
-def _claims_of_looks() -> Iterator[Promise]:
     rule = "precision >= 0.95 over rolling 1h"
     for hourly in (30, 100, 667, 3_000):
         what = f"{rule}: just so in truth, {hourly:,} reviews an hour, 90 days"

@@ -46,6 +46,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_import": {"ROUNDS": 1},
     "bench_join": {"OUTCOMES": 100},
     "bench_live": {"MODELS": 2, "SECONDS": 1, "FEATURES": 4, "EVERY": 0.5},
+    "bench_looks": {"MODELS": 2, "FEATURES": 2, "ROWS": 2, "ROUNDS": 1},
     "bench_memory": {"CASES": {"single rows": 1}, "SECONDS": 0.0},
     "bench_metrics": {"MINUTES": 2},
     "bench_outcome_panes": {"ROUNDS": 1, "A_PANE": (1,)},

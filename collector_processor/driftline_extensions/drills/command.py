@@ -41,10 +41,21 @@ def drill(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help=f"Recorded rows, repeatable: {ROWS}. Default: simulated rows.",
+            help=f"Recorded rows, repeatable: {ROWS}. Default: the stored rows of a running `driftline up`.",
             parser=file_or_address,
         ),
     ] = None,
+    url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="URL of a running `driftline up` with stored rows of the model, if --records is not given. Default: "
+            "web.endpoint of the configuration, or simulated rows if it has none.",
+        ),
+    ] = "",
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Use simulated rows, even if a running `driftline up` has others.")
+    ] = False,
     outcomes: Annotated[
         Path | None,
         typer.Option(
@@ -95,6 +106,7 @@ def drill(
     with report_bad_input():
         from driftline_processor.config.values import parse_duration
         from driftline_processor.readers.errors import BadInput
+        from driftline_processor.terminal.progress import show_progress
 
         from driftline_extensions.drills import texts
         from driftline_extensions.drills.drill import Settings
@@ -102,6 +114,8 @@ def drill(
 
         if every == bool(fault):
             raise BadInput("the fault is missing; use one fault, such as unit-change, or --all")
+        if sum(map(bool, (records, url, simulated))) > 1:
+            raise BadInput("--records, --url and --simulated: rows can come from only one of them; remove the others")
         if not records and outcomes:
             raise BadInput("--records is missing: --outcomes needs recorded rows; add --records")
         limit_ns = None
@@ -115,6 +129,8 @@ def drill(
             model=columns.model,
             config=config,
             records=records or (),
+            url=url,
+            simulated=simulated,
             outcomes=outcomes,
             baseline=baseline,
             columns=columns,
@@ -124,10 +140,11 @@ def drill(
             settings=Settings(size, fraction, feature, seed),
         )
         results = []
-        for result in run_drills(request, say):
-            results.append(result)
-            if every and style is Format.TEXT and not as_json:
-                say(texts.first_sentence(result))
+        with show_progress(lines=True) as progress:
+            for result in run_drills(request, say, progress):
+                results.append(result)
+                if every and style is Format.TEXT and not as_json:
+                    say(texts.first_sentence(result))
         style = Format.JSON if as_json else style
         if style is Format.JSON:
             documents = [texts.drill_json(result) for result in results]

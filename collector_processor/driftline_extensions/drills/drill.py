@@ -13,14 +13,18 @@ import numpy as np
 from driftline.tables.table import I64
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict, VerdictState
+from driftline_processor.core.policy.replay import problem_periods
 from driftline_processor.core.verdict.model import pace_of
+from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
 from driftline_processor.policy.alert_history import AlertHistory, Sent
 from driftline_processor.policy.replay import replayed_model
+from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.present.wording import iso_time, printable, short
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.readers.errors import BadInput
+from driftline_processor.replay.policies import ANNOUNCED
 from driftline_processor.replay.shadow import Lived, Look, Shadow, leading_view, shadow_config
 from driftline_processor.replay.traffic import Traffic
 from msgspec import Struct
@@ -67,11 +71,14 @@ class Fired(Struct, frozen=True):
         done: Actions with their dry-run descriptions.
         hold_reasons: Reasons why other channels hold the message: ``digest of NAME`` or ``quiet hours of NAME``.
         silenced: Whether a silence suppresses its notification.
+        since: Begin by the windows, unix nanoseconds; None if unknown.
+        until: Nanoseconds from the fault to the end of the alert; None while it is open.
+        own_problem: Whether it is about a problem that recorded rows have without the fault.
     """
 
     policy: str
     severity: str
-    state: str
+    state: VerdictState | Literal[""]
     finding: str
     subjects: tuple[str, ...]
     after: int
@@ -81,6 +88,15 @@ class Fired(Struct, frozen=True):
     done: Sequence[str]
     hold_reasons: Sequence[str] = ()
     silenced: bool = False
+    since: int | None = None
+    until: int | None = None
+    own_problem: bool = False
+
+    def covers(self, firing: Fired) -> bool:
+        """Return True if it is open when another one of the same policy fires, and is about as severe a state."""
+        lasts = self.after <= firing.after and (self.until is None or self.until > firing.after)
+        graver = self.state and firing.state and rank_state(firing.state) < rank_state(self.state)
+        return self.policy == firing.policy and lasts and not graver
 
 
 class DrillResult(Struct, frozen=True):
@@ -105,6 +121,7 @@ class DrillResult(Struct, frozen=True):
         fired: Policies that fired, the first one first.
         verdict: Verdict at that time.
         noise: Policies that fire on the traffic without the fault.
+        source: Origin of the traffic, in words.
         would: Policy that would have found it, and its delay; () if it was found.
     """
 
@@ -125,6 +142,7 @@ class DrillResult(Struct, frozen=True):
     verdict: Verdict | None = None
     noise: Sequence[Fired] = ()
     would: Sequence[str] = ()
+    source: str = ""
 
     @property
     def title(self) -> str:
@@ -150,12 +168,18 @@ class Range:
         traffic: Traffic of the model without a fault.
         at: Begin of faults, unix nanoseconds.
         folder: Folder of the shadows' state.
+        source: Origin of the traffic, in words.
+        progress: Called with the processed hours, of those of all drills.
+        drills: Number of drills.
     """
 
     config: Config
     traffic: Traffic
     at: int
     folder: Path
+    source: str = ""
+    progress: Progress = no_progress
+    drills: int = 1
     _run_count: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
@@ -175,14 +199,41 @@ class Range:
     def past(self) -> Shadow:
         """The shadow up to the fault, with healthy traffic."""
         shadow = Shadow(shadow_config(self.config, self.traffic.key.model), self.folder / "past")
-        start = int(self.traffic.time[0]) // HOUR * HOUR
-        shadow.live(self.traffic, start, self.at, DAY)
+        self._report(self.start)
+        shadow.live(self.traffic, self.start, self.at, DAY, progress=self._report)
         return shadow
+
+    @property
+    def start(self) -> int:
+        """Begin of the traffic: the full hour before its first row."""
+        return int(self.traffic.time[0]) // HOUR * HOUR
+
+    def _report(self, time: int) -> None:
+        """Report the progress: the past, the traffic without a fault, and each drill."""
+        before, after = (self.at - self.start) // HOUR, (self.end - self.at) // HOUR
+        done = max(0, self._run_count - 1) * after + (time - self.start) // HOUR
+        self.progress(done, before + (1 + self.drills) * after, f"Hours of {printable(self.traffic.key.model)}")
 
     @cached_property
     def quiet(self) -> Lived:
         """Result of the traffic without a fault."""
         return self._live(self.traffic, lambda _: False)
+
+    @cached_property
+    def noise(self) -> Sequence[Fired]:
+        """The policies that fire without a fault. Recorded rows may have a problem of their own; generated ones not."""
+        firings = self._firings(self.quiet)
+        view = leading_view(self.quiet)
+        if self.traffic.model is not None or view is None:
+            return firings
+        history = replayed_model(view.key, view.tier, view.windows, view.timezone).history
+        periods = [(period.since, period.until) for period in problem_periods(history)]
+
+        def overlaps(firing: Fired) -> bool:
+            begin, end = firing.since or self.at + firing.after, self.at + (firing.until or self.end - self.at)
+            return any((since is None or since < end) and (until is None or begin < until) for since, until in periods)
+
+        return [replace(firing, own_problem=bool(firing.state) or overlaps(firing)) for firing in firings]
 
     def drill(self, fault: Fault, settings: Settings) -> DrillResult:
         """Inject a fault and process the traffic after it.
@@ -202,8 +253,8 @@ class Range:
         how = Injection(self.at, size, settings.fraction, feature, np.random.default_rng(settings.seed))
         broken = fault.inject(self.traffic, how)
         features = self._broken(fault, feature)
-        noise = self._fired(self.quiet, ())
-        lived = self._live(broken, lambda life: self._is_told(fault, features, life, noise))
+        noise = self.noise
+        lived = self._live(broken, lambda life: self._is_told(fault, features, life))
         result = DrillResult(
             fault=fault,
             model=model,
@@ -217,13 +268,14 @@ class Range:
             seen_after=self._detection_delay(fault, lived),
             verdict=lived.looks[-1].verdict if lived.looks else None,
             noise=noise,
+            source=self.source,
         )
         return self._judged(result, lived)
 
     def _live(self, traffic: Traffic, has_ended: Any) -> Lived:
         self._run_count += 1
         shadow = self.past.copy(self.folder / f"drill-{self._run_count}")
-        return shadow.live(traffic, self.at, self.end, shadow.step, has_ended)
+        return shadow.live(traffic, self.at, self.end, shadow.step, has_ended, self._report)
 
     def _broken(self, fault: Fault, feature: str) -> tuple[str, ...]:
         if not feature or fault.name == "adversarial-burst":
@@ -232,22 +284,24 @@ class Range:
 
     # -- what was found -----------------------------------------------------------------------------------------------
 
-    def _fired(self, lived: Lived, noise: Sequence[Fired]) -> list[Fired]:
+    def _fired(self, lived: Lived) -> list[Fired]:
         """Return the policies that fired after the fault, the first one first, without those that fire anyway."""
-        silent = {firing.policy: firing.after for firing in noise}
+        return [one for one in self._firings(lived) if not any(anyway.covers(one) for anyway in self.noise)]
+
+    def _firings(self, lived: Lived) -> list[Fired]:
+        """Return the policies that fired after the fault or fire since before, the first one first."""
         firings = [
             self._firing(history)
             for history in lived.alerts
-            if history.alert.first_seen > self.at or (history.alert.open and history.alert.until is None)
+            if history.alert.resolved is None or history.alert.resolved > self.at
         ]
-        unsilenced = [
-            firing for firing in firings if firing.policy not in silent or firing.after < silent[firing.policy]
-        ]
-        return sorted(unsilenced, key=lambda firing: firing.after)
+        return sorted(firings, key=lambda firing: firing.after)
 
     def _firing(self, history: AlertHistory) -> Fired:
         alert = history.alert
-        times = [sent.message.created for sent in history.sent if sent.message.kind in ("opened", "joined", "passed")]
+        sent = [one for one in history.sent if one.message.kind in (*ANNOUNCED, "worse")]
+        times = [one.message.created for one in sent] or [alert.first_seen]
+        after = next((time for time in times if time > self.at), times[-1]) - self.at
         windows = 0
         if alert.window and alert.state != "no_data":
             windows = max(0, math.ceil((alert.fired - self.at) / length(alert.window)))
@@ -260,13 +314,15 @@ class Range:
             state=alert.state,
             finding=printable(alert.words),
             subjects=alert.subjects,
-            after=min([*times, alert.first_seen]) - self.at,
+            after=after,
             windows=windows,
             window=alert.window,
             notified=tuple(dict.fromkeys(notified)),
             done=tuple(_done(sent) for sent in history.sent if sent.message.is_order),
             hold_reasons=tuple(dict.fromkeys(held)),
             silenced=alert.silenced is not None,
+            since=alert.since,
+            until=None if alert.resolved is None else alert.resolved - self.at,
         )
 
     def _holding(self, channel: str) -> str:
@@ -295,15 +351,15 @@ class Range:
                 return look.time - self.at
         return None
 
-    def _is_told(self, fault: Fault, features: Sequence[str], lived: Lived, noise: Sequence[Fired]) -> bool:
-        fired = self._fired(lived, noise)
+    def _is_told(self, fault: Fault, features: Sequence[str], lived: Lived) -> bool:
+        fired = self._fired(lived)
         if not fired:
             return False
         named_after = self._identification_delay(fault, features, lived, fired)
         return named_after is not None or lived.until - self.at - fired[0].after >= TOLD_FURTHER
 
     def _judged(self, result: DrillResult, lived: Lived) -> DrillResult:
-        fired = self._fired(lived, result.noise)
+        fired = self._fired(lived)
         fault, features = result.fault, result.features
         if fired:
             named_after = self._identification_delay(fault, features, lived, fired)
@@ -333,7 +389,8 @@ class Range:
             return "there are no notifications: `notify` has no channel, and there is no policy"
         if result.noise:
             names = ", ".join(dict.fromkeys(short(firing.policy, 40) for firing in result.noise))
-            return f"{names} fired without the fault, too, and no other policy fired"
+            own = "the rows have a problem of their own, and " if all(one.own_problem for one in result.noise) else ""
+            return f"{own}{names} fired without the fault, too, and no other policy fired"
         if result.seen_after is not None:
             return "the pages showed it, but no policy fired"
         state = "" if result.verdict is None else f"; the verdict is {result.verdict.state.replace('_', ' ')}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from driftline.tables.classes import class_column
 from driftline.tables.table import F64, Column, is_present, length, numbers_of, take_rows
 from driftline_processor.core.evaluation import ChangeKind, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, columns_of, facts_within
@@ -244,17 +245,14 @@ def _truth_turns(traffic: Traffic, how: Injection) -> Traffic:
 
 def _turned(actual: Column, classes: Sequence[str], rows: NDArray[np.bool_]) -> Column:
     """Return the next class in some rows."""
-    categories = tuple(dict.fromkeys([*classes, *actual.categories]))
+    actual = class_column(actual)
     if actual.codes is None:
-        numbers = numbers_of(actual)
-        return Column(np.where(rows, 1.0 - numbers, numbers))
+        return actual
+    categories = tuple(dict.fromkeys([*classes, *actual.categories]))
     places = np.array([*(categories.index(category) for category in actual.categories), -1], np.int32)
     codes = places[actual.codes]
     turned = np.where(codes >= 0, (codes + 1) % len(categories), -1)
-    mixed = np.where(rows, turned, codes).astype(np.int32)
-    if actual.numbers is None:
-        return Column(codes=mixed, categories=categories)
-    return Column(actual.numbers, mixed, categories)
+    return Column(codes=np.where(rows, turned, codes).astype(np.int32), categories=categories)
 
 
 def _outcomes_late(traffic: Traffic, how: Injection) -> Traffic:

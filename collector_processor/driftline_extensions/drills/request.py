@@ -1,4 +1,8 @@
-"""Run the requested drills, with options named as in the command, on recorded or synthetic traffic."""
+"""Run the requested drills, with options named as in the command.
+
+The traffic is the model's own where there is any: recorded rows, else the rows that a running processor stores, else
+synthetic ones.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.windows.window import length as window_length
+from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.replay.recorded import recorded_traffic
@@ -23,7 +28,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from .drill import DrillResult, Range, Settings, default_fault
-from .faults import FAULTS, Fault
+from .faults import FAULTS
+from .stored import stored_traffic
 from .synthetic import synthetic_traffic
 
 START: Final = 20_454 * DAY
@@ -46,7 +52,9 @@ class DrillRequest(Struct, frozen=True):
         faults: Their names; () = all.
         model: Name of the model; "" = the only one, or all of the configuration.
         config: A ``driftline.yaml``; None = the default configuration with one channel.
-        records: Files of recorded rows; () = synthetic rows.
+        records: Files of recorded rows.
+        url: Address of a running processor; "" = that of the configuration.
+        simulated: Whether the rows are synthetic, even if there are others.
         outcomes: A file of outcomes.
         baseline: Baseline of recorded rows, or distribution of synthetic rows.
         columns: Meaning of the columns of files.
@@ -60,6 +68,8 @@ class DrillRequest(Struct, frozen=True):
     model: str = ""
     config: Path | None = None
     records: Sequence[Path] = ()
+    url: str = ""
+    simulated: bool = False
     outcomes: Path | None = None
     baseline: Path | None = None
     columns: ColumnOptions = field(default_factory=ColumnOptions)
@@ -69,12 +79,13 @@ class DrillRequest(Struct, frozen=True):
     settings: Settings = field(default_factory=Settings)
 
 
-def run_drills(request: DrillRequest, say: Say) -> Iterator[DrillResult]:
+def run_drills(request: DrillRequest, say: Say, progress: Progress = no_progress) -> Iterator[DrillResult]:
     """Run the requested drills, one model after the other.
 
     Args:
         request: The options.
-        say: Called with sentences on inferred data and on the progress.
+        say: Called with sentences on inferred data.
+        progress: Called with the processed hours of each model.
 
     Raises:
         BadInput: An option, a file or the configuration is invalid.
@@ -83,24 +94,35 @@ def run_drills(request: DrillRequest, say: Say) -> Iterator[DrillResult]:
     faults = [default_fault(name) for name in request.faults] or [*FAULTS.values()]
     names = _models(config, request)
     for name in names:
-        yield from _drill_model(config, name, faults, request, say)
+        traffic, start, source = _traffic(config, name, request, say)
+        try:
+            with shadow_folder() as folder:
+                drills = Range(config, traffic, start, folder, source, progress, len(faults))
+                for fault in faults:
+                    yield drills.drill(fault, request.settings)
+        except (StorageError, OSError) as error:
+            raise BadInput(f"the drill needs a temporary folder: {error}") from error
 
 
-def _drill_model(
-    config: Config, name: str, faults: Sequence[Fault], request: DrillRequest, say: Say
-) -> Iterator[DrillResult]:
+def _traffic(config: Config, name: str, request: DrillRequest, say: Say) -> tuple[Traffic, int, str]:
+    """Return the traffic of a model, the begin of the fault, and the origin of the traffic in words."""
     settings = config.models.get(name, Model())
     if request.records:
-        traffic, start = _recorded(config, name, request, say)
-    else:
-        traffic, start = _synthetic(name, settings, request)
-    try:
-        with shadow_folder() as folder:
-            drills = Range(config, traffic, start, folder)
-            for fault in faults:
-                yield drills.drill(fault, request.settings)
-    except (StorageError, OSError) as error:
-        raise BadInput(f"the drill needs a temporary folder: {error}") from error
+        columns = replace(request.columns, model=name or request.columns.model)
+        traffic = recorded_traffic(request.records, request.baseline, request.outcomes, columns, settings, say)
+        return traffic, _start(traffic, request), f"{len(traffic):,} recorded rows"
+    reason = "--simulated"
+    if not request.simulated:
+        try:
+            address = request.url or f"http://{config.web.endpoint}"
+            traffic, source = stored_traffic(address, name, settings, say)
+            return traffic, _start(traffic, request), source
+        except BadInput as error:
+            if request.url:
+                raise
+            reason = str(error)
+    traffic, start = _synthetic(name, settings, request)
+    return traffic, start, f"{len(traffic):,} simulated rows ({reason})"
 
 
 def _configuration(file: Path | None) -> Config:
@@ -166,17 +188,15 @@ def _baseline(name: str, settings: Model, file: Path | None) -> Baseline | None:
         raise BadInput(f"{name}: {error}") from error
 
 
-def _recorded(config: Config, name: str, request: DrillRequest, say: Say) -> tuple[Traffic, int]:
-    settings = config.models.get(name, Model())
-    columns = replace(request.columns, model=name or request.columns.model)
-    traffic = recorded_traffic(request.records, request.baseline, request.outcomes, columns, settings, say)
+def _start(traffic: Traffic, request: DrillRequest) -> int:
+    """Return the begin of the fault in recorded traffic."""
     first, last = int(traffic.time[0]), int(traffic.time[-1])
     if not request.at:
-        return traffic, (first + int((last - first) * SHARE_BEFORE)) // DAY * DAY or first
+        return (first + int((last - first) * SHARE_BEFORE)) // DAY * DAY or first
     if request.at.removesuffix("d").isdigit():
-        return traffic, first + _days(request.at) * DAY
+        return first + _days(request.at) * DAY
     try:
-        return traffic, instant(request.at)
+        return instant(request.at)
     except (ValueError, TypeError):
         raise BadInput(
             f"--at '{request.at:.40}' is not a time; use 2026-03-01T00:00:00Z, or days after the first row, such as 28d"

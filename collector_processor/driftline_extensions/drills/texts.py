@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_sentence
@@ -41,8 +41,21 @@ def quiet_sentence(result: DrillResult) -> str:
         return ""
     if not result.noise:
         return "The same traffic without the fault caused no alert."
-    names = ", ".join(dict.fromkeys(f"'{short(firing.policy, 80)}'" for firing in result.noise))
-    return f"The same traffic without the fault also caused alerts of these policies: {names}."
+    sentences = []
+    if own := _policies(firing for firing in result.noise if firing.own_problem):
+        sentences.append(f"The rows have a problem of their own, with alerts of these policies: {own}.")
+    if false := _policies(firing for firing in result.noise if not firing.own_problem):
+        sentences.append(f"The same traffic without the fault also caused alerts of these policies: {false}.")
+    return " ".join(sentences)
+
+
+def _policies(firings: Iterable[Fired]) -> str:
+    return ", ".join(dict.fromkeys(f"'{short(firing.policy, 80)}'" for firing in firings))
+
+
+def is_quiet(result: DrillResult) -> bool:
+    """Return True if the same traffic without the fault caused no false alarm."""
+    return all(firing.own_problem for firing in result.noise)
 
 
 def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[str]:
@@ -58,6 +71,7 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
     change = f"{fault.description}{size}{fraction}"
     yield f"What broke: {change}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
+    yield f"Traffic: {printable(result.source)}." if result.source else ""
     yield f"Expected: {fault.reason}"
     for firing in result.fired:
         yield from _fired_lines(firing)
@@ -114,7 +128,8 @@ def drill_json(result: DrillResult) -> dict[str, Any]:
             "cause": verdict_cause(verdict),
             "sentence": verdict_sentence(verdict),
         },
-        "quiet": not result.noise,
+        "traffic": result.source,
+        "quiet": is_quiet(result),
         "fired_without_fault": [_fired_json(firing) for firing in result.noise],
         "would_have_found": [printable(firing) for firing in result.would],
         "expected": {
@@ -138,6 +153,7 @@ def _fired_json(fired: Fired) -> dict[str, Any]:
         "notified": list(fired.notified),
         "hold_reasons": list(fired.hold_reasons),
         "silenced": fired.silenced,
+        "own_problem": fired.own_problem,
         "done": list(fired.done),
     }
 
@@ -170,7 +186,7 @@ def summary(results: Sequence[DrillResult], limit_ns: int | None = None) -> str:
     applicable = [result for result in results if result.outcome != "not_applicable"]
     found_count = sum(result.within(limit_ns) for result in applicable)
     limit = "" if limit_ns is None else f" within {time_words(limit_ns)}"
-    noisy = sorted({result.model for result in applicable if result.noise})
+    noisy = sorted({result.model for result in applicable if not is_quiet(result)})
     quiet = (
         "The same traffic without a fault caused no alert."
         if not noisy

@@ -48,6 +48,20 @@ def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -
     return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), query), where=url)
 
 
+def fetch_baseline(url: str, key: ModelKey) -> Baseline:
+    """Return the active baseline of a version. Raises :class:`BadInput` if there is no answer, or there is none."""
+    query = {"environment": key.environment}
+    return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), query), where=url)
+
+
+def fetch_model(url: str, model: str) -> dict[str, Any]:
+    """Return a model with its versions, as in ``GET /api/v1/models/{name}``.
+
+    Raises :class:`BadInput` if there is no answer, or the model is unknown.
+    """
+    return dict(_get_json(url, f"/api/v1/models/{quote(handle(model), safe='')}"))
+
+
 class SnapshotRows(Struct, frozen=True):
     """The rows of a snapshot.
 

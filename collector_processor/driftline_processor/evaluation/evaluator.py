@@ -240,11 +240,12 @@ class Evaluator:
 
     def _look_at_objectives(self) -> None:
         """Evaluate the windows in which a rolling objective breaks, before all others."""
-        for series_number, panes in self._looks.due(self._clock()):
-            series = self._series.by_number()[series_number]
+        by_number = self._series.by_number()
+        for series_number in self._looks.due(self._clock()):
+            series = by_number[series_number]
             settings, watermark = self._settings_of(series.key.model), self._watermark(series)
-            final = closed_until(watermark) - self.delays.of(series).nanoseconds
-            self._looks.note(series_number, {pane for pane in panes if pane >= max(final, watermark - DAY)})
+            final = closed_until(watermark) - min(self.delays.of(series).nanoseconds, DAY)
+            panes = self._looks.take(series_number, final)
             try:
                 broken = self._broken_windows(series, settings, windows_to_look_at(settings, panes, watermark))
             except Exception as error:

@@ -6,7 +6,7 @@ in which it does is evaluated at once, so that everything else follows from its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.model_settings import ModelSettings
@@ -30,27 +30,40 @@ class RollingLooks:
     """The changed panes of series with rolling objectives, and the time of their last look.
 
     >>> looks = RollingLooks()
-    >>> looks.note(1, [600])
-    >>> [*looks.due(60 * 10**9)], [*looks.due(60 * 10**9)]
-    ([(1, {600})], [])
-    >>> looks.note(1, [900])
-    >>> [*looks.due(90 * 10**9)], [*looks.due(120 * 10**9)]
-    ([], [(1, {900})])
+    >>> looks.note(1, [600, 900])
+    >>> looks.due(60 * 10**9), looks.due(90 * 10**9)
+    ([1], [])
+    >>> sorted(looks.take(1, final=900)), looks.due(120 * 10**9), looks.take(1, final=1200), looks.due(180 * 10**9)
+    ([600, 900], [1], {900}, [])
     """
 
     def __init__(self) -> None:
-        self._panes: dict[int, set[int]] = {}
+        self._changed: dict[int, set[int]] = {}
+        self._young: dict[int, set[int]] = {}
         self._looked: dict[int, int] = {}
 
     def note(self, series: int, panes: Iterable[int]) -> None:
-        """Add panes of a series, by start, to its next look."""
-        self._panes.setdefault(series, set()).update(panes)
+        """Add changed panes of a series, by start."""
+        self._changed.setdefault(series, set()).update(panes)
 
-    def due(self, now: int) -> Iterator[tuple[int, set[int]]]:
-        """Yield the series to look at now, with their panes; ``now``: wall clock in unix nanoseconds."""
-        for series in [series for series in self._panes if abs(now - self._looked.get(series, 0)) >= LOOK_EVERY]:
-            self._looked[series] = now
-            yield series, self._panes.pop(series)
+    def due(self, now: int) -> list[int]:
+        """Return the series to look at now; ``now``: wall clock in unix nanoseconds."""
+        known = self._changed.keys() | self._young.keys()
+        due = [series for series in known if abs(now - self._looked.get(series, 0)) >= LOOK_EVERY]
+        self._looked |= dict.fromkeys(due, now)
+        return due
+
+    def take(self, series: int, final: int) -> set[int]:
+        """Return the panes of a series that changed or became final since its last look, by start.
+
+        Args:
+            series: The series.
+            final: The moment up to which outcomes had their time to arrive; later panes are returned once more then.
+        """
+        changed, young = self._changed.pop(series, set()), self._young.pop(series, set())
+        if waiting := {pane for pane in changed | young if pane >= final}:
+            self._young[series] = waiting
+        return changed | (young - waiting)
 
 
 def rolling_objectives(settings: ModelSettings) -> list[Objective]:

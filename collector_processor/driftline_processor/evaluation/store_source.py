@@ -55,6 +55,9 @@ MOST_SLICED_BYTES = 32 << 20
 """Maximum bytes of the sums of slices in memory, for all series: twenty slices multiply an hour by twenty."""
 
 
+MOST_STEPS = 48
+"""Maximum number of five-minute windows that are read through the memory of panes; more would drop those of others."""
+
 _Wanted = Callable[[str, str], bool]
 """Returns True for the fold and part to read."""
 
@@ -320,7 +323,9 @@ class StoreSource(Struct, eq=False, dict=True):
         return outcomes_by_step(self.readers.panes, self.series, steps)
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
-        """Return the outcomes in each time step."""
+        """Return the outcomes in each time step; those of a few hours are in memory for the window itself."""
+        if len(steps) <= MOST_STEPS:
+            return outcomes_by_step(self.readers.panes, self.series, steps)
         return self.readers.outcomes.panes(self.series, steps, self._width)
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:

@@ -15,7 +15,7 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.replay import Replay, judge_quiet, problem_periods
-from driftline_processor.core.windows.window import DAY, HOUR, PANE
+from driftline_processor.core.windows.window import HOUR, PANE
 from driftline_processor.policy.alert_history import AlertHistory
 from driftline_processor.policy.replay import ReplayedModel, firing_json, replays_json, watched_models
 from driftline_processor.present.progress import Progress
@@ -23,11 +23,14 @@ from driftline_processor.present.wording import iso_time, printable
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.store.database import StorageError
 
-from .shadow import LOOKS_A_DAY, Lived, Shadow, shadow_config, shadow_folder
+from .shadow import Lived, Shadow, shadow_config, shadow_folder
 from .traffic import Traffic
 
 GRACE: Final = 3 * PANE
 """Nanoseconds after the last hour of the rows in which the windows that end with it are closed."""
+
+LONGEST_STEP: Final = 6 * HOUR
+"""Maximum nanoseconds between evaluations. The live service evaluates at once, so it may show states that last less."""
 
 ANNOUNCED: Final = ("opened", "joined", "passed")
 """Kinds of the first message about an alert."""
@@ -76,7 +79,7 @@ def _processed(shadow: Shadow, traffic: Traffic, progress: Progress) -> Lived:
     """Process the rows until the hour after the last one, then the outcomes that arrive later."""
     start, last = int(traffic.time[0]) // HOUR * HOUR, int(traffic.time[-1])
     end = -(-(last + 1) // HOUR) * HOUR + GRACE
-    step = min(DAY // LOOKS_A_DAY, max(HOUR, shadow.shortest))
+    step = min(LONGEST_STEP, max(HOUR, shadow.shortest))
 
     def report(time: int) -> None:
         progress((time - start) // HOUR, (end - start) // HOUR, "Replaying hours")

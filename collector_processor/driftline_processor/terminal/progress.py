@@ -107,21 +107,20 @@ def _log_lines(clock: Callable[[], float]) -> Progress:
         # 5.0: seconds between two lines
         if now - last >= 5.0:
             last = now
-            print(progress_line(done, total, what, (now - began) / max(done - first, 1)), file=sys.stderr, flush=True)
+            left = (now - began) / (done - first) * (total - done) if done > first else None
+            print(progress_line(done, total, what, left), file=sys.stderr, flush=True)
 
     return progress
 
 
-def progress_line(done: int, total: int, what: str, seconds_each: float) -> str:
-    """Return a step of the work as a line.
+def progress_line(done: int, total: int, what: str, left: float | None) -> str:
+    """Return a step of the work as a line; ``left``: the remaining seconds, None = unknown.
 
-    >>> progress_line(500, 2_160, "Replaying hours", 0.1), progress_line(0, 0, "Reading rows", 1.0)
+    >>> progress_line(500, 2_160, "Replaying hours", 166.2), progress_line(0, 0, "Reading rows", None)
     ('Replaying hours: 500 of 2,160, about 2m46s left', 'Reading rows')
     """
-    if not total:
-        return what
-    left = round(seconds_each * (total - done))
-    return f"{what}: {done:,} of {total:,}" + (f", about {duration(left * 10**9)} left" if done else "")
+    line = f"{what}: {done:,} of {total:,}" if total else what
+    return line if left is None or not total else f"{line}, about {duration(round(left) * 10**9)} left"
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from driftline_processor.config.schema import load
+from driftline_processor.core.policy.rule import WindowHistory
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
 
 from tests.support.paths import ROOT
 
 from .stage import command
-
-pytestmark = pytest.mark.slow
 
 START = pd.Timestamp("2026-01-01T00:00:00Z")
 ROWS, SHIFT = 500, 20
@@ -45,11 +47,11 @@ def test_the_policy_fires_if_the_clicks_fall_days_after_the_tastes_shift(
     clicks[["id", "item", "actual", "time"]].to_parquet("clicks.parquet")
     rows.drop(columns="clicked").to_parquet("rows.parquet")
     pd.concat(days[:14]).drop(columns="clicked").to_parquet("launch.parquet")
-    model = ("--model", "feed", "--version", "1", "--task", "ranking")
-    assert command("baseline", "build", "launch.parquet", *model, "-o", "feed.json").exit_code == 0
-    files = ("--rows", "rows.parquet", "--outcomes", "clicks.parquet", "--baseline", "feed.json")
-    replayed = command("policies", "test", str(EXAMPLE), *files, *model, "--json")
-    assert replayed.exit_code == 0, replayed.stderr
-    (found,) = json.loads(replayed.stdout)["models"]
-    firings = {policy["policy"]: [firing["since"] for firing in policy["firings"]] for policy in found["policies"]}
-    assert firings == {"health": [], "tastes-shift": [f"{START + pd.Timedelta(days=fall):%Y-%m-%dT%H:%M:%SZ}"]}
+    command(
+        "baseline", "build", "launch.parquet", "--model", "feed", "--version", "1", "--task", "ranking", "-o", "b.json"
+    )
+    inputs = EvaluationInputs([Path("rows.parquet")], Path("b.json"), outcomes=Path("clicks.parquet"))
+    found = evaluate_files(inputs, EvaluationOptions(config=EXAMPLE), lambda _: None)
+    rule = load(EXAMPLE).policies["tastes-shift"].rule
+    firings = rule.firings(WindowHistory({"1d": found.evaluations}), None, 0)
+    assert [firing.since for firing in firings] == [(START + pd.Timedelta(days=fall)).value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from driftline.tables.classes import class_column
 from driftline.tables.table import F64, Column, Items, is_present, numbers_of
 from driftline.tables.task import Task
 from driftline_extensions.drills.faults import FAULTS, Injection, choose_feature, lacking, partner_of
@@ -274,3 +275,14 @@ def test_some_rows_of_rankings_keep_their_items() -> None:
     assert some.items is not None
     assert some.items.offsets.tolist() == [0, 2, 5]
     assert some.items.ids.codes.tolist() == [0, 1, 3, 4, 5]  # type: ignore[union-attr]
+
+
+def test_outcomes_that_are_numbers_are_turned_like_classes() -> None:
+    sent = traffic()
+    codes = unwrap(unwrap(sent.actual).codes)
+    numbers = replace(sent, actual=Column(codes.astype(np.float64), np.full(len(codes), -1, np.int32)))
+    turned = [unwrap(broken("concept-shift", one, size=1.0).actual) for one in (sent, numbers)]
+    late = sent.time >= AT
+    for actual in turned:
+        known = class_column(actual)
+        assert [known.categories[code] for code in unwrap(known.codes)[late]] == [str(1 - code) for code in codes[late]]

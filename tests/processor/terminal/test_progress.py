@@ -8,7 +8,7 @@ import sys
 import pytest
 from driftline_processor.present.progress import no_progress
 from driftline_processor.terminal.console import Text
-from driftline_processor.terminal.progress import cell_html, show_progress
+from driftline_processor.terminal.progress import cell_html, progress_line, show_progress
 from rich.console import Console
 
 
@@ -54,6 +54,21 @@ def test_longer_work_shows_the_step_and_how_far_it_is() -> None:
     assert "Counting rows" in shown
     assert "3/10" in shown
     assert "Reading rows" not in shown
+
+
+def test_a_log_gets_a_line_every_few_seconds_with_the_remaining_time(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with show_progress(lines=True, clock=clock) as progress:
+        progress(0, 100, "Replaying hours")
+        clock.now += 4.9
+        progress(10, 100, "Replaying hours")
+        clock.now += 5.1
+        progress(20, 100, "Replaying hours")
+        clock.now += 4.9
+        progress(30, 100, "Replaying hours")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == progress_line(20, 100, "Replaying hours", 40.0)
+    assert "40s" in line
 
 
 def test_a_bar_that_was_asked_for_is_shown_at_once() -> None:

@@ -351,7 +351,6 @@ def judge_outcomes(
     """
     assert outcomes.steps is not None
     steps, timezone = outcomes.steps, outcomes.timezone
-    expected = None if settings.outcomes == "sampled" else _expected_coverage(steps, task)
 
     def judge(part: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
         blocks = _blocks(panes, part, timezone)
@@ -359,7 +358,7 @@ def judge_outcomes(
         state = of_sums(pane, blocks, part, confidence)
         if settings.outcomes == "sampled" or steps.is_final(part.end) or state.state != "broken":
             return state
-        best = _as_if_correct(pane, task, expected)
+        best = _as_if_correct(pane, task, _expected_coverage(steps, task))
         if best is not None and of_sums(best, (), part, confidence).state == "broken":
             return state
         return structs.replace(state, state="inconclusive")
@@ -393,10 +392,10 @@ def _known_decisions(pane: Pane, task: Task) -> tuple[F64, F64] | None:
     return decided, cells.reshape(k, k).sum(axis=0)
 
 
-def _as_if_correct(pane: Pane, task: Task, expected: F64 | None) -> Pane | None:
+def _as_if_correct(pane: Pane, task: Task, expected: F64) -> Pane | None:
     """Return the decisions of a pane as if all outstanding ones were correct; None if they were not counted."""
     known = _known_decisions(pane, task)
-    if known is None or expected is None:
+    if known is None:
         return None
     decided, outcomes = known
     outstanding = np.maximum(expected * decided - outcomes, 0.0)
