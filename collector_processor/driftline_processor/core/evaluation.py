@@ -356,7 +356,8 @@ class MetricChange(Struct, frozen=True):
         p_value: P-value of the hypothesis that the metric is no worse, corrected over the metrics of the window.
         margin: The worsening that leaves a model healthy, in the metric's unit; None = the metric has no margin.
         reason: Why the state is ``inconclusive``.
-        error: Standard error of the window's own value, with how days differ; None if that is unknown.
+        error: Standard error of the window's own value as a part of a longer period, with how days differ and resemble
+            their neighbours; None if that is unknown.
     """
 
     state: BaselineComparison

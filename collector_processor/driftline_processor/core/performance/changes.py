@@ -18,6 +18,7 @@ between them is interpolated linearly, which never makes p-values of Student's t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from math import sqrt
 
 import numpy as np
 from msgspec import Struct, field
@@ -54,6 +55,7 @@ class Compared(Struct, frozen=True):
         days: Metrics whose variance between days is known, None = all. For other metrics, a window of few days is worse
             only by the margin or more.
         margins: The margin of each metric that has one.
+        autocorrelation: That of the baseline's days, of each metric whose days resemble their neighbours.
     """
 
     now: Bounded
@@ -62,6 +64,7 @@ class Compared(Struct, frozen=True):
     final: bool = True
     days: Collection[str] | None = None
     margins: Mapping[str, float] = field(default_factory=dict)
+    autocorrelation: Mapping[str, float] = field(default_factory=dict)
 
 
 class _Side(Struct, frozen=True):
@@ -149,7 +152,8 @@ def _change(
     at_most = limits.high if direction(name) < 0 else limits.low and -limits.low
     error = None
     if days and now.low is not None and now.high is not None:
-        error = (now.high - now.low) / 2 / normal_quantile(compared.confidence)
+        kept = compared.autocorrelation.get(name, 0.0)
+        error = (now.high - now.low) / 2 / normal_quantile(compared.confidence) * sqrt((1 + kept) / (1 - kept))
     state: BaselineComparison = "inconclusive"
     reason: InconclusiveReason = ""
     if compared.final and at_most is not None:

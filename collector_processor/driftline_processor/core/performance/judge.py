@@ -438,6 +438,7 @@ def _changes(
         final=evaluation.maturity == "mature",
         days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
         margins=margins_of(reference, settings),
+        autocorrelation={name: one.autocorrelation for name, (one, *_) in lent.items() if one is not None},
     )
     changes = judge_changes(compared)
     return changes | _settled(changes, compared, sums) if evaluation.maturity == "immature" else changes

@@ -169,6 +169,38 @@ def test_many_metrics_are_corrected_together_and_help_each_other() -> None:
     assert "worse" not in {change.state for change in at(0.0288, 1).values()}
 
 
+def test_a_dozen_metrics_of_one_threshold_do_not_hide_the_one_that_decides() -> None:
+    """Alone at p = .003, log loss is a finding among ten metrics that moved by nothing; a precision is none."""
+    names = ["log_loss", *(f"precision[{label}]" for label in "abcdefghi")]
+
+    def at(moved: str) -> MetricChange:
+        def now(confidence: float) -> dict[str, MetricValue]:
+            reach = {0.95: 1.96}.get(confidence, 3.09) * 0.01
+            shift = {name: 0.0275 * (name == moved) * (1 if name == "log_loss" else -1) for name in names}
+            return {
+                name: MetricValue(value, 1_000, "panes", low=value - reach, high=value + reach)
+                for name, value in ((name, 0.5 + shift[name]) for name in names)
+            }
+
+        def was(_: float) -> dict[str, MetricValue]:
+            return {name: MetricValue(0.5, 10**9, "panes", low=0.5, high=0.5) for name in names}
+
+        return judge_changes(Compared(now, was, margins=dict.fromkeys(names, 0.02)))[moved]
+
+    assert at("log_loss").state == "worse"
+    assert at("precision[a]").state == "inconclusive"
+    assert (at("precision[a]").p_value or 0.0) > 20 * (at("log_loss").p_value or 1.0)
+
+
+@pytest.mark.parametrize(("kept", "ratio"), [(0.0, 1.0), (0.6, 2.0)])
+def test_days_that_resemble_their_neighbours_count_for_less_in_a_longer_period(kept: float, ratio: float) -> None:
+    now = {"log_loss": MetricValue(0.5, 1_000, "panes", low=0.5 - 0.0196, high=0.5 + 0.0196, interval="blocks")}
+    was = {"log_loss": MetricValue(0.5, 10**9, "panes", low=0.5, high=0.5)}
+    compared = Compared(lambda _: now, lambda _: was, autocorrelation={"log_loss": kept})
+    assert judge_changes(compared)["log_loss"].error == pytest.approx(0.01 * ratio, rel=1e-3)
+    assert judge_changes(replace(compared, days=()))["log_loss"].error is None
+
+
 def test_nothing_is_compared_without_a_baseline_that_knows_outcomes() -> None:
     empty = Baseline("m", "", BINARY, ModelBins(), Pane())
     assert judged(empty, [rows(90, 10)]).realized_changes == {}
