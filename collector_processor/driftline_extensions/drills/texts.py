@@ -71,7 +71,8 @@ def drill_lines(result: DrillResult, limit_ns: int | None = None) -> Iterator[st
     fraction = "" if result.fraction >= 1 else f", in {result.fraction:.0%} of the rows"
     change = f"{fault.description}{size}{fraction}"
     yield f"What broke: {change}, from {iso_time(result.at)} on; {result.rows:,.0f} rows per day."
-    yield f"Traffic: {printable(result.source)}." if result.source else ""
+    if result.source:
+        yield f"Traffic: {printable(result.source)}."
     yield f"Expected: {fault.reason}"
     for firing in result.fired:
         yield from _fired_lines(firing)

@@ -269,7 +269,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
                 windows=(span.window,),
                 start=verdict.window_start,
                 sentence=verdict_reason(verdict),
-                ended="The outcomes no longer showed a degradation.",
+                ended="Later windows no longer showed it.",
                 timezone=model.timezone,
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):

@@ -27,8 +27,9 @@ from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
 
 from .context import NO_CONTEXT, VerdictContext
+from .signs import Sign
 from .states import rank_state
-from .trailing_periods import trailing_periods
+from .trailing_periods import LEVEL, trailing_periods
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
@@ -343,12 +344,14 @@ class _Run(NamedTuple):
         since: Since when the state holds, unix nanoseconds.
         turn: Newer windows that contradict the state, too few to change it; None without any.
         windows: Number of available closed windows of this length.
+        until: When its fault was over, unix nanoseconds; None while it lasts, and if the opposite state began.
     """
 
     reading: Reading
     since: int | None
     turn: _Turn | None = None
     windows: int = 0
+    until: int | None = None
 
     @property
     def newest(self) -> Reading:
@@ -464,7 +467,7 @@ def state_spans(
     spans = []
     for name, readings in lengths.items():
         runs = _runs_of_states(readings, None)
-        ends = [*(run.since for run in runs[1:]), None][: len(runs)]
+        ends = [*(run.since for run in runs[1:]), runs[-1].until if runs else None][: len(runs)]
         for run, until in zip(runs, ends, strict=True):
             spans.append(StateSpan(verdict_of(run.reading, run.since), name, until))
     return spans
@@ -495,15 +498,23 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     lengths: dict[str, list[Reading]] = {}
     for closed_reading in closed:
         lengths.setdefault(closed_reading.evaluation.window.name, []).append(closed_reading)
-    runs = [found[-1] for of_length in lengths.values() if (found := _runs_of_states(of_length, previous))]
+    newest_runs = {
+        name: found[-1] for name, readings in lengths.items() if (found := _runs_of_states(readings, previous))
+    }
+    runs = [run for run in newest_runs.values() if run.until is None]
     together = trailing_periods([reading.evaluation for reading in closed if reading.evaluation.closed])
     runs = [run for run in runs if not _is_over(run, together.recovered)]
-    periods = [read_outcomes(period, replace(closed[-1].context, concept=None)) for period in together.windows]
-    told = [reading for reading in (*closed, *periods) if _could_tell(reading.evaluation)]
-    run = _that_decides([*runs, *_runs_of_periods(periods, runs)], [one for one in told if not one.decides])
+    context = replace(closed[-1].context, concept=None)
+    periods = [read_outcomes(period, context) for period in together.windows]
+    known = [reading for reading in (*closed, *periods) if _could_tell(reading.evaluation)]
+    inconclusive = [reading for reading in known if not reading.decides]
+    run = _that_decides([*runs, *_runs_of_periods(periods, runs)], inconclusive)
+    if run is not None and run.reading.state == "healthy" and together.doubtful is not None:
+        run = None
     if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
-    lone = _lone_loss(lengths.values()) if run is None else None
+    unsettled = [readings for name, readings in lengths.items() if name not in newest_runs]
+    lone = _lone_loss(unsettled) if run is None else None
     if lone is not None and lone.stands_out:
         return _not_borne_out(_Turn(lone, lone.since(), 1, _weight(lone)), alone=False)
     end = 0 if run is None else run.newest.evaluation.window.end
@@ -516,7 +527,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if risk is not None:
         quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
         return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
-    newest = closed[-1]
+    newest = closed[-1] if together.doubtful is None else read_outcomes(together.doubtful, context)
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _without_outcomes(closed, run)[-1], state="unknown", signs=())
@@ -597,11 +608,18 @@ def _refutes(right: _Run, wrong: _Run) -> bool:
     fine, reading = right.reading.evaluation, wrong.reading
     end = reading.evaluation.window.end
     if fine.window.start <= reading.evaluation.window.start and end <= fine.window.end:
-        return not any(sign.clear or sign.reason not in COMPARED for sign in reading.signs)
+        return not any(sign.clear or sign.reason not in COMPARED or _is_strict(sign, reading) for sign in reading.signs)
     if fine.window.start < end:
         return False
     since = end if right.since is None else max(right.since, end)
     return fine.window.end - since >= _length(reading) or _could_see(fine, reading)
+
+
+def _is_strict(sign: Sign, reading: Reading) -> bool:
+    """Return True if a metric is worse at the level at which the last 7 and 30 days show it."""
+    change = reading.evaluation.realized_changes.get(sign.metric)
+    p = None if change is None or sign.reason != "worse" else change.p_value
+    return p is not None and p <= LEVEL
 
 
 def _could_see(evaluation: Evaluation, reading: Reading) -> bool:
@@ -633,7 +651,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
     newest: Reading | None = None
     since: int | None = None
     turn: _Turn | None = None
-    first, undecided = readings[0].start, False
+    first, undecided, calm = readings[0].start, False, list[Reading]()
     needed = windows_to_turn(_length(readings[0]))
     if previous is not None and previous.state in ("healthy", "degraded") and _began_before(previous, first):
         state, since = previous.state, previous.since
@@ -641,7 +659,16 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
         if not reading.decides:
             if _could_tell(reading.evaluation):
                 turn, undecided = None, True  # the next window does not confirm it
+            if state != "degraded" or newest is None or not _could_show(newest, reading.evaluation):
+                continue
+            calm.append(reading)
+            if len(calm) >= needed:
+                healthy = runs[-1].reading if runs else None
+                runs.append(_Run(newest, since, None, len(readings), calm[0].start))
+                state, newest, since = ("", None, None) if healthy is None else ("healthy", healthy, calm[0].start)
+                calm = []
             continue
+        calm = []
         if reading.state == state:
             newest, turn = reading, None
             continue
@@ -661,6 +688,16 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
             return runs
         newest, since, turn = turn.reading, turn.since, None  # the windows of the previous state are not available
     return [*runs, _Run(newest, since, turn, len(readings))]
+
+
+def _could_show(fault: Reading, evaluation: Evaluation) -> bool:
+    """Return True if a window would show a fault that needs no comparison of its outcomes with a baseline."""
+    seen = {
+        "service": evaluation.service is not None,
+        "output": evaluation.score is not None and evaluation.rows > 0,
+        "errors": _could_tell(evaluation),
+    }
+    return all(seen.get(sign.reason, False) for sign in fault.signs)
 
 
 def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:

@@ -10,7 +10,7 @@ how days differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import inf, nan, sqrt
 from typing import Any, NamedTuple
 
@@ -33,6 +33,8 @@ from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
+
+from .signs import deciding_change
 
 LENGTHS = {"7d": 7, "30d": 30}
 """Days of a period by its name."""
@@ -62,6 +64,12 @@ USUAL = 1.959963984540054
 NEWEST = (2, 3, 5, 7, 10, 14, 20, 30)
 """Numbers of days that can show a recovery."""
 
+NEWEST_DOUBTFUL = (2, 3, 5, 7)
+"""Numbers of newest days that a longer period may hide."""
+
+DOUBT = 0.005
+"""P-value of the newest days up to which no longer period says that the model is healthy."""
+
 MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
 """Metrics of which the mean over windows is compared."""
 
@@ -72,10 +80,13 @@ class TrailingPeriods(NamedTuple):
     Attributes:
         windows: The last 7 and 30 days, each as a window with the changes of its metrics; [] if nothing adds up.
         recovered: Since when the model has recovered from its last fault, unix nanoseconds; 0 without one.
+        doubtful: The newest days as one window, if they are worse than the margin allows and do not show more: no
+            longer period says then that the model is healthy. None without such days.
     """
 
     windows: list[Evaluation]
     recovered: int
+    doubtful: Evaluation | None = None
 
 
 def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
@@ -96,7 +107,26 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
         added = _added([one for one in windows if one.window.start >= since], metrics, name)
         if added is not None and not any(added.window.start == other.window.start for other in found):
             found.append(added)
-    return TrailingPeriods(found, anew)
+    return TrailingPeriods(found, anew, _doubtful(windows, metrics, anew))
+
+
+def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int) -> Evaluation | None:
+    """Return the newest days as one inconclusive window if the deciding metric is worse than its margin allows."""
+    decides = deciding_change(windows[-1])
+    days = next((metric for metric in metrics if decides is not None and metric.name == decides[0]), None)
+    since = None if days is None else days.doubtful_since(anew)
+    added = None if since is None else _added([one for one in windows if one.window.start >= since], metrics, "newest")
+    if added is None:
+        return None
+    return structs.replace(added, realized_changes=_without(("worse", "not_worse"), added.realized_changes))
+
+
+def _without(states: Collection[str], changes: Mapping[str, MetricChange]) -> dict[str, MetricChange]:
+    """Return changes of which those in some states are inconclusive."""
+    return {
+        name: structs.replace(change, state="inconclusive", reason="too_few_days") if change.state in states else change
+        for name, change in changes.items()
+    }
 
 
 def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
@@ -120,6 +150,9 @@ def _added(windows: Sequence[Evaluation], metrics: Iterable[_Days], name: str) -
             realized[metric.name], changes[metric.name] = found
     if not changes:
         return None
+    decides = deciding_change(newest)
+    if decides is not None and decides[0] not in changes:
+        changes = _without(("not_worse",), changes)
     more: dict[str, Any] = {"objectives": (), "level": None, "constant_comparison": None, "service": None}
     return structs.replace(
         newest,
@@ -196,6 +229,17 @@ class _Days(NamedTuple):
                 if newest >= 0:
                     anew, fault = newest, -1
         return int(self.start[anew]) if anew else 0
+
+    def doubtful_since(self, anew: int) -> int | None:
+        """Return the start of the most newest days that are worse than the margin allows; None without any."""
+        found, last = None, len(self.rows)
+        for days in NEWEST_DOUBTFUL:
+            if last < days or self.start[last - days] < anew:
+                break
+            loss = self.worsening(self.mean(last - days, last))
+            if self.margin is not None and loss is not None and loss[0] >= self.margin and _p_value(*loss) <= DOUBT:
+                found = int(self.start[last - days])
+        return found
 
     def _suspects(self) -> NDArray[np.bool_]:
         """Return the days at whose end a period may show a loss, bool (n,), by the sums of the days alone."""

@@ -20,7 +20,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
 )
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.performance.objective_states import POWER
+from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.versions.side_by_side import SideBySide
@@ -126,6 +126,8 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
             return fact("send_outcomes")
         return fact("send_outcomes_or_label", needed=needed)
     if not needed or needed <= evaluation.outcome_rows:
+        if (evaluation.coverage or 0.0) >= ALL_REVIEWED:
+            return _longer_window(evaluation, context, "too_few_rows", rows=evaluation.rows)
         return fact("send_more_outcomes")
     if needed <= evaluation.rows:
         return fact("label_more", more=needed - evaluation.outcome_rows, needed=needed)

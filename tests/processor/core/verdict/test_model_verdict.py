@@ -9,7 +9,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import ModelPart, Traffic, fold_verdicts, verdict_of_model
+from driftline_processor.core.verdict.model import ModelPart, Traffic, fold_verdicts, state_spans, verdict_of_model
 from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
@@ -335,7 +335,30 @@ def test_no_advice_is_given_from_one_window_while_many_wait() -> None:
     days = [wrong(38), wrong(39)]
     behind = verdict_of_model(days, Traffic(now=day(41), waiting=38, pending=38))
     assert (behind.state, behind.advice) == ("degraded", fact("wait_for_windows", windows=38))
-    assert verdict_of_model(days, Traffic(now=day(41))).advice.kind != "wait_for_windows"
+    assert verdict_of_model(days, Traffic(now=day(41))).advice != fact("wait_for_windows", windows=38)
     late = Traffic(now=day(41), waiting=3, pending=3)  # labels of three days come late, of forty that are evaluated
     forty = [right(number) for number in range(38)] + days
-    assert verdict_of_model(forty, late).advice.kind != "wait_for_windows"
+    assert verdict_of_model(forty, late).advice != fact("wait_for_windows", windows=3)
+
+
+def faulty(number: int) -> Evaluation:
+    """Return a day whose scores are missing in a third of the rows."""
+    return replace(silent(number), score=column(kind="score", name="score", missing_was=0.0, missing_now=0.3))
+
+
+def silent(number: int) -> Evaluation:
+    """Return a day with good scores and without outcomes."""
+    score = column(state="ok", kind="score", name="score", missing_was=0.0, missing_now=0.0)
+    return replace(right(number), score=score, realized_changes={}, outcome_rows=0, coverage=0.0)
+
+
+def test_a_fault_that_outcomes_do_not_show_is_over_without_outcomes() -> None:
+    """Two days with scores end missing scores, and the model is what its outcomes showed before."""
+    good, bad = [right(at) for at in range(3)], [faulty(at) for at in (3, 4)]
+    assert verdict_of_model([*good, *bad]).state == "degraded"
+    assert verdict_of_model([*good, *bad, silent(5)]).state == "degraded"
+    after = [*good, *bad, silent(5), silent(6)]
+    assert verdict_of_model(after).state != "degraded"
+    assert verdict_of_model([*bad, *(silent(at) for at in range(5, 9))]).state == "unknown"
+    (fault,) = (span for span in state_spans(after) if span.verdict.state == "degraded")
+    assert fault.until == silent(5).window.start

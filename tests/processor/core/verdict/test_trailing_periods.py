@@ -56,7 +56,7 @@ def test_a_period_is_of_at_most_its_days_and_of_one_baseline() -> None:
         (one.window.end - one.window.start) // DAY for one in trailing_periods([*other, *windows[35:]]).windows
     ] == [5]
     assert trailing_periods(windows[:1]).windows == []
-    assert trailing_periods([]) == ([], 0)
+    assert trailing_periods([]) == ([], 0, None)
 
 
 def test_hours_are_added_up_by_day_and_a_longer_window_is_no_part() -> None:
@@ -107,6 +107,44 @@ def test_a_longer_window_inside_the_margin_withdraws_what_may_be_chance() -> Non
     unlucky, outage = [day(at, 0.5 + 3.3 * ERROR) for at in (29, 30)], [day(at, 1.0) for at in (29, 30)]
     assert verdict_of_model([*windows, *unlucky]).state != "degraded"
     assert verdict_of_model([*windows, *outage]).state == "degraded"
+
+
+def test_a_loss_at_the_level_of_a_period_is_not_withdrawn_by_a_longer_one() -> None:
+    """Seven bad days of thirty are inside the margin of the thirty days together, and are no chance."""
+    windows = [*days(*[0.5] * 23), *(day(at, 0.5 + MARGIN + 0.01) for at in range(23, 30))]
+    (of_week, of_month) = trailing_periods(windows).windows
+    assert of_week.realized_changes["log_loss"].state == "worse"
+    assert of_month.realized_changes["log_loss"].state == "not_worse"
+    assert verdict_of_model(windows).state == "degraded"
+
+
+def test_newest_days_beyond_the_margin_leave_no_longer_period_healthy() -> None:
+    """Two days at 2.5 standard errors are not enough for a loss, and too much for a healthy model."""
+    windows = [*days(*[0.49] * 28), *(day(at, 0.5 + 2.5 * ERROR) for at in (28, 29))]
+    found = trailing_periods(windows)
+    assert found.windows[-1].realized_changes["log_loss"].state == "not_worse"
+    assert found.doubtful is not None
+    assert found.doubtful.window.start == windows[28].window.start
+    verdict = verdict_of_model(windows)
+    assert (verdict.state, verdict.reason) == ("unknown", "too_few_days")
+    assert verdict.window_start == windows[28].window.start
+    assert trailing_periods(windows[:28]).doubtful is None
+
+
+def test_a_period_without_the_deciding_metric_is_not_healthy() -> None:
+    auc = MetricChange("not_worse", 0.0, -0.01, 0.01, margin=0.05, error=0.005)
+    both = [
+        replace(
+            one,
+            realized_changes={"log_loss": replace(one.realized_changes["log_loss"], error=None), "roc_auc": auc},
+            realized=dict(one.realized) | {"roc_auc": MetricValue(0.8, 500, "panes", low=0.79, high=0.81)},
+            reference=REFERENCE | {"roc_auc": value(0.8, 0.795, 0.805)},
+        )
+        for one in days(*[0.5] * 7)
+    ]
+    (week,) = trailing_periods(both).windows
+    assert week.realized_changes["roc_auc"].state == "inconclusive"
+    assert "log_loss" not in week.realized_changes
 
 
 def test_rows_without_times_have_no_recovery() -> None:

@@ -130,7 +130,7 @@ def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestCl
     model = client.get("/api/v1/models").json()["models"][0]
     assert (model["baseline"]["source"], model["baseline"]["other_version"]) == ("push", "v0")
     window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
-    assert window["baseline"] == {"version": "v0", "is_own": False, "compared": UNDATED}
+    assert window["baseline"] == {"version": "v0", "is_own": False, "compared": UNDATED, "left_out": []}
 
 
 def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: State, client: TestClient) -> None:
@@ -142,7 +142,7 @@ def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: St
     assert model["version"] == "v1"
     assert (model["baseline"]["is_own"], model["baseline"]["other_version"]) == (False, None)
     window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
-    assert window["baseline"] == {"version": "", "is_own": False, "compared": UNDATED}
+    assert window["baseline"] == {"version": "", "is_own": False, "compared": UNDATED, "left_out": []}
     client.put("/v1/baselines/churn/v1", content=baseline().to_json())
     state.publish()
     model = client.get("/api/v1/models").json()["models"][0]
