@@ -392,6 +392,7 @@ ADVICE: tuple[Fact, ...] = (
         rows=None,
     ),
     fact("evaluate_longer_window", reason="too_few_rows", needed=900, rows=100),
+    fact("evaluate_longer_window", reason="too_few_rows", needed=None, rows=100),
     fact("evaluate_more_rows", **DAYS_LACK),
     *map(
         fact,

@@ -19,7 +19,7 @@ from driftline_processor.core.windows.window import length as window_length
 from driftline_processor.present.wording import iso_time, short
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say
-from driftline_processor.replay.recorded import recorded_traffic
+from driftline_processor.replay.recorded import MOST_ROWS, recorded_traffic
 from driftline_processor.replay.traffic import Traffic
 from pyarrow import parquet
 
@@ -50,7 +50,7 @@ def stored_traffic(url: str, name: str, settings: Model, say: Say) -> tuple[Traf
     version = _busiest(client.fetch_model(url, name))
     key = ModelKey(name, version["version"], version["environment"])
     end = instant(version["last"]) + 1
-    days = max(DAYS, 8 * max(map(window_length, settings.windows)) // DAY)
+    days = _days_that_fit(version, max(DAYS, 8 * max(map(window_length, settings.windows)) // DAY))
     with TemporaryDirectory(prefix="driftline-rows-") as folder:
         rows, outcomes = Path(folder) / "rows.parquet", Path(folder) / "outcomes.parquet"
         baseline = Path(folder) / "baseline.json" if version["baseline"] else None
@@ -72,6 +72,18 @@ def _busiest(model: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the version in use with most rows."""
     versions = [version for version in model["versions"] if version["in_use"]] or model["versions"]
     return max(versions, key=lambda version: int(version["rows"]))
+
+
+def _days_that_fit(version: Mapping[str, Any], days: int) -> int:
+    """Return at most some days, fewer if a model has more rows than a replay takes, but not below the fewest.
+
+    >>> month = {"rows": 6_000_000, "first": "2026-03-01T00:00:00Z", "last": "2026-03-31T00:00:00Z"}
+    >>> _days_that_fit(month, 28), _days_that_fit(month | {"rows": 3_000}, 28)
+    (9, 28)
+    """
+    rows_a_day = int(version["rows"]) / max(1.0, (instant(version["last"]) - instant(version["first"])) / DAY)
+    # 0.9: days with more rows than the average still fit
+    return min(days, max(FEWEST_DAYS, int(0.9 * MOST_ROWS / max(rows_a_day, 1.0))))
 
 
 def _split(rows: Path, outcomes: Path, *, has_baseline: bool) -> ColumnOptions:

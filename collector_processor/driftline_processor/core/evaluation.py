@@ -570,6 +570,7 @@ class ObjectiveState(Struct, frozen=True):
         few: Number of slices with too few rows.
         reason: What a longer window would add, if reviewed rows are not what is missing.
         relative: Whether the numbers are changes since the baseline.
+        rolling: Whether it applies to every period of a length, not to windows.
         policy: Name of the policy whose limit it is; "" = ``performance.objectives``.
         remarks: Why it is inconclusive, what it is compared with, and the states of other slices.
     """
@@ -592,6 +593,7 @@ class ObjectiveState(Struct, frozen=True):
     alert_after: int = 0
     reason: InconclusiveReason = ""
     relative: bool = False
+    rolling: bool = False
     policy: str = ""
     remarks: tuple[Fact, ...] = ()
 

@@ -20,7 +20,7 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
-from driftline_processor.core.performance.objective import counts_already, read_objective
+from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.firing import Firing
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
@@ -93,13 +93,15 @@ class _Awaited(NamedTuple):
     """The past windows of a model that policies wait for.
 
     Attributes:
+        start: When the wait began, wall time.
         fewest: The fewest that waited so far.
-        known: Number of evaluated windows.
-        since: When one was last evaluated, wall time.
+        evaluated: Number of evaluated windows that had ended by then.
+        since: When one of these was last evaluated, wall time.
     """
 
+    start: int
     fewest: int
-    known: int
+    evaluated: int
     since: int
 
 
@@ -235,14 +237,16 @@ class PolicyWatch:
         awaited: dict[tuple[str, str], _Awaited] = {}
         for group in groups:
             pending = sum(view.pending_windows for view in group.views)
-            known = sum(len(windows) for view in group.views for windows in view.windows.values())
             if pending:
                 place = group.environment, group.model
                 before = self._awaited.get(place)
-                progress = before is None or pending < before.fewest or known > before.known
+                start = now if before is None else before.start
+                evaluations = itertools.chain(*(windows for view in group.views for windows in view.windows.values()))
+                evaluated = sum(evaluation.window.end <= start for evaluation in evaluations)
+                progress = before is None or pending < before.fewest or evaluated > before.evaluated
                 fewest = pending if before is None else min(pending, before.fewest)
                 since = now if before is None or progress else before.since
-                awaited[place] = _Awaited(fewest, known, since)
+                awaited[place] = _Awaited(start, fewest, evaluated, since)
         self._awaited = awaited
         return {place for place, waits in awaited.items() if abs(now - waits.since) < PAST_AWAITED}
 
@@ -652,11 +656,11 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
 def _rolls(firing: Firing) -> bool:
     """Return True if a firing is about a rolling objective, which windows that wait cannot change."""
     for fact in firing.facts:
-        if fact.kind == "objective_broken" and fact.values["objective"].until:
+        if fact.kind == "objective_broken" and fact.values["objective"].rolling:
             return True
         if fact.kind == "verdict":
             missed = (reason for reason in fact.values["verdict"].reasons if reason.kind == "objective_missed")
-            return any(read_objective(reason.values["rule"]).rolling for reason in missed)
+            return any(reason.values["rolling"] for reason in missed)
     return False
 
 

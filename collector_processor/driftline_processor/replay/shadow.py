@@ -186,7 +186,7 @@ class Shadow(Struct):
             state.start_storing()
             state.notifications.send_by(couriers, no_links)
             due = start + step
-            for time, body in _requests(traffic, start, end, step // SENDS_A_LOOK):
+            for time, body in _requests(traffic, start, end, max(1, step // SENDS_A_LOOK)):
                 self.now = max(self.now, time)
                 if body:
                     state.submit("logs", body).result()

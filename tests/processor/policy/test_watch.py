@@ -19,7 +19,7 @@ from msgspec import structs
 from tests.support.money_windows import of_money
 from tests.support.policy_watch import DAY, JULY, Watched, headline, model, silence, silent, watched
 from tests.support.unwrap import unwrap
-from tests.support.verdict_windows import MAY_COME, column, known, right, value, window, wrong
+from tests.support.verdict_windows import MAY_COME, column, known, objective, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 
@@ -316,6 +316,36 @@ def test_windows_of_the_past_that_wait_are_waited_for_but_not_for_ever(tmp_path:
             assert watch.look(behind) == []
         (late,) = watch.look(behind)  # ten minutes after the first
         assert late.facts["since"] == "2013-07-04T00:00:00Z"
+
+
+def test_windows_of_the_past_are_waited_for_while_they_come_as_fast_as_they_are_evaluated(tmp_path: Path) -> None:
+    days = [right(0), *(wrong(day) for day in range(1, 14))]
+    with watched(tmp_path) as watch:
+        for past in range(1, 13):  # a minute each
+            assert watch.look(structs.replace(model([*days[:past], days[13]]), pending_windows=5)) == []
+        assert [one.facts["kind"] for one in watch.look(model(days))] == ["opened"]
+
+
+def test_new_windows_do_not_prolong_the_wait_for_those_of_the_past(tmp_path: Path) -> None:
+    days = [right(0), *(wrong(day) for day in range(1, 5))]
+    with watched(tmp_path) as watch:
+        assert watch.look(model(days[:1])) == []
+        assert watch.look(structs.replace(model(days[:3]), pending_windows=2)) == []
+        (late,) = watch.look(structs.replace(model(days[:4]), pending_windows=2))  # a day later
+        assert late.facts["since"] == "2013-07-02T00:00:00Z"
+
+
+@pytest.mark.parametrize("policies", [{}, {"health": {"enabled": False}, "broken": {"when": "objective broken"}}])
+def test_a_broken_rolling_objective_does_not_wait_for_windows_of_the_past(
+    tmp_path: Path, policies: dict[str, Any]
+) -> None:
+    broken = objective(number=2.5e6, rolling=True, since=JULY + DAY, until=JULY + 2 * DAY)
+    broken = structs.replace(broken, rule="mae <= 2e+06 over rolling 1d")
+    with watched(tmp_path, policies=policies) as watch:
+        assert watch.look(model([right(0)])) == []
+        behind = structs.replace(model([right(0), known(1, objectives=(broken,))]), pending_windows=2)
+        (opened,) = watch.look(behind)
+        assert opened.facts["since"] == "2013-07-02T00:00:00Z"
 
 
 def test_a_policy_waits_for_those_that_it_depends_on(tmp_path: Path) -> None:

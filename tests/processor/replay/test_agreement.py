@@ -111,3 +111,13 @@ def test_a_replay_of_files_shows_what_the_live_service_sends(
     found = replayed(run, path, rows, baseline)
     assert found == live(path, rows, baseline, 6 * HOUR)
     assert {one["policy"] for one in found if one["notified"]} == expected
+
+
+def test_outcomes_that_end_with_the_last_look_are_replayed(run: Run, tmp_path: Path) -> None:
+    """A nightly job dates its outcomes a moment after the hour in which the last row was."""
+    rng = np.random.default_rng(9)
+    path = tmp_path / "driftline.yaml"
+    path.write_text(CONFIG.replace("WINDOWS", "1d"), encoding="utf-8")
+    rows = drawn(rng, 2, 250, unit=range(0), concept=range(0))
+    rows["known"] = rows["time"].max().ceil("h") + pd.Timedelta("15min")
+    assert replayed(run, path, rows, baseline_of(rng)) == []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from driftline.baseline.sections.slices import slice_name
 from driftline.tables.classes import class_text
 from msgspec import structs
@@ -104,7 +105,7 @@ class Objective:
         >>> Objective("latency_p99", most=0.1).rule, Objective("error_rate", most=0.001).rule
         ('latency_p99 <= 100ms', 'error_rate <= 0.1 %')
         """
-        change = f" {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.limit else ""
+        change = f" {'-' if self.limit < 0 else '+'} {_decimal(abs(self.limit))}" if self.limit else ""
         limit = f"baseline{change}" if self.relative else limit_text(self.metric, self.limit)
         where = f" in {self.slice}" if self.slice else ""
         over = f" over {'rolling ' if self.rolling else ''}{self.window}" if self.window else ""
@@ -252,8 +253,17 @@ def limit_text(metric: str, limit: float) -> str:
     ('250ms', '2s', '99.99 %')
     """
     if metric in LATENCIES:
-        return f"{limit:.4g}s" if limit >= 1 else f"{1000 * limit:.4g}ms"
-    return f"{100 * limit:.10g} %" if metric in SERVICE_METRICS else f"{limit:g}"
+        return f"{_decimal(limit)}s" if limit >= 1 else f"{_decimal(1000 * limit)}ms"
+    return f"{_decimal(100 * limit)} %" if metric in SERVICE_METRICS else _decimal(limit)
+
+
+def _decimal(number: float) -> str:
+    """Return a number without an exponent, to 12 significant digits, as :func:`read_objective` reads it.
+
+    >>> _decimal(2e6), _decimal(1e-5), _decimal(100 * 0.9999)
+    ('2000000', '0.00001', '99.99')
+    """
+    return np.format_float_positional(float(f"{number:.12g}"), trim="-")
 
 
 def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str] = ()) -> str:
@@ -287,7 +297,7 @@ def count_inconclusive(current: Evaluation, previous: Evaluation | None) -> tupl
 
 def counts_already(evaluation: Evaluation) -> bool:
     """Return True for a closed window, and for an open one in which a rolling objective is broken."""
-    return evaluation.closed or any(state.until and state.state == "broken" for state in evaluation.objectives)
+    return evaluation.closed or any(state.rolling and state.state == "broken" for state in evaluation.objectives)
 
 
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:

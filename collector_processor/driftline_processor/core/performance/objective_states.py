@@ -244,6 +244,7 @@ def unknown_state(objective: Objective, rows: int = 0) -> ObjectiveState:
         high=None,
         rows=rows,
         relative=objective.relative,
+        rolling=objective.rolling,
     )
 
 

@@ -357,17 +357,12 @@ class ObjectiveBroken(Struct, frozen=True):
 
     Attributes:
         rule: The objective, "" for any of ``performance.objectives``.
-        only_rolling: Whether only rolling objectives count.
+        rolling: Whether only rolling objectives count, which are evaluated in the shortest windows.
     """
 
     text: str
     rule: str = ""
-    only_rolling: bool = False
-
-    @property
-    def rolls(self) -> bool:
-        """True for a rolling objective, which is evaluated in the shortest windows."""
-        return bool(self.rule) and read_objective(self.rule).rolling
+    rolling: bool = False
 
     def judge(self, finding: Finding) -> Judged:
         """Check the objectives of the window."""
@@ -375,7 +370,7 @@ class ObjectiveBroken(Struct, frozen=True):
             objective
             for objective in finding.evaluation.objectives
             if (objective.rule == self.rule if self.rule else not objective.policy)
-            and (objective.until or not self.only_rolling)
+            and (objective.rolling or not self.rolling)
         ]
         broken = [objective for objective in objectives if objective.state == "broken"]
         if broken:
@@ -764,7 +759,10 @@ def _read_drift(text: str, match: re.Match[str]) -> Condition:
 
 
 def _read_objective_broken(text: str, match: re.Match[str]) -> Condition:
-    return ObjectiveBroken(text, read_objective(match["rule"]).rule if match["rule"] else "")
+    if not match["rule"]:
+        return ObjectiveBroken(text)
+    objective = read_objective(match["rule"])
+    return ObjectiveBroken(text, objective.rule, objective.rolling)
 
 
 def _read_groups(text: str, match: re.Match[str]) -> Condition:

@@ -88,7 +88,7 @@ class Rule(Struct, frozen=True):
     def judged_in(self, history: WindowHistory) -> Sequence[Evaluation]:
         """Return the windows in which it is evaluated, the oldest first; open ones only for an objective."""
         parts = [*leaves(self.condition)]
-        usual = min if any(isinstance(part, ObjectiveBroken) and part.rolls for part in parts) else max
+        usual = min if any(isinstance(part, ObjectiveBroken) and part.rolling for part in parts) else max
         name = self.window or burnt_over(self.condition) or usual(history.windows, key=length, default="")
         windows = history.windows.get(name, ())[-MOST_WINDOWS:]
         if all(isinstance(part, ObjectiveBroken) for part in parts):
@@ -114,7 +114,7 @@ class Rule(Struct, frozen=True):
         if isinstance(self.condition, ObjectiveBroken) and not (self.condition.rule or self.window):
             lengths = sorted(history.windows, key=length)
             if len(lengths) > 1:
-                yield replace(self, condition=replace(self.condition, only_rolling=True), window=lengths[0])
+                yield replace(self, condition=replace(self.condition, rolling=True), window=lengths[0])
 
     def _window_firings(self, history: WindowHistory) -> list[Firing]:
         """Return the firings of a condition on windows of one length."""
@@ -297,7 +297,7 @@ def _end(verdict: Verdict, now: int) -> int:
 def _rolling(judged: Judged) -> ObjectiveState | None:
     """Return the broken rolling objective that a result is about; None for other results."""
     objectives = (fact.values["objective"] for fact in judged.facts if fact.kind == "objective_broken")
-    return next((objective for objective in objectives if objective.until), None)
+    return next((objective for objective in objectives if objective.rolling), None)
 
 
 def _began(judged: Judged, evaluation: Evaluation) -> int:

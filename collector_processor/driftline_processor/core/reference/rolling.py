@@ -108,7 +108,7 @@ class Rolling(Struct, frozen=True):
         >>> len(days), days[0].start // DAY
         (37, 3)
         """
-        return self._candidates(self.stretches(window, timezone), timezone)
+        return self._candidates(window, self.stretches(window, timezone), timezone)
 
     def periods(
         self, window: Window, timezone: str = "UTC", drifted: Callable[[int], Sequence[Window]] = lambda _: ()
@@ -131,10 +131,12 @@ class Rolling(Struct, frozen=True):
         young = [other for other in drifted(since) if other.end > since and other.start >= accepted]
         if not young:
             return ReferencePeriods(stretches, (), timezone)
-        candidates = self._candidates(stretches, timezone)
+        candidates = self._candidates(window, stretches, timezone)
         is_drifted = _covered(candidates, young) >= [COVERED * (period.end - period.start) for period in candidates]
         inside = [period for period, drifts in zip(candidates, is_drifted, strict=True) if not drifts]
         inside = inside[-len(stretches) :]
+        if not inside:
+            return ReferencePeriods(stretches, (), timezone)
         left_out = [
             period
             for period, drifts in zip(candidates, is_drifted, strict=True)
@@ -142,9 +144,10 @@ class Rolling(Struct, frozen=True):
         ]
         return ReferencePeriods(inside, _runs(left_out), timezone)
 
-    def _candidates(self, stretches: list[Window], timezone: str) -> list[Window]:
+    def _candidates(self, window: Window, stretches: list[Window], timezone: str) -> list[Window]:
         unit, end = stretches[0].name, stretches[0].start
-        first = self._wait_before(end, timezone)
+        # 2: a drifted window may be longer than the wait, and a month longer than the next
+        first = min(self._wait_before(end, timezone), end - 2 * (window.end - window.start))
         earlier = takewhile(lambda period: period.end > first, windows_back(unit, end, timezone))
         return [Window(unit, period.start, min(period.end, end)) for period in earlier][::-1] + stretches
 

@@ -263,6 +263,7 @@ def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
         **ends,
         "rule": objective_state.rule,
         "of_change": objective_state.relative,
+        "rolling": objective_state.rolling,
     }
 
 
@@ -285,17 +286,17 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
         certainty = fact("objective_certainly_missed", rows=objective_state.rows)
         shown_fact = fact("objective_missed", **_objective(objective_state))
         reason: Reason = "service" if _of_service(objective_state) else "objective"
-        where, rolling = objective_state.slice if "=" in objective_state.slice else "", objective_state.until > 0
+        where = objective_state.slice if "=" in objective_state.slice else ""
         yield Sign(
             reason,
             shown_fact,
             certainty,
             objective_state.metric,
             *effect,
-            clear=rolling or is_clear(*effect[1:]),
+            clear=objective_state.rolling or is_clear(*effect[1:]),
             slice=where,
             since=objective_state.since or None,
-            at_once=rolling,
+            at_once=objective_state.rolling,
         )
 
 

@@ -124,6 +124,8 @@ def _wait_for_outcomes(immature: Sequence[Fact]) -> Advice:
 def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
     if reason == "too_few_days":
         return "a window with more days is expected to be conclusive"
+    if not needed:
+        return f"this window has {rows:,} rows, and their outcomes are known"
     return f"about {needed:,} outcomes are expected to be conclusive, and this window has {rows:,} rows"
 
 

@@ -27,7 +27,7 @@ def _objective_value(
 def _objective(kind: str, verb: str) -> None:
     @words_of(kind)
     def maker(
-        metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool
+        metric: str, value: float | None, low: float | None, high: float | None, rule: str, of_change: bool, **_: bool
     ) -> str:
         value_words = _objective_value(metric, value, low, high, of_change=of_change)
         return f"its {value_words} {verb} the objective '{printable(rule)}'"

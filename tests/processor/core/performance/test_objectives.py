@@ -483,6 +483,20 @@ def test_an_objective_is_written_as_it_is_read(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("metric", "limit"),
+    [("mae", 2_000_000), ("mae", 1_234_567.5), ("log_loss", 0.00001), ("error_rate", 0.85), ("error_rate", 0.9),
+     ("error_rate", 0.000001), ("latency_p99", 12_345.678), ("latency_p99", 0.0000001)],
+)  # fmt: skip
+def test_a_limit_of_any_size_is_read_as_it_was_written(metric: str, limit: float) -> None:
+    assert read_objective(Objective(metric, most=limit).rule).most == pytest.approx(limit, rel=1e-12)
+
+
+@pytest.mark.parametrize("change", [-2_000_000, -0.00001])
+def test_a_change_of_any_size_is_read_as_it_was_written(change: float) -> None:
+    assert read_objective(Objective("mae", most_change=change).rule).most_change == change
+
+
+@pytest.mark.parametrize(
     "text",
     ["precision", "precision > 0.95", "precision >= high", ">= 0.9", "mae <= 3 over 7m", "mae <= 3 in country="],
 )

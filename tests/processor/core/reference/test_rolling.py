@@ -289,3 +289,17 @@ def judged(task: str, first: int = 0) -> Baseline:
 def of_other(built: Baseline) -> dict[str, F64]:
     """The rows of a pane whose outcomes are known, too, as those of files are."""
     return {name: sums * 2 for name, sums in built.pane.parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "last"), [("1mo", "7d"), ("1mo", "14d"), ("1mo", "30d"), ("1w", "3d"), ("1d", "6h"), ("1h", "1h")]
+)
+def test_a_drifted_window_that_is_longer_than_the_reference_leaves_the_days_before_it(name: str, last: str) -> None:
+    window = window_of(name, 400 * DAY)
+    (before,) = [window_of(name, window.start - HOUR)]
+    rolling = Rolling(last)
+    found = rolling.periods(window, drifted=lambda _: [before])
+    assert len(found.stretches) == len(rolling.stretches(window))
+    assert all(one.end <= before.start for one in found.stretches)
+    whole_year = rolling.periods(window, drifted=lambda _: [Window(name, 0, window.start)])
+    assert whole_year == ReferencePeriods(rolling.stretches(window))
