@@ -4,7 +4,8 @@ There are three kinds. *Closing* windows get their final evaluation and come fir
 recently; each length has a deadline, and the window that is most overdue relative to its deadline comes next. *Past*
 windows come from a backfill, late outcomes and corrections; they are evaluated in order of time, with round-robin over
 series and lengths. Closing and live windows of tier 1 come before those of tiers 2 and 3, past ones after all of these.
-One turn in ten goes to each waiting kind and tier of lower priority.
+While closing windows wait, one turn in ten goes to the live ones of their tier, and one in rotation to all lower tiers
+and past windows.
 
 An evaluated window rests: a live one for half of its deadline, a past one for a hundredth of its age. An open window
 is due again when its rows or outcomes have grown by more than one percent, or after ten deadlines. When no window is
@@ -63,7 +64,7 @@ NEWEST = 2
 """Newest windows per series and length that are live at any age."""
 
 TURNS = 10
-"""Turns of which one goes to each waiting kind and tier of lower priority."""
+"""Turns of which one goes to live windows of the first tier, and one to all lower tiers and past windows together."""
 
 CHUNK = 16
 """Consecutive past windows of one series and length per turn, because neighbours share their reference."""
@@ -323,6 +324,7 @@ class WaitingWindows:
         self._chunk = dict.fromkeys(TIERS, 0)
         self._past_windows = 0
         self._passed_over: dict[Rank, int] = dict.fromkeys(RANKS, 0)
+        self._lower_passed_over = 0
         self._round = 0
         self._reached: dict[int, PaneProgress] = {}
         self._changed: set[int] = set()
@@ -438,9 +440,13 @@ class WaitingWindows:
         ready = [rank for rank in RANKS if rank in waiting]
         if not ready:
             return None
-        rank = next(
-            (candidate for candidate in reversed(ready[1:]) if self._passed_over[candidate] >= TURNS - 1), ready[0]
-        )
+        rank, *others = ready
+        lower = [candidate for candidate in others if candidate[0] != rank[0] or candidate[1] == "past"]
+        if lower and self._lower_passed_over >= TURNS - 1:
+            rank = max(lower, key=self._passed_over.__getitem__)
+        elif others and others[0] not in lower and self._passed_over[others[0]] >= TURNS - 1:
+            rank = others[0]
+        self._lower_passed_over = 0 if rank in lower else self._lower_passed_over + bool(lower)
         for candidate in ready:
             self._passed_over[candidate] = 0 if candidate == rank else self._passed_over[candidate] + 1
         return self._next_past(rank[0]) if rank[1] == "past" else self._next_of(rank, now)

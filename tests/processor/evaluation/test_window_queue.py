@@ -26,6 +26,7 @@ from driftline_processor.ingest.changes import PaneProgress
 from tests.support.facts import lacking
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, predictions
+from tests.support.unwrap import unwrap
 
 SECOND, MILLISECOND = 10**9, 10**6
 
@@ -494,6 +495,24 @@ def test_windows_of_tier_1_come_before_a_backlog_of_tier_3_which_is_not_starved(
         firsts.append(first[0])
     assert set(firsts[:9]) == {0}
     assert (firsts.count(0), len(waiting)) == (90, 991)
+
+
+def test_closing_windows_of_tier_1_get_eight_turns_of_ten_while_all_others_wait() -> None:
+    waiting, turns = WaitingWindows(lambda series: series), 7_000
+    for tier in (1, 2, 3):
+        waiting.add(tier, window_of("1h", NOON - HOUR), NOON, closing=True)
+        waiting.add(tier, OPEN, NOON)
+        for hour in (50, 49, 48):  # the newest two are live
+            waiting.add(tier, window_of("5m", NOON - hour * HOUR), NOON)
+    counts = Counter[tuple[int, str]]()
+    for _ in range(turns):
+        tier, window = unwrap(waiting.next(NOON))
+        past = window.start == NOON - 50 * HOUR
+        counts[tier, "closing" if window.name == "1h" else "past" if past else "live"] += 1
+    assert counts.pop((1, "closing")) == pytest.approx(0.8 * turns, abs=2)
+    assert counts.pop((1, "live")) == pytest.approx(0.1 * turns, abs=2)
+    assert len(counts) == 7
+    assert set(counts.values()) == {turns // 70}
 
 
 def test_past_windows_of_tier_1_come_before_those_of_tier_3() -> None:
