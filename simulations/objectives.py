@@ -75,7 +75,7 @@ STEP, STEPS, QUIET = 5, 12, 120
 
 @dataclass(frozen=True)
 class Reviews:
-    """Reviews of flagged rows, and a look a minute at a rolling objective, as :func:`first_break` has it.
+    """Reviews of flagged rows, and a look a minute at a rolling objective, as :func:`judge_rolling` does.
 
     Attributes:
         hourly: Reviews an hour.

@@ -24,7 +24,7 @@ from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
 from driftline_processor.core.estimate.track_record import estimated_changes
 from driftline_processor.core.expectations.judge import judge_expectations
 from driftline_processor.core.facts import fact
-from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
+from driftline_processor.core.outcomes.coverage import DISTRIBUTED, coverage_of
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.positive_class import positive_words
 from driftline_processor.core.performance.realized import realized
@@ -164,9 +164,7 @@ def _performance(asked_window: AskedWindow) -> Evaluation:
     counted = pane.parts.get("outcomes")
     if counted is not None:
         evaluation.outcome_rows = int(counted[0])
-    if (rows := float(sent_rows(pane)[0])) > 0:
-        # unweighted: reviewed rows have the weight of unreviewed ones, so a tenth reviewed would look like all
-        evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
+    evaluation.coverage = coverage_of(pane)
     evaluation.positive_class = positive_words(task, {} if baseline is None else baseline.columns)
     judge_performance(
         evaluation=evaluation,

@@ -219,7 +219,7 @@ class Evaluator:
         self.collect()
         if self._evaluations.crowded:
             self._evaluations.write(patient=False)  # a write failed before, and memory is limited
-        self._look_at_objectives()
+        self._look_at_objectives(ended)
         window_count = 0
         while window_count < AT_ONCE and not ended():
             first = self.waiting.next(self._clock())
@@ -238,8 +238,11 @@ class Evaluator:
         self._evaluations.write(patient, lambda is_whole: self._note_reached() if is_whole and window_count else None)
         return window_count > 0
 
-    def _look_at_objectives(self) -> None:
-        """Evaluate the windows in which a rolling objective breaks, before all others."""
+    def _look_at_objectives(self, ended: Callable[[], bool]) -> None:
+        """Evaluate the windows in which a rolling objective breaks, before all others.
+
+        ``ended``: checked after each series; if it returns True, the remaining series wait for the next step.
+        """
         by_number = self._series.by_number()
         for series_number in self._looks.due(self._clock()):
             series = by_number[series_number]
@@ -253,18 +256,20 @@ class Evaluator:
                     self._looks.note(series_number, panes)
                     raise
                 _log.exception("the rolling objectives of %s could not be evaluated", series.key.model)
-                continue
+                broken = []
             for window in broken:
                 self.waiting.add(series_number, window, self._clock(), closing=True)
                 self._evaluate([(series_number, window)])
+            if ended():
+                break
 
     def _broken_windows(self, series: Series, settings: ModelSettings, parts: Iterable[Window]) -> list[Window]:
         """Return the windows in which a rolling objective breaks and whose evaluation does not show that yet."""
         history, broken = self._evaluations.history(series.number), []
         for part in parts:
             window = window_of(part.name, part.start, settings.timezone)
-            known = history.get(part.name, {}).get(window.start)
-            if breaks(self._source(series.number, window), settings, part, known):
+            evaluation = history.get(part.name, {}).get(window.start)
+            if breaks(self._source(series.number, window), settings, part, evaluation):
                 broken.append(window)
         return broken
 
@@ -454,7 +459,7 @@ class Evaluator:
         ripe.note_delay(delay)
 
     def _tier(self, number: int) -> int | None:
-        """Return the tier of a series, which is asked for with each change of its windows."""
+        """Return the tier of a series, cached, because each change of a window needs it."""
         if number not in self._tiers:
             self._tiers[number] = self._series.settings(self._series.by_number()[number].key.model).tier
         return self._tiers[number]

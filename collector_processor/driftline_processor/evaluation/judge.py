@@ -18,6 +18,7 @@ from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_wind
 from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_windows
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import count_missing_rows
+from driftline_processor.core.performance.implicit_feedback import count_silence_in_steps
 from driftline_processor.core.performance.objective import count_inconclusive
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
@@ -168,6 +169,8 @@ def rolling_outcomes(
 ) -> tuple[Steps | None, Steps | None]:
     """Return the outcomes and the calls of the five-minute windows that rolling objectives need; None without any.
 
+    If feedback is implicit, lists without outcomes count as not clicked once they had their time.
+
     Args:
         source: The window.
         settings: Settings of the model.
@@ -186,7 +189,10 @@ def rolling_outcomes(
         panes = None if windows is None else panes_of(windows)
         return None if windows is None or panes is None else Steps(windows, panes, final, progress.reached)
 
-    return steps(False, ripe, source.outcome_panes), steps(True, complete, source.call_panes)
+    outcomes = steps(False, ripe, source.outcome_panes)
+    if outcomes is not None and settings.performance.outcomes == "implicit" and source.task.ranks_items:
+        outcomes = count_silence_in_steps(outcomes, source.task)
+    return outcomes, steps(True, complete, source.call_panes)
 
 
 def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None) -> WindowContext:

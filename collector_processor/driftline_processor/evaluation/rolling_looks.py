@@ -6,15 +6,16 @@ in which it does is evaluated at once, so that everything else follows from its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.outcomes.coverage import coverage_of
 from driftline_processor.core.performance.objective import Objective
-from driftline_processor.core.performance.objective_states import first_break, judge_outcomes
+from driftline_processor.core.performance.objective_states import judge_outcomes, judge_rolling
 from driftline_processor.core.performance.service_objectives import judge_calls
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
-from driftline_processor.core.windows.window import HOUR, PANE, Window, length, window_of
+from driftline_processor.core.windows.window import HOUR, PANE, Window, length, pane_from, window_of
 
 from .judge import rolling_outcomes
 from .window_source import WindowSource
@@ -23,7 +24,7 @@ LOOK_EVERY = 60 * 10**9
 """Nanoseconds between two looks at a series."""
 
 REACH = 2 * HOUR
-"""Age up to which changed panes are looked at, in addition to the longest period; older windows wait in the queue."""
+"""Age up to which the ends of periods are looked at; older windows wait in the queue."""
 
 
 class RollingLooks:
@@ -31,10 +32,12 @@ class RollingLooks:
 
     >>> looks = RollingLooks()
     >>> looks.note(1, [600, 900])
-    >>> looks.due(60 * 10**9), looks.due(90 * 10**9)
-    ([1], [])
-    >>> sorted(looks.take(1, final=900)), looks.due(120 * 10**9), looks.take(1, final=1200), looks.due(180 * 10**9)
-    ([600, 900], [1], {900}, [])
+    >>> [list(looks.due(second * 10**9)) for second in (60, 90)]
+    [[1], []]
+    >>> sorted(looks.take(1, final=900)), list(looks.due(120 * 10**9)), looks.take(1, final=1200)
+    ([600, 900], [1], {900})
+    >>> list(looks.due(180 * 10**9))
+    []
     """
 
     def __init__(self) -> None:
@@ -46,12 +49,12 @@ class RollingLooks:
         """Add changed panes of a series, by start."""
         self._changed.setdefault(series, set()).update(panes)
 
-    def due(self, now: int) -> list[int]:
-        """Return the series to look at now; ``now``: wall clock in unix nanoseconds."""
-        known = self._changed.keys() | self._young.keys()
-        due = [series for series in known if abs(now - self._looked.get(series, 0)) >= LOOK_EVERY]
-        self._looked |= dict.fromkeys(due, now)
-        return due
+    def due(self, now: int) -> Iterator[int]:
+        """Yield the series to look at now; ``now``: wall clock in unix nanoseconds."""
+        for series in self._changed.keys() | self._young.keys():
+            if abs(now - self._looked.get(series, 0)) >= LOOK_EVERY:
+                self._looked[series] = now
+                yield series
 
     def take(self, series: int, final: int) -> set[int]:
         """Return the panes of a series that changed or became final since its last look, by start.
@@ -80,40 +83,45 @@ def windows_to_look_at(settings: ModelSettings, panes: Iterable[int], reached: i
         reached: The newest known moment, unix nanoseconds.
     """
     longest = max(length(objective.window) for objective in rolling_objectives(settings))
-    name = min(settings.windows, key=length)
-    ends = [pane + PANE for pane in panes if reached - max(longest, REACH) < pane + PANE <= reached + PANE]
+    name, oldest = min(settings.windows, key=length), pane_from(reached - REACH)
+    starts = [pane for pane in panes if oldest - longest < pane <= reached]
     parts: list[Window] = []
-    start, until = min(ends, default=0) - PANE, min(max(ends, default=0) - PANE + longest, reached + PANE - 1)
-    while ends and start < until:
+    start, until = max(min(starts, default=0), oldest), min(max(starts, default=0) + longest, pane_from(reached))
+    while starts and start < until:
         window = window_of(name, start, settings.timezone)
         parts.append(Window(name, start, min(window.end, until - until % PANE)))
         start = window.end
     return parts
 
 
-def breaks(source: WindowSource, settings: ModelSettings, part: Window, known: Evaluation | None) -> bool:
+def breaks(source: WindowSource, settings: ModelSettings, part: Window, evaluation: Evaluation | None) -> bool:
     """Return True if a rolling objective breaks in a part of a window, and its evaluation does not show that yet.
 
     Args:
         source: The window.
         settings: Settings of the model.
         part: The part of the window.
-        known: The newest evaluation of the window; None without one.
+        evaluation: The newest evaluation of the window; None without one.
     """
-    shown = {state.rule for state in (() if known is None else known.objectives) if state.state == "broken"}
-    asked = [objective for objective in rolling_objectives(settings) if objective.rule not in shown]
-    if not asked:
+    performance, states = settings.performance, () if evaluation is None else evaluation.objectives
+    broken_rules = {state.rule for state in states if state.state == "broken"}
+    open_objectives = [objective for objective in rolling_objectives(settings) if objective.rule not in broken_rules]
+    deferred = evaluation is not None and evaluation.immature and not evaluation.young  # by too few outcomes
+    if deferred and (coverage_of(source.pane) or 0.0) < performance.min_coverage:
+        open_objectives = [objective for objective in open_objectives if objective.of_service]
+    if not open_objectives:
         return False
-    performance, zone = settings.performance, settings.timezone
     steps, calls = rolling_outcomes(source, settings, part)
-    outcomes = WindowOutcomes(steps=steps, calls=calls, timezone=zone)
-    reference: Mapping[str, MetricValue] = {} if known is None else known.reference
-    for objective in asked:
+    outcomes = WindowOutcomes(steps=steps, calls=calls, timezone=settings.timezone)
+    reference: Mapping[str, MetricValue] = {} if evaluation is None else evaluation.reference
+    for objective in open_objectives:
         if objective.of_service:
             judge = judge_calls(objective, performance)
         elif steps is not None:
             judge = judge_outcomes(objective, source.task, outcomes, performance, reference)
         periods = calls if objective.of_service else steps
-        if periods and first_break(objective, part, periods, zone, performance.confidence, judge) is not None:
-            return True
+        if periods is not None:
+            state = judge_rolling(objective, part, periods, settings.timezone, performance.confidence, judge)
+            if state.state == "broken":
+                return True
     return False

@@ -19,7 +19,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import Condition, Finding, PartJudged, judge_parts
 from driftline_processor.core.policy.firing import Step, StepOutcome
-from driftline_processor.core.policy.rule import WindowHistory
+from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences import policies as words
 from driftline_processor.present.sentences.policies import Untold, found_words
@@ -116,20 +116,22 @@ class _Judged(Struct, frozen=True):
     """Results of a policy for the windows of a version.
 
     Attributes:
+        rule: The rule of the policy, or the one for rolling objectives.
         history: The windows that were read.
         windows: The evaluated windows, oldest first.
         steps: Result per newest window.
     """
 
+    rule: Rule
     history: WindowHistory
     windows: Sequence[Evaluation]
     steps: Sequence[Step]
 
-    def parts(self, policy: Policy, step: Step) -> list[PartJudged]:
+    def parts(self, step: Step) -> list[PartJudged]:
         """Return the result of each sentence of the condition for the window of a step."""
-        if policy.rule.states:
-            return [PartJudged(policy.condition.text, step.judged.holds, step.judged.facts)]
-        return self._parts_judged(policy.condition, step)
+        if self.rule.states:
+            return [PartJudged(self.rule.condition.text, step.judged.holds, step.judged.facts)]
+        return self._parts_judged(self.rule.condition, step)
 
     def resolved(self, policy: Policy, step: Step) -> list[PartJudged]:
         """Return the result of each sentence of the resolve condition; [] if it was not evaluated."""
@@ -146,7 +148,7 @@ class _VersionHistory(Struct, frozen=True):
     windows: Mapping[str, Sequence[Evaluation]]
     business: object
     history: WindowHistory
-    judged: dict[str, _Judged]
+    judged: dict[tuple[str, str], _Judged]
 
 
 class _Case(Struct, frozen=True):
@@ -219,15 +221,17 @@ class PolicyExplanations:
         view = next((view for view in views if (view.key.environment, view.key.model, view.key.version) == place), None)
         if policy is None or view is None:
             return None
-        judgement = _around(policy, self._read(view).history, alert)
+        judgement = _around(policy.rule, self._read(view).history, alert)
         standing = "resolved" if not alert.open else _standing(None, alert, view)
         return self._decision(_Case(alert.policy, policy, view, judgement, alert, of_now=False), standing)
 
     def _of_now(self, name: str, policy: Policy, view: ModelView, newest: Alert | None) -> PolicyDecision:
         reading = self._read(view)
-        judgement = reading.judged.get(name)
+        window = newest.window if newest is not None and newest.open else ""
+        judgement = reading.judged.get((name, window))
         if judgement is None:
-            judgement = reading.judged[name] = _judged(policy, reading.history, SHOWN)
+            rule = policy.rule.rule_of(reading.history, window)
+            judgement = reading.judged[name, window] = _judged(rule, reading.history, SHOWN)
         outcome = judgement.steps[-1].outcome if judgement.steps else None
         standing = _standing(outcome, newest, view) if policy.enabled else "is switched off"
         return self._decision(_Case(name, policy, view, judgement, newest, of_now=True), standing)
@@ -247,7 +251,7 @@ class PolicyExplanations:
             windows=[
                 WindowDecision(
                     window=judgement.windows[step.at].window,
-                    parts=judgement.parts(policy, step),
+                    parts=judgement.parts(step),
                     resolved=judgement.resolved(policy, step),
                     holds=step.judged.holds,
                     outcome=words.step_words(step.outcome, step.count, step.needed, cool_down, fires=_fires(step)),
@@ -366,15 +370,15 @@ def _fires(step: Step) -> bool:
     return step.outcome in ("fired", "lasts", "eased") or (step.outcome == "inconclusive" and step.firing is not None)
 
 
-def _judged(policy: Policy, history: WindowHistory, limit: int) -> _Judged:
-    rule = policy.rule
-    return _Judged(history, rule.judged_in(history), rule.steps(history, limit))
+def _judged(rule: Rule, history: WindowHistory, limit: int) -> _Judged:
+    return _Judged(rule, history, rule.judged_in(history), rule.steps(history, limit))
 
 
-def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
-    """Return the results of a policy for the windows of an alert: the first and the last ones if there are many."""
+def _around(rule: Rule, history: WindowHistory, alert: Alert) -> _Judged:
+    """Return the results for the windows of an alert: the first and the last ones if there are many."""
+    rule = rule.rule_of(history, alert.window)
     since = alert.fired if alert.since is None else min(alert.since, alert.fired)
-    judged_windows = policy.rule.judged_in(history)
+    judged_windows = rule.judged_in(history)
     # 3: windows before an alert that are shown with it
     before = [judged_window for judged_window in judged_windows if judged_window.window.end <= since][-3:]
     first = before[0].window.start if before else since
@@ -383,14 +387,12 @@ def _around(policy: Policy, history: WindowHistory, alert: Alert) -> _Judged:
         for judged_window in judged_windows
         if alert.until is not None and judged_window.window.start >= alert.until
     ]
-    history_around = (
-        history.until(ends[policy.rule.patience.resolve - 1]) if len(ends) >= policy.rule.patience.resolve else history
-    )
-    judgement = _judged(policy, history_around, MOST_OF_ALERT)
+    history_around = history.until(ends[rule.patience.resolve - 1]) if len(ends) >= rule.patience.resolve else history
+    judgement = _judged(rule, history_around, MOST_OF_ALERT)
     steps = [step for step in judgement.steps if judgement.windows[step.at].window.start >= first]
     if len(steps) > AROUND:
         steps = [*steps[: AROUND // 2], *steps[-AROUND // 2 :]]
-    return _Judged(history_around, judgement.windows, steps)
+    return _Judged(rule, history_around, judgement.windows, steps)
 
 
 def _condition_text(when: object) -> str:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from driftline.tables.ranked_items import items_of
+from driftline.tables.task import Task
 from driftline_processor.config.schema import Config
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.performance.objective import read_objective
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.windows.window import Window
+from driftline_processor.evaluation.judge import Say, judge_together
+from driftline_processor.evaluation.rolling_looks import windows_to_look_at
+from driftline_processor.evaluation.window_source import WindowSource
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.state import State
 
-from tests.support.state_rows import HOUR, MINUTE, Clock, Opened, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions, text
 
 RULE = "precision >= 0.95 over rolling 1h"
 POLICIES: dict[str, Any] = {"precision": {"when": f"objective '{RULE}' broken", "severity": "critical"}}
@@ -127,6 +139,80 @@ def test_early_outcomes_that_are_the_bad_ones_break_nothing_before_the_others_ha
         assert keep(state) == {}
         newest = state.view("fraud").windows["1h"][0].objectives[0]
         assert (newest.state, newest.rows) == ("met", 275)
+
+
+def test_lists_without_clicks_break_an_objective_at_the_next_look(tmp_path: Path, clock: Clock) -> None:
+    rule = "ctr >= 0.3 over rolling 1h"
+    policies = {"health": {"enabled": False}, "clicks": {"when": f"objective '{rule}' broken"}}
+    performance = {"objectives": [rule], "outcomes": "implicit"}
+    with fraud(tmp_path, clock, policies=policies, performance=performance, task="ranking") as state:
+        for minute in range(60):
+            ids = [f"{minute}-{row}" for row in range(12)]
+            times = [clock.now + row * MINUTE // 12 for row in range(12)]
+            lists = predictions(ids, times, [0.5] * 12, model="fraud", task=Task("ranking"))
+            clock.now += MINUTE
+            state.send(replace(lists, items=items_of([(("x", "y"), None)] * 12)))
+            if minute < 30:
+                clicks = outcomes(ids[:6], [1.0] * 6, clock.now, model="fraud")
+                state.send(replace(clicks, item=text(["x"] * 6)))
+        clock.now += 20 * MINUTE
+        assert set(keep(state)) == {"clicks"}
+
+
+def test_a_window_with_too_few_outcomes_is_evaluated_once(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated: list[Window] = []
+
+    def counted(sources: Sequence[tuple[WindowSource, ModelSettings]], say: Say) -> list[Evaluation]:
+        evaluated.extend(source.window for source, _ in sources if source.closed)
+        return judge_together(sources, say)
+
+    monkeypatch.setattr("driftline_processor.evaluation.evaluator.judge_together", counted)
+    performance = {"objectives": [RULE], "min_coverage": 0.9}
+    with fraud(tmp_path, clock, performance=performance) as state:
+        traffic = Traffic(state, clock)
+        traffic.minutes(60, 0.6, reviewed=False)
+        reviews, traffic.waiting = traffic.waiting, []
+        traffic.minutes(40, 0.98, reviewed=False)
+        counts = []
+        for first in range(0, 600, 60):
+            traffic.waiting = reviews[first : first + 60]
+            traffic.review()
+            clock.now += MINUTE
+            keep(state)
+            counts.append(len(evaluated))
+    assert counts == [1] * 9 + [2]  # once more with 600 of 660 outcomes
+
+
+def test_only_periods_that_end_within_two_hours_are_looked_at() -> None:
+    objective = read_objective("precision >= 0.95 over rolling 7d")
+    settings = ModelSettings(windows=("1h",), performance=PerformanceSettings(objectives=(objective,)))
+    parts = windows_to_look_at(settings, [NOON - 6 * DAY, NOON - MINUTE * 5], NOON)
+    assert [(part.start, part.end) for part in parts] == [(NOON - 2 * HOUR, NOON - HOUR), (NOON - HOUR, NOON)]
+    assert windows_to_look_at(settings, [NOON - 8 * DAY], NOON) == []
+
+
+def test_a_step_that_has_ended_leaves_the_remaining_series_to_the_next(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+
+    def counted(settings: ModelSettings, panes: Iterable[int], reached: int) -> list[Window]:
+        looks.append(reached)
+        return windows_to_look_at(settings, panes, reached)
+
+    monkeypatch.setattr("driftline_processor.evaluation.evaluator.windows_to_look_at", counted)
+    with fraud(tmp_path, clock) as state:
+        for version in ("1", "2"):
+            state.send(predictions(["a"], clock.now, model="fraud", version=version))
+        state.state.join_now()
+        counts = []
+        for _ in range(3):
+            with state.state._writing():
+                state.state.parts.evaluator.step(ended=lambda: True)
+            counts.append(len(looks))
+    assert counts == [1, 2, 2]
 
 
 def test_reviews_that_are_a_sample_count_at_once(tmp_path: Path, clock: Clock) -> None:

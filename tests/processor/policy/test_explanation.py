@@ -12,8 +12,9 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.explanation import SHOWN, PolicyDecision, decision_json
 
-from tests.support.policy_watch import Watched, model, silence, silent, watched
-from tests.support.verdict_windows import column, known, right, value
+from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
+from tests.support.unwrap import unwrap
+from tests.support.verdict_windows import column, known, objective, right, value, window
 
 HOUR = 3600 * 10**9
 LOW = {"low": {"when": "accuracy < 70 %"}}
@@ -54,6 +55,32 @@ def test_a_policy_that_did_not_fire_says_what_each_sentence_found(tmp_path: Path
     features, accuracy = checked["parts"]
     assert [part for part in ("temp", "ks 0.9", "p 1e-09", "large") if part not in features["measured"]] == []
     assert [part for part in ("79 %", "76 %", "baseline") if part not in accuracy["finding"]] == []
+
+
+def test_the_explanation_of_a_broken_rolling_objective_shows_the_windows_that_broke_it(tmp_path: Path) -> None:
+    fixed, since = objective("met", "recall"), JULY + DAY
+    rolling = [
+        objective(
+            "broken" if day == 2 else "met", rolling=True, since=since + day * DAY - HOUR, until=since + day * DAY
+        )
+        for day in range(1, 4)
+    ]
+    hours = [window(day, name="1h", objectives=(state,)) for day, state in zip((1, 2, 3), rolling, strict=True)]
+    days = [right(0, objectives=(fixed,)), right(1, objectives=(fixed,))]
+    policies = {"health": {"enabled": False}, "broken": {"when": "objective broken", "cool_down": "0s"}}
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model([*days, hours[0]]))
+        (opened,) = watch.look(model([*days, *hours[:2]]))
+        open_now = decided(watch, "broken", *days, *hours[:2])
+        watch.look(model([*days, *hours]))
+        alert = watch.alerts.alerts[opened.alert]
+        past = unwrap(watch.explanations.of_alert(alert, [model([*days, *hours])]))
+    assert (open_now.fires, open_now.window) == (True, "1h")
+    assert [(one.holds, one.fires, one.parts[0].holds) for one in open_now.windows] == [
+        *((True, True, True), (False, False, False)),
+    ]
+    assert (past.fires, past.window) == (False, "1h")
+    assert [one.holds for one in past.windows] == [False, True, False]
 
 
 def test_one_window_of_two_is_not_yet_borne_out(tmp_path: Path) -> None:

@@ -70,6 +70,18 @@ def sent_rows(pane: Pane) -> F64:
     return left
 
 
+def coverage_of(pane: Pane) -> float | None:
+    """Return the fraction of the rows that can get an outcome and have one; None without such rows.
+
+    It is unweighted: reviewed rows have the weight of unreviewed ones, so a tenth reviewed would look like all.
+
+    >>> coverage_of(Pane({"rows": np.full(3, 8.0), "outcomes": np.array([2.0, 8.0, 32.0])}))
+    0.25
+    """
+    rows, outcomes = float(sent_rows(pane)[0]), float(pane.parts.get("outcomes", np.zeros(3))[0])
+    return min(1.0, outcomes / rows) if rows > 0 else None
+
+
 def kept_decisions(pane: Pane, classes: Sequence[str]) -> F64 | None:
     """Return the weight of the rows that were not deleted per decided class: float64 (k,).
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.coverage import sent_rows
 
-from .window_outcomes import BlockSums, WindowOutcomes
+from .window_outcomes import BlockSums, Steps, WindowOutcomes
 
 OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
 """Metrics for which lists without relevant items count."""
@@ -56,16 +56,13 @@ def count_silence_everywhere(outcomes: WindowOutcomes, task: Task) -> WindowOutc
     return replace(outcomes, blocks=silent(outcomes.blocks), slices=slices, in_time=in_time)
 
 
-def count_silence_in_steps(outcomes: WindowOutcomes, task: Task) -> WindowOutcomes:
-    """Return the outcomes with :func:`count_silence` applied to the steps of rolling objectives."""
-    if outcomes.steps is None:
-        return outcomes
-    steps = outcomes.steps
+def count_silence_in_steps(steps: Steps, task: Task) -> Steps:
+    """Return the steps of rolling objectives with :func:`count_silence` applied to those that had their time."""
     panes = [
         count_silence(pane, task) if steps.is_final(window.end) else pane
         for window, pane in zip(steps.windows, steps.panes, strict=True)
     ]
-    return replace(outcomes, steps=steps._replace(panes=panes))
+    return steps._replace(panes=panes)
 
 
 def without_young_lists(realized: Mapping[str, MetricValue]) -> dict[str, MetricValue]:

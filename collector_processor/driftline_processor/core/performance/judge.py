@@ -64,7 +64,7 @@ from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.windows.window import DAY
 
 from .changes import LEVEL, Compared, judge_changes
-from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
+from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
@@ -351,8 +351,6 @@ def judge_performance(
         outcomes = replace(outcomes, young=False)
     silent = settings.outcomes == "implicit" and task is not None and task.ranks_items
     young = outcomes.young or not evaluation.closed
-    if silent and task is not None:
-        outcomes = count_silence_in_steps(outcomes, task)
     if silent and task is not None and not young:
         pane, outcomes = count_silence(pane, task), count_silence_everywhere(outcomes, task)
         evaluation.outcome_rows, evaluation.coverage = int(pane.parts.get("outcomes", [0])[0]), 1.0

@@ -6,8 +6,8 @@ that precision is below 0.95 takes some 1,500 reviewed rows if it is 0.93, 280 i
 
 A rolling objective is evaluated every minute, including the open five minutes. It is broken if the value of an hour is
 beyond the limit, and so is the whole interval of the last 5, 10, ... or 60 minutes of that hour, with an error of one
-in three million (:data:`BY_CHANCE`). It is met if every hour that ends within the window is, by its own interval. False
-alarms are simulated with a look a minute (docs/data/objectives.md).
+in three million (:data:`BY_CHANCE`). It is met if the interval of every hour that ends within the window is on the
+right side. False alarms are simulated with a look a minute (docs/data/objectives.md).
 
 An objective over a key is evaluated in each slice with enough rows: broken if one is, met if all are. With k slices,
 those on the wrong side use a Bonferroni-corrected interval, 1 - (1 - confidence) / k, so a model exactly at its
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
@@ -94,9 +95,8 @@ def judge_objectives(
             if outcomes.steps is not None and task is not None:
                 why = () if evaluation.young else evaluation.immature  # too few outcomes
                 judge = judge_outcomes(objective, task, outcomes, settings, evaluation.reference, why)
-                zone, none = outcomes.timezone, fact("no_period_ended", of_calls=False)
-                rolling = objective, evaluation.window, outcomes.steps, zone, settings.confidence
-                states.append(judge_rolling(*rolling, judge, none))
+                rolling = objective, evaluation.window, outcomes.steps, outcomes.timezone, settings.confidence
+                states.append(judge_rolling(*rolling, judge))
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
             why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
@@ -202,9 +202,9 @@ def _state(
         if reference_metric.low is None or reference_metric.high is None:
             lacking = "rows" if reference_metric.interval == TOO_FEW.method else "interval"
             return structs.replace(unknown, remarks=why or (_baseline_lacks(objective, lacking),))
-        than = Interval(reference_metric.low, reference_metric.high, reference_metric.interval)
+        reference_limits = Interval(reference_metric.low, reference_metric.high, reference_metric.interval)
         limits, value = (
-            difference(metric.value, limits, reference_metric.value, than),
+            difference(metric.value, limits, reference_metric.value, reference_limits),
             metric.value - reference_metric.value,
         )
     bounded = structs.replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
@@ -308,8 +308,8 @@ def _rows(metric: MetricValue | None) -> int:
 
 
 BY_CHANCE = 3e-7
-"""Probability by chance with which a part shows that an objective over a rolling hour is broken. A look a minute for
-90 days at twelve overlapping parts counts as some 200,000 independent ones, and as 600,000 if outcomes come late.
+"""Probability that a part of a rolling hour shows a break by chance. A look a minute for 90 days at twelve overlapping
+parts counts as some 200,000 independent ones, and as 600,000 if outcomes come late.
 """
 
 PARTS = 12
@@ -339,8 +339,8 @@ def judge_outcomes(
 ) -> JudgeOfPart:
     """Return the function that evaluates the outcomes of a part of a period.
 
-    Bad outcomes may be the early ones. So until its outcomes had their time, a part is broken only if it is with all
-    outstanding decisions taken as correct, unless the reviewed rows are a sample.
+    Bad outcomes may be the early ones. Until all outcomes had their time, a part is broken only if it would be with
+    every outstanding decision correct, unless the reviewed rows are a sample.
 
     Args:
         objective: A rolling objective.
@@ -353,24 +353,32 @@ def judge_outcomes(
     assert outcomes.steps is not None
     steps, timezone = outcomes.steps, outcomes.timezone
 
+    @cache  # it merges all final steps
+    def expected_coverage() -> F64:
+        return _expected_coverage(steps, task)
+
     def judge(part: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
         blocks = _blocks(panes, part, timezone)
         pane = merge(blocks)
         state = of_sums(pane, blocks, part, confidence)
         if settings.outcomes == "sampled" or steps.is_final(part.end) or state.state != "broken":
             return state
-        best = _as_if_correct(pane, task, _expected_coverage(steps, task))
+        best = _as_if_correct(pane, task, expected_coverage())
         if best is not None and of_sums(best, (), part, confidence).state == "broken":
             return state
         return structs.replace(state, state="inconclusive")
 
     def of_sums(pane: Pane, blocks: Sequence[Pane], part: Window, confidence: float) -> ObjectiveState:
-        asked = replace(settings, confidence=confidence)
-        metrics, unseen = realized(pane, task, asked, objective.metric), find_unseen_decisions(pane, task)
-        bounded = with_intervals(metrics, pane, blocks, task, asked, unseen, days=has_day_blocks(part))
+        with_confidence = replace(settings, confidence=confidence)
+        metrics, unseen = realized(pane, task, with_confidence, objective.metric), find_unseen_decisions(pane, task)
+        bounded = with_intervals(metrics, pane, blocks, task, with_confidence, unseen, days=has_day_blocks(part))
         reach = normal_quantile(confidence) / normal_quantile(settings.confidence)
-        than = {name: _wider(metric, reach) for name, metric in reference.items() if name == objective.metric}
-        return _state(objective, bounded.get(objective.metric), than, asked, why, unreviewed(unseen, task))
+        wider_reference = {
+            name: _wider(metric, reach) for name, metric in reference.items() if name == objective.metric
+        }
+        return _state(
+            objective, bounded.get(objective.metric), wider_reference, with_confidence, why, unreviewed(unseen, task)
+        )
 
     return judge
 
@@ -411,7 +419,6 @@ def judge_rolling(
     timezone: str,
     confidence: float,
     judge: JudgeOfPart,
-    none: Fact,
 ) -> ObjectiveState:
     """Return the state of a rolling objective in a window: its first break, else the worst period that ends in it.
 
@@ -422,30 +429,23 @@ def judge_rolling(
         timezone: The time zone in which days begin.
         confidence: Confidence of the intervals of a period.
         judge: Evaluates a part of a period.
-        none: The remark if no period is known.
     """
     states: list[ObjectiveState] = []
     for period, panes in _periods(objective, window, steps, timezone):
-        found = _break(objective, period, panes, steps, confidence, judge)
-        if found is not None:
-            return found
-        state = judge(period, panes, confidence) if steps.is_final(period.end) else None
-        if state is not None and state.state == "broken":  # one of many periods may be by chance
-            state = judge(period, panes, confidence_of_looks(objective, confidence))
-        if state is not None:
+        state = judge(period, panes, confidence)
+        if state is None:
+            continue
+        if state.value is not None and _is_wrong(objective, state.value):  # a bad minute of a good hour breaks nothing
+            broken = _break(objective, period, panes, steps, confidence, judge)
+            if broken is not None:
+                return broken
+        if steps.is_final(period.end):
+            if state.state == "broken":  # one of many periods may be by chance
+                state = judge(period, panes, confidence_of_looks(objective, confidence)) or state
             states.append(structs.replace(state, since=period.start, until=period.end))
-    return worst_state(objective, states) if states else structs.replace(unknown_state(objective), remarks=(none,))
-
-
-def first_break(
-    objective: Objective, window: Window, steps: Steps, timezone: str, confidence: float, judge: JudgeOfPart
-) -> ObjectiveState | None:
-    """Return the first break of a rolling objective in a window, as :func:`judge_rolling` does; None without one."""
-    for period, panes in _periods(objective, window, steps, timezone):
-        found = _break(objective, period, panes, steps, confidence, judge)
-        if found is not None:
-            return found
-    return None
+    if states:
+        return worst_state(objective, states)
+    return structs.replace(unknown_state(objective), remarks=(fact("no_period_ended", of_calls=objective.of_service),))
 
 
 def _periods(
@@ -471,20 +471,15 @@ def _break(
     confidence: float,
     judge: JudgeOfPart,
 ) -> ObjectiveState | None:
-    """Return the part at the end of a period that shows the objective broken most clearly; None if none does.
-
-    The value of the whole period must be beyond the limit: a bad minute of a good hour breaks nothing.
-    """
-    sure, days = confidence_of_looks(objective, confidence), has_day_blocks(period)
+    """Return the part at the end of a period that shows the objective broken most clearly; None if none does."""
+    confidence_of_look, days = confidence_of_looks(objective, confidence), has_day_blocks(period)
     states: list[ObjectiveState] = []
     for count in range(PARTS, 0, -1):
         first = len(panes) - math.ceil(count * len(panes) / PARTS)
         part = Window("", period.start + first * PANE, period.end)
         if has_day_blocks(part) != days:
             break  # without the differences between days, it would seem more certain than the period
-        state = judge(part, panes[first:], sure)
-        if count == PARTS and (state is None or state.value is None or not _is_wrong(objective, state.value)):
-            return None
+        state = judge(part, panes[first:], confidence_of_look)
         if state is not None and state.state == "broken":
             until = period.end if steps.reached is None else min(period.end, steps.reached)
             states.append(structs.replace(state, since=part.start, until=until))

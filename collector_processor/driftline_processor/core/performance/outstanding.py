@@ -147,7 +147,7 @@ def _bounds_of_decisions(name: Name, sums: PerformanceSums, outstanding: Outstan
 def _cells(decisions: F64, code: int, *, right: bool) -> F64:
     """Return outstanding rows by actual and decided class, float64 (k, k): all right, or all wrong about a class.
 
-    Wrong about a class: rows that were decided as it are not of it, and all others are.
+    Wrong about a class: rows decided as the class belong to another class; all other rows belong to it.
 
     >>> _cells(np.array([1.0, 2.0, 4.0]), 1, right=False).tolist()
     [[0.0, 0.0, 0.0], [1.0, 0.0, 4.0], [0.0, 2.0, 0.0]]

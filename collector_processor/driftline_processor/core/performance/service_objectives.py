@@ -58,8 +58,7 @@ def judge_service(
             if outcomes.calls is None:
                 continue
             rolling = objective, evaluation.window, outcomes.calls, outcomes.timezone, settings.confidence
-            none = fact("no_period_ended", of_calls=True)
-            state = judge_rolling(*rolling, judge_calls(objective, settings), none)
+            state = judge_rolling(*rolling, judge_calls(objective, settings))
         elif objective.window not in ("", evaluation.window.name) or (objective.slice and not has_slices(evaluation)):
             continue
         elif objective.slice == objective.key != "":

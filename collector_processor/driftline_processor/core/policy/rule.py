@@ -96,7 +96,7 @@ class Rule(Struct, frozen=True):
         return [evaluation for evaluation in windows if evaluation.closed]
 
     def firings(self, history: WindowHistory, verdict: Verdict | None, now: int) -> list[Firing]:
-        """Return its firings, the oldest first; the last one may be open.
+        """Return its firings, the oldest first; one for each of its lengths of windows may be open.
 
         Args:
             history: The windows.
@@ -106,15 +106,20 @@ class Rule(Struct, frozen=True):
         if self.states:
             spans = history.spans() if "degraded" in self.states else ()
             return self._verdict_firings(history, verdict, spans, now)
-        rules = (self, *self._of_rolling_objectives(history))
-        return [firing for rule in rules for firing in rule._window_firings(history)]
+        firings = chain.from_iterable(rule._window_firings(history) for rule in self._rules(history))
+        return sorted(firings, key=lambda firing: firing.fired)
 
-    def _of_rolling_objectives(self, history: WindowHistory) -> Iterator[Rule]:
-        """Yield the rule for rolling objectives, which only the shortest windows have, if any objective counts."""
-        if isinstance(self.condition, ObjectiveBroken) and not (self.condition.rule or self.window):
-            lengths = sorted(history.windows, key=length)
-            if len(lengths) > 1:
-                yield replace(self, condition=replace(self.condition, rolling=True), window=lengths[0])
+    def _rules(self, history: WindowHistory) -> tuple[Rule, ...]:
+        """Return it, and if any objective counts, the rule for rolling ones, which only the shortest windows have."""
+        condition = self.condition
+        if not isinstance(condition, ObjectiveBroken) or condition.rule or self.window or len(history.windows) < 2:
+            return (self,)
+        shortest = min(history.windows, key=length)
+        return self, replace(self, condition=replace(condition, rolling=True), window=shortest)
+
+    def rule_of(self, history: WindowHistory, window: str) -> Rule:
+        """Return the rule whose firings have windows of this name: it, or the one for rolling objectives."""
+        return next((rule for rule in self._rules(history) if rule.window == window), self)
 
     def _window_firings(self, history: WindowHistory) -> list[Firing]:
         """Return the firings of a condition on windows of one length."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.performance import objective_states
 from driftline_processor.core.performance.judge import maturity
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.objective import (
@@ -26,7 +27,12 @@ from driftline_processor.core.performance.objective import (
     newest_objectives,
     read_objective,
 )
-from driftline_processor.core.performance.objective_states import judge_objectives, rolling_steps
+from driftline_processor.core.performance.objective_states import (
+    judge_objectives,
+    judge_outcomes,
+    judge_rolling,
+    rolling_steps,
+)
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -242,6 +248,36 @@ def test_of_a_window_that_is_open_the_hours_that_have_ended_are_judged() -> None
     assert (found.state, found.until) == ("broken", START + PANE)
     early = judged(Pane(), "precision >= 0.95 over rolling 1h", known=_minutes(panes, START), closed=False)
     assert (early.objectives[0].state, early.objectives[0].until) == ("inconclusive", 0)
+
+
+def test_each_period_on_the_right_side_is_evaluated_once() -> None:
+    outcomes = _minutes({at: flagged(100, 0) for at in range(-12, 12)})
+    steps, objective = unwrap(outcomes.steps), read_objective("precision >= 0.95 over rolling 1h")
+    judge = judge_outcomes(objective, BINARY, outcomes, PerformanceSettings(), {})
+    ends: list[int] = []
+
+    def counted(part: Window, panes: Sequence[Pane], confidence: float) -> ObjectiveState | None:
+        ends.append(part.end)
+        return judge(part, panes, confidence)
+
+    assert judge_rolling(objective, WINDOW, steps, "UTC", 0.95, counted).state == "met"
+    assert ends == [START + PANE * at for at in range(1, 13)]
+
+
+def test_the_expected_coverage_of_all_parts_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    coverages: list[Steps] = []
+
+    def counted(steps: Steps, task: Task) -> np.ndarray:
+        coverages.append(steps)
+        return expected_coverage(steps, task)
+
+    expected_coverage = objective_states._expected_coverage
+    monkeypatch.setattr(objective_states, "_expected_coverage", counted)
+    decided = {"decided:0": np.array([0.0]), "decided:1": np.array([100.0])}
+    pane = Pane({**flagged(50, 40).parts, **decided})
+    steps = unwrap(_minutes(dict.fromkeys(range(-12, 12), pane)).steps)._replace(final=START)
+    found = judged(Pane(), "precision >= 0.95 over rolling 1h", known=WindowOutcomes(steps=steps), closed=False)
+    assert (found.objectives[0].state, len(coverages)) == ("broken", 1)
 
 
 SLICED = {"country=BE": (188, 12), "country=LU": (20, 29), "country=NL": (165, 35), "plan=x": (0, 99)}

@@ -9,7 +9,7 @@ from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.core.verdict.model import verdict_of_model
 
-from tests.support.verdict_windows import DAY, JULY, column, known, value, window, wrong
+from tests.support.verdict_windows import DAY, JULY, column, known, objective, value, window, wrong
 
 
 def accuracy(day: int, number: float | None) -> Evaluation:
@@ -86,3 +86,14 @@ def test_a_window_that_cannot_tell_says_what_is_missing() -> None:
     bare = Finding([window(0)], 0, lambda _: verdict_of_model([]), {})
     assert {text: read_condition(text).judge(bare).facts[0].kind for text in asked} == asked
     assert {read_condition(text).judge(bare).holds for text in asked} == {None}
+
+
+def test_firings_of_two_lengths_of_windows_are_in_the_order_of_their_times() -> None:
+    fixed = [window(day, objectives=(objective("broken" if day == 3 else "met"),)) for day in range(5)]
+    broken = objective(rolling=True, since=JULY + DAY, until=JULY + DAY + 3600 * 10**9)
+    rule = Rule(read_condition("objective broken"), Patience())
+    history = WindowHistory({"1d": fixed, "1h": [window(1, name="1h", objectives=(broken,))]})
+    found = rule.firings(history, None, 0)
+    assert [(one.window, one.fired) for one in found] == [("1h", broken.until), ("1d", JULY + 4 * DAY)]
+    assert [one.at for one in rule.rule_of(history, "1h").steps(history, 9)] == [0]
+    assert rule.rule_of(history, "1d").judged_in(history) == fixed
