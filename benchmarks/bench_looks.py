@@ -75,7 +75,7 @@ def main() -> int:
             live(opened, clock, 1)
             with state._writing():
                 state.parts.evaluator.collect()
-                looks.append(a_model(state.parts.evaluator._look_at_objectives))
+                looks.append(a_model(partial(state.parts.evaluator._look_at_objectives, lambda: False)))
                 evaluations.append(a_model(partial(evaluate_hours, state, clock.now - 1)))
         state.stop()
     look, evaluation = median(looks), median(evaluations)
