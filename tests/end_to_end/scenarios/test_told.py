@@ -64,7 +64,7 @@ def _told_once(processor: Processor, replay: Replay, hook: Hook, pager: Service)
     assert {one.key for one in hook.calls} == {call.key}
     assert call.body["id"] == call.key
     assert (call.body["model"], call.body["state"], call.body["kind"]) == ("churn", "degraded", "opened")
-    assert "error rate rose" in call.body["sentence"]
+    assert "accuracy >= 0.85" in call.body["sentence"]
     assert call.body["links"]["page"].startswith(f"{processor.web}/models/churn?")
     wait_until(lambda: [one["result"] for one in told(processor)[0]["messages"]] == ["delivered"] * 2)
     assert actions() == ["trigger"]
