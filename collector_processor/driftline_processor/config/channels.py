@@ -18,7 +18,18 @@ from .section import Problem, Section
 from .values import Days, Form, PageUrl, Secret, Text, TimeZone, one_or_several, parse_duration
 
 Tier = Annotated[int, Field(ge=1, le=3, strict=True)]
+
 Severity = Literal["critical", "warning", "info"]
+
+
+def rank_tier(tier: int | None) -> int:
+    """Return the order of a tier; models without one come last.
+
+    >>> sorted([3, None, 1], key=rank_tier)
+    [1, 3, None]
+    """
+    return tier or 4
+
 
 _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 _DAY: Final = timedelta(days=1)

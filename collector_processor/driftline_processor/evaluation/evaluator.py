@@ -275,10 +275,10 @@ class Evaluator:
 
     def _independent(self, windows: Sequence[SeriesWindow]) -> Sequence[SeriesWindow]:
         """Return the windows up to the first whose rolling reference another of them may change."""
-        places = set[tuple[int, str]]()
+        by_number, places = self._series.by_number(), set[tuple[int, str]]()
         for index, (series, window) in enumerate(windows):
-            model = self._series.by_number()[series].key.model
-            if self._settings_of(model).rolling is not None and (series, window.name) in places:
+            settings = self._settings_of(by_number[series].key.model)
+            if settings.rolling is not None and (series, window.name) in places:
                 return windows[:index]
             places.add((series, window.name))
         return windows
@@ -461,7 +461,7 @@ class Evaluator:
     def _tier(self, number: int) -> int | None:
         """Return the tier of a series, cached, because each change of a window needs it."""
         if number not in self._tiers:
-            self._tiers[number] = self._series.settings(self._series.by_number()[number].key.model).tier
+            self._tiers = {series.number: self._series.settings(series.key.model).tier for series in self._series}
         return self._tiers[number]
 
     def _settings_of(self, model: str) -> ModelSettings:

@@ -19,6 +19,7 @@ from queue import SimpleQueue
 
 from driftline.export.backoff import doubling_pauses
 
+from driftline_processor.config.channels import rank_tier
 from driftline_processor.present.wording import short
 
 from .alerts import Delivery
@@ -43,10 +44,8 @@ The id is "" if it is unknown.
 _log = logging.getLogger("driftline")
 
 
-def _tier(message: Message) -> int:
-    """Return the tier of a message's model; the last for a message without one."""
-    tier: int | None = message.facts.get("tier")
-    return tier or 4
+def _rank(message: Message) -> int:
+    return rank_tier(message.facts.get("tier"))
 
 
 class Courier:
@@ -164,7 +163,7 @@ class Courier:
                 if self._stopping.is_set():
                     return None
                 self._lock.wait()
-            message = min(self._new.values(), key=_tier) if self._new else next(iter(self._waiting.values()))
+            message = min(self._new.values(), key=_rank) if self._new else next(iter(self._waiting.values()))
             if len(self._new) <= 1 and not self._stopping.is_set():
                 self._woken.clear()
             return message

@@ -16,6 +16,7 @@ from driftline.tables.table import ModelKey
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.config.channels import rank_tier
 from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
@@ -89,7 +90,7 @@ class _Read(Struct, frozen=True):
     firings: Sequence[Firing]
 
 
-class _Awaited(NamedTuple):
+class _PastWait(NamedTuple):
     """The past windows of a model that policies wait for.
 
     Attributes:
@@ -142,7 +143,7 @@ class PolicyWatch:
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._policy_names = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
-        self._awaited: dict[tuple[str, str], _Awaited] = {}
+        self._past_waits: dict[tuple[str, str], _PastWait] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
         self._recipients_of, self._silences = config.recipients_of, [*config.silences.values()]
@@ -234,21 +235,21 @@ class PolicyWatch:
 
     def _waiting(self, groups: Sequence[VersionGroup], now: int) -> set[tuple[str, str]]:
         """Return the environments and models with past windows that wait for evaluation, while some are evaluated."""
-        awaited: dict[tuple[str, str], _Awaited] = {}
+        waits: dict[tuple[str, str], _PastWait] = {}
         for group in groups:
             pending = sum(view.pending_windows for view in group.views)
             if pending:
                 place = group.environment, group.model
-                before = self._awaited.get(place)
+                before = self._past_waits.get(place)
                 start = now if before is None else before.start
                 evaluations = itertools.chain(*(windows for view in group.views for windows in view.windows.values()))
                 evaluated = sum(evaluation.window.end <= start for evaluation in evaluations)
                 progress = before is None or pending < before.fewest or evaluated > before.evaluated
                 fewest = pending if before is None else min(pending, before.fewest)
                 since = now if before is None or progress else before.since
-                awaited[place] = _Awaited(start, fewest, evaluated, since)
-        self._awaited = awaited
-        return {place for place, waits in awaited.items() if abs(now - waits.since) < PAST_AWAITED}
+                waits[place] = _PastWait(start, fewest, evaluated, since)
+        self._past_waits = waits
+        return {place for place, wait in waits.items() if abs(now - wait.since) < PAST_AWAITED}
 
     def tidy(self) -> None:
         """Delete alerts that ended years ago, and evaluations whose policy or model no longer exists."""
@@ -616,7 +617,7 @@ def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
         if view.in_use and not view.retired and not view.shadow:
             views_by_model.setdefault((view.key.environment, view.key.model), []).append(view)
     groups = [VersionGroup(*place, views) for place, views in views_by_model.items()]
-    return sorted(groups, key=lambda group: group.leading.tier or 4)
+    return sorted(groups, key=lambda group: rank_tier(group.leading.tier))
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:

@@ -22,6 +22,7 @@ from math import sqrt
 
 import numpy as np
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, InconclusiveReason, MetricChange, MetricValue
@@ -142,6 +143,21 @@ def _corrected(
         share = np.where(family, OF_FAMILY / inside, (1 - OF_FAMILY) / (len(p) - inside))
         p = np.minimum(p / (share * len(p)), 1.0)
     return dict(zip(p_values, benjamini_hochberg(p).tolist(), strict=True))
+
+
+def made_inconclusive(
+    changes: Mapping[str, MetricChange], states: Collection[str], reason: InconclusiveReason
+) -> dict[str, MetricChange]:
+    """Return changes of which those in some states are inconclusive, for a reason.
+
+    >>> fine = {"accuracy": MetricChange("not_worse", 0.0)}
+    >>> made_inconclusive(fine, ("not_worse",), "too_few_days")["accuracy"].reason
+    'too_few_days'
+    """
+    return {
+        name: replace(change, state="inconclusive", reason=reason) if change.state in states else change
+        for name, change in changes.items()
+    }
 
 
 def _change(

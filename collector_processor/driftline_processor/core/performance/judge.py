@@ -63,7 +63,7 @@ from driftline_processor.core.outcomes.selection_bias import has_selection_bias
 from driftline_processor.core.outcomes.sums import confusion
 from driftline_processor.core.windows.window import DAY
 
-from .changes import LEVEL, Compared, judge_changes
+from .changes import LEVEL, Compared, judge_changes, made_inconclusive
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
@@ -466,10 +466,7 @@ def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, M
     claims = any(change.state == "not_worse" for change in changes.values())
     if not claims or not has_selection_bias(pane):
         return changes
-    return {
-        name: replace(change, state="inconclusive", reason="not_comparable") if change.state == "not_worse" else change
-        for name, change in changes.items()
-    }
+    return made_inconclusive(changes, ("not_worse",), "not_comparable")
 
 
 def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:

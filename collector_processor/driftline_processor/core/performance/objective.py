@@ -112,7 +112,7 @@ class Objective:
         return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
 
     def patience(self, window: str) -> int:
-        """Return the number of consecutive inconclusive windows of a name that triggers a notification; 0 = none does.
+        """Return after how many inconclusive windows of a name in a row a notification is due; 0 = never.
 
         >>> [Objective("recall", least=0.9).patience(name) for name in ("1h", "1d", "1mo", "")]
         [168, 7, 2, 7]

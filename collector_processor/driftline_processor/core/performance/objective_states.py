@@ -46,13 +46,13 @@ from driftline_processor.core.intervals.confidence import (
 from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
 from driftline_processor.core.metrics import METRICS
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.outcomes.coverage import kept_decisions, sent_rows
+from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
 from driftline_processor.core.windows.window import HOUR, PANE, Window, before, length, parse
 
 from .metric_intervals import with_intervals
 from .objective import Objective
-from .outstanding import at_bound, bounds_of, outstanding_count
+from .outstanding import at_bound, bounds_of, decision_counts, outstanding_count
 from .realized import realized
 from .reference import reference_in
 from .settings import PerformanceSettings
@@ -95,8 +95,8 @@ def judge_objectives(
             if outcomes.steps is not None and task is not None:
                 why = () if evaluation.young else evaluation.immature  # too few outcomes
                 judge = judge_outcomes(objective, task, outcomes, settings, evaluation.reference, why)
-                rolling = objective, evaluation.window, outcomes.steps, outcomes.timezone, settings.confidence
-                states.append(judge_rolling(*rolling, judge))
+                steps, zone = outcomes.steps, outcomes.timezone
+                states.append(judge_rolling(objective, evaluation.window, steps, zone, settings.confidence, judge))
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
             why = () if evaluation.maturity == "mature" else evaluation.immature or (fact("window_open_yet"),)
             if objective.slice == objective.key != "":
@@ -386,28 +386,19 @@ def judge_outcomes(
 def _expected_coverage(steps: Steps, task: Task) -> F64:
     """Return the fraction of decisions that get an outcome, by class, as in the final steps: float64 (k,); 1 = all."""
     final = [pane for window, pane in zip(steps.windows, steps.panes, strict=True) if steps.is_final(window.end)]
-    known = _known_decisions(merge(final), task) if final else None
-    if known is None:
+    counted = decision_counts(merge(final), task) if final else None
+    if counted is None:
         return np.ones(len(task.classes))
-    decided, outcomes = known
-    return np.where(decided > 0, np.minimum(outcomes / np.maximum(decided, 1.0), 1.0), 1.0)
-
-
-def _known_decisions(pane: Pane, task: Task) -> tuple[F64, F64] | None:
-    """Return the decisions of a pane, and those with an outcome, by class: float64 (k,) each; None if not counted."""
-    decided, cells, k = kept_decisions(pane, task.classes), pane.parts.get("confusion"), len(task.classes)
-    if decided is None or cells is None or len(cells) != k * k:
-        return None
-    return decided, cells.reshape(k, k).sum(axis=0)
+    fraction = np.minimum(counted.with_outcome / np.maximum(counted.decided, 1.0), 1.0)
+    return np.where(counted.decided > 0, fraction, 1.0)
 
 
 def _as_if_correct(pane: Pane, task: Task, expected: F64) -> Pane | None:
     """Return the decisions of a pane as if all outstanding ones were correct; None if they were not counted."""
-    known = _known_decisions(pane, task)
-    if known is None:
+    counted = decision_counts(pane, task)
+    if counted is None:
         return None
-    decided, outcomes = known
-    outstanding = np.maximum(expected * decided - outcomes, 0.0)
+    outstanding = np.maximum(expected * counted.decided - counted.with_outcome, 0.0)
     confusion = pane.parts["confusion"] + np.diag(outstanding).ravel()
     return Pane({"confusion": confusion, "outcomes": pane.parts["outcomes"] + outstanding.sum()})
 

@@ -53,6 +53,21 @@ def outstanding_count(pane: Pane) -> int:
     return max(0, round(float(sent_rows(pane)[0] - pane.parts.get("outcomes", np.zeros(3))[0])))
 
 
+class DecisionCounts(NamedTuple):
+    """The decisions of a pane by class, float64 (k,) each: all of them, and those with an outcome."""
+
+    decided: F64
+    with_outcome: F64
+
+
+def decision_counts(pane: Pane, task: Task) -> DecisionCounts | None:
+    """Return the decisions of a pane by class; None if they were not counted."""
+    decided, cells, k = kept_decisions(pane, task.classes), pane.parts.get("confusion"), len(task.classes)
+    if decided is None or cells is None or len(cells) != k * k:
+        return None
+    return DecisionCounts(decided, cells.reshape(k, k).sum(axis=0))
+
+
 def outstanding_rows(pane: Pane, task: Task) -> Outstanding | None:
     """Return the rows without an outcome; None if outcomes have weights, since those of the rest are unknown.
 
@@ -61,14 +76,13 @@ def outstanding_rows(pane: Pane, task: Task) -> Outstanding | None:
     >>> outstanding_rows(Pane(parts), Task("binary", ("0", "1"), "1"))
     Outstanding(rows=2.0, decisions=array([1., 1.]))
     """
-    known = pane.parts.get("outcomes", np.zeros(3))
-    if not known[0] == known[1] == known[2]:
+    weights = pane.parts.get("outcomes", np.zeros(3))
+    if not weights[0] == weights[1] == weights[2]:
         return None
-    rows, k = float(outstanding_count(pane)), len(task.classes)
-    decided, cells = kept_decisions(pane, task.classes), pane.parts.get("confusion")
-    if decided is None or cells is None or len(cells) != k * k:
+    rows, counted = float(outstanding_count(pane)), decision_counts(pane, task)
+    if counted is None:
         return Outstanding(rows, None)
-    decisions = decided - cells.reshape(k, k).sum(axis=0)
+    decisions = counted.decided - counted.with_outcome
     complete = decisions.min() >= 0 and decisions.sum() == rows
     return Outstanding(rows, decisions if complete else None)
 

@@ -302,7 +302,7 @@ def _offset(day: int, timezone: str) -> int:
     return round(ahead.total_seconds()) * 10**9
 
 
-MANY = 0.1
+MANY_PENDING = 0.1
 """Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
 
 TO_TURN = 2
@@ -390,7 +390,7 @@ def verdict_of_model(
     verdict = _of_windows(readings, previous)
     if traffic is None:
         return verdict
-    if traffic.pending > 1 and traffic.pending >= MANY * sum(reading.evaluation.closed for reading in readings):
+    if traffic.pending > 1 and traffic.pending >= MANY_PENDING * sum(reading.evaluation.closed for reading in readings):
         verdict = structs.replace(verdict, advice=fact("wait_for_windows", windows=traffic.pending))
     if verdict.state == "degraded":
         return verdict
@@ -506,10 +506,12 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     runs = [run for run in runs if not _is_over(run, together.recovered)]
     context = replace(closed[-1].context, concept=None)
     periods = [read_outcomes(period, context) for period in together.windows]
-    known = [reading for reading in (*closed, *periods) if _could_tell(reading.evaluation)]
-    inconclusive = [reading for reading in known if not reading.decides]
+    inconclusive = [
+        reading for reading in (*closed, *periods) if not reading.decides and _could_tell(reading.evaluation)
+    ]
+    doubtful = None if together.doubtful is None else read_outcomes(together.doubtful, context)
     run = _that_decides([*runs, *_runs_of_periods(periods, runs)], inconclusive)
-    if run is not None and run.reading.state == "healthy" and together.doubtful is not None:
+    if run is not None and run.reading.state == "healthy" and doubtful is not None:
         run = None
     if run is not None and run.reading.state == "degraded":
         return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
@@ -527,7 +529,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if risk is not None:
         quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
         return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
-    newest = closed[-1] if together.doubtful is None else read_outcomes(together.doubtful, context)
+    newest = doubtful or closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _without_outcomes(closed, run)[-1], state="unknown", signs=())
@@ -608,14 +610,16 @@ def _refutes(right: _Run, wrong: _Run) -> bool:
     fine, reading = right.reading.evaluation, wrong.reading
     end = reading.evaluation.window.end
     if fine.window.start <= reading.evaluation.window.start and end <= fine.window.end:
-        return not any(sign.clear or sign.reason not in COMPARED or _is_strict(sign, reading) for sign in reading.signs)
+        return not any(
+            sign.clear or sign.reason not in COMPARED or _reaches_period_level(sign, reading) for sign in reading.signs
+        )
     if fine.window.start < end:
         return False
     since = end if right.since is None else max(right.since, end)
     return fine.window.end - since >= _length(reading) or _could_see(fine, reading)
 
 
-def _is_strict(sign: Sign, reading: Reading) -> bool:
+def _reaches_period_level(sign: Sign, reading: Reading) -> bool:
     """Return True if a metric is worse at the level at which the last 7 and 30 days show it."""
     change = reading.evaluation.realized_changes.get(sign.metric)
     p = None if change is None or sign.reason != "worse" else change.p_value

@@ -10,7 +10,7 @@ how days differ.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf, nan, sqrt
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from driftline_processor.core.intervals.confidence import student_quantile
 from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.performance.changes import made_inconclusive
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
@@ -80,8 +81,8 @@ class TrailingPeriods(NamedTuple):
     Attributes:
         windows: The last 7 and 30 days, each as a window with the changes of its metrics; [] if nothing adds up.
         recovered: Since when the model has recovered from its last fault, unix nanoseconds; 0 without one.
-        doubtful: The newest days as one window, if they are worse than the margin allows and do not show more: no
-            longer period says then that the model is healthy. None without such days.
+        doubtful: The newest days as one inconclusive window, if their loss is beyond the margin at :data:`DOUBT`. Then
+            no longer period shows that the model is healthy. None without such days.
     """
 
     windows: list[Evaluation]
@@ -101,13 +102,12 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
         return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
     anew = max((metric.recovered() for metric in metrics), default=0)
-    found = list[Evaluation]()
+    periods = list[Evaluation]()
     for name, days in LENGTHS.items():
-        since = max(anew, windows[-1].window.end - days * DAY)
-        added = _added([one for one in windows if one.window.start >= since], metrics, name)
-        if added is not None and not any(added.window.start == other.window.start for other in found):
-            found.append(added)
-    return TrailingPeriods(found, anew, _doubtful(windows, metrics, anew))
+        added = _added(windows, max(anew, windows[-1].window.end - days * DAY), metrics, name)
+        if added is not None and not any(added.window.start == other.window.start for other in periods):
+            periods.append(added)
+    return TrailingPeriods(periods, anew, _doubtful(windows, metrics, anew))
 
 
 def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int) -> Evaluation | None:
@@ -115,18 +115,11 @@ def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int
     decides = deciding_change(windows[-1])
     days = next((metric for metric in metrics if decides is not None and metric.name == decides[0]), None)
     since = None if days is None else days.doubtful_since(anew)
-    added = None if since is None else _added([one for one in windows if one.window.start >= since], metrics, "newest")
+    added = None if since is None else _added(windows, since, metrics, "newest")
     if added is None:
         return None
-    return structs.replace(added, realized_changes=_without(("worse", "not_worse"), added.realized_changes))
-
-
-def _without(states: Collection[str], changes: Mapping[str, MetricChange]) -> dict[str, MetricChange]:
-    """Return changes of which those in some states are inconclusive."""
-    return {
-        name: structs.replace(change, state="inconclusive", reason="too_few_days") if change.state in states else change
-        for name, change in changes.items()
-    }
+    changes = made_inconclusive(added.realized_changes, ("worse", "not_worse"), "too_few_days")
+    return structs.replace(added, realized_changes=changes)
 
 
 def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
@@ -139,8 +132,9 @@ def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
     return [one for one in tiles if one.reference is tiles[-1].reference or one.reference == tiles[-1].reference]
 
 
-def _added(windows: Sequence[Evaluation], metrics: Iterable[_Days], name: str) -> Evaluation | None:
-    """Return windows as one; None if no metric can be added up."""
+def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], name: str) -> Evaluation | None:
+    """Return the windows since a moment as one; None if no metric can be added up."""
+    windows = [one for one in windows if one.window.start >= since]
     if not windows:
         return None
     newest, realized, changes = windows[-1], dict[str, MetricValue](), dict[str, MetricChange]()
@@ -152,7 +146,7 @@ def _added(windows: Sequence[Evaluation], metrics: Iterable[_Days], name: str) -
         return None
     decides = deciding_change(newest)
     if decides is not None and decides[0] not in changes:
-        changes = _without(("not_worse",), changes)
+        changes = made_inconclusive(changes, ("not_worse",), "too_few_days")
     more: dict[str, Any] = {"objectives": (), "level": None, "constant_comparison": None, "service": None}
     return structs.replace(
         newest,
@@ -231,15 +225,18 @@ class _Days(NamedTuple):
         return int(self.start[anew]) if anew else 0
 
     def doubtful_since(self, anew: int) -> int | None:
-        """Return the start of the most newest days that are worse than the margin allows; None without any."""
-        found, last = None, len(self.rows)
+        """Return since when the newest days together are worse than the margin allows; None if they are not.
+
+        Of the numbers of days that show it, the largest counts.
+        """
+        since, last = None, len(self.rows)
         for days in NEWEST_DOUBTFUL:
             if last < days or self.start[last - days] < anew:
                 break
             loss = self.worsening(self.mean(last - days, last))
             if self.margin is not None and loss is not None and loss[0] >= self.margin and _p_value(*loss) <= DOUBT:
-                found = int(self.start[last - days])
-        return found
+                since = int(self.start[last - days])
+        return since
 
     def _suspects(self) -> NDArray[np.bool_]:
         """Return the days at whose end a period may show a loss, bool (n,), by the sums of the days alone."""
