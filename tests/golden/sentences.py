@@ -118,6 +118,7 @@ TELLING: dict[str, Any] = {
     "low": 0.4,
     "high": 0.6,
     "baseline": 0.49,
+    "margin": 0.05,
 }
 GROUPS: dict[str, Any] = {"measure": "equal_opportunity_difference", "attribute": "gender", "low": 0.1, "high": 0.3}
 DAYS_LACK: dict[str, Any] = {"reason": "too_few_days", "needed": None, "rows": None}
@@ -199,7 +200,9 @@ FACTS: tuple[Fact, ...] = (
         for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
     ),
     fact("outcomes_inconclusive", outcomes=90),
-    fact("and_inconclusive", reason=fact("no_outcomes")),
+    fact("and_also", reason=fact("no_outcomes")),
+    fact("may_be_worse", metric="log_loss", low=-0.03, high=0.08, margin=0.05),
+    fact("may_be_worse", metric="accuracy", low=-0.08, high=0.03, margin=None),
     fact("no_prediction", pause=2 * HOUR),
     fact("windows_wait", windows=1),
     fact("windows_wait", windows=1_200),

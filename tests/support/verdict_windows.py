@@ -49,8 +49,9 @@ def change(
 def column(
     state: str = "drift", size: str = "large", p: float = 1e-9, kind: str = "feature", name: str = "temp", **more: Any
 ) -> ColumnDrift:
-    methods = {"ks": MethodValue(0.9, p)}
-    return ColumnDrift(kind, name, state, "ks", 5_000, methods, 0.9, size, **more)  # type: ignore[arg-type]
+    effect = more.pop("effect", 0.9)
+    methods = {"ks": MethodValue(effect, p)}
+    return ColumnDrift(kind, name, state, "ks", 5_000, methods, effect, size, **more)  # type: ignore[arg-type]
 
 
 def objective(state: str = "broken", metric: str = "precision", number: float = 0.85, **more: Any) -> ObjectiveState:

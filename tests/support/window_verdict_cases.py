@@ -146,7 +146,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
     (
         window(findings=(BEYOND,)),
         "at_risk",
-        ("finding", "and_inconclusive"),
+        ("finding", "and_also"),
         "send_outcomes",
     ),
     (
@@ -180,44 +180,76 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
     (
         window(**DRIFT),
         "at_risk",
-        ("first_cause", "and_inconclusive"),
+        ("first_cause", "and_also"),
         "send_outcomes",
     ),
     (
         window(score=column(kind="score", name=""), young=True, maturity="immature", immature=MAY_COME),
         "at_risk",
-        ("output_moved", "and_inconclusive"),
+        ("output_moved", "and_also"),
         "wait_for_outcomes",
     ),
     (
         window(findings=(MISSING,)),
         "at_risk",
-        ("finding", "and_inconclusive"),
+        ("finding", "and_also"),
         "repair_columns",
     ),
     (
         window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, MISSING_VALUES),)),
         "at_risk",
-        ("expectation_broken", "and_inconclusive"),
+        ("expectation_broken", "and_also"),
         "repair_columns",
     ),
     (
         window(estimated={"accuracy": ESTIMATE}, estimated_changes=WORSE),
         "at_risk",
-        ("estimate_moved", "and_inconclusive"),
+        ("estimate_moved", "and_also"),
         "send_outcomes",
     ),
     (
         window(slices={"country=NL": drifted_slice()}),
         "at_risk",
-        ("column_moved", "and_inconclusive"),
+        ("column_moved", "and_also"),
         "send_outcomes",
     ),
     (
         window(joint={"correlation": JointDrift("correlation", "drift", 5_000, 0.3, 1e-9, 0.3)}),
         "at_risk",
-        ("relation_changed", "and_inconclusive"),
+        ("relation_changed", "and_also"),
         "send_outcomes",
+    ),
+    (
+        known(changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3)}, **DRIFT),
+        "at_risk",
+        ("may_be_worse", "and_also"),
+        "send_more_outcomes",
+    ),
+    (
+        known(
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3, reason="not_comparable")},
+            score=column(kind="score", name=""),
+            explanation=explained(),
+        ),
+        "at_risk",
+        ("output_moved", "likely_cause", "and_also"),
+        "send_more_outcomes",
+    ),
+    (
+        known(
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3)},
+            score=column(kind="score", name=""),
+            explanation=explained(),
+        ),
+        "at_risk",
+        ("may_be_worse", "and_also", "likely_cause"),
+        "send_more_outcomes",
+    ),
+    (
+        wrong(realized=CONSTANT["realized"]),
+        "degraded",
+        ("level_of_scores",),
+        "recalibrate",
     ),
     (
         window(),

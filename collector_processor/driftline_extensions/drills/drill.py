@@ -420,9 +420,7 @@ class Range:
             if columns and len(blind) == len(columns):
                 return _blindness(name, blind[-1])
         if "outcomes" in fault.needs and fault.name != "label-delay":
-            mature = [
-                evaluation for evaluation in evaluations if evaluation.maturity == "mature" and evaluation.outcome_rows
-            ]
+            mature = [evaluation for evaluation in evaluations if evaluation.has_mature_outcomes]
             if not mature:
                 return "no window after the fault had all its outcomes; use more traffic"
             changes = [realized_change for window in mature for realized_change in window.realized_changes.values()]

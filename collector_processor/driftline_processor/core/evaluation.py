@@ -1256,6 +1256,11 @@ class Evaluation(Struct, dict=True):
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None
 
+    @property
+    def has_mature_outcomes(self) -> bool:
+        """True if the outcomes are complete and not empty."""
+        return self.maturity == "mature" and bool(self.outcome_rows)
+
     @cached_property
     def business(self) -> Mapping[str, float]:
         """Business series of the window by name; {} without any."""

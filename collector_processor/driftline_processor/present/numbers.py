@@ -216,10 +216,10 @@ def percents(low: float, high: float) -> str:
 
 
 def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[str, str]:
-    """Round both ends of an interval by at most a quarter of its length; no end becomes zero or ``greatest``.
+    """Round both ends of an interval by at most a quarter of its length and of themselves; none becomes ``greatest``.
 
-    >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(-0.002, 0.6), rounded_ends(10_123, 13_456)
-    (('5', '18'), ('0.56', '0.86'), ('−0.002', '0.6'), ('10,100', '13,500'))
+    >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(0.058, 1.5), rounded_ends(10_123, 13_456)
+    (('5', '18'), ('0.56', '0.86'), ('0.06', '1.5'), ('10,100', '13,500'))
     """
     length = high - low
     if not math.isfinite(length) or length <= 0:
@@ -230,6 +230,9 @@ def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[s
 
 
 def _rounded(end: float, decimals: int, greatest: float) -> str:
-    while decimals < _MOST_DECIMALS and end not in (0.0, greatest) and round(end, decimals) in (0.0, greatest):
+    while decimals < _MOST_DECIMALS and end != greatest:
+        rounded = round(end, decimals)
+        if rounded != greatest and abs(rounded - end) <= abs(end) / 4:
+            break
         decimals += 1
     return f"{round(end, decimals) + 0.0:,.12g}".replace("-", "−")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -507,7 +507,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     context = replace(closed[-1].context, concept=None)
     periods = [read_outcomes(period, context) for period in together.windows]
     inconclusive = [
-        reading for reading in (*closed, *periods) if not reading.decides and _could_tell(reading.evaluation)
+        reading for reading in (*closed, *periods) if not reading.decides and reading.evaluation.has_mature_outcomes
     ]
     doubtful = None if together.doubtful is None else read_outcomes(together.doubtful, context)
     run = _that_decides([*runs, *_runs_of_periods(periods, runs)], inconclusive)
@@ -524,7 +524,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     newest_turn = max(turns, key=lambda one: _by_time(one.newest.evaluation), default=None)
     if newest_turn is not None and newest_turn.turn is not None and newest_turn.turn.reading.stands_out:
         return _not_borne_out(newest_turn.turn, alone=newest_turn.windows == 1)
-    harmless = harmless_parts(run.reading) if run is not None else frozenset()
+    harmless = harmless_parts(run.reading) if run is not None else {}
     risk = _run_of_risk(lengths.values(), end, run is None, harmless)
     if risk is not None:
         quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
@@ -661,7 +661,7 @@ def _runs_of_states(readings: Sequence[Reading], previous: Verdict | None) -> li
         state, since = previous.state, previous.since
     for reading in readings:
         if not reading.decides:
-            if _could_tell(reading.evaluation):
+            if reading.evaluation.has_mature_outcomes:
                 turn, undecided = None, True  # the next window does not confirm it
             if state != "degraded" or newest is None or not _could_show(newest, reading.evaluation):
                 continue
@@ -699,7 +699,7 @@ def _could_show(fault: Reading, evaluation: Evaluation) -> bool:
     seen = {
         "service": evaluation.service is not None,
         "output": evaluation.score is not None and evaluation.rows > 0,
-        "errors": _could_tell(evaluation),
+        "errors": evaluation.has_mature_outcomes,
     }
     return all(seen.get(sign.reason, False) for sign in fault.signs)
 
@@ -708,14 +708,9 @@ def _lone_loss(lengths: Iterable[Sequence[Reading]]) -> Reading | None:
     """Return the newest conclusive window if it shows a degradation, from windows of which none begins a run."""
     last_readings: list[Reading] = []
     for readings in lengths:
-        telling = [reading for reading in readings if reading.decides or _could_tell(reading.evaluation)]
+        telling = [reading for reading in readings if reading.decides or reading.evaluation.has_mature_outcomes]
         last_readings += [reading for reading in telling[-1:] if reading.decides]
     return max(last_readings, key=lambda reading: _by_time(reading.evaluation), default=None)
-
-
-def _could_tell(evaluation: Evaluation) -> bool:
-    """Return True if the outcomes of a window are complete and not empty."""
-    return evaluation.maturity == "mature" and bool(evaluation.outcome_rows)
 
 
 def _began_before(previous: Verdict, first: int | None) -> bool:
@@ -724,18 +719,18 @@ def _began_before(previous: Verdict, first: int | None) -> bool:
 
 
 def _run_of_risk(
-    lengths: Iterable[Sequence[Reading]], ended: int, alone: bool, harmless: frozenset[str]
+    lengths: Iterable[Sequence[Reading]], ended: int, alone: bool, harmless: Mapping[str, float]
 ) -> _Run | None:
     """Return the newest lasting run of windows at risk; None without any.
 
     A risk begins with as many consecutive windows as change a state, or with a clear one, and ends with two windows
-    without it. Drift that the deciding window showed to be harmless is ignored while it lasts.
+    without it. Drift that the deciding window showed to be harmless is ignored unless it grows.
 
     Args:
         lengths: Closed windows by length, the oldest first.
         ended: End of the newest conclusive window; older windows do not count.
         alone: Whether no window is conclusive.
-        harmless: Parts that drifted in the deciding window without a degradation.
+        harmless: The result of :func:`~.window.harmless_parts` for the deciding window.
     """
     runs: list[_Run] = []
     for readings in lengths:
@@ -780,7 +775,7 @@ def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
         evaluation = reading.evaluation
         if evaluation.young or not evaluation.rows:
             continue
-        if _could_tell(evaluation):
+        if evaluation.has_mature_outcomes:
             missing.clear()
         else:
             missing.append(reading)
@@ -802,7 +797,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
 
 def _last_known(closed: Sequence[Reading], run: _Run | None) -> Fact:
     if run is None or run.reading.start is None:
-        evaluations = [reading.evaluation for reading in closed if _could_tell(reading.evaluation)]
+        evaluations = [reading.evaluation for reading in closed if reading.evaluation.has_mature_outcomes]
         if evaluations and not any(reading.reference or reading.objectives for reading in evaluations):
             return fact("outcomes_without_objective")
         return fact("no_window_before")

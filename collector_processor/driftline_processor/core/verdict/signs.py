@@ -455,6 +455,16 @@ def _is_off(evaluation: Evaluation) -> bool:
     return abs(mean_score.value - actual_rate.value) >= SHARE * actual_rate.value
 
 
+def is_surely_off(evaluation: Evaluation) -> bool:
+    """Return True if the predicted rate is outside the interval of the actual rate."""
+    mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if mean_score is None or actual_rate is None or mean_score.value is None:
+        return False
+    if actual_rate.low is None or actual_rate.high is None:
+        return False
+    return not actual_rate.low <= mean_score.value <= actual_rate.high
+
+
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield the metrics of the family that are worse beyond their margin."""
     decides = deciding_change(evaluation)
@@ -476,9 +486,11 @@ def _base(name: str) -> str:
 
 def _worse_sign(name: str, evaluation: Evaluation) -> Sign:
     change = evaluation.realized_changes[name]
-    level = level_of_scores(evaluation) if _base(name) in TOLD_LAST and _is_off(evaluation) else None
+    level = level_of_scores(evaluation) if _is_off(evaluation) else None
     certainty = fact("certainly_worse", **_outcomes(evaluation))
-    metric_fact = metric_moved(name, evaluation, level)
+    metric_fact = metric_moved(name, evaluation, level if _base(name) in TOLD_LAST else None)
+    if level is not None and name in ("log_loss", "brier") and is_surely_off(evaluation):
+        metric_fact = level
     return Sign("worse", metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
 
 
@@ -634,7 +646,7 @@ def is_fault(finding: Finding) -> bool:
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield metrics that are estimated to be worse, if outcomes are not available."""
-    if evaluation.maturity == "mature" and evaluation.outcome_rows:
+    if evaluation.has_mature_outcomes:
         return
     worse = [
         name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"

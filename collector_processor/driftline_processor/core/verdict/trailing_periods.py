@@ -96,7 +96,7 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
     Args:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
     """
-    known = [one for one in evaluations if one.maturity == "mature" and one.outcome_rows]
+    known = [one for one in evaluations if one.has_mature_outcomes]
     windows = _tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
         return TrailingPeriods([], 0)

@@ -33,6 +33,7 @@ from .signs import (
     has_small_drift,
     inconclusive_reason,
     is_fault,
+    is_surely_off,
     metric_moved,
     no_loss,
     signs_of_loss,
@@ -50,6 +51,9 @@ power.
 WORTH_FINDING = 0.05
 """Drop of accuracy that the requested labels should detect: five points, as between versions (docs/data/versions.md).
 """
+
+FURTHER = 1.5
+"""Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""
 
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which recalibration does not change."""
@@ -114,7 +118,7 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     if evaluation.young:
         return fact("wait_for_outcomes", immature=evaluation.immature)
     needed = labels_needed(evaluation)
-    if evaluation.maturity == "mature" and evaluation.outcome_rows:
+    if evaluation.has_mature_outcomes:
         if has_no_skill(evaluation):
             return fact("recalibrate_first")
         if inconclusive_reason(evaluation) == "too_few_days":
@@ -224,16 +228,7 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
         return False
     if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
-    mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if (
-        mean_score is None
-        or actual_rate is None
-        or mean_score.value is None
-        or actual_rate.low is None
-        or actual_rate.high is None
-    ):
-        return False
-    return not actual_rate.low <= mean_score.value <= actual_rate.high
+    return is_surely_off(evaluation)
 
 
 OF_OUTCOMES = ("constant", "level", "worse", "errors")
@@ -343,11 +338,15 @@ class Reading(Struct, frozen=True):
         window = self.evaluation.window
         return any(sign.stands_out(window.end - window.start) for sign in self.signs)
 
-    def without(self, harmless: frozenset[str]) -> Reading:
-        """Return the reading of a risk without the parts that are known to be harmless."""
+    def without(self, harmless: Mapping[str, float]) -> Reading:
+        """Return the reading of a risk without the parts that are known to be harmless, unless they moved further.
+
+        Args:
+            harmless: The result of :func:`harmless_parts`.
+        """
         if self.state != "at_risk" or not harmless:
             return self
-        left = tuple(sign for sign in self.signs if not harmless & {sign.part, sign.part.partition(WHERE)[0]})
+        left = tuple(sign for sign in self.signs if not _is_harmless(sign, harmless))
         state: Literal["at_risk", "unknown"] = "at_risk" if left else "unknown"
         return replace(self, state=state, signs=left, clear=any(sign.clear for sign in left))
 
@@ -415,12 +414,21 @@ def read_outcomes(
     return Reading("unknown", evaluation, (), False, context)
 
 
-def harmless_parts(reading: Reading) -> frozenset[str]:
-    """Return the parts that drifted in a window, or were in an incident, without a degradation."""
+def harmless_parts(reading: Reading) -> dict[str, float]:
+    """Return the size of each part that drifted in a window, or was in an incident, without a degradation.
+
+    A part of an incident that did not drift in the window has an unlimited size.
+    """
     if reading.state != "healthy":
-        return frozenset()
-    parts = (one.part for one in signs_of_risk(reading.evaluation))
-    return frozenset({*parts, *reading.evaluation.incident} - {""})
+        return {}
+    sizes = {one.part: abs(one.effect or 0.0) for one in signs_of_risk(reading.evaluation) if one.part}
+    return dict.fromkeys(reading.evaluation.incident, math.inf) | sizes
+
+
+def _is_harmless(sign: Sign, harmless: Mapping[str, float]) -> bool:
+    """Return True if outcomes showed that a part which moved about as far does no harm."""
+    shown = max((harmless.get(part, -1.0) for part in (sign.part, sign.part.partition(WHERE)[0])), default=-1.0)
+    return shown >= 0 and abs(sign.effect or 0.0) <= FURTHER * shown
 
 
 def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, tuple[ServiceLevel, ...]]]:
@@ -455,17 +463,30 @@ def verdict_of_window(
         context: Facts in addition to the windows.
         earlier: Service levels of earlier windows of the same length.
     """
-    reading = read_window(evaluation, context, earlier)
+    return _verdict_alone(read_window(evaluation, context, earlier))
+
+
+def _verdict_alone(reading: Reading) -> Verdict:
     since = reading.since()
     return verdict_of(reading, since, alone=since == reading.start)
 
 
 def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = NO_CONTEXT) -> list[Evaluation]:
-    """Return evaluations, the oldest first, with the verdict of each window."""
-    return [
-        structs.replace(one, verdict=verdict_of_window(one, context, earlier))
-        for one, earlier in usual_service(evaluations)
-    ]
+    """Return evaluations, the oldest first, with the verdict of each window.
+
+    If the outcomes of a window are inconclusive, drift that the newest conclusive window before it showed to be
+    harmless is no risk in it.
+    """
+    told: list[Evaluation] = []
+    harmless: Mapping[str, float] = {}
+    for evaluation, earlier in usual_service(evaluations):
+        reading = read_window(evaluation, context, earlier)
+        if reading.decides:
+            harmless = harmless_parts(reading)
+        elif evaluation.has_mature_outcomes:
+            reading = reading.without(harmless)
+        told.append(structs.replace(evaluation, verdict=_verdict_alone(reading)))
+    return told
 
 
 def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = (), *, alone: bool = False) -> Verdict:
@@ -552,6 +573,7 @@ def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None,
 
 
 def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
+    """Return what the outcomes leave open, if they came, then what moved; else what moved, and why nothing is shown."""
     first = signs[0]
     cause = first_cause(evaluation, signs)
     explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
@@ -559,7 +581,23 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
     why = None
     if explained:
         why = cause.reason("likely_cause" if moved is not None and cause.features else "first_cause")
-    return moved, why, fact("and_inconclusive", reason=inconclusive(evaluation))
+    open_change = _open_change(evaluation)
+    if open_change is None:
+        return moved, why, fact("and_also", reason=inconclusive(evaluation))
+    if moved is None:
+        return open_change, fact("and_also", reason=why)
+    return open_change, fact("and_also", reason=moved), why
+
+
+def _open_change(evaluation: Evaluation) -> Fact | None:
+    """Return the change of the deciding metric in a window whose outcomes came; None without an interval."""
+    decides = deciding_change(evaluation)
+    if not evaluation.has_mature_outcomes or decides is None or decides[1].reason == "not_comparable":
+        return None
+    metric, change = decides
+    if change.low is None or change.high is None:
+        return None
+    return fact("may_be_worse", metric=metric, low=change.low, high=change.high, margin=change.margin)
 
 
 def has_no_skill(evaluation: Evaluation) -> bool:
@@ -591,6 +629,7 @@ def inconclusive(evaluation: Evaluation) -> Fact:
             low=value.low,
             high=value.high,
             baseline=None if was is None else was.value,
+            margin=decides[1].margin,
         )
     if not evaluation.reference and not evaluation.objectives:
         return fact("no_objective")

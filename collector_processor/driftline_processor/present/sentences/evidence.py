@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.performance.positive_class import POSITIVE
-from driftline_processor.present.metrics import interval_of_value, metric_value, metric_words, size_of_change
+from driftline_processor.present.metrics import (
+    interval_of_value,
+    metric_value,
+    metric_words,
+    signed_ends,
+    size_of_change,
+)
 from driftline_processor.present.numbers import figure, percents
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short
 
@@ -164,6 +170,7 @@ def _comparison_inconclusive(
     low: float | None,
     high: float | None,
     baseline: float | None,
+    margin: float | None,
 ) -> tuple[str, ...]:
     few = {
         "too_few_rows": f"its {outcomes:,} outcomes are too few",
@@ -174,13 +181,20 @@ def _comparison_inconclusive(
         short_form = "the rows with outcomes have other scores than all rows"
         show = f"{short_form}, and do not show"
     own_metric = f"its {metric_words(metric)}" + ("" if value is None else f" of {metric_value(metric, value)}")
-    worse = "is worse than the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
+    than = "worse than" if margin is None else f"within {size_of_change(metric, margin, None, None)} of"
+    worse = f"is {than} the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
     interval = "" if value is None else interval_of_value(metric, low, high)
     return f"{show} whether {own_metric}{interval} {worse}", f"{show} whether {own_metric} {worse}", short_form
 
 
-@words_of("and_inconclusive")
-def _and_inconclusive(reason: Fact) -> tuple[str, ...]:
+@words_of("may_be_worse")
+def _may_be_worse(metric: str, low: float, high: float, margin: float | None) -> str:
+    within = "" if margin is None else f"; margin {size_of_change(metric, margin, None, None)}"
+    return f"its {metric_words(metric)} may be worse ({signed_ends(metric, low, high)}{within})"
+
+
+@words_of("and_also")
+def _and_also(reason: Fact) -> tuple[str, ...]:
     return tuple(f"and {form}" for form in forms(reason))
 
 

@@ -118,7 +118,7 @@ def _parts(verdict: Verdict) -> str:
     for reason in verdict.reasons:
         fitting = next((form for form in forms(reason) if count_words(form) <= left), "")
         if fitting:
-            parts.append((fitting, reason.kind == "and_inconclusive"))
+            parts.append((fitting, reason.kind == "and_also"))
             left -= count_words(fitting)
     text = ""
     for form, joined in parts:

@@ -80,6 +80,14 @@ def test_the_state_of_a_window(evaluation: Evaluation, state: str) -> None:
     assert verdict_of_window(evaluation).state == state
 
 
+def test_drift_that_an_earlier_window_showed_to_be_harmless_is_no_risk_where_outcomes_leave_it_open() -> None:
+    undecided = known(changes={"log_loss": change("inconclusive", 0.1)}, **DRIFT)
+    assert [unwrap(one.verdict).state for one in with_verdicts([undecided])] == ["at_risk"]
+    windows = [right(**DRIFT), undecided, window(**DRIFT), right(), undecided]
+    states = [unwrap(one.verdict).state for one in with_verdicts(windows)]
+    assert states == ["healthy", "unknown", "at_risk", "healthy", "at_risk"]
+
+
 def test_the_effect_is_the_distance_from_what_it_is_compared_with() -> None:
     verdict = verdict_of_window(known(**CONSTANT))
     assert verdict.metric == "log_loss"

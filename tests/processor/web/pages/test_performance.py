@@ -256,7 +256,7 @@ def test_first_sight_says_value_baseline_difference_and_what_it_means(browse: Br
     worse = "ROC AUC July 2013 0.6 0.56 to 0.64 baseline 0.7 0.69 to 0.71 difference −0.1 −0.14 to −0.06 "
     assert worse in said
     assert "900 outcomes" in said.partition(worse)[2]
-    assert "difference +0.2 −0.1 to +0.5 " in said
+    assert "difference +0.2 −0.05 to +0.5 " in said
     rate = said.partition("predicted rate July 2013 13.5 % baseline – ")[2]
     assert "5,134 outcomes" in rate
     assert "31.5 %" in rate
