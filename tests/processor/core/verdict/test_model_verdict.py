@@ -232,7 +232,9 @@ def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> 
 
 
 def test_a_drift_that_grew_since_outcomes_showed_it_to_be_harmless_is_a_risk_again() -> None:
-    moved = [{"features": {"temp": column(effect=effect, p=1e-12)}} for effect in (0.2, 0.29, 0.31)]
+    moved: list[dict[str, Any]] = [
+        {"features": {"temp": column(effect=effect, p=1e-12)}} for effect in (0.2, 0.29, 0.31)
+    ]
     later = [window(at, **YOUNG, **moved[at]) for at in (1, 2)]
     assert verdict_of_model([right(0, **moved[0]), later[0]]).state == "healthy"
     assert verdict_of_model([right(0, **moved[0]), later[1]]).state == "at_risk"
