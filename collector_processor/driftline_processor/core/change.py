@@ -5,7 +5,7 @@ In this order, since each precludes the next ones:
 1. *service*: an objective on failed calls or latency is broken, or the error rate is too high for any service;
 2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large fraction of the rows is
    missing, stale, repeated or unseen; also *service*, if a fraction of the calls gets one answer while no input drifted
-   (:func:`default_answers`);
+   (:mod:`~driftline_processor.core.default_answers`);
 3. with outcomes, *label shift* or *concept change*: the meaning of the scores changed (:func:`outcome_evidence`);
 4. *label shift* without outcomes: scores and features shifted as by a new rate of positives;
 5. *covariate shift*: inputs or the score drift, and the known outcomes are as estimated.
@@ -23,57 +23,13 @@ from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec.structs import replace
 
+from driftline_processor.core.default_answers import default_answer
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
 from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
 from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATERIAL, prior_shift
 from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
 from driftline_processor.core.facts import Fact, fact
-from driftline_processor.core.service_level.failing import FAILING, service_failing
-
-
-class DefaultAnswers(NamedTuple):
-    """The fraction of calls that are answered with one value, and the fraction of the window's rows with that score."""
-
-    part: float
-    share: float
-
-
-def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
-    """Return the fraction of calls that got one value, if at least a twentieth; None for other distributions.
-
-    Args:
-        pane: Pane of the window.
-        baseline: Baseline with the bins of the pane.
-    """
-    from driftline_processor.core.special_functions import chdtrc, ndtri
-
-    now, was = pane.parts.get("score"), baseline.pane.parts.get("score")
-    if now is None or was is None or len(now) != len(was):
-        return None
-    window_rows, baseline_rows = (
-        now[:-2] / weight_per_row(pane, "rows"),
-        was[:-2] / weight_per_row(baseline.pane, "rows"),
-    )
-    n, total = float(window_rows.sum()), float(baseline_rows.sum())
-    if n <= 0 or total <= 0:
-        return None
-    share, usual = window_rows / n, baseline_rows / total
-    answer = int(np.argmax(share - usual))
-    part = float((share[answer] - usual[answer]) / max(1 - usual[answer], 1e-12))
-    pooled = (window_rows[answer] + baseline_rows[answer]) / (n + total)
-    error = float(np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / total)))
-    if part < FAILING or share[answer] - usual[answer] < -float(ndtri(LEVEL / len(share))) * error:
-        return None
-    left, before = np.delete(window_rows, answer), np.delete(baseline_rows, answer)
-    filled = left + before > 0
-    if left.sum() > 0 and before.sum() > 0 and filled.sum() > 1:
-        expected = before[filled] * left.sum() / before.sum()
-        varies = (left + before)[filled] * left.sum() / (left.sum() + before.sum()) * (1 + left.sum() / before.sum())
-        q = float(((left[filled] - expected) ** 2 / varies).sum())
-        if float(chdtrc(int(filled.sum()) - 1, q)) < LEVEL:
-            return None
-    return DefaultAnswers(part, float(share[answer]))
-
+from driftline_processor.core.service_level.failing import service_failing
 
 CELLS = 10
 """Cells of scores with equal weight in the reference: deciles, as for a number
@@ -245,8 +201,8 @@ def kind_of_change(
         return KindOfChange(
             "data_fault", "data_faulty", tuple(replace(fault.fact, kind="named_finding") for fault in faults)
         )
-    if pane is not None and baseline is not None and (stuck := _stuck(evaluation, pane, baseline)):
-        return KindOfChange("service", "service_changed", (stuck, fact("no_input_drifts")))
+    if pane is not None and baseline is not None and (answer := default_answer(evaluation, pane, baseline)):
+        return KindOfChange("service", "service_changed", (answer, fact("no_input_drifts")))
     moved = _drift_facts(evaluation)
     if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
         meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
@@ -260,16 +216,6 @@ def kind_of_change(
 
 def _of_service(metric: str) -> bool:
     return metric.startswith("latency") or metric in ("error_rate", "availability")
-
-
-def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> Fact | None:
-    """Return the fact that a fraction of the calls got one answer while no input drifted; None otherwise."""
-    if not evaluation.features or any(
-        feature.state in ("drift", "within_normal_variation") for feature in evaluation.features.values()
-    ):
-        return None
-    answers = default_answers(pane, baseline)
-    return None if answers is None else fact("one_answer", part=answers.part)
 
 
 def _is_fault(finding: Finding) -> bool:
