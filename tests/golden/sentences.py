@@ -111,15 +111,6 @@ LEVEL: dict[str, Any] = {"predicted": 0.14, "actual": 0.36, "low": 0.28, "high":
 FAILING: dict[str, Any] = {"metric": "error_rate", "value": 0.08, "low": 0.07, "high": 0.09, "usual": 0.01}
 COMPARED: dict[str, Any] = {"signal": "accuracy", "signal_column": "", "slice": "", "value": 0.8, **ENDS}
 LIMIT: dict[str, Any] = {"side": "below", "limit": 0.85, "of": "", "windows": 0, "is_fraction": True}
-TELLING: dict[str, Any] = {
-    "outcomes": 90,
-    "metric": "log_loss",
-    "value": 0.5,
-    "low": 0.4,
-    "high": 0.6,
-    "baseline": 0.49,
-    "margin": 0.05,
-}
 GROUPS: dict[str, Any] = {"measure": "equal_opportunity_difference", "attribute": "gender", "low": 0.1, "high": 0.3}
 DAYS_LACK: dict[str, Any] = {"reason": "too_few_days", "needed": None, "rows": None}
 CAUSE = fact("cause", cause=COLD)
@@ -195,14 +186,14 @@ FACTS: tuple[Fact, ...] = (
     fact("harmless_output", name="score"),
     fact("chance_possible", windows=1),
     fact("chance_possible", windows=2),
-    *(
-        fact("comparison_inconclusive", reason=reason, **TELLING)
-        for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
-    ),
     fact("outcomes_inconclusive", outcomes=90),
     fact("and_also", reason=fact("no_outcomes")),
-    fact("may_be_worse", metric="log_loss", low=-0.03, high=0.08, margin=0.05),
-    fact("may_be_worse", metric="accuracy", low=-0.08, high=0.03, margin=None),
+    *(
+        fact("may_be_worse", metric="log_loss", **ends, certain=False, margin=0.05, reason=reason, outcomes=90)
+        for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
+        for ends in ({"low": -0.03, "high": 0.08}, {"low": None, "high": None})
+    ),
+    fact("may_be_worse", metric="accuracy", low=-0.08, high=-0.01, certain=True, margin=None, reason="", outcomes=90),
     fact("no_prediction", pause=2 * HOUR),
     fact("windows_wait", windows=1),
     fact("windows_wait", windows=1_200),

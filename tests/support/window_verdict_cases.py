@@ -122,7 +122,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             realized={"log_loss": value(0.39, 0.19, 0.59)},
         ),
         "unknown",
-        ("comparison_inconclusive",),
+        ("may_be_worse",),
         "send_more_outcomes",
     ),
     (
@@ -131,7 +131,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             realized={"log_loss": value(0.59, 0.39, 0.79)},
         ),
         "unknown",
-        ("comparison_inconclusive",),
+        ("may_be_worse",),
         "send_more_outcomes",
     ),
     (
@@ -275,7 +275,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             realized={"log_loss": value(0.76, 0.09, 1.39)},
         ),
         "unknown",
-        ("comparison_inconclusive",),
+        ("may_be_worse",),
         "evaluate_longer_window",
     ),
     (

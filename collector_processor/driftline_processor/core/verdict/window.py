@@ -15,6 +15,8 @@ from driftline_processor.core.evaluation import (
     ChangeKind,
     Evaluation,
     Finding,
+    InconclusiveReason,
+    MetricChange,
     ServiceLevel,
     UnknownReason,
     Verdict,
@@ -32,6 +34,7 @@ from .signs import (
     deciding_change,
     has_small_drift,
     inconclusive_reason,
+    is_certainly_worse,
     is_fault,
     is_surely_off,
     metric_moved,
@@ -160,8 +163,9 @@ def keep(evaluation: Evaluation) -> Fact:
     fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
     if fault is not None:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
-    if worse_metrics(evaluation):
-        return _check_threshold(evaluation)
+    at_threshold = [name for name in told_first(worse_metrics(evaluation)) if name not in OF_RANKS]
+    if at_threshold:
+        return fact("check_threshold", moved=metric_moved(at_threshold[0], evaluation))
     if has_small_drift(evaluation):
         return fact("ignore_drift", small=True)
     if any(feature.state == "drift" for feature in evaluation.features.values()):
@@ -186,11 +190,6 @@ def labels_needed(evaluation: Evaluation) -> int | None:
         return None
     share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
     return max(FEWEST, math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10)
-
-
-def _check_threshold(evaluation: Evaluation) -> Fact:
-    name = told_first(worse_metrics(evaluation))[0]
-    return fact("check_threshold", moved=metric_moved(name, evaluation))
 
 
 def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
@@ -594,10 +593,12 @@ def _open_change(evaluation: Evaluation) -> Fact | None:
     decides = deciding_change(evaluation)
     if not evaluation.has_mature_outcomes or decides is None or decides[1].reason == "not_comparable":
         return None
-    metric, change = decides
-    if change.low is None or change.high is None:
-        return None
-    return fact("may_be_worse", metric=metric, low=change.low, high=change.high, margin=change.margin)
+    return None if decides[1].low is None else _may_be_worse(*decides)
+
+
+def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason = "", outcomes: int = 0) -> Fact:
+    ends = {"low": change.low, "high": change.high, "certain": is_certainly_worse(metric, change)}
+    return fact("may_be_worse", metric=metric, **ends, margin=change.margin, reason=reason, outcomes=outcomes)
 
 
 def has_no_skill(evaluation: Evaluation) -> bool:
@@ -617,20 +618,9 @@ def inconclusive(evaluation: Evaluation) -> Fact:
         return fact("outcomes_may_come") if evaluation.young else fact("few_outcomes")
     if has_no_skill(evaluation):
         return fact("no_skill")
-    why, decides = inconclusive_reason(evaluation), deciding_change(evaluation)
-    if decides is not None and (value := evaluation.realized.get(decides[0])) is not None:
-        was = evaluation.reference.get(decides[0])
-        return fact(
-            "comparison_inconclusive",
-            reason=why,
-            outcomes=evaluation.outcome_rows,
-            metric=decides[0],
-            value=value.value,
-            low=value.low,
-            high=value.high,
-            baseline=None if was is None else was.value,
-            margin=decides[1].margin,
-        )
+    decides = deciding_change(evaluation)
+    if decides is not None:
+        return _may_be_worse(*decides, inconclusive_reason(evaluation), evaluation.outcome_rows)
     if not evaluation.reference and not evaluation.objectives:
         return fact("no_objective")
     return fact("outcomes_inconclusive", outcomes=evaluation.outcome_rows)
