@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pytest
 from driftline.tables.table import OutcomeTable
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
-from driftline_processor.present.sentences.outcomes import unknown_outcomes_sentence
 from driftline_processor.state import state as states
 
 from tests.support.state_rows import DAY, NOON, Opened, outcomes, predictions
@@ -33,7 +32,6 @@ def test_the_forms_of_unknown_and_of_stored_ids_are_compared(state: Opened) -> N
     assert (unknown.kind, unknown.rows, unknown.checked) == ("id", 30, 40)
     assert (unknown.form.longest, unknown.form.leading_zeros) == (12, True)
     assert (unknown.stored.longest, unknown.stored.leading_zeros) == (2, False)
-    assert not any(text in unknown_outcomes_sentence(unknown).split() for text in IDS[10:])
 
 
 def test_classes_that_the_model_does_not_have_are_named(state: Opened) -> None:
