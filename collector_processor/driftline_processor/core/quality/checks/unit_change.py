@@ -157,12 +157,13 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     window = _Window(changed)
     if window.not_zero <= 0 or changed.distance < 0.05 * APART_OTHERWISE[0]:
         return None
-    fits = [window.fit(conversion) for conversion in CONVERSIONS if window.within(conversion.range)]
+    tried = [one for one in CONVERSIONS if window.within(one.range) and (one.round or not changed.pair.lengths)]
+    fits = [window.fit(conversion) for conversion in tried]
     good = [fit for fit in fits if window.explained(fit)]
     good.sort(key=lambda fit: fit.of.residual)
     equal = [fit.conversion for fit in good if fit.of.residual <= good[0].of.residual + EQUAL * changed.noise]
     best = good[0] if good else None
-    if best is None or (best.of.share >= ALL and best.conversion.factor):
+    if not changed.pair.lengths and (best is None or (best.of.share >= ALL and best.conversion.factor)):
         free = window.free_factor()
         # 2: maximum number of conversions for a reader
         better = (
