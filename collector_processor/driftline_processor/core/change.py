@@ -159,7 +159,7 @@ def _scores_followed(labelled: F64, rates: Rates, observed: float, between: floa
     return distance < -float(ndtri(LEVEL / 2))
 
 
-STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
+STRUCTURAL = frozenset({"constant", "misplaced", "swapped", "type_change", "unit_change"})
 """Checks whose findings are faults at any severity."""
 
 GROSS = {
