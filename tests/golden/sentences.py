@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from driftline.tables.row_losses import RowLoss
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -25,7 +26,6 @@ from driftline_processor.core.evaluation import (
     LabelShift,
     MethodValue,
     ObjectiveState,
-    RowLoss,
     SliceCondition,
     SliceDrift,
     Verdict,

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, field, structs
 
@@ -971,10 +972,6 @@ class FastLabels(Struct, frozen=True):
         return Fact("fast_labels", structs.asdict(self))
 
 
-RowLoss = Literal["error", "log_loss", "absolute_error"]
-"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a regression."""
-
-
 class SliceCondition(Struct, frozen=True):
     """A condition on one feature that all rows of a weak slice meet.
 
@@ -1045,6 +1042,42 @@ class WeakSearch(Struct, frozen=True):
     rows: int
     features: int
     pairs: int
+
+
+class SliceChange(Struct, frozen=True):
+    """Rows on which the model became worse, more than on all other rows.
+
+    Attributes:
+        name: The slice: ``key=value``, or a feature and its range.
+        features: The feature, or the slice key.
+        by: The compared loss; a log loss is at most 7.
+        rows: Labelled rows of the slice.
+        was: Mean loss of the slice in the baseline.
+        now: Mean loss of the slice in the window.
+        low: Lower end of the 95 % interval of ``now - was``.
+        high: Upper end of the same interval.
+        rest_was: Mean loss of all other rows in the baseline.
+        rest_now: Mean loss of all other rows in the window.
+        share: Fraction of the significant rise of the loss that is in the slice, 0.5 to 1.
+        p_value: Of the difference between both changes, corrected over all searched slices.
+        since: Start of the compared period, unix nanoseconds; None if rows have no time.
+        days: Its length in days.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    by: RowLoss
+    rows: int
+    was: float
+    now: float
+    low: float
+    high: float
+    rest_was: float
+    rest_now: float
+    share: float
+    p_value: float
+    since: int | None = None
+    days: int = 1
 
 
 class DriftSummary(Struct, frozen=True, eq=False):
@@ -1181,6 +1214,7 @@ class Evaluation(Struct, dict=True):
         ages: Performance by the delay of outcomes.
         fast_labels: Whether fast outcomes differ from slow ones.
         weak: Weak slices (:mod:`.weak_slices`); None without rows.
+        slice_change: The slice in which the model became worse; None without one.
         delay: Delay of outcomes.
         label_sla: Result of the SLA on the arrival of outcomes.
         fairness: Fairness by attribute.
@@ -1237,6 +1271,7 @@ class Evaluation(Struct, dict=True):
     ages: dict[str, SlicePerformance] = {}
     fast_labels: FastLabels | None = None
     weak: WeakSearch | None = None
+    slice_change: SliceChange | None = None
     delay: Delay | None = None
     label_sla: SlaResult | None = None
     fairness: tuple[Fairness, ...] = ()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 from driftline.panes.bins import assign
+from driftline.tables.row_losses import losses_of
 from driftline.tables.table import ModelKey
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
-from driftline_processor.core.weak_slices.search import losses_of, rows_to_search, weak_slices
+from driftline_processor.core.weak_slices.search import rows_to_search, weak_slices
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Store, read

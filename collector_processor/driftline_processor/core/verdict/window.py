@@ -38,6 +38,7 @@ from .signs import (
     no_loss,
     signs_of_loss,
     signs_of_risk,
+    slice_fact,
     told_first,
     worse_metrics,
 )
@@ -256,7 +257,7 @@ class FirstCause(NamedTuple):
 
 
 def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
-    """Return the first cause: a data fault, else the most important drift, else the weakest slice.
+    """Return the first cause: a data fault, else the slice in which the model became worse, else the main drift.
 
     Causes of drift are sorted by :mod:`~driftline_processor.core.explain`, by importance if known.
 
@@ -270,12 +271,12 @@ def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
     faults = [finding for finding in evaluation.findings if is_fault(finding)]
     if faults:
         return FirstCause(faults[0].fact, kind, faults[0].features)
+    if evaluation.slice_change is not None:
+        return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
     if evaluation.explanation is not None and evaluation.explanation.causes:
         cause, *more = evaluation.explanation.causes
         names = dict.fromkeys(name for one in more for name in one.features if name not in cause.features)
         return FirstCause(fact("cause", cause=cause), kind, cause.features, tuple(names))
-    if evaluation.weak is not None and evaluation.weak.slices:
-        return FirstCause(fact("weak_slice", name=evaluation.weak.slices[0].name), kind)
     return FirstCause(None, kind)
 
 
@@ -370,6 +371,8 @@ class Reading(Struct, frozen=True):
         known_since = self.signs[0].since if self.signs else None
         if known_since is None or self.start is None:
             return self.start if known_since is None else known_since
+        if self.signs[0].reason == "slice_loss":
+            return known_since  # the windows since then show it together
         return max(known_since, self.start if earliest is None else earliest)
 
 
@@ -562,7 +565,9 @@ def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None,
     if reading.state == "degraded":
         cause = first_cause(evaluation, signs)
         why = cause.reason("likely_cause" if cause.features else "first_cause")
-        if looks_as_before(evaluation) and signs[0].reason != "service":
+        if signs[0].reason == "slice_loss":
+            why = None
+        elif looks_as_before(evaluation) and signs[0].reason != "service":
             why = fact("inputs_look_as_before", cause=cause.fact)
         return (signs[0].fact, why), repair(evaluation, signs, reading.context, since), signs[0].certainty
     if reading.state == "healthy":
