@@ -43,6 +43,7 @@ Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
 ChangeReason = Literal[
     "service_changed",
+    "output_faulty",
     "data_faulty",
     "meaning_changed",
     "proportions_changed",
@@ -52,7 +53,7 @@ ChangeReason = Literal[
     "inputs_or_proportions_moved",
     "inputs_moved_without_outcomes",
 ]
-ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
+ChangeKind = Literal["data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "service"]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 

@@ -96,6 +96,15 @@ def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups
     return []
 
 
+def score_counts(pane: Pane) -> F64 | None:
+    """Return the weight of the scores in [0, 1] of a binary model by bin of the grid: float64 (SCORE_BINS,).
+
+    None without such scores.
+    """
+    parts = [counts for part, counts in pane.parts.items() if part.startswith(GRID)]
+    return np.asarray(np.sum(parts, axis=0), np.float64) if parts else None
+
+
 @cache
 def _bins() -> NumberBins:
     return NumberBins(score_edges()[1:])
