@@ -15,7 +15,7 @@ from driftline.capture.outcome import FIELDS, SLICE, UnusableOutcome, outcome_of
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.export.resource import resource_attributes
 from driftline.export.transport import OutcomeChannel, suppress_instrumentation
-from driftline.inputs.dataframes import column_names
+from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
 
@@ -177,7 +177,8 @@ def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:
         needed = ("id",) if "retracted" in names else ("id", "actual")
         missing = [name for name in needed if name not in names]
         if missing:
-            raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}")
+            hint = index_hint(outcomes, missing[0])
+            raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}{hint}")
         used = [name for name in names if name in FIELDS or str(name).startswith(SLICE)]
         columns = [_listed(outcomes[name]) for name in used]
         mappings: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))

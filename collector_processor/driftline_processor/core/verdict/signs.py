@@ -26,6 +26,7 @@ from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.output_faults import is_of_output, outcomes_of_one_class, output_faults
+from driftline_processor.core.performance.judge import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
@@ -438,6 +439,14 @@ def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False)
         positive_class=evaluation.positive_class or POSITIVE,
         constant_is_better=constant_is_better,
     )
+
+
+def level_off(evaluation: Evaluation) -> Fact | None:
+    """Return the predicted and the actual rate of positives, if they surely differ by more than in the baseline."""
+    level = evaluation.level
+    if not evaluation.has_mature_outcomes or level is None or level.low is None or level.high is None:
+        return None
+    return level_of_scores(evaluation) if abs(level.change) >= OFF * (level.high - level.low) / 2 else None
 
 
 def _is_off(evaluation: Evaluation) -> bool:

@@ -41,6 +41,7 @@ from .signs import (
     is_certainly_worse,
     is_fault,
     is_surely_off,
+    level_off,
     metric_moved,
     no_loss,
     signs_of_loss,
@@ -601,7 +602,9 @@ def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None,
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
         return _risks(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].certainty
-    return (inconclusive(evaluation),), outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
+    open_fact, level = inconclusive(evaluation), level_off(evaluation)
+    reasons = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
+    return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
 
 
 def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
@@ -618,6 +621,9 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
     open_change = _open_change(evaluation)
     if open_change is None:
         return moved, why, fact("and_also", reason=inconclusive(evaluation))
+    level = level_off(evaluation)
+    if level is not None:
+        return level, fact("and_also", reason=open_change), why
     if moved is None:
         return open_change, fact("and_also", reason=why)
     return open_change, fact("and_also", reason=moved), why
