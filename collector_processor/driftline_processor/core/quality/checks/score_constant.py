@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from driftline.panes.bins import NumberBins
 
 from driftline_processor.core.estimate.cbpe_binary import weight_per_row
 from driftline_processor.core.estimate.sums import score_counts, score_edges
@@ -26,7 +27,7 @@ def find(look: CheckInput) -> CheckResult:
     """
     score, before = (pane.parts.get("score") for pane in (look.pane, look.baseline.pane))
     bins = look.baseline.bins.score
-    if score is None or before is None or bins is None or np.count_nonzero(before[:-2]) < FEWEST:
+    if score is None or before is None or not isinstance(bins, NumberBins) or np.count_nonzero(before[:-2]) < FEWEST:
         return CheckResult(0, [])
     rows, was, grid = float(score[:-2].sum()), before[:-2], score_counts(look.pane)
     if rows <= 0:
@@ -44,9 +45,7 @@ def find(look: CheckInput) -> CheckResult:
     m = rows / weight_per_row(look.pane, "rows")
     smooth = (float(was[place]) + 0.5) / (float(was.sum()) + 0.5 * len(was))  # so that no bin has a probability of 0
     p = min(1.0, len(was) * float(betainc(now * m, (1 - now) * m + 1, smooth)))
-    return CheckResult(
-        1, [suspicion(CHECK.name, [], p, was=usual, now=now, concerned=now - usual, low=low, high=high)]
-    )
+    return CheckResult(1, [suspicion(CHECK.name, [], p, was=usual, now=now, concerned=now - usual, low=low, high=high)])
 
 
 CHECK = Check("score_constant", "constant score", "panes", find)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from driftline.panes.bins import NumberBins
 
 from driftline_processor.core.estimate.cbpe_binary import weight_per_row
 from driftline_processor.core.estimate.sums import score_counts
@@ -20,7 +21,7 @@ def find(look: CheckInput) -> CheckResult:
     """
     score, before = (pane.parts.get("score") for pane in (look.pane, look.baseline.pane))
     bins = look.baseline.bins.score
-    if look.baseline.task.positive is None or score is None or before is None or bins is None:
+    if look.baseline.task.positive is None or score is None or before is None or not isinstance(bins, NumberBins):
         return CheckResult(0, [])
     rows, baseline_rows = float(score[:-2].sum()), float(before[:-2].sum())
     if rows <= 0 or baseline_rows <= 0 or DISTRIBUTED in look.pane.parts:
