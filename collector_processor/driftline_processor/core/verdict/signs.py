@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
+from driftline_processor.core.drift.rule import ALPHA
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -79,6 +80,9 @@ OUTCOMES = "outcomes"
 
 OF_OUTPUT = ("output", "ranking")
 """Reasons of signs of a faulty output."""
+
+RARE = 0.001
+"""P-value from which on a drift is said to be rarer than at the level of drift."""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
@@ -704,7 +708,7 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
-    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size)
+    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size, chance=_chance(p))
     if column.reason == "too_few_days":
         certainty = fact("drift_with_too_few_days")
     since = evaluation.incident.get(part)
@@ -713,6 +717,11 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     return Sign(
         reason, shown_fact, certainty, column.decided_by, effect, clear=clear, since=since, features=features, part=part
     )
+
+
+def _chance(p: float | None) -> float:
+    """Return the fraction of windows without drift that show as much: the level of drift, or 0.001 if p is below it."""
+    return RARE if p is not None and p <= RARE else ALPHA
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
@@ -736,7 +745,7 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
             features = joint_drift.contributors[0].features if joint_drift.contributors else ()
             clear = joint_drift.p_value is not None and joint_drift.p_value <= AT_ONCE
             shown_fact = fact("relation_changed", features=features)
-            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows)
+            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows, chance=_chance(joint_drift.p_value))
             part = f"together:{joint_drift.method}"
             yield Sign(
                 "together",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
 from msgspec.structs import replace
@@ -545,10 +545,7 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
     return Verdict(
         state=reading.state,
         since=since,
-        metric=first.metric if first else "",
-        effect=first.effect if first else None,
-        low=first.low if first else None,
-        high=first.high if first else None,
+        **_effect(reading, reasons[0]),
         kind=cause.kind if reading.state != "healthy" else "",
         cause=cause.fact,
         reasons=tuple(reason for reason in reasons if reason is not None),
@@ -563,6 +560,22 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         of_days=reading.of_days,
         timezone=reading.context.timezone,
     )
+
+
+def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:
+    """Return metric and change of the first reason of a verdict, else those of the first sign of its state."""
+    evaluation, decides = reading.evaluation, deciding_change(reading.evaluation)
+    kind = "" if first is None else first.kind
+    if kind == "level_of_scores" and evaluation.level is not None:
+        metric, change = "mean_score", evaluation.level
+    elif kind == "may_be_worse" and decides is not None:
+        metric, change = decides
+    elif reading.signs:
+        sign = reading.signs[0]
+        return {"metric": sign.metric, "effect": sign.effect, "low": sign.low, "high": sign.high}
+    else:
+        return {}
+    return {"metric": metric, "effect": change.change, "low": change.low, "high": change.high}
 
 
 def open_questions(evaluation: Evaluation) -> Fact | None:
