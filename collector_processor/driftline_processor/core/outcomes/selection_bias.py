@@ -7,9 +7,9 @@ others. The scores of both are compared over deciles of all rows.
 from __future__ import annotations
 
 import numpy as np
+from driftline.baseline.sections.estimation import grid_counts
 from driftline.panes.pane import Pane
 
-from driftline_processor.core.estimate.sums import score_counts
 from driftline_processor.core.special_functions import chdtrc
 
 DECILES = 10
@@ -35,7 +35,7 @@ def has_selection_bias(pane: Pane) -> bool:
     >>> has_selection_bias(window(high)), has_selection_bias(window(scores / 2))
     (True, False)
     """
-    every = score_counts(pane)
+    every = grid_counts(pane)
     sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
     if every is None or sides[0] is None or sides[1] is None:
         return False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.panes.bins import NumberBins
+from driftline.baseline.sections.estimation import grid_counts
+from driftline.panes.bins import NumberBins, score_edges
 
-from driftline_processor.core.estimate.cbpe_binary import weight_per_row
-from driftline_processor.core.estimate.sums import score_counts, score_edges
+from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput
 from driftline_processor.core.special_functions import betainc
@@ -29,7 +29,7 @@ def find(look: CheckInput) -> CheckResult:
     bins = look.baseline.bins.score
     if score is None or before is None or not isinstance(bins, NumberBins) or np.count_nonzero(before[:-2]) < FEWEST:
         return CheckResult(0, [])
-    rows, was, grid = float(score[:-2].sum()), before[:-2], score_counts(look.pane)
+    rows, was, grid = float(score[:-2].sum()), before[:-2], grid_counts(look.pane)
     if rows <= 0:
         return CheckResult(0, [])
     if grid is not None:
@@ -42,7 +42,7 @@ def find(look: CheckInput) -> CheckResult:
     usual = float(was[place] / was.sum())
     if now < NEARLY_ALL or usual > MOST:
         return CheckResult(1, [])
-    m = rows / weight_per_row(look.pane, "rows")
+    m = effective(look.pane, rows)
     smooth = (float(was[place]) + 0.5) / (float(was.sum()) + 0.5 * len(was))  # so that no bin has a probability of 0
     p = min(1.0, len(was) * float(betainc(now * m, (1 - now) * m + 1, smooth)))
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=usual, now=now, concerned=now - usual, low=low, high=high)])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from driftline.baseline.sections.estimation import grid_counts
 from driftline.panes.bins import NumberBins
 
-from driftline_processor.core.estimate.cbpe_binary import weight_per_row
-from driftline_processor.core.estimate.sums import score_counts
+from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput
@@ -27,7 +27,7 @@ def find(look: CheckInput) -> CheckResult:
     if rows <= 0 or baseline_rows <= 0 or DISTRIBUTED in look.pane.parts:
         return CheckResult(0, [])
     low, high = np.append(-np.inf, bins.edges), np.append(bins.edges, np.inf)
-    inside = score_counts(look.pane)
+    inside = grid_counts(look.pane)
     may_be_outside = float(score[:-2][(low < 0) | (high > 1)].sum())
     if inside is None and may_be_outside < rows:
         return CheckResult(0, [])  # the rows were folded without the grid
@@ -36,7 +36,7 @@ def find(look: CheckInput) -> CheckResult:
     was = float(before[:-2][(low >= 1) | (high <= 0)].sum()) / baseline_rows
     if effect(was, now) < LEAST:
         return CheckResult(1, [])
-    n, m = baseline_rows / weight_per_row(look.baseline.pane, "rows"), rows / weight_per_row(look.pane, "rows")
+    n, m = effective(look.baseline.pane, baseline_rows), effective(look.pane, rows)
     p = more_often(was * n, n, now * m, m)
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=was, now=now, concerned=now - was)])
 
