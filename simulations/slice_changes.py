@@ -173,9 +173,7 @@ def _innocent(history: History) -> Callable[[int, Random], Figures]:
     """Return in which fraction of the windows a slice is named."""
 
     def measure(windows: int, rng: Random) -> Figures:
-        named = [
-            change is not None for _ in range(max(1, windows // WINDOWS)) for change, _ in history.changes(rng)
-        ]
+        named = [change is not None for _ in range(max(1, windows // WINDOWS)) for change, _ in history.changes(rng)]
         return {"named": sum(named) / len(named)}
 
     return measure
@@ -215,7 +213,11 @@ def _claims() -> dict[str, Promise]:
             sentence = words.format(place_words)
             claims.append(Promise(f"slice-{place}-{fault}", _planted(history), 20, sentence, 1, least=0.8))
     number = History("reversed", "BE", number=True)
-    claims.append(Promise("slice-number-BE", _planted(number), 20, "a regression; signs reversed in a country of 5 %", 1, least=0.8))
+    claims.append(
+        Promise(
+            "slice-number-BE", _planted(number), 20, "a regression; signs reversed in a country of 5 %", 1, least=0.8
+        )
+    )
     return {claim.name: claim for claim in claims}
 
 

@@ -76,6 +76,11 @@ FINDINGS = (
     Finding("swapped", ("age", "pay"), "critical", 0.0, 0.9, 0.0),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(0.01, 1 / 60, 1000.0), without_zero=True),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),
+    Finding("unit_change", ("trip",), "critical", 0.0, 1.0, 0.0, factors=(1.609344,), units=("miles to km",)),
+    Finding("unit_change", ("pay",), "critical", 0.0, 1.0, 0.0, factors=(7.46,)),
+    Finding("unit_change", ("temp",), "critical", 0.0, 1.0, 0.0, units=("°C to °F",)),
+    Finding("unit_change", ("pay",), "critical", 0.0, 1.0, 0.0, units=("natural logarithm", "logarithm of 1 + x")),
+    Finding("unit_change", ("pay",), "critical", 0.0, 1.0, 0.0, units=("common logarithm to values",)),
     Finding("type_change", ("age",), "major", 0.0, 0.3, 0.0, given="number_in_text"),
     Finding("type_change", ("age",), "major", 0.0, 0.3, 0.0, given="text"),
     Finding("type_change", ("plan",), "major", 0.0, 0.3, 0.0, given="number"),
@@ -87,6 +92,9 @@ FINDINGS = (
     Finding("out_of_range", ("temp",), "critical", 0.0, 0.6, 0.0, 5.0, 5.0, lengths=True),
     Finding("out_of_range", ("temp",), "minor", 0.0, 0.002, 0.0, infinite=0.001, far=0.001),
     Finding("out_of_range", ("temp",), "minor", 0.0, 0.001, 0.0, far=0.001, lengths=True),
+    Finding("score_out_of_range", (), "critical", 0.0, 1.0, 0.0),
+    Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=0.3, high=0.3),
+    Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=30.0, high=32.5),
 )
 COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
 CAUSES = (
@@ -111,15 +119,6 @@ LEVEL: dict[str, Any] = {"predicted": 0.14, "actual": 0.36, "low": 0.28, "high":
 FAILING: dict[str, Any] = {"metric": "error_rate", "value": 0.08, "low": 0.07, "high": 0.09, "usual": 0.01}
 COMPARED: dict[str, Any] = {"signal": "accuracy", "signal_column": "", "slice": "", "value": 0.8, **ENDS}
 LIMIT: dict[str, Any] = {"side": "below", "limit": 0.85, "of": "", "windows": 0, "is_fraction": True}
-TELLING: dict[str, Any] = {
-    "outcomes": 90,
-    "metric": "log_loss",
-    "value": 0.5,
-    "low": 0.4,
-    "high": 0.6,
-    "baseline": 0.49,
-    "margin": 0.05,
-}
 GROUPS: dict[str, Any] = {"measure": "equal_opportunity_difference", "attribute": "gender", "low": 0.1, "high": 0.3}
 DAYS_LACK: dict[str, Any] = {"reason": "too_few_days", "needed": None, "rows": None}
 CAUSE = fact("cause", cause=COLD)
@@ -169,6 +168,8 @@ FACTS: tuple[Fact, ...] = (
     fact("worse_inside_margin", metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),
     fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3),
     fact("score_missing", was=0.0, now=0.3),
+    fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="late"),
+    fact("outcomes_of_one_class", outcomes=600, positive=False, was=0.3, positive_class="positive"),
     fact("bias_rose", value=-3.2, low=-3.8, high=-2.6),
     fact("no_skill"),
     fact("worse_than_constant", value=0.76, low=0.66, high=0.87, constant=0.7),
@@ -188,21 +189,23 @@ FACTS: tuple[Fact, ...] = (
     fact("likely_cause", cause=CAUSE, others=("age",)),
     fact("first_cause", cause=FINDINGS[18].fact, others=("age", "pay")),
     fact("harmless_cause", cause=CAUSE, others=()),
-    fact("weak_slice", name="age below 25"),
+    fact("slice_worse", slice="country=NL", metric="log_loss", was=0.45, now=1.2, share=0.9, days=14),
+    fact("slice_worse", slice="", metric="log_loss", was=0.45, now=1.2, share=1.0, days=1),
+    fact("slice_certainly_worse", rows=301, p_value=1e-6),
     fact("inputs_look_as_before", cause=CAUSE),
     fact("inputs_look_as_before", cause=None),
     *map(fact, ("harmless_inputs", "window_open", "no_rows", "outcomes_may_come", "no_outcomes", "few_outcomes")),
     fact("harmless_output", name="score"),
     fact("chance_possible", windows=1),
     fact("chance_possible", windows=2),
-    *(
-        fact("comparison_inconclusive", reason=reason, **TELLING)
-        for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
-    ),
     fact("outcomes_inconclusive", outcomes=90),
     fact("and_also", reason=fact("no_outcomes")),
-    fact("may_be_worse", metric="log_loss", low=-0.03, high=0.08, margin=0.05),
-    fact("may_be_worse", metric="accuracy", low=-0.08, high=0.03, margin=None),
+    *(
+        fact("may_be_worse", metric="log_loss", **ends, certain=False, margin=0.05, reason=reason, outcomes=90)
+        for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
+        for ends in ({"low": -0.03, "high": 0.08}, {"low": None, "high": None})
+    ),
+    fact("may_be_worse", metric="accuracy", low=-0.08, high=-0.01, certain=True, margin=None, reason="", outcomes=90),
     fact("no_prediction", pause=2 * HOUR),
     fact("windows_wait", windows=1),
     fact("windows_wait", windows=1_200),
@@ -221,8 +224,8 @@ FACTS: tuple[Fact, ...] = (
     fact("rise_detected", outcomes=12_000),
     fact("rows_counted", expected=EXPECTED),
     fact("estimate_assumes", inside=0.97),
-    fact("drift_beyond_chance", rows=5_000, size="large"),
-    fact("joint_drift_beyond_chance", rows=5_000),
+    fact("drift_beyond_chance", rows=5_000, size="large", chance=0.001),
+    fact("joint_drift_beyond_chance", rows=5_000, chance=0.01),
     fact("drift_open", outputs=("score",), features=("age", "pay"), missing=("too_few_days", "too_few_rows")),
     fact("to_be_confirmed", by_one=True),
     fact("to_be_confirmed", by_one=False),
@@ -327,6 +330,7 @@ FACTS: tuple[Fact, ...] = (
     fact("loss_not_worse", metric="log_loss"),
     fact("retraining_does_not_help", change="service"),
     fact("retraining_does_not_help", change="data_fault"),
+    fact("retraining_does_not_help", change="output_fault"),
     fact("factors_lacking", names=("value", "predictions", "cost")),
     fact("run_failed", error="MemoryError"),
     *map(fact, ("no_outcomes_after_run", "no_outcomes_before_run", "no_baseline_outcomes_before_run")),
@@ -373,7 +377,13 @@ ADVICE: tuple[Fact, ...] = (
     fact("repair_service", fault=fact("service_failing", **FAILING, calls=4_000, error="")),
     fact("repair_columns", columns=("age", "pay"), fault=FINDINGS[10].fact),
     fact("repair_columns_all_the_same", columns=("age",), fault=FINDINGS[0].fact),
-    fact("repair_data", fault=FINDINGS[8].fact),
+    fact("repair_data", fault=FINDINGS[9].fact),
+    fact("stop_duplicates", fault=FINDINGS[8].fact),
+    fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
+    fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),
+    fact("repair_output", fault=fact("score_missing", was=0.0, now=0.3)),
+    fact("repair_output", fault=FINDINGS[-3].fact),
+    fact("repair_output", fault=FINDINGS[-2].fact),
     fact("change_version", version="7"),
     fact("change_version", version="7", loss="error", challenger=0.1, champion=0.2),
     fact("retrain", **CLOCK),
@@ -421,6 +431,7 @@ RATES = fact("positive_rate", observed=0.3, expected=0.2)
 DRIFT = fact("columns_drift", names=("age",))
 CHANGES = (
     KindOfChange("service", "service_changed", (fact("rule_broken", rule="latency_p99 <= 0.1"),)),
+    KindOfChange("output_fault", "output_faulty", (fact("score_missing", was=0.0, now=0.3),)),
     KindOfChange("data_fault", "data_faulty", (replace(FINDINGS[0].fact, kind="named_finding"),)),
     KindOfChange("concept_change", "meaning_changed", (RATES,)),
     KindOfChange("label_shift", "proportions_changed", (RATES,)),

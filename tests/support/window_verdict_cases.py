@@ -122,7 +122,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             realized={"log_loss": value(0.39, 0.19, 0.59)},
         ),
         "unknown",
-        ("comparison_inconclusive",),
+        ("may_be_worse",),
         "send_more_outcomes",
     ),
     (
@@ -131,7 +131,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             realized={"log_loss": value(0.59, 0.39, 0.79)},
         ),
         "unknown",
-        ("comparison_inconclusive",),
+        ("may_be_worse",),
         "send_more_outcomes",
     ),
     (
@@ -246,6 +246,24 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "send_more_outcomes",
     ),
     (
+        known(
+            **LEVEL | {"level": change("inconclusive", -0.18, -0.21, -0.15)},
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3)},
+        ),
+        "unknown",
+        ("level_of_scores", "and_also"),
+        "send_more_outcomes",
+    ),
+    (
+        known(
+            **LEVEL | {"level": change("inconclusive", -0.18, -0.21, -0.15)} | DRIFT,
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3)},
+        ),
+        "at_risk",
+        ("level_of_scores", "and_also", "first_cause"),
+        "send_more_outcomes",
+    ),
+    (
         wrong(realized=CONSTANT["realized"]),
         "degraded",
         ("level_of_scores",),
@@ -275,7 +293,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             realized={"log_loss": value(0.76, 0.09, 1.39)},
         ),
         "unknown",
-        ("comparison_inconclusive",),
+        ("may_be_worse",),
         "evaluate_longer_window",
     ),
     (

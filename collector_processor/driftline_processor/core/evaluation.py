@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -44,6 +44,7 @@ Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
 ChangeReason = Literal[
     "service_changed",
+    "output_faulty",
     "data_faulty",
     "meaning_changed",
     "proportions_changed",
@@ -53,7 +54,7 @@ ChangeReason = Literal[
     "inputs_or_proportions_moved",
     "inputs_moved_without_outcomes",
 ]
-ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
+ChangeKind = Literal["data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "service"]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
@@ -500,6 +501,7 @@ class Finding(Struct, frozen=True):
         category: The only category of a constant feature.
         given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
         factors: Factor of values in another unit; several if they explain the values equally well.
+        units: Conversions to another unit, such as "km to miles"; several if they explain the values equally well.
         without_zero: Whether zeros, which have no unit, are excluded from ``now``.
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
@@ -520,6 +522,7 @@ class Finding(Struct, frozen=True):
     category: str | None = None
     given: str = ""
     factors: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
     without_zero: bool = False
     similar: str = ""
     lengths: bool = False
@@ -1305,3 +1308,21 @@ class Evaluation(Struct, dict=True):
     def drift(self) -> DriftSummary:
         """The drift of the window without drawings."""
         return summarize_drift(self)
+
+
+def newest_closed(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """Return the newest closed window; None without one.
+
+    Args:
+        evaluations: Windows of one length, the oldest first.
+    """
+    return next((evaluation for evaluation in reversed(evaluations) if evaluation.closed), None)
+
+
+def newest_window(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Return the window that every surface shows first: the newest closed one, else the open one.
+
+    Args:
+        evaluations: Windows of one length, the oldest first; at least one.
+    """
+    return newest_closed(evaluations) or evaluations[-1]

@@ -148,6 +148,11 @@ class _Slices(NamedTuple):
     rest_was: F64
     between: F64
 
+    def only(self, place: int) -> _Slices:
+        """Return one of the slices."""
+        at = slice(place, place + 1)
+        return _Slices(self.conditions[at], self.inside[at], self.was[at], self.rest_was[at], self.between[at])
+
     def compared(self, now: F64, losses: LossByPart, days: float) -> _Comparison:
         """Compare the slices of a period with the baseline; ``now``: float64 (4, cells + 2)."""
         of_slice = self.inside @ now.T
@@ -216,16 +221,19 @@ def find_slice_change(
     slices = {part: _slices(part, over[part], losses.by_part[part]) for part in tiles.by_part if part in over}
     periods = _periods(tiles)
     choices = sum(len(one.conditions) for one in slices.values()) * len(periods)
-    best: tuple[float, SliceChange] | None = None
-    for part, of_part in slices.items():
-        for first in periods:
-            for z, place in _proved(
-                of_part, _sums(tiles, part, first), losses, _days(tiles, first), level / choices, margin
-            ):
-                if best is None or z > best[0]:
-                    change = _dated(of_part, place, part, tiles, losses, choices)
-                    best = best if change is None else (z, change)
-    return None if best is None else best[1]
+    proved = [
+        (z, part, place)
+        for part, of_part in slices.items()
+        for first in periods
+        for z, place in _proved(
+            of_part, _sums(tiles, part, first), losses, _length(tiles, first), level / max(choices, 1), margin
+        )
+    ]
+    for _, part, place in sorted(proved, reverse=True):
+        change = _dated(slices[part], place, part, tiles, losses, choices)
+        if change is not None:
+            return change
+    return None
 
 
 def _periods(tiles: LossTiles) -> list[int]:
@@ -235,13 +243,14 @@ def _periods(tiles: LossTiles) -> list[int]:
     return list(dict.fromkeys(min(first, last) for first in firsts))
 
 
-def _sums(tiles: LossTiles, part: str, first: int, last: int = -1) -> F64:
+def _sums(tiles: LossTiles, part: str, first: int) -> F64:
     """Return the sums of the windows from ``first`` on: float64 (4, cells + 2)."""
-    sums = tiles.by_part[part]
-    return sums[last] if first == 0 else sums[last] - sums[first - 1]
+    until = tiles.by_part[part]
+    sums: F64 = until[-1] if first == 0 else until[-1] - until[first - 1]
+    return sums
 
 
-def _days(tiles: LossTiles, first: int) -> float:
+def _length(tiles: LossTiles, first: int) -> float:
     return (tiles.end - int(tiles.starts[first])) / DAY
 
 
@@ -266,17 +275,17 @@ def _dated(
     slices: _Slices, place: int, part: str, tiles: LossTiles, losses: LossByPart, choices: int
 ) -> SliceChange | None:
     """Return a slice since the window from which on its change is clearest; None if it has recovered since."""
-    chosen = _Slices(*(values[place : place + 1] for values in slices))
+    chosen = slices.only(place)
     least = int(np.searchsorted(tiles.starts, tiles.end - PERIODS[-1] * DAY))
     firsts = range(min(least, len(tiles.starts) - 1), len(tiles.starts))
-    found = {first: chosen.compared(_sums(tiles, part, first), losses, _days(tiles, first)) for first in firsts}
+    found = {first: chosen.compared(_sums(tiles, part, first), losses, _length(tiles, first)) for first in firsts}
     since = max(found, key=lambda first: float(found[first].z[0]))
     compared = found[since]
     newest = [one for first, one in found.items() if first > since]
     if any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in newest):
         return None
     condition = chosen.conditions[0]()
-    was, rest_was = _Side.of(chosen.was), _Side.of(chosen.rest_was)
+    before, rest_before = _Side.of(chosen.was), _Side.of(chosen.rest_was)
     rise, half = float(compared.rise[0]), float(compared.half[0])
     rest_least = np.maximum(compared.rest_rise - compared.rest_half, 0.0)
     own, rest = compared.now.weight * compared.rise, compared.rest_now.weight * rest_least
@@ -285,16 +294,16 @@ def _dated(
         features=(condition.feature,),
         by=losses.by,
         rows=round(float(compared.now.rows[0])),
-        was=float(was.mean[0]),
+        was=float(before.mean[0]),
         now=float(compared.now.mean[0]),
         low=rise - half,
         high=rise + half,
-        rest_was=float(rest_was.mean[0]),
+        rest_was=float(rest_before.mean[0]),
         rest_now=float(compared.rest_now.mean[0]),
         share=float((own / np.maximum(own + rest, 1e-300))[0]),
         p_value=min(1.0, float(stdtr(compared.freedom[0], -compared.z[0])) * choices),
         since=int(tiles.starts[since]) if tiles.end > int(tiles.starts[since]) else None,
-        days=max(1, round(_days(tiles, since))),
+        days=max(1, round(_length(tiles, since))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline_processor.core.evaluation import Expected
+from driftline_processor.core.evaluation import Expected, InconclusiveReason
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.metrics import (
@@ -69,7 +69,14 @@ def _worse_than_constant(value: float, low: float | None, high: float | None, co
 @words_of("ranks_the_wrong_way")
 def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
     area = f"{metric_value('roc_auc', value)}{interval_of_value('roc_auc', low, high)}"
-    return f"its score ranks the wrong way round, with an AUC of {area}"
+    return f"its score ranks the wrong way round, as if its classes were swapped: its AUC is {area}"
+
+
+@words_of("outcomes_of_one_class")
+def _outcomes_of_one_class(outcomes: int, positive: bool, was: float, positive_class: str) -> str:
+    name = positive_class if positive_class == POSITIVE else f"'{short(positive_class, NAME)}'"
+    which = f"all of its {outcomes:,} outcomes are" if positive else f"none of its {outcomes:,} outcomes is"
+    return f"{which} {name}, {format_percent(was)} in the baseline"
 
 
 @words_of("bias_rose")
@@ -171,36 +178,29 @@ def _chance_possible(windows: int) -> str:
     return f"{'one window alone' if windows == 1 else f'{windows} windows in a row'} may be chance"
 
 
-@words_of("comparison_inconclusive")
-def _comparison_inconclusive(
-    reason: str,
-    outcomes: int,
+@words_of("may_be_worse")
+def _may_be_worse(
     metric: str,
-    value: float | None,
     low: float | None,
     high: float | None,
-    baseline: float | None,
+    certain: bool,
     margin: float | None,
+    reason: InconclusiveReason,
+    outcomes: int,
 ) -> tuple[str, ...]:
-    few = {
-        "too_few_rows": f"its {outcomes:,} outcomes are too few",
-        "too_few_days": "its results differ too much from day to day",
-    }.get(reason)
-    show, short_form = (f"{few} to show", few) if few else ("its outcomes do not show", "its outcomes are inconclusive")
+    name = metric_words(metric)
     if reason == "not_comparable":
-        short_form = "the rows with outcomes have other scores than all rows"
-        show = f"{short_form}, and do not show"
-    own_metric = f"its {metric_words(metric)}" + ("" if value is None else f" of {metric_value(metric, value)}")
-    than = "worse than" if margin is None else f"within {size_of_change(metric, margin, None, None)} of"
-    worse = f"is {than} the baseline's" + ("" if baseline is None else f" {metric_value(metric, baseline)}")
-    interval = "" if value is None else interval_of_value(metric, low, high)
-    return f"{show} whether {own_metric}{interval} {worse}", f"{show} whether {own_metric} {worse}", short_form
-
-
-@words_of("may_be_worse")
-def _may_be_worse(metric: str, low: float, high: float, margin: float | None) -> str:
+        others = "the rows with outcomes have other scores than all rows"
+        return f"{others}, so its {name} cannot be compared", others
+    too_few = {
+        "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
+        "too_few_days": "its days differ too much to tell",
+    }.get(reason, "")
+    if low is None:
+        return f"its outcomes do not show whether its {name} is worse", too_few or "its outcomes are inconclusive"
     within = "" if margin is None else f"; margin {size_of_change(metric, margin, None, None)}"
-    return f"its {metric_words(metric)} may be worse ({signed_ends(metric, low, high)}{within})"
+    worse = f"its {name} {'is probably' if certain else 'may be'} worse ({signed_ends(metric, low, high)}{within})"
+    return (f"{worse}, and {too_few}", worse, too_few) if too_few else (worse,)
 
 
 @words_of("and_also")

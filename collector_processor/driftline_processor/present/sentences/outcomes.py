@@ -7,8 +7,10 @@ from typing import Any
 
 from driftline_processor.core.evaluation import Delay, Evaluation, FastLabels, SlaResult, WeakSlice
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
+from driftline_processor.core.outcomes.id_form import Difference, IdForm, IdKind
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.present.numbers import count, many, percent
-from driftline_processor.present.wording import capital, duration
+from driftline_processor.present.wording import capital, duration, short
 
 from .register import clause, clauses, voice_of, worded, words_of
 
@@ -29,6 +31,90 @@ _LOSS = {
     "log_loss": ("a log loss of {:.4g}", "{:.4g}"),
     "absolute_error": ("off by {:.4g} on average", "{:.4g}"),
 }
+
+
+_ID_BODIES: Mapping[IdKind, str] = {
+    "none": "no id",
+    "generated": "version 7 UUIDs, as Driftline generates for calls without an id",
+    "uuid": "UUIDs",
+}
+
+_ID_CHARACTERS: Mapping[IdKind, str] = {"digits": "digit", "hexadecimal": "hexadecimal digit", "letters": "letter"}
+
+_ID_FIXES: Mapping[Difference, str] = {
+    "": "both have the same form, so check that they are ids of the same predictions, in the same environment",
+    "none": "name the id in the call that predicts: @model.predict(id=...)",
+    "generated": "name the id in the call that predicts: @model.predict(id=...)",
+    "leading_zeros": "write both with the same leading zeros; reading them as text keeps the zeros",
+    "prefix": "write both with the same prefix",
+    "suffix": "write both with the same suffix",
+    "case": "write both in the same case",
+    "kind": "send both from the same column",
+    "length": "check that they are ids of the same predictions",
+}
+
+
+def id_form_words(form: IdForm) -> str:
+    """Return the form of ids.
+
+    >>> id_form_words(IdForm("digits", 12, 12, leading_zeros=True))
+    '12 digits with leading zeros'
+    >>> id_form_words(IdForm("digits", 1, 3, prefix="CUST-"))
+    "'CUST-' followed by 1 to 3 digits"
+    >>> id_form_words(IdForm("characters", 6, 9, case="upper", alphabet=("letters", "-_")))
+    "6 to 9 characters (upper case letters and '-_')"
+    """
+    if form.kind in _ID_BODIES:
+        body = _ID_BODIES[form.kind]
+    else:
+        lengths = f"{form.shortest} to {form.longest}" if form.shortest < form.longest else str(form.longest)
+        noun = _ID_CHARACTERS.get(form.kind, "character") + ("" if form.longest == 1 else "s")
+        case = f"{form.case} case " if form.case and form.kind != "hexadecimal" else ""
+        body = f"{lengths} {case if form.kind == 'letters' else ''}{noun}"
+        if form.alphabet:
+            body += f" ({' and '.join(_characters(part, case) for part in form.alphabet)})"
+    if form.leading_zeros:
+        body += " with leading zeros"
+    if form.prefix:
+        body = f"'{form.prefix}' followed by {body}"
+    return f"{body} followed by '{form.suffix}'" if form.suffix else body
+
+
+def _characters(part: str, case: str) -> str:
+    return f"{case}letters" if part == "letters" else part if part == "digits" else f"'{part}'"
+
+
+def id_fix_words(form: IdForm, other: IdForm) -> str:
+    """Return what to do about ids of one form that no id of the other form matches.
+
+    >>> id_fix_words(IdForm("digits", 12, 12, leading_zeros=True), IdForm("digits", 1, 2))
+    'write both with the same leading zeros; reading them as text keeps the zeros'
+    """
+    return _ID_FIXES[form.difference(other)]
+
+
+@worded
+def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
+    """Return why outcomes cannot be used now, and the fix; no id is part of it.
+
+    >>> unknown_outcomes_sentence(UnknownOutcomes("actual", 600, 600, classes=("no",),
+    ...     possible="none of the classes 0, 1"))
+    "their actual ('no') is none of the classes 0, 1; send one of these classes"
+    """
+    if unknown.kind == "time":
+        return (
+            "they are dated more than a day before the prediction with the same id; "
+            "send the time at which they became known"
+        )
+    if unknown.kind == "actual":
+        names = f" ({', '.join(repr(short(name)) for name in unknown.classes)})" if unknown.classes else ""
+        return f"their actual{names} is {unknown.possible}; send {'one of these classes' if unknown.classes else 'one'}"
+    stored = unknown.stored.kind != "none"
+    forms = f"{id_form_words(unknown.form)}, but those of the newest predictions are {id_form_words(unknown.stored)}"
+    return (
+        f"no stored prediction has {f'their ids: these are {forms}' if stored else 'an id'}; "
+        f"{id_fix_words(unknown.form, unknown.stored)}"
+    )
 
 
 def fast_labels_sentence(fast_labels: FastLabels) -> str:

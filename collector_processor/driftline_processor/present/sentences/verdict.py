@@ -81,7 +81,7 @@ def _head(verdict: Verdict) -> str:
     rows = ""
     if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
         span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
-        rows = f"in the rows of {span}"
+        rows = f"in the window of {span}"
     when = since_words(verdict.since, timezone, days=verdict.of_days)
     lasts = bool(rows) or verdict.since is None
     if verdict.state in ("unknown", "lagging"):

@@ -206,8 +206,8 @@ class LossByPartGatherer:
         first = np.arange(size) if whole else first_bins(sums[0, :, :size].sum(axis=0), CELLS)
         cells = np.concatenate([np.add.reduceat(sums[:, :, :size], first, axis=2), sums[:, :, size:]], axis=2)
         in_days = cells[:, :-1]
-        known = self._grid is not None and self._grid.length >= _DAY
-        known = known and np.count_nonzero(in_days[0].sum(axis=1)) >= LEAST_DAYS
+        days = np.count_nonzero(in_days[0].sum(axis=1))
+        known = self._grid is not None and self._grid.length >= _DAY and days >= LEAST_DAYS
         rest = in_days.sum(axis=2, keepdims=True) - in_days
         between = self._a_day(variance_of_blocks(in_days, rest)) if known else None
         return CellLosses(first, rounded(cells.sum(axis=1)), between)
