@@ -371,7 +371,7 @@ ADVICE: tuple[Fact, ...] = (
     fact("retrain", **CLOCK | {"since": None}),
     fact("retrain_with_slice", slice="country=NL", **CLOCK),
     fact("recalibrate", roc_auc=0.7, baseline=0.71, **CLOCK),
-    fact("check_column_first", column="age", outside=0.57, **CLOCK),
+    fact("retrain_with_range", column="age", outside=0.57, **CLOCK),
     fact("check_threshold", moved=MOVED),
     fact("wait_for_end_of_window", end=JULY, timezone="UTC"),
     fact("wait_for_outcomes", immature=()),

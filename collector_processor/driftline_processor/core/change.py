@@ -14,8 +14,7 @@ In this order, since each precludes the next ones:
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,8 +28,8 @@ from driftline_processor.core.default_answers import default_answer
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
 from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
 from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL
-from driftline_processor.core.evaluation import ChangeKind, Evaluation, Finding, KindOfChange, LossEvidence, LossPart
-from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated
+from driftline_processor.core.evaluation import ChangeKind, Evaluation, Finding, KindOfChange, LossEvidence, LossPart, MetricValue
+from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated_skill
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.service_level.failing import service_failing
@@ -149,16 +148,17 @@ STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
 GROSS = {
     "missing": ("major", "critical"),
     "stale": ("major", "critical"),
-    "duplicates": ("major", "critical"),
+    "duplicates": ("critical",),
 }
 """Check → severities at which its findings are faults. Out-of-range and unseen values are shifted inputs."""
 
 EXPLAINED = 0.5
 """Minimum fraction of a loss that must return for a cause to be the kind of change."""
 
-RECALIBRATED = 0.7
-"""The same for fitted level and spread of a binary model's scores: after a reversed effect of an input, fitting them
-returns 0.45 to 0.55 of the loss.
+SKILL_KEPT = 0.85
+"""Minimum ratio of the skill of recalibrated predictions to that in the baseline, if only their level is off. It is
+0.95 to 1.05 after a change of the level, 0.7 with 8 % of the outcomes inverted, and near 0 if an input's effect is
+reversed.
 """
 
 STABLE = 0.15
@@ -187,24 +187,28 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
         return ""
 
     def limit(kind: str, least: float) -> float:
+        """Return a limit that is harder to cross away from the kind so far."""
         return least + (0.0 if not held else -STABLE if kind == held else STABLE)
 
-    if _is_label_shift(evidence.rates, evidence.classes):
-        return "label_shift"
     excess = evidence.excess.value
-    if excess <= 0:
-        return ""
-    if is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED)):
+    explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
+    if explained and evidence.together.covered < 0.5:  # nearly all values are new
         return "covariate_shift"
-    least = EXPLAINED if evidence.loss == "absolute_error" else RECALIBRATED
-    if evidence.recalibrated is not None and evidence.recalibrated >= limit("calibration", least) * excess:
-        return "calibration"
-    return "concept_change" if excess > Z * math.sqrt(evidence.excess.variance) else ""
+    kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
+    ranks = evidence.skill is None or evidence.skill >= kept
+    if ranks and _is_label_shift(evidence.rates, evidence.classes):
+        return "label_shift"
+    if explained:
+        return "covariate_shift"
+    if excess**2 <= Z**2 * evidence.excess.variance or excess < 0:
+        return ""
+    level_off = evidence.skill is not None and (evidence.recalibrated or 0.0) * evidence.rows > FEWEST_BEYOND
+    return "calibration" if ranks and level_off else "concept_change"
 
 
 def is_explained(part: LossPart, excess: float, least: float = EXPLAINED) -> bool:
     """Return True if a significant part of a loss, and at least a fraction of it, returns."""
-    return part.value >= least * excess and part.value > Z * math.sqrt(part.variance)
+    return excess > 0 and part.value >= least * excess and part.value**2 > Z**2 * part.variance
 
 
 def _is_label_shift(rates: float, classes: float) -> bool:
@@ -233,9 +237,14 @@ def evidence_of_window(
     evidence = loss_evidence(labelled, baseline, names, evaluation.reference)
     if evidence is None:
         return None
-    returned = recalibrated(pane) if evidence.loss == "log_loss" else _without_bias(evaluation, evidence)
     rates, classes = (0.0, 0.0) if fit is None else (fit.rates, fit.classes)
-    return replace(evidence, recalibrated=returned, rates=rates, classes=classes)
+    of_level = [recalibrated_skill(pane), recalibrated_skill(baseline.pane)]
+    if evidence.loss == "absolute_error":
+        of_level = [_without_bias(values) for values in (evaluation.realized, evaluation.reference)]
+    (now, was) = of_level
+    if now is None or was is None or was[1] <= 0:
+        return replace(evidence, rates=rates, classes=classes)
+    return replace(evidence, recalibrated=now[0], skill=now[1] / was[1], rates=rates, classes=classes)
 
 
 def _is_worse(evaluation: Evaluation) -> bool:
@@ -248,17 +257,16 @@ def _is_worse(evaluation: Evaluation) -> bool:
     )
 
 
-def _without_bias(evaluation: Evaluation, evidence: LossEvidence) -> float | None:
-    """Return the part of a regression's loss that returns without its bias, by mean squared errors; None if unknown."""
-    sides = [
-        [values[name].value for name in ("bias", "rmse") if name in values]
-        for values in (evaluation.realized, evaluation.reference)
-    ]
-    if evidence.loss != "absolute_error" or any(len(side) < 2 or None in side for side in sides):
+def _without_bias(values: Mapping[str, MetricValue]) -> tuple[float, float] | None:
+    """Return the fall of a regression's root mean squared error without its bias, and its skill then.
+
+    The skill is the coefficient of determination without the bias. None if a metric is unknown.
+    """
+    bias, rmse, r2 = (values[name].value if name in values else None for name in ("bias", "rmse", "r2"))
+    if bias is None or rmse is None or r2 is None or r2 >= 1 or rmse <= 0:
         return None
-    (bias, rmse), (bias_was, rmse_was) = ([value or 0.0 for value in side] for side in sides)
-    lost = rmse**2 - rmse_was**2
-    return None if lost <= 0 else (bias**2 - bias_was**2) / lost * evidence.excess.value
+    left = max(rmse**2 - bias**2, 0.0)
+    return rmse - left**0.5, 1 - (1 - r2) * left / rmse**2
 
 
 def kind_of_change(
@@ -313,9 +321,9 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     """Return the kind of change that outcomes prove; None without one."""
     evidence = evaluation.loss_evidence
     rates = () if fit is None else (fact("positive_rate", observed=fit.observed, expected=fit.expected),)
-    if fit is not None and fit.p_value <= LEVEL and _is_label_shift(fit.rates, fit.classes):
-        return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
     kind = kind_of_loss(evidence)
+    if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit.rates, fit.classes):
+        return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
     if evidence is not None and kind == "covariate_shift":
         share = min(1.0, evidence.together.value / evidence.excess.value)
         return KindOfChange(kind, "inputs_explain", (fact("inputs_explain", share=share), *moved))
@@ -337,6 +345,8 @@ def _of_service(metric: str) -> bool:
 
 def is_faulty(finding: Finding) -> bool:
     """Return True for findings that are a fault of the data, of any severity that their check allows."""
+    if finding.check == "constant" and (finding.was or 0.0) >= 0.5:
+        return False  # most rows had this value before
     return finding.check in STRUCTURAL or finding.severity in GROSS.get(finding.check, ())
 
 

@@ -393,10 +393,17 @@ class ServiceLevel(Struct, frozen=True):
 
 
 class LossPart(Struct, frozen=True):
-    """A part of a mean loss, with the variance of its estimate."""
+    """A part of a mean loss.
+
+    Attributes:
+        value: The part.
+        variance: Variance of its estimate.
+        covered: Weight of the window's rows in it, 0 to 1; the rest is assumed, since values are new.
+    """
 
     value: float
     variance: float
+    covered: float = 1.0
 
 
 class LossEvidence(Struct, frozen=True):
@@ -408,7 +415,8 @@ class LossEvidence(Struct, frozen=True):
         excess: Mean loss less that of the baseline.
         inputs: Shifted feature → the part of ``excess`` that returns if it alone has the baseline's distribution.
         together: The part that returns if all of them do.
-        recalibrated: The part that returns if scores are recalibrated; None if unknown.
+        recalibrated: The fall of the loss if predictions are recalibrated; None if unknown.
+        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown.
         rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
         classes: Misfit of the baseline's scores within each class, likewise.
     """
@@ -419,6 +427,7 @@ class LossEvidence(Struct, frozen=True):
     inputs: dict[str, LossPart]
     together: LossPart
     recalibrated: float | None = None
+    skill: float | None = None
     rates: float = 0.0
     classes: float = 0.0
 

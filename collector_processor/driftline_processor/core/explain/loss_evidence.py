@@ -4,8 +4,9 @@ The labelled rows of the window are weighted so that an input has the distributi
 :func:`~driftline_processor.core.drift.coarse_bins.grid`. The fall of the mean loss is what the input explains. Several
 inputs are weighted together by iterative proportional fitting of their distributions.
 
-Rows whose values the baseline hardly has get a weight near 0. If they leave hardly any rows, the loss returns to that
-of the baseline: the new values explain it. An input that scores and outcomes do not depend on in the baseline does not.
+Rows whose values the baseline hardly has get a weight near 0. Where the window has no rows of the baseline's values,
+the loss is assumed to be that of the baseline: the new values explain it. An input that neither scores nor outcomes
+depend on in the baseline explains nothing there.
 
 Source: Deming and Stephan, "On a least squares adjustment of a sampled frequency table when the expected marginal
 totals are known" (1940); Shimodaira, "Improving predictive inference under covariate shift" (2000).
@@ -44,7 +45,7 @@ MOST_WEIGHT = 20.0
 """Limit of the weight of a row: a cell with a twentieth of its rows counts in full, a rarer one in part."""
 
 ASSUMED_ROWS = 30.0
-"""Rows with the baseline's loss that are added to the weighted ones: they count if hardly any weighted row is left."""
+"""Rows with the assumed loss that are added to the weighted ones."""
 
 RELEVANT = 0.002
 """Minimum fraction of the variance of scores, or of outcomes, that lies between the cells of an input in the baseline.
@@ -112,7 +113,8 @@ def _evidence(
     largest = sorted(inputs, key=lambda name: -inputs[name].moved)[:MOST_INPUTS]
     parts = {name: labelled.returned([inputs[name]]) for name in largest}
     overlapping = [inputs[name] for name in largest if inputs[name].relevant or inputs[name].overlap >= 0.5]
-    together = labelled.returned(overlapping) if overlapping else LossPart(0.0, 0.0)
+    joint = labelled.returned(overlapping) if overlapping else LossPart(0.0, 0.0)
+    together = max([joint, *parts.values()], key=lambda part: part.value)
     excess = LossPart(labelled.mean - expected, labelled.variance(labelled.loss - labelled.mean))
     return LossEvidence(float(len(usable)), loss, excess, parts, together)
 
@@ -163,9 +165,10 @@ def _input(name: str, rows: RowLosses, usable: Index, labelled: _Labelled, basel
 def _is_relevant(part: str, baseline: Baseline) -> bool:
     """Return True if the mean score or outcome differs between the cells of an input, or its importance says so."""
     importance = baseline.extras.importance
-    if importance is not None:
-        names = {baseline.raw_name(name) for name in baseline.bins.features}
-        return importance.shares(names).get(baseline.raw_name(part.removeprefix("feature:")), 0.0) >= RELEVANT
+    names = {baseline.raw_name(name) for name in baseline.bins.features}
+    shares = None if importance is None else importance.shares(names)
+    if shares is not None:
+        return shares.get(baseline.raw_name(part.removeprefix("feature:")), 0.0) >= RELEVANT
     scores = baseline.extras.score_means
     means = None if scores is None else scores.by_part.get(part)
     if means is None:
@@ -207,11 +210,11 @@ class _Labelled:
         total = float(weight.sum())
         mean = float(weight @ self.loss) / max(total, 1e-12)
         effective = total**2 / max(float(weight @ weight), 1e-12)
-        assumed = self.expected if all(column.relevant for column in inputs) else self.mean
-        kept = effective / (effective + ASSUMED_ROWS)
+        assumed = self.expected if any(column.relevant for column in inputs) else self.mean
+        kept = min(1.0, total / n) * effective / (effective + ASSUMED_ROWS)
         back = kept * mean + (1 - kept) * assumed
         influence = (self.loss - self.mean) * self.weight - kept * n / max(total, 1e-12) * weight * (self.loss - mean)
-        return LossPart(self.mean - back, self.variance(influence))
+        return LossPart(self.mean - back, self.variance(influence), kept)
 
     def variance(self, influence: F64) -> float:
         """Return the variance of a mean from the influence of each row, with how days differ."""
@@ -222,16 +225,17 @@ class _Labelled:
         return float(sums @ sums) / n**2 * len(sums) / (len(sums) - 1)
 
 
-def recalibrated(pane: Pane) -> float | None:
-    """Return the fall of a binary model's log loss if the level and the spread of its scores are fitted; None if unknown.
+def recalibrated_skill(pane: Pane) -> tuple[float, float] | None:
+    """Return the fall of a binary model's log loss if its scores are recalibrated, and its skill then; None if unknown.
 
-    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores.
+    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores. The
+    skill is the fraction by which the log loss is then below that of a constant.
 
     Args:
-        pane: Pane of a window with its outcomes.
+        pane: Pane with outcomes.
     """
     negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
-    if negative is None or positive is None or len(negative) < SCORE_BINS or not (negative.any() and positive.any()):
+    if negative is None or positive is None or not (negative[:SCORE_BINS].any() and positive[:SCORE_BINS].any()):
         return None
     rows = negative[:SCORE_BINS] + positive[:SCORE_BINS]
     filled = np.flatnonzero(rows)
@@ -247,7 +251,10 @@ def recalibrated(pane: Pane) -> float | None:
     def log_loss(line: F64) -> float:
         return float(rows @ np.logaddexp(0, line) - hits @ line) / float(rows.sum())
 
-    return log_loss(columns[:, 1]) - log_loss(columns @ fitted)
+    rate = float(hits.sum() / rows.sum())
+    constant = log_loss(np.full(len(filled), np.log(rate / (1 - rate))))
+    after = log_loss(columns @ fitted)
+    return log_loss(columns[:, 1]) - after, 1 - after / constant
 
 
 def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
@@ -261,16 +268,20 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
         return LossPart(
             sum(part * one.value for part, one in zip(share, values, strict=True)),
             sum(part**2 * one.variance for part, one in zip(share, values, strict=True)),
+            sum(part * one.covered for part, one in zip(share, values, strict=True)),
         )
 
-    known = [one.recalibrated for one in parts]
+    def known(values: Sequence[float | None]) -> float | None:
+        return None if None in values else sum(part * (one or 0.0) for part, one in zip(share, values, strict=True))
+
     return LossEvidence(
         rows,
         parts[-1].loss,
         mean([one.excess for one in parts]),
         {name: mean([one.inputs.get(name, nothing) for one in parts]) for name in names},
         mean([one.together for one in parts]),
-        None if None in known else sum(part * (one or 0.0) for part, one in zip(share, known, strict=True)),
+        known([one.recalibrated for one in parts]),
+        known([one.skill for one in parts]),
         sum(one.rates for one in parts),
         sum(one.classes for one in parts),
     )
