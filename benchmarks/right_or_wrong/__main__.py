@@ -60,12 +60,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", choices=("streams", "goals"))
     parser.add_argument("--tools", nargs="+", choices=TOOLS, help="only these")
     parser.add_argument("--first-seed", type=int, default=1, help="of the planted worlds")
+    parser.add_argument(
+        "--block-days", type=int, default=1, help="of the bootstrap; with more than 1, nothing is written"
+    )
     options = parser.parse_args(arguments)
+    options.print |= options.block_days > 1
     warnings.filterwarnings("ignore")
     tools = options.tools or (QUICK_TOOLS if options.quick else TOOLS)
     parts, failed = {}, False
     if options.only != "goals":
-        windows, missing = answered_windows(tools)
+        windows, missing = answered_windows(tools, options.block_days)
         parts["streams"], failed = streams_table(windows), bool(missing)
         for tool, reason in missing.items():
             print(f"{tool}: {reason}", file=sys.stderr)
@@ -105,7 +109,7 @@ def streams_table(windows: pd.DataFrame) -> str:
     return f"{markdown(head, lines)}\n{', '.join(versions)}; {DRAWS:,} draws of the days, seed {SEED}.\n"
 
 
-def answered_windows(tools: Iterable[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+def answered_windows(tools: Iterable[str], block_days: int = 1) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return each window with its class and the answers of all tools, and why a tool has none.
 
     Tools that are not asked keep the answers that ``windows.csv`` has.
@@ -117,7 +121,9 @@ def answered_windows(tools: Iterable[str]) -> tuple[pd.DataFrame, dict[str, str]
             "stream": [name for name, _ in keys],
             "start": [stream.start(key) for stream in streams for key in stream.windows],
             "rows": [len(rows) for stream in streams for rows in stream.windows.values()],
-            "class": [of_window for stream in streams for of_window in truths(stream, DRAWS, SEED).values()],
+            "class": [
+                of_window for stream in streams for of_window in truths(stream, DRAWS, SEED, block_days).values()
+            ],
         }
     )
     kept = pd.read_csv(WINDOWS) if WINDOWS.exists() else pd.DataFrame()

@@ -98,6 +98,11 @@ def days_of(rows: pd.DataFrame) -> np.ndarray:
     return rows["time"].to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
-def blocks_of(rows: pd.DataFrame) -> np.ndarray:
-    """Return what rows share chance with: their day, or, without times, thirty rows in a row."""
-    return days_of(rows) if "time" in rows else np.arange(len(rows)) // BLOCK_ROWS
+def blocks_of(rows: pd.DataFrame, days: int = 1) -> np.ndarray:
+    """Return what rows share chance with: their day, or, without times, thirty rows in a row.
+
+    Args:
+        rows: The rows.
+        days: Days (or runs of thirty rows) of a block.
+    """
+    return (days_of(rows) if "time" in rows else np.arange(len(rows)) // BLOCK_ROWS) // days

@@ -53,18 +53,20 @@ class Change(NamedTuple):
         return bool(np.nanquantile(self.draws, 0.975) < self.margin)
 
 
-def truths(stream: Stream, draws: int, seed: int) -> dict[int, Class]:
-    """Return the class of each window of a stream."""
-    truth = Truth(stream.reference, stream.binary, draws, np.random.default_rng(seed))
+def truths(stream: Stream, draws: int, seed: int, days: int = 1) -> dict[int, Class]:
+    """Return the class of each window of a stream, by a bootstrap over blocks of so many days."""
+    truth = Truth(stream.reference, stream.binary, draws, np.random.default_rng(seed), days)
     return {key: truth.of(rows) for key, rows in stream.windows.items()}
 
 
 class Truth:
     """A baseline, with the draws of its metrics."""
 
-    def __init__(self, reference: pd.DataFrame, binary: bool, draws: int, random: np.random.Generator) -> None:
+    def __init__(
+        self, reference: pd.DataFrame, binary: bool, draws: int, random: np.random.Generator, days: int = 1
+    ) -> None:
         """Draw the baseline's metrics."""
-        self.binary, self.draws, self.random = binary, draws, random
+        self.binary, self.draws, self.random, self.days = binary, draws, random, days
         labels = reference["label"].to_numpy(np.float64)
         self.loss, self.auc = loss_of(reference, binary), 0.5
         self.losses = self._draw(reference, mean_loss(reference, binary))
@@ -97,7 +99,7 @@ class Truth:
 
     def _draw(self, rows: pd.DataFrame, metric: Callable[[F64], F64]) -> F64:
         """Return a metric of rows whose days were drawn with replacement, float64 (draws,)."""
-        days, at = np.unique(blocks_of(rows), return_inverse=True)
+        days, at = np.unique(blocks_of(rows, self.days), return_inverse=True)
         found = []
         for first in range(0, self.draws, BATCH):
             size = (min(BATCH, self.draws - first), len(days))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .configuration import configure
     from .evaluation import EvaluationReport, evaluate
     from .model import Model
-    from .outcomes import Accepted, Rejection, Undelivered
+    from .outcomes import Accepted, Rejection, Undelivered, UnknownOutcomes
     from .training.training_run import TrainingRun, training_run
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Rejection",
     "TrainingRun",
     "Undelivered",
+    "UnknownOutcomes",
     "configure",
     "current",
     "evaluate",
@@ -62,6 +63,7 @@ _HOMES = {
     "Rejection": "outcomes",
     "TrainingRun": "training.training_run",
     "Undelivered": "outcomes",
+    "UnknownOutcomes": "outcomes",
     "configure": "configuration",
     "current": "capture.prediction",
     "evaluate": "evaluation",

@@ -70,6 +70,8 @@ DUPLICATE_NAME = "duplicate_name"
 """A column with the name of an earlier column."""
 NO_SUCH_FIELD = "no_such_field"
 """A time or a slice whose selector names a field that the input does not have."""
+UNREADABLE_TIME = "unreadable_time"
+"""A time of a prediction that is not a datetime, ISO 8601 or a unix time."""
 
 
 UNUSABLE = PendingCounts[str]()

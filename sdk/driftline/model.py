@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_FLUSH_SECONDS = 2.0
+"""Seconds that a call with many outcomes waits until the predictions before it are sent."""
+
 
 class Model:
     """A model under one name: record its predictions, and send their outcomes.
@@ -454,7 +457,8 @@ class Model:
                 such mappings, or of tuples in that order without slices. :meth:`outcome` explains each column.
 
         Returns:
-            The number of accepted outcomes, and the rejected outcomes with their reasons.
+            The number of accepted outcomes, the rejected outcomes with their reasons, and the accepted outcomes that
+            the receiver cannot use as far as it knows now, such as those with an unknown class or id.
 
         Raises:
             driftline.Undelivered: The outcomes could not be delivered. No other call of Driftline raises because of the
@@ -463,7 +467,10 @@ class Model:
         """
         from .outcomes import Accepted, send_outcomes
 
-        return send_outcomes(self._identity, outcomes) if self._enabled else Accepted(0)
+        if not self._enabled:
+            return Accepted(0)
+        self._pipeline.flush(_FLUSH_SECONDS, again=())  # so that the receiver knows the predictions of this process
+        return send_outcomes(self._identity, outcomes)
 
 
 def _restore(name: str, arguments: dict[str, Any]) -> Model:

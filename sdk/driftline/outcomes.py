@@ -15,7 +15,7 @@ from driftline.capture.outcome import FIELDS, SLICE, UnusableOutcome, outcome_of
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.export.resource import resource_attributes
 from driftline.export.transport import OutcomeChannel, suppress_instrumentation
-from driftline.inputs.dataframes import column_names
+from driftline.inputs.dataframes import column_names, index_hint
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_text
 
@@ -112,16 +112,38 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownOutcomes:
+    """Accepted outcomes that the receiver cannot use as far as it knows now.
+
+    They count as soon as their prediction arrives, or the classes of the model change.
+
+    Attributes:
+        kind: "id" if no stored prediction has their id, "time" if they are dated before their prediction, "actual" if
+            their actual is none of the model's classes or not a number.
+        rows: Number of outcomes.
+        checked: Number of outcomes that were checked; the receiver checks parts of a large number only.
+        reason: Unknown classes or the form of the unknown ids, what the receiver knows, and the fix.
+    """
+
+    kind: str
+    rows: int
+    checked: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The receiver's answer to many outcomes.
 
     Attributes:
         accepted: Number of outcomes that the receiver has stored.
         rejected: All other outcomes, in their order, with their reasons.
+        unknown: Accepted outcomes that the receiver cannot use as far as it knows now.
     """
 
     accepted: int
     rejected: tuple[Rejection, ...] = ()
+    unknown: tuple[UnknownOutcomes, ...] = ()
 
 
 class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program
@@ -155,7 +177,8 @@ def fields_of(outcomes: Any) -> Iterator[dict[str, Any]]:
         needed = ("id",) if "retracted" in names else ("id", "actual")
         missing = [name for name in needed if name not in names]
         if missing:
-            raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}")
+            hint = index_hint(outcomes, missing[0])
+            raise ValueError(f"the outcomes have no column {missing[0]!r}; their columns are {names}{hint}")
         used = [name for name in names if name in FIELDS or str(name).startswith(SLICE)]
         columns = [_listed(outcomes[name]) for name in used]
         mappings: Iterable[Any] = (dict(zip(used, row, strict=True)) for row in zip(*columns, strict=True))
@@ -235,6 +258,7 @@ def post_outcomes(
     """
     accepted = 0
     rejected: list[Rejection] = []
+    unknown: dict[str, UnknownOutcomes] = {}
     rows = _usable(identity, outcomes, rejected)
     while chunk := list(islice(rows, CHUNK_ROWS)):
         document: dict[str, Any] = {"model": identity.name, "outcomes": [row for _, row in chunk]}
@@ -248,8 +272,18 @@ def post_outcomes(
             rejected.append(Rejection(index, str(rejection["reason"]), int(rejection.get("rows", 1))))
         if answer.get("more_rejected"):
             rejected.append(Rejection(None, "further outcomes were rejected", int(answer["more_rejected"])))
+        for part in answer.get("unknown", ()):
+            kind, before = str(part["kind"]), unknown.get(str(part["kind"]), UnknownOutcomes("", 0, 0, ""))
+            counts = before.rows + int(part["rows"]), before.checked + int(part["checked"])
+            unknown[kind] = UnknownOutcomes(kind, *counts, before.reason or str(part["reason"]))
     rejected.sort(key=lambda rejection: (rejection.index is None, rejection.index))
-    return Accepted(accepted, tuple(rejected))
+    for outcomes_of_kind in unknown.values():
+        if FAULTS.once(f"unknown {outcomes_of_kind.kind} {identity.name}"):
+            logger.warning(
+                "driftline: %s of %s outcomes of %s were accepted, but cannot be used yet: %s",
+                outcomes_of_kind.rows, outcomes_of_kind.checked, identity.name, outcomes_of_kind.reason,
+            )  # fmt: skip
+    return Accepted(accepted, tuple(rejected), tuple(unknown.values()))
 
 
 def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:

@@ -87,6 +87,9 @@ class State:
         assert len(digest) == 16
         return self.take(ids_of(tables))
 
+    def unknown_outcomes(self, _: Sequence[OutcomeTable]) -> tuple[()]:
+        return ()
+
     def offer(self, request: Request) -> Future[Receipt]:
         found = ids_of(request.outcomes)
         if found:

@@ -204,6 +204,20 @@ def test_a_frame_of_outcomes_is_sent_in_chunks_and_answered(service: Service, mo
     assert receiver.documents == [{"model": "churn", "environment": "test"}] * 2
 
 
+def test_what_the_receiver_does_not_know_is_answered_and_logged_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(outcomes, "CHUNK_ROWS", 1)
+    unknown = {"kind": "actual", "rows": 1, "checked": 1, "reason": "none of 0, 1"}
+    with receiving(monkeypatch) as receiver:
+        receiver.replies = [(200, {"accepted": 1, "rejected": [], "unknown": [unknown]})] * 4
+        answer = service.model().outcomes([("A-1", "yes"), ("A-2", "no")])
+        service.model().outcomes([("A-1", "yes"), ("A-2", "no")])
+
+    assert answer == driftline.Accepted(2, (), (driftline.UnknownOutcomes("actual", 2, 2, "none of 0, 1"),))
+    assert len([line for line in caplog.messages if "none of 0, 1" in line]) == 1
+
+
 def test_outcomes_are_sent_again_until_the_receiver_takes_them(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

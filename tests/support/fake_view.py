@@ -91,6 +91,9 @@ class FakeView:
         future.set_result(Receipt(sum(map(len, tables))))
         return future
 
+    def unknown_outcomes(self, _: list[OutcomeTable]) -> tuple[()]:
+        return ()
+
 
 def app_of(
     state: Any, clock: Callable[[], int] = lambda: NOW, health: Health | None = None, rows: Any = None, **more: Any

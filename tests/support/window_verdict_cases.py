@@ -246,6 +246,24 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
         "send_more_outcomes",
     ),
     (
+        known(
+            **LEVEL | {"level": change("inconclusive", -0.18, -0.21, -0.15)},
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3)},
+        ),
+        "unknown",
+        ("level_of_scores", "and_also"),
+        "send_more_outcomes",
+    ),
+    (
+        known(
+            **LEVEL | {"level": change("inconclusive", -0.18, -0.21, -0.15)} | DRIFT,
+            changes={"log_loss": change("inconclusive", 0.1, -0.1, 0.3)},
+        ),
+        "at_risk",
+        ("level_of_scores", "and_also", "first_cause"),
+        "send_more_outcomes",
+    ),
+    (
         wrong(realized=CONSTANT["realized"]),
         "degraded",
         ("level_of_scores",),

@@ -13,6 +13,7 @@ import gzip
 import io
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -236,12 +237,14 @@ class UploadResult(Struct):
 
     Attributes:
         reasons: (row from 1, or None if only the number of rows is known; number of rows; reason).
+        unknown: Reason why accepted outcomes cannot be used as far as the receiver knows → their number.
         models: Model names in its rows.
     """
 
     accepted: int = 0
     rejected: int = 0
     reasons: list[tuple[int | None, int, str]] = field(default_factory=list)
+    unknown: Counter[str] = field(default_factory=Counter)
     models: set[str] = field(default_factory=set)
 
 
@@ -289,6 +292,8 @@ def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> Non
     pushed.reasons += rejected
     pushed.accepted += answer["accepted"]
     pushed.rejected += sum(rows for _, rows, _ in rejected)
+    for outcomes in answer.get("unknown", ()):
+        pushed.unknown[outcomes["reason"]] += outcomes["rows"]
 
 
 def _send(client: httpx.Client, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
@@ -361,6 +366,8 @@ def sentences(path: Path, pushed: UploadResult, limit: int) -> Iterator[str]:
         yield f"  {f'row {count(row)}' if row is not None else many(rows)}: {reason}"
     if len(pushed.reasons) > limit:
         yield f"  and {count(len(pushed.reasons) - limit)} more; use --rejected FILE to write all of them"
+    for reason, rows in pushed.unknown.items():
+        yield f"  {count(rows)} accepted, but {reason}"
 
 
 def write_rejected(path: Path, results: Sequence[tuple[Path, UploadResult]]) -> None:

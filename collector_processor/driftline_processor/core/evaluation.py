@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -1313,3 +1313,21 @@ class Evaluation(Struct, dict=True):
     def drift(self) -> DriftSummary:
         """The drift of the window without drawings."""
         return summarize_drift(self)
+
+
+def newest_closed(evaluations: Sequence[Evaluation]) -> Evaluation | None:
+    """Return the newest closed window; None without one.
+
+    Args:
+        evaluations: Windows of one length, the oldest first.
+    """
+    return next((evaluation for evaluation in reversed(evaluations) if evaluation.closed), None)
+
+
+def newest_window(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Return the window that every surface shows first: the newest closed one, else the open one.
+
+    Args:
+        evaluations: Windows of one length, the oldest first; at least one.
+    """
+    return newest_closed(evaluations) or evaluations[-1]

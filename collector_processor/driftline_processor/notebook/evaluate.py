@@ -13,6 +13,7 @@ from typing import Any, get_args
 import msgspec
 import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.inputs.dataframes import index_hint
 from driftline.tables.classes import class_text
 
 from driftline_processor.core.nearest_names import near
@@ -54,6 +55,8 @@ def evaluate(
             rows = list(_rows(current, "current"))
             reference = None if baseline is None else _reference(baseline)
             truth = None if outcomes is None else _one_table(outcomes, "outcomes")
+            for name, table in (("current", current), ("baseline", baseline), ("outcomes", outcomes)):
+                _check_index(table, name, settings)
             result = evaluate_files(EvaluationInputs(rows, reference, truth), settings, notes.append, report_progress)
     except BadInput as error:
         raise ValueError(str(error)) from None
@@ -75,6 +78,14 @@ def _one_table(value: Any, name: str) -> Rows:
     if isinstance(value, str | PathLike):
         return file_or_address(str(value))
     return read_table(value, name)
+
+
+def _check_index(table: Any, name: str, settings: EvaluationOptions) -> None:
+    """Raise BadInput if an option names the index of a pandas DataFrame, which is not a column."""
+    for column in (settings.id, settings.time, settings.actual, settings.predicted, *settings.score):
+        is_missing = column and column not in map(str, getattr(table, "columns", (column,)))
+        if is_missing and (hint := index_hint(table, column)):
+            raise BadInput(f"{name}: no column '{column}'{hint}")
 
 
 def _reference(value: Any) -> Reference:

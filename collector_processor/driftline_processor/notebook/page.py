@@ -12,13 +12,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from driftline_processor.core.evaluation import newest_window
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present import numbers
 from driftline_processor.present.sections import sections_of
 from driftline_processor.present.sections.windows import windows
 from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences.window import window_facts
-from driftline_processor.present.states import newest_judged
 from driftline_processor.present.wording import keep_units_of_page, printable, short
 from driftline_processor.web.charts.sparklines import cell_drawing
 
@@ -46,7 +46,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
         notes: Sentences on how the rows were read.
     """
     evaluations, timezone = result.evaluations, result.timezone
-    newest = newest_judged(evaluations)
+    newest = newest_window(evaluations)
     sections = list(sections_of(newest, timezone, SURFACES))
     if len(evaluations) > 1:
         newest_windows = windows(evaluations[-MOST_WINDOWS:], timezone).on_surface(SURFACES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, InconclusiveReason, ObjectiveState, State
 
@@ -52,13 +52,6 @@ def overall(evaluation: Evaluation) -> State:
 def inconclusive_reason(evaluation: Evaluation) -> InconclusiveReason:
     """Return the most frequent reason of a window's inconclusive columns; "" if the window is not inconclusive."""
     return evaluation.drift.reason if overall(evaluation) == "inconclusive" else ""
-
-
-def newest_judged(evaluations: Sequence[Evaluation]) -> Evaluation:
-    """Return the newest conclusive window, else the newest."""
-    return next(
-        (evaluation for evaluation in reversed(evaluations) if evaluation.fraction is not None), evaluations[-1]
-    )
 
 
 def rank(columns: Iterable[ColumnDrift]) -> list[ColumnDrift]:

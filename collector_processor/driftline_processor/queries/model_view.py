@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.decode.training_runs import TrainingRun
-from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.evaluation import Evaluation, Verdict, newest_closed
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
 from driftline_processor.core.versions.side_by_side import SideBySide
@@ -168,9 +168,7 @@ def part_of_model(
     key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool
 ) -> ModelPart:
     """Return the input of a version in an environment for the verdict of its model."""
-    closed = (
-        next((evaluation for evaluation in reversed(window) if evaluation.closed), None) for window in windows.values()
-    )
+    closed = map(newest_closed, windows.values())
     newest = max(
         filter(None, closed), key=lambda evaluation: (evaluation.window.end, evaluation.window.start), default=None
     )

@@ -23,6 +23,7 @@ from .label_queue import LabelQueue
 from .mispredictions import Mispredictions
 from .predictions import KeptPredictions
 from .snapshot import Snapshots
+from .unknown_outcomes import OutcomeReview
 
 
 class Queries(Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class Queries(Struct, frozen=True, kw_only=True):
         weak_slices: Search of slices in which a model is weak.
         weak_slices_of_windows: The same search, cached for open pages.
         exports: Rows as one Parquet file.
+        outcome_review: Outcomes that cannot be used as far as is known now.
     """
 
     baselines: BaselineShelf
@@ -49,6 +51,7 @@ class Queries(Struct, frozen=True, kw_only=True):
     weak_slices: WeakSliceSearch
     weak_slices_of_windows: WeakSlicesOfWindows
     exports: Snapshots
+    outcome_review: OutcomeReview
 
 
 class WeakSlicesOfWindows:

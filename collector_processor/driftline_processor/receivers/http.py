@@ -85,7 +85,7 @@ class HttpReceiver:
     def start(self, intake: Intake) -> None:
         """Start to serve."""
         counters, clock = self._around.counters, self._around.clock
-        outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock)
+        outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.unknown_outcomes)
         self._port.start(otlp_app(partial(_accept, intake), outcomes), self._around.grace)
 
     def stop(self, grace: float) -> None:

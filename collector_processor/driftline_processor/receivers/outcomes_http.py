@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -21,8 +21,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.decode.untrusted_json import TooLarge
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.health import Counters
 from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
+from driftline_processor.present.sentences.outcomes import unknown_outcomes_sentence
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
@@ -34,6 +36,9 @@ _log = logging.getLogger("driftline")
 
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Accepts tables and the digest of the request; the future resolves when the transaction is on disk."""
+
+ReviewOutcomes = Callable[[list[OutcomeTable]], Sequence[UnknownOutcomes]]
+"""Returns the stored outcomes that cannot be used, as far as is known now."""
 
 MAX_JSON = 32 * 2**20
 """Maximum bytes of JSON, which becomes a Python object per field; larger files are NDJSON or CSV."""
@@ -55,13 +60,19 @@ _FORMATS: dict[str, tuple[Parse, int]] = {
 }
 
 
-def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] = time.time_ns) -> list[BaseRoute]:
+def routes(
+    submit: SubmitOutcomes,
+    counters: Counters,
+    clock: Callable[[], int] = time.time_ns,
+    review: ReviewOutcomes = lambda _: (),
+) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
     Args:
         submit: Called once per request with usable outcomes.
         counters: Counters of unusable outcomes.
         clock: Unix nanoseconds, the default time of outcomes.
+        review: Called with the same outcomes when they are stored.
     """
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
 
@@ -104,7 +115,8 @@ def routes(submit: SubmitOutcomes, counters: Counters, clock: Callable[[], int] 
             # Nothing was acknowledged, and senders retry 503.
             _log.exception("outcomes could not be stored")
             return retry_later(Overloaded(), "the outcomes could not be stored; see the log of driftline")
-        return _answer(receipt, parsed)
+        unknown = await asyncio.get_running_loop().run_in_executor(parsers, review, tables)
+        return _answer(receipt, parsed, unknown)
 
     return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
 
@@ -158,7 +170,7 @@ def _count(counters: Counters, parsed: ParsedDocument) -> None:
         )
 
 
-def _answer(receipt: Receipt, parsed: ParsedDocument) -> Response:
+def _answer(receipt: Receipt, parsed: ParsedDocument, unknown: Sequence[UnknownOutcomes] = ()) -> Response:
     rejected: list[dict[str, object]] = [{"index": index, "reason": reason} for index, reason in parsed.rejected]
     # Rejections by the state (an outcome for an expired prediction) are counted by reason, not listed by row.
     rejected += [
@@ -167,6 +179,16 @@ def _answer(receipt: Receipt, parsed: ParsedDocument) -> Response:
     answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
     if parsed.more:
         answer["more_rejected"] = parsed.more
+    if unknown:
+        answer["unknown"] = [
+            {
+                "kind": outcomes.kind,
+                "rows": outcomes.rows,
+                "checked": outcomes.checked,
+                "reason": unknown_outcomes_sentence(outcomes),
+            }
+            for outcomes in unknown
+        ]
     return JSONResponse(answer)
 
 

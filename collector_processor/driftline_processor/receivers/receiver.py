@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.health import Counters
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.transaction import Request
@@ -53,6 +54,9 @@ class Intake(Protocol):
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Accept outcomes; ``digest``: of the request, so that a repeated request counts once."""
+
+    def unknown_outcomes(self, tables: Sequence[OutcomeTable]) -> Sequence[UnknownOutcomes]:
+        """Return the outcomes that cannot be used, as far as is known now."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Accept rows that are already tables."""

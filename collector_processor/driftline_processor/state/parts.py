@@ -33,6 +33,7 @@ from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.predictions import KeptPredictions
 from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.state_snapshot import SnapshotPublisher
+from driftline_processor.queries.unknown_outcomes import OutcomeReview
 from driftline_processor.queries.verdicts import Verdicts
 from driftline_processor.queries.weak_slices import Queries, WeakSliceSearch, WeakSlicesOfWindows
 from driftline_processor.store.database import Connection, Store
@@ -163,6 +164,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             weak_slices=weak_slices,
             weak_slices_of_windows=WeakSlicesOfWindows(weak_slices),
             exports=Snapshots(store, series),
+            outcome_review=OutcomeReview(store, series),
         )
         snapshots = SnapshotPublisher(
             intake=intake,

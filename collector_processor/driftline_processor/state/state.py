@@ -16,6 +16,7 @@ tracks verdicts and evaluates policies every five seconds, and tidies up every t
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.foreign_metrics import by_name
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.evaluation.window_queue import lags_sentence, windows_wait
 from driftline_processor.governance.decisions import Decision, DecisionKind
@@ -66,6 +68,9 @@ JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0,
 
 LOOKS = 10
 """Publishing, comparing versions and tracking verdicts process everything, so each may use a tenth of a core."""
+
+REVIEW_SHARE, REVIEW_CREDIT = 0.05, 5.0
+"""Fraction of the time that reviews of outcomes may take, and seconds of them that can be saved up for a burst."""
 
 INTERRUPTED = 2.0
 """Seconds in which an interrupted statement ends."""
@@ -107,6 +112,7 @@ class State:
         self._baselines = configured_baselines(config.models)
         self.health = health or Health()
         self._config, self._clock = config, clock
+        self._next_review = -math.inf
         self._joined: list[Callable[[pa.Table], None]] = []
         self._changed: list[Callable[[VerdictChange], object]] = []
         self._memory = MemoryFolder() if config.storage.in_memory else None
@@ -263,6 +269,25 @@ class State:
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Accept outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
         return self._queue.submit_outcomes(tables, digest)
+
+    def unknown_outcomes(self, tables: Sequence[OutcomeTable]) -> Sequence[UnknownOutcomes]:
+        """Return the outcomes that cannot be used, as far as is known now.
+
+        Empty too if the predictions that were accepted before are not stored in time, or if reviews have used their
+        share of the time: they must not slow down other requests.
+        """
+        began = time.monotonic()
+        if began < self._next_review:
+            return ()
+        try:
+            deadline = Deadline.after(0.5)
+            self.catch_up(deadline)
+            return () if deadline.passed else self.parts.queries.outcome_review.unknown(tables)
+        except (StorageOutage, DatabaseError):
+            return ()
+        finally:
+            earliest = began - REVIEW_CREDIT / REVIEW_SHARE
+            self._next_review = max(self._next_review, earliest) + (time.monotonic() - began) / REVIEW_SHARE
 
     def offsets(self) -> QueueProgress:
         """Return the positions in queues, see :mod:`driftline_processor.ingest.decoding`."""

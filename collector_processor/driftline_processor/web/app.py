@@ -94,7 +94,7 @@ def create_app(site: Site) -> Starlette:
     state = site.state
     routes = [route for module in (*PAGES, *API) for route in module.routes(site)]
     routes.append(Route("/metrics", lambda request: prometheus_page.scrape(request, state, site.exemplars)))
-    routes += outcomes_http.routes(state.submit_outcomes, site.health.counters, site.clock)
+    routes += outcomes_http.routes(state.submit_outcomes, site.health.counters, site.clock, state.unknown_outcomes)
     return Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
         middleware=[

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, newest_window
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.present import times
@@ -137,11 +137,7 @@ class Selection(Struct, frozen=True):
         """Whether windows have closed after the selected one, so that the current verdict is not about it."""
         if self.chosen is None:
             return False
-        newest = next(
-            (evaluation for evaluation in reversed(self.windows_of_length) if evaluation.closed),
-            self.windows_of_length[-1],
-        )
-        return self.chosen.window.end < newest.window.end
+        return self.chosen.window.end < newest_window(self.windows_of_length).window.end
 
     @property
     def as_of(self) -> str:

@@ -16,14 +16,21 @@ from driftline.capture.absent import ABSENT
 from driftline.capture.buffer import BufferedRow, read_buffered_row
 from driftline.capture.call_plan import CallPlan
 from driftline.capture.deferred import UnmadePrediction, read_deferred, read_unmade
-from driftline.capture.diagnostics import log_first_call, warn_absent_fields, warn_improbable_scores, warn_unknown_class
+from driftline.capture.diagnostics import (
+    count_unsound_scores,
+    log_first_call,
+    warn_absent_fields,
+    warn_improbable_scores,
+    warn_improbable_times,
+    warn_unknown_class,
+)
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import RowSchema
 from driftline.capture.snapshot import read_output
 from driftline.faults import FAULTS, retry_in_halves
 from driftline.inputs.row import clean_value
 from driftline.inputs.values import Columns, column_of_clean, column_of_values
-from driftline.loss_counters import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
+from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
 from driftline.outputs.output import Output
 from driftline.tables.classes import EXACT
 from driftline.tables.column_codec import strings, texts
@@ -90,7 +97,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
     slice_names = dict.fromkeys(chain.from_iterable(mapping for mapping in slices if mapping))
     time = np.array(times, np.int64)
     if plan.inputs.time_field in columns:
-        time = _or_now(columns[plan.inputs.time_field], time)
+        time = _or_now(plan, columns[plan.inputs.time_field], time)
     trace, span = _sampled(contexts)
     block = PredictionBatch(
         identity=plan.identity,
@@ -138,7 +145,7 @@ def _finite(plan: CallPlan, scores: F64 | None, missing: int = 0) -> F64 | None:
         warn_improbable_scores(plan, scores)
     if (sound := np.isfinite(scores)).all():
         return scores
-    UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), int((~sound.all(axis=1)).sum()) - missing)
+    count_unsound_scores(plan, int((~sound.all(axis=1)).sum()) - missing)
     return np.where(sound, scores, np.nan)
 
 
@@ -156,7 +163,7 @@ def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F6
         if items.scores is not None and not np.isfinite(items.scores).all():
             scored = [ranking[1] for ranking in ranked if ranking is not None and ranking[1] is not None]
             unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)
-            UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), unsound)
+            count_unsound_scores(plan, unsound)
             items = replace(items, scores=np.where(np.isfinite(items.scores), items.scores, np.nan))
         return items, first_scores(items)
     first = np.array([np.nan if ranking is None else ranking for ranking in rankings], np.float64)[:, None]
@@ -218,7 +225,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
     if output.predicted is not None:
         warn_unknown_class(plan, output.predicted.categories)
     if names:
-        warn_absent_fields(plan, names, n, ids=prediction.ids is None)
+        warn_absent_fields(plan, names, n, ids=prediction.ids is None, index=batch.index_names())
     return PredictionBatch(
         plan.identity,
         times,
@@ -259,18 +266,19 @@ def _batch_times(prediction: Prediction, columns: Columns) -> I64:
     now = np.full(prediction.count, prediction.time, np.int64)
     inputs, when = prediction.plan.inputs, prediction.when
     if when is ABSENT or when is None:
-        return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
+        return _or_now(prediction.plan, columns[inputs.time_field], now) if inputs.time_field in columns else now
     is_one_time = isinstance(when, str) or not hasattr(when, "__len__")
     values = [clean_value(when)] * len(now) if is_one_time else [clean_value(value) for value in when]
-    return _or_now(column_of_values(values), now)
+    return _or_now(prediction.plan, column_of_values(values), now)
 
 
-def _or_now(values: Values, now: I64) -> I64:
+def _or_now(plan: CallPlan, values: Values, now: I64) -> I64:
     """Return the given times, and ``now`` for rows without a time."""
     if _rows(values) != len(now):
         FAULTS.swallow("times", ValueError(f"{_rows(values)} times were passed for {len(now)} rows"))
         return now
     times = instants(values)
+    warn_improbable_times(plan, values, times, now)
     return np.where(times > 0, times, now)
 
 

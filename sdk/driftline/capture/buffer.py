@@ -9,7 +9,6 @@ from typing import Any, Generic, TypeVar
 
 from opentelemetry.trace import SpanContext
 
-from driftline.faults import FAULTS
 from driftline.inputs.row import clean_value, cost_of
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
 from driftline.outputs import result_copy
@@ -17,7 +16,7 @@ from driftline.tables.timestamps import instant
 
 from .absent import ABSENT
 from .call_plan import CallPlan
-from .diagnostics import log_first_call
+from .diagnostics import log_first_call, warn_future_times, warn_unreadable_times
 from .prediction import Prediction
 from .row_schema import ROW_BYTES, RowSchema
 from .snapshot import read_one
@@ -180,8 +179,11 @@ def _time(prediction: Prediction) -> int:
     """Return the given time, else the time of the call, in unix nanoseconds."""
     if prediction.when is ABSENT:
         return prediction.time
+    value = clean_value(prediction.when)
     try:
-        return instant(clean_value(prediction.when)) or prediction.time
-    except ValueError as error:
-        FAULTS.swallow("time", error)
+        time = instant(value) or prediction.time
+    except ValueError:
+        warn_unreadable_times(prediction.plan, 1, value)
         return prediction.time
+    warn_future_times(prediction.plan, time - prediction.time)
+    return time

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from driftline.faults import FAULTS, logger
 from driftline.inputs.batch import Unrecorded
-from driftline.loss_counters import NO_SUCH_FIELD, UNRECORDED, UNUSABLE
+from driftline.loss_counters import NO_SUCH_FIELD, SCORE_NOT_A_NUMBER, UNREADABLE_TIME, UNRECORDED, UNUSABLE
 from driftline.outputs.output import UnreadResult, describe
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64, Column, is_present
 from driftline.tables.task import PerKind, Task
 
 from .call_plan import CallPlan
@@ -21,6 +25,11 @@ _MOST_LETTERS = 100
 _MOST_CLASSES = 12
 """Classes named in a message; the others are counted."""
 _MOST_FIELDS = 12
+_MOST_AHEAD = 15 * 60 * 10**9
+"""Nanoseconds by which clocks differ; a time zone that is read as UTC is at least half an hour ahead."""
+_MOST_FORM = 40
+"""Characters of a value whose form is named in a message."""
+_DIGIT, _LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 
 
 def log_first_call(
@@ -89,37 +98,111 @@ def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
         )  # fmt: skip
 
 
+def count_unsound_scores(plan: CallPlan, rows: int) -> None:
+    """Count rows whose score is NaN or infinite, and warn once per function."""
+    UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), rows)
+    if rows > 0 and FAULTS.once(f"unsound score {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s returns scores that are NaN or infinite: these predictions are counted, but they have no "
+            "score and cannot be evaluated; look for missing values in the input of the model",
+            plan.identity.name, plan.name,
+        )  # fmt: skip
+
+
+def warn_improbable_times(plan: CallPlan, values: NDArray[Any] | Column, times: I64, now: I64) -> None:
+    """Warn about times that cannot be read, and about times in the future.
+
+    Args:
+        plan: The function.
+        values: The times as they were given, n values.
+        times: int64 (n,), the same in unix nanoseconds, 0 if unreadable or missing.
+        now: int64 (n,), the times of the calls.
+    """
+    if not len(times):
+        return
+    if times.min() <= 0:
+        column = values if isinstance(values, Column) else Column(numbers=values.astype(np.float64))
+        given = is_present(column)
+        if column.codes is not None and "" in column.categories:  # an empty text is a missing time
+            given &= column.codes != column.categories.index("")
+        unreadable = np.flatnonzero(given & (times <= 0))
+        if len(unreadable):
+            code = -1 if column.codes is None else column.codes[unreadable[0]]
+            warn_unreadable_times(plan, len(unreadable), column.categories[code] if code >= 0 else 0)
+    warn_future_times(plan, int((times - now).max()))
+
+
+def warn_unreadable_times(plan: CallPlan, rows: int, value: object) -> None:
+    """Count times that cannot be read, and warn once per function. ``value``: the first, of which the form is named."""
+    UNUSABLE.add(UNREADABLE_TIME, rows)
+    if FAULTS.once(f"unreadable time {plan.identity.name} {plan.name}"):
+        form = (
+            repr(_LETTER.sub("a", _DIGIT.sub("9", value[:_MOST_FORM]))) if isinstance(value, str) else "other numbers"
+        )
+        logger.warning(
+            "driftline: %s.%s reads times from %s, but some cannot be read, such as %s: the time of the call is used "
+            "instead; pass datetimes, ISO 8601 texts such as '2026-11-20T08:00:00Z', or unix times",
+            plan.identity.name, plan.name, _time_source(plan), form,
+        )  # fmt: skip
+
+
+def warn_future_times(plan: CallPlan, ahead: int) -> None:
+    """Warn once per function about times in the future. ``ahead``: nanoseconds after the call."""
+    if ahead > _MOST_AHEAD and FAULTS.once(f"future time {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s reads times from %s, and some are %.3g hours after the call: they are in windows of the "
+            "future; times without a time zone are read as UTC, so pass times with their time zone",
+            plan.identity.name, plan.name, _time_source(plan), ahead / 3.6e12,
+        )  # fmt: skip
+
+
+def _time_source(plan: CallPlan) -> str:
+    return f"the field {plan.inputs.time_field!r}" if plan.inputs.time_field else "time="
+
+
 def warn_absent_fields(
-    plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, fields: Collection[str] | None = None
+    plan: CallPlan,
+    names: tuple[str, ...],
+    rows: int,
+    *,
+    ids: bool = True,
+    fields: Collection[str] | None = None,
+    index: Collection[str] = (),
 ) -> None:
     """Warn once per field that is selected as id, time or slice but missing in the input.
 
     Rows without their time or slice are counted; a missing id can still be given in another way. ``names``: fields of
     the input. ``ids``: whether the id is expected in the input. ``fields``: fields that were found in the input or in
-    an argument; required if arguments are searched too.
+    an argument; required if arguments are searched too. ``index``: names of the index of a DataFrame.
     """
+
+    def warn(kind: str, field: str, then: str) -> None:
+        if field in index:
+            then = f"{field!r} is the index of the DataFrame: pass frame.reset_index(); {then}"
+        _warn_absent(plan, names, kind, field, then)
+
     inputs = plan.inputs
     if fields is None:
         if inputs.as_given:
             return
         fields = names
     if ids and inputs.id_field and inputs.id_field not in fields:
-        _warn_absent(
-            plan, names, "ids", inputs.id_field,
+        warn(
+            "ids", inputs.id_field,
             "if the id is not set in another way, it is generated and no outcome can be joined: "
             "set id= to a field, an argument or a function of the arguments",
         )  # fmt: skip
     if inputs.time_field and inputs.time_field not in fields:
         UNUSABLE.add(NO_SUCH_FIELD, rows)
-        _warn_absent(
-            plan, names, "times", inputs.time_field,
+        warn(
+            "times", inputs.time_field,
             "the time of the call is used instead: set time= to a field, an argument or a function of the arguments",
         )  # fmt: skip
     for field in inputs.slice_fields:
         if field not in fields:
             UNUSABLE.add(NO_SUCH_FIELD, rows)
-            _warn_absent(
-                plan, names, "slices", field,
+            warn(
+                "slices", field,
                 "these rows are not in its slices: set slices= to fields, arguments or a function of the arguments",
             )  # fmt: skip
 

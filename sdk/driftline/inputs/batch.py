@@ -68,6 +68,10 @@ class Batch:
         """Return the feature names; by default None, for an input without names."""
         return None
 
+    def index_names(self) -> tuple[str, ...]:
+        """Return the names of the index of a pandas DataFrame, which is not among the columns."""
+        return ()
+
     def width(self) -> int:
         """Return the number of columns; by default, of the names."""
         return len(self.names() or ())

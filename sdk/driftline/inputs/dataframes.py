@@ -48,6 +48,22 @@ def column_names(frame: FrameLike) -> tuple[str, ...]:
     return tuple(map(str, frame.columns if names is None else names))
 
 
+def index_hint(frame: FrameLike, name: str) -> str:
+    """Return the fix for a missing column if the index of a pandas DataFrame may hold it; "" otherwise.
+
+    >>> import pandas as pd
+    >>> index_hint(pd.DataFrame({"age": [31]}, index=pd.Index(["A-1"], name="id")), "id")
+    "; 'id' is the index: use reset_index()"
+    """
+    index = getattr(frame, "index", None)
+    names = tuple(getattr(index, "names", ()) or ())
+    if name in names:
+        return f"; {name!r} is the index: use reset_index()"
+    if names == (None,) and getattr(getattr(index, "dtype", None), "kind", "i") not in "iu":
+        return f"; if it is the index, use reset_index(names={name!r})"
+    return ""
+
+
 def column_of(values: ArrayLike) -> Column:
     """Return n values as a column: numbers, booleans (0, 1), texts, times (unix seconds), vectors of 2 to 4,096.
 

@@ -73,6 +73,10 @@ class Frame(Batch):
         """Return the column names."""
         return tuple(map(str, self._categories))
 
+    def index_names(self) -> tuple[str, ...]:
+        """Return the names of the index."""
+        return tuple(str(name) for name in self.frame.index.names if name is not None)
+
     def values(self, at: int) -> Any:
         """Return a column as a Series; by its name if the names are unique, which is twice as fast."""
         return self.frame[self._categories[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]

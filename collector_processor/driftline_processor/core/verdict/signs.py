@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
+from driftline_processor.core.drift.rule import ALPHA
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -25,6 +26,7 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.performance.judge import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
@@ -71,6 +73,9 @@ TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balance
 _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_FIRST)} | {
     name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
+
+RARE = 0.001
+"""P-value from which on a drift is said to be rarer than at the level of drift."""
 
 MISSING_SCORES = 0.1
 """Rise of the fraction of predictions without a usable score from which on the output is faulty."""
@@ -447,6 +452,14 @@ def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False)
     )
 
 
+def level_off(evaluation: Evaluation) -> Fact | None:
+    """Return the predicted and the actual rate of positives, if they surely differ by more than in the baseline."""
+    level = evaluation.level
+    if not evaluation.has_mature_outcomes or level is None or level.low is None or level.high is None:
+        return None
+    return level_of_scores(evaluation) if abs(level.change) >= OFF * (level.high - level.low) / 2 else None
+
+
 def _is_off(evaluation: Evaluation) -> bool:
     """Return True if the predicted rate differs from the actual rate by a relevant amount."""
     mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
@@ -695,7 +708,7 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
-    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size)
+    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size, chance=_chance(p))
     if column.reason == "too_few_days":
         certainty = fact("drift_with_too_few_days")
     since = evaluation.incident.get(part)
@@ -704,6 +717,11 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     return Sign(
         reason, shown_fact, certainty, column.decided_by, effect, clear=clear, since=since, features=features, part=part
     )
+
+
+def _chance(p: float | None) -> float:
+    """Return the fraction of windows without drift that show as much: the level of drift, or 0.001 if p is below it."""
+    return RARE if p is not None and p <= RARE else ALPHA
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
@@ -727,7 +745,7 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
             features = joint_drift.contributors[0].features if joint_drift.contributors else ()
             clear = joint_drift.p_value is not None and joint_drift.p_value <= AT_ONCE
             shown_fact = fact("relation_changed", features=features)
-            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows)
+            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows, chance=_chance(joint_drift.p_value))
             part = f"together:{joint_drift.method}"
             yield Sign(
                 "together",

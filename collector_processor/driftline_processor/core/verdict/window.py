@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
 from msgspec.structs import replace
@@ -39,6 +39,7 @@ from .signs import (
     is_certainly_worse,
     is_fault,
     is_surely_off,
+    level_off,
     metric_moved,
     no_loss,
     signs_of_loss,
@@ -530,10 +531,7 @@ def verdict_of(
     return Verdict(
         state=reading.state,
         since=since,
-        metric=first.metric if first else "",
-        effect=first.effect if first else None,
-        low=first.low if first else None,
-        high=first.high if first else None,
+        **_effect(reading, reasons[0]),
         kind=cause.kind if reading.state != "healthy" else "",
         cause=cause.fact,
         reasons=tuple(reason for reason in reasons if reason is not None),
@@ -548,6 +546,22 @@ def verdict_of(
         of_days=reading.of_days,
         timezone=reading.context.timezone,
     )
+
+
+def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:
+    """Return metric and change of the first reason of a verdict, else those of the first sign of its state."""
+    evaluation, decides = reading.evaluation, deciding_change(reading.evaluation)
+    kind = "" if first is None else first.kind
+    if kind == "level_of_scores" and evaluation.level is not None:
+        metric, change = "mean_score", evaluation.level
+    elif kind == "may_be_worse" and decides is not None:
+        metric, change = decides
+    elif reading.signs:
+        sign = reading.signs[0]
+        return {"metric": sign.metric, "effect": sign.effect, "low": sign.low, "high": sign.high}
+    else:
+        return {}
+    return {"metric": metric, "effect": change.change, "low": change.low, "high": change.high}
 
 
 def open_questions(evaluation: Evaluation) -> Fact | None:
@@ -583,7 +597,9 @@ def _conclusion(
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
         return _risks(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].certainty
-    return (inconclusive(evaluation),), outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
+    open_fact, level = inconclusive(evaluation), level_off(evaluation)
+    reasons = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
+    return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
 
 
 def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
@@ -616,6 +632,9 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
     open_change = _open_change(evaluation)
     if open_change is None:
         return moved, why, fact("and_also", reason=inconclusive(evaluation))
+    level = level_off(evaluation)
+    if level is not None:
+        return level, fact("and_also", reason=open_change), why
     if moved is None:
         return open_change, fact("and_also", reason=why)
     return open_change, fact("and_also", reason=moved), why

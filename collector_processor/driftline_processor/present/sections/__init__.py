@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from msgspec import structs
 
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.present.sections import data, drift, estimates, fairness, performance
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
@@ -67,7 +67,7 @@ def sections_of_windows(
     """
     if not evaluations:
         return
-    newest = next((evaluation for evaluation in reversed(evaluations) if evaluation.closed), evaluations[-1])
+    newest = newest_window(evaluations)
     measured = [evaluation for evaluation in evaluations if evaluation.realized]
     mature = [evaluation for evaluation in measured if evaluation.closed and evaluation.maturity == "mature"]
     best = (mature or measured or [newest])[-1]

@@ -8,8 +8,9 @@ from typing import Any
 from driftline_processor.core.evaluation import Delay, Evaluation, FastLabels, SlaResult, WeakSlice
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 from driftline_processor.core.outcomes.id_form import Difference, IdForm, IdKind
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.present.numbers import count, many, percent
-from driftline_processor.present.wording import capital, duration
+from driftline_processor.present.wording import capital, duration, short
 
 from .register import clause, clauses, voice_of, worded, words_of
 
@@ -90,6 +91,30 @@ def id_fix_words(form: IdForm, other: IdForm) -> str:
     'write both with the same leading zeros; reading them as text keeps the zeros'
     """
     return _ID_FIXES[form.difference(other)]
+
+
+@worded
+def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
+    """Return why outcomes cannot be used now, and the fix; no id is part of it.
+
+    >>> unknown_outcomes_sentence(UnknownOutcomes("actual", 600, 600, classes=("no",),
+    ...     possible="none of the classes 0, 1"))
+    "their actual ('no') is none of the classes 0, 1; send one of these classes"
+    """
+    if unknown.kind == "time":
+        return (
+            "they are dated more than a day before the prediction with the same id; "
+            "send the time at which they became known"
+        )
+    if unknown.kind == "actual":
+        names = f" ({', '.join(repr(short(name)) for name in unknown.classes)})" if unknown.classes else ""
+        return f"their actual{names} is {unknown.possible}; send {'one of these classes' if unknown.classes else 'one'}"
+    stored = unknown.stored.kind != "none"
+    forms = f"{id_form_words(unknown.form)}, but those of the newest predictions are {id_form_words(unknown.stored)}"
+    return (
+        f"no stored prediction has {f'their ids: these are {forms}' if stored else 'an id'}; "
+        f"{id_fix_words(unknown.form, unknown.stored)}"
+    )
 
 
 def fast_labels_sentence(fast_labels: FastLabels) -> str:

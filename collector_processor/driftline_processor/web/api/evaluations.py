@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, MetricValue, State
+from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
 from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.evaluation.formats import windows_in
@@ -194,13 +194,10 @@ class WindowsOfLength(Struct, frozen=True):
 
 
 def _windows(model: ModelView) -> dict[str, Any]:
-    def newest(evaluations: Sequence[Evaluation], closed: bool) -> Any:
-        return next((evaluation for evaluation in reversed(evaluations) if evaluation.closed == closed), None)
-
     return {
         name: WindowsOfLength(
-            newest(window, True),
-            newest(window, False),
+            cast("Any", newest_closed(window)),
+            cast("Any", next((evaluation for evaluation in reversed(window) if not evaluation.closed), None)),
             cast("Any", model.measured(name)),
             [evaluation.rows for evaluation in window[-40:]],
         )

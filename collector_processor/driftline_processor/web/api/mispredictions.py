@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.evaluation import newest_window
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.wording import iso_time
@@ -52,7 +53,7 @@ def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:
         evaluations = model.windows.get(name)
         if not evaluations:
             raise no_window(model, name)
-        chosen = next((evaluation for evaluation in reversed(evaluations) if evaluation.closed), evaluations[-1])
+        chosen = newest_window(evaluations)
         if request.query_params.get("at"):
             nearest, instead = nearest_window(evaluations, moment(request, "at"), model.timezone)
             return evaluations[nearest].window.start, evaluations[nearest].window.end, instead

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState
+from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
 from driftline_processor.core.verdict.states import ORDER, rank_state
@@ -358,7 +358,7 @@ def models_table(rows: Sequence[ModelRow]) -> Table:
         Key("next", "verdict", lambda verdict: None if verdict is None else verdicts.verdict_next(verdict)),
         *("rows", Key("last_seen", "received", lambda time: iso_time(time) if time else None), or_null("metric")),
         "value=value.value low=value.low high=value.high",
-        Key("drifted", "windows", lambda windows: states.drifted(windows[-1]) if windows else None),
+        Key("drifted", "windows", lambda windows: states.drifted(newest_window(windows)) if windows else None),
         "loss_a_day=money.amount loss_low=money.low loss_high=money.high",
         Key("currency", "", lambda row: None if row.money is None else row.model.currency),
     )

@@ -1,0 +1,32 @@
+"""Outcomes that cannot be used, as far as is known when they arrive."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from .id_form import IdForm
+
+
+class UnknownOutcomes(Struct, frozen=True):
+    """Outcomes of one model that cannot be used now, for one reason.
+
+    Attributes:
+        kind: "id" if no stored prediction has their id, "time" if they are dated more than a day before the
+            predictions with their id, "actual" if their actual is not possible for the model.
+        rows: Their number.
+        checked: Number of outcomes of the request that were checked for this.
+        form: Form of the unknown ids.
+        stored: Form of the ids of the newest predictions.
+        classes: The unknown classes, at most five.
+        possible: Words for the actuals that the model can have.
+    """
+
+    kind: Literal["id", "time", "actual"]
+    rows: int
+    checked: int
+    form: IdForm = IdForm()
+    stored: IdForm = IdForm()
+    classes: tuple[str, ...] = ()
+    possible: str = ""

@@ -1,0 +1,96 @@
+"""Outcomes that the processor cannot use as far as it knows now, for the answer to their sender.
+
+They are stored nevertheless: their predictions may arrive later, and the classes of a model may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.classes import seen_classes
+from driftline.tables.distinct import sorted_distinct
+from driftline.tables.table import OutcomeTable, take_rows
+
+from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.core.outcomes.id_form import MOST_IDS, describe_ids
+from driftline_processor.core.outcomes.matching import EARLY
+from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.store.arrow_tables import integers_of
+from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.pruning import Condition, IdLookup
+from driftline_processor.store.series import Series, SeriesRegister
+
+_MOST_NAMES = 5
+
+
+class OutcomeReview:
+    """Compares outcomes with the stored predictions and the classes of their model. Thread-safe."""
+
+    def __init__(self, store: Store, series: SeriesRegister) -> None:
+        self._store, self._series = store, series
+
+    def unknown(self, tables: Sequence[OutcomeTable]) -> list[UnknownOutcomes]:
+        """Return the outcomes that cannot be used now.
+
+        Outcomes of models without predictions are not checked. Raises StorageOutage.
+        """
+        results: list[UnknownOutcomes] = []
+        for table in tables:
+            serieses = [
+                series
+                for series in self._series
+                if series.key.model == table.model and table.environment in (None, series.key.environment)
+            ]
+            if serieses and len(table):
+                results += _impossible(table, serieses)
+                with self._store.reading() as connection:
+                    results += _unmatched(connection, table, serieses)
+        return results
+
+
+def _impossible(table: OutcomeTable, serieses: Sequence[Series]) -> Iterator[UnknownOutcomes]:
+    """Yield the outcomes whose actual is impossible for every version; undeclared classes are still learned."""
+    if any(series.task.may_have_classes and not series.declared for series in serieses):
+        return
+    impossible = np.ones(len(table), np.bool_)
+    if table.retracted is not None:
+        impossible &= ~table.retracted
+    for series in serieses:
+        impossible &= impossible_actuals(table.actual, series.task)
+    if impossible.any():
+        task = serieses[-1].task
+        names = seen_classes([take_rows(table.actual, np.flatnonzero(impossible))]) if task.may_have_classes else ()
+        yield UnknownOutcomes(
+            "actual",
+            int(impossible.sum()),
+            len(table),
+            classes=names[:_MOST_NAMES],
+            possible=possible_actuals_text(task),
+        )
+
+
+def _unmatched(connection: Connection, table: OutcomeTable, serieses: Sequence[Series]) -> Iterator[UnknownOutcomes]:
+    """Yield the outcomes without a prediction of their id, and those that are dated before it."""
+    encoded = text_array(table.id).dictionary_encode()
+    code = encoded.indices.to_numpy()
+    of_model = Condition(f"t.series IN ({', '.join(str(series.number) for series in serieses)})", ())
+    rows = IdLookup(connection, encoded.dictionary).predictions(of_model)
+    first = np.full(len(encoded.dictionary), np.iinfo(np.int64).max)
+    np.minimum.at(first, integers_of(rows, "which"), integers_of(rows, "time"))
+    is_unknown = first[code] == np.iinfo(np.int64).max
+    if is_unknown.any():
+        unknown_ids = encoded.dictionary.take(pa.array(sorted_distinct(code[is_unknown].astype(np.int64))[:MOST_IDS]))
+        newest = f"SELECT id FROM predictions t WHERE {of_model.sql} ORDER BY seq DESC LIMIT {MOST_IDS}"
+        yield UnknownOutcomes(
+            "id",
+            int(is_unknown.sum()),
+            len(table),
+            form=describe_ids(unknown_ids.to_pylist()),
+            stored=describe_ids(read(connection, newest)["id"].to_pylist()),
+        )
+    early = ~is_unknown & (table.prediction_time <= 0) & (first[code] - EARLY > table.time)
+    if early.any():
+        yield UnknownOutcomes("time", int(early.sum()), len(table))
