@@ -28,7 +28,15 @@ from driftline_processor.core.default_answers import default_answer
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
 from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
 from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL
-from driftline_processor.core.evaluation import ChangeKind, Evaluation, Finding, KindOfChange, LossEvidence, LossPart, MetricValue
+from driftline_processor.core.evaluation import (
+    ChangeKind,
+    Evaluation,
+    Finding,
+    KindOfChange,
+    LossEvidence,
+    LossPart,
+    MetricValue,
+)
 from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated_skill
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
@@ -161,12 +169,16 @@ SKILL_KEPT = 0.85
 reversed.
 """
 
+LEVEL_OFF = 6.0
+"""Minimum log likelihood that recalibration gains: by chance, two fitted numbers gain as much in 0.25 % of windows."""
+
 STABLE = 0.15
 """Fraction by which the evidence must exceed a limit to change the kind of an episode."""
 
-CLASSES_HOLD = 0.15
-"""Maximum ratio of the misfit of scores within classes to that of rates by score, for a label shift. It is 0.02 to 0.09
-of label shift, 0.3 to 0.5 of a higher level of the outcomes with inputs as before.
+CLASSES_HOLD, CLASSES_BY_CHANCE = 0.1, 6.0
+"""Maximum misfit of the scores within classes for a label shift: a fraction of the misfit of the rates by score, plus one
+standard deviation by chance. The fraction is 0.01 to 0.09 after a label shift, 0.14 to 0.5 after a higher
+level of the outcomes with inputs as before.
 """
 
 FEWEST_BEYOND = 15.0
@@ -202,7 +214,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
         return "covariate_shift"
     if excess**2 <= Z**2 * evidence.excess.variance or excess < 0:
         return ""
-    level_off = evidence.skill is not None and (evidence.recalibrated or 0.0) * evidence.rows > FEWEST_BEYOND
+    level_off = evidence.skill is not None and (evidence.recalibrated or 0.0) * evidence.rows > LEVEL_OFF
     return "calibration" if ranks and level_off else "concept_change"
 
 
@@ -212,7 +224,7 @@ def is_explained(part: LossPart, excess: float, least: float = EXPLAINED) -> boo
 
 
 def _is_label_shift(rates: float, classes: float) -> bool:
-    return rates > FEWEST_BEYOND and classes < CLASSES_HOLD * rates
+    return rates > FEWEST_BEYOND and classes < CLASSES_HOLD * rates + CLASSES_BY_CHANCE
 
 
 def evidence_of_window(

@@ -348,9 +348,7 @@ class StoreSource(Struct, eq=False, dict=True):
         """Return the stored rows with outcomes and features."""
         assert self.baseline is not None
         window = self.window
-        return read_row_losses(
-            self.readers.connection, self.series, self.baseline, window.start, window.end, self.keep
-        )
+        return read_row_losses(self.readers.connection, self.series, self.baseline, window.start, window.end, self.keep)
 
     def weak(self) -> None:
         """Return None: weak slices are searched on demand."""

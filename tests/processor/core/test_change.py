@@ -54,7 +54,7 @@ def kind(draw: Callable[[np.random.Generator], Rows], outcomes: bool = True, see
         (unit, "data_fault"),
         (covariate(0.4 * ONE), "covariate_shift"),
         (label(0.5), "label_shift"),
-        (level(0.5), "calibration"),
+        (level(0.8), "calibration"),
         (reversed_effect, "concept_change"),
         (flipped(0.15), "concept_change"),
     ],

@@ -106,9 +106,7 @@ def _evidence(
     usable = np.flatnonzero(np.isfinite(values) & (weight > 0))
     if len(usable) < FEWEST_ROWS:
         return None
-    labelled = _Labelled(
-        values[usable], weight[usable] / weight[usable].mean(), expected, _days(rows.time, usable)
-    )
+    labelled = _Labelled(values[usable], weight[usable] / weight[usable].mean(), expected, _days(rows.time, usable))
     inputs = {name: found for name in features if (found := _input(name, rows, usable, labelled, baseline))}
     largest = sorted(inputs, key=lambda name: -inputs[name].moved)[:MOST_INPUTS]
     parts = {name: labelled.returned([inputs[name]]) for name in largest}

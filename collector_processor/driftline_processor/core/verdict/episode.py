@@ -1,4 +1,4 @@
-"""What all windows of a degradation show about its cause: one kind of change, one input and one advice while it lasts."""
+"""What all windows of a degradation show about its cause: one kind of change and one input while it lasts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NO_EPISODE = Episode()
 def episode_of(windows: Sequence[Evaluation]) -> Episode:
     """Return what the windows of a degradation show together, the oldest first.
 
-    The kind is decided on the sum of the windows so far. Later windows change it only if the sum is clearly for another.
+    The kind is decided on the sum of the windows so far. It changes only if the sum is clearly for another one.
     """
     kind: ChangeKind | Literal[""] = ""
     total: LossEvidence | None = None

@@ -592,7 +592,11 @@ def _conclusion(
     """Return the reasons of a state, the advice, and the certainty of the window."""
     evaluation, signs = reading.evaluation, list(reading.signs)
     if reading.state == "degraded":
-        return (signs[0].fact, _why(reading, cause, episode)), repair(reading, cause, episode, since), signs[0].certainty
+        return (
+            (signs[0].fact, _why(reading, cause, episode)),
+            repair(reading, cause, episode, since),
+            signs[0].certainty,
+        )
     if reading.state == "healthy":
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":

@@ -184,7 +184,9 @@ def change_sentence(change: KindOfChange) -> str:
         case "inputs_explain":
             return f"the inputs moved: {first}"
         case "level_off":
-            return f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
+            return (
+                f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
+            )
         case "proportions_changed":
             rates = change.evidence[0].values
             side = "more" if rates["observed"] > rates["expected"] else "less"
