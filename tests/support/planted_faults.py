@@ -81,7 +81,7 @@ def facts(severity: str, features: tuple[str, ...], now: float, was: float, **mo
 
 def facts_of(finding: Finding) -> dict[str, Any]:
     """Return the values of a finding of which its sentence is made, fractions with four digits."""
-    details = ("category", "low", "high", "side", "factors", "given", "without_zero", "numbers")
+    details = ("category", "low", "high", "side", "factors", "units", "given", "without_zero", "numbers")
     values = {name: getattr(finding, name) for name in details}
     more = {name: round(value, 5) for name, value in values.items() if isinstance(value, float)}
     more |= {name: value for name, value in values.items() if value and not isinstance(value, float)}
@@ -164,6 +164,21 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         "unit_change",
         lambda f, _: some(f, "share", 660, lambda v: v * 100),
         facts("major", ("share",), 0.3302, 0.0, factors=(100.0,)),
+    ),
+    "height in inches": (
+        "unit_change",
+        lambda f, _: {**f, "height": f["height"] / 2.54},
+        facts("critical", ("height",), 1.0, 0.0, factors=(1 / 2.54,), units=("cm to inch",)),
+    ),
+    "income as its logarithm": (
+        "unit_change",
+        lambda f, _: {**f, "income": np.log(f["income"])},
+        facts("critical", ("income",), 1.0, 0.0, units=("natural logarithm", "logarithm of 1 + x")),
+    ),
+    "°C in K": (
+        "unit_change",
+        lambda f, _: {**f, "age": f["age"] + 273.15},
+        facts("critical", ("age",), 1.0, 0.0, units=("°C to K",)),
     ),
     "two numbers": (
         "swapped",

@@ -176,8 +176,8 @@ STABLE = 0.15
 """Fraction by which the evidence must exceed a limit to change the kind of an episode."""
 
 CLASSES_HOLD, CLASSES_BY_CHANCE = 0.1, 6.0
-"""Maximum misfit of the scores within classes for a label shift: a fraction of the misfit of the rates by score, plus one
-standard deviation by chance. The fraction is 0.01 to 0.09 after a label shift, 0.14 to 0.5 after a higher
+"""Maximum misfit of the scores within classes for a label shift: a fraction of the misfit of the rates by score, plus
+one standard deviation by chance. The fraction is 0.01 to 0.09 after a label shift, 0.14 to 0.5 after a higher
 level of the outcomes with inputs as before.
 """
 

@@ -544,6 +544,7 @@ class Finding(Struct, frozen=True):
         category: The only category of a constant feature.
         given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
         factors: Factor of values in another unit; several if they explain the values equally well.
+        units: Conversions to another unit, such as "km to miles"; several if they explain the values equally well.
         without_zero: Whether zeros, which have no unit, are excluded from ``now``.
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
@@ -564,6 +565,7 @@ class Finding(Struct, frozen=True):
     category: str | None = None
     given: str = ""
     factors: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
     without_zero: bool = False
     similar: str = ""
     lengths: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -65,10 +66,11 @@ def _named_finding(**values: Any) -> str:
 def factor_words(factor: float) -> str:
     """Return a factor in words.
 
-    >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60)
-    ('1,000', '1/100', '1/60')
+    >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60), factor_words(1.609344), factor_words(0.62137)
+    ('1,000', '1/100', '1/60', 'about 1.61', 'about 0.621')
     """
-    return f"{factor:,.0f}" if factor >= 1 else f"1/{1 / factor:,.0f}"
+    times, over = (factor, "") if factor >= 1 else (1 / factor, "1/")
+    return f"{over}{times:,.0f}" if math.isclose(times, round(times), rel_tol=1e-6) else f"about {factor:.3g}"
 
 
 def _never_arrived(finding: Finding) -> bool:
@@ -99,9 +101,7 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
         case "swapped":
             return f"{share} of values{place} are in the other column", " (swapped?)"
         case "unit_change":
-            factors = " or ".join(factor_words(factor) for factor in finding.factors)
-            values_words = f"values{place} other than 0" if finding.without_zero else f"values{place}"
-            return f"{share} of {values_words} are multiplied by {factors}", " (unit change?)"
+            return _unit_change(finding, share, place)
         case "type_change":
             given = {
                 "number_in_text": "numbers written as texts",
@@ -117,6 +117,20 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             return _out_of_range(finding, values)
         case check:
             return f"{share} of {values} are reported by the check {check!r}", before
+
+
+def _unit_change(finding: Finding, share: str, place: str) -> tuple[str, str]:
+    values = f"values{place} other than 0" if finding.without_zero and finding.factors else f"values{place}"
+    if finding.factors:
+        factors = " or ".join(factor_words(factor) for factor in finding.factors)
+        units = ", or ".join(unit for unit in finding.units if "logarithm" not in unit)
+        return f"{share} of {values} are multiplied by {factors}", f" ({units}?)" if units else " (unit change?)"
+    unit = finding.units[0]
+    if unit.endswith(" to values"):
+        change = f"are no longer a {unit.removesuffix(' to values')}"
+    else:
+        change = f"are replaced by their {unit}" if "logarithm" in unit else f"changed from {unit}"
+    return f"{share} of {values} {change}", " (unit change?)"
 
 
 def _missing(now: float, was: float, place: str) -> tuple[str, str]:
