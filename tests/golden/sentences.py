@@ -92,6 +92,9 @@ FINDINGS = (
     Finding("out_of_range", ("temp",), "critical", 0.0, 0.6, 0.0, 5.0, 5.0, lengths=True),
     Finding("out_of_range", ("temp",), "minor", 0.0, 0.002, 0.0, infinite=0.001, far=0.001),
     Finding("out_of_range", ("temp",), "minor", 0.0, 0.001, 0.0, far=0.001, lengths=True),
+    Finding("score_out_of_range", (), "critical", 0.0, 1.0, 0.0),
+    Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=0.3, high=0.3),
+    Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=30.0, high=32.5),
 )
 COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
 CAUSES = (
@@ -165,6 +168,8 @@ FACTS: tuple[Fact, ...] = (
     fact("worse_inside_margin", metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),
     fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3),
     fact("score_missing", was=0.0, now=0.3),
+    fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="late"),
+    fact("outcomes_of_one_class", outcomes=600, positive=False, was=0.3, positive_class="positive"),
     fact("bias_rose", value=-3.2, low=-3.8, high=-2.6),
     fact("no_skill"),
     fact("worse_than_constant", value=0.76, low=0.66, high=0.87, constant=0.7),
@@ -328,6 +333,7 @@ FACTS: tuple[Fact, ...] = (
     fact("loss_not_worse", metric="log_loss"),
     fact("retraining_does_not_help", change="service"),
     fact("retraining_does_not_help", change="data_fault"),
+    fact("retraining_does_not_help", change="output_fault"),
     fact("factors_lacking", names=("value", "predictions", "cost")),
     fact("run_failed", error="MemoryError"),
     *map(fact, ("no_outcomes_after_run", "no_outcomes_before_run", "no_baseline_outcomes_before_run")),
@@ -374,7 +380,13 @@ ADVICE: tuple[Fact, ...] = (
     fact("repair_service", fault=fact("service_failing", **FAILING, calls=4_000, error="")),
     fact("repair_columns", columns=("age", "pay"), fault=FINDINGS[10].fact),
     fact("repair_columns_all_the_same", columns=("age",), fault=FINDINGS[0].fact),
-    fact("repair_data", fault=FINDINGS[8].fact),
+    fact("repair_data", fault=FINDINGS[9].fact),
+    fact("stop_duplicates", fault=FINDINGS[8].fact),
+    fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
+    fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),
+    fact("repair_output", fault=fact("score_missing", was=0.0, now=0.3)),
+    fact("repair_output", fault=FINDINGS[-3].fact),
+    fact("repair_output", fault=FINDINGS[-2].fact),
     fact("change_version", version="7"),
     fact("change_version", version="7", loss="error", challenger=0.1, champion=0.2),
     fact("retrain", **CLOCK),
@@ -424,6 +436,7 @@ RATES = fact("positive_rate", observed=0.3, expected=0.2)
 DRIFT = fact("columns_drift", names=("age",))
 CHANGES = (
     KindOfChange("service", "service_changed", (fact("rule_broken", rule="latency_p99 <= 0.1"),)),
+    KindOfChange("output_fault", "output_faulty", (fact("score_missing", was=0.0, now=0.3),)),
     KindOfChange("data_fault", "data_faulty", (replace(FINDINGS[0].fact, kind="named_finding"),)),
     KindOfChange("concept_change", "meaning_changed", (RATES,)),
     KindOfChange("calibration", "level_off", (RATES,)),

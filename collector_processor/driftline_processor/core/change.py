@@ -40,6 +40,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated_skill
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.output_faults import outcomes_of_one_class, output_faults
 from driftline_processor.core.service_level.failing import service_failing
 
 CELLS = 10
@@ -309,6 +310,11 @@ def kind_of_change(
         if failure is not None:
             return KindOfChange("service", "service_changed", (failure.fact,))
     faults = [finding for finding in evaluation.findings if is_faulty(finding)]
+    output = next(output_faults(evaluation), None)
+    if output is not None and not any(map(output.follows_from, faults)):
+        return KindOfChange("output_fault", "output_faulty", (output.fact,))
+    if (labels := outcomes_of_one_class(evaluation)) is not None:
+        return KindOfChange("data_fault", "data_faulty", (labels,))
     if faults:
         return KindOfChange(
             "data_fault", "data_faulty", tuple(replace(fault.fact, kind="named_finding") for fault in faults)

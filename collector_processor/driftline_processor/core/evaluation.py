@@ -46,6 +46,7 @@ RowLoss = Literal["error", "log_loss", "absolute_error"]
 
 ChangeReason = Literal[
     "service_changed",
+    "output_faulty",
     "data_faulty",
     "meaning_changed",
     "inputs_explain",
@@ -57,7 +58,9 @@ ChangeReason = Literal[
     "inputs_or_proportions_moved",
     "inputs_moved_without_outcomes",
 ]
-ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "calibration", "service"]
+ChangeKind = Literal[
+    "data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "calibration", "service"
+]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 

@@ -22,7 +22,9 @@ from driftline_processor.core.evaluation import (
     Verdict,
 )
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
+from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
@@ -32,6 +34,8 @@ from driftline_processor.core.windows.window import DAY
 from .context import NO_CONTEXT, VerdictContext
 from .episode import NO_EPISODE, Episode, episode_of
 from .signs import (
+    OF_OUTPUT,
+    OUTCOMES,
     Sign,
     deciding_change,
     has_small_drift,
@@ -61,6 +65,9 @@ WORTH_FINDING = 0.05
 FURTHER = 1.5
 """Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""
 
+_REPAIRS = {DUPLICATES.name: "stop_duplicates", "actual_rate": "check_labels"}
+"""Checks of whole rows, and metrics of outcomes, with an advice of their own."""
+
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which recalibration does not change."""
 
@@ -79,10 +86,10 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     clock = {"since": since, "timezone": context.timezone, "of_days": reading.of_days}
     if first.reason == "service":
         return fact("repair_service", fault=first.fact)
+    if cause.kind == "output_fault":
+        return fact("repair_output", fault=first.fact)
     if episode.fault is not None:
-        if not episode.fault.features:
-            return fact("repair_data", fault=episode.fault.fact)
-        return _repair_columns(episode.fault.features, episode.fault.fact)
+        return _repair_data(episode.fault)
     better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
@@ -104,7 +111,7 @@ def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictConte
     if fault is not None and fault.features:
         return _repair_columns(fault.features, fault.fact)
     if fault is not None:
-        return fact("repair_data", fault=fault.fact)
+        return fact(_REPAIRS.get(fault.metric, "repair_data"), fault=fault.fact)
     return outcomes_wanted(evaluation, context)
 
 
@@ -159,9 +166,11 @@ def _longer_window(
 
 def keep(evaluation: Evaluation) -> Fact:
     """Return the advice for a healthy model: nothing, even with drift, except to repair faulty data."""
-    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
-    if fault is not None:
+    fault = _worst_fault(evaluation)
+    if fault is not None and fault.features:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
+    if fault is not None:
+        return _repair_data(fault)
     at_threshold = [name for name in told_first(worse_metrics(evaluation)) if name not in OF_RANKS]
     if at_threshold:
         return fact("check_threshold", moved=metric_moved(at_threshold[0], evaluation))
@@ -189,6 +198,18 @@ def labels_needed(evaluation: Evaluation) -> int | None:
         return None
     share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
     return max(FEWEST, math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10)
+
+
+def _worst_fault(evaluation: Evaluation) -> Finding | None:
+    """Return the first critical data fault, of columns before those of whole rows; None without any."""
+    faults = sorted(filter(is_fault, evaluation.findings), key=lambda finding: not finding.features)
+    return faults[0] if faults else None
+
+
+def _repair_data(fault: Finding) -> Fact:
+    if fault.features:
+        return _repair_columns(fault.features, fault.fact)
+    return fact(_REPAIRS.get(fault.check, "repair_data"), fault=fault.fact)
 
 
 def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
@@ -272,8 +293,9 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
     kind = kind_of_change(evaluation, signs, episode)
     if signs and signs[0].reason == "service":
         return FirstCause(None, kind)
-    faults = [finding for finding in evaluation.findings if is_fault(finding)]
-    fault = episode.fault or next(iter(faults), None)
+    fault = episode.fault or _worst_fault(evaluation)
+    if signs and (signs[0].part == OUTCOMES or (signs[0].reason in OF_OUTPUT and kind == "output_fault")):
+        return FirstCause(signs[0].fact, kind)
     if fault is not None:
         return FirstCause(fault.fact, kind, fault.features)
     if episode.cause is not None:
@@ -291,6 +313,9 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) 
     """Return the kind of change of a window, or of all windows of a degradation; "" if unknown."""
     if signs and signs[0].reason == "service":
         return "service"
+    output = next(output_faults(evaluation), None) if signs and signs[0].reason in OF_OUTPUT else None
+    if output is not None:
+        return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
     if episode.kind:
         return episode.kind
     if evaluation.change_kind is not None:
@@ -308,7 +333,10 @@ def looks_as_before(evaluation: Evaluation) -> bool:
 
 
 def harmless_drift(evaluation: Evaluation) -> Fact | None:
-    """Return the fact about harmless drift in a healthy model; None without drift."""
+    """Return the fact about a harmless fault or drift in a healthy model; None without either."""
+    fault = _worst_fault(evaluation)
+    if fault is not None:
+        return FirstCause(fault.fact, "data_fault").reason("harmless_cause")
     if evaluation.explanation is not None and evaluation.explanation.causes:
         return first_cause(evaluation, []).reason("harmless_cause")
     if any(feature.state == "drift" for feature in evaluation.features.values()) or has_small_drift(evaluation):
@@ -609,6 +637,8 @@ def _conclusion(
 def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     """Return why a model is degraded: a proven cause, or that none of the inputs is one."""
     evaluation = reading.evaluation
+    if cause.kind == "output_fault":
+        return None
     if episode.fault is not None:
         return cause.reason("likely_cause")
     if episode.cause is not None:
@@ -627,6 +657,8 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
 def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
     """Return what the outcomes leave open, if they came, then what moved; else what moved, and why nothing is shown."""
     first = signs[0]
+    if first.part == OUTCOMES:
+        return (first.fact,)
     cause = first_cause(evaluation, signs)
     explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
     moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None
