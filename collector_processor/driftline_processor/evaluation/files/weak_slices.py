@@ -15,6 +15,7 @@ from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import WeakSearch
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.stable_hash import hash_numbers
 from driftline_processor.core.weak_slices.search import MOST_ROWS, rows_to_search, weak_slices
 from driftline_processor.core.weak_slices.slice_change import LossTiles, sums_of_tiles
@@ -85,20 +86,29 @@ class WeakSliceRows:
         """Return the number of searched rows of a window."""
         return int(np.count_nonzero(self._window == window))
 
+    def rows(self, window: int) -> RowLosses | None:
+        """Return the rows of a window; None without any, or without features."""
+        positions = np.flatnonzero(self._window == window)
+        if not len(positions) or not self._codes:
+            return None
+        return RowLosses(
+            {
+                part.removeprefix(FEATURE): codes[positions].astype(np.intp)
+                for part, codes in self._codes.items()
+                if part.startswith(FEATURE)
+            },
+            {by: values[positions] for by, values in self._losses.items()},
+            None if self._weight is None else self._weight[positions],
+            None if self._time is None else self._time[positions],
+        )
+
     def weak(self, window: int) -> WeakSearch | None:
         """Return the weak slices of one of the newest windows; None for older ones."""
-        if window < self._windows - MOST_WINDOWS:
+        rows = None if window < self._windows - MOST_WINDOWS else self.rows(window)
+        if rows is None:
             return None
-        positions = np.flatnonzero(self._window == window)
-        features = {
-            part.removeprefix(FEATURE): (self._bins[part], codes[positions].astype(np.intp))
-            for part, codes in self._codes.items()
-            if part.startswith(FEATURE)
-        }
-        losses = {by: values[positions] for by, values in self._losses.items()}
-        weight = None if self._weight is None else self._weight[positions]
-        time = None if self._time is None else self._time[positions]
-        return weak_slices(features, losses, weight, time) if len(positions) and features else None
+        features = {name: (self._bins[f"{FEATURE}{name}"], codes) for name, codes in rows.codes.items()}
+        return weak_slices(features, rows.losses, rows.weight, rows.time)
 
     def loss_tiles(self, windows: Sequence[Window], index: int) -> LossTiles | None:
         """Return the losses of a window and of those before it; None if the baseline has none."""
