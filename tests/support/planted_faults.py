@@ -12,6 +12,7 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.baseline.sections.duplicate_rows import Counting, fingerprints
 from driftline.panes.fold import fold
 from driftline.tables.table import PredictionTable
+from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.quality.judge import quality
 
@@ -50,7 +51,10 @@ def judged(frame: Frame, earlier: tuple[Frame, ...] = (), baseline: Baseline = R
     read = table(frame)
     counted = [count_windows(table(one), 1, baseline)[0] for one in (frame, *earlier)]
     again = [one.recurrence(before) for one, before in pairwise(counted)]
-    return quality(fold(read, baseline.bins), baseline, counted[0].result(), recurrences=again)
+    pane = fold(read, baseline.bins)
+    for part in score_parts(read, np.zeros(len(read), np.int64)):
+        pane.parts[part.part] = part.dense(1)[0]
+    return quality(pane, baseline, counted[0].result(), recurrences=again)
 
 
 def count_windows(read: PredictionTable, windows: int, baseline: Baseline = REFERENCE) -> list[Counting]:
@@ -81,7 +85,7 @@ def facts(severity: str, features: tuple[str, ...], now: float, was: float, **mo
 
 def facts_of(finding: Finding) -> dict[str, Any]:
     """Return the values of a finding of which its sentence is made, fractions with four digits."""
-    details = ("category", "low", "high", "side", "factors", "given", "without_zero", "numbers")
+    details = ("category", "low", "high", "side", "factors", "units", "given", "without_zero", "numbers")
     values = {name: getattr(finding, name) for name in details}
     more = {name: round(value, 5) for name, value in values.items() if isinstance(value, float)}
     more |= {name: value for name, value in values.items() if value and not isinstance(value, float)}
@@ -90,6 +94,16 @@ def facts_of(finding: Finding) -> dict[str, Any]:
 
 
 PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
+    "scores as percent": (
+        "score_out_of_range",
+        lambda f, _: {**f, "score": f["score"] * 100},
+        facts("critical", (), 0.988, 0.0),
+    ),
+    "one score": (
+        "score_constant",
+        lambda f, _: {**f, "score": np.where(np.arange(N) % 50 == 0, f["score"], 0.5)},
+        facts("critical", (), 0.98, 0.01, low=0.5, high=0.5),
+    ),
     "a tenth missing": (
         "missing",
         lambda f, _: some(f, "age", 200, lambda v: np.full(len(v), np.nan)),
@@ -164,6 +178,21 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         "unit_change",
         lambda f, _: some(f, "share", 660, lambda v: v * 100),
         facts("major", ("share",), 0.3302, 0.0, factors=(100.0,)),
+    ),
+    "height in inches": (
+        "unit_change",
+        lambda f, _: {**f, "height": f["height"] / 2.54},
+        facts("critical", ("height",), 1.0, 0.0, factors=(1 / 2.54,), units=("cm to inch",)),
+    ),
+    "income as its logarithm": (
+        "unit_change",
+        lambda f, _: {**f, "income": np.log(f["income"])},
+        facts("critical", ("income",), 1.0, 0.0, units=("natural logarithm", "logarithm of 1 + x")),
+    ),
+    "°C in K": (
+        "unit_change",
+        lambda f, _: {**f, "age": f["age"] + 273.15},
+        facts("critical", ("age",), 1.0, 0.0, units=("°C to K",)),
     ),
     "two numbers": (
         "swapped",

@@ -29,6 +29,7 @@ from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
 from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATERIAL, prior_shift
 from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.output_faults import outcomes_of_one_class, output_faults
 from driftline_processor.core.service_level.failing import service_failing
 
 CELLS = 10
@@ -197,6 +198,11 @@ def kind_of_change(
         if failure is not None:
             return KindOfChange("service", "service_changed", (failure.fact,))
     faults = [finding for finding in evaluation.findings if _is_fault(finding)]
+    output = next(output_faults(evaluation), None)
+    if output is not None and not any(map(output.follows_from, faults)):
+        return KindOfChange("output_fault", "output_faulty", (output.fact,))
+    if (labels := outcomes_of_one_class(evaluation)) is not None:
+        return KindOfChange("data_fault", "data_faulty", (labels,))
     if faults:
         return KindOfChange(
             "data_fault", "data_faulty", tuple(replace(fault.fact, kind="named_finding") for fault in faults)

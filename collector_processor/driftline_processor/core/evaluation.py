@@ -43,6 +43,7 @@ Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
 ChangeReason = Literal[
     "service_changed",
+    "output_faulty",
     "data_faulty",
     "meaning_changed",
     "proportions_changed",
@@ -52,7 +53,7 @@ ChangeReason = Literal[
     "inputs_or_proportions_moved",
     "inputs_moved_without_outcomes",
 ]
-ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
+ChangeKind = Literal["data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "service"]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
@@ -499,6 +500,7 @@ class Finding(Struct, frozen=True):
         category: The only category of a constant feature.
         given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
         factors: Factor of values in another unit; several if they explain the values equally well.
+        units: Conversions to another unit, such as "km to miles"; several if they explain the values equally well.
         without_zero: Whether zeros, which have no unit, are excluded from ``now``.
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
@@ -519,6 +521,7 @@ class Finding(Struct, frozen=True):
     category: str | None = None
     given: str = ""
     factors: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
     without_zero: bool = False
     similar: str = ""
     lengths: bool = False

@@ -207,7 +207,10 @@ def fold_parts(
         if group is not None:  # only groups with such rows: most have none, and the parts are wide
             group_indices, local = np.unique(group[unbinned_part.rows], return_inverse=True)
             local = local * unbinned_part.width + unbinned_part.entries
-        weighed = _counts(local, _selected_weight(weight, unbinned_part.rows), len(group_indices) * unbinned_part.width)
+        values = _selected_weight(weight, unbinned_part.rows)
+        if unbinned_part.values is not None:
+            values = unbinned_part.values if values is None else unbinned_part.values * values
+        weighed = _counts(local, values, len(group_indices) * unbinned_part.width)
         return group_indices, weighed.reshape(len(group_indices), unbinned_part.width)
 
     strayed: dict[str, tuple[Index, F64]] = {}

@@ -1,6 +1,6 @@
 """Values that bins do not describe: magnitudes of outliers, values of another type, and categories of other features.
 
-Each feature has up to three parts, which are sums as all parts are; they are missing if there are no such values, and a
+Each feature has up to four parts, which are sums as all parts are; they are missing if there are no such values, and a
 window without them only pays for the search. Data quality checks use them to detect a column in another unit, of
 another type, or swapped with another column.
 """
@@ -27,18 +27,30 @@ KINDS = ("number_in_text", "text", "infinite", "number")
 feature, numbers.
 """
 
-PREFIXES = ("tails:", "kinds:", "elsewhere:")
+OFFSETS = "offsets:"
+"""Prefix of the part with the position of outliers within their power of two; baselines do not contain it, since a
+single outlier would be a readable value.
+"""
+
+OFFSET_UNIT = 4_096
+"""Steps of a power of two. Offsets are whole numbers, so that sums are exact."""
+
+PREFIXES = ("tails:", "kinds:", "elsewhere:", OFFSETS)
 """Prefixes of the parts, before the feature's name."""
 
 _NUMBER_IN_TEXT, _TEXT, _INFINITE, _NUMBER = range(len(KINDS))
 
 
 class UnbinnedPart(NamedTuple):
-    """One part: its width, positions of the rows that count in it, and the entry of each of these rows."""
+    """One part: its width, positions of the rows that count in it, and the entry of each of these rows.
+
+    ``values``: the summed value of each of these rows; None = 1.
+    """
 
     width: int
     rows: Index
     entries: Index
+    values: F64 | None = None
 
 
 def part_width(part: str, features: int) -> int | None:
@@ -47,7 +59,7 @@ def part_width(part: str, features: int) -> int | None:
     >>> part_width("tails:age", 3), part_width("elsewhere:plan", 3), part_width("rows", 3)
     (257, 3, None)
     """
-    widths = dict(zip(PREFIXES, (TAILS, len(KINDS), features), strict=True))
+    widths = dict(zip(PREFIXES, (TAILS, len(KINDS), features, 2 * TAILS), strict=True))
     return next((width for prefix, width in widths.items() if part.startswith(prefix)), None)
 
 
@@ -63,6 +75,16 @@ def octave(values: F64) -> Index:
     _, exponent = np.frexp(values)
     size = np.clip(exponent, 1 - OCTAVES, OCTAVES) + OCTAVES
     return np.where(values == 0, 0, np.where(values > 0, size, -size)).astype(np.intp) + 2 * OCTAVES
+
+
+def offsets(values: F64) -> F64:
+    """Return the position of each finite value in its power of two, away from zero: float64 (n,), in steps.
+
+    >>> (offsets(np.array([1.0, 1.5, -3.0, 0.0])) / OFFSET_UNIT).tolist()
+    [0.0, 0.5, 0.5, 0.0]
+    """
+    mantissa, _ = np.frexp(np.abs(values))
+    return np.where(values == 0, 0.0, np.floor((2 * mantissa - 1) * OFFSET_UNIT))
 
 
 def octave_bounds() -> F64:
@@ -100,7 +122,15 @@ def unbinned_parts(
         # unsigned, so 0 - 1 is the maximum: one comparison finds both ends
         rows = np.flatnonzero((index - 1).view(np.uintp) >= last - 1)
         rows = rows[index[rows] <= last]
-        parts[f"tails:{name}"] = UnbinnedPart(TAILS, rows, octave(column.numbers[rows]))
+        entries = octave(column.numbers[rows])
+        parts[f"tails:{name}"] = UnbinnedPart(TAILS, rows, entries)
+        steps = offsets(column.numbers[rows])
+        parts[f"{OFFSETS}{name}"] = UnbinnedPart(
+            2 * TAILS,
+            np.concatenate([rows, rows]),
+            np.concatenate([entries, entries + TAILS]),
+            np.concatenate([steps, steps**2]),
+        )
     if counts[column_bins.size + 1]:
         parts |= _of_invalid(name, bins, column, np.flatnonzero(index == column_bins.size + 1))
     return parts

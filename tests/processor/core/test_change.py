@@ -81,13 +81,19 @@ def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
     assert change_sentence(found).endswith(f"; {CAVEAT}")
 
 
-@pytest.mark.parametrize("draw", [calls(0.06), calls(slow=0.2), calls(failing=0.03), default(0.1), default(1.0)])
+@pytest.mark.parametrize("draw", [calls(0.06), calls(slow=0.2), calls(failing=0.03), default(0.1)])
 def test_a_service_that_is_slow_fails_or_answers_with_one_value_is_named(
     draw: Callable[[np.random.Generator], Rows],
 ) -> None:
     found = unwrap(kind(draw, outcomes=False).change_kind)
     assert found.kind == "service"
     assert change_sentence(found).startswith("the service itself changed: ")
+
+
+def test_one_answer_for_all_calls_is_a_fault_of_the_output() -> None:
+    found = unwrap(kind(default(1.0), outcomes=False).change_kind)
+    assert (found.kind, found.reason) == ("output_fault", "output_faulty")
+    assert found.evidence[0].value("check") == "score_constant"
 
 
 def test_calls_that_are_as_usual_and_few_defaults_name_nothing() -> None:

@@ -10,7 +10,7 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.fold import fold, fold_by
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane, merge
-from driftline.panes.unbinned_values import KINDS, OCTAVES, TAILS, octave, octave_bounds
+from driftline.panes.unbinned_values import KINDS, OCTAVES, OFFSET_UNIT, TAILS, octave, octave_bounds
 from driftline.tables.table import Column, ModelKey, PredictionTable, Text
 from driftline.tables.task import Task
 from hypothesis import given
@@ -76,7 +76,13 @@ def test_strays_are_those_that_a_plain_loop_counts(rows: list[tuple[object, obje
                 if isinstance(own, CategoryBins):
                     add(f"kinds:{name}", len(KINDS), KINDS.index("number"), weight)
                 elif not 1.0 <= value < 100.0:
-                    add(f"tails:{name}", TAILS, int(octave(np.array([value]))[0]), weight)
+                    at = int(octave(np.array([value]))[0])
+                    step = (
+                        math.floor((abs(value) / 2.0 ** (math.frexp(value)[1] - 1) - 1) * OFFSET_UNIT) if value else 0
+                    )
+                    add(f"tails:{name}", TAILS, at, weight)
+                    add(f"offsets:{name}", 2 * TAILS, at, step * weight)
+                    add(f"offsets:{name}", 2 * TAILS, at + TAILS, step**2 * weight)
             elif isinstance(value, float) and math.isinf(value) and isinstance(own, NumberBins):
                 add(f"kinds:{name}", len(KINDS), KINDS.index("infinite"), weight)
             elif isinstance(value, str):

@@ -19,7 +19,7 @@ from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.panes.fold import PREFIX as CLUSTERS
 from driftline.panes.fold import by_group
 from driftline.panes.pane import Pane
-from driftline.panes.unbinned_values import KINDS, octave_bounds
+from driftline.panes.unbinned_values import KINDS, PREFIXES, octave_bounds
 from driftline.tables.table import F64, I64
 from msgspec import Struct, field
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ class Sums(Struct, frozen=True):
             any.
         kinds: Invalid values by kind; None without any.
         elsewhere: Values that are categories of other features; None without any.
+        offsets: Sums of the positions of ``tails`` in their power of two, then of their squares; None if unknown.
     """
 
     counts: F64
@@ -58,6 +59,7 @@ class Sums(Struct, frozen=True):
     tails: F64 | None = None
     kinds: F64 | None = None
     elsewhere: F64 | None = None
+    offsets: F64 | None = None
 
     @property
     def with_value(self) -> float:
@@ -125,7 +127,7 @@ def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
     missing, invalid = part[size:].tolist()
     if usable + missing + invalid <= 0:
         return None
-    found = (parts.get(f"tails:{name}"), parts.get(f"kinds:{name}"), parts.get(f"elsewhere:{name}"))
+    found = (parts.get(f"{part}{name}") for part in PREFIXES)
     return Sums(counts, usable, missing, invalid, *found)
 
 
@@ -272,19 +274,24 @@ BY_CHANCE = 1.6276236115189504
 (Smirnov 1939).
 """
 
+SEPARATE = 0.99
+"""KS distance from which on hardly any value is where the baseline's are: then days that differ are no explanation, and
+each row counts.
+"""
+
 CERTAIN = 1e-4
 """P-value above which a test cannot be a finding after correction over ten features and as many checks."""
 
 
 def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     """Return a number whose distribution differs significantly; None for any other feature, or too few rows."""
-    n, m = effective_rows(pair)
-    few = min(pair.was.usable, pair.now.usable) < LEAST_ROWS or min(n, m) < LEAST_EFFECTIVE
-    if not isinstance(pair.bins, NumberBins) or few:
+    if not isinstance(pair.bins, NumberBins) or min(pair.was.usable, pair.now.usable) < LEAST_ROWS:
         return None
+    n, m = effective_rows(pair)
     distance = _largest(np.cumsum(shares(pair.now) - shares(pair.was)))
-    p = float(kolmogorov(math.sqrt(n * m / (n + m)) * distance))
-    if p > CERTAIN:
+    independent = pair.design_effect if distance >= SEPARATE else 1.0
+    p = float(kolmogorov(math.sqrt(n * m / (n + m) * independent) * distance))
+    if p > CERTAIN or min(n, m) * independent < LEAST_EFFECTIVE:
         return None
     was, now = (
         distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest),
@@ -393,7 +400,9 @@ class FeatureTable(Struct, frozen=True, eq=False):
         distance = np.maximum.reduceat(np.abs(below - np.repeat(before, sizes)), self.now.start)
         n = self.was.usable * np.array([pair.n for pair in self.pairs])
         m = self.now.usable * np.array([pair.m for pair in self.pairs])
-        rows = np.divide(n * m, n + m, out=np.zeros(len(n)), where=held)
+        design_effects = np.array([pair.design_effect for pair in self.pairs])
+        independent = np.where(distance >= SEPARATE * (1 - MARGIN), design_effects, 1.0)
+        rows = np.divide(n * m, n + m, out=np.zeros(len(n)), where=held) * independent
         differ: Mask = held & (kolmogorov(np.sqrt(rows) * distance) <= CERTAIN * (1 + MARGIN))
         return differ
 

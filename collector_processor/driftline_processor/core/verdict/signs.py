@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
+from driftline_processor.core.drift.rule import ALPHA
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -25,6 +26,7 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.output_faults import is_of_output, outcomes_of_one_class, output_faults
 from driftline_processor.core.performance.judge import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -73,8 +75,14 @@ _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_F
     name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
-MISSING_SCORES = 0.1
-"""Rise of the fraction of predictions without a usable score from which on the output is faulty."""
+OUTCOMES = "outcomes"
+"""The part of a sign of faulty outcomes."""
+
+OF_OUTPUT = ("output", "ranking")
+"""Reasons of signs of a faulty output."""
+
+RARE = 0.001
+"""P-value from which on a drift is said to be rarer than at the level of drift."""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
@@ -153,8 +161,9 @@ def signs_of_loss(
         earlier: Service levels of earlier windows of the same length.
     """
     signs = [*_failing_service(evaluation, earlier), *_faulty_output(evaluation), *_broken_objectives(evaluation)]
+    if outcomes_of_one_class(evaluation) is not None:
+        return [sign for sign in signs if sign.reason in ("service", "output")]
     if evaluation.maturity == "mature":
-        signs += _ranks_the_wrong_way(evaluation)
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
     signs += _worse_than_the_baseline(evaluation)
     if concept is not None:
@@ -165,6 +174,7 @@ def signs_of_loss(
 def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
     """Return the signs of a possible degradation, data faults first."""
     return [
+        *_faulty_outcomes(evaluation),
         *_faulty_data(evaluation),
         *_worse_estimates(evaluation),
         *_moved_predictions(evaluation),
@@ -190,6 +200,8 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     change a log loss without a limit.
     """
     if not evaluation.closed or (evaluation.maturity != "mature" and evaluation.realized_changes):
+        return None
+    if outcomes_of_one_class(evaluation) is not None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
@@ -355,35 +367,20 @@ def _excess(objective_state: ObjectiveState) -> float:
 
 
 def _faulty_output(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the score is missing, or outside its range, in many more rows than in the baseline."""
-    score = evaluation.score
-    if score is None or score.missing_now is None or not evaluation.rows:
-        return
-    was, now = score.missing_was or 0.0, score.missing_now
-    limit = was + MISSING_SCORES
-    error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
-    if (now - limit) <= normal_quantile(STANDARD.confidence) * error:
-        return
-    yield Sign(
-        "output",
-        fact("score_missing", was=was, now=now),
-        fact("fault_certain"),
-        "missing",
-        now - was,
-        clear=True,
-        part="missing:score",
-    )
-
-
-def _ranks_the_wrong_way(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the score ranks negatives above positives, with its whole interval below one half."""
-    area = evaluation.realized.get("roc_auc")
-    if area is None or area.value is None or area.low is None or area.high is None or area.high >= 0.5:
-        return
-    ends = area.low - 0.5, area.high - 0.5
-    wrong = fact("ranks_the_wrong_way", value=area.value, low=area.low, high=area.high)
-    certainty = fact("certainly_below_chance", **_outcomes(evaluation))
-    yield Sign("ranking", wrong, certainty, "roc_auc", area.value - 0.5, *ends, clear=is_clear(*ends))
+    """Yield a sign for each fault of the output."""
+    for fault in output_faults(evaluation):
+        ranks = fault.low is not None
+        yield Sign(
+            "ranking" if ranks else "output",
+            fault.fact,
+            fact("certainly_below_chance", **_outcomes(evaluation)) if ranks else fact("fault_certain"),
+            fault.metric,
+            fault.effect,
+            fault.low,
+            fault.high,
+            clear=is_clear(fault.low, fault.high) if ranks else True,
+            part=f"{fault.metric}:score",
+        )
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
@@ -619,6 +616,12 @@ def _measured_since(rise: ConceptDrift) -> int | None:
     return rise.changes[-1].since if rise.changes else rise.since
 
 
+def _faulty_outcomes(evaluation: Evaluation) -> Iterator[Sign]:
+    one_class = outcomes_of_one_class(evaluation)
+    if one_class is not None:
+        yield Sign("data", one_class, fact("fault_certain"), "actual_rate", clear=True, part=OUTCOMES)
+
+
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for finding in evaluation.findings:
         if is_fault(finding):
@@ -650,7 +653,8 @@ def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
 
 def is_fault(finding: Finding) -> bool:
     """Return True for critical data faults; out-of-range and unseen values may be real and count as drift."""
-    return finding.severity == "critical" and finding.check not in (OUT_OF_RANGE.name, UNSEEN.name)
+    may_be_real = finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
+    return finding.severity == "critical" and not may_be_real and not is_of_output(finding)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
@@ -683,7 +687,7 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
     for finding in evaluation.findings:
-        if finding.severity == "critical" and not is_fault(finding):
+        if finding.severity == "critical" and not is_fault(finding) and not is_of_output(finding):
             yield _fault_sign("inputs", finding, "finding_certain")
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
@@ -704,7 +708,7 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     decisive = column.methods.get(column.decided_by)
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and max(p, column.p_normal_variation or 0.0) <= AT_ONCE)
-    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size)
+    certainty = fact("drift_beyond_chance", rows=column.rows, size=column.size, chance=_chance(p))
     if column.reason == "too_few_days":
         certainty = fact("drift_with_too_few_days")
     since = evaluation.incident.get(part)
@@ -713,6 +717,11 @@ def _drift_sign(reason: Reason, part: str, shown_fact: Fact, column: ColumnDrift
     return Sign(
         reason, shown_fact, certainty, column.decided_by, effect, clear=clear, since=since, features=features, part=part
     )
+
+
+def _chance(p: float | None) -> float:
+    """Return the fraction of windows without drift that show as much: the level of drift, or 0.001 if p is below it."""
+    return RARE if p is not None and p <= RARE else ALPHA
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
@@ -736,7 +745,7 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
             features = joint_drift.contributors[0].features if joint_drift.contributors else ()
             clear = joint_drift.p_value is not None and joint_drift.p_value <= AT_ONCE
             shown_fact = fact("relation_changed", features=features)
-            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows)
+            certainty = fact("joint_drift_beyond_chance", rows=joint_drift.rows, chance=_chance(joint_drift.p_value))
             part = f"together:{joint_drift.method}"
             yield Sign(
                 "together",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
 from msgspec.structs import replace
@@ -22,7 +22,9 @@ from driftline_processor.core.evaluation import (
     Verdict,
 )
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
+from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.versions.side_by_side import SideBySide
@@ -30,6 +32,8 @@ from driftline_processor.core.windows.window import DAY
 
 from .context import NO_CONTEXT, VerdictContext
 from .signs import (
+    OF_OUTPUT,
+    OUTCOMES,
     Sign,
     deciding_change,
     has_small_drift,
@@ -59,6 +63,9 @@ WORTH_FINDING = 0.05
 FURTHER = 1.5
 """Factor by which a drift must exceed the size at which outcomes showed it to be harmless, to be a risk again."""
 
+_REPAIRS = {DUPLICATES.name: "stop_duplicates", "actual_rate": "check_labels"}
+"""Checks of whole rows, and metrics of outcomes, with an advice of their own."""
+
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which recalibration does not change."""
 
@@ -76,9 +83,11 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     clock = {"since": since, "timezone": context.timezone, "of_days": window.end - window.start >= DAY}
     if first.reason == "service":
         return fact("repair_service", fault=first.fact)
-    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
+    if first.reason in OF_OUTPUT and kind_of_change(evaluation, signs) == "output_fault":
+        return fact("repair_output", fault=first.fact)
+    fault = _worst_fault(evaluation)
     if fault is not None:
-        return _repair_columns(fault.features, fault.fact)
+        return _repair_data(fault)
     checked = evaluation.explanation is not None and any(cause.check for cause in evaluation.explanation.causes[:1])
     cause = first_cause(evaluation, signs)
     if checked and cause.kind == "data_fault" and cause.features:
@@ -106,7 +115,7 @@ def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictConte
     if fault is not None and fault.features:
         return _repair_columns(fault.features, fault.fact)
     if fault is not None:
-        return fact("repair_data", fault=fault.fact)
+        return fact(_REPAIRS.get(fault.metric, "repair_data"), fault=fault.fact)
     return outcomes_wanted(evaluation, context)
 
 
@@ -161,9 +170,11 @@ def _longer_window(
 
 def keep(evaluation: Evaluation) -> Fact:
     """Return the advice for a healthy model: nothing, even with drift, except to repair faulty data."""
-    fault = next((finding for finding in evaluation.findings if is_fault(finding) and finding.features), None)
-    if fault is not None:
+    fault = _worst_fault(evaluation)
+    if fault is not None and fault.features:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
+    if fault is not None:
+        return _repair_data(fault)
     at_threshold = [name for name in told_first(worse_metrics(evaluation)) if name not in OF_RANKS]
     if at_threshold:
         return fact("check_threshold", moved=metric_moved(at_threshold[0], evaluation))
@@ -191,6 +202,18 @@ def labels_needed(evaluation: Evaluation) -> int | None:
         return None
     share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
     return max(FEWEST, math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10)
+
+
+def _worst_fault(evaluation: Evaluation) -> Finding | None:
+    """Return the first critical data fault, of columns before those of whole rows; None without any."""
+    faults = sorted(filter(is_fault, evaluation.findings), key=lambda finding: not finding.features)
+    return faults[0] if faults else None
+
+
+def _repair_data(fault: Finding) -> Fact:
+    if fault.features:
+        return _repair_columns(fault.features, fault.fact)
+    return fact(_REPAIRS.get(fault.check, "repair_data"), fault=fault.fact)
 
 
 def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
@@ -267,9 +290,11 @@ def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
     kind = kind_of_change(evaluation, signs)
     if signs and signs[0].reason == "service":
         return FirstCause(None, kind)
-    faults = [finding for finding in evaluation.findings if is_fault(finding)]
-    if faults:
-        return FirstCause(faults[0].fact, kind, faults[0].features)
+    fault = _worst_fault(evaluation)
+    if signs and (signs[0].part == OUTCOMES or (signs[0].reason in OF_OUTPUT and kind == "output_fault")):
+        return FirstCause(signs[0].fact, kind)
+    if fault is not None:
+        return FirstCause(fault.fact, kind, fault.features)
     if evaluation.explanation is not None and evaluation.explanation.causes:
         cause, *more = evaluation.explanation.causes
         names = dict.fromkeys(name for one in more for name in one.features if name not in cause.features)
@@ -283,6 +308,9 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Li
     """Return the kind of change of a window; "" if unknown."""
     if signs and signs[0].reason == "service":
         return "service"
+    output = next(output_faults(evaluation), None) if signs and signs[0].reason in OF_OUTPUT else None
+    if output is not None:
+        return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
     if evaluation.change_kind is not None:
         return evaluation.change_kind.kind
     if signs and signs[0].reason in OF_OUTCOMES and looks_as_before(evaluation):
@@ -300,7 +328,10 @@ def looks_as_before(evaluation: Evaluation) -> bool:
 
 
 def harmless_drift(evaluation: Evaluation) -> Fact | None:
-    """Return the fact about harmless drift in a healthy model; None without drift."""
+    """Return the fact about a harmless fault or drift in a healthy model; None without either."""
+    fault = _worst_fault(evaluation)
+    if fault is not None:
+        return FirstCause(fault.fact, "data_fault").reason("harmless_cause")
     if evaluation.explanation is not None and evaluation.explanation.causes:
         return first_cause(evaluation, []).reason("harmless_cause")
     if any(feature.state == "drift" for feature in evaluation.features.values()) or has_small_drift(evaluation):
@@ -514,10 +545,7 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
     return Verdict(
         state=reading.state,
         since=since,
-        metric=first.metric if first else "",
-        effect=first.effect if first else None,
-        low=first.low if first else None,
-        high=first.high if first else None,
+        **_effect(reading, reasons[0]),
         kind=cause.kind if reading.state != "healthy" else "",
         cause=cause.fact,
         reasons=tuple(reason for reason in reasons if reason is not None),
@@ -532,6 +560,22 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         of_days=reading.of_days,
         timezone=reading.context.timezone,
     )
+
+
+def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:
+    """Return metric and change of the first reason of a verdict, else those of the first sign of its state."""
+    evaluation, decides = reading.evaluation, deciding_change(reading.evaluation)
+    kind = "" if first is None else first.kind
+    if kind == "level_of_scores" and evaluation.level is not None:
+        metric, change = "mean_score", evaluation.level
+    elif kind == "may_be_worse" and decides is not None:
+        metric, change = decides
+    elif reading.signs:
+        sign = reading.signs[0]
+        return {"metric": sign.metric, "effect": sign.effect, "low": sign.low, "high": sign.high}
+    else:
+        return {}
+    return {"metric": metric, "effect": change.change, "low": change.low, "high": change.high}
 
 
 def open_questions(evaluation: Evaluation) -> Fact | None:
@@ -562,7 +606,9 @@ def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None,
     if reading.state == "degraded":
         cause = first_cause(evaluation, signs)
         why = cause.reason("likely_cause" if cause.features else "first_cause")
-        if looks_as_before(evaluation) and signs[0].reason != "service":
+        if cause.kind == "output_fault":
+            why = None
+        elif looks_as_before(evaluation) and signs[0].reason != "service":
             why = fact("inputs_look_as_before", cause=cause.fact)
         return (signs[0].fact, why), repair(evaluation, signs, reading.context, since), signs[0].certainty
     if reading.state == "healthy":
@@ -577,6 +623,8 @@ def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None,
 def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
     """Return what the outcomes leave open, if they came, then what moved; else what moved, and why nothing is shown."""
     first = signs[0]
+    if first.part == OUTCOMES:
+        return (first.fact,)
     cause = first_cause(evaluation, signs)
     explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
     moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None

@@ -65,6 +65,33 @@ def _repair_data(fault: Fact) -> Advice:
     return Advice("repair its data", f"Repair its data: {clause(fault)}.")
 
 
+def _stop_duplicates(fault: Fact) -> Advice:
+    sentence = f"Stop sending rows twice, and check retries and repeated jobs: {clause(fault)}."
+    return Advice("stop sending rows twice", sentence)
+
+
+def _check_labels(fault: Fact) -> Advice:
+    sentence = f"Check whether the outcomes of both classes are sent, under the names of the baseline: {clause(fault)}."
+    return Advice("check its labels", printable(sentence))
+
+
+def _repair_output(fault: Fact) -> Advice:
+    why = printable(clause(fault))
+    match fault.value("check") or fault.kind:
+        case "ranks_the_wrong_way":
+            order = "its score must be that of the positive class, and its labels must have the same classes"
+            return Advice("check the order of its classes", f"Check the order of its classes: {order}.")
+        case "score_out_of_range":
+            sentence = f"Send scores from 0 to 1, and divide percentages by 100: {why}."
+            return Advice("send scores from 0 to 1", sentence)
+        case "score_constant":
+            sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
+            return Advice("check its service for a default value", sentence)
+        case _:
+            sentence = f"Check why its service returns no usable score, such as NaN: {why}."
+            return Advice("check why its service returns no score", sentence)
+
+
 def _change_version(
     version: str, loss: str = "", challenger: float | None = None, champion: float | None = None
 ) -> Advice:
@@ -176,6 +203,9 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "repair_columns": _repair_columns,
     "repair_columns_all_the_same": _repair_columns_all_the_same,
     "repair_data": _repair_data,
+    "stop_duplicates": _stop_duplicates,
+    "check_labels": _check_labels,
+    "repair_output": _repair_output,
     "change_version": _change_version,
     "retrain": _retrain,
     "retrain_with_slice": _retrain_with_slice,

@@ -162,6 +162,8 @@ def change_sentence(change: KindOfChange) -> str:
     match change.reason:
         case "service_changed":
             return f"the service itself changed: {first}"
+        case "output_faulty":
+            return f"the output is faulty: {first}"
         case "data_faulty":
             return f"the data are faulty: {first}"
         case "meaning_changed":

@@ -101,6 +101,18 @@ def _newest_may_be_chance(shown: Fact) -> str:
     )
 
 
+@words_of("drift_beyond_chance")
+def _drift_beyond_chance(rows: int, size: str, chance: float) -> str:
+    return (
+        f"Of windows without drift, at most {format_percent(chance)} show such a shift in {rows:,} rows; it is {size}."
+    )
+
+
+@words_of("joint_drift_beyond_chance")
+def _joint_drift_beyond_chance(rows: int, chance: float) -> str:
+    return f"Of windows without drift, at most {format_percent(chance)} show such a change in {rows:,} rows."
+
+
 words_as(
     {
         "objective_certainly_missed": (
@@ -109,11 +121,9 @@ words_as(
         "rise_detected": "A change detector found the rise in {outcomes:,} outcomes.",
         "fault_certain": "Certain: at most one in a thousand windows without a fault would look like this by chance.",
         "finding_certain": "Certain: at most one in a thousand windows without drift would look like this by chance.",
-        "drift_beyond_chance": "In {rows:,} rows, a shift of this size is not chance; the drift is {size}.",
         "drift_with_too_few_days": (
             "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
         ),
-        "joint_drift_beyond_chance": "In {rows:,} rows, such a change is not chance.",
         "days_together": "The last {days} days show it together.",
         "nothing_shows_either": "The data show neither that it is healthy nor that it is degraded.",
         "newest_without_drift": "The newest window has no drift; one more has to confirm that.",

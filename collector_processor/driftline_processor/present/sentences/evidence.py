@@ -69,7 +69,14 @@ def _worse_than_constant(value: float, low: float | None, high: float | None, co
 @words_of("ranks_the_wrong_way")
 def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
     area = f"{metric_value('roc_auc', value)}{interval_of_value('roc_auc', low, high)}"
-    return f"its score ranks the wrong way round, with an AUC of {area}"
+    return f"its score ranks the wrong way round, as if its classes were swapped: its AUC is {area}"
+
+
+@words_of("outcomes_of_one_class")
+def _outcomes_of_one_class(outcomes: int, positive: bool, was: float, positive_class: str) -> str:
+    name = positive_class if positive_class == POSITIVE else f"'{short(positive_class, NAME)}'"
+    which = f"all of its {outcomes:,} outcomes are" if positive else f"none of its {outcomes:,} outcomes is"
+    return f"{which} {name}, {format_percent(was)} in the baseline"
 
 
 @words_of("bias_rose")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -65,10 +66,11 @@ def _named_finding(**values: Any) -> str:
 def factor_words(factor: float) -> str:
     """Return a factor in words.
 
-    >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60)
-    ('1,000', '1/100', '1/60')
+    >>> factor_words(1000.0), factor_words(0.01), factor_words(1 / 60), factor_words(1.609344), factor_words(0.62137)
+    ('1,000', '1/100', '1/60', 'about 1.61', 'about 0.621')
     """
-    return f"{factor:,.0f}" if factor >= 1 else f"1/{1 / factor:,.0f}"
+    times, over = (factor, "") if factor >= 1 else (1 / factor, "1/")
+    return f"{over}{times:,.0f}" if math.isclose(times, round(times), rel_tol=1e-6) else f"about {factor:.3g}"
 
 
 def _never_arrived(finding: Finding) -> bool:
@@ -92,6 +94,10 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             return _constant(finding, was, place)
         case "duplicates":
             return f"{share} of rows repeat another row of the window in full", f" (expected: {format_percent(was)})"
+        case "score_out_of_range":
+            return f"{share} of its scores are not between 0 and 1", before
+        case "score_constant":
+            return f"{share} of its scores are {_one_value(finding)}", before
         case "stale":
             return f"{share} of rows repeat a row of the window before in full", (
                 f" (expected: {format_percent(was)}; stale?)"
@@ -99,9 +105,7 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
         case "swapped":
             return f"{share} of values{place} are in the other column", " (swapped?)"
         case "unit_change":
-            factors = " or ".join(factor_words(factor) for factor in finding.factors)
-            values_words = f"values{place} other than 0" if finding.without_zero else f"values{place}"
-            return f"{share} of {values_words} are multiplied by {factors}", " (unit change?)"
+            return _unit_change(finding, share, place)
         case "type_change":
             given = {
                 "number_in_text": "numbers written as texts",
@@ -119,6 +123,20 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             return f"{share} of {values} are reported by the check {check!r}", before
 
 
+def _unit_change(finding: Finding, share: str, place: str) -> tuple[str, str]:
+    values = f"values{place} other than 0" if finding.without_zero and finding.factors else f"values{place}"
+    if finding.factors:
+        factors = " or ".join(factor_words(factor) for factor in finding.factors)
+        units = ", or ".join(unit for unit in finding.units if "logarithm" not in unit)
+        return f"{share} of {values} are multiplied by {factors}", f" ({units}?)" if units else " (unit change?)"
+    unit = finding.units[0]
+    if unit.endswith(" to values"):
+        change = f"are no longer a {unit.removesuffix(' to values')}"
+    else:
+        change = f"are replaced by their {unit}" if "logarithm" in unit else f"changed from {unit}"
+    return f"{share} of {values} {change}", " (unit change?)"
+
+
 def _missing(now: float, was: float, place: str) -> tuple[str, str]:
     if now > was:
         return f"{format_percent(now)} of values{place} are missing", f" (was {format_percent(was)})"
@@ -133,11 +151,16 @@ def _constant(finding: Finding, was: float, place: str) -> tuple[str, str]:
     every, before = f"every value{place} is", f" (in the baseline, {format_percent(was)} were)"
     if finding.category is not None:
         return f"{every} {short(finding.category)!r}", before
+    return f"{every} {_one_value(finding)}", before
+
+
+def _one_value(finding: Finding) -> str:
+    """Return the value of a constant column, or its two ends."""
     if finding.low is None or finding.high is None:
-        return f"{every} the same", before
+        return "the same"
     if finding.low == finding.high:
-        return f"{every} {format_value(finding.low)}", before
-    return f"{every} between {format_value(finding.low)} and {format_value(finding.high)}", before
+        return format_value(finding.low)
+    return f"between {format_value(finding.low)} and {format_value(finding.high)}"
 
 
 def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:

@@ -92,6 +92,11 @@ def test_the_effect_is_the_distance_from_what_it_is_compared_with() -> None:
     verdict = verdict_of_window(known(**CONSTANT))
     assert verdict.metric == "log_loss"
     assert [verdict.effect, verdict.low, verdict.high] == pytest.approx([0.18, 0.10, 0.26])
+    level = verdict_of_window(wrong(**LEVEL))
+    assert (level.metric, level.effect, level.low, level.high) == ("mean_score", -0.18, -0.21, -0.15)
+    undecided = {"log_loss": change("inconclusive", 0.1, -0.1, 0.3)}
+    for verdict in map(verdict_of_window, (known(changes=undecided), known(changes=undecided, **DRIFT))):
+        assert (verdict.metric, verdict.effect, verdict.low, verdict.high) == ("log_loss", 0.1, -0.1, 0.3)
     missed = verdict_of_window(known(objectives=(objective(),)))
     assert missed.metric == "precision"
     assert [missed.effect, missed.low] == pytest.approx([-0.05, -0.07])

@@ -1,14 +1,18 @@
-"""Unit change: a column multiplied or divided by 10, 100, 1,000, a million, or a ratio of time units."""
+"""Unit change: a column in another unit, such as kilometres in miles, °C in °F, another currency, or its logarithm."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from driftline.panes.unbinned_values import OFFSET_UNIT, TAILS, octave, offsets
 from driftline.tables.table import F64
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import (
+    SEPARATE,
     ChangedNumber,
     CheckInput,
     DistributionFunction,
@@ -16,81 +20,363 @@ from driftline_processor.core.quality.feature_sums import (
     mixture,
 )
 
-FACTORS = (10.0, 100.0, 1000.0, 1e6, 0.1, 0.01, 0.001, 1e-6)
-
-OF_TIME = tuple(factor for times in (12, 24, 60, 3_600, 86_400) for factor in (float(times), 1.0 / times))
-"""Ratios of time units: months per year, hours per day, minutes and seconds per hour and so on.
-
-They are tried for all values only. Mixtures with these factors would explain heavier tails: 9 of 132 features to the
-power 1.2 (docs/data/data-quality.md has none).
+APART = 0.3, 0.5
+"""Minimum KS distance between the baseline and the baseline times a power of ten or a ratio of time units (values other
+than zero): if nearly all values changed, and if some changed. Above the second, a smooth drift cannot look like a
+mixture.
 """
 
-ALL_FACTORS = FACTORS + OF_TIME
+APART_OTHERWISE = 0.2, 0.9
+"""The same of other conversions, which must explain more of the distance."""
 
-APART = 0.3, 0.5
-"""Minimum KS distance between the baseline and the baseline in another unit (values other than zero): if nearly all
-values changed, and if some changed. Above the second, a smooth drift cannot look like a mixture.
+LEAST_OUTSIDE = 0.01
+"""Minimum increase of the fraction of values out of the baseline's range. A choice of the baseline's rows that prefers
+large values four times as much adds 0.003.
+"""
+
+ALL = 0.9
+"""Fraction of the values in another unit above which all are; chance and other units explain the remainder."""
+
+EQUAL = 0.2
+"""Fraction of the noise within which two conversions explain equally well."""
+
+EXACT = 0.35
+"""The same of a conversion and the best factor: the factor's own error."""
+
+MOST = 40
+"""Number of features, those that changed most, for which a factor is fitted."""
+
+_SAMPLE = (np.arange(2_000) + 0.5) / 2_000
+"""Fractions of the baseline's values below the values that represent it."""
+
+
+class Conversion(NamedTuple):
+    """A conversion of a column to another unit.
+
+    Attributes:
+        name: Such as "km to miles"; "" for a factor without a name.
+        factor: The factor; 0 for other conversions.
+        there: From the baseline's unit to the other.
+        back: From the other unit to the baseline's.
+        range: The range of the baseline's values for which the conversion is tried.
+        round: True for powers of ten and ratios of time units, which natural changes rarely resemble.
+        parts: True if the conversion of a part of the values is found, too.
+        seasons: True if the other unit's values are so far away that the window may be of another season.
+    """
+
+    name: str
+    factor: float
+    there: Callable[[F64], F64]
+    back: Callable[[F64], F64]
+    range: tuple[float, float] = (-math.inf, math.inf)
+    round: bool = False
+    parts: bool = False
+    seasons: bool = False
+
+
+def multiplied(factor: float, name: str = "", *, round: bool = False, parts: bool = False) -> Conversion:
+    """Return the conversion by a factor."""
+    return Conversion(name, factor, lambda x: x * factor, lambda x: _divided(x, factor), round=round, parts=parts)
+
+
+def _affine(
+    name: str, factor: float, offset: float, low: float, high: float, *, seasons: bool = True
+) -> tuple[Conversion, Conversion]:
+    """Return the conversion to ``offset + factor x`` and back, for values from ``low`` to ``high``."""
+    there, back = (lambda x: offset + factor * x), (lambda x: (x - offset) / factor)
+    first, second = name.split(" to ")
+    reverse, end = f"{second} to {first}", (offset + factor * low, offset + factor * high)
+    return (
+        Conversion(name, 0.0, there, back, (low, high), parts=True, seasons=seasons),
+        Conversion(reverse, 0.0, back, there, end, parts=True, seasons=seasons),
+    )
+
+
+def _both(name: str, factor: float) -> tuple[Conversion, Conversion]:
+    first, second = name.split(" to ")
+    return multiplied(factor, name, parts=True), multiplied(1 / factor, f"{second} to {first}", parts=True)
+
+
+def _logarithm(name: str, there: Callable[[F64], F64], back: Callable[[F64], F64]) -> tuple[Conversion, Conversion]:
+    def log(x: F64) -> F64:
+        return there(np.maximum(x, 1e-300))
+
+    def raised(x: F64) -> F64:
+        return back(x)
+
+    return Conversion(name, 0.0, log, raised, (0.0, math.inf)), Conversion(f"{name} to values", 0.0, raised, log)
+
+
+POWERS = (10.0, 100.0, 1000.0, 1e6, 0.1, 0.01, 0.001, 1e-6)
+
+OF_TIME = tuple(factor for times in (12, 24, 60, 3_600, 86_400) for factor in (float(times), 1.0 / times))
+
+CONVERSIONS: tuple[Conversion, ...] = (
+    *(multiplied(factor, round=True, parts=True) for factor in POWERS),
+    *(multiplied(factor, round=True) for factor in OF_TIME),
+    *_affine("°C to °F", 1.8, 32.0, -90.0, 60.0, seasons=False),
+    *_affine("°C to K", 1.0, 273.15, -100.0, 400.0),
+    *_affine("°F to K", 1 / 1.8, 273.15 - 32 / 1.8, -148.0, 752.0),
+    *_both("miles to km", 1.609344),
+    *_both("kg to lb", 2.20462262),
+    *_both("inch to cm", 2.54),
+    *_both("m to feet", 3.2808399),
+    *_both("m/s to km/h", 3.6),
+    *_both("gallons to litres", 3.78541178),
+    *_both("radians to degrees", 180 / math.pi),
+    *_logarithm("natural logarithm", np.log, np.exp),
+    *_logarithm("logarithm of 1 + x", np.log1p, np.expm1),
+    *_logarithm("common logarithm", np.log10, lambda x: 10.0**x),
+)
+"""Conversions with exact numbers. Ratios of time units are tried for all values only: mixtures with these factors would
+explain heavier tails (9 of 132 features to the power 1.2, docs/data/data-quality.md has none).
 """
 
 
 class _Fit(NamedTuple):
-    factor: float
+    conversion: Conversion
     of: Mixture
 
 
 def find(look: CheckInput) -> CheckResult:
-    """Find numbers whose distribution is a mixture of the baseline and of the baseline times a factor.
+    """Find numbers whose distribution is that of the baseline, or a mixture with it, in another unit.
 
-    From panes: over the bins, and over powers of two outside them. A finding needs a significant KS distance from the
-    baseline, and a mixture that leaves no more of it than chance and the grid explain. Zeros are ignored. A real change
-    by exactly such a factor cannot be distinguished from a change of unit: hence the question mark.
+    From panes: over the bins, over powers of two outside them, and by the mean and the standard deviation within these.
+    A finding needs a significant KS distance from the baseline, and a mixture that leaves no more of it than chance and
+    the grid explain. Zeros are ignored. A factor without a name must explain the window better than a shift of all
+    values does. A real change by exactly such a factor cannot be distinguished from a change of unit: hence the
+    question mark.
     """
-    suspicions = [suspicion for changed in look.changed if (suspicion := _check_pair(changed)) is not None]
+    most = sorted(look.changed, key=lambda changed: -changed.distance)[:MOST]
+    with np.errstate(all="ignore"):  # values near the largest float
+        suspicions = [suspicion for changed in most if (suspicion := _check_pair(changed)) is not None]
     return CheckResult(int(np.count_nonzero(look.table.number)), suspicions)
 
 
 def _check_pair(changed: ChangedNumber) -> Suspicion | None:
-    pair, points = changed.pair, changed.now.points
-    not_zero = 1.0 - _at_zero(changed.was)
-    fits = [
-        _Fit(factor, mixture(changed.now.below, changed.baseline_cdf, changed.was.at(_divided(points, factor))))
-        for factor in ALL_FACTORS
-    ]
-    good = [fit for fit in fits if not_zero > 0 and _good(fit, changed.noise, not_zero)]
-    if not good:
+    window = _Window(changed)
+    if window.not_zero <= 0 or changed.distance < 0.05 * APART_OTHERWISE[0]:
         return None
-    best = min(good, key=lambda fit: fit.of.residual)
-    # 0.1: fraction of the noise within which two factors explain equally well: a sentence names both
-    equal = [fit.factor for fit in good if fit.of.residual <= best.of.residual + 0.1 * changed.noise]
-    share = best.of.share
+    tried = [one for one in CONVERSIONS if window.within(one.range) and (one.round or not changed.pair.lengths)]
+    fits = [window.fit(conversion) for conversion in tried]
+    good = [fit for fit in fits if window.explained(fit)]
+    good.sort(key=lambda fit: fit.of.residual)
+    equal = [fit.conversion for fit in good if fit.of.residual <= good[0].of.residual + EQUAL * changed.noise]
+    best = good[0] if good else None
+    if not changed.pair.lengths and (best is None or (best.of.share >= ALL and best.conversion.factor)):
+        free = window.free_factor()
+        # 2: maximum number of conversions for a reader
+        better = (
+            best is None or (free and free.of.residual < best.of.residual - EXACT * changed.noise) or len(equal) > 2
+        )
+        if free is not None and better:
+            best, equal = free, [free.conversion]
+    if best is None:
+        return None
+    pair, share = changed.pair, best.of.share
     return suspicion(
         CHECK.name,
         [pair.name],
         changed.p,
         was=0.0,
         now=share,
-        concerned=share * not_zero * pair.now.usable / pair.now.rows,
-        factors=tuple(sorted(equal)),
-        without_zero=not_zero <= 0.99,  # 0.99: above it zeros are too few to be mentioned
+        concerned=share * window.not_zero * pair.now.usable / pair.now.rows,
+        factors=tuple(sorted(conversion.factor for conversion in equal if conversion.factor)),
+        units=tuple(conversion.name for conversion in equal if conversion.name),
+        without_zero=window.not_zero <= 0.99,  # above it zeros are too few to be mentioned
     )
+
+
+class _Window:
+    """A changed number, prepared for many conversions."""
+
+    def __init__(self, changed: ChangedNumber) -> None:
+        self.changed, self.now, self.points = changed, changed.now.below, changed.now.points
+        self.not_zero = 1.0 - _at_zero(changed.was)
+        self.sample = np.interp(_SAMPLE, changed.was.below, changed.was.points)
+        self._octaves = _octaves(changed)
+
+    def within(self, values: tuple[float, float]) -> bool:
+        """Return True if nearly all of the baseline's values are in a range."""
+        return bool(values[0] <= self.sample[20] and self.sample[-21] <= values[1])
+
+    def fit(self, conversion: Conversion) -> _Fit:
+        """Return the window as a mixture of the baseline and of the baseline in another unit."""
+        other = self.changed.was.at(conversion.back(self.points))
+        mixed = mixture(self.now, self.changed.baseline_cdf, other)
+        if mixed.share >= ALL and not conversion.round:
+            mixed = mixed._replace(share=1.0, residual=float(np.abs(self.now - other).max(initial=0.0)))
+        return _Fit(conversion, mixed)
+
+    def explained(self, fit: _Fit) -> bool:
+        """Return True if the values are spread over bins, and powers of two, as the conversion spreads them."""
+        conversion, mixed, all_of_it = fit.conversion, fit.of, fit.of.share >= ALL
+        apart = (APART if conversion.round else APART_OTHERWISE)[0 if all_of_it else 1]
+        not_zero = self.not_zero if conversion.factor else 1.0
+        # 0.05: minimum fraction of values in another unit; a heavier tail would explain fewer
+        return (
+            (all_of_it or conversion.parts)
+            and mixed.share >= 0.05
+            and mixed.component_distance >= apart * not_zero
+            and mixed.residual <= self._most_left(fit)
+            and self._left(fit) <= (0.6 if self._other_season(fit) else self._most_left(fit))
+            and self._atoms_moved(fit)
+            and self._spread(fit)
+            and self._leaves(fit)
+            and (conversion.round or (self._no_shift(fit) if all_of_it else not conversion.factor or self._exact(fit)))
+        )
+
+    def free_factor(self) -> _Fit | None:
+        """Return the factor that explains all values, if better than a shift of all values; else None."""
+        middle_was, middle_now = (np.interp(0.5, one.below, one.points) for one in (self.changed.was, self.changed.now))
+        ratio, best = float(np.divide(middle_now, middle_was)), _Fit(multiplied(1.0), Mixture(1.0, 1.0, 1.0, 1.0))
+        if self.changed.distance < APART_OTHERWISE[0] * self.not_zero or not 0 < ratio < math.inf:
+            return None
+        for factors in (np.geomspace(0.67, 1.5, 81), np.geomspace(0.995, 1.005, 11)):
+            tried = [multiplied(ratio * factor) for factor in factors.tolist()]
+            residuals = self._residuals(tried)
+            near = np.flatnonzero(residuals <= residuals.min() + 0.25 * self.changed.noise)
+            best = min((self._whole(tried[index]) for index in near.tolist()), key=lambda fit: fit.of.residual)
+            ratio = best.conversion.factor
+        # 1.05, 200: limits of a change that a fit can show, and of currencies
+        if 1.05 <= max(ratio, 1 / ratio) <= 200 and self.explained(best):
+            return best
+        return None
+
+    def _residuals(self, conversions: Sequence[Conversion]) -> F64:
+        """Return the KS distance that each conversion of all values leaves: float64 (k,)."""
+        back = np.concatenate([conversion.back(self.points) for conversion in conversions])
+        left: F64 = np.abs(self.changed.was.at(back).reshape(len(conversions), -1) - self.now).max(axis=1)
+        return left
+
+    def _whole(self, conversion: Conversion) -> _Fit:
+        """Return the fit of all values, also within powers of two."""
+        other = self.changed.was.at(conversion.back(self.points))
+        distance, apart, residual = (
+            float(np.abs(one).max(initial=0.0))
+            for one in (self.now - self.changed.baseline_cdf, other - self.changed.baseline_cdf, self.now - other)
+        )
+        fit = _Fit(conversion, Mixture(1.0, distance, apart, residual))
+        return fit._replace(of=fit.of._replace(residual=self._left(fit)))
+
+    def _most_left(self, fit: _Fit) -> float:
+        # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature. 0.15: for
+        # conversions that a natural change resembles more often
+        part = 0.25 if fit.conversion.round or (fit.conversion.parts and not fit.conversion.factor) else 0.15
+        return min(self.changed.noise, part * fit.of.distance)
+
+    def _other_season(self, fit: _Fit) -> bool:
+        """Return True if positions within powers of two may differ as those of a season differ from the year."""
+        return fit.conversion.seasons and fit.of.component_distance >= SEPARATE and fit.of.share == 1.0
+
+    def _left(self, fit: _Fit) -> float:
+        """Return the part of the distribution that a fit leaves, also within powers of two."""
+        left = fit.of.residual
+        if not self._octaves:
+            return left
+        values = fit.conversion.there(self.sample)
+        values = values[np.isfinite(values)]
+        edges = self.changed.pair.bins.edges  # type: ignore[union-attr]
+        values = values[(values < edges[0]) | (values >= edges[-1])]
+        entries, steps = octave(values), offsets(values) / OFFSET_UNIT
+        for entry, held in self._octaves.items():
+            here = steps[entries == entry]
+            if len(here) / len(self.sample) * fit.of.share < 0.5 * held.share:
+                continue  # the distribution function differs by as much, or the baseline is there, too
+            spread = max(float(here.std()), 1 / OFFSET_UNIT)
+            # 0.4, 0.24: distance of two normal distributions per standard deviation between their means, and per
+            # natural logarithm of the ratio of their standard deviations
+            apart = 0.4 * abs(float(here.mean()) - held.mean) / spread
+            wider = 0.24 * abs(math.log(max(held.deviation, 1 / OFFSET_UNIT) / spread))
+            left = max(left, held.share * min(1.0, max(apart, wider)))
+        return left
+
+    def _atoms_moved(self, fit: _Fit) -> bool:
+        """Return False if frequent values of the baseline are more frequent than another unit would leave them.
+
+        Fewer nights in winter are still whole nights.
+        """
+        points, share = self.points, fit.of.share
+        narrow = np.diff(points) <= 1e-6 * np.abs(points[1:]) + 1e-300
+        narrow &= (points[:-1] != 0) & (points[1:] != 0)
+        if not narrow.any():
+            return True
+        other = self.changed.was.at(fit.conversion.back(points))
+        expected = np.diff((1 - share) * self.changed.baseline_cdf + share * other)
+        return float(np.abs(np.diff(self.now) - expected)[narrow].max()) <= self.changed.noise
+
+    def _spread(self, fit: _Fit) -> bool:
+        """Return False if the converted values are all in one bin: they may be one value, such as 0."""
+        other = self.changed.was.at(fit.conversion.back(self.points))
+        expected = np.diff(other, prepend=0.0, append=1.0)
+        own = (1 - fit.of.share) * self.changed.baseline_cdf
+        excess = np.maximum(np.diff(self.now - own, prepend=0.0, append=fit.of.share), 0.0)
+        if self.not_zero < 1.0:
+            expected[np.flatnonzero(self.points == 0.0) + 1] = 0.0  # the bin of zero
+        # 0.98: fraction of the values above which the others do not show a distribution
+        spread = expected.max() <= 0.98 * expected.sum()
+        if spread and (fit.of.share < ALL or excess.max() <= 0.98 * excess.sum()):
+            return True
+        return any(
+            held.share >= 0.9 * fit.of.share and held.deviation > 1 / OFFSET_UNIT for held in self._octaves.values()
+        )
+
+    def _leaves(self, fit: _Fit) -> bool:
+        """Return True if values left the range of the baseline, or nearly all left the place of most of them.
+
+        Other customers, or a winter with shorter bookings, are values that the baseline had, in other fractions.
+        """
+        edges = self.changed.pair.bins.edges[[0, -1]]  # type: ignore[union-attr]
+        outside = [float(one.at(edges) @ [1, -1]) for one in (self.changed.now, self.changed.was)]
+        return outside[0] - outside[1] >= LEAST_OUTSIDE or fit.of.distance >= 0.9 * self.not_zero
+
+    def _exact(self, fit: _Fit) -> bool:
+        """Return True if a factor that is a tenth larger or smaller explains a part of the values less."""
+        near = [self.fit(multiplied(fit.conversion.factor * times)).of.residual for times in (0.9, 1.1)]
+        return min(near) > fit.of.residual + 0.5 * self.changed.noise
+
+    def _no_shift(self, fit: _Fit) -> bool:
+        """Return True if a conversion explains the values better than the same shift of all values."""
+        if fit.conversion.seasons or "logarithm" in fit.conversion.name:
+            return True
+        middle_was, middle_now = (np.interp(0.5, one.below, one.points) for one in (self.changed.was, self.changed.now))
+        quartiles = float(self.sample[1_500] - self.sample[500])
+        shifts = np.linspace(-0.5, 0.5, 41) * max(1.8, abs(fit.conversion.factor)) * quartiles + middle_now - middle_was
+        tried = [_shifted(shift) for shift in shifts.tolist()]
+        most = self._left(fit) + 0.5 * min(self.changed.noise, 0.1)
+        near = np.flatnonzero(self._residuals(tried) <= most)
+        return all(self._whole(tried[index]).of.residual > most for index in near.tolist())
+
+
+class _Octave(NamedTuple):
+    """The fraction of a window's values in a power of two, with mean and standard deviation of their positions."""
+
+    share: float
+    mean: float
+    deviation: float
+
+
+def _octaves(changed: ChangedNumber) -> dict[int, _Octave]:
+    """Return the powers of two outside the bins with at least 2 % of the values."""
+    now = changed.pair.now
+    if now.tails is None or now.offsets is None:
+        return {}
+    octaves = {}
+    for entry in np.flatnonzero(now.tails >= 0.02 * now.usable).tolist():
+        weight = float(now.tails[entry])
+        mean, square = now.offsets[entry] / weight / OFFSET_UNIT, now.offsets[TAILS + entry] / weight / OFFSET_UNIT**2
+        octaves[entry] = _Octave(weight / now.usable, float(mean), math.sqrt(max(0.0, float(square - mean**2))))
+    return octaves
+
+
+def _shifted(by: float) -> Conversion:
+    return Conversion("", 0.0, lambda x: x + by, lambda x: x - by)
 
 
 def _divided(points: F64, factor: float) -> F64:
     """Return the points in the baseline's unit; nonzero points keep their sign."""
-    with np.errstate(over="ignore"):  # near the largest float
-        divided = points / factor
+    divided = points / factor
     return np.where((divided == 0) & (points != 0), np.copysign(np.nextafter(0.0, 1.0), points), divided)
-
-
-def _good(fit: _Fit, chance: float, not_zero: float) -> bool:
-    # 0.9: fraction of the values in another unit above which all are; chance and other units explain the remainder
-    mixture, all_of_it = fit.of, fit.of.share >= 0.9
-    least_distance = APART[0] if all_of_it else APART[1]
-    # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
-    explained = mixture.residual <= min(chance, 0.25 * mixture.distance)
-    # 0.05: minimum fraction of values in another unit; a heavier tail would explain fewer
-    enough = mixture.share >= 0.05 and (all_of_it or fit.factor in FACTORS)
-    return enough and mixture.component_distance >= least_distance * not_zero and explained
 
 
 def _at_zero(was: DistributionFunction) -> float:
