@@ -260,8 +260,8 @@ def build_from_files(
     rules = rules_in_force(None)
     baseline = protect_baseline(baseline, rules)
     if tell_columns:
-        names = dict.fromkeys(name for source in sources for name in source.schema.names)
-        say(column_uses_sentence(column_uses(roles, baseline, names)))
+        columns = dict.fromkeys(name for source in sources for name in source.schema.names)
+        say(column_uses_sentence(column_uses(roles, baseline, columns)))
     if rows_to is not None:
         ruled = () if baseline.extras.applied_rules is None else baseline.extras.applied_rules.by_feature
         count = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})

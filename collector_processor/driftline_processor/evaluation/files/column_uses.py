@@ -36,7 +36,7 @@ class ColumnUses(Struct, frozen=True):
         score: The score columns.
         predicted: The predicted class or value; "" without one.
         actual: The outcome; "" without one.
-        outcomes: The file of outcomes; "" without one.
+        outcomes: True if the outcomes are not in the rows, but in rows of their own.
         time: The time of the prediction; "" without one.
         id: The id of the prediction; "" without one.
         slices: The columns of slices.
@@ -50,7 +50,7 @@ class ColumnUses(Struct, frozen=True):
     score: tuple[str, ...] = ()
     predicted: str = ""
     actual: str = ""
-    outcomes: str = ""
+    outcomes: bool = False
     time: str = ""
     id: str = ""
     slices: tuple[str, ...] = ()
@@ -61,14 +61,14 @@ class ColumnUses(Struct, frozen=True):
     left_out: tuple[str, ...] = ()
 
 
-def column_uses(roles: Roles, baseline: Baseline, names: Collection[str] = (), outcomes: str = "") -> ColumnUses:
+def column_uses(roles: Roles, baseline: Baseline, names: Collection[str] = (), outcomes: bool = False) -> ColumnUses:
     """Return what columns are taken for.
 
     Args:
         roles: Their roles.
         baseline: The baseline with the bins of the features.
         names: All columns of the rows.
-        outcomes: The file of outcomes, "" without one.
+        outcomes: Whether there are rows of outcomes.
     """
     marks = {} if baseline.extras.marks is None else dict(baseline.extras.marks.by_feature)
     bins = {name: over for name, over in baseline.bins.features.items() if name not in marks}
@@ -104,7 +104,7 @@ def column_uses_sentence(uses: ColumnUses) -> str:
             ("score", uses.score),
             ("predicted", uses.predicted),
             ("actual", uses.actual),
-            ("outcomes", uses.outcomes),
+            ("actual", "rows of outcomes" if uses.outcomes else ""),
         )
         if (columns := _names(value))
     ]

@@ -171,7 +171,7 @@ def evaluate_files(
     names = dict.fromkeys(name for rows in read.rows for name in rows.source.schema.names)
     if not asked:
         ask_about_missing_outcomes(baseline, names, str(reference))
-    uses = column_uses(read.roles, baseline, names, "" if outcomes is None else str(outcomes))
+    uses = column_uses(read.roles, baseline, names, outcomes is not None)
     if has_patterns(options.features):  # the baseline has the matched names
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
