@@ -41,11 +41,16 @@ Maturity = Literal["open", "immature", "mature"]
 Judgement = Literal["met", "broken", "inconclusive"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
+RowLoss = Literal["error", "log_loss", "absolute_error"]
+"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a regression."""
+
 ChangeReason = Literal[
     "service_changed",
     "output_faulty",
     "data_faulty",
     "meaning_changed",
+    "inputs_explain",
+    "level_off",
     "proportions_changed",
     "proportions_changed_by_scores",
     "inputs_moved",
@@ -53,7 +58,9 @@ ChangeReason = Literal[
     "inputs_or_proportions_moved",
     "inputs_moved_without_outcomes",
 ]
-ChangeKind = Literal["data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "service"]
+ChangeKind = Literal[
+    "data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "calibration", "service"
+]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
@@ -386,6 +393,46 @@ class ServiceLevel(Struct, frozen=True):
     failed: int
     errors: dict[str, int] = {}
     values: dict[str, MetricValue] = {}
+
+
+class LossPart(Struct, frozen=True):
+    """A part of a mean loss.
+
+    Attributes:
+        value: The part.
+        variance: Variance of its estimate.
+        covered: Weight of the window's rows in it, 0 to 1; the rest is assumed, since values are new.
+    """
+
+    value: float
+    variance: float
+    covered: float = 1.0
+
+
+class LossEvidence(Struct, frozen=True):
+    """What labelled rows show about the cause of a loss (:mod:`.explain.loss_evidence`).
+
+    Attributes:
+        rows: Labelled rows.
+        loss: The loss of a row.
+        excess: Mean loss less that of the baseline.
+        inputs: Shifted feature → the part of ``excess`` that returns if it alone has the baseline's distribution.
+        together: The part that returns if all of them do.
+        recalibrated: The fall of the loss if predictions are recalibrated; None if unknown.
+        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown.
+        rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
+        classes: Misfit of the baseline's scores within each class, likewise.
+    """
+
+    rows: float
+    loss: RowLoss
+    excess: LossPart
+    inputs: dict[str, LossPart]
+    together: LossPart
+    recalibrated: float | None = None
+    skill: float | None = None
+    rates: float = 0.0
+    classes: float = 0.0
 
 
 class KindOfChange(Struct, frozen=True):
@@ -974,10 +1021,6 @@ class FastLabels(Struct, frozen=True):
         return Fact("fast_labels", structs.asdict(self))
 
 
-RowLoss = Literal["error", "log_loss", "absolute_error"]
-"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a regression."""
-
-
 class SliceCondition(Struct, frozen=True):
     """A condition on one feature that all rows of a weak slice meet.
 
@@ -1202,6 +1245,7 @@ class Evaluation(Struct, dict=True):
             is significantly greater; None if unknown.
         service: Service level; None without calls.
         service_slices: The same by ``key=value``.
+        loss_evidence: What its labelled rows show about the cause of a loss; None without a loss, or without rows.
         change_kind: The kind of change of the window; None without a change, or if unknown.
         verdict: The verdict by this window; None if not computed.
     """
@@ -1256,6 +1300,7 @@ class Evaluation(Struct, dict=True):
     constant_comparison: MetricChange | None = None
     service: ServiceLevel | None = None
     service_slices: dict[str, ServiceLevel] = {}
+    loss_evidence: LossEvidence | None = None
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None
 

@@ -14,7 +14,9 @@ from driftline.tables.table import F64, I64, ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct
 
+from driftline_processor.config.values import Keep
 from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
@@ -46,6 +48,7 @@ from driftline_processor.store.panes import (
 )
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.reference_panes import RollingReferences, season_mix
+from driftline_processor.store.row_losses import read_row_losses
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
@@ -200,6 +203,7 @@ class StoreSource(Struct, eq=False, dict=True):
         readers: Readers of the store.
         earlier: Its evaluation, if no rows arrived in or before the window since; else None.
         past: The periods of its rolling reference; None if it has none.
+        keep: The rows of each day whose features are stored.
     """
 
     series: Series
@@ -210,6 +214,7 @@ class StoreSource(Struct, eq=False, dict=True):
     readers: StoreReaders
     earlier: Evaluation | None = None
     past: ReferencePeriods | None = None
+    keep: Keep = Keep()
 
     @property
     def key(self) -> ModelKey:
@@ -338,6 +343,12 @@ class StoreSource(Struct, eq=False, dict=True):
             return {}
         keys = {*self.settings.slices, *self.settings.performance.keys}
         return slices_of(self.readers.sliced, self.series, blocks, keys)
+
+    def row_losses(self) -> RowLosses | None:
+        """Return the stored rows with outcomes and features."""
+        assert self.baseline is not None
+        window = self.window
+        return read_row_losses(self.readers.connection, self.series, self.baseline, window.start, window.end, self.keep)
 
     def weak(self) -> None:
         """Return None: weak slices are searched on demand."""

@@ -13,6 +13,7 @@ from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, WeakSearch
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import BlockSums
@@ -128,6 +129,9 @@ class WindowSource(Protocol):
 
     def weak(self) -> WeakSearch | None:
         """Return the weak slices; None if they are not searched during an evaluation."""
+
+    def row_losses(self) -> RowLosses | None:
+        """Return the rows with outcomes and features; None if they are not available."""
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return the performance from single rows; None if it is computed from the sums of :attr:`pane`."""

@@ -16,7 +16,7 @@ NO_VALUE = "is not a value of a column; available: rows, effect, missing.was, mi
 OF_SLICE = "slices.KEY=VALUE.METRIC, slices.KEY=VALUE.rows or slices.KEY=VALUE.coverage"
 FORM = "use PATH OP VALUE, as in 'drift.fraction > 0.3', 'any feature.psi > 0.25' or 'verdict.state == degraded'"
 STATES = "healthy, degraded, at_risk, unknown, no_data, lagging"
-KINDS = "data_fault, output_fault, covariate_shift, label_shift, concept_change, service"
+KINDS = "data_fault, output_fault, covariate_shift, label_shift, concept_change, calibration, service"
 COMPARE = "compare a number, such as methods.psi.value or drift.fraction"
 
 WINDOW: dict[str, Any] = {

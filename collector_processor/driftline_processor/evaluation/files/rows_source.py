@@ -15,6 +15,7 @@ from driftline.tables.task import Task
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import MetricValue, WeakSearch
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.labelled_predictions import (
@@ -231,6 +232,10 @@ class RowsSource(Struct, eq=False, dict=True):
     def weak(self) -> WeakSearch | None:
         """Return the weak slices of the window."""
         return None if self.files.labelled is None else self.files.labelled.weak(self.at)
+
+    def row_losses(self) -> RowLosses | None:
+        """Return the rows that are searched for weak slices."""
+        return None if self.files.labelled is None else self.files.labelled.rows(self.at)
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return the exact performance from rows, including metrics that depend on the order of scores.

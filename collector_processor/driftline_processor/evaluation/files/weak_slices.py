@@ -13,6 +13,7 @@ from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import RowLoss, WeakSearch
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.stable_hash import hash_numbers
 from driftline_processor.core.weak_slices.search import MOST_ROWS, losses_of, rows_to_search, weak_slices
 from driftline_processor.readers.row_store import chunks_of, is_many
@@ -76,14 +77,25 @@ class WeakSliceRows:
         """Return the number of searched rows of a window."""
         return int(np.count_nonzero(self._window == window))
 
+    def rows(self, window: int) -> RowLosses | None:
+        """Return the rows of a window; None without any, or without features."""
+        positions = np.flatnonzero(self._window == window)
+        if not len(positions) or not self._codes:
+            return None
+        return RowLosses(
+            {name: codes[positions].astype(np.intp) for name, codes in self._codes.items()},
+            {by: values[positions] for by, values in self._losses.items()},
+            None if self._weight is None else self._weight[positions],
+            None if self._time is None else self._time[positions],
+        )
+
     def weak(self, window: int) -> WeakSearch | None:
         """Return the weak slices of a window."""
-        positions = np.flatnonzero(self._window == window)
-        features = {name: (self._bins[name], codes[positions].astype(np.intp)) for name, codes in self._codes.items()}
-        losses = {by: values[positions] for by, values in self._losses.items()}
-        weight = None if self._weight is None else self._weight[positions]
-        time = None if self._time is None else self._time[positions]
-        return weak_slices(features, losses, weight, time) if len(positions) and features else None
+        rows = self.rows(window)
+        if rows is None:
+            return None
+        features = {name: (self._bins[name], codes) for name, codes in rows.codes.items()}
+        return weak_slices(features, rows.losses, rows.weight, rows.time)
 
 
 class _Chosen(NamedTuple):
