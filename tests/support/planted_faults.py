@@ -12,6 +12,7 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.baseline.sections.duplicate_rows import Counting, fingerprints
 from driftline.panes.fold import fold
 from driftline.tables.table import PredictionTable
+from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.quality.judge import quality
 
@@ -50,7 +51,10 @@ def judged(frame: Frame, earlier: tuple[Frame, ...] = (), baseline: Baseline = R
     read = table(frame)
     counted = [count_windows(table(one), 1, baseline)[0] for one in (frame, *earlier)]
     again = [one.recurrence(before) for one, before in pairwise(counted)]
-    return quality(fold(read, baseline.bins), baseline, counted[0].result(), recurrences=again)
+    pane = fold(read, baseline.bins)
+    for part in score_parts(read, np.zeros(len(read), np.int64)):
+        pane.parts[part.part] = part.dense(1)[0]
+    return quality(pane, baseline, counted[0].result(), recurrences=again)
 
 
 def count_windows(read: PredictionTable, windows: int, baseline: Baseline = REFERENCE) -> list[Counting]:
@@ -92,6 +96,16 @@ def facts_of(finding: Finding) -> dict[str, Any]:
 COLUMNS = ("income", "age", "height", "weight")
 
 PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
+    "scores as percent": (
+        "score_out_of_range",
+        lambda f, _: {**f, "score": f["score"] * 100},
+        facts("critical", (), 0.988, 0.0),
+    ),
+    "one score": (
+        "score_constant",
+        lambda f, _: {**f, "score": np.where(np.arange(N) % 50 == 0, f["score"], 0.5)},
+        facts("critical", (), 0.98, 0.01, low=0.5, high=0.5),
+    ),
     "a tenth missing": (
         "missing",
         lambda f, _: some(f, "age", 200, lambda v: np.full(len(v), np.nan)),

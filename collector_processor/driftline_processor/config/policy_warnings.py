@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 
 from driftline.tables.task import Task
 
-from driftline_processor.core.metrics import metrics_of_task, misnamed
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics import direction, metrics_of_task, misnamed
 from driftline_processor.core.nearest_names import listed, near, nearest
 from driftline_processor.core.policy.condition import (
     BurnRate,
@@ -19,6 +20,7 @@ from driftline_processor.core.policy.condition import (
     GroupsApart,
     ObjectiveBroken,
     leaves,
+    objective_of,
     settled,
 )
 from driftline_processor.core.policy.signals import ESTIMATED
@@ -67,12 +69,49 @@ def _warnings(name: str, policy: Policy, models: Mapping[str, Model]) -> Iterato
     for key, condition in (("when", policy.condition), ("resolve", policy.resolution)):
         for leaf in () if condition is None else leaves(condition):
             yield from (Problem(key, f"'{leaf.text:.80}' {warning}") for warning in _condition_warnings(leaf, covered))
+    objective = None if policy.condition is None else objective_of(policy.condition, policy=name)
+    if objective is not None and not objective.slice:
+        for model in covered:
+            if words := no_room(f"'{objective.rule:.80}'", objective.metric, objective.limit, _baseline_metrics(model)):
+                yield Problem("when", words)
     windows = {window for model in covered for window in model.windows}
     if policy.window and covered and policy.window not in windows:
         yield Problem(
             "window",
             f"no model in the configuration has windows of '{policy.window}'; {near(policy.window, sorted(windows))}",
         )
+
+
+def no_room(limit_name: str, metric: str, limit: float, reference: Mapping[str, MetricValue]) -> str:
+    """Return the warning that a baseline's own interval reaches beyond a limit; "" if it does not.
+
+    >>> was = {"accuracy": MetricValue(0.72, 900, "panes", low=0.69, high=0.75)}
+    >>> no_room("the limit", "accuracy", 0.7, was)
+    'the limit leaves no room: accuracy is 0.72 (0.69 to 0.75) in the baseline; set it further away'
+    >>> no_room("the limit", "accuracy", 0.65, was)
+    ''
+    """
+    was, good = reference.get(metric), direction(metric)
+    if was is None or was.value is None or was.low is None or was.high is None:
+        return ""
+    if good * ((was.low if good > 0 else was.high) - limit) >= 0:
+        return ""
+    value, low, high = (f"{end:.3g}" for end in (was.value, was.low, was.high))
+    return f"{limit_name} leaves no room: {metric} is {value} ({low} to {high}) in the baseline; set it further away"
+
+
+def _baseline_metrics(model: Model) -> Mapping[str, MetricValue]:
+    """Return the metrics of a configured baseline; {} without one, or if it is not readable."""
+    from driftline.baseline.baseline import Baseline
+
+    from driftline_processor.core.performance.reference import reference_of
+
+    if model.baseline is None:
+        return {}
+    try:
+        return reference_of(Baseline.load(model.baseline), model.performance.settings)
+    except (OSError, ValueError):
+        return {}  # an error of the configuration
 
 
 def _undeclared(patterns: Sequence[str], models: Mapping[str, Model]) -> Iterator[Problem]:

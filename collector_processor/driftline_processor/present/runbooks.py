@@ -25,9 +25,11 @@ RUNBOOKS: Mapping[str, str] = {
 _BY_KIND: Mapping[str, str] = {
     "service": "slow-or-failing-model",
     "data_fault": "pipeline-break",
+    "output_fault": "slow-or-failing-model",
     "concept_change": "concept-change",
     "label_shift": "concept-change",
     "covariate_shift": "concept-change",
+    "calibration": "concept-change",
 }
 _OUTCOMES = frozenset({"coverage", "outcomes_in_time"})
 """Policy conditions that fire if outcomes are missing."""
@@ -54,6 +56,8 @@ def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: 
         return ""
     if verdict.kind == "data_fault" and _is_unit_change(verdict.cause):
         return "unit-change"
+    if verdict.cause is not None and verdict.cause.kind == "outcomes_of_one_class":
+        return "label-delay"
     if verdict.kind:
         return _BY_KIND.get(verdict.kind, "")
     return "concept-change" if verdict.state in ("degraded", "at_risk") else ""

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from msgspec import Struct, field
 
 from driftline_processor.config.model import Model
+from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.drift.method_choice import misfits
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.objective import newest_objectives
@@ -109,6 +110,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
         *_methods(series, in_force, settings),
         *_slices(in_force, settings),
         *_too_good(series, in_force, model.windows),
+        *_no_room(series, model.windows),
         *_overdue(series, model.windows),
         *_too_young(series, model.windows, model.delay, model.outcomes),
     ]
@@ -277,6 +279,18 @@ def _too_good(
             "these rows, build the baseline from other rows."
         )
         return
+
+
+def _no_room(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
+    """Yield the objectives and limits of policies that the rows of the baseline break."""
+    for name, window in windows.items():
+        reference = newest_window(window).reference if window else {}
+        for objective in newest_objectives(window).values():
+            if objective.relative or objective.slice or objective.limit is None:
+                continue
+            named = f"policy '{objective.policy}'" if objective.policy else f"objective '{short(objective.rule)}'"
+            if words := no_room(named, objective.metric, objective.limit, reference):
+                yield f"{series.key.model}, in windows of {name}: {words}."
 
 
 def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:

@@ -427,3 +427,14 @@ def score_centers() -> F64:
     """
     logit = (np.arange(SCORE_BINS - 2) + 0.5) / _PER_LOGIT - 16
     return np.concatenate([[0.0], 1 / (1 + np.exp(-logit)), [1.0]])
+
+
+def score_edges() -> F64:
+    """Return the minimum score of each bin of the fixed grid: float64 (SCORE_BINS,).
+
+    >>> score_edges()[[0, 2049, -1]].tolist()
+    [0.0, 0.5, 1.0]
+    """
+    inner = 1 / (1 + np.exp(16 - np.arange(SCORE_BINS - 2) / _PER_LOGIT))
+    inner[0] = np.nextafter(0.0, 1.0)
+    return np.concatenate([[0.0], inner, [1.0]])

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import Config, load, validate_file
 
 MODELS: dict[str, Any] = {
@@ -104,3 +106,15 @@ def test_a_file_with_warnings_loads(tmp_path: Path) -> None:
         "policies.p.models",
         "policies.p",
     ]
+
+
+def test_a_limit_that_the_baseline_itself_breaks_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    score = rng.random(2_000)
+    rows = {"x": score, "p": score, "y": np.where(rng.random(2_000) < 0.3, rng.integers(0, 2, 2_000), score > 0.5)}
+    built = Baseline.from_frame(rows, score="p", actual="y", model="churn", task="binary", positive_class="1")
+    built.save(tmp_path / "churn.json")
+    models = {"churn": {"baseline": str(tmp_path / "churn.json")}}
+    limits = {"close": "accuracy < 85 %", "far": "accuracy < 80 %", "of a slice": "accuracy < 99 % in country=NL"}
+    found = warnings(models=models, policies={name: {"when": when} for name, when in limits.items()})
+    assert [warning.partition(":")[0] for warning in found] == ["policies.close.when"]

@@ -10,7 +10,6 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.evaluation import (
     ColumnDrift,
-    Estimate,
     Evaluation,
     Finding,
     MetricValue,
@@ -26,14 +25,15 @@ from simulations.kinds_of_change import (
     Rows,
     built,
     calls,
-    concept,
     covariate,
     default,
     flipped,
     judged,
     label,
+    level,
     missing,
     quiet,
+    reversed_effect,
     unit,
 )
 from tests.support.unwrap import unwrap
@@ -54,7 +54,8 @@ def kind(draw: Callable[[np.random.Generator], Rows], outcomes: bool = True, see
         (unit, "data_fault"),
         (covariate(0.4 * ONE), "covariate_shift"),
         (label(0.5), "label_shift"),
-        (concept(0.5), "concept_change"),
+        (level(0.8), "calibration"),
+        (reversed_effect, "concept_change"),
         (flipped(0.15), "concept_change"),
     ],
 )
@@ -81,13 +82,19 @@ def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
     assert change_sentence(found).endswith(f"; {CAVEAT}")
 
 
-@pytest.mark.parametrize("draw", [calls(0.06), calls(slow=0.2), calls(failing=0.03), default(0.1), default(1.0)])
+@pytest.mark.parametrize("draw", [calls(0.06), calls(slow=0.2), calls(failing=0.03), default(0.1)])
 def test_a_service_that_is_slow_fails_or_answers_with_one_value_is_named(
     draw: Callable[[np.random.Generator], Rows],
 ) -> None:
     found = unwrap(kind(draw, outcomes=False).change_kind)
     assert found.kind == "service"
     assert change_sentence(found).startswith("the service itself changed: ")
+
+
+def test_one_answer_for_all_calls_is_a_fault_of_the_output() -> None:
+    found = unwrap(kind(default(1.0), outcomes=False).change_kind)
+    assert (found.kind, found.reason) == ("output_fault", "output_faulty")
+    assert found.evidence[0].value("check") == "score_constant"
 
 
 def test_calls_that_are_as_usual_and_few_defaults_name_nothing() -> None:
@@ -127,13 +134,3 @@ def test_values_out_of_range_are_inputs_that_moved() -> None:
     found = unwrap(kind_of_change(window(findings=(finding,), features={"x": drift})))
     assert found.kind == "covariate_shift"
     assert found.evidence == (fact("columns_drift", names=("x",)),)
-
-
-def test_errors_of_a_regression_beyond_what_was_estimated_are_a_concept_change() -> None:
-    made = (5.0, 4.5, 5.5, 0.25, 4.0, 6.0, False, 1_000, "panes", "direct_loss")
-    off = Estimate(*made, error=2.0, error_deviation=0.25)  # type: ignore[arg-type]
-    found = unwrap(kind_of_change(window(estimated={"mae": off}, outcome_rows=900)))
-    assert found.kind == "concept_change"
-    assert found.evidence == (fact("estimate_missed", metric="mae", error=2.0),)
-    assert kind_of_change(window(estimated={"mae": replace(off, error=0.3)}, outcome_rows=900)) is None
-    assert kind_of_change(window(estimated={"mae": off}, outcome_rows=900, maturity="immature")) is None

@@ -7,12 +7,16 @@ from datetime import timedelta
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import LabelSla, Performance
-from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
 from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.queries.hints import suspicious_metric
+from driftline_processor.ingest.changes import SeriesTotals
+from driftline_processor.queries.hints import ModelSummary, hints, suspicious_metric
+from driftline_processor.store.series import Series
+from msgspec.structs import replace
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -49,6 +53,17 @@ def window(
 )
 def test_only_what_every_window_says_counts(windows: list[Evaluation], found: object) -> None:
     assert suspicious_metric(windows) == found
+
+
+@pytest.mark.parametrize(("limit", "named"), [(0.88, 1), (0.7, 0)])
+def test_a_limit_that_the_baseline_itself_breaks_is_a_hint(limit: float, named: int) -> None:
+    of_baseline = {"accuracy": MetricValue(0.9, 1_000, "panes", low=0.87, high=0.93)}
+    rule = f"accuracy >= {limit}"
+    broken = ObjectiveState("accuracy", rule, "met", 0.9, 0.86, 0.94, 200, limit=limit)
+    windows = {"1d": [replace(window(0.9, name="accuracy"), reference=of_baseline, objectives=(broken,))]}
+    series = Series(1, ModelKey("m"), Task("binary"))
+    summary = ModelSummary(series, Model(), None, 0, SeriesTotals(), 200, 0, None, windows=windows)
+    assert sum(rule in hint for hint in hints(summary)) == named
 
 
 @pytest.mark.slow

@@ -12,16 +12,12 @@ from functools import cache
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import GRID, Entries, RowGroups, class_sums, loss_sums, score_grid
-from driftline.panes.bins import SCORE_BINS, NumberBins
+from driftline.panes.bins import SCORE_BINS, NumberBins, score_edges
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, PredictionTable
 from msgspec import Struct
 
 from driftline_processor.core.histogram import Histogram, counts_over_bins
-from driftline_processor.core.special_functions import expit
-
-_PER_LOGIT = (SCORE_BINS - 2) / 32
-"""Bins of the fixed score grid per unit of the logit, which ranges from -16 to 16."""
 
 
 class Calibration(Struct, frozen=True, eq=False):
@@ -63,18 +59,6 @@ def calibration(pane: Pane) -> Calibration | None:
     fitted = isotonic_regression(positive[held] / weights[held], weights=weights[held])
     first = fitted.blocks[:-1]
     return Calibration(score_edges()[held[first]], fitted.x[first], fitted.weights)
-
-
-def score_edges() -> F64:
-    """Return the minimum score of each bin of the fixed grid: float64 (SCORE_BINS,).
-
-    >>> score_edges()[[0, 2049, -1]].tolist()
-    [0.0, 0.5, 1.0]
-    """
-    logit = np.arange(SCORE_BINS - 2) / _PER_LOGIT - 16
-    inner = expit(logit)
-    inner[0] = np.nextafter(0.0, 1.0)
-    return np.concatenate([[0.0], inner, [1.0]])
 
 
 def score_parts(table: PredictionTable, group: I64) -> list[Entries]:

@@ -7,7 +7,7 @@ others. The scores of both are compared over deciles of all rows.
 from __future__ import annotations
 
 import numpy as np
-from driftline.baseline.sections.estimation import GRID
+from driftline.baseline.sections.estimation import grid_counts
 from driftline.panes.pane import Pane
 
 from driftline_processor.core.special_functions import chdtrc
@@ -35,11 +35,11 @@ def has_selection_bias(pane: Pane) -> bool:
     >>> has_selection_bias(window(high)), has_selection_bias(window(scores / 2))
     (True, False)
     """
-    rows = [sums for part, sums in pane.parts.items() if part.startswith(GRID)]
+    every = grid_counts(pane)
     sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
-    if not rows or sides[0] is None or sides[1] is None:
+    if every is None or sides[0] is None or sides[1] is None:
         return False
-    every, labelled = np.sum(rows, axis=0), sides[0] + sides[1]
+    labelled = sides[0] + sides[1]
     total, known = float(every.sum()), float(labelled.sum())
     if known < FEWEST or known >= total:
         return False

@@ -53,7 +53,7 @@ MOST_OUTCOMES = 10**9
 
 Answer = Literal["retrain", "wait", "inconclusive"]
 
-_NO_HELP: frozenset[ChangeKind] = frozenset({"data_fault", "service"})
+_NO_HELP: frozenset[ChangeKind] = frozenset({"data_fault", "output_fault", "service"})
 """Kinds of change that retraining does not fix."""
 
 

@@ -21,11 +21,13 @@ from driftline_processor.core.evaluation import (
     MetricChange,
     ObjectiveState,
     ServiceLevel,
+    SliceChange,
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.output_faults import is_of_output, outcomes_of_one_class, output_faults
 from driftline_processor.core.performance.judge import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -35,6 +37,7 @@ from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+from driftline_processor.core.weak_slices.slice_change import METRICS
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
 Reason = Literal[
@@ -51,6 +54,7 @@ Reason = Literal[
     "inputs",
     "estimate",
     "slice",
+    "slice_loss",
     "together",
 ]
 
@@ -74,11 +78,17 @@ _ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_F
     name: index + 1 for index, name in enumerate(TOLD_LAST)
 }
 
+OUTCOMES = "outcomes"
+"""The part of a sign of faulty outcomes."""
+
+OF_OUTPUT = ("output", "ranking")
+"""Reasons of signs of a faulty output."""
+
 RARE = 0.001
 """P-value from which on a drift is said to be rarer than at the level of drift."""
 
-MISSING_SCORES = 0.1
-"""Rise of the fraction of predictions without a usable score from which on the output is faulty."""
+OF_ALL_ROWS = ("ranking", "constant", "level", "worse")
+"""Signs of outcomes of all rows; a slice in which the model became worse is reported before them."""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
@@ -157,10 +167,15 @@ def signs_of_loss(
         earlier: Service levels of earlier windows of the same length.
     """
     signs = [*_failing_service(evaluation, earlier), *_faulty_output(evaluation), *_broken_objectives(evaluation)]
+    if outcomes_of_one_class(evaluation) is not None:
+        return [sign for sign in signs if sign.reason in ("service", "output")]
     if evaluation.maturity == "mature":
-        signs += _ranks_the_wrong_way(evaluation)
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
     signs += _worse_than_the_baseline(evaluation)
+    slices = list(_worse_slice(evaluation))
+    faulty = any(is_fault(finding) for finding in evaluation.findings)  # faults harm some slices more than others
+    first = not faulty and all(sign.reason in OF_ALL_ROWS for sign in signs)
+    signs = [*slices, *signs] if first else [*signs, *slices]
     if concept is not None:
         signs += _more_errors(evaluation, concept)
     return signs
@@ -169,6 +184,7 @@ def signs_of_loss(
 def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
     """Return the signs of a possible degradation, data faults first."""
     return [
+        *_faulty_outcomes(evaluation),
         *_faulty_data(evaluation),
         *_worse_estimates(evaluation),
         *_moved_predictions(evaluation),
@@ -194,6 +210,8 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     change a log loss without a limit.
     """
     if not evaluation.closed or (evaluation.maturity != "mature" and evaluation.realized_changes):
+        return None
+    if outcomes_of_one_class(evaluation) is not None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:
@@ -359,35 +377,20 @@ def _excess(objective_state: ObjectiveState) -> float:
 
 
 def _faulty_output(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the score is missing, or outside its range, in many more rows than in the baseline."""
-    score = evaluation.score
-    if score is None or score.missing_now is None or not evaluation.rows:
-        return
-    was, now = score.missing_was or 0.0, score.missing_now
-    limit = was + MISSING_SCORES
-    error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
-    if (now - limit) <= normal_quantile(STANDARD.confidence) * error:
-        return
-    yield Sign(
-        "output",
-        fact("score_missing", was=was, now=now),
-        fact("fault_certain"),
-        "missing",
-        now - was,
-        clear=True,
-        part="missing:score",
-    )
-
-
-def _ranks_the_wrong_way(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign if the score ranks negatives above positives, with its whole interval below one half."""
-    area = evaluation.realized.get("roc_auc")
-    if area is None or area.value is None or area.low is None or area.high is None or area.high >= 0.5:
-        return
-    ends = area.low - 0.5, area.high - 0.5
-    wrong = fact("ranks_the_wrong_way", value=area.value, low=area.low, high=area.high)
-    certainty = fact("certainly_below_chance", **_outcomes(evaluation))
-    yield Sign("ranking", wrong, certainty, "roc_auc", area.value - 0.5, *ends, clear=is_clear(*ends))
+    """Yield a sign for each fault of the output."""
+    for fault in output_faults(evaluation):
+        ranks = fault.low is not None
+        yield Sign(
+            "ranking" if ranks else "output",
+            fault.fact,
+            fact("certainly_below_chance", **_outcomes(evaluation)) if ranks else fact("fault_certain"),
+            fault.metric,
+            fault.effect,
+            fault.low,
+            fault.high,
+            clear=is_clear(fault.low, fault.high) if ranks else True,
+            part=f"{fault.metric}:score",
+        )
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
@@ -485,6 +488,31 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     for name in told_first(worse_metrics(evaluation)):
         if is_of_family(name, deciding):
             yield _worse_sign(name, evaluation)
+
+
+def slice_fact(change: SliceChange, slice: str = "") -> Fact:
+    """Return the fact that a model became worse in a slice; ``slice``: its name, "" if the sentence has it already."""
+    values = {"was": change.was, "now": change.now, "share": change.share, "days": change.days}
+    return fact("slice_worse", slice=slice, metric=METRICS[change.by], **values)
+
+
+def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield a sign for the slice in which the model became worse; its level counts all looks of 90 days."""
+    change = evaluation.slice_change
+    if change is None:
+        return
+    certainty = fact("slice_certainly_worse", rows=change.rows, p_value=change.p_value)
+    effect = change.now - change.was, change.low, change.high
+    yield Sign(
+        "slice_loss",
+        slice_fact(change),
+        certainty,
+        METRICS[change.by],
+        *effect,
+        clear=True,
+        slice=change.name,
+        since=change.since,
+    )
 
 
 def told_first(names: Iterable[str]) -> list[str]:
@@ -623,6 +651,12 @@ def _measured_since(rise: ConceptDrift) -> int | None:
     return rise.changes[-1].since if rise.changes else rise.since
 
 
+def _faulty_outcomes(evaluation: Evaluation) -> Iterator[Sign]:
+    one_class = outcomes_of_one_class(evaluation)
+    if one_class is not None:
+        yield Sign("data", one_class, fact("fault_certain"), "actual_rate", clear=True, part=OUTCOMES)
+
+
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for finding in evaluation.findings:
         if is_fault(finding):
@@ -654,7 +688,8 @@ def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
 
 def is_fault(finding: Finding) -> bool:
     """Return True for critical data faults; out-of-range and unseen values may be real and count as drift."""
-    return finding.severity == "critical" and finding.check not in (OUT_OF_RANGE.name, UNSEEN.name)
+    may_be_real = finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
+    return finding.severity == "critical" and not may_be_real and not is_of_output(finding)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
@@ -687,7 +722,7 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield critical new values and the drift of inputs, sorted by the importance of their cause if known."""
     for finding in evaluation.findings:
-        if finding.severity == "critical" and not is_fault(finding):
+        if finding.severity == "critical" and not is_fault(finding) and not is_of_output(finding):
             yield _fault_sign("inputs", finding, "finding_certain")
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:

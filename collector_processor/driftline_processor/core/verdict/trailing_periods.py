@@ -30,6 +30,7 @@ from driftline_processor.core.intervals.confidence import student_quantile
 from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
+from driftline_processor.core.output_faults import outcomes_of_one_class
 from driftline_processor.core.performance.changes import made_inconclusive
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
@@ -96,8 +97,8 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
     Args:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
     """
-    known = [one for one in evaluations if one.has_mature_outcomes]
-    windows = _tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
+    known = [one for one in evaluations if one.has_mature_outcomes and outcomes_of_one_class(one) is None]
+    windows = tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
         return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
@@ -122,7 +123,7 @@ def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int
     return structs.replace(added, realized_changes=changes)
 
 
-def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
+def tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
     """Return the windows of one length since a moment: the longest of at most a day, with the newest's baseline."""
     by_name: dict[str, list[Evaluation]] = {}
     for one in evaluations:

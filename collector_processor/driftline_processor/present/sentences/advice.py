@@ -66,6 +66,33 @@ def _repair_data(fault: Fact) -> Advice:
     return Advice("repair its data", f"Repair its data: {clause(fault)}.")
 
 
+def _stop_duplicates(fault: Fact) -> Advice:
+    sentence = f"Stop sending rows twice, and check retries and repeated jobs: {clause(fault)}."
+    return Advice("stop sending rows twice", sentence)
+
+
+def _check_labels(fault: Fact) -> Advice:
+    sentence = f"Check whether the outcomes of both classes are sent, under the names of the baseline: {clause(fault)}."
+    return Advice("check its labels", printable(sentence))
+
+
+def _repair_output(fault: Fact) -> Advice:
+    why = printable(clause(fault))
+    match fault.value("check") or fault.kind:
+        case "ranks_the_wrong_way":
+            order = "its score must be that of the positive class, and its labels must have the same classes"
+            return Advice("check the order of its classes", f"Check the order of its classes: {order}.")
+        case "score_out_of_range":
+            sentence = f"Send scores from 0 to 1, and divide percentages by 100: {why}."
+            return Advice("send scores from 0 to 1", sentence)
+        case "score_constant":
+            sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
+            return Advice("check its service for a default value", sentence)
+        case _:
+            sentence = f"Check why its service returns no usable score, such as NaN: {why}."
+            return Advice("check why its service returns no score", sentence)
+
+
 def _change_version(
     version: str, loss: str = "", challenger: float | None = None, champion: float | None = None
 ) -> Advice:
@@ -78,9 +105,10 @@ def _change_version(
     return Advice(f"switch to version {name}", f"Switch to version {name}, which is better{figures}.")
 
 
-def _retrain(since: int | None, timezone: str, of_days: bool) -> Advice:
+def _retrain(since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.")
+    first = " First rule out that outcomes are recorded in another way." if check_outcomes else ""
+    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.{first}")
 
 
 def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: bool) -> Advice:
@@ -90,20 +118,22 @@ def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: b
     return Advice(action, f"R{action[1:]}, from {rows}. Until then, do not rely on it for {name}.")
 
 
-def _recalibrate(roc_auc: float, baseline: float, since: int | None, timezone: str, of_days: bool) -> Advice:
-    ranks = f"it ranks as before (ROC AUC {figure(roc_auc)}, {figure(baseline)} in the baseline)"
+def _recalibrate(
+    roc_auc: float | None, baseline: float | None, since: int | None, timezone: str, of_days: bool
+) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    sentence = f"Recalibrate its score on {rows}: {ranks}, and only the level of its score is off."
-    return Advice("recalibrate it", sentence)
+    if roc_auc is None or baseline is None:
+        return Advice("recalibrate it", f"Recalibrate its predictions on {rows}: their level is off.")
+    ranks = f"its ROC AUC is {figure(roc_auc)}, {figure(baseline)} in the baseline"
+    return Advice("recalibrate it", f"Recalibrate its score on {rows}: the level of its score is off ({ranks}).")
 
 
-def _check_column_first(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
+def _retrain_with_range(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
     name = short(column, NAME)
-    first = f"First check at its source whether {name} is correct: {format_percent(outside)} of its"
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    then = f"retrain the model with {rows}, and build a new baseline."
-    sentence = f"{first} values are outside the range of the baseline. If {name} is correct, {then}"
-    return Advice(f"check {name} first", sentence)
+    values = f"{format_percent(outside)} of the values of {name} are new to it"
+    sentence = f"Retrain it with {rows}: {values}. First rule out a fault at the source of {name}."
+    return Advice("retrain it with rows from this range", sentence)
 
 
 def _check_threshold(moved: Fact) -> Advice:
@@ -177,11 +207,14 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "repair_columns": _repair_columns,
     "repair_columns_all_the_same": _repair_columns_all_the_same,
     "repair_data": _repair_data,
+    "stop_duplicates": _stop_duplicates,
+    "check_labels": _check_labels,
+    "repair_output": _repair_output,
     "change_version": _change_version,
     "retrain": _retrain,
     "retrain_with_slice": _retrain_with_slice,
     "recalibrate": _recalibrate,
-    "check_column_first": _check_column_first,
+    "retrain_with_range": _retrain_with_range,
     "check_threshold": _check_threshold,
     "wait_for_end_of_window": _wait_for_end_of_window,
     "wait_for_outcomes": _wait_for_outcomes,

@@ -94,6 +94,10 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             return _constant(finding, was, place)
         case "duplicates":
             return f"{share} of rows repeat another row of the window in full", f" (expected: {format_percent(was)})"
+        case "score_out_of_range":
+            return f"{share} of its scores are not between 0 and 1", before
+        case "score_constant":
+            return f"{share} of its scores are {_one_value(finding)}", before
         case "stale":
             return f"{share} of rows repeat a row of the window before in full", (
                 f" (expected: {format_percent(was)}; stale?)"
@@ -153,11 +157,16 @@ def _constant(finding: Finding, was: float, place: str) -> tuple[str, str]:
     every, before = f"every value{place} is", f" (in the baseline, {format_percent(was)} were)"
     if finding.category is not None:
         return f"{every} {short(finding.category)!r}", before
+    return f"{every} {_one_value(finding)}", before
+
+
+def _one_value(finding: Finding) -> str:
+    """Return the value of a constant column, or its two ends."""
     if finding.low is None or finding.high is None:
-        return f"{every} the same", before
+        return "the same"
     if finding.low == finding.high:
-        return f"{every} {format_value(finding.low)}", before
-    return f"{every} between {format_value(finding.low)} and {format_value(finding.high)}", before
+        return format_value(finding.low)
+    return f"between {format_value(finding.low)} and {format_value(finding.high)}"
 
 
 def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:

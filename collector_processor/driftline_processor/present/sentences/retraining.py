@@ -123,6 +123,8 @@ def _loss_not_worse(metric: str) -> str:
 def _retraining_does_not_help(change: str) -> str:
     if change == "service":
         return "the service fails, which retraining cannot fix"
+    if change == "output_fault":
+        return "the scores are faulty, which retraining cannot fix"
     return "a fault in the data explains the worse results: fix the fault first, or the new version learns it"
 
 

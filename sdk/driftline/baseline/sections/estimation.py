@@ -125,6 +125,12 @@ def score_grid(
     return [entry for entry in entries if len(entry.value)]
 
 
+def grid_counts(pane: Pane) -> F64 | None:
+    """Return the weight of the scores of all rows over the grid: float64 (SCORE_BINS,); None without such a score."""
+    parts = [counts for part, counts in pane.parts.items() if part.startswith(GRID)]
+    return np.asarray(np.sum(parts, axis=0), np.float64) if parts else None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RowGroups:
     """The group of each of n rows, int64 (n,), and the number of groups; ``weight``: float64 (n,), None = 1."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.bins import SCORE_BINS, score_bin, score_edges
 from driftline.panes.pane import Pane
-from driftline_processor.core.estimate.sums import calibration, score_edges
+from driftline_processor.core.estimate.sums import calibration
 from sklearn.isotonic import IsotonicRegression
 
 

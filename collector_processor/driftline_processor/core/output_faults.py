@@ -1,0 +1,92 @@
+"""Faults of a model's scores: missing, out of range, constant, or the wrong way round; and outcomes of one class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.intervals.confidence import normal_quantile
+from driftline_processor.core.performance.positive_class import POSITIVE
+from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.quality.checks.score_constant import CHECK as CONSTANT
+from driftline_processor.core.quality.checks.score_out_of_range import CHECK as OUT_OF_RANGE
+
+FAULTY = 0.1
+"""Rise of the fraction of predictions with a faulty score from which on the output is faulty."""
+
+CHECKS = (OUT_OF_RANGE.name, CONSTANT.name)
+"""Names of the checks of the score."""
+
+
+BY_CHANCE = 1e-6
+"""Maximum probability of outcomes of only one class, at the rate of the baseline."""
+
+
+class OutputFault(NamedTuple):
+    """A fault of the output.
+
+    Attributes:
+        fact: The fault.
+        metric: The metric of ``effect``: of rows with a faulty score, or of the ranking.
+        effect: Distance of the metric from the baseline's, or of an AUC from one half.
+        low: Lower end of the interval of ``effect``; None if every row was counted.
+        high: Upper end of the same interval.
+    """
+
+    fact: Fact
+    metric: str
+    effect: float
+    low: float | None = None
+    high: float | None = None
+
+    def follows_from(self, finding: Finding) -> bool:
+        """Return True if a critical fault of a column may be its cause. No column moves scores out of their range."""
+        return bool(finding.features) and finding.severity == "critical" and self.metric != OUT_OF_RANGE.name
+
+
+def is_of_output(finding: Finding) -> bool:
+    """Return True for a finding about the score."""
+    return finding.check in CHECKS
+
+
+def output_faults(evaluation: Evaluation) -> Iterator[OutputFault]:
+    """Yield the faults of the output of a window: missing, out of range, constant, the wrong way round."""
+    score = evaluation.score
+    if score is not None and score.missing_now is not None and evaluation.rows:
+        was, now = score.missing_was or 0.0, score.missing_now
+        error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
+        if now - was - FAULTY > normal_quantile(STANDARD.confidence) * error:
+            yield OutputFault(fact("score_missing", was=was, now=now), "missing", now - was)
+    for check in CHECKS:
+        for finding in evaluation.findings:
+            was, now = finding.was or 0.0, finding.now or 0.0
+            if finding.check == check and now - was >= FAULTY:
+                yield OutputFault(finding.fact, check, now - was)
+    area = evaluation.realized.get("roc_auc")
+    if evaluation.maturity != "mature" or area is None or area.value is None or area.low is None or area.high is None:
+        return
+    if area.high < 0.5:
+        reversed_ranking = fact("ranks_the_wrong_way", value=area.value, low=area.low, high=area.high)
+        yield OutputFault(reversed_ranking, "roc_auc", area.value - 0.5, area.low - 0.5, area.high - 0.5)
+
+
+def outcomes_of_one_class(evaluation: Evaluation) -> Fact | None:
+    """Return the fact that all outcomes of a window have one class, which chance does not explain; else None."""
+    now, was = evaluation.realized.get("actual_rate"), evaluation.reference.get("actual_rate")
+    if not evaluation.has_mature_outcomes or now is None or was is None or was.value is None:
+        return None
+    if now.value not in (0.0, 1.0):
+        return None
+    rate = was.value if was.low is None or was.high is None else was.high if now.value else was.low
+    if (rate if now.value else 1 - rate) ** evaluation.outcome_rows > BY_CHANCE:
+        return None
+    return fact(
+        "outcomes_of_one_class",
+        outcomes=evaluation.outcome_rows,
+        positive=bool(now.value),
+        was=was.value,
+        positive_class=evaluation.positive_class or POSITIVE,
+    )

@@ -1,0 +1,107 @@
+"""Faulty outputs, faulty labels and double rows are named first, of a model that errs on ordinary days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
+from driftline_processor.evaluation.files.inputs import EvaluationInputs
+from driftline_processor.readers.memory import read_table
+
+SEEDS = range(3)
+Rows = pd.DataFrame
+Change = Callable[[Rows, np.random.Generator], Rows]
+
+
+def rows(n: int, days: int, rng: np.random.Generator) -> Rows:
+    """Return rows of a model without an interaction that the truth has, on days that differ."""
+    frame = pd.DataFrame(
+        {"age": rng.normal(45, 15, n), "visits": rng.poisson(4, n) * 1.0, "pay": rng.lognormal(10, 0.5, n)}
+    )
+    day = np.sort(rng.integers(0, days, n))
+    known = 0.08 * (frame.age - 45) - 0.8 * (np.log(frame.pay) - 10)
+    truth = known - 0.3 * (frame.visits - 4) * np.sign(frame.age - 40) + rng.normal(0, 0.1, days)[day]
+    frame["score"] = 1 / (1 + np.exp(-known))
+    frame["late"] = (rng.random(n) < 1 / (1 + np.exp(-truth))).astype(int)
+    frame["time"] = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta(
+        day * 86_400 + rng.random(n) * 86_000, unit="s"
+    )
+    return frame.assign(id=[f"{at:08d}" for at in range(n)])
+
+
+def verdict_of(change: Change, seed: int) -> Verdict:
+    rng = np.random.default_rng(seed)
+    reference = rows(4_000, 20, rng)
+    current = change(rows(2_400, 8, rng), rng)
+    inputs = EvaluationInputs([read_table(current, "current")], read_table(reference, "baseline"))
+    columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time"}
+    options = EvaluationOptions(task="binary", positive_class="1", **columns)
+    return evaluate_files(inputs, options, lambda _: None).verdict
+
+
+def with_score(score: Callable[[Rows, np.random.Generator], Any]) -> Change:
+    return lambda frame, rng: frame.assign(score=score(frame, rng))
+
+
+FAULTS: dict[str, tuple[Change, str, str, str]] = {
+    "classes swapped": (
+        with_score(lambda frame, _: 1 - frame.score),
+        "output_fault",
+        "ranks_the_wrong_way",
+        "repair_output",
+    ),
+    "percentages": (
+        with_score(lambda frame, _: frame.score * 100),
+        "output_fault",
+        "score_out_of_range",
+        "repair_output",
+    ),
+    "30 % NaN": (
+        with_score(lambda frame, rng: frame.score.where(rng.random(len(frame)) > 0.3)),
+        "output_fault",
+        "score_missing",
+        "repair_output",
+    ),
+    "a default": (with_score(lambda *_: 0.5), "output_fault", "score_constant", "repair_output"),
+    "a default in nineteen of twenty": (
+        with_score(lambda frame, rng: frame.score.where(rng.random(len(frame)) > 0.95, 0.0)),
+        "output_fault",
+        "score_constant",
+        "repair_output",
+    ),
+    "only positives": (lambda frame, _: frame.assign(late=1), "data_fault", "outcomes_of_one_class", "check_labels"),
+    "only negatives": (lambda frame, _: frame.assign(late=0), "data_fault", "outcomes_of_one_class", "check_labels"),
+    "sent twice": (
+        lambda frame, _: pd.concat([frame, frame.assign(id=frame.id + "-2")], ignore_index=True),
+        "data_fault",
+        "duplicates",
+        "stop_duplicates",
+    ),
+}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_the_cause_and_its_repair_the_advice(fault: str, seed: int) -> None:
+    change, kind, cause, advice = FAULTS[fault]
+    verdict = verdict_of(change, seed)
+    assert verdict.cause is not None
+    assert verdict.advice is not None
+    assert (verdict.cause.value("check") or verdict.cause.kind, verdict.advice.kind) == (cause, advice)
+    assert verdict.kind in (kind, "")
+    shown = [verdict.cause, *(reason.value("cause") or reason.value("reason") or reason for reason in verdict.reasons)]
+    assert verdict.cause in shown[1:]
+    assert verdict.state == "degraded" if kind == "output_fault" else verdict.state != "degraded"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_model_without_a_fault_is_not_told_to_repair_anything(seed: int) -> None:
+    verdict = verdict_of(lambda frame, _: frame, seed)
+    assert verdict.state != "degraded"
+    assert verdict.kind == ""
