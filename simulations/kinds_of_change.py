@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.bins import assign
 from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import merge
-from driftline.tables.table import F64, Column, ModelKey
+from driftline.tables.row_losses import losses_of
+from driftline.tables.table import F64, Column, ModelKey, PredictionTable
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.model_settings import DEFAULTS, ModelSettings
 from driftline_processor.core.performance.objective import read_objective
@@ -27,6 +30,7 @@ from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.service_level.sums import call_parts
+from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window
 
 from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
@@ -35,7 +39,7 @@ DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 WEIGHTS = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])
 NAMES = tuple(f"f{at}" for at in range(len(WEIGHTS)))
 REFERENCE, ROWS = 5_000, 4_000
-KINDS = ("service", "data_fault", "covariate_shift", "label_shift", "concept_change")
+KINDS = ("service", "data_fault", "covariate_shift", "label_shift", "calibration", "concept_change")
 
 OBJECTIVES = tuple(map(read_objective, ("latency_p95 <= 100ms", "error_rate <= 1 %")))
 """Of the windows whose calls are known: a quiet p95 is 58 ms."""
@@ -73,9 +77,16 @@ def label(times: float) -> Callable[[Random], Rows]:
     return draw
 
 
-def concept(higher: float) -> Callable[[Random], Rows]:
+def level(higher: float) -> Callable[[Random], Rows]:
     """Draw a window whose outcomes are more likely at the same inputs."""
     return lambda rng: drawn(ROWS, rng, higher=higher)
+
+
+def reversed_effect(rng: Random) -> Rows:
+    """Draw a window in which the outcome falls with the first input, and the model does not know."""
+    rows = drawn(ROWS, rng)
+    logit = np.column_stack([rows[name] for name in NAMES]) @ WEIGHTS - 1 - 2 * rows["f0"]
+    return {**rows, "y": (rng.random(ROWS) < 1 / (1 + np.exp(-logit))).astype(np.float64)}
 
 
 def flipped(share: float) -> Callable[[Random], Rows]:
@@ -142,12 +153,21 @@ def judged(rows: Rows, baseline: Baseline, outcomes: bool) -> Evaluation:
     if outcomes:
         assert truth is not None
         pane = merge([pane, fold_outcomes(table.task, table.scores, None, truth)])
-    settings = DEFAULTS
+    settings, context = DEFAULTS, WindowContext(rows=lambda: row_losses(table, truth, baseline))
     if seconds is not None and failed is not None:
         errors = Column(codes=np.where(failed, 0, -1).astype(np.int32), categories=("TimeoutError",))
         pane.parts.update({part: sums.dense(1)[0] for part, sums in call_parts(seconds, errors, None, one, 1).items()})
         settings = ModelSettings(performance=PerformanceSettings(objectives=OBJECTIVES))
-    return judge_window(ModelWindow(ModelKey("m"), DAY, pane), Reference(baseline), settings=settings)
+    return judge_window(ModelWindow(ModelKey("m"), DAY, pane), Reference(baseline), context, settings)
+
+
+def row_losses(table: PredictionTable, truth: Column | None, baseline: Baseline) -> RowLosses | None:
+    """Return the rows with their bins and losses, as a file or the store has them."""
+    if truth is None:
+        return None
+    bins = baseline.bins.features
+    codes = {name: assign(bins[name], column) for name, column in table.features.items() if name in bins}
+    return RowLosses(codes, losses_of(table.task, table.scores, None, truth))
 
 
 @dataclass(frozen=True)
@@ -198,7 +218,8 @@ PLANTED: dict[str, tuple[str, Callable[[Random], Rows]]] = {
     "aligned": ("covariate shift that mimics label shift: three features up by 0.2 sd", covariate(0.2 * _THREE)),
     "fewer": ("label shift: half as many positives", label(0.5)),
     "more": ("label shift: 1.5 times as many positives", label(1.5)),
-    "concept": ("concept change: odds of a positive 1.5 times as high", concept(0.4)),
+    "level": ("a higher level: odds of a positive 1.5 times as high at the same inputs", level(0.4)),
+    "concept": ("concept change: the effect of an input is reversed", reversed_effect),
     "flipped": ("labelling error: 8 % of the outcomes the other one", flipped(0.08)),
 }
 WINDOWS = 100
@@ -209,7 +230,7 @@ def _rows() -> dict[str, Planted]:
     rows: dict[str, Planted] = {}
     for outcomes in (True, False):
         for name, (what, draw) in PLANTED.items():
-            if not outcomes and name in ("concept", "flipped", *OF_CALLS):
+            if not outcomes and name in ("level", "concept", "flipped", *OF_CALLS):
                 continue  # nobody sees them before outcomes come, or outcomes do not matter
             key = f"kind-{name}-{'with' if outcomes else 'without'}"
             windows = 4 * WINDOWS if name == "quiet" else WINDOWS
@@ -231,7 +252,7 @@ HEAD = [
 def _told(row: Planted, found: Figures) -> list[str]:
     shares = [percent(found[kind]) if found.get(kind) else "" for kind in (*KINDS, "none")]
     known = "with" if row.outcomes else "without"
-    if row.name.startswith(("kind-concept", "kind-flipped", "kind-defaults", "kind-constant")):
+    if row.name.startswith(("kind-level", "kind-concept", "kind-flipped", "kind-defaults", "kind-constant")):
         return [known, *shares, "\N{EN DASH}", "\N{EN DASH}"]
     return [known, *shares, percent(found["accuracy"]), f"{percent(found['least'])} ({found['metric']})"]
 

@@ -101,7 +101,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
     (
         known(**CONSTANT, **DRIFT),
         "degraded",
-        ("level_of_scores", "likely_cause"),
+        ("level_of_scores", "coinciding_cause"),
         "recalibrate",
     ),
     (
@@ -156,7 +156,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             **DRIFT,
         ),
         "degraded",
-        ("metric_moved", "likely_cause"),
+        ("metric_moved", "coinciding_cause"),
         "retrain",
     ),
     (

@@ -4,17 +4,18 @@ In this order, since each precludes the next ones:
 
 1. *service*: an objective on failed calls or latency is broken, or the error rate is too high for any service;
 2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large fraction of the rows is
-   missing, stale, repeated or unseen; also *service*, if a fraction of the calls gets one answer while no input drifted
+   missing, stale or repeated; also *service*, if a fraction of the calls gets one answer while no input drifted
    (:mod:`~driftline_processor.core.default_answers`);
-3. with outcomes, *label shift* or *concept change*: the meaning of the scores changed (:func:`outcome_evidence`);
+3. of a degradation, what its rows prove (:func:`kind_of_loss`): *label shift*, *covariate shift*, *calibration* or
+   *concept change*;
 4. *label shift* without outcomes: scores and features shifted as by a new rate of positives;
-5. *covariate shift*: inputs or the score drift, and the known outcomes are as estimated.
+5. *covariate shift*: inputs or the score drift, and nothing shows that their relation to the outcomes changed.
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -26,9 +27,19 @@ from msgspec.structs import replace
 from driftline_processor.core.default_answers import default_answer
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
 from driftline_processor.core.estimate.estimator import FEWEST, score_meaning
-from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATERIAL, prior_shift
-from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange
+from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL
+from driftline_processor.core.evaluation import (
+    ChangeKind,
+    Evaluation,
+    Finding,
+    KindOfChange,
+    LossEvidence,
+    LossPart,
+    MetricValue,
+)
+from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated_skill
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import outcomes_of_one_class, output_faults
 from driftline_processor.core.service_level.failing import service_failing
 
@@ -44,25 +55,26 @@ FEWEST_OF_CLASS = 30.0
 """Minimum (effective) labelled rows of either class, for a nearly normal fraction."""
 
 
-class OutcomeEvidence(NamedTuple):
-    """The tests of a window's outcomes.
+class OutcomeFit(NamedTuple):
+    """How far the outcomes of a window are from two explanations, each a chi-square less its degrees of freedom.
 
     Attributes:
-        meaning: P-value that each score has the same rate of positives as in the reference.
+        rates: From the reference's rate of positives by score.
+        classes: From the reference's scores within each class.
         expected: Rate of positives expected from the scores.
         observed: Rate of positives among the labelled rows.
-        classes_hold: Whether the scores within each class are unchanged, and the scores of all rows shifted as by the
-            new rate of positives.
+        p_value: P-value of the rate of positives by score.
     """
 
-    meaning: float
+    rates: float
+    classes: float
     expected: float
     observed: float
-    classes_hold: bool
+    p_value: float
 
 
-def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) -> OutcomeEvidence | None:
-    """Test the outcomes of a window; None with too few.
+def outcome_fit(pane: Pane, rates: Rates, reference: Pane, between: float) -> OutcomeFit | None:
+    """Compare the outcomes of a window with both explanations; None with too few.
 
     Args:
         pane: Pane of the window, with its outcomes.
@@ -76,13 +88,11 @@ def outcome_evidence(pane: Pane, rates: Rates, reference: Pane, between: float) 
     rows = [float(side.sum()) for side in sides]
     if sum(rows) < FEWEST_LABELLED or min(rows) < FEWEST_OF_CLASS:
         return None
-    q, freedom, meaning = _meaning(sides, rates, between)
+    q, freedom, p_value = _meaning(sides, rates, between)
     total, hits = sides[0] + sides[1], float(sides[1].sum())
     smooth = rates.resampled.smooth[rates.resampled.place]
     expected, observed = float(total @ smooth / total.sum()), hits / float(total.sum())
-    moved = _classes_moved(sides, was)
-    unchanged = moved.p_value >= LEVEL or moved.beyond < MATERIAL * max(q - freedom, 0.0)
-    return OutcomeEvidence(meaning, expected, observed, unchanged and _scores_followed(total, rates, observed, between))
+    return OutcomeFit(q - freedom, _classes_moved(sides, was), expected, observed, p_value)
 
 
 def _sides(pane: Pane) -> tuple[F64, F64] | None:
@@ -126,15 +136,8 @@ def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[floa
     return max(q, once), freedom, min(1.0, 2 * min(float(chdtrc(freedom, q)), float(chdtrc(1, once))))
 
 
-class _ClassesMoved(NamedTuple):
-    p_value: float
-    beyond: float
-
-
-def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMoved:
-    """Compare the scores within each class with the reference: two two-sample chi-square tests, combined."""
-    from driftline_processor.core.special_functions import chdtrc
-
+def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> float:
+    """Return how far the scores within each class are from the reference: two chi-squares less their freedom."""
     q, freedom = 0.0, 0
     for side, before in zip(sides, was, strict=True):
         n, m = float(side.sum()), float(before.sum())
@@ -145,19 +148,7 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMove
         varies = np.maximum(shares * n * (1 + n / m), 1e-9)
         q += float(((seen - n * counts / m) ** 2 / varies).sum())
         freedom += many - 1
-    return _ClassesMoved(float(chdtrc(freedom, q)), max(0.0, q - freedom))
-
-
-def _scores_followed(labelled: F64, rates: Rates, observed: float, between: float) -> bool:
-    """Return True if the scores shifted significantly, and as far as the observed rate of positives implies."""
-    from driftline_processor.core.special_functions import ndtri
-
-    shift = prior_shift(labelled, rates, between)
-    if shift is None or shift.p_value > LEVEL:
-        return False
-    chance = observed * (1 - observed) / float(labelled.sum())
-    distance = abs(observed - shift.prior - shift.shift) / math.sqrt(shift.variance + chance)
-    return distance < -float(ndtri(LEVEL / 2))
+    return q - freedom
 
 
 STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
@@ -166,15 +157,136 @@ STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
 GROSS = {
     "missing": ("major", "critical"),
     "stale": ("major", "critical"),
-    "duplicates": ("major", "critical"),
-    "unseen": ("critical",),
+    "duplicates": ("critical",),
 }
-"""Check → severities at which its findings are faults. Out-of-range and less severe unseen values are shifted inputs.
+"""Check → severities at which its findings are faults. Out-of-range and unseen values are shifted inputs."""
+
+EXPLAINED = 0.5
+"""Minimum fraction of a loss that must return for a cause to be the kind of change."""
+
+SKILL_KEPT = 0.85
+"""Minimum ratio of the skill of recalibrated predictions to that in the baseline, if only their level is off. It is
+0.95 to 1.05 after a change of the level, 0.7 with 8 % of the outcomes inverted, and near 0 if an input's effect is
+reversed.
 """
+
+LEVEL_OFF = 6.0
+"""Minimum log likelihood that recalibration gains: by chance, two fitted numbers gain as much in 0.25 % of windows."""
+
+STABLE = 0.15
+"""Fraction by which the evidence must exceed a limit to change the kind of an episode."""
+
+CLASSES_HOLD, CLASSES_BY_CHANCE = 0.1, 6.0
+"""Maximum misfit of the scores within classes for a label shift: a fraction of the misfit of the rates by score, plus
+one standard deviation by chance. The fraction is 0.01 to 0.09 after a label shift, 0.14 to 0.5 after a higher
+level of the outcomes with inputs as before.
+"""
+
+FEWEST_BEYOND = 15.0
+"""Minimum misfit of rates by score, a chi-square less its ten degrees of freedom: three standard deviations."""
+
+Z = 3.0
+"""Standard errors by which a part of a loss must exceed 0."""
+
+
+def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | Literal[""]:
+    """Return the kind of change that a loss proves; "" if it proves none.
+
+    Args:
+        evidence: The evidence of one window, or of all windows of an episode.
+        held: The kind of the episode so far; it stays unless the evidence is clearly for another one.
+    """
+    if evidence is None:
+        return ""
+
+    def limit(kind: str, least: float) -> float:
+        """Return a limit that is harder to cross away from the kind so far."""
+        return least + (0.0 if not held else -STABLE if kind == held else STABLE)
+
+    excess = evidence.excess.value
+    explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
+    if explained and evidence.together.covered < 0.5:  # nearly all values are new
+        return "covariate_shift"
+    kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
+    ranks = evidence.skill is None or evidence.skill >= kept
+    if ranks and _is_label_shift(evidence.rates, evidence.classes):
+        return "label_shift"
+    if explained:
+        return "covariate_shift"
+    if excess**2 <= Z**2 * evidence.excess.variance or excess < 0:
+        return ""
+    level_off = evidence.skill is not None and (evidence.recalibrated or 0.0) * evidence.rows > LEVEL_OFF
+    return "calibration" if ranks and level_off else "concept_change"
+
+
+def is_explained(part: LossPart, excess: float, least: float = EXPLAINED) -> bool:
+    """Return True if a significant part of a loss, and at least a fraction of it, returns."""
+    return excess > 0 and part.value >= least * excess and part.value**2 > Z**2 * part.variance
+
+
+def _is_label_shift(rates: float, classes: float) -> bool:
+    return rates > FEWEST_BEYOND and classes < CLASSES_HOLD * rates + CLASSES_BY_CHANCE
+
+
+def evidence_of_window(
+    evaluation: Evaluation, rows: Callable[[], RowLosses | None], pane: Pane, baseline: Baseline, fit: OutcomeFit | None
+) -> LossEvidence | None:
+    """Return what the rows of a window show about the cause of its loss; None without a loss, or without rows.
+
+    Args:
+        evaluation: The window, with its metrics, drift and findings.
+        rows: Returns the rows with outcomes; called only for a loss.
+        pane: Pane of the window.
+        baseline: Baseline over whose bins the rows have their codes.
+        fit: The result of :func:`outcome_fit`.
+    """
+    if not evaluation.has_mature_outcomes or not _is_worse(evaluation):
+        return None
+    labelled = rows()
+    if labelled is None:
+        return None
+    names = dict.fromkeys(name for finding in evaluation.findings for name in finding.features)
+    names |= {name: None for name, column in evaluation.features.items() if column.state == "drift"}
+    evidence = loss_evidence(labelled, baseline, names, evaluation.reference)
+    if evidence is None:
+        return None
+    rates, classes = (0.0, 0.0) if fit is None else (fit.rates, fit.classes)
+    of_level = [recalibrated_skill(pane), recalibrated_skill(baseline.pane)]
+    if evidence.loss == "absolute_error":
+        of_level = [_without_bias(values) for values in (evaluation.realized, evaluation.reference)]
+    (now, was) = of_level
+    if now is None or was is None or was[1] <= 0:
+        return replace(evidence, rates=rates, classes=classes)
+    return replace(evidence, recalibrated=now[0], skill=now[1] / was[1], rates=rates, classes=classes)
+
+
+def _is_worse(evaluation: Evaluation) -> bool:
+    """Return True if the outcomes show a loss, or may: days that show one together must have their evidence."""
+    changes = evaluation.realized_changes
+    compared = [evaluation.level, evaluation.constant_comparison, *changes.values()]
+    return any(change is not None and change.state == "worse" for change in compared) or any(
+        change.margin is not None and -direction(name) * change.change >= change.margin
+        for name, change in changes.items()
+    )
+
+
+def _without_bias(values: Mapping[str, MetricValue]) -> tuple[float, float] | None:
+    """Return the fall of a regression's root mean squared error without its bias, and its skill then.
+
+    The skill is the coefficient of determination without the bias. None if a metric is unknown.
+    """
+    bias, rmse, r2 = (values[name].value if name in values else None for name in ("bias", "rmse", "r2"))
+    if bias is None or rmse is None or r2 is None or r2 >= 1 or rmse <= 0:
+        return None
+    left = max(rmse**2 - bias**2, 0.0)
+    return rmse - left**0.5, 1 - (1 - r2) * left / rmse**2
 
 
 def kind_of_change(
-    evaluation: Evaluation, pane: Pane | None = None, baseline: Baseline | None = None, task: Task | None = None
+    evaluation: Evaluation,
+    pane: Pane | None = None,
+    baseline: Baseline | None = None,
+    fit: OutcomeFit | None = None,
 ) -> KindOfChange | None:
     """Return the kind of change of a window; None without a change.
 
@@ -182,7 +294,7 @@ def kind_of_change(
         evaluation: The window, complete except for this.
         pane: Pane of the window; None if the sums are unknown.
         baseline: Baseline whose outcomes estimates are learned from.
-        task: Task of the model.
+        fit: The result of :func:`window_fit`.
     """
     broken = [
         objective
@@ -197,7 +309,7 @@ def kind_of_change(
         failure = service_failing(evaluation)
         if failure is not None:
             return KindOfChange("service", "service_changed", (failure.fact,))
-    faults = [finding for finding in evaluation.findings if _is_fault(finding)]
+    faults = [finding for finding in evaluation.findings if is_faulty(finding)]
     output = next(output_faults(evaluation), None)
     if output is not None and not any(map(output.follows_from, faults)):
         return KindOfChange("output_fault", "output_faulty", (output.fact,))
@@ -210,21 +322,49 @@ def kind_of_change(
     if pane is not None and baseline is not None and (answer := default_answer(evaluation, pane, baseline)):
         return KindOfChange("service", "service_changed", (answer, fact("no_input_drifts")))
     moved = _drift_facts(evaluation)
-    if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
-        meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
-        tested = None if meaning is None else outcome_evidence(pane, meaning.rates, baseline.pane, meaning.between)
-        if tested is not None:
-            return _by_outcomes(tested, moved)
-    if (off := _off(evaluation)) is not None:
-        return KindOfChange("concept_change", "meaning_changed", (off, *moved))
+    if evaluation.maturity == "mature" and (proven := _proven(evaluation, fit, moved)) is not None:
+        return proven
     return _without_outcomes(evaluation, moved)
+
+
+def window_fit(evaluation: Evaluation, pane: Pane, baseline: Baseline, task: Task) -> OutcomeFit | None:
+    """Return the result of :func:`outcome_fit` of a window; None before its outcomes are complete."""
+    if evaluation.maturity != "mature":
+        return None
+    meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
+    return None if meaning is None else outcome_fit(pane, meaning.rates, baseline.pane, meaning.between)
+
+
+def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, ...]) -> KindOfChange | None:
+    """Return the kind of change that outcomes prove; None without one."""
+    evidence = evaluation.loss_evidence
+    rates = () if fit is None else (fact("positive_rate", observed=fit.observed, expected=fit.expected),)
+    kind = kind_of_loss(evidence)
+    if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit.rates, fit.classes):
+        return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
+    if evidence is not None and kind == "covariate_shift":
+        share = min(1.0, evidence.together.value / evidence.excess.value)
+        return KindOfChange(kind, "inputs_explain", (fact("inputs_explain", share=share), *moved))
+    if kind == "calibration":
+        return KindOfChange(kind, "level_off", (*rates, *moved))
+    if kind == "concept_change":
+        return KindOfChange(kind, "meaning_changed", (*rates, fact("no_input_explains"), *moved))
+    worse = next((name for name, change in evaluation.realized_changes.items() if change.state == "worse"), None)
+    if worse is not None and evidence is None and evaluation.features and not moved:
+        return KindOfChange("concept_change", "meaning_changed", (fact("worse_without_drift", metric=worse),))
+    if fit is not None and fit.p_value > LEVEL and moved:
+        return KindOfChange("covariate_shift", "inputs_moved_as_expected", (*moved, fact("outcomes_as_expected")))
+    return None
 
 
 def _of_service(metric: str) -> bool:
     return metric.startswith("latency") or metric in ("error_rate", "availability")
 
 
-def _is_fault(finding: Finding) -> bool:
+def is_faulty(finding: Finding) -> bool:
+    """Return True for findings that are a fault of the data, of any severity that their check allows."""
+    if finding.check == "constant" and (finding.was or 0.0) >= 0.5:
+        return False  # most rows had this value before
     return finding.check in STRUCTURAL or finding.severity in GROSS.get(finding.check, ())
 
 
@@ -237,49 +377,6 @@ def _drift_facts(evaluation: Evaluation) -> tuple[Fact, ...]:
     ]
     moved += [fact("output_drifts", name=output.words) for output in outputs[:1]]
     return tuple(moved)
-
-
-def _by_outcomes(tested: OutcomeEvidence, moved: tuple[Fact, ...]) -> KindOfChange | None:
-    """Return the kind of change by the outcomes of a binary model."""
-    rates = fact("positive_rate", observed=tested.observed, expected=tested.expected)
-    if tested.meaning <= LEVEL:
-        if tested.classes_hold:
-            return KindOfChange("label_shift", "proportions_changed", (rates, fact("scores_of_classes_hold"), *moved))
-        return KindOfChange("concept_change", "meaning_changed", (rates, *moved))
-    if not moved:
-        return None
-    return KindOfChange("covariate_shift", "inputs_moved_as_expected", (*moved, fact("outcomes_as_expected")))
-
-
-def _off(evaluation: Evaluation) -> Fact | None:
-    """Return the metric whose errors differ from the estimate, or from the baseline's without drift."""
-    if evaluation.maturity != "mature":
-        return None
-    if any(_holds(evaluation, name) for name in evaluation.weighted):
-        return None
-    estimates = {
-        name: estimate
-        for name, estimate in evaluation.estimated.items()
-        if estimate.error is not None and estimate.error_deviation
-    }
-    for name, estimate in estimates.items():
-        assert estimate.error is not None
-        assert estimate.error_deviation is not None
-        if math.erfc(abs(estimate.error) / estimate.error_deviation / math.sqrt(2)) <= LEVEL / len(estimates):
-            return fact("estimate_missed", metric=name, error=estimate.error)
-    if estimates or evaluation.outcome_rows < FEWEST or not evaluation.features or _drift_facts(evaluation):
-        return None
-    changes = evaluation.realized_changes
-    worse = next((name for name, change in changes.items() if change.state == "worse"), None)
-    return None if worse is None else fact("worse_without_drift", metric=worse)
-
-
-def _holds(evaluation: Evaluation, metric: str) -> bool:
-    """Return True if inputs drift and the importance-weighted estimate of a metric contains the realized value."""
-    weighted, real = evaluation.weighted[metric], evaluation.realized.get(metric)
-    if weighted.low is None or weighted.high is None or real is None or real.value is None:
-        return False
-    return bool(_drift_facts(evaluation)) and weighted.low <= real.value <= weighted.high
 
 
 def _without_outcomes(evaluation: Evaluation, moved: tuple[Fact, ...]) -> KindOfChange | None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, field, structs
 
@@ -41,11 +42,14 @@ Maturity = Literal["open", "immature", "mature"]
 Judgement = Literal["met", "broken", "inconclusive"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
+
 ChangeReason = Literal[
     "service_changed",
     "output_faulty",
     "data_faulty",
     "meaning_changed",
+    "inputs_explain",
+    "level_off",
     "proportions_changed",
     "proportions_changed_by_scores",
     "inputs_moved",
@@ -53,7 +57,9 @@ ChangeReason = Literal[
     "inputs_or_proportions_moved",
     "inputs_moved_without_outcomes",
 ]
-ChangeKind = Literal["data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "service"]
+ChangeKind = Literal[
+    "data_fault", "output_fault", "covariate_shift", "label_shift", "concept_change", "calibration", "service"
+]
 VerdictState = Literal["healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"]
 
 
@@ -386,6 +392,46 @@ class ServiceLevel(Struct, frozen=True):
     failed: int
     errors: dict[str, int] = {}
     values: dict[str, MetricValue] = {}
+
+
+class LossPart(Struct, frozen=True):
+    """A part of a mean loss.
+
+    Attributes:
+        value: The part.
+        variance: Variance of its estimate.
+        covered: Weight of the window's rows in it, 0 to 1; the rest is assumed, since values are new.
+    """
+
+    value: float
+    variance: float
+    covered: float = 1.0
+
+
+class LossEvidence(Struct, frozen=True):
+    """What labelled rows show about the cause of a loss (:mod:`.explain.loss_evidence`).
+
+    Attributes:
+        rows: Labelled rows.
+        loss: The loss of a row.
+        excess: Mean loss less that of the baseline.
+        inputs: Shifted feature → the part of ``excess`` that returns if it alone has the baseline's distribution.
+        together: The part that returns if all of them do.
+        recalibrated: The fall of the loss if predictions are recalibrated; None if unknown.
+        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown.
+        rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
+        classes: Misfit of the baseline's scores within each class, likewise.
+    """
+
+    rows: float
+    loss: RowLoss
+    excess: LossPart
+    inputs: dict[str, LossPart]
+    together: LossPart
+    recalibrated: float | None = None
+    skill: float | None = None
+    rates: float = 0.0
+    classes: float = 0.0
 
 
 class KindOfChange(Struct, frozen=True):
@@ -974,10 +1020,6 @@ class FastLabels(Struct, frozen=True):
         return Fact("fast_labels", structs.asdict(self))
 
 
-RowLoss = Literal["error", "log_loss", "absolute_error"]
-"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a regression."""
-
-
 class SliceCondition(Struct, frozen=True):
     """A condition on one feature that all rows of a weak slice meet.
 
@@ -1048,6 +1090,42 @@ class WeakSearch(Struct, frozen=True):
     rows: int
     features: int
     pairs: int
+
+
+class SliceChange(Struct, frozen=True):
+    """Rows on which the model became worse, more than on all other rows.
+
+    Attributes:
+        name: The slice: ``key=value``, or a feature and its range.
+        features: The feature, or the slice key.
+        by: The compared loss; a log loss is at most 7.
+        rows: Labelled rows of the slice.
+        was: Mean loss of the slice in the baseline.
+        now: Mean loss of the slice in the window.
+        low: Lower end of the 95 % interval of ``now - was``.
+        high: Upper end of the same interval.
+        rest_was: Mean loss of all other rows in the baseline.
+        rest_now: Mean loss of all other rows in the window.
+        share: Fraction of the significant rise of the loss that is in the slice, 0.5 to 1.
+        p_value: Of the difference between both changes, corrected over all searched slices.
+        since: Start of the compared period, unix nanoseconds; None if rows have no time.
+        days: Its length in days.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    by: RowLoss
+    rows: int
+    was: float
+    now: float
+    low: float
+    high: float
+    rest_was: float
+    rest_now: float
+    share: float
+    p_value: float
+    since: int | None = None
+    days: int = 1
 
 
 class DriftSummary(Struct, frozen=True, eq=False):
@@ -1184,6 +1262,7 @@ class Evaluation(Struct, dict=True):
         ages: Performance by the delay of outcomes.
         fast_labels: Whether fast outcomes differ from slow ones.
         weak: Weak slices (:mod:`.weak_slices`); None without rows.
+        slice_change: The slice in which the model became worse; None without one.
         delay: Delay of outcomes.
         label_sla: Result of the SLA on the arrival of outcomes.
         fairness: Fairness by attribute.
@@ -1202,6 +1281,7 @@ class Evaluation(Struct, dict=True):
             is significantly greater; None if unknown.
         service: Service level; None without calls.
         service_slices: The same by ``key=value``.
+        loss_evidence: What its labelled rows show about the cause of a loss; None without a loss, or without rows.
         change_kind: The kind of change of the window; None without a change, or if unknown.
         verdict: The verdict by this window; None if not computed.
     """
@@ -1240,6 +1320,7 @@ class Evaluation(Struct, dict=True):
     ages: dict[str, SlicePerformance] = {}
     fast_labels: FastLabels | None = None
     weak: WeakSearch | None = None
+    slice_change: SliceChange | None = None
     delay: Delay | None = None
     label_sla: SlaResult | None = None
     fairness: tuple[Fairness, ...] = ()
@@ -1256,6 +1337,7 @@ class Evaluation(Struct, dict=True):
     constant_comparison: MetricChange | None = None
     service: ServiceLevel | None = None
     service_slices: dict[str, ServiceLevel] = {}
+    loss_evidence: LossEvidence | None = None
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None
 

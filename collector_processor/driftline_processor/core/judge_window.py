@@ -11,7 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct
 
-from driftline_processor.core.change import kind_of_change
+from driftline_processor.core.change import evidence_of_window, kind_of_change, window_fit
 from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
@@ -239,8 +239,10 @@ def _conclude(compared: _Compared) -> None:
     evaluation.lasting = (
         None if reference.shift else lasting_sums(pane, baseline, compared.span, varies=bool(reference.notes))
     )
-    learned, task = context.outcomes.reference or baseline, window.task or baseline.task
-    evaluation.change_kind = kind_of_change(evaluation, pane, learned, task)
+    learned = context.outcomes.reference or baseline
+    fit = window_fit(evaluation, pane, learned, window.task or baseline.task)
+    evaluation.loss_evidence = evidence_of_window(evaluation, context.rows, pane, baseline, fit)
+    evaluation.change_kind = kind_of_change(evaluation, pane, learned, fit)
 
 
 def _unknown(column: str, pane: Pane) -> ColumnDrift:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from driftline.baseline.sections.duplicate_rows import Recurrence
@@ -14,6 +14,7 @@ from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, 
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 
 from .evaluation import MetricValue
+from .explain.loss_evidence import RowLosses, no_rows
 
 
 class SliceContext(NamedTuple):
@@ -33,6 +34,7 @@ class WindowContext(Struct, frozen=True):
         recurrences: Repeats of rows of the previous window, and of that window of its predecessor.
         time_before: Function that returns the histograms of the time up to the window's end, if columns drift.
         slices: The rows of each slice by ``key=value``, over the same bins.
+        rows: Function that returns the rows with outcomes and features, if the window shows a loss.
     """
 
     outcomes: WindowOutcomes = NOTHING_KNOWN
@@ -41,6 +43,7 @@ class WindowContext(Struct, frozen=True):
     recurrences: Sequence[Recurrence | None] = ()
     time_before: TimeBefore = no_time_before
     slices: Mapping[str, SliceContext] = field(default_factory=dict)
+    rows: Callable[[], RowLosses | None] = no_rows
 
 
 NO_CONTEXT = WindowContext()

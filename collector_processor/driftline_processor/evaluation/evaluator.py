@@ -335,6 +335,7 @@ class Evaluator:
             readers=self._readers,
             earlier=earlier,
             past=past,
+            keep=self._series.settings(series.key.model).keep_features,
         )
 
     def _is_known(self, series: Series, window: Window) -> bool:

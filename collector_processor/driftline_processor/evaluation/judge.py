@@ -14,6 +14,7 @@ from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.lasting import follow_lasting
 from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.expectations.judge import RowFacts
+from driftline_processor.core.explain.loss_evidence import no_rows
 from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
 from driftline_processor.core.judge_window import AskedWindow, ModelWindow, judge_windows
 from driftline_processor.core.model_settings import ModelSettings
@@ -114,6 +115,7 @@ def _inputs_of(source: WindowSource, settings: ModelSettings, say: Say) -> Asked
         outcomes=outcomes_of_window(source, settings, None if aligned is None else aligned.baseline),
         realized=source.realized(),
         time_before=before,
+        rows=source.row_losses if source.closed else no_rows,
     )
     window = ModelWindow(source.key, source.window, pane, source.closed, source.task)
     return AskedWindow(window, reference, context, settings, evaluated)
@@ -155,6 +157,7 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
         young=age is not None and age < delay.nanoseconds,
         reference=reference,
         weak=source.weak(),
+        losses=source.loss_tiles() if source.closed else None,
         delay=delay,
         steps=steps,
         calls=calls,

@@ -14,7 +14,9 @@ from driftline.tables.table import F64, I64, ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct
 
+from driftline_processor.config.values import Keep
 from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
@@ -23,6 +25,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import ReferencePeriods
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
+from driftline_processor.core.weak_slices.slice_change import LossTiles
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
@@ -46,6 +49,7 @@ from driftline_processor.store.panes import (
 )
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.reference_panes import RollingReferences, season_mix
+from driftline_processor.store.row_losses import read_row_losses
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
@@ -200,6 +204,7 @@ class StoreSource(Struct, eq=False, dict=True):
         readers: Readers of the store.
         earlier: Its evaluation, if no rows arrived in or before the window since; else None.
         past: The periods of its rolling reference; None if it has none.
+        keep: The rows of each day whose features are stored.
     """
 
     series: Series
@@ -210,6 +215,7 @@ class StoreSource(Struct, eq=False, dict=True):
     readers: StoreReaders
     earlier: Evaluation | None = None
     past: ReferencePeriods | None = None
+    keep: Keep = Keep()
 
     @property
     def key(self) -> ModelKey:
@@ -339,9 +345,19 @@ class StoreSource(Struct, eq=False, dict=True):
         keys = {*self.settings.slices, *self.settings.performance.keys}
         return slices_of(self.readers.sliced, self.series, blocks, keys)
 
+    def row_losses(self) -> RowLosses | None:
+        """Return the stored rows with outcomes and features."""
+        assert self.baseline is not None
+        window = self.window
+        return read_row_losses(self.readers.connection, self.series, self.baseline, window.start, window.end, self.keep)
+
     def weak(self) -> None:
         """Return None: weak slices are searched on demand."""
         return
+
+    def loss_tiles(self) -> LossTiles | None:
+        """Return the losses of the labelled rows per bin."""
+        return None
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return None: performance is computed from sums."""

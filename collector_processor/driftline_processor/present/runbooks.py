@@ -29,6 +29,7 @@ _BY_KIND: Mapping[str, str] = {
     "concept_change": "concept-change",
     "label_shift": "concept-change",
     "covariate_shift": "concept-change",
+    "calibration": "concept-change",
 }
 _OUTCOMES = frozenset({"coverage", "outcomes_in_time"})
 """Policy conditions that fire if outcomes are missing."""

@@ -6,17 +6,14 @@ a search reads all of its rows.
 
 from __future__ import annotations
 
-import pyarrow as pa
-from driftline.panes.bins import assign
 from driftline.tables.table import ModelKey
 from msgspec import Struct
 
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
-from driftline_processor.core.weak_slices.search import losses_of, rows_to_search, weak_slices
-from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
+from driftline_processor.core.weak_slices.search import weak_slices
 from driftline_processor.store.baselines import Baselines
-from driftline_processor.store.database import Store, read
-from driftline_processor.store.feature_rows import SAMPLE, read_features, sample_parameters
+from driftline_processor.store.database import Store
+from driftline_processor.store.row_losses import read_row_losses
 from driftline_processor.store.series import SeriesRegister
 
 from .baselines import BaselineShelf
@@ -57,12 +54,6 @@ class Queries(Struct, frozen=True, kw_only=True):
     outcome_review: OutcomeReview
 
 
-_ROWS = (
-    f"SELECT j.* FROM joined j SEMI JOIN ({SAMPLE}) k ON k.prediction = j.prediction"
-    " WHERE j.series = ? AND j.time >= ? AND j.time < ? ORDER BY j.prediction"
-)
-
-
 class WeakSlicesOfWindows:
     """Cached searches for pages, which repeat a request every few seconds while open. Thread-safe."""
 
@@ -96,18 +87,10 @@ class WeakSliceSearch:
         in_force = self._baselines.in_force(key)
         if series is None or in_force is None:
             return None
+        baseline, keep = in_force.baseline, self._series.settings(key.model).keep_features
         with self._store.reading() as connection:
-            keep = self._series.settings(key.model).keep_features
-            sample = sample_parameters(series.number, since, until, keep)
-            rows = read(connection, _ROWS, *sample, series.number, since, until)
-            time = integers_of(rows, "time")
-            losses = losses_of(series.task, *scores_and_classes_of(series.task, rows), actual_of(rows))
-            if not losses:
-                return None
-            chosen = rows_to_search(losses, time)
-            rows = rows.take(pa.array(chosen))
-            features = read_features(connection, series.number, integers_of(rows, "prediction"))
-        bins = in_force.baseline.bins.features
-        codes = {name: (bins[name], assign(bins[name], features[name])) for name in bins if name in features}
-        losses = {by: values[chosen] for by, values in losses.items()}
-        return weak_slices(codes, losses, numbers_of(rows, "weight"), time[chosen])
+            rows = read_row_losses(connection, series, baseline, since, until, keep)
+        if rows is None:
+            return None
+        codes = {name: (baseline.bins.features[name], codes) for name, codes in rows.codes.items()}
+        return weak_slices(codes, rows.losses, rows.weight, rows.time)

@@ -10,7 +10,6 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.evaluation import (
     ColumnDrift,
-    Estimate,
     Evaluation,
     Finding,
     MetricValue,
@@ -26,14 +25,15 @@ from simulations.kinds_of_change import (
     Rows,
     built,
     calls,
-    concept,
     covariate,
     default,
     flipped,
     judged,
     label,
+    level,
     missing,
     quiet,
+    reversed_effect,
     unit,
 )
 from tests.support.unwrap import unwrap
@@ -54,7 +54,8 @@ def kind(draw: Callable[[np.random.Generator], Rows], outcomes: bool = True, see
         (unit, "data_fault"),
         (covariate(0.4 * ONE), "covariate_shift"),
         (label(0.5), "label_shift"),
-        (concept(0.5), "concept_change"),
+        (level(0.8), "calibration"),
+        (reversed_effect, "concept_change"),
         (flipped(0.15), "concept_change"),
     ],
 )
@@ -133,13 +134,3 @@ def test_values_out_of_range_are_inputs_that_moved() -> None:
     found = unwrap(kind_of_change(window(findings=(finding,), features={"x": drift})))
     assert found.kind == "covariate_shift"
     assert found.evidence == (fact("columns_drift", names=("x",)),)
-
-
-def test_errors_of_a_regression_beyond_what_was_estimated_are_a_concept_change() -> None:
-    made = (5.0, 4.5, 5.5, 0.25, 4.0, 6.0, False, 1_000, "panes", "direct_loss")
-    off = Estimate(*made, error=2.0, error_deviation=0.25)  # type: ignore[arg-type]
-    found = unwrap(kind_of_change(window(estimated={"mae": off}, outcome_rows=900)))
-    assert found.kind == "concept_change"
-    assert found.evidence == (fact("estimate_missed", metric="mae", error=2.0),)
-    assert kind_of_change(window(estimated={"mae": replace(off, error=0.3)}, outcome_rows=900)) is None
-    assert kind_of_change(window(estimated={"mae": off}, outcome_rows=900, maturity="immature")) is None

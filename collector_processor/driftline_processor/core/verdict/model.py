@@ -29,7 +29,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day
 from .context import NO_CONTEXT, VerdictContext
 from .signs import Sign
 from .states import rank_state
-from .trailing_periods import LEVEL, trailing_periods
+from .trailing_periods import LEVEL, tiles, trailing_periods
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
@@ -514,7 +514,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if run is not None and run.reading.state == "healthy" and doubtful is not None:
         run = None
     if run is not None and run.reading.state == "degraded":
-        return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone)
+        windows = _windows_of(run, closed)
+        return verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone, windows=windows)
     unsettled = [readings for name, readings in lengths.items() if name not in newest_runs]
     lone = _lone_loss(unsettled) if run is None else None
     if lone is not None and lone.stands_out:
@@ -538,6 +539,14 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         return verdict if run is None else structs.replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
+
+
+def _windows_of(run: _Run, closed: Sequence[Reading]) -> list[Evaluation]:
+    """Return the windows of a degradation, the oldest first: those of its length, or the days of a longer period."""
+    since = run.since or 0
+    evaluations = [reading.evaluation for reading in closed]
+    windows = [one for one in evaluations if one.window.name == run.reading.evaluation.window.name]
+    return [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
 
 
 def _is_over(run: _Run, recovered: int) -> bool:
@@ -791,7 +800,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
         state="at_risk",
         reasons=(turn.reading.signs[0].fact, fact("chance_possible", windows=turn.windows)),
         certainty=(*verdict.certainty, fact("to_be_confirmed", by_one=second)),
-        advice=fact("look_again", then=verdict.advice),
+        advice=verdict.advice if verdict.kind == "data_fault" else fact("look_again", then=verdict.advice),
     )
 
 

@@ -98,7 +98,7 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
     """
     known = [one for one in evaluations if one.has_mature_outcomes and outcomes_of_one_class(one) is None]
-    windows = _tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
+    windows = tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
         return TrailingPeriods([], 0)
     metrics = [one for name in windows[-1].realized_changes if (one := _days_of(name, windows)) is not None]
@@ -123,7 +123,7 @@ def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int
     return structs.replace(added, realized_changes=changes)
 
 
-def _tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
+def tiles(evaluations: Sequence[Evaluation], since: int) -> list[Evaluation]:
     """Return the windows of one length since a moment: the longest of at most a day, with the newest's baseline."""
     by_name: dict[str, list[Evaluation]] = {}
     for one in evaluations:

@@ -26,11 +26,13 @@ from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
+from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 
 from .context import NO_CONTEXT, VerdictContext
+from .episode import NO_EPISODE, Episode, episode_of
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -46,6 +48,7 @@ from .signs import (
     no_loss,
     signs_of_loss,
     signs_of_risk,
+    slice_fact,
     told_first,
     worse_metrics,
 )
@@ -70,43 +73,38 @@ OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift
 """Metrics of the ranking, which recalibration does not change."""
 
 
-def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, since: int | None) -> Fact:
-    """Return the advice for a degraded model.
+def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | None) -> Fact:
+    """Return the advice for a degraded model: what its kind of change asks for.
 
     Args:
-        evaluation: The deciding window.
-        signs: The signs of the degradation, the first determines the advice.
-        context: Facts in addition to the windows.
+        reading: The deciding window.
+        cause: The first cause.
+        episode: All windows of the degradation.
         since: Since when the model is degraded, unix nanoseconds.
     """
-    first, window = signs[0], evaluation.window
-    clock = {"since": since, "timezone": context.timezone, "of_days": window.end - window.start >= DAY}
+    evaluation, signs, context = reading.evaluation, list(reading.signs), reading.context
+    first = signs[0]
+    clock = {"since": since, "timezone": context.timezone, "of_days": reading.of_days}
     if first.reason == "service":
         return fact("repair_service", fault=first.fact)
-    if first.reason in OF_OUTPUT and kind_of_change(evaluation, signs) == "output_fault":
+    if cause.kind == "output_fault":
         return fact("repair_output", fault=first.fact)
-    fault = _worst_fault(evaluation)
-    if fault is not None:
-        return _repair_data(fault)
-    checked = evaluation.explanation is not None and any(cause.check for cause in evaluation.explanation.causes[:1])
-    cause = first_cause(evaluation, signs)
-    if checked and cause.kind == "data_fault" and cause.features:
-        return _repair_columns(cause.features, cause.fact)
+    if episode.fault is not None:
+        return _repair_data(episode.fault)
     better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
-    if first.slice:
-        return fact("retrain_with_slice", slice=first.slice, **clock)
-    if _only_its_level_moved(evaluation):
-        auc, was = evaluation.realized["roc_auc"].value, evaluation.reference["roc_auc"].value
-        return fact("recalibrate", roc_auc=auc or 0.0, baseline=was or 0.0, **clock)
-    strange = next(
-        (finding for finding in evaluation.findings if _is_strange(finding) and finding.features == cause.features),
-        None,
-    )
-    if strange is not None:
-        return fact("check_column_first", column=strange.features[0], outside=strange.now or 0.0, **clock)
-    return fact("retrain", **clock)
+    where = first.slice or ("" if cause.fact is None else cause.fact.value("slice"))
+    if where:
+        return fact("retrain_with_slice", slice=where, **clock)
+    if episode.kind in ("calibration", "label_shift") or (not episode.kind and _only_its_level_moved(evaluation)):
+        sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
+        auc, was = (None if side is None else side.value for side in sides)
+        return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
+    new = _new_values(evaluation, cause.features)
+    if new is not None and episode.kind != "concept_change":
+        return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
+    return fact("retrain", **clock, check_outcomes=episode.kind == "concept_change")
 
 
 def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Fact:
@@ -223,10 +221,19 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
     return fact("repair_columns", columns=columns, fault=fault)
 
 
-def _is_strange(finding: Finding) -> bool:
-    """Return True if most values of an input are out of range, as in another unit or from another source."""
-    # 0.5: fraction of an input's values out of range above which the input is checked before the model
-    return finding.check == OUT_OF_RANGE.name and len(finding.features) == 1 and (finding.now or 0.0) >= 0.5
+def _new_values(evaluation: Evaluation, names: tuple[str, ...]) -> Finding | None:
+    """Return the finding that most values of an input are new; None without one."""
+    return next(
+        (
+            finding
+            for finding in evaluation.findings
+            # 0.5: fraction of an input's values out of range from which on they are not outliers
+            if finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
+            and finding.features == names
+            and (finding.now or 0.0) >= 0.5
+        ),
+        None,
+    )
 
 
 def _is_better(side_by_side: SideBySide, version: str) -> bool:
@@ -257,10 +264,6 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     return is_surely_off(evaluation)
 
 
-OF_OUTCOMES = ("constant", "level", "worse", "errors")
-"""Signs from outcomes only: with unchanged inputs they show a concept change."""
-
-
 class FirstCause(NamedTuple):
     """The first cause of the signs of a window.
 
@@ -281,43 +284,47 @@ class FirstCause(NamedTuple):
         return None if self.fact is None else fact(kind, cause=self.fact, others=self.other_features)
 
 
-def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
-    """Return the first cause: a data fault, else the most important drift, else the weakest slice.
+def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO_EPISODE) -> FirstCause:
+    """Return the first cause: a data fault, else the slice in which the model became worse, else the main drift.
 
-    Causes of drift are sorted by :mod:`~driftline_processor.core.explain`, by importance if known.
+    Causes of drift are sorted by :mod:`~driftline_processor.core.explain`, by importance if known. If the rows of a
+    degradation were read, drift is a cause only if the loss returns with it.
 
     Args:
         evaluation: The window.
         signs: Its signs; the verdict is about the first.
+        episode: All windows of the degradation; empty for other states.
     """
-    kind = kind_of_change(evaluation, signs)
+    kind = kind_of_change(evaluation, signs, episode)
     if signs and signs[0].reason == "service":
         return FirstCause(None, kind)
-    fault = _worst_fault(evaluation)
+    fault = episode.fault or _worst_fault(evaluation)
     if signs and (signs[0].part == OUTCOMES or (signs[0].reason in OF_OUTPUT and kind == "output_fault")):
         return FirstCause(signs[0].fact, kind)
     if fault is not None:
         return FirstCause(fault.fact, kind, fault.features)
-    if evaluation.explanation is not None and evaluation.explanation.causes:
+    if evaluation.slice_change is not None:
+        return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
+    if episode.cause is not None:
+        return FirstCause(fact("cause", cause=episode.cause), kind, episode.cause.features)
+    if episode.evidence is None and evaluation.explanation is not None and evaluation.explanation.causes:
         cause, *more = evaluation.explanation.causes
         names = dict.fromkeys(name for one in more for name in one.features if name not in cause.features)
         return FirstCause(fact("cause", cause=cause), kind, cause.features, tuple(names))
-    if evaluation.weak is not None and evaluation.weak.slices:
-        return FirstCause(fact("weak_slice", name=evaluation.weak.slices[0].name), kind)
     return FirstCause(None, kind)
 
 
-def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Literal[""]:
-    """Return the kind of change of a window; "" if unknown."""
+def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) -> ChangeKind | Literal[""]:
+    """Return the kind of change of a window, or of all windows of a degradation; "" if unknown."""
     if signs and signs[0].reason == "service":
         return "service"
     output = next(output_faults(evaluation), None) if signs and signs[0].reason in OF_OUTPUT else None
     if output is not None:
         return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
+    if episode.kind:
+        return episode.kind
     if evaluation.change_kind is not None:
         return evaluation.change_kind.kind
-    if signs and signs[0].reason in OF_OUTCOMES and looks_as_before(evaluation):
-        return "concept_change"
     faulty = any(sign.reason == "data" for sign in signs)
     return "data_fault" if faulty or any(is_fault(finding) for finding in evaluation.findings) else ""
 
@@ -404,6 +411,8 @@ class Reading(Struct, frozen=True):
         known_since = self.signs[0].since if self.signs else None
         if known_since is None or self.start is None:
             return self.start if known_since is None else known_since
+        if self.signs[0].reason == "slice_loss":
+            return known_since  # the windows since then show it together
         return max(known_since, self.start if earliest is None else earliest)
 
 
@@ -523,7 +532,14 @@ def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = N
     return told
 
 
-def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = (), *, alone: bool = False) -> Verdict:
+def verdict_of(
+    reading: Reading,
+    since: int | None,
+    certainty: Sequence[Fact] = (),
+    *,
+    alone: bool = False,
+    windows: Sequence[Evaluation] = (),
+) -> Verdict:
     """Return the verdict for a reading.
 
     Args:
@@ -531,10 +547,12 @@ def verdict_of(reading: Reading, since: int | None, certainty: Sequence[Fact] = 
         since: Start of the state, unix nanoseconds; None if unknown.
         certainty: Further facts about certainty.
         alone: Whether no other window determines ``since``.
+        windows: All windows of a degradation, the oldest first. Default: that of the reading.
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
-    cause = first_cause(evaluation, signs)
-    reasons, advice, own = _conclusion(reading, since)
+    episode = episode_of(windows or (evaluation,)) if reading.state == "degraded" else NO_EPISODE
+    cause = first_cause(evaluation, signs, episode)
+    reasons, advice, own = _conclusion(reading, cause, episode, since)
     first = signs[0] if signs else None
     together = None
     if evaluation.window.name in LENGTHS:
@@ -603,17 +621,17 @@ def open_questions(evaluation: Evaluation) -> Fact | None:
     )
 
 
-def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
+def _conclusion(
+    reading: Reading, cause: FirstCause, episode: Episode, since: int | None
+) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
     """Return the reasons of a state, the advice, and the certainty of the window."""
     evaluation, signs = reading.evaluation, list(reading.signs)
     if reading.state == "degraded":
-        cause = first_cause(evaluation, signs)
-        why = cause.reason("likely_cause" if cause.features else "first_cause")
-        if cause.kind == "output_fault":
-            why = None
-        elif looks_as_before(evaluation) and signs[0].reason != "service":
-            why = fact("inputs_look_as_before", cause=cause.fact)
-        return (signs[0].fact, why), repair(evaluation, signs, reading.context, since), signs[0].certainty
+        return (
+            (signs[0].fact, _why(reading, cause, episode)),
+            repair(reading, cause, episode, since),
+            signs[0].certainty,
+        )
     if reading.state == "healthy":
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
@@ -625,6 +643,28 @@ def _conclusion(reading: Reading, since: int | None) -> tuple[tuple[Fact | None,
     open_fact, level = inconclusive(evaluation, reading.context), level_off(evaluation)
     reasons = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
     return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
+
+
+def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
+    """Return why a model is degraded: a proven cause, or that none of the inputs is one."""
+    evaluation = reading.evaluation
+    if cause.kind == "output_fault" or reading.signs[0].reason == "slice_loss":
+        return None
+    if episode.fault is not None:
+        return cause.reason("likely_cause")
+    if cause.fact is not None and cause.fact.kind == "slice_worse":
+        return cause.reason("first_cause")
+    if episode.cause is not None:
+        return fact("likely_cause", cause=cause.fact, others=episode.others, share=episode.share)
+    if looks_as_before(evaluation) and reading.signs[0].reason != "service":
+        return fact("inputs_look_as_before", cause=cause.fact)
+    if episode.kind == "covariate_shift" and episode.evidence is not None:
+        return fact("inputs_explain", share=episode.share)
+    if episode.kind == "label_shift":
+        return fact("proportions_changed")
+    if episode.kind in ("concept_change", "calibration"):
+        return fact("no_input_explains")
+    return cause.reason("coinciding_cause" if cause.features else "first_cause")
 
 
 def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:

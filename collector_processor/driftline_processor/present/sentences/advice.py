@@ -111,9 +111,10 @@ def _change_version(
     return Advice(f"switch to version {name}", f"Switch to version {name}, which is better{figures}.")
 
 
-def _retrain(since: int | None, timezone: str, of_days: bool) -> Advice:
+def _retrain(since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.")
+    first = " First rule out that outcomes are recorded in another way." if check_outcomes else ""
+    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.{first}")
 
 
 def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: bool) -> Advice:
@@ -123,20 +124,22 @@ def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: b
     return Advice(action, f"R{action[1:]}, from {rows}. Until then, do not rely on it for {name}.")
 
 
-def _recalibrate(roc_auc: float, baseline: float, since: int | None, timezone: str, of_days: bool) -> Advice:
-    ranks = f"it ranks as before (ROC AUC {figure(roc_auc)}, {figure(baseline)} in the baseline)"
+def _recalibrate(
+    roc_auc: float | None, baseline: float | None, since: int | None, timezone: str, of_days: bool
+) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    sentence = f"Recalibrate its score on {rows}: {ranks}, and only the level of its score is off."
-    return Advice("recalibrate it", sentence)
+    if roc_auc is None or baseline is None:
+        return Advice("recalibrate it", f"Recalibrate its predictions on {rows}: their level is off.")
+    ranks = f"its ROC AUC is {figure(roc_auc)}, {figure(baseline)} in the baseline"
+    return Advice("recalibrate it", f"Recalibrate its score on {rows}: the level of its score is off ({ranks}).")
 
 
-def _check_column_first(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
+def _retrain_with_range(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
     name = short(column, NAME)
-    first = f"First check at its source whether {name} is correct: {format_percent(outside)} of its"
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    then = f"retrain the model with {rows}, and build a new baseline."
-    sentence = f"{first} values are outside the range of the baseline. If {name} is correct, {then}"
-    return Advice(f"check {name} first", sentence)
+    values = f"{format_percent(outside)} of the values of {name} are new to it"
+    sentence = f"Retrain it with {rows}: {values}. First rule out a fault at the source of {name}."
+    return Advice("retrain it with rows from this range", sentence)
 
 
 def _check_threshold(moved: Fact) -> Advice:
@@ -218,7 +221,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "retrain": _retrain,
     "retrain_with_slice": _retrain_with_slice,
     "recalibrate": _recalibrate,
-    "check_column_first": _check_column_first,
+    "retrain_with_range": _retrain_with_range,
     "check_threshold": _check_threshold,
     "wait_for_end_of_window": _wait_for_end_of_window,
     "wait_for_outcomes": _wait_for_outcomes,

@@ -17,7 +17,7 @@ from .register import clause, voice_of, worded, words_as, words_of
 NAMED = 3
 """Features that a sentence lists; it gives the number of the others."""
 
-CAVEAT = "the data cannot show whether the world changed, or outcomes are recorded in another way"
+CAVEAT = "the rows cannot show whether the world changed, or outcomes are recorded in another way"
 OPEN = "without outcomes, this cannot be distinguished from a change of the relation between inputs and outcomes"
 
 
@@ -71,14 +71,24 @@ def cause_words(cause: Cause) -> str:
     return _shift_clause(cause, numbers=True)
 
 
-@words_of("weak_slice")
-def _weak_slice(name: str) -> str:
-    return f"it is worst for rows with {short(name, NAME)}"
-
-
 @words_of("likely_cause")
-def _likely_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
-    return _forms(cause, others, before="likely because ")
+def _likely_cause(cause: Fact, others: Sequence[str], share: float | None = None) -> tuple[str, ...]:
+    after = "" if share is None else f", which explains {_explained(share)}"
+    return _forms(cause, others, before="likely because ", after=after)
+
+
+@words_of("inputs_explain")
+def _inputs_explain(share: float) -> str:
+    return f"its shifted inputs together explain {_explained(share)}"
+
+
+def _explained(share: float) -> str:
+    return "all of it" if share >= 0.995 else f"{format_percent(share, 2)} of it"
+
+
+@words_of("coinciding_cause")
+def _coinciding_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
+    return _forms(cause, others, after=" at the same time")
 
 
 @words_of("first_cause")
@@ -167,7 +177,13 @@ def change_sentence(change: KindOfChange) -> str:
         case "data_faulty":
             return f"the data are faulty: {first}"
         case "meaning_changed":
-            return f"the relation between inputs and outcomes changed: {first}; {CAVEAT}"
+            return f"the meaning of the inputs or of the outcomes changed: {first}; {CAVEAT}"
+        case "inputs_explain":
+            return f"the inputs moved: {first}"
+        case "level_off":
+            return (
+                f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
+            )
         case "proportions_changed":
             rates = change.evidence[0].values
             side = "more" if rates["observed"] > rates["expected"] else "less"
@@ -269,6 +285,8 @@ def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was:
 words_as(
     {
         "no_input_drifts": "no input drifts",
+        "no_input_explains": "no input explains it",
+        "proportions_changed": "the proportions of the classes changed, and each class looks as before",
         "output_drifts": "the {name} drifts",
         "scores_of_classes_hold": "the scores within each class are distributed as before",
         "outcomes_as_expected": "the outcomes are as expected from the scores",

@@ -1,0 +1,286 @@
+"""What the rows of a degraded window show about its cause: the loss that returns if inputs have their old distribution.
+
+The labelled rows of the window are weighted so that an input has the distribution of the baseline, in the cells of
+:func:`~driftline_processor.core.drift.coarse_bins.grid`. The fall of the mean loss is what the input explains. Several
+inputs are weighted together by iterative proportional fitting of their distributions.
+
+Rows whose values the baseline hardly has get a weight near 0. Where the window has no rows of the baseline's values,
+the loss is assumed to be that of the baseline: the new values explain it. An input that neither scores nor outcomes
+depend on in the baseline explains nothing there.
+
+Source: Deming and Stephan, "On a least squares adjustment of a sampled frequency table when the expected marginal
+totals are known" (1940); Shimodaira, "Improving predictive inference under covariate shift" (2000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.section import block_columns
+from driftline.panes.bins import SCORE_BINS, Index, score_centers
+from driftline.panes.pane import Pane
+from driftline.tables.row_losses import RowLoss
+from driftline.tables.table import F64, I64
+from msgspec import Struct
+
+from driftline_processor.core.drift.coarse_bins import coarsen, grid
+from driftline_processor.core.evaluation import LossEvidence, LossPart, MetricValue
+from driftline_processor.core.special_functions import expit
+from driftline_processor.core.windows.window import DAY
+
+FEWEST_ROWS = 100
+"""Minimum labelled rows of a window."""
+
+MOST_INPUTS = 12
+"""Maximum number of inputs that are weighted, those that shifted most."""
+
+SHIFTED = 0.05
+"""Minimum total variation between an input's cells in the window and in the baseline to weight it."""
+
+ROUNDS = 15
+"""Rounds of proportional fitting; five leave differences of a hundredth for four correlated inputs."""
+
+MOST_WEIGHT = 20.0
+"""Limit of the weight of a row: a cell with a twentieth of its rows counts in full, a rarer one in part."""
+
+ASSUMED_ROWS = 30.0
+"""Rows with the assumed loss that are added to the weighted ones."""
+
+RELEVANT = 0.002
+"""Minimum fraction of the variance of scores, or of outcomes, that lies between the cells of an input in the baseline.
+A noise input in 5,000 rows and 12 cells has 0.002 by chance.
+"""
+
+_LOSSES: Mapping[str, RowLoss] = {"log_loss": "log_loss", "mae": "absolute_error", "accuracy": "error"}
+"""Metric of the baseline → loss of a row, the first available one is used."""
+
+
+class RowLosses(Struct, frozen=True, eq=False):
+    """The rows of a window that have outcomes and features.
+
+    Attributes:
+        codes: Feature → the bin of each row, intp (n,), as :func:`driftline.panes.bins.assign` returns it.
+        losses: The losses of each row, float64 (n,), NaN if unknown.
+        weight: Weight of each row, float64 (n,); None = 1 each.
+        time: Time of each prediction, unix nanoseconds, int64 (n,); None without times.
+    """
+
+    codes: Mapping[str, Index]
+    losses: Mapping[RowLoss, F64]
+    weight: F64 | None = None
+    time: I64 | None = None
+
+
+def no_rows() -> None:
+    """Return None: the rows of the window are not available."""
+    return
+
+
+def loss_evidence(
+    rows: RowLosses, baseline: Baseline, features: Collection[str], reference: Mapping[str, MetricValue]
+) -> LossEvidence | None:
+    """Return how much of the loss of a window returns with each input; None with too few rows or without a loss.
+
+    Args:
+        rows: The rows of the window.
+        baseline: The baseline over whose bins rows have their codes.
+        features: Features to weight.
+        reference: Metrics of the baseline.
+    """
+    for metric, name in _LOSSES.items():
+        was = reference.get(metric)
+        if was is not None and was.value is not None and name in rows.losses:
+            expected = 1 - was.value if metric == "accuracy" else was.value
+            evidence = _evidence(rows, name, expected, baseline, features)
+            if evidence is not None:
+                return evidence
+    return None
+
+
+def _evidence(
+    rows: RowLosses, loss: RowLoss, expected: float, baseline: Baseline, features: Collection[str]
+) -> LossEvidence | None:
+    values = rows.losses[loss]
+    weight = np.ones(len(values)) if rows.weight is None else np.where(np.isnan(rows.weight), 1.0, rows.weight)
+    usable = np.flatnonzero(np.isfinite(values) & (weight > 0))
+    if len(usable) < FEWEST_ROWS:
+        return None
+    labelled = _Labelled(values[usable], weight[usable] / weight[usable].mean(), expected, _days(rows.time, usable))
+    inputs = {name: found for name in features if (found := _input(name, rows, usable, labelled, baseline))}
+    largest = sorted(inputs, key=lambda name: -inputs[name].moved)[:MOST_INPUTS]
+    parts = {name: labelled.returned([inputs[name]]) for name in largest}
+    overlapping = [inputs[name] for name in largest if inputs[name].relevant or inputs[name].overlap >= 0.5]
+    joint = labelled.returned(overlapping) if overlapping else LossPart(0.0, 0.0)
+    together = max([joint, *parts.values()], key=lambda part: part.value)
+    excess = LossPart(labelled.mean - expected, labelled.variance(labelled.loss - labelled.mean))
+    return LossEvidence(float(len(usable)), loss, excess, parts, together)
+
+
+def _days(time: I64 | None, usable: Index) -> I64 | None:
+    """Return the index of the day of each row, int64 (n,); None with fewer than five days."""
+    if time is None:
+        return None
+    days, index = np.unique(time[usable] // DAY, return_inverse=True)
+    return index.astype(np.int64) if len(days) >= 5 else None
+
+
+class _Input(Struct, frozen=True, eq=False):
+    """An input of the labelled rows.
+
+    Attributes:
+        cell: Cell of each row, intp (n,).
+        was: Fraction of the baseline's rows in each cell, float64 (cells,).
+        moved: Total variation between the cells of the rows and of the baseline.
+        overlap: Fraction of the baseline's rows in cells that have rows.
+        relevant: Whether scores or outcomes depend on it in the baseline.
+    """
+
+    cell: Index
+    was: F64
+    moved: float
+    overlap: float
+    relevant: bool
+
+
+def _input(name: str, rows: RowLosses, usable: Index, labelled: _Labelled, baseline: Baseline) -> _Input | None:
+    """Return an input that shifted; None for others."""
+    part, columns = f"feature:{name}", block_columns(baseline.bins)
+    counts, codes = baseline.pane.parts.get(part), rows.codes.get(name)
+    if counts is None or codes is None or part not in columns or not counts.any():
+        return None
+    cells = grid(columns[part], counts)
+    cell, was = cells[codes[usable]], coarsen(counts, cells)
+    was = was / was.sum()
+    now = np.bincount(cell, labelled.weight, minlength=len(was)) / len(cell)
+    moved = float(np.abs(now - was).sum()) / 2
+    if moved < SHIFTED:
+        return None
+    covered = float(np.minimum(now * MOST_WEIGHT, was).sum())
+    return _Input(cell, was, moved, covered, _is_relevant(part, baseline))
+
+
+def _is_relevant(part: str, baseline: Baseline) -> bool:
+    """Return True if the mean score or outcome differs between the cells of an input, or its importance says so."""
+    importance = baseline.extras.importance
+    names = {baseline.raw_name(name) for name in baseline.bins.features}
+    shares = None if importance is None else importance.shares(names)
+    if shares is not None:
+        return shares.get(baseline.raw_name(part.removeprefix("feature:")), 0.0) >= RELEVANT
+    scores = baseline.extras.score_means
+    means = None if scores is None else scores.by_part.get(part)
+    if means is None:
+        return True
+    pairs = [(means.mean, means.rows)]
+    if means.outcome is not None and means.labelled is not None:
+        pairs.append((means.outcome, means.labelled))
+    return any(_spread(mean, rows) for mean, rows in pairs)
+
+
+def _spread(mean: F64, rows: F64) -> bool:
+    """Return True if means of cells differ by more than :data:`RELEVANT` of the variance of one outcome."""
+    filled = rows > 0
+    if np.count_nonzero(filled) < 2:
+        return False
+    share, value = rows[filled] / rows[filled].sum(), mean[filled]
+    middle = float(share @ value)
+    between = float(share @ (value - middle) ** 2)
+    variance = middle * (1 - middle) if 0 < middle < 1 else middle**2
+    return between >= RELEVANT * max(variance, 1e-12)
+
+
+class _Labelled:
+    """The labelled rows of a window, and the mean loss of the baseline."""
+
+    def __init__(self, loss: F64, weight: F64, expected: float, day: I64 | None) -> None:
+        self.loss, self.weight, self.expected, self.day = loss, weight, expected, day
+        self.mean = float(weight @ loss) / len(loss)
+
+    def returned(self, inputs: Sequence[_Input]) -> LossPart:
+        """Return the fall of the mean loss if inputs have the distribution of the baseline."""
+        n = len(self.loss)
+        weight = self.weight.copy()
+        for _ in range(ROUNDS if len(inputs) > 1 else 1):
+            for column in inputs:
+                now = np.bincount(column.cell, weight, minlength=len(column.was)) / n
+                factor = np.where(now > 0, column.was / np.maximum(now, 1e-12), 1.0)
+                weight = np.minimum(weight * factor[column.cell], MOST_WEIGHT * self.weight)
+        total = float(weight.sum())
+        mean = float(weight @ self.loss) / max(total, 1e-12)
+        effective = total**2 / max(float(weight @ weight), 1e-12)
+        assumed = self.expected if any(column.relevant for column in inputs) else self.mean
+        kept = min(1.0, total / n) * effective / (effective + ASSUMED_ROWS)
+        back = kept * mean + (1 - kept) * assumed
+        influence = (self.loss - self.mean) * self.weight - kept * n / max(total, 1e-12) * weight * (self.loss - mean)
+        return LossPart(self.mean - back, self.variance(influence), kept)
+
+    def variance(self, influence: F64) -> float:
+        """Return the variance of a mean from the influence of each row, with how days differ."""
+        n = len(influence)
+        if self.day is None:
+            return float(influence @ influence) / n**2
+        sums = np.bincount(self.day, influence)
+        return float(sums @ sums) / n**2 * len(sums) / (len(sums) - 1)
+
+
+def recalibrated_skill(pane: Pane) -> tuple[float, float] | None:
+    """Return the fall of a binary model's log loss if its scores are recalibrated, and its skill then; None if unknown.
+
+    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores. The
+    skill is the fraction by which the log loss is then below that of a constant.
+
+    Args:
+        pane: Pane with outcomes.
+    """
+    negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
+    if negative is None or positive is None or not (negative[:SCORE_BINS].any() and positive[:SCORE_BINS].any()):
+        return None
+    rows = negative[:SCORE_BINS] + positive[:SCORE_BINS]
+    filled = np.flatnonzero(rows)
+    hits, rows = positive[filled], rows[filled]
+    chance = np.clip(score_centers()[filled], 1e-7, 1 - 1e-7)
+    columns = np.column_stack([np.ones(len(filled)), np.log(chance / (1 - chance))])
+    fitted = np.array([0.0, 1.0])
+    for _ in range(20):
+        p = np.asarray(expit(columns @ fitted))
+        information = (columns * (rows * p * (1 - p))[:, np.newaxis]).T @ columns + 1e-6 * np.eye(2)
+        fitted = fitted + np.clip(np.linalg.solve(information, columns.T @ (hits - rows * p)), -1.0, 1.0)
+
+    def log_loss(line: F64) -> float:
+        return float(rows @ np.logaddexp(0, line) - hits @ line) / float(rows.sum())
+
+    rate = float(hits.sum() / rows.sum())
+    constant = log_loss(np.full(len(filled), np.log(rate / (1 - rate))))
+    after = log_loss(columns @ fitted)
+    return log_loss(columns[:, 1]) - after, 1 - after / constant
+
+
+def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
+    """Return the evidence of several windows together, each with the weight of its rows."""
+    rows = sum(one.rows for one in parts)
+    share = [one.rows / rows for one in parts]
+    names = dict.fromkeys(name for one in parts for name in one.inputs)
+    nothing = LossPart(0.0, 0.0)
+
+    def mean(values: Sequence[LossPart]) -> LossPart:
+        return LossPart(
+            sum(part * one.value for part, one in zip(share, values, strict=True)),
+            sum(part**2 * one.variance for part, one in zip(share, values, strict=True)),
+            sum(part * one.covered for part, one in zip(share, values, strict=True)),
+        )
+
+    def known(values: Sequence[float | None]) -> float | None:
+        return None if None in values else sum(part * (one or 0.0) for part, one in zip(share, values, strict=True))
+
+    return LossEvidence(
+        rows,
+        parts[-1].loss,
+        mean([one.excess for one in parts]),
+        {name: mean([one.inputs.get(name, nothing) for one in parts]) for name in names},
+        mean([one.together for one in parts]),
+        known([one.recalibrated for one in parts]),
+        known([one.skill for one in parts]),
+        sum(one.rates for one in parts),
+        sum(one.classes for one in parts),
+    )

@@ -1,0 +1,112 @@
+"""What all windows of a degradation show about its cause: one kind of change and one input while it lasts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from driftline_processor.core.change import STRUCTURAL, is_explained, is_faulty, kind_of_loss
+from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence
+from driftline_processor.core.explain.loss_evidence import add_evidence
+
+from .signs import is_fault
+
+NAMED = 0.25
+"""Minimum fraction of a loss that must return with one input for it to be named as the cause."""
+
+CLOSE = 0.8
+"""Ratio of what two inputs explain from which on they cannot be told apart."""
+
+
+class Episode(NamedTuple):
+    """The windows of a degradation together.
+
+    Attributes:
+        kind: The kind of change that their rows prove; "" if unknown.
+        evidence: The sum of their evidence; None without any.
+        fault: The data fault that most of them have; None without one.
+        cause: The input that explains most of the loss; None if none does.
+        others: Other inputs with new values that explain as much.
+        share: The fraction of the loss that all shifted inputs explain.
+    """
+
+    kind: ChangeKind | Literal[""] = ""
+    evidence: LossEvidence | None = None
+    fault: Finding | None = None
+    cause: Cause | None = None
+    others: tuple[str, ...] = ()
+    share: float = 0.0
+
+
+NO_EPISODE = Episode()
+"""No degradation, or one about which nothing is known."""
+
+
+def episode_of(windows: Sequence[Evaluation]) -> Episode:
+    """Return what the windows of a degradation show together, the oldest first.
+
+    The kind is decided on the sum of the windows so far. It changes only if the sum is clearly for another one.
+    """
+    kind: ChangeKind | Literal[""] = ""
+    total: LossEvidence | None = None
+    name = ""
+    for window in windows:
+        if window.loss_evidence is not None:
+            total = window.loss_evidence if total is None else add_evidence([total, window.loss_evidence])
+            kind = kind_of_loss(total, kind) or kind
+            name = _named(total, name)
+    fault = _lasting_fault(windows, total)
+    if fault is not None:
+        return Episode("data_fault", total, fault)
+    if total is None or kind != "covariate_shift":
+        return Episode(kind, total)
+    share = min(1.0, total.together.value / total.excess.value)
+    others = [
+        other
+        for other, part in total.inputs.items()
+        if name and other != name and part.covered < 0.5 and part.value >= CLOSE * total.inputs[name].value
+    ]
+    return Episode(kind, total, None, _cause(name, windows), tuple(others), share)
+
+
+def _named(total: LossEvidence, held: str) -> str:
+    """Return the input that explains most of a loss; the one named before unless another explains clearly more."""
+    parts = {
+        name: part.value * (1 / CLOSE if name == held else 1.0)
+        for name, part in total.inputs.items()
+        if is_explained(part, total.excess.value, NAMED)
+    }
+    return max(parts, key=lambda name: parts[name], default="")
+
+
+def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) -> Finding | None:
+    """Return the newest finding of the data fault that most windows have; None if at most half of them have it."""
+    newest: dict[tuple[str, tuple[str, ...]], Finding] = {}
+    counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for window in windows:
+        for finding in window.findings:
+            if is_fault(finding) or (is_faulty(finding) and _explains(finding, total)):
+                newest[finding.check, finding.features] = finding
+                counts[finding.check, finding.features] += 1
+    if not counts:
+        return None
+    most, windows_with = max(counts.items(), key=lambda one: (one[1], is_fault(newest[one[0]])))
+    return newest[most] if 2 * windows_with > len(windows) else None
+
+
+def _explains(finding: Finding, total: LossEvidence | None) -> bool:
+    """Return False if rows show that the loss does not return without a fault in a part of the rows."""
+    if finding.check in STRUCTURAL or total is None:
+        return True
+    parts = [total.inputs[name] for name in finding.features if name in total.inputs]
+    return any(is_explained(part, total.excess.value, NAMED) for part in parts)
+
+
+def _cause(name: str, windows: Sequence[Evaluation]) -> Cause | None:
+    """Return the newest cause of drift of an input; None without one."""
+    for window in reversed(windows):
+        for cause in () if window.explanation is None else window.explanation.causes:
+            if name in cause.features:
+                return cause
+    return Cause((name,), "", 0.0, ()) if name else None
