@@ -8,8 +8,7 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.queries.state_snapshot import REVIEW_EVERY
 
-from tests.support.state_fixtures import Clock
-from tests.support.state_rows import DAY, HOUR, NOON, Opened, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
 from tests.support.unwrap import unwrap
 
 IDS = [f"{number:08d}" for number in range(400)]
