@@ -78,6 +78,7 @@ FINDINGS = (
     Finding("swapped", ("age", "pay"), "critical", 0.0, 0.9, 0.0),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(0.01, 1 / 60, 1000.0), without_zero=True),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),
+    Finding("misplaced", ("temp", "dew", "wind"), "critical", 0.0, 1.0, 0.0, sources=("dew", "wind", "temp")),
     Finding("unit_change", ("trip",), "critical", 0.0, 1.0, 0.0, factors=(1.609344,), units=("miles to km",)),
     Finding("unit_change", ("pay",), "critical", 0.0, 1.0, 0.0, factors=(7.46,)),
     Finding("unit_change", ("temp",), "critical", 0.0, 1.0, 0.0, units=("°C to °F",)),

@@ -44,7 +44,8 @@ def _outcomes_since(since: int | None, timezone: str, *, of_days: bool) -> str:
 
 
 def _names(columns: Sequence[str]) -> str:
-    return listed([short(name, NAME) for name in columns[:2]])
+    names = [short(name, NAME) for name in columns]
+    return listed(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more columns"
 
 
 def _repair_service(fault: Fact) -> Advice:
