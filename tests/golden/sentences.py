@@ -32,6 +32,8 @@ from driftline_processor.core.evaluation import (
     WeakSlice,
 )
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.outcomes.id_form import IdForm
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.policy.condition import read_condition
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.retraining.decision import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
@@ -109,6 +111,19 @@ CAUSES = (
     ),
     Cause(("age", "pay"), "swapped", 0.9, finding=FINDINGS[10], score_shift=-0.3, since=JULY),
 )
+UNKNOWN_OUTCOMES = (
+    UnknownOutcomes(
+        "id",
+        2_400,
+        2_400,
+        form=IdForm("digits", 1, 2),
+        stored=IdForm("digits", 12, 12, leading_zeros=True),
+    ),
+    UnknownOutcomes("id", 1, 1, form=IdForm("digits", 8, 8)),
+    UnknownOutcomes("time", 2_400, 2_400),
+    UnknownOutcomes("environment", 2_400, 2_400),
+    UnknownOutcomes("actual", 2_400, 2_400, possible="none of the classes 0, 1"),
+)
 CLOCK: dict[str, Any] = {"since": JULY, "timezone": "UTC", "of_days": True}
 OUTCOMES = {"outcomes": 900, "coverage": 0.45}
 OBJECTIVE = ObjectiveState("precision", "precision >= 0.9", "broken", 0.8, 0.7, 0.85, 90)
@@ -172,6 +187,7 @@ FACTS: tuple[Fact, ...] = (
     fact("worse_inside_margin", metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),
     fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3),
     fact("score_missing", was=0.0, now=0.3),
+    *(fact("outcomes_unknown", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="late"),
     fact("outcomes_of_one_class", outcomes=600, positive=False, was=0.3, positive_class="positive"),
     fact("bias_rose", value=-3.2, low=-3.8, high=-2.6),
@@ -388,6 +404,7 @@ ADVICE: tuple[Fact, ...] = (
     fact("repair_columns_all_the_same", columns=("age",), fault=FINDINGS[0].fact),
     fact("repair_data", fault=FINDINGS[9].fact),
     fact("stop_duplicates", fault=FINDINGS[8].fact),
+    *(fact("correct_outcomes", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
     fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),
     fact("repair_output", fault=fact("score_missing", was=0.0, now=0.3)),
