@@ -206,7 +206,7 @@ def evaluate_files(
     concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
-    context = VerdictContext(concept, versions, settings.timezone)
+    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
     return EvaluationResult(

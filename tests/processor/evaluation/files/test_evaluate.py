@@ -124,7 +124,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     assert list(window["performance"]) == [
         *("maturity", "immature", "positive_class", "unreviewed", "realized", "estimated", "changes"),
         *("estimated_changes", "level", "constant_comparison", "importance_weighted", "label_shift", "slices"),
-        *("label_age", "fast_labels", "weak_slices"),
+        *("label_age", "fast_labels", "weak_slices", "slice_change"),
         *("fairness", "broken", "inconclusive_windows", "overdue", "objectives"),
     ]
     auc = window["performance"]["realized"]["roc_auc"]
