@@ -202,8 +202,11 @@ def choose_bins(
     names = dict.fromkeys(name for table in tables for name in table.features)
     features = {
         name: bins_of(
-            *(name, concatenate([table.features[name] for table in tables if name in table.features])),
-            *(marks, anonymous, name in codes),
+            name,
+            concatenate([table.features[name] for table in tables if name in table.features]),
+            marks,
+            anonymous=anonymous,
+            is_code=name in codes,
         )
         for name in names
     }

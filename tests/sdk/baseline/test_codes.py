@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def test_two_values_fractions_and_rare_values_are_no_categories(name: str, value
 
 def test_numbers_and_texts_of_one_code_are_one_category() -> None:
     frame = bookings(0)[0][["agent"]]
-    options = {"score": np.full(len(frame), 0.5), "model": "m", "task": "binary", "classes": (0, 1)}
+    options: dict[str, Any] = {"score": np.full(len(frame), 0.5), "model": "m", "task": "binary", "classes": (0, 1)}
     whole, floats = Baseline.from_frame(frame, **options), Baseline.from_frame(frame.astype(float), **options)
 
     assert whole.bins == floats.bins
