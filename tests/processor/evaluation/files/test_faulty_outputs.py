@@ -46,7 +46,7 @@ def verdict_of(change: Change, seed: int) -> Verdict:
 
 def evaluated(current: Rows, reference: MemoryRows | MemoryBaseline) -> Verdict:
     columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time"}
-    of_rows = {} if isinstance(reference, MemoryBaseline) else {"task": "binary", "positive_class": "1"}
+    of_rows: dict[str, Any] = {} if isinstance(reference, MemoryBaseline) else {"task": "binary", "positive_class": "1"}
     inputs = EvaluationInputs([read_table(current, "current")], reference)
     return evaluate_files(inputs, EvaluationOptions(**columns, **of_rows), lambda _: None).verdict
 
