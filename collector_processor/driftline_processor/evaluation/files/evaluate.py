@@ -72,6 +72,7 @@ from .reference import baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
 from .row_comparison import RowComparison
 from .rows_source import FileWindows
+from .same_rows import same_rows
 from .settings import (
     check_objective_slices,
     check_options,
@@ -207,7 +208,7 @@ def evaluate_files(
     concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
-    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused)
+    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=evaluated[0].same)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
     return EvaluationResult(
@@ -247,11 +248,16 @@ class _Rows(Struct, frozen=True):
 
 
 class _JudgedWindows(NamedTuple):
-    """The windows of one length. ``slices``: key → the separate values; ``wrong``: the worst rows."""
+    """The windows of one length.
+
+    ``slices``: key → the separate values; ``wrong``: the worst rows; ``same``: fraction of the rows that are rows of
+    the baseline.
+    """
 
     evaluations: list[Evaluation]
     slices: Mapping[str, Sequence[str]]
     wrong: Sequence[Worst]
+    same: float
 
 
 def _judge_windows(
@@ -311,7 +317,7 @@ def _judge_windows(
             if past is not None and evaluation.rolling_drift:
                 past.drifted.append(evaluation.window)
     evaluations = with_track_records(evaluations)
-    options = rows.options
+    options, same = rows.options, 0.0
     if rows.reference is not None:
         comparison = RowComparison(
             evaluations=evaluations,
@@ -323,6 +329,7 @@ def _judge_windows(
             options=options,
             say=say,
         )
+        same = same_rows(comparison, folded)
         if options.exact:
             progress(0, 0, "Comparing rows exactly")
             exact_values(comparison)
@@ -334,7 +341,7 @@ def _judge_windows(
             weigh_windows(comparison)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, labelled_windows, baseline.task, options.mispredictions)
-    return _JudgedWindows(evaluations, declared, wrong)
+    return _JudgedWindows(evaluations, declared, wrong, same)
 
 
 def _report_sums_and_samples(
