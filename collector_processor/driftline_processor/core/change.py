@@ -152,7 +152,7 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> float:
 
 
 STRUCTURAL = frozenset(
-    {"constant", "copied", "hours_shifted", "misplaced", "swapped", "unlinked", "type_change", "unit_change"}
+    {"constant", "copied", "hours_shifted", "misplaced", "recoded", "swapped", "unlinked", "type_change", "unit_change"}
 )
 """Checks whose findings are faults at any severity."""
 

@@ -26,7 +26,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
-from driftline.panes.unbinned_values import OFFSETS
+from driftline.panes.unbinned_values import NOT_IN_BASELINES
 from driftline.tables.classes import resolve_task, seen_classes
 from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import Column, ModelKey, PredictionTable, Text, concatenate, is_present
@@ -176,7 +176,7 @@ def fold_all(
         for gatherer in gatherers.values():
             gatherer.add(table, actual)
     pane = merge([*folded, outcomes])
-    pane = Pane({name: sums for name, sums in pane.parts.items() if not name.startswith(OFFSETS)})
+    pane = Pane({name: sums for name, sums in pane.parts.items() if not name.startswith(NOT_IN_BASELINES)})
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
     in_time = None
     if stretches is not None:
