@@ -37,7 +37,7 @@ from driftline_processor.core.evaluation import (
     LossPart,
     MetricValue,
 )
-from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated_skill
+from driftline_processor.core.explain.loss_evidence import Recalibration, RowLosses, loss_evidence, recalibrate
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import outcomes_of_one_class, output_faults
@@ -185,8 +185,11 @@ level of the outcomes with inputs as before.
 FEWEST_BEYOND = 15.0
 """Minimum misfit of rates by score, a chi-square less its ten degrees of freedom: three standard deviations."""
 
-Z = 3.0
-"""Standard errors by which a part of a loss must exceed 0."""
+Z = 2.33
+"""Standard errors by which a part of a loss must exceed 0: once in a hundred by chance."""
+
+UNSURE = 1.5
+"""Standard errors below :data:`SKILL_KEPT` from which on the ranking is worse."""
 
 
 def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | Literal[""]:
@@ -208,7 +211,8 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     if explained and evidence.together.covered < 0.5:  # nearly all values are new
         return "covariate_shift"
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
-    ranks = evidence.skill is None or evidence.skill >= kept
+    skill = evidence.skill
+    ranks = skill is None or skill.value >= kept or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
     if ranks and _is_label_shift(evidence.rates, evidence.classes):
         return "label_shift"
     if explained:
@@ -251,13 +255,13 @@ def evidence_of_window(
     if evidence is None:
         return None
     rates, classes = (0.0, 0.0) if fit is None else (fit.rates, fit.classes)
-    of_level = [recalibrated_skill(pane), recalibrated_skill(baseline.pane)]
+    now, was = recalibrate(pane), recalibrate(baseline.pane)
     if evidence.loss == "absolute_error":
-        of_level = [_without_bias(values) for values in (evaluation.realized, evaluation.reference)]
-    (now, was) = of_level
-    if now is None or was is None or was[1] <= 0:
+        now, was = (_without_bias(values) for values in (evaluation.realized, evaluation.reference))
+    if now is None or was is None or was.skill <= 0:
         return replace(evidence, rates=rates, classes=classes)
-    return replace(evidence, recalibrated=now[0], skill=now[1] / was[1], rates=rates, classes=classes)
+    skill = LossPart(now.skill / was.skill, now.variance / was.skill**2)
+    return replace(evidence, recalibrated=now.gain, skill=skill, rates=rates, classes=classes)
 
 
 def _is_worse(evaluation: Evaluation) -> bool:
@@ -270,16 +274,16 @@ def _is_worse(evaluation: Evaluation) -> bool:
     )
 
 
-def _without_bias(values: Mapping[str, MetricValue]) -> tuple[float, float] | None:
-    """Return the fall of a regression's root mean squared error without its bias, and its skill then.
+def _without_bias(values: Mapping[str, MetricValue]) -> Recalibration | None:
+    """Return a regression's root mean squared error and coefficient of determination without its bias.
 
-    The skill is the coefficient of determination without the bias. None if a metric is unknown.
+    None if a metric is unknown.
     """
     bias, rmse, r2 = (values[name].value if name in values else None for name in ("bias", "rmse", "r2"))
     if bias is None or rmse is None or r2 is None or r2 >= 1 or rmse <= 0:
         return None
     left = max(rmse**2 - bias**2, 0.0)
-    return rmse - left**0.5, 1 - (1 - r2) * left / rmse**2
+    return Recalibration(rmse - left**0.5, 1 - (1 - r2) * left / rmse**2, 0.0)
 
 
 def kind_of_change(

@@ -419,7 +419,8 @@ class LossEvidence(Struct, frozen=True):
         inputs: Shifted feature → the part of ``excess`` that returns if it alone has the baseline's distribution.
         together: The part that returns if all of them do.
         recalibrated: The fall of the loss if predictions are recalibrated; None if unknown.
-        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown.
+        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown. Its ``covered``
+            is not used.
         rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
         classes: Misfit of the baseline's scores within each class, likewise.
     """
@@ -430,7 +431,7 @@ class LossEvidence(Struct, frozen=True):
     inputs: dict[str, LossPart]
     together: LossPart
     recalibrated: float | None = None
-    skill: float | None = None
+    skill: LossPart | None = None
     rates: float = 0.0
     classes: float = 0.0
 

@@ -15,6 +15,7 @@ totals are known" (1940); Shimodaira, "Improving predictive inference under cova
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -223,11 +224,24 @@ class _Labelled:
         return float(sums @ sums) / n**2 * len(sums) / (len(sums) - 1)
 
 
-def recalibrated_skill(pane: Pane) -> tuple[float, float] | None:
-    """Return the fall of a binary model's log loss if its scores are recalibrated, and its skill then; None if unknown.
+class Recalibration(NamedTuple):
+    """Predictions after recalibration.
 
-    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores. The
-    skill is the fraction by which the log loss is then below that of a constant.
+    Attributes:
+        gain: The fall of the mean loss.
+        skill: The fraction by which the loss is then below that of a constant.
+        variance: Variance of the skill.
+    """
+
+    gain: float
+    skill: float
+    variance: float
+
+
+def recalibrate(pane: Pane) -> Recalibration | None:
+    """Recalibrate the scores of a binary model; None if they or the outcomes are unknown.
+
+    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores.
 
     Args:
         pane: Pane with outcomes.
@@ -246,13 +260,17 @@ def recalibrated_skill(pane: Pane) -> tuple[float, float] | None:
         information = (columns * (rows * p * (1 - p))[:, np.newaxis]).T @ columns + 1e-6 * np.eye(2)
         fitted = fitted + np.clip(np.linalg.solve(information, columns.T @ (hits - rows * p)), -1.0, 1.0)
 
-    def log_loss(line: F64) -> float:
-        return float(rows @ np.logaddexp(0, line) - hits @ line) / float(rows.sum())
+    def mean(line: F64, power: int = 1) -> float:
+        """Return a moment of the log loss at some log odds."""
+        of_hits, of_others = np.logaddexp(0, -line) ** power, np.logaddexp(0, line) ** power
+        return float(hits @ of_hits + (rows - hits) @ of_others) / float(rows.sum())
 
     rate = float(hits.sum() / rows.sum())
-    constant = log_loss(np.full(len(filled), np.log(rate / (1 - rate))))
-    after = log_loss(columns @ fitted)
-    return log_loss(columns[:, 1]) - after, 1 - after / constant
+    constant = mean(np.full(len(filled), np.log(rate / (1 - rate))))
+    line = columns @ fitted
+    after = mean(line)
+    variance = max(mean(line, 2) - after**2, 0.0) / float(rows.sum()) / constant**2
+    return Recalibration(mean(columns[:, 1]) - after, 1 - after / constant, variance)
 
 
 def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
@@ -269,17 +287,16 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
             sum(part * one.covered for part, one in zip(share, values, strict=True)),
         )
 
-    def known(values: Sequence[float | None]) -> float | None:
-        return None if None in values else sum(part * (one or 0.0) for part, one in zip(share, values, strict=True))
-
+    gains = [one.recalibrated for one in parts if one.recalibrated is not None]
+    skills = [one.skill for one in parts if one.skill is not None]
     return LossEvidence(
         rows,
         parts[-1].loss,
         mean([one.excess for one in parts]),
         {name: mean([one.inputs.get(name, nothing) for one in parts]) for name in names},
         mean([one.together for one in parts]),
-        known([one.recalibrated for one in parts]),
-        known([one.skill for one in parts]),
+        sum(part * gain for part, gain in zip(share, gains, strict=True)) if len(gains) == len(parts) else None,
+        mean(skills) if len(skills) == len(parts) else None,
         sum(one.rates for one in parts),
         sum(one.classes for one in parts),
     )

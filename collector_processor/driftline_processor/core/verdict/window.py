@@ -95,14 +95,14 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         return _change_version(better)
     if first.slice:
         return fact("retrain_with_slice", slice=first.slice, **clock)
-    if episode.kind in ("calibration", "label_shift") or (not episode.kind and _only_its_level_moved(evaluation)):
+    if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
         auc, was = (None if side is None else side.value for side in sides)
         return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
     new = _new_values(evaluation, cause.features)
-    if new is not None and episode.kind != "concept_change":
+    if new is not None and cause.kind != "concept_change":
         return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
-    return fact("retrain", **clock, check_outcomes=episode.kind == "concept_change")
+    return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
 
 
 def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Fact:
