@@ -423,6 +423,7 @@ class LossEvidence(Struct, frozen=True):
             is not used.
         rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
         classes: Misfit of the baseline's scores within each class, likewise.
+        scores: Misfit of the baseline's scores of all rows, likewise.
     """
 
     rows: float
@@ -434,6 +435,7 @@ class LossEvidence(Struct, frozen=True):
     skill: LossPart | None = None
     rates: float = 0.0
     classes: float = 0.0
+    scores: float = 0.0
 
 
 class KindOfChange(Struct, frozen=True):

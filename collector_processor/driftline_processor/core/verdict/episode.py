@@ -75,7 +75,7 @@ def _named(total: LossEvidence, held: str) -> str:
     parts = {
         name: part.value * (1 / CLOSE if name == held else 1.0)
         for name, part in total.inputs.items()
-        if is_explained(part, total.excess.value, NAMED)
+        if is_explained(part, total.excess.value, NAMED, z=1.0)
     }
     return max(parts, key=lambda name: parts[name], default="")
 

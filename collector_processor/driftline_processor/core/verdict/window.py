@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
+from driftline_processor.core.change import explains_ranking
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import (
@@ -314,6 +315,8 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) 
     if signs and signs[0].reason == "service":
         return "service"
     output = next(output_faults(evaluation), None) if signs and signs[0].reason in OF_OUTPUT else None
+    if output is not None and explains_ranking(episode.kind, output, evaluation):
+        return episode.kind
     if output is not None:
         return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
     if episode.kind:
