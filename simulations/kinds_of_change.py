@@ -18,6 +18,7 @@ from driftline.panes.bins import assign
 from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import merge
+from driftline.tables.row_losses import losses_of
 from driftline.tables.table import F64, Column, ModelKey, PredictionTable
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation
@@ -29,7 +30,6 @@ from driftline_processor.core.performance.realized import from_rows
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.weak_slices.search import losses_of
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window
 

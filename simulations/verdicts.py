@@ -16,9 +16,10 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import LabelledRows, fold_outcomes_by
 from driftline.panes.pane import Pane, merge
+from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import F64, I64, Column, ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
+from driftline_processor.core.concept.losses import kind_of, reference_loss
 from driftline_processor.core.concept.stream import WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation, Verdict

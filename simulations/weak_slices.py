@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
+from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64, Column
-from driftline_processor.core.evaluation import RowLoss, WeakSearch
+from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.weak_slices.search import weak_slices
 from numpy.typing import NDArray
 

@@ -147,7 +147,7 @@ def evaluate(
         task: What the model predicts.
         score: Column of the score; one per class for multiclass.
         predicted: Column of the predicted class or value.
-        actual: Column of the outcome: what really happened.
+        actual: Column of the outcome: what really happened, or 'none' if the rows have no outcomes.
         time: Column of the time of the prediction.
         id: Column of the prediction id, by which outcomes are joined.
         classes: Classes, in the order of the score columns.

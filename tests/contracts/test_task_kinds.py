@@ -19,10 +19,11 @@ from driftline.outputs.row_result import readers
 from driftline.panes.outcome_sums import fold_outcomes, widths
 from driftline.tables.classes import resolve_task
 from driftline.tables.performance_columns import decide
+from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import F64, Column
 from driftline.tables.task import KINDS, PerKind, Task
 from driftline_processor.config.model import Model
-from driftline_processor.core.concept.losses import kind_of, losses_of_rows
+from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.decode.attributes import task_of
 from driftline_processor.core.decode.outputs import ScoreColumns, scores_of
 from driftline_processor.core.labels.sampling import uncertainty

@@ -132,7 +132,7 @@ assert lazy.zeta(2.0, 0.5) == special.zeta(2.0, 0.5) == special.polygamma(1, 0.5
 
 
 def test_the_answer_about_files_loads_no_library_of_models() -> None:
-    loaded = loaded_by_evaluate("--task", "binary")
+    loaded = loaded_by_evaluate("--task", "binary", "--actual", "late")
 
     assert "driftline_processor.core.judge_window" in loaded
     assert loaded & (NEVER_BY_DEFAULT - {"scipy.optimize"}) == set()

@@ -85,13 +85,15 @@ def facts(severity: str, features: tuple[str, ...], now: float, was: float, **mo
 
 def facts_of(finding: Finding) -> dict[str, Any]:
     """Return the values of a finding of which its sentence is made, fractions with four digits."""
-    details = ("category", "low", "high", "side", "factors", "units", "given", "without_zero", "numbers")
+    details = ("category", "low", "high", "side", "factors", "units", "sources", "given", "without_zero", "numbers")
     values = {name: getattr(finding, name) for name in details}
     more = {name: round(value, 5) for name, value in values.items() if isinstance(value, float)}
     more |= {name: value for name, value in values.items() if value and not isinstance(value, float)}
     now, was = round(finding.now or 0.0, 4), round(finding.was or 0.0, 4)
     return facts(finding.severity, finding.features, now, was, **more)
 
+
+COLUMNS = ("income", "age", "height", "weight")
 
 PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "scores as percent": (
@@ -193,6 +195,11 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         "unit_change",
         lambda f, _: {**f, "age": f["age"] + 273.15},
         facts("critical", ("age",), 1.0, 0.0, units=("°C to K",)),
+    ),
+    "columns shifted by one": (
+        "misplaced",
+        lambda f, _: {**f, **{a: f[b] for a, b in zip(COLUMNS, (*COLUMNS[1:], COLUMNS[0]), strict=True)}},
+        facts("critical", COLUMNS, 1.0, 0.0, sources=(*COLUMNS[1:], COLUMNS[0])),
     ),
     "two numbers": (
         "swapped",

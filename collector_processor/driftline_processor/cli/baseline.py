@@ -114,7 +114,13 @@ def _from_files(
     importances = None if importance is None else read_importance(importance)
     with show_progress() as progress:
         return build_from_files(
-            expand_paths(data), columns, say, rows_to=rows_to, importance=importances, progress=progress
+            expand_paths(data),
+            columns,
+            say,
+            rows_to=rows_to,
+            importance=importances,
+            tell_columns=True,
+            progress=progress,
         )
 
 

@@ -72,6 +72,7 @@ def evaluate(
     """
     with report_bad_input():
         with without_collections():
+            from driftline_processor.evaluation.files.column_uses import column_uses_sentence
             from driftline_processor.evaluation.files.evaluate import evaluate_files
             from driftline_processor.evaluation.files.inputs import EvaluationInputs
             from driftline_processor.terminal.progress import show_progress
@@ -81,6 +82,7 @@ def evaluate(
         options = replace(options, metrics=(*options.metrics, *metrics_in(fail_on or ())))
         with show_progress() as progress:
             result = evaluate_files(EvaluationInputs(data, baseline, outcomes), options, say, progress)
+        say(column_uses_sentence(result.columns))
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         metrics = {name for evaluation in result.evaluations for name in evaluation.realized}
         cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}

@@ -154,7 +154,7 @@ def _misfit(sides: Sequence[F64], was: Sequence[F64]) -> float:
     return q - freedom
 
 
-STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
+STRUCTURAL = frozenset({"constant", "misplaced", "swapped", "type_change", "unit_change"})
 """Checks whose findings are faults at any severity."""
 
 GROSS = {

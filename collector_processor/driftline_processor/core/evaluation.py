@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, field, structs
 
@@ -41,8 +42,6 @@ Maturity = Literal["open", "immature", "mature"]
 Judgement = Literal["met", "broken", "inconclusive"]
 Severity = Literal["minor", "major", "critical"]
 BaselineComparison = Literal["worse", "not_worse", "inconclusive"]
-RowLoss = Literal["error", "log_loss", "absolute_error"]
-"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a regression."""
 
 ChangeReason = Literal[
     "service_changed",
@@ -537,7 +536,7 @@ class Finding(Struct, frozen=True):
 
     Attributes:
         check: Its name in :data:`~driftline_processor.core.quality.judge.CHECKS`.
-        features: One, two that were swapped, or none for the rows as a whole.
+        features: One, two that were swapped, several that were misplaced, or none for the rows as a whole.
         severity: By the fraction of affected rows.
         was: The compared fraction of the baseline.
         now: The compared fraction of the window.
@@ -551,6 +550,7 @@ class Finding(Struct, frozen=True):
         given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
         factors: Factor of values in another unit; several if they explain the values equally well.
         units: Conversions to another unit, such as "km to miles"; several if they explain the values equally well.
+        sources: For misplaced columns, the column whose values each of ``features`` has.
         without_zero: Whether zeros, which have no unit, are excluded from ``now``.
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
@@ -572,6 +572,7 @@ class Finding(Struct, frozen=True):
     given: str = ""
     factors: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     without_zero: bool = False
     similar: str = ""
     lengths: bool = False
@@ -1096,6 +1097,42 @@ class WeakSearch(Struct, frozen=True):
     pairs: int
 
 
+class SliceChange(Struct, frozen=True):
+    """Rows on which the model became worse, more than on all other rows.
+
+    Attributes:
+        name: The slice: ``key=value``, or a feature and its range.
+        features: The feature, or the slice key.
+        by: The compared loss; a log loss is at most 7.
+        rows: Labelled rows of the slice.
+        was: Mean loss of the slice in the baseline.
+        now: Mean loss of the slice in the window.
+        low: Lower end of the 95 % interval of ``now - was``.
+        high: Upper end of the same interval.
+        rest_was: Mean loss of all other rows in the baseline.
+        rest_now: Mean loss of all other rows in the window.
+        share: Fraction of the significant rise of the loss that is in the slice, 0.5 to 1.
+        p_value: Of the difference between both changes, corrected over all searched slices.
+        since: Start of the compared period, unix nanoseconds; None if rows have no time.
+        days: Its length in days.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    by: RowLoss
+    rows: int
+    was: float
+    now: float
+    low: float
+    high: float
+    rest_was: float
+    rest_now: float
+    share: float
+    p_value: float
+    since: int | None = None
+    days: int = 1
+
+
 class DriftSummary(Struct, frozen=True, eq=False):
     """The drift of a window without drawings, for charts of many windows: a tenth of the memory.
 
@@ -1230,6 +1267,7 @@ class Evaluation(Struct, dict=True):
         ages: Performance by the delay of outcomes.
         fast_labels: Whether fast outcomes differ from slow ones.
         weak: Weak slices (:mod:`.weak_slices`); None without rows.
+        slice_change: The slice in which the model became worse; None without one.
         delay: Delay of outcomes.
         label_sla: Result of the SLA on the arrival of outcomes.
         fairness: Fairness by attribute.
@@ -1287,6 +1325,7 @@ class Evaluation(Struct, dict=True):
     ages: dict[str, SlicePerformance] = {}
     fast_labels: FastLabels | None = None
     weak: WeakSearch | None = None
+    slice_change: SliceChange | None = None
     delay: Delay | None = None
     label_sla: SlaResult | None = None
     fairness: tuple[Fairness, ...] = ()

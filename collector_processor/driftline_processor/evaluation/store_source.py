@@ -25,6 +25,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import ReferencePeriods
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
+from driftline_processor.core.weak_slices.slice_change import LossTiles
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
@@ -353,6 +354,10 @@ class StoreSource(Struct, eq=False, dict=True):
     def weak(self) -> None:
         """Return None: weak slices are searched on demand."""
         return
+
+    def loss_tiles(self) -> LossTiles | None:
+        """Return the losses of the labelled rows per bin."""
+        return None
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return None: performance is computed from sums."""

@@ -18,6 +18,7 @@ from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.weak_slices.slice_change import LossTiles
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window
@@ -129,6 +130,9 @@ class WindowSource(Protocol):
 
     def weak(self) -> WeakSearch | None:
         """Return the weak slices; None if they are not searched during an evaluation."""
+
+    def loss_tiles(self) -> LossTiles | None:
+        """Return the losses of the labelled rows per bin; None without rows or a baseline with losses."""
 
     def row_losses(self) -> RowLosses | None:
         """Return the rows with outcomes and features; None if they are not available."""

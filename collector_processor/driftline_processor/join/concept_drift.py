@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.sections.slices import places_of
+from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import I64, ModelKey
 from msgspec.structs import replace
 
-from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
+from driftline_processor.core.concept.losses import kind_of, reference_loss
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.concept.stream import (
     NO_OUTCOME,

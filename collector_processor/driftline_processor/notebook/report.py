@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from driftline_processor.evaluation.files.column_uses import column_uses_sentence
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
@@ -102,4 +103,4 @@ class NotebookReport:
     def _repr_html_(self) -> str:
         from .page import report_html
 
-        return report_html(self.result, self.notes)
+        return report_html(self.result, (column_uses_sentence(self.result.columns), *self.notes))

@@ -23,6 +23,10 @@ NO_SEASONS = "none"
 """Value of ``seasonality`` for a comparison without seasons, even if hours and weekdays differ."""
 
 
+NO_OUTCOMES = "none"
+"""Value of ``actual`` if the rows have no outcomes."""
+
+
 class Option(Struct, frozen=True):
     """Description of an option.
 
@@ -86,7 +90,9 @@ class ColumnOptions(Struct, frozen=True):
     task: Annotated[str, Option("What the model predicts", "binary|multiclass|regression|ranking")] = ""
     score: Annotated[tuple[str, ...], Option("Column of the score; one per class for multiclass", "COL[,COL]")] = ()
     predicted: Annotated[str, Option("Column of the predicted class or value", "COL")] = ""
-    actual: Annotated[str, Option("Column of the outcome: what really happened", "COL")] = ""
+    actual: Annotated[
+        str, Option("Column of the outcome: what really happened, or 'none' if the rows have no outcomes", "COL")
+    ] = ""
     time: Annotated[str, Option("Column of the time of the prediction", "COL")] = ""
     id: Annotated[str, Option("Column of the prediction id, by which outcomes are joined", "COL")] = ""
     classes: Annotated[tuple[str, ...], Option("Classes, in the order of the score columns", "X,Y", values=True)] = ()

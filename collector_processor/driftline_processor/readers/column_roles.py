@@ -16,7 +16,7 @@ from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
-from .column_options import ColumnOptions
+from .column_options import NO_OUTCOMES, ColumnOptions
 from .errors import BadInput, Say, missing_option, option_text
 from .source import Source
 from .sources import FilteredSource
@@ -140,11 +140,12 @@ def find_roles(
             )
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
-    if not task.kind and (options.score or options.predicted or options.actual):
+    named_actual = "" if options.actual == NO_OUTCOMES else options.actual
+    if not task.kind and (options.score or options.predicted or named_actual):
         raise missing_option("task", "use binary, multiclass, regression or ranking")
     score = find("score", options.score) if task.kind else ()
     predicted = find("predicted", _name_tuple(options.predicted)) if task.kind else ()
-    actual = find("actual", _name_tuple(options.actual)) if task.kind else ()
+    actual = find("actual", _name_tuple(named_actual)) if task.kind and options.actual != NO_OUTCOMES else ()
     if task.kind and features is None and not score and not predicted:
         say("there is no score and no predicted class: only features are compared")
     time = find("time", _name_tuple(options.time))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import assign
+from driftline.tables.row_losses import losses_of
 
 from driftline_processor.config.values import Keep
 from driftline_processor.core.explain.loss_evidence import RowLosses
-from driftline_processor.core.weak_slices.search import losses_of, rows_to_search
+from driftline_processor.core.weak_slices.search import rows_to_search
 
 from .arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
 from .database import Connection, read

@@ -483,7 +483,13 @@ def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
     columns: Columns = {**remaining_columns, "slices": keys} if keys else remaining_columns
     outcomes = baseline.extras.slice_outcomes
     remaining_outcomes = None if outcomes is None else outcomes.without(ruled)
-    extras = replace(baseline.extras, slices=slices.without(ruled), slice_outcomes=remaining_outcomes)
+    losses = baseline.extras.losses
+    extras = replace(
+        baseline.extras,
+        slices=slices.without(ruled),
+        slice_outcomes=remaining_outcomes,
+        losses=None if losses is None else losses.without(ruled),
+    )
     return replace(baseline, columns=columns, extras=extras)
 
 

@@ -118,7 +118,7 @@ def test_notes_on_how_rows_were_read_are_folded(week: pd.DataFrame, reference: p
     report = driftline.evaluate(week, reference)
     texts = read(html_of(report)).texts
     assert texts[-len(report.notes) :] == list(report.notes)
-    assert f"{len(report.notes)} notes on how the rows were read" in texts
+    assert f"{len(report.notes) + 1} notes on how the rows were read" in texts
 
 
 def test_the_file_to_send_is_a_whole_document(report: driftline.EvaluationReport) -> None:

@@ -209,6 +209,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "label_age": {},
                     "fast_labels": None,
                     "weak_slices": None,
+                    "slice_change": None,
                     "fairness": [],
                     "broken": 0,
                     "inconclusive_windows": 0,

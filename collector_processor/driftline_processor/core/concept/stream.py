@@ -248,7 +248,7 @@ class Stream(Struct, eq=False):
     def feed(self, values: F64, times: I64, outcome_times: I64) -> list[Change]:
         """Process errors in order, and return the detected changes.
 
-        ``values``: see :func:`~driftline_processor.core.concept.losses.losses_of_rows`. ``times``: of the predictions,
+        ``values``: see :func:`~driftline.tables.row_losses.losses_of_rows`. ``times``: of the predictions,
         ``outcome_times``: of the outcomes, int64 (n,), unix nanoseconds.
         """
         usable = ~np.isnan(values)

@@ -22,11 +22,12 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.section import block_columns
 from driftline.panes.bins import SCORE_BINS, Bins, CategoryBins, Index, score_centers
 from driftline.panes.pane import Pane
+from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64
 from msgspec import Struct
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.evaluation import LossEvidence, LossPart, MetricValue, RowLoss
+from driftline_processor.core.evaluation import LossEvidence, LossPart, MetricValue
 from driftline_processor.core.special_functions import expit
 from driftline_processor.core.windows.window import DAY
 

@@ -61,7 +61,8 @@ from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
 from driftline_processor.core.outcomes.selection_bias import has_selection_bias
 from driftline_processor.core.outcomes.sums import confusion
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.weak_slices.slice_change import find_slice_change
+from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .changes import LEVEL, Compared, judge_changes, made_inconclusive
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
@@ -80,6 +81,9 @@ POINTS = 40
 
 MOST_CLASSES = 50
 """Maximum number of classes for a drawn confusion matrix; with more, a cell is smaller than its number."""
+
+SLICE_LEVEL = 0.001
+"""Probability that a day without any change has a slice that became worse, as of periods of days."""
 
 _DIGITS = 6
 """Digits of a point, more than a drawing shows."""
@@ -402,6 +406,11 @@ def judge_performance(
             if evaluation.level is None:
                 margin = margins_of(reference, settings).get("mae")
                 evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
+        if outcomes.losses is not None and evaluation.maturity == "mature":
+            level = SLICE_LEVEL / looks_a_day(evaluation.window.end - evaluation.window.start)
+            evaluation.slice_change = find_slice_change(
+                reference, outcomes.losses, level, margins_of(reference, settings)
+            )
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline, pane)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 

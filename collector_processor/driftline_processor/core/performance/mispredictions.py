@@ -8,12 +8,11 @@ from typing import Final
 import numpy as np
 from driftline.tables.classes import class_codes, class_column
 from driftline.tables.performance_columns import actual_numbers, decide
+from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import F64, I32, I64, Column, length
 from driftline.tables.task import Task
 from msgspec import Struct
 from numpy.typing import NDArray
-
-from driftline_processor.core.concept.losses import losses_of_rows
 
 from .labelled_predictions import LabelledPredictions
 

@@ -17,6 +17,7 @@ from msgspec import Struct, field
 from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.outcomes.review import UnseenDecisions
+from driftline_processor.core.weak_slices.slice_change import LossTiles
 from driftline_processor.core.windows.window import Window
 
 
@@ -112,6 +113,7 @@ class WindowOutcomes(Struct, frozen=True):
         young: True while outcomes of the window may still arrive.
         reference: Baseline whose outcomes estimates are learned from; None = the baseline of the comparison.
         weak: Result of the search for weak slices, if features were available.
+        losses: The losses per bin of the window, if features were available.
         delay: Usual delay of outcomes.
         steps: Windows of five minutes and their performance parts, for rolling objectives. None without one.
         calls: The same with their calls, for rolling objectives of calls.
@@ -127,6 +129,7 @@ class WindowOutcomes(Struct, frozen=True):
     young: bool = False
     reference: Baseline | None = None
     weak: WeakSearch | None = None
+    losses: LossTiles | None = None
     delay: OutcomeDelay = UNKNOWN_DELAY
     steps: Steps | None = None
     calls: Steps | None = None

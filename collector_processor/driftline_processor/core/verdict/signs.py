@@ -21,6 +21,7 @@ from driftline_processor.core.evaluation import (
     MetricChange,
     ObjectiveState,
     ServiceLevel,
+    SliceChange,
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
@@ -36,6 +37,7 @@ from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+from driftline_processor.core.weak_slices.slice_change import METRICS
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
 Reason = Literal[
@@ -52,6 +54,7 @@ Reason = Literal[
     "inputs",
     "estimate",
     "slice",
+    "slice_loss",
     "together",
 ]
 
@@ -83,6 +86,9 @@ OF_OUTPUT = ("output", "ranking")
 
 RARE = 0.001
 """P-value from which on a drift is said to be rarer than at the level of drift."""
+
+OF_ALL_ROWS = ("ranking", "constant", "level", "worse")
+"""Signs of outcomes of all rows; a slice in which the model became worse is reported before them."""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. Small drift, even if significant, needs no action."""
@@ -166,6 +172,10 @@ def signs_of_loss(
     if evaluation.maturity == "mature":
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
     signs += _worse_than_the_baseline(evaluation)
+    slices = list(_worse_slice(evaluation))
+    faulty = any(is_fault(finding) for finding in evaluation.findings)  # faults harm some slices more than others
+    first = not faulty and all(sign.reason in OF_ALL_ROWS for sign in signs)
+    signs = [*slices, *signs] if first else [*signs, *slices]
     if concept is not None:
         signs += _more_errors(evaluation, concept)
     return signs
@@ -478,6 +488,31 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     for name in told_first(worse_metrics(evaluation)):
         if is_of_family(name, deciding):
             yield _worse_sign(name, evaluation)
+
+
+def slice_fact(change: SliceChange, slice: str = "") -> Fact:
+    """Return the fact that a model became worse in a slice; ``slice``: its name, "" if the sentence has it already."""
+    values = {"was": change.was, "now": change.now, "share": change.share, "days": change.days}
+    return fact("slice_worse", slice=slice, metric=METRICS[change.by], **values)
+
+
+def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield a sign for the slice in which the model became worse; its level counts all looks of 90 days."""
+    change = evaluation.slice_change
+    if change is None:
+        return
+    certainty = fact("slice_certainly_worse", rows=change.rows, p_value=change.p_value)
+    effect = change.now - change.was, change.low, change.high
+    yield Sign(
+        "slice_loss",
+        slice_fact(change),
+        certainty,
+        METRICS[change.by],
+        *effect,
+        clear=True,
+        slice=change.name,
+        since=change.since,
+    )
 
 
 def told_first(names: Iterable[str]) -> list[str]:

@@ -49,6 +49,7 @@ from .signs import (
     no_loss,
     signs_of_loss,
     signs_of_risk,
+    slice_fact,
     told_first,
     worse_metrics,
 )
@@ -94,8 +95,9 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
-    if first.slice:
-        return fact("retrain_with_slice", slice=first.slice, **clock)
+    where = first.slice or ("" if cause.fact is None else cause.fact.value("slice"))
+    if where:
+        return fact("retrain_with_slice", slice=where, **clock)
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
         auc, was = (None if side is None else side.value for side in sides)
@@ -127,6 +129,9 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return fact("wait_for_end_of_window", end=evaluation.window.end, timezone=context.timezone)
     if evaluation.young:
         return fact("wait_for_outcomes", immature=evaluation.immature)
+    unknown = context.unknown_outcomes(evaluation)
+    if unknown is not None:
+        return fact("correct_outcomes", unknown=unknown)
     needed = labels_needed(evaluation)
     if evaluation.has_mature_outcomes:
         if has_no_skill(evaluation):
@@ -281,7 +286,7 @@ class FirstCause(NamedTuple):
 
 
 def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO_EPISODE) -> FirstCause:
-    """Return the first cause: a data fault, else the most important drift, else the weakest slice.
+    """Return the first cause: a data fault, else the slice in which the model became worse, else the main drift.
 
     Causes of drift are sorted by :mod:`~driftline_processor.core.explain`, by importance if known. If the rows of a
     degradation were read, drift is a cause only if the loss returns with it.
@@ -299,14 +304,14 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
         return FirstCause(signs[0].fact, kind)
     if fault is not None:
         return FirstCause(fault.fact, kind, fault.features)
+    if evaluation.slice_change is not None:
+        return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
     if episode.cause is not None:
         return FirstCause(fact("cause", cause=episode.cause), kind, episode.cause.features)
     if episode.evidence is None and evaluation.explanation is not None and evaluation.explanation.causes:
         cause, *more = evaluation.explanation.causes
         names = dict.fromkeys(name for one in more for name in one.features if name not in cause.features)
         return FirstCause(fact("cause", cause=cause), kind, cause.features, tuple(names))
-    if evaluation.weak is not None and evaluation.weak.slices and episode.kind in ("", "concept_change"):
-        return FirstCause(fact("weak_slice", name=evaluation.weak.slices[0].name), kind)
     return FirstCause(None, kind)
 
 
@@ -409,6 +414,8 @@ class Reading(Struct, frozen=True):
         known_since = self.signs[0].since if self.signs else None
         if known_since is None or self.start is None:
             return self.start if known_since is None else known_since
+        if self.signs[0].reason == "slice_loss":
+            return known_since  # the windows since then show it together
         return max(known_since, self.start if earliest is None else earliest)
 
 
@@ -564,7 +571,7 @@ def verdict_of(
         since=since,
         **_effect(reading, reasons[0]),
         kind=cause.kind if reading.state != "healthy" else "",
-        cause=cause.fact,
+        cause=next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact),
         reasons=tuple(reason for reason in reasons if reason is not None),
         certainty=tuple(one for one in (own, final, together, still_open, *certainty) if one is not None),
         advice=advice,
@@ -631,8 +638,12 @@ def _conclusion(
     if reading.state == "healthy":
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
-        return _risks(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].certainty
-    open_fact, level = inconclusive(evaluation), level_off(evaluation)
+        return (
+            _risks(evaluation, signs, reading.context),
+            look_closer(evaluation, signs, reading.context),
+            signs[0].certainty,
+        )
+    open_fact, level = inconclusive(evaluation, reading.context), level_off(evaluation)
     reasons = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
     return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
 
@@ -640,10 +651,12 @@ def _conclusion(
 def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     """Return why a model is degraded: a proven cause, or that none of the inputs is one."""
     evaluation = reading.evaluation
-    if cause.kind == "output_fault":
+    if cause.kind == "output_fault" or reading.signs[0].reason == "slice_loss":
         return None
     if episode.fault is not None:
         return cause.reason("likely_cause")
+    if cause.fact is not None and cause.fact.kind == "slice_worse":
+        return cause.reason("first_cause")
     if episode.cause is not None:
         return fact("likely_cause", cause=cause.fact, others=episode.others, share=episode.share)
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
@@ -657,7 +670,7 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     return cause.reason("coinciding_cause" if cause.features else "first_cause")
 
 
-def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
+def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:
     """Return what the outcomes leave open, if they came, then what moved; else what moved, and why nothing is shown."""
     first = signs[0]
     if first.part == OUTCOMES:
@@ -670,7 +683,7 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
         why = cause.reason("likely_cause" if moved is not None and cause.features else "first_cause")
     open_change = _open_change(evaluation)
     if open_change is None:
-        return moved, why, fact("and_also", reason=inconclusive(evaluation))
+        return moved, why, fact("and_also", reason=inconclusive(evaluation, context))
     level = level_off(evaluation)
     if level is not None:
         return level, fact("and_also", reason=open_change), why
@@ -697,12 +710,15 @@ def has_no_skill(evaluation: Evaluation) -> bool:
     return bool(evaluation.realized_changes) and deciding_change(evaluation) is None and not evaluation.objectives
 
 
-def inconclusive(evaluation: Evaluation) -> Fact:
+def inconclusive(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -> Fact:
     """Return why outcomes are inconclusive."""
     if not evaluation.closed:
         return fact("window_open")
     if not evaluation.rows:
         return fact("no_rows")
+    unknown = context.unknown_outcomes(evaluation)
+    if unknown is not None:
+        return fact("outcomes_unknown", unknown=unknown)
     if not evaluation.outcome_rows:
         return fact("outcomes_may_come") if evaluation.young else fact("no_outcomes")
     if evaluation.maturity != "mature":

@@ -27,10 +27,9 @@ from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import decide, usable_weight
+from driftline.tables.row_losses import losses_of_rows, probability_of_outcome
 from driftline.tables.table import F64, I32, I64, Column, length
 from driftline.tables.task import PerKind, Task
-
-from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
 
 from .sums import PAIRED, PairedSums, SingleSums, Sums
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
-from math import log
+from math import inf, log
 
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, Index, NumberBins
@@ -53,9 +53,9 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, fewest_rows:
     """
     counts = np.bincount(codes, minlength=bins.size + 2)[: bins.size + 2].astype(np.float64)
     if isinstance(bins, CategoryBins):
-        places, chosen, conditions = _categories(feature, bins, counts, fewest_rows)
+        places, chosen, conditions = category_choices(feature, bins, counts, fewest_rows)
     else:
-        places, chosen, conditions = _ranges(feature, bins, counts, cells)
+        places, chosen, conditions = range_choices(feature, bins, counts, cells)
     rows = chosen @ np.bincount(places, counts, minlength=chosen.shape[1])
     usable = (rows >= fewest_rows) & (rows <= len(codes) / 2)
     if not usable.any():
@@ -64,7 +64,9 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, fewest_rows:
     return FeatureCells(feature, places[codes], chosen[usable], tuple(conditions[index] for index in kept_choices))
 
 
-def _categories(feature: str, bins: CategoryBins, counts: F64, fewest_rows: int) -> tuple[Index, F64, list[Written]]:
+def category_choices(
+    feature: str, bins: CategoryBins, counts: F64, fewest_rows: int
+) -> tuple[Index, F64, list[Written]]:
     """Return a cell for each category with enough rows, and one for all others, which is not a choice."""
     order = np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]
     kept_categories = order[counts[order] >= fewest_rows]
@@ -82,14 +84,14 @@ def _category(feature: str, bins: CategoryBins, category: int) -> SliceCondition
     return _absent(feature, category - bins.size)
 
 
-def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[Written]]:
-    """Return every range of cells, and missing and invalid values."""
+def range_choices(feature: str, bins: NumberBins, counts: F64, cells: float) -> tuple[Index, F64, list[Written]]:
+    """Return every range of cells, and missing and invalid values. ``cells``: inf = each bin with rows is a cell."""
     inner = counts[: bins.size]
     before = (
         np.cumsum(inner) - inner / 2
     )  # by its middle, so that a value with many rows does not include its neighbours
     total = max(float(inner.sum()), 1.0)
-    raw = np.minimum((before * cells / total).astype(np.intp), cells - 1)
+    raw = np.arange(bins.size) if cells == inf else np.minimum((before * cells / total).astype(np.intp), int(cells) - 1)
     _, place = np.unique(raw[inner > 0], return_inverse=True)
     number = int(place.max()) + 1 if len(place) else 0
     filled = np.flatnonzero(inner > 0)

@@ -11,15 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.bins import Bins, Index
-from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import EPSILON
-from driftline.tables.table import F64, I64, Column
-from driftline.tables.task import Task
+from driftline.tables.row_losses import RowLoss
+from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 
-from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
 from driftline_processor.core.drift.p_values import log_choose
-from driftline_processor.core.evaluation import RowLoss, WeakSearch, WeakSlice
+from driftline_processor.core.evaluation import WeakSearch, WeakSlice
 from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, WeightSums, student, wilson
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.special_functions import gammaincc, ndtr, stdtr
@@ -278,7 +275,7 @@ def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most_rows: int = MO
     """Return the rows with a known loss, sampled evenly to at most ``most_rows``: int64 (m,).
 
     Args:
-        losses: Result of :func:`losses_of`, float64 (n,).
+        losses: Result of :func:`~driftline.tables.row_losses.losses_of`, float64 (n,).
         time: Time of each prediction, unix nanoseconds, int64 (n,).
         most_rows: Maximum number of rows.
     """
@@ -299,9 +296,9 @@ def weak_slices(
 ) -> WeakSearch | None:
     """Return the slices of one or two features in which the model performs worse; None with too few rows.
 
-    ``features``: the bins of each and the bin of every row, intp (n,). ``losses``: as of :func:`losses_of`, float64
-    (n,), NaN if unknown. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds, int64
-    (n,), None if unknown.
+    ``features``: the bins of each and the bin of every row, intp (n,). ``losses``: float64 (n,), NaN if unknown, see
+    :func:`~driftline.tables.row_losses.losses_of`. ``weight``: float64 (n,), None = 1 each. ``time``: of the
+    predictions, unix nanoseconds, int64 (n,), None if unknown.
 
     The slices are selected on one half of the rows (:func:`halves`) and tested on the other: a window in which no
     feature is related to the losses has a slice with a probability of 1 %. Rows of selected slices are excluded from
@@ -474,25 +471,3 @@ def _overlap(one: Mask, other: Mask) -> bool:
     """Return True if two slices share most of their rows."""
     common = int(np.count_nonzero(one & other))
     return 2 * common >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
-
-
-def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[RowLoss, F64]:
-    """Return each loss of the rows: float64 (n,), NaN if unknown; {} for a ranking.
-
-    A classifier has its errors, 0 or 1, and the log loss if it returns probabilities; a regression the absolute error.
-    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
-
-    >>> task = Task("binary", ("0", "1"), "1")
-    >>> losses_of(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))["error"].tolist()
-    [0.0, 1.0]
-    """
-    if not task.losses:
-        return {}
-    errors = losses_of_rows(task, scores, predicted, actual)
-    if task.predicts_number:
-        return {"absolute_error": errors}
-    losses: dict[RowLoss, F64] = {"error": errors}
-    codes = class_codes(actual, task.classes)
-    if codes is not None and np.isfinite(chance := probability_of_outcome(task, scores, codes)).any():
-        losses["log_loss"] = -np.log(np.clip(chance, EPSILON, 1 - EPSILON))
-    return losses

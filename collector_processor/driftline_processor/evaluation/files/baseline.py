@@ -45,7 +45,7 @@ from driftline_processor.readers.arrow_columns import (
     whole_column,
     with_numbers,
 )
-from driftline_processor.readers.column_options import ColumnOptions
+from driftline_processor.readers.column_options import NO_OUTCOMES, ColumnOptions
 from driftline_processor.readers.column_roles import (
     NO_TEXTS,
     Roles,
@@ -63,6 +63,8 @@ from driftline_processor.readers.prediction_rows import ruled
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
+
+from .column_uses import ask_about_outcomes, column_uses, column_uses_sentence
 
 MOST_ROWS = 10_000
 
@@ -181,14 +183,15 @@ def build_from_files(
     importance: Mapping[str, float] | None = None,
     first: Rolling | None = None,
     undated: bool = False,
+    tell_columns: bool = False,
     progress: Progress = no_progress,
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: maximum number of rows for the bin edges. ``rows_to``: file for the saved rows. ``importance``:
     importance by feature name. ``first``: only use the rows of the first period of this length. ``undated``: allow
-    rows without a time column. ``progress``: called with the progress. Raises :class:`BadInput` if a file, a column or
-    the task is invalid.
+    rows without a time column. ``tell_columns``: report what the columns are taken for. ``progress``: called with the
+    progress. Raises :class:`BadInput` if a file, a column or the task is invalid.
     """
     task = Task(options.task)
     progress(0, 0, BUILDING)
@@ -231,6 +234,8 @@ def build_from_files(
         texts_only = reading.no_number() if part == "score" else ""
         hint = reading.time_hint() if part == "time" else ""
         raise BadInput(texts_only or _as_options(str(error)) + hint) from error
+    if not options.features and options.actual != NO_OUTCOMES:
+        ask_about_outcomes(built.sample, roles, str(paths[0]))
     if not options.text_features:
         for name in built.texts:
             say(
@@ -254,6 +259,9 @@ def build_from_files(
     baseline = without_time(baseline) if options.ignore_time else baseline
     rules = rules_in_force(None)
     baseline = protect_baseline(baseline, rules)
+    if tell_columns:
+        columns = dict.fromkeys(name for source in sources for name in source.schema.names)
+        say(column_uses_sentence(column_uses(roles, baseline, columns)))
     if rows_to is not None:
         ruled = () if baseline.extras.applied_rules is None else baseline.extras.applied_rules.by_feature
         count = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})

@@ -8,12 +8,13 @@ from itertools import pairwise
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import places_of
+from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import I64, Column, take_rows
 from driftline.tables.task import Task
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from driftline_processor.core.concept.losses import kind_of, losses_of_rows, reference_loss
+from driftline_processor.core.concept.losses import kind_of, reference_loss
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.performance.reference import level_of_errors

@@ -47,6 +47,7 @@ from driftline_processor.evaluation.judge import TOGETHER, follow, judge_togethe
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
+from driftline_processor.readers.column_options import NO_OUTCOMES
 from driftline_processor.readers.column_roles import has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import MemoryRows, Reference
@@ -54,6 +55,7 @@ from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
 from driftline_processor.readers.sources import check_path, download_artifact, expand_paths, is_built_baseline
 
+from .column_uses import ColumnUses, ask_about_missing_outcomes, column_uses
 from .concept_drift import detect_concept_drift
 from .dataset import Dataset, read_dataset
 from .domain_classifier import classify_windows
@@ -87,6 +89,7 @@ class EvaluationResult(Struct, frozen=True):
     ``choices``: the chosen drift methods. ``concept``: concept drift over all rows. ``slices``: the slice columns.
     ``versions``: comparisons of challengers with their champion. ``wrong``: the worst rows per window, [] if not
     requested. ``delay``: the outcome delay. ``timezone``: where days begin.
+    ``columns``: what the columns are taken for.
     """
 
     key: ModelKey
@@ -100,11 +103,13 @@ class EvaluationResult(Struct, frozen=True):
     wrong: Sequence[Worst] = ()
     delay: OutcomeDelay = UNKNOWN_DELAY
     timezone: str = "UTC"
+    columns: ColumnUses = ColumnUses()
 
     def to_json(self, curves: bool = False) -> dict[str, Any]:
         """Return the result as JSON of ``driftline evaluate --json``; ``curves``: include the points of curves."""
         key, facts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
         answer = evaluations_to_json(key.model, key.version, self.evaluations, *facts)
+        answer["columns"] = structs.asdict(self.columns)
         for window, worst in zip(answer["windows"], self.wrong, strict=False):
             window["performance"]["mispredictions"] = json_of(worst)
         return answer
@@ -146,7 +151,7 @@ def evaluate_files(
         # with a rolling reference, the earlier rows define the seasons, not the baseline
         reference_options = options if declared.rolling is None else structs.replace(options, seasonality="")
         baseline = baseline_of(reference, data[0], reference_options, say, progress)
-    built = baseline
+    built, asked = baseline, options.features or options.actual == NO_OUTCOMES
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as for the rows
     if (reference is not None and not is_built_baseline(reference)) or outcomes is not None:
@@ -163,6 +168,10 @@ def evaluate_files(
     progress(0, 0, "Reading rows")
     inputs = inputs._replace(data=data)
     read = read_dataset(inputs, column_baseline, options, say, performance)
+    names = dict.fromkeys(name for rows in read.rows for name in rows.source.schema.names)
+    if not asked:
+        ask_about_missing_outcomes(baseline, names, str(reference))
+    uses = column_uses(read.roles, baseline, names, outcomes is not None)
     if has_patterns(options.features):  # the baseline has the matched names
         options = structs.replace(options, features=())
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
@@ -197,7 +206,7 @@ def evaluate_files(
     concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
-    context = VerdictContext(concept, versions, settings.timezone)
+    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
     return EvaluationResult(
@@ -212,6 +221,7 @@ def evaluate_files(
         wrong=wrong,
         delay=delay,
         timezone=settings.timezone,
+        columns=uses,
     )
 
 

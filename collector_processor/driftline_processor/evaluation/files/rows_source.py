@@ -28,6 +28,7 @@ from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import mix_of_kind
+from driftline_processor.core.weak_slices.slice_change import LossTiles
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window
@@ -232,6 +233,10 @@ class RowsSource(Struct, eq=False, dict=True):
     def weak(self) -> WeakSearch | None:
         """Return the weak slices of the window."""
         return None if self.files.labelled is None else self.files.labelled.weak(self.at)
+
+    def loss_tiles(self) -> LossTiles | None:
+        """Return the losses of the labelled rows per bin."""
+        return None if self.files.labelled is None else self.files.labelled.loss_tiles(self.files.windows, self.at)
 
     def row_losses(self) -> RowLosses | None:
         """Return the rows that are searched for weak slices."""

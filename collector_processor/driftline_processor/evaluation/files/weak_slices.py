@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.panes.bins import assign
-from driftline.tables.table import F64, I64, PredictionTable, take_rows
+from driftline.baseline.sections.loss_cells import bin_of_part, part_bins
+from driftline.tables.row_losses import RowLoss, losses_of
+from driftline.tables.table import F64, I64, PredictionTable
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
-from driftline_processor.core.evaluation import RowLoss, WeakSearch
+from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.stable_hash import hash_numbers
-from driftline_processor.core.weak_slices.search import MOST_ROWS, losses_of, rows_to_search, weak_slices
+from driftline_processor.core.weak_slices.search import MOST_ROWS, rows_to_search, weak_slices
+from driftline_processor.core.weak_slices.slice_change import LossTiles, sums_of_tiles
+from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.row_store import chunks_of, is_many
 
 from .outcomes import LabelledWindows
@@ -24,7 +28,9 @@ ALL_ROWS = 2_000_000
 """Maximum number of rows of all windows: two bytes per feature and row, 200 MB with 50 features."""
 
 MOST_WINDOWS = 31
-"""Maximum number of searched windows, newest first; a search takes some tenths of a second."""
+"""Maximum number of windows searched for weak slices, newest first; a search takes some tenths of a second."""
+
+FEATURE = "feature:"
 
 
 class WeakSliceRows:
@@ -37,11 +43,13 @@ class WeakSliceRows:
         rows = labelled_windows.rows
         outside = [part.start + np.flatnonzero(labelled_windows.group[part] < 0) for part in chunks_of(len(rows))]
         self._at = chosen - np.searchsorted(np.concatenate(outside), chosen)  # rows outside all windows are not folded
-        self._window = labelled_windows.group[chosen]
+        self._window, self._windows = labelled_windows.group[chosen], labelled_windows.windows
         self._time = None if rows.time is None else rows.time[chosen]
         self._weight = None if rows.weight is None else rows.weight[chosen]
         self._losses = losses
-        self._bins = baseline.bins.features
+        losses_was = baseline.extras.losses
+        self._bins = part_bins(baseline.bins, {} if losses_was is None else losses_was.values)
+        self._was = losses_was
         self._codes: dict[str, NDArray[np.uint16]] = {}
 
     @classmethod
@@ -50,9 +58,10 @@ class WeakSliceRows:
         if labelled_windows is None or not labelled_windows.rows.labelled:
             return None
         windows = labelled_windows.windows
-        max_rows = min(MOST_ROWS, ALL_ROWS // min(windows, MOST_WINDOWS))
-        searched = range(max(0, windows - MOST_WINDOWS), windows)
-        chosen_rows = _Chosen.join([_choose(labelled_windows, window, baseline.task, max_rows) for window in searched])
+        max_rows = min(MOST_ROWS, ALL_ROWS // windows)
+        chosen_rows = _Chosen.join(
+            [_choose(labelled_windows, window, baseline.task, max_rows) for window in range(windows)]
+        )
         chosen_rows = chosen_rows.take(np.argsort(chosen_rows.places, kind="stable"))
         return (
             cls(chosen_rows.places, labelled_windows, chosen_rows.losses, baseline) if len(chosen_rows.places) else None
@@ -64,14 +73,14 @@ class WeakSliceRows:
         if first == last:
             return
         rows = self._at[first:last] - start
-        for name, bins in self._bins.items():
-            column = table.features.get(name)
-            if column is None or (column.numbers is None and column.codes is None):
+        for part, bins in self._bins.items():
+            bin_index = bin_of_part(part, bins, table.features, table.slices, rows)
+            if bin_index is None:
                 continue
-            codes = self._codes.get(name)
+            codes = self._codes.get(part)
             if codes is None:  # missing if a batch lacks the feature; thread-safe by setdefault
-                codes = self._codes.setdefault(name, np.full(len(self._at), bins.size, np.uint16))
-            codes[first:last] = assign(bins, take_rows(column, rows))
+                codes = self._codes.setdefault(part, np.full(len(self._at), bins.size, np.uint16))
+            codes[first:last] = bin_index
 
     def searched(self, window: int) -> int:
         """Return the number of searched rows of a window."""
@@ -83,19 +92,42 @@ class WeakSliceRows:
         if not len(positions) or not self._codes:
             return None
         return RowLosses(
-            {name: codes[positions].astype(np.intp) for name, codes in self._codes.items()},
+            {
+                part.removeprefix(FEATURE): codes[positions].astype(np.intp)
+                for part, codes in self._codes.items()
+                if part.startswith(FEATURE)
+            },
             {by: values[positions] for by, values in self._losses.items()},
             None if self._weight is None else self._weight[positions],
             None if self._time is None else self._time[positions],
         )
 
     def weak(self, window: int) -> WeakSearch | None:
-        """Return the weak slices of a window."""
-        rows = self.rows(window)
+        """Return the weak slices of one of the newest windows; None for older ones."""
+        rows = None if window < self._windows - MOST_WINDOWS else self.rows(window)
         if rows is None:
             return None
-        features = {name: (self._bins[name], codes) for name, codes in rows.codes.items()}
+        features = {name: (self._bins[f"{FEATURE}{name}"], codes) for name, codes in rows.codes.items()}
         return weak_slices(features, rows.losses, rows.weight, rows.time)
+
+    def loss_tiles(self, windows: Sequence[Window], index: int) -> LossTiles | None:
+        """Return the losses of a window and of those before it; None if the baseline has none."""
+        sums = self._sums_until
+        if sums is None:
+            return None
+        last = windows[index]
+        starts = np.array([window.start for window in windows[: index + 1]], np.int64)
+        return LossTiles(starts, last.end, {part: of_part[: index + 1] for part, of_part in sums.items()})
+
+    @cached_property
+    def _sums_until(self) -> dict[str, F64] | None:
+        """The sums of the losses of all windows up to each window; computed when all rows were added."""
+        if self._was is None or self._was.by not in self._losses:
+            return None
+        codes = {part: (self._bins[part], of_rows) for part, of_rows in self._codes.items()}
+        loss = self._losses[self._was.by]
+        sums = sums_of_tiles(self._was, codes, loss, self._weight, self._window, self._windows)
+        return {part: np.cumsum(of_part, axis=0) for part, of_part in sums.items()}
 
 
 class _Chosen(NamedTuple):

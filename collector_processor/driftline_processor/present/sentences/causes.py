@@ -71,11 +71,6 @@ def cause_words(cause: Cause) -> str:
     return _shift_clause(cause, numbers=True)
 
 
-@words_of("weak_slice")
-def _weak_slice(name: str) -> str:
-    return f"it is worst for rows with {short(name, NAME)}"
-
-
 @words_of("likely_cause")
 def _likely_cause(cause: Fact, others: Sequence[str], share: float | None = None) -> tuple[str, ...]:
     after = "" if share is None else f", which explains {_explained(share)}"

@@ -118,6 +118,10 @@ words_as(
         "objective_certainly_missed": (
             "Certain: even the best value in the confidence interval misses the objective ({rows:,} rows)."
         ),
+        "slice_certainly_worse": (
+            "The rise in this slice is larger than that of all other rows, corrected over all searched slices "
+            "({rows:,} outcomes)."
+        ),
         "rise_detected": "A change detector found the rise in {outcomes:,} outcomes.",
         "fault_certain": "Certain: at most one in a thousand windows without a fault would look like this by chance.",
         "finding_certain": "Certain: at most one in a thousand windows without drift would look like this by chance.",

@@ -15,7 +15,7 @@ from driftline_processor.present.metrics import (
     size_of_change,
 )
 from driftline_processor.present.numbers import figure, percents
-from driftline_processor.present.wording import NAME, duration, format_percent, printable, short
+from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
 from .register import clause, forms, words_as, words_of
 
@@ -131,6 +131,16 @@ def _errors_rose(metric: str, before: float, after: float) -> str:
     of_classes = metric == "error_rate"
     levels = [format_percent(level, 3) if of_classes else figure(level) for level in (before, after)]
     return f"its {'error rate' if of_classes else 'absolute error'} rose from {' to '.join(levels)}"
+
+
+@words_of("slice_worse")
+def _slice_worse(slice: str, metric: str, was: float, now: float, share: float, days: int) -> tuple[str, ...]:
+    place = f" for {slice_words(slice)}" if slice else ""
+    rise = f"its {metric_words(metric)}{place} rose from {metric_value(metric, was)}"
+    rise += f" to {metric_value(metric, now)}{f' in {days} days' if days > 1 else ''}"
+    if share == 1:
+        return f"{rise}, and that of all other rows did not rise significantly", rise
+    return f"{rise}, {format_percent(share)} of the rise over all rows", rise
 
 
 @words_of("expectation_broken")

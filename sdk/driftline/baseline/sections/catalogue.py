@@ -21,6 +21,7 @@ from .duplicate_rows import Repeats, RepeatsGatherer
 from .estimation import Estimation, EstimationGatherer
 from .feature_marks import AppliedRules, NonFeatures
 from .importance import Importance
+from .loss_cells import LossByPart, LossByPartGatherer
 from .pca_fit import PcaFit, PcaFitGatherer
 from .ranges import Ranges, RangesGatherer
 from .scores import ClassScores, ClassScoresGatherer, ScoreByFeature, ScoreByFeatureGatherer
@@ -49,6 +50,7 @@ class Extras:
         slices: Rows per value of slice keys, such as a country.
         estimation: Learned parameters of performance estimation.
         slice_outcomes: Performance per slice.
+        losses: Loss per cell of each feature, and per value of each slice key.
     """
 
     importance: Importance | None = None
@@ -65,6 +67,7 @@ class Extras:
     slices: Slices | None = None
     estimation: Estimation | None = None
     slice_outcomes: SliceOutcomes | None = None
+    losses: LossByPart | None = None
 
     def sections(self) -> dict[str, Section]:
         """Return the existing sections by the names of their fields.
@@ -107,5 +110,6 @@ GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {
     "seasons": SeasonsGatherer,
     "estimation": EstimationGatherer,
     "slice_outcomes": SliceOutcomesGatherer,
+    "losses": LossByPartGatherer,
 }
 """Field of :class:`driftline.baseline.sections.catalogue.Extras` → constructor of its gatherer."""

@@ -166,6 +166,17 @@ def _quietest_hour(times: I64) -> int:
     return hour * _HOUR if 2 * cut_rows[hour] < cut_rows[0] else 0
 
 
+def first_bins(rows: F64, cells: int = CELLS) -> Index:
+    """Return the first bin of each of about so many cells of equal weight: intp (cells,).
+
+    A bin with the weight of a cell is a cell by itself. ``rows``: float64 (bins,), weight of each bin.
+    """
+    before = np.cumsum(rows) - rows
+    least_rows = max(float(rows.sum()), 1.0) / cells
+    level, heavy = np.floor(before / least_rows + 1e-9), rows >= least_rows
+    return np.flatnonzero(np.concatenate([[True], (level[1:] > level[:-1]) | heavy[1:] | heavy[:-1]]))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockCounts:
     """One column per block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
@@ -190,11 +201,7 @@ class BlockCounts:
         >>> BlockCounts.of(np.array([[50.0, 1.0, 1.0, 48.0]]), 4).first
         array([0, 1, 3])
         """
-        total = counts[:, :size].sum(axis=0)
-        before = np.cumsum(total) - total
-        least_rows = max(float(total.sum()), 1.0) / CELLS
-        level, heavy = np.floor(before / least_rows + 1e-9), total >= least_rows
-        first = np.flatnonzero(np.concatenate([[True], (level[1:] > level[:-1]) | heavy[1:] | heavy[:-1]]))
+        first = first_bins(counts[:, :size].sum(axis=0))
         return cls(first, np.add.reduceat(counts[:, :size], first, axis=1))
 
     def coarsen(self, counts: F64) -> F64:

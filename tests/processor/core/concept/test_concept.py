@@ -8,9 +8,10 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
+from driftline.tables.row_losses import losses_of_rows
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.concept.losses import CLIP, losses_of_rows, standardised
+from driftline_processor.core.concept.losses import CLIP, standardised
 from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
 from driftline_processor.core.concept.stream import ChangeSums, Stream, decode_stream, encode_stream
 from driftline_processor.present.sections.concept import concept_sentence

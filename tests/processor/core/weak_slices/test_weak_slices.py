@@ -8,18 +8,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
+from driftline.tables.row_losses import losses_of
 from driftline.tables.table import F64, I64, Column
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import WeakSlice
-from driftline_processor.core.weak_slices.search import (
-    difference,
-    fisher,
-    halves,
-    losses_of,
-    pearson,
-    sample_evenly,
-    weak_slices,
-)
+from driftline_processor.core.weak_slices.search import difference, fisher, halves, pearson, sample_evenly, weak_slices
 from scipy import stats
 
 from tests.support.unwrap import unwrap

@@ -36,7 +36,8 @@ def evaluate(run: Run, outcomes: str, task: str = "binary", data: str = "rows.pa
     options = ("--task", task, "--outcomes", outcomes, "--json")
     result = run("evaluate", data, "--baseline", "rows.parquet", *options)
     assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)["windows"][0], result.stderr.splitlines()
+    notes = [line for line in result.stderr.splitlines() if not line.startswith("driftline: columns: ")]
+    return json.loads(result.stdout)["windows"][0], notes
 
 
 @pytest.mark.parametrize("ids", [["0", "2", "3"], ["0.0", "2.0", "3.0"], [" 0", "2 ", "3"], ['"0"', '"2"', '"3"']])

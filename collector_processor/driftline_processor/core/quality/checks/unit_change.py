@@ -12,7 +12,6 @@ from driftline.tables.table import F64
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import (
-    SEPARATE,
     ChangedNumber,
     CheckInput,
     DistributionFunction,
@@ -267,7 +266,7 @@ class _Window:
 
     def _other_season(self, fit: _Fit) -> bool:
         """Return True if positions within powers of two may differ as those of a season differ from the year."""
-        return fit.conversion.seasons and fit.of.component_distance >= SEPARATE and fit.of.share == 1.0
+        return fit.conversion.seasons and fit.of.component_distance >= 0.99 and fit.of.share == 1.0
 
     def _left(self, fit: _Fit) -> float:
         """Return the part of the distribution that a fit leaves, also within powers of two."""
@@ -343,7 +342,8 @@ class _Window:
         quartiles = float(self.sample[1_500] - self.sample[500])
         shifts = np.linspace(-0.5, 0.5, 41) * max(1.8, abs(fit.conversion.factor)) * quartiles + middle_now - middle_was
         tried = [_shifted(shift) for shift in shifts.tolist()]
-        most = self._left(fit) + 0.5 * min(self.changed.noise, 0.1)
+        # 0.1: of a conversion with fixed numbers less may be chance than of a factor that is fitted
+        most = self._left(fit) + 0.5 * (self.changed.noise if fit.conversion.factor else min(self.changed.noise, 0.1))
         near = np.flatnonzero(self._residuals(tried) <= most)
         return all(self._whole(tried[index]).of.residual > most for index in near.tolist())
 

@@ -1,0 +1,346 @@
+"""The slice in which a model became worse: its change since the baseline exceeds that of all other rows.
+
+The difference of two changes does not depend on how hard a slice was to predict before, nor on a change of all rows. A
+slice is reported if its rise of the loss is beyond chance after a correction over all searched slices and periods,
+exceeds the margin, and is most of the rise of all rows. Everything is computed from sums per cell and window, so live
+windows and files have the same result. A slice has few outcomes per day, so several periods that end with the window
+are searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.loss_cells import CellLosses, LossByPart, limited, loss_sums
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.tables.performance_columns import usable_weight
+from driftline.tables.row_losses import RowLoss
+from driftline.tables.table import F64, I64
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from driftline_processor.core.evaluation import SliceChange, SliceCondition
+from driftline_processor.core.special_functions import stdtr
+from driftline_processor.core.windows.window import DAY
+
+from .scan import Written, category_choices, range_choices
+
+PERIODS = (0, 3, 7, 14, 30)
+"""Days of the periods that are searched, each up to the end of the window; 0 is the window itself."""
+
+LEAST_ROWS = 100
+"""Minimum effective number of labelled rows of a slice, in the window and in the baseline."""
+
+LARGEST = 1 / 3
+"""Maximum fraction of the rows of a slice. A fault of all rows can harm half of them much more than the others."""
+
+MOST = 0.5
+"""Minimum fraction of the rise of the loss that must be in the slice."""
+
+REST = 0.2
+"""Maximum rise of all other rows as a fraction of the slice's, half of it if significant: a fault of all rows names no
+slice.
+"""
+
+OF_OWN_LOSS = 0.25
+"""Minimum rise as a fraction of the slice's loss in the baseline, if the metric has no margin."""
+
+UNKNOWN_DAYS = 0.1
+"""Standard deviation between days, as a fraction of the mean loss, if the baseline has too few days."""
+
+RECOVERED = 0.5
+"""Fraction of the rise that the newest days must exclude for the slice to have recovered."""
+
+NORMAL = 1.959963984540054
+"""Normal quantile of 0.975, for 95 % intervals."""
+
+METRICS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae", "error": "error_rate"}
+"""The metric that is the mean of each loss."""
+
+
+class LossTiles(Struct, frozen=True, eq=False):
+    """The losses of the windows of one length up to a window, which is the last one.
+
+    Attributes:
+        starts: int64 (n,), start of each window, unix nanoseconds.
+        end: End of the last window; that of ``starts[-1]`` if rows have no time.
+        by_part: Part → float64 (n, 4, cells + 2), sums of the windows up to each window, see
+            :func:`driftline.baseline.sections.loss_cells.loss_sums`.
+    """
+
+    starts: I64
+    end: int
+    by_part: Mapping[str, F64]
+
+
+def sums_of_tiles(
+    losses: LossByPart,
+    codes: Mapping[str, tuple[Bins, NDArray[np.integer]]],
+    loss: F64,
+    weight: F64 | None,
+    tile: I64,
+    tiles: int,
+) -> dict[str, F64]:
+    """Return the sums of the losses per part, window and cell: float64 (tiles, 4, cells + 2).
+
+    Args:
+        losses: The losses of the baseline.
+        codes: Part → its bins, and the bin of each row, (n,).
+        loss: float64 (n,), NaN if unknown.
+        weight: float64 (n,); None = 1 each.
+        tile: Window of each row, int64 (n,).
+        tiles: Number of windows.
+    """
+    usable = np.isfinite(loss)
+    weights = np.where(usable, 1.0 if weight is None else usable_weight(weight), 0.0)
+    limited_loss = np.where(usable, limited(losses.by, loss), 0.0)
+    sums = {}
+    for part, (bins, bin_of_row) in codes.items():
+        if part in losses.by_part:
+            cell_of_bin = losses.by_part[part].cell_of_bin(bins.size)
+            cells = len(losses.by_part[part].first) + 2
+            by_tile = loss_sums(tile * cells + cell_of_bin[bin_of_row], tiles * cells, weights, limited_loss)
+            sums[part] = by_tile.reshape(4, tiles, cells).transpose(1, 0, 2)
+    return sums
+
+
+class _Side(NamedTuple):
+    """Mean loss, its variance for independent rows, weight and effective rows of each choice: float64 (choices,)."""
+
+    mean: F64
+    variance: F64
+    weight: F64
+    rows: F64
+
+    @classmethod
+    def of(cls, sums: F64) -> _Side:
+        """Compute from sums, float64 (choices, 4)."""
+        weight, squares, loss, second = sums.T
+        safe = np.maximum(weight, 1e-300)
+        mean = loss / safe
+        spread = np.maximum(second / safe - mean**2, 0.0)
+        return cls(mean, spread, weight, weight**2 / np.maximum(squares, 1e-300))
+
+    def error(self, least: F64 | float = 0.0) -> F64:
+        """Return the squared standard error of the mean; ``least``: minimum variance of a row."""
+        error: F64 = np.maximum(self.variance, least) / np.maximum(self.rows, 1.0)
+        return error
+
+
+class _Slices(NamedTuple):
+    """The candidate slices of one part.
+
+    Attributes:
+        conditions: The condition of each choice.
+        inside: float64 (choices, cells + 2), 1 if a cell is part of a choice.
+        was: float64 (choices, 4), sums of the slice in the baseline.
+        rest_was: The same of all other rows.
+        between: Variance between days of the mean loss less that of all other rows, float64 (choices,).
+    """
+
+    conditions: Sequence[Written]
+    inside: F64
+    was: F64
+    rest_was: F64
+    between: F64
+
+    def only(self, place: int) -> _Slices:
+        """Return one of the slices."""
+        at = slice(place, place + 1)
+        return _Slices(self.conditions[at], self.inside[at], self.was[at], self.rest_was[at], self.between[at])
+
+    def compared(self, now: F64, losses: LossByPart, days: float) -> _Comparison:
+        """Compare the slices of a period with the baseline; ``now``: float64 (4, cells + 2)."""
+        of_slice = self.inside @ now.T
+        rest = now.sum(axis=1) - of_slice
+        return _Comparison.of(of_slice, rest, self, losses, days)
+
+
+class _Comparison(NamedTuple):
+    """The changes of slices and of all other rows since the baseline, float64 (choices,) each.
+
+    Attributes:
+        now: The slices in the period.
+        rest_now: All other rows.
+        rise: Change of the mean loss of the slices.
+        rest_rise: The same of all other rows.
+        half: Half of the 95 % interval of ``rise``.
+        rest_half: The same of ``rest_rise``.
+        z: The difference between both changes in standard errors.
+        freedom: Degrees of freedom of ``z``.
+    """
+
+    now: _Side
+    rest_now: _Side
+    rise: F64
+    rest_rise: F64
+    half: F64
+    rest_half: F64
+    z: F64
+    freedom: F64
+
+    @classmethod
+    def of(cls, sums: F64, rest_sums: F64, slices: _Slices, losses: LossByPart, days: float) -> _Comparison:
+        """Compare; ``days``: length of the period, 0 if rows have no time."""
+        now, was, rest_now, rest_was = (_Side.of(one) for one in (sums, slices.was, rest_sums, slices.rest_was))
+        rise, rest_rise = now.mean - was.mean, rest_now.mean - rest_was.mean
+        # the variance of a slice with few outcomes in the baseline may be far too small by chance
+        of_rows = now.error() + was.error(now.variance)
+        rest_of_rows = rest_now.error() + rest_was.error(rest_now.variance)
+        per_day = 0.0 if not days else 1 / max(days, 1.0) + (1 / losses.days if losses.days else 0.0)
+        level_of_days = losses.level if losses.days else (UNKNOWN_DAYS * rest_was.mean) ** 2
+        between = slices.between * per_day
+        variance = np.maximum(of_rows + rest_of_rows + between, 1e-300)
+        lasting = max(losses.days - 1, 1.0) if losses.days else inf
+        freedom = variance**2 / (of_rows**2 / np.maximum(now.rows - 1, 1.0) + between**2 / lasting + 1e-300)
+        half = NORMAL * np.sqrt(of_rows + (slices.between + level_of_days) * per_day)
+        rest_half = NORMAL * np.sqrt(rest_of_rows + level_of_days * per_day)
+        z = (rise - rest_rise) / np.sqrt(variance)
+        return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
+
+
+def find_slice_change(
+    baseline: Baseline, tiles: LossTiles, level: float, margins: Mapping[str, float]
+) -> SliceChange | None:
+    """Return the slice of one feature, or of one slice key, with the clearest rise of the loss; None without one.
+
+    Args:
+        baseline: The baseline, with its losses per cell.
+        tiles: The losses of the window, and of those before it.
+        level: Probability that a window without any change has a slice.
+        margins: Smallest change that matters, by metric.
+    """
+    losses = baseline.extras.losses
+    if losses is None:
+        return None
+    over, margin = losses.bins(baseline.bins), margins.get(METRICS[losses.by])
+    slices = {part: _slices(part, over[part], losses.by_part[part]) for part in tiles.by_part if part in over}
+    periods = _periods(tiles)
+    choices = sum(len(one.conditions) for one in slices.values()) * len(periods)
+    proved = [
+        (z, part, place)
+        for part, of_part in slices.items()
+        for first in periods
+        for z, place in _proved(
+            of_part, _sums(tiles, part, first), losses, _length(tiles, first), level / max(choices, 1), margin
+        )
+    ]
+    for _, part, place in sorted(proved, reverse=True):
+        change = _dated(slices[part], place, part, tiles, losses, choices)
+        if change is not None:
+            return change
+    return None
+
+
+def _periods(tiles: LossTiles) -> list[int]:
+    """Return the first window of each period, without periods that contain the same windows."""
+    last = len(tiles.starts) - 1
+    firsts = [last if not days else int(np.searchsorted(tiles.starts, tiles.end - days * DAY)) for days in PERIODS]
+    return list(dict.fromkeys(min(first, last) for first in firsts))
+
+
+def _sums(tiles: LossTiles, part: str, first: int) -> F64:
+    """Return the sums of the windows from ``first`` on: float64 (4, cells + 2)."""
+    until = tiles.by_part[part]
+    sums: F64 = until[-1] if first == 0 else until[-1] - until[first - 1]
+    return sums
+
+
+def _length(tiles: LossTiles, first: int) -> float:
+    return (tiles.end - int(tiles.starts[first])) / DAY
+
+
+def _proved(
+    slices: _Slices, now: F64, losses: LossByPart, days: float, level: float, margin: float | None
+) -> Iterator[tuple[float, int]]:
+    """Yield the slices that became worse in a period, each with its difference in standard errors."""
+    compared = slices.compared(now, losses, days)
+    usable = (compared.now.rows >= LEAST_ROWS) & (compared.now.weight <= LARGEST * float(now[0].sum()))
+    least = OF_OWN_LOSS * _Side.of(slices.was).mean if margin is None else margin
+    rest_least = np.maximum(compared.rest_rise - compared.rest_half, 0.0)
+    own, rest = compared.now.weight * compared.rise, compared.rest_now.weight * rest_least
+    own_only = np.maximum(compared.rest_rise, 2 * rest_least) <= REST * compared.rise
+    own_only &= own >= MOST * (own + rest)
+    proved = usable & own_only & (compared.rise >= np.maximum(least, compared.half))
+    proved &= stdtr(compared.freedom, -compared.z) <= level
+    for place in np.flatnonzero(proved).tolist():
+        yield float(compared.z[place]), place
+
+
+def _dated(
+    slices: _Slices, place: int, part: str, tiles: LossTiles, losses: LossByPart, choices: int
+) -> SliceChange | None:
+    """Return a slice since the window from which on its change is clearest; None if it has recovered since."""
+    chosen = slices.only(place)
+    least = int(np.searchsorted(tiles.starts, tiles.end - PERIODS[-1] * DAY))
+    firsts = range(min(least, len(tiles.starts) - 1), len(tiles.starts))
+    found = {first: chosen.compared(_sums(tiles, part, first), losses, _length(tiles, first)) for first in firsts}
+    since = max(found, key=lambda first: float(found[first].z[0]))
+    compared = found[since]
+    newest = [one for first, one in found.items() if first > since]
+    if any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in newest):
+        return None
+    condition = chosen.conditions[0]()
+    before, rest_before = _Side.of(chosen.was), _Side.of(chosen.rest_was)
+    rise, half = float(compared.rise[0]), float(compared.half[0])
+    rest_least = np.maximum(compared.rest_rise - compared.rest_half, 0.0)
+    own, rest = compared.now.weight * compared.rise, compared.rest_now.weight * rest_least
+    return SliceChange(
+        name=name_of(condition),
+        features=(condition.feature,),
+        by=losses.by,
+        rows=round(float(compared.now.rows[0])),
+        was=float(before.mean[0]),
+        now=float(compared.now.mean[0]),
+        low=rise - half,
+        high=rise + half,
+        rest_was=float(rest_before.mean[0]),
+        rest_now=float(compared.rest_now.mean[0]),
+        share=float((own / np.maximum(own + rest, 1e-300))[0]),
+        p_value=min(1.0, float(stdtr(compared.freedom[0], -compared.z[0])) * choices),
+        since=int(tiles.starts[since]) if tiles.end > int(tiles.starts[since]) else None,
+        days=max(1, round(_length(tiles, since))),
+    )
+
+
+def name_of(condition: SliceCondition) -> str:
+    """Return the name of a slice.
+
+    >>> name_of(SliceCondition("country", "= NL", category="NL")), name_of(SliceCondition("age", "below 25", high=25.0))
+    ('country=NL', 'age below 25')
+    """
+    text = condition.text
+    return f"{condition.feature}={text[2:]}" if text.startswith("= ") else f"{condition.feature} {text}"
+
+
+def _slices(part: str, over: Bins, cells: CellLosses) -> _Slices:
+    """Return the slices of one part with enough rows in the baseline."""
+    counts, feature = cells.sums[0], part.partition(":")[2]
+    if isinstance(over, CategoryBins):
+        places, chosen, conditions = category_choices(feature, over, counts, LEAST_ROWS)
+    else:
+        places, chosen, conditions = range_choices(feature, NumberBins(over.edges[cells.first[1:] - 1]), counts, inf)
+    inside = chosen[:, places] * (counts > 0)
+    was = inside @ cells.sums.T
+    rest = cells.sums.sum(axis=1) - was
+    usable = (_Side.of(was).rows >= LEAST_ROWS) & (rest[:, 0] >= LEAST_ROWS)
+    inside, was, rest = inside[usable], was[usable], rest[usable]
+    between = _between(cells, inside, _Side.of(rest).mean)
+    return _Slices([conditions[index] for index in np.flatnonzero(usable).tolist()], inside, was, rest, between)
+
+
+def _between(cells: CellLosses, inside: F64, rest_mean: F64) -> F64:
+    """Return the variance between days of each slice: the mean of its cells, at least the mean of all cells.
+
+    The mean of a slice varies at most as much as those of its cells do on average.
+    """
+    if cells.between is None:
+        return (UNKNOWN_DAYS * rest_mean) ** 2
+    weight = cells.sums[0]
+    of_slice = inside @ (weight * cells.between) / np.maximum(inside @ weight, 1e-300)
+    variance: F64 = np.maximum(of_slice, float(weight @ cells.between) / max(float(weight.sum()), 1e-300))
+    return variance
