@@ -190,6 +190,11 @@ FEWEST_BEYOND = 15.0
 Z = 2.33
 """Standard errors by which a part of a loss must exceed 0: once in a hundred by chance."""
 
+RECALIBRATED = 0.6
+"""Fraction of a loss that recalibration returns from which on a worse ranking must be significant. It is 0.1 to 0.3
+where outcomes of a slice are inverted, and 0.8 or more where scores or outcomes have another level.
+"""
+
 UNSURE = 1.5
 """Standard errors below :data:`SKILL_KEPT` from which on the ranking is worse."""
 
@@ -213,15 +218,17 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     if explained and evidence.together.covered < 0.5:  # nearly all values are new
         return "covariate_shift"
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
-    skill = evidence.skill
-    ranks = skill is None or skill.value >= kept or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
+    skill, gain = evidence.skill, evidence.recalibrated or 0.0
+    ranks = skill is None or skill.value >= kept
+    if skill is not None and gain >= RECALIBRATED * excess:
+        ranks = ranks or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
     if ranks and _is_label_shift(evidence):
         return "label_shift"
     if explained:
         return "covariate_shift"
     if excess**2 <= Z**2 * evidence.excess.variance or excess < 0:
         return ""
-    level_off = evidence.skill is not None and (evidence.recalibrated or 0.0) * evidence.rows > LEVEL_OFF
+    level_off = skill is not None and gain * evidence.rows > LEVEL_OFF
     return "calibration" if ranks and level_off else "concept_change"
 
 

@@ -265,6 +265,10 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     return is_surely_off(evaluation)
 
 
+OF_ALL_ROWS = ("covariate_shift", "label_shift", "calibration")
+"""Kinds of change of all rows, which harm some slices more than others. A slice is not their cause."""
+
+
 class FirstCause(NamedTuple):
     """The first cause of the signs of a window.
 
@@ -304,7 +308,7 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
         return FirstCause(signs[0].fact, kind)
     if fault is not None:
         return FirstCause(fault.fact, kind, fault.features)
-    if evaluation.slice_change is not None:
+    if evaluation.slice_change is not None and kind not in OF_ALL_ROWS:
         return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
     if episode.cause is not None:
         return FirstCause(fact("cause", cause=episode.cause), kind, episode.cause.features)
@@ -554,6 +558,9 @@ def verdict_of(
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
     episode = episode_of(windows or (evaluation,)) if reading.state == "degraded" else NO_EPISODE
+    of_all_rows = tuple(sign for sign in signs if sign.reason != "slice_loss")
+    if episode.kind in OF_ALL_ROWS and of_all_rows:
+        signs, reading = list(of_all_rows), replace(reading, signs=of_all_rows)
     cause = first_cause(evaluation, signs, episode)
     reasons, advice, own = _conclusion(reading, cause, episode, since)
     first = signs[0] if signs else None
