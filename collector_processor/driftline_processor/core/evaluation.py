@@ -474,6 +474,7 @@ class Verdict(Struct, frozen=True):
         timezone: Time zone of its times, an IANA name.
         version: The affected version of a model with several; else None.
         environment: The affected environment, likewise.
+        since_earliest: The earliest start that the days leave open, if it is before ``since``; else None.
     """
 
     state: VerdictState
@@ -497,6 +498,7 @@ class Verdict(Struct, frozen=True):
     timezone: str = "UTC"
     version: str | None = None
     environment: str | None = None
+    since_earliest: int | None = None
 
 
 class SlicePerformance(Struct, frozen=True):
