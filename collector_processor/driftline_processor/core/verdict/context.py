@@ -30,6 +30,7 @@ class VerdictContext(Struct, frozen=True):
         timezone: Time zone of dates in sentences, an IANA name.
         coming: Windows that are still open, or wait for their outcomes.
         unknown: Newest outcomes of the model that cannot be used, by their reason.
+        same: Fraction of the rows that are rows of the baseline.
     """
 
     concept: ConceptDrift | None = None
@@ -37,6 +38,12 @@ class VerdictContext(Struct, frozen=True):
     timezone: str = "UTC"
     coming: Sequence[Window] = ()
     unknown: Sequence[UnknownOutcomes] = ()
+    same: float = 0.0
+
+    @property
+    def has_same_rows(self) -> bool:
+        """True if most rows are rows of the baseline, so that nothing can have changed in them."""
+        return self.same > 0.5
 
     def unknown_outcomes(self, evaluation: Evaluation) -> UnknownOutcomes | None:
         """Return why nearly all outcomes of a window are unknown; None if it has some, or few arrived."""

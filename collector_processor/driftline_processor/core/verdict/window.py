@@ -452,6 +452,8 @@ def read_outcomes(
     if losses:
         return Reading("degraded", evaluation, tuple(losses), any(loss.clear for loss in losses), context)
     fine = no_loss(evaluation)
+    if context.has_same_rows:
+        fine = Sign("same_rows", fact("same_rows", share=context.same), fact("same_rows_compared"), clear=True)
     if fine is not None:
         return Reading("healthy", evaluation, (fine,), fine.clear, context)
     return Reading("unknown", evaluation, (), False, context)
@@ -632,6 +634,8 @@ def _conclusion(
             repair(reading, cause, episode, since),
             signs[0].certainty,
         )
+    if reading.state == "healthy" and signs[0].reason == "same_rows":
+        return (signs[0].fact,), fact("evaluate_newer_rows"), signs[0].certainty
     if reading.state == "healthy":
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":

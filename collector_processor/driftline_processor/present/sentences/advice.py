@@ -252,6 +252,11 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "look_again": _look_again,
     "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
+    "evaluate_newer_rows": partial(
+        Advice,
+        "evaluate other rows",
+        "Evaluate rows that are not in the baseline: these show only that the comparison works.",
+    ),
     "check_service": partial(
         Advice,
         "check whether its service runs",
