@@ -154,7 +154,9 @@ def _misfit(sides: Sequence[F64], was: Sequence[F64]) -> float:
     return q - freedom
 
 
-STRUCTURAL = frozenset({"constant", "misplaced", "swapped", "type_change", "unit_change"})
+STRUCTURAL = frozenset(
+    {"constant", "copied", "hours_shifted", "misplaced", "swapped", "unlinked", "type_change", "unit_change"}
+)
 """Checks whose findings are faults at any severity."""
 
 GROSS = {
