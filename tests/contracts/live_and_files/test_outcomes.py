@@ -81,11 +81,18 @@ def weighted(known: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def worse_for_the_old(known: pd.DataFrame) -> pd.DataFrame:
+    """The outcomes of the oldest 15 % are the other class."""
+    old = drawn("binary").age[known.index] > 57
+    return known.assign(actual=known.actual.where(~old, 1 - known.actual))
+
+
 SCENARIOS: dict[str, tuple[str, Known, dict[str, Any]]] = {
     "by slice and age": ("binary", all_known, {}),
     "reviewed": ("binary", partly_reviewed, {}),
     "corrected": ("binary", corrected, {}),
     "another value with the outcome": ("binary", moved, {}),
+    "worse in a slice": ("binary", worse_for_the_old, {}),
     "sampled": ("binary", weighted, {"outcomes": "sampled"}),
     "multiclass": ("multiclass", all_known, {}),
     "regression": ("regression", all_known, {}),
@@ -151,6 +158,8 @@ def test_outcomes_are_the_same_live_and_in_files(name: str, open_state: Open, cl
     for start, answer in live.items():
         assert answer["performance"]["slices"], "no slice has outcomes"
         assert differences(answer, in_files[start]) == []
+        change = answer["performance"]["slice_change"]
+        assert (change["features"] if change else []) == (["age"] if known_of is worse_for_the_old else [])
 
 
 def of_files(folder: Path, kind: str, rows: pd.DataFrame, known: pd.DataFrame) -> dict[int, dict[str, Any]]:
@@ -205,7 +214,16 @@ def answered(evaluation: Evaluation, wrong: Worst, weak: WeakSearch | None) -> d
     told = to_json(evaluation)
     performance = {
         part: told["performance"][part]
-        for part in ("maturity", "unreviewed", "slices", "label_age", "fast_labels", "fairness", "objectives")
+        for part in (
+            "maturity",
+            "unreviewed",
+            "slices",
+            "label_age",
+            "fast_labels",
+            "fairness",
+            "objectives",
+            "slice_change",
+        )
     }
     performance["realized"] = {
         name: {**metric, "source": ""}

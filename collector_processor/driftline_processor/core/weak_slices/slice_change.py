@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -233,6 +234,10 @@ class _Comparison(NamedTuple):
         return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
 
 
+_KNOWN: WeakKeyDictionary[Baseline, dict[str, _Slices]] = WeakKeyDictionary()
+"""The candidate slices of each baseline."""
+
+
 def find_slice_change(
     baseline: Baseline, tiles: LossTiles, level: float, margins: Mapping[str, float]
 ) -> SliceChange | None:
@@ -248,9 +253,12 @@ def find_slice_change(
     if losses is None:
         return None
     over, margin = losses.bins(baseline.bins), margins.get(METRICS[losses.by])
-    slices = {part: _slices(part, over[part], losses.by_part[part]) for part in tiles.by_part if part in over}
+    if baseline not in _KNOWN:
+        _KNOWN[baseline] = {part: _slices(part, bins, losses.by_part[part]) for part, bins in over.items()}
+    slices = {part: of_part for part, of_part in _KNOWN[baseline].items() if part in tiles.by_part}
     periods = _periods(tiles)
-    choices = max(1, sum(len(one.conditions) for one in slices.values()) * len(periods))
+    # one test per cell: the ranges of a number share most of their rows (docs/data/slice-changes.md)
+    choices = max(1, sum(min(one.inside.shape) for one in slices.values()) * len(periods))
 
     def proved_since(of_part: _Slices, part: str, first: int) -> tuple[_Comparison, Mask]:
         now = _sums(tiles, part, first)
@@ -300,10 +308,12 @@ def _change(
 
 
 def _periods(tiles: LossTiles) -> list[int]:
-    """Return the first window of each period, without periods that contain the same windows."""
+    """Return the first window of each period, without periods that have the same outcomes."""
     last = len(tiles.starts) - 1
+    known = np.max([sums[:, 0].sum(axis=1) for sums in tiles.by_part.values()], axis=0, initial=0.0) > 0
+    earliest = min(int(np.argmax(known)), last) if known.any() else last
     firsts = [last if not days else int(np.searchsorted(tiles.starts, tiles.end - days * DAY)) for days in PERIODS]
-    return list(dict.fromkeys(min(first, last) for first in firsts))
+    return list(dict.fromkeys(min(max(first, earliest), last) for first in firsts))
 
 
 def _sums(tiles: LossTiles, part: str, first: int) -> F64:
