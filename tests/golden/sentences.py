@@ -32,6 +32,8 @@ from driftline_processor.core.evaluation import (
     WeakSlice,
 )
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.outcomes.id_form import IdForm
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.policy.condition import read_condition
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.retraining.decision import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
@@ -76,6 +78,10 @@ FINDINGS = (
     Finding("swapped", ("age", "pay"), "critical", 0.0, 0.9, 0.0),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(0.01, 1 / 60, 1000.0), without_zero=True),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),
+    Finding("copied", ("dew",), "critical", 0.0, 1.0, 0.0, sources=("temp",)),
+    Finding("unlinked", ("dew",), "critical", 1.0, 0.04, 0.0),
+    Finding("hours_shifted", ("hour",), "critical", 0.0, 1.0, 0.0, hours=-5),
+    Finding("misplaced", ("temp", "dew", "wind"), "critical", 0.0, 1.0, 0.0, sources=("dew", "wind", "temp")),
     Finding("unit_change", ("trip",), "critical", 0.0, 1.0, 0.0, factors=(1.609344,), units=("miles to km",)),
     Finding("unit_change", ("pay",), "critical", 0.0, 1.0, 0.0, factors=(7.46,)),
     Finding("unit_change", ("temp",), "critical", 0.0, 1.0, 0.0, units=("°C to °F",)),
@@ -104,6 +110,19 @@ CAUSES = (
         COLD, slice="country=NL", changes=(*COLD.changes, Change("values of 9 or more", 0.1, 0.3)), since=JULY
     ),
     Cause(("age", "pay"), "swapped", 0.9, finding=FINDINGS[10], score_shift=-0.3, since=JULY),
+)
+UNKNOWN_OUTCOMES = (
+    UnknownOutcomes(
+        "id",
+        2_400,
+        2_400,
+        form=IdForm("digits", 1, 2),
+        stored=IdForm("digits", 12, 12, leading_zeros=True),
+    ),
+    UnknownOutcomes("id", 1, 1, form=IdForm("digits", 8, 8)),
+    UnknownOutcomes("time", 2_400, 2_400),
+    UnknownOutcomes("environment", 2_400, 2_400),
+    UnknownOutcomes("actual", 2_400, 2_400, possible="none of the classes 0, 1"),
 )
 CLOCK: dict[str, Any] = {"since": JULY, "timezone": "UTC", "of_days": True}
 OUTCOMES = {"outcomes": 900, "coverage": 0.45}
@@ -168,6 +187,8 @@ FACTS: tuple[Fact, ...] = (
     fact("worse_inside_margin", metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),
     fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3),
     fact("score_missing", was=0.0, now=0.3),
+    fact("same_rows", share=0.75),
+    *(fact("outcomes_unknown", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="late"),
     fact("outcomes_of_one_class", outcomes=600, positive=False, was=0.3, positive_class="positive"),
     fact("bias_rose", value=-3.2, low=-3.8, high=-2.6),
@@ -240,7 +261,7 @@ FACTS: tuple[Fact, ...] = (
     fact("known_until", end=JULY, timezone="UTC"),
     fact("newest_may_be_chance", shown=MOVED),
     *map(fact, ("nothing_shows_either", "newest_without_drift", "outcomes_without_objective", "no_window_before")),
-    *map(fact, ("nothing_known", "pause_unlikely", "shown_is_old")),
+    *map(fact, ("nothing_known", "pause_unlikely", "same_rows_compared", "shown_is_old")),
     fact("rule_broken", rule="latency_p99 <= 0.1"),
     fact("one_answer", part=0.4),
     fact("columns_drift", names=("age",)),
@@ -384,6 +405,8 @@ ADVICE: tuple[Fact, ...] = (
     fact("repair_columns_all_the_same", columns=("age",), fault=FINDINGS[0].fact),
     fact("repair_data", fault=FINDINGS[9].fact),
     fact("stop_duplicates", fault=FINDINGS[8].fact),
+    fact("evaluate_newer_rows"),
+    *(fact("correct_outcomes", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
     fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),
     fact("repair_output", fault=fact("score_missing", was=0.0, now=0.3)),

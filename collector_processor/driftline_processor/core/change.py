@@ -151,7 +151,9 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> float:
     return q - freedom
 
 
-STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
+STRUCTURAL = frozenset(
+    {"constant", "copied", "hours_shifted", "misplaced", "swapped", "unlinked", "type_change", "unit_change"}
+)
 """Checks whose findings are faults at any severity."""
 
 GROSS = {

@@ -533,7 +533,7 @@ class Finding(Struct, frozen=True):
 
     Attributes:
         check: Its name in :data:`~driftline_processor.core.quality.judge.CHECKS`.
-        features: One, two that were swapped, or none for the rows as a whole.
+        features: One, two that were swapped, several that were misplaced, or none for the rows as a whole.
         severity: By the fraction of affected rows.
         was: The compared fraction of the baseline.
         now: The compared fraction of the window.
@@ -547,6 +547,8 @@ class Finding(Struct, frozen=True):
         given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
         factors: Factor of values in another unit; several if they explain the values equally well.
         units: Conversions to another unit, such as "km to miles"; several if they explain the values equally well.
+        sources: For misplaced and copied columns, the column whose values each of ``features`` has.
+        hours: Number of hours by which hours of the day are later.
         without_zero: Whether zeros, which have no unit, are excluded from ``now``.
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
@@ -568,6 +570,8 @@ class Finding(Struct, frozen=True):
     given: str = ""
     factors: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    hours: int = 0
     without_zero: bool = False
     similar: str = ""
     lengths: bool = False

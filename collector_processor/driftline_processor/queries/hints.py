@@ -15,6 +15,7 @@ from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
@@ -22,7 +23,7 @@ from driftline_processor.present.metrics import READ_ALONE, metric_title
 from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.sentences.objectives import overdue
-from driftline_processor.present.sentences.outcomes import delay_sentence
+from driftline_processor.present.sentences.outcomes import delay_sentence, unknown_outcomes_sentence
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
@@ -80,6 +81,7 @@ class ModelSummary(Struct, frozen=True):
         windows: Window name → evaluations, oldest first.
         waiting: A sentence on windows that have waited for evaluation for long, or "".
         delay: Maximum delay of outcomes.
+        unknown: Why its newest outcomes cannot be used.
     """
 
     series: Series
@@ -95,6 +97,7 @@ class ModelSummary(Struct, frozen=True):
     windows: Mapping[str, Sequence[Evaluation]] = field(default_factory=dict)
     waiting: str = ""
     delay: OutcomeDelay = UNKNOWN_DELAY
+    unknown: tuple[UnknownOutcomes, ...] = ()
 
 
 def hints(model: ModelSummary) -> tuple[str, ...]:
@@ -117,7 +120,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     hint_list += _unusable(series, model.unusable)
     if totals.distributed and not totals.rows:
         return (*hint_list, *_outcomes_of_nothing(series, model.pending))
-    return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending))
+    return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending, model.unknown))
 
 
 NO_PREDICTION = "which has sent no predictions"
@@ -328,14 +331,16 @@ def _unusable(series: Series, unusable: int) -> Iterator[str]:
         )
 
 
-def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
-    model = series.key.model
-    if pending:
+def _outcomes(series: Series, outcomes: int, pending: int, unknown: Sequence[UnknownOutcomes]) -> Iterator[str]:
+    model, waiting = series.key.model, [reason for reason in unknown if reason.kind != "actual"]
+    for reason in waiting:
+        yield f"{_waiting(reason.rows)} for a prediction of {model}: {unknown_outcomes_sentence(reason)}."
+    if pending and not waiting:
         yield (
             f"{_waiting(pending)} for a prediction of {model} with the same id: check that both use the same id and "
             "the same deployment.environment.name, and that prediction_time, if set, is the time of the prediction."
         )
-    elif not outcomes:
+    elif not outcomes and not waiting:
         yield f"No outcomes yet: send driftline.Model({model!r}).outcome(id, actual) or POST /v1/outcomes."
 
 

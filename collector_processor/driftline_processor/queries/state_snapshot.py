@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Any
@@ -17,9 +18,13 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.business import values_in
 from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.outcomes.resolution import possible_actuals_text
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.core.verdict.context import lacks_outcomes
 from driftline_processor.core.verdict.model import parts_in_use
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.settings import OutcomeDelays
@@ -39,15 +44,20 @@ from driftline_processor.join.concept_drift import ConceptWatch
 from driftline_processor.join.outcome_join import Join
 from driftline_processor.maintenance.retention import Upkeep
 from driftline_processor.present.names import handle
+from driftline_processor.receipts import StorageOutage
 from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.series import Series
 
 from .hints import ModelSummary, hints, unknown_model_hints
 from .model_view import ModelView, baseline_view, part_of_model
+from .unknown_outcomes import OutcomeReview
 from .verdicts import VerdictInputs, Verdicts
 
 REFRESH = 10 * 10**9
 """Nanoseconds after which the view of a model is rebuilt without changes, for its watermark and waiting times."""
+
+REVIEW_EVERY = 60 * 10**9
+"""Nanoseconds between two reviews of the waiting outcomes of a model, of 30 ms each; one per publication."""
 
 NO_TOTALS = SeriesTotals()
 NO_WATERMARK = Watermark()
@@ -136,6 +146,18 @@ class _Model(Struct, frozen=True):
     views: Sequence[ModelView]
 
 
+class _Review(Struct, frozen=True):
+    """Why outcomes of a model wait, by its newest ones; ``pending``: the number that waited at that time."""
+
+    pending: int
+    made: int
+    unknown: tuple[UnknownOutcomes, ...]
+
+    def is_old(self, pending: int, now: int) -> bool:
+        """Return True if another number of outcomes waits, and the last review was a minute ago."""
+        return pending != self.pending and now - self.made >= REVIEW_EVERY
+
+
 class SnapshotPublisher(Struct, kw_only=True):
     """Create snapshots. One thread at a time publishes; any may read :attr:`newest`.
 
@@ -154,16 +176,19 @@ class SnapshotPublisher(Struct, kw_only=True):
     waiting: WaitingWindows
     delays: OutcomeDelays
     verdicts: Verdicts
+    outcome_review: OutcomeReview
     clock: Callable[[], int]
     currency: str = ""
     newest: StateSnapshot = msgspec.field(default_factory=StateSnapshot)
     _models: dict[str, _Model] = msgspec.field(default_factory=dict)
+    _reviews: dict[str, _Review] = msgspec.field(default_factory=dict)
+    _may_review: bool = True
     _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def publish(self) -> StateSnapshot:
         """Create and return a snapshot of the current state."""
         with self._lock:
-            now = self.clock()
+            now, self._may_review = self.clock(), True
             by_name: dict[str, list[Series]] = {}
             for series in self.intake.series:
                 by_name.setdefault(series.key.model, []).append(series)
@@ -234,6 +259,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             siblings=siblings,
             received=max(totals.get(sibling, NO_TOTALS).received for sibling in siblings),
             history=history,
+            unknown=self._unknown(series, windows, now),
         )
         verdict = self.verdicts.of(number, known_windows) if any(windows.values()) else None
         in_force = intake.baselines.in_force(key)
@@ -255,6 +281,7 @@ class SnapshotPublisher(Struct, kw_only=True):
                 None if in_force is None else in_force.source,
                 intake.baselines.series_number(number),
                 known_windows.concept,
+                known_windows.unknown,
                 backlog,
             ),
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
@@ -263,6 +290,26 @@ class SnapshotPublisher(Struct, kw_only=True):
             *(intake.limits.holds(key), backlog.pending_windows(now), len(business)),
         )
         return _Inputs(series, objects, values, known_windows, verdict)
+
+    def _unknown(
+        self, series: Series, windows: Mapping[str, Sequence[Evaluation]], now: int
+    ) -> tuple[UnknownOutcomes, ...]:
+        """Return why nearly no outcome of the newest windows of a series is known; () if they are, or none arrived."""
+        model, pending = series.key.model, self.join.pending.get(series.key.model, 0)
+        unusable = self.join.unusable[series.number, performance_fold(series.task)]
+        newest = [next((one for one in reversed(of_name) if one.closed), None) for of_name in windows.values()]
+        if not (pending or unusable) or not any(one is not None and lacks_outcomes(one) for one in newest):
+            return ()
+        impossible = UnknownOutcomes("actual", unusable, unusable, possible=possible_actuals_text(series.task))
+        review = self._reviews.get(model)
+        if pending and self._may_review and (review is None or review.is_old(pending, now)):
+            self._may_review = False  # others follow at the next publication
+            with suppress(StorageOutage):
+                waiting = self.outcome_review.waiting(model)
+                rows = sum(reason.rows for reason in waiting)
+                waiting = [replace(reason, rows=round(pending * reason.rows / rows)) for reason in waiting]
+                self._reviews[model] = review = _Review(pending, now, tuple(waiting))
+        return (*((impossible,) if unusable else ()), *(review.unknown if pending and review is not None else ()))
 
     def _view(self, inputs: _Inputs, in_use: bool, now: int) -> ModelView:
         series, known_windows, intake = inputs.series, inputs.verdict_inputs, self.intake
@@ -286,6 +333,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             windows=windows,
             waiting=windows_wait(backlog, now) if backlog.is_long(now) else "",
             delay=self.delays.of(series),
+            unknown=known_windows.unknown,
         )
         return ModelView(
             key=key,

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import seen_classes
 from driftline.tables.distinct import sorted_distinct
-from driftline.tables.table import OutcomeTable, take_rows
+from driftline.tables.table import I64, OutcomeTable, take_rows
 
 from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.outcomes.id_form import MOST_IDS, describe_ids
 from driftline_processor.core.outcomes.matching import EARLY
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
@@ -24,6 +25,11 @@ from driftline_processor.store.pruning import Condition, IdLookup
 from driftline_processor.store.series import Series, SeriesRegister
 
 _MOST_NAMES = 5
+
+NEWEST = 1_000
+"""Newest outcomes of a model that show why they wait."""
+
+_NEWEST = "SELECT environment, id, time, prediction_time FROM outcomes WHERE model = ? ORDER BY seq DESC LIMIT ?"
 
 
 class OutcomeReview:
@@ -47,7 +53,28 @@ class OutcomeReview:
             if serieses and len(table):
                 results += _impossible(table, serieses)
                 with self._store.reading() as connection:
-                    results += _unmatched(connection, table, serieses)
+                    moments = table.time, table.prediction_time
+                    results += _unmatched(connection, text_array(table.id), *moments, serieses)
+        return results
+
+    def waiting(self, model: str) -> list[UnknownOutcomes]:
+        """Return why the newest outcomes of a model have no prediction, with their number among the newest thousand.
+
+        Empty if they have one. Raises StorageOutage.
+        """
+        serieses = [series for series in self._series if series.key.model == model]
+        results: list[UnknownOutcomes] = []
+        with self._store.reading() as connection:
+            rows = read(connection, _NEWEST, model, NEWEST)
+            for environment in rows["environment"].unique().to_pylist():
+                matches = rows["environment"]
+                chosen = rows.filter(pc.is_null(matches) if environment is None else pc.equal(matches, environment))
+                those = [one for one in serieses if environment in (None, one.key.environment)]
+                moments = integers_of(chosen, "time"), integers_of(chosen, "prediction_time")
+                if those:
+                    results += _unmatched(connection, chosen["id"].combine_chunks(), *moments, those)
+                else:
+                    results.append(UnknownOutcomes("environment", len(chosen), len(chosen)))
         return results
 
 
@@ -72,9 +99,14 @@ def _impossible(table: OutcomeTable, serieses: Sequence[Series]) -> Iterator[Unk
         )
 
 
-def _unmatched(connection: Connection, table: OutcomeTable, serieses: Sequence[Series]) -> Iterator[UnknownOutcomes]:
-    """Yield the outcomes without a prediction of their id, and those that are dated before it."""
-    encoded = text_array(table.id).dictionary_encode()
+def _unmatched(
+    connection: Connection, ids: pa.Array, time: I64, prediction_time: I64, serieses: Sequence[Series]
+) -> Iterator[UnknownOutcomes]:
+    """Yield the outcomes without a prediction of their id, and those that are dated before it.
+
+    ``time``, ``prediction_time``: int64 (n,), as in an :class:`OutcomeTable`.
+    """
+    encoded = ids.dictionary_encode()
     code = encoded.indices.to_numpy()
     of_model = Condition(f"t.series IN ({', '.join(str(series.number) for series in serieses)})", ())
     rows = IdLookup(connection, encoded.dictionary).predictions(of_model)
@@ -87,10 +119,10 @@ def _unmatched(connection: Connection, table: OutcomeTable, serieses: Sequence[S
         yield UnknownOutcomes(
             "id",
             int(is_unknown.sum()),
-            len(table),
+            len(ids),
             form=describe_ids(unknown_ids.to_pylist()),
             stored=describe_ids(read(connection, newest)["id"].to_pylist()),
         )
-    early = ~is_unknown & (table.prediction_time <= 0) & (first[code] - EARLY > table.time)
+    early = ~is_unknown & (prediction_time <= 0) & (first[code] - EARLY > time)
     if early.any():
-        yield UnknownOutcomes("time", int(early.sum()), len(table))
+        yield UnknownOutcomes("time", int(early.sum()), len(ids))

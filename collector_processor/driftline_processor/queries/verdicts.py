@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
 from driftline_processor.core.verdict.model import Pace, Traffic, pace_of, verdict_of_model
@@ -47,6 +48,7 @@ class VerdictInputs(Struct, frozen=True):
         siblings: The series of all versions of the model in its environment, including itself.
         received: Arrival of their newest row, unix nanoseconds; 0 without rows.
         history: Object that is replaced whenever a window changes.
+        unknown: Why its newest outcomes cannot be used.
     """
 
     windows: dict[str, list[Evaluation]]
@@ -57,6 +59,7 @@ class VerdictInputs(Struct, frozen=True):
     siblings: tuple[int, ...]
     received: int
     history: object = None
+    unknown: tuple[UnknownOutcomes, ...] = ()
 
 
 class VerdictChange(Struct, frozen=True):
@@ -132,7 +135,9 @@ class Verdicts:
                 coming = coming_windows(
                     evaluation for of_name in known_windows.windows.values() for evaluation in of_name
                 )
-            context = VerdictContext(errors, known_windows.versions, known_windows.timezone, coming)
+            context = VerdictContext(
+                errors, known_windows.versions, known_windows.timezone, coming, known_windows.unknown
+            )
             if made_verdict is not None and made_verdict.context == context:
                 context = made_verdict.context  # so that cached results are found by identity
             if made_verdict is None or not _same(made_verdict, windows, context, traffic):

@@ -154,6 +154,7 @@ class Parts(Struct, frozen=True, kw_only=True):
         )
         verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         weak_slices = WeakSliceSearch(store, series, baselines)
+        outcome_review = OutcomeReview(store, series)
         queries = Queries(
             baselines=BaselineShelf(store, series, baselines, shared.baselines, shared.queue.offer),
             predictions=KeptPredictions(store, series),
@@ -164,7 +165,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             weak_slices=weak_slices,
             weak_slices_of_windows=WeakSlicesOfWindows(weak_slices),
             exports=Snapshots(store, series),
-            outcome_review=OutcomeReview(store, series),
+            outcome_review=outcome_review,
         )
         snapshots = SnapshotPublisher(
             intake=intake,
@@ -176,6 +177,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             waiting=evaluator.waiting,
             delays=evaluator.delays,
             verdicts=verdicts,
+            outcome_review=outcome_review,
             clock=clock,
             currency=config.currency,
         )

@@ -115,7 +115,7 @@ def test_a_file_of_outcomes_says_the_same_as_the_live_join(
         mine = [key for key in made if key[1] == version]
         rows = TableSource(Path("rows.parquet"), pa.table({"id": pa.array([key[2] for key in mine])}), lambda _: None)
         read = FileRows(rows, time=np.array([NOON + key[3] * MINUTE for key in mine], np.int64))
-        (found,), (weight,), _ = join_outcomes(outcomes, [read], "id", lambda _: None, sampled)
+        (found,), (weight,), _, _ = join_outcomes(outcomes, [read], "id", lambda _: None, sampled)
         assert found.actual is not None
         assert weight is not None
         assert found.value is not None

@@ -14,7 +14,8 @@ class UnknownOutcomes(Struct, frozen=True):
 
     Attributes:
         kind: "id" if no stored prediction has their id, "time" if they are dated more than a day before the
-            predictions with their id, "actual" if their actual is not possible for the model.
+            predictions with their id, "environment" if they name one in which the model predicts nothing, "actual" if
+            their actual is not possible for the model.
         rows: Their number.
         checked: Number of outcomes of the request that were checked for this.
         form: Form of the unknown ids.
@@ -23,7 +24,7 @@ class UnknownOutcomes(Struct, frozen=True):
         possible: Words for the actuals that the model can have.
     """
 
-    kind: Literal["id", "time", "actual"]
+    kind: Literal["id", "time", "environment", "actual"]
     rows: int
     checked: int
     form: IdForm = IdForm()

@@ -274,7 +274,7 @@ BY_CHANCE = 1.6276236115189504
 (Smirnov 1939).
 """
 
-SEPARATE = 0.99
+SEPARATE = 0.9
 """KS distance from which on hardly any value is where the baseline's are: then days that differ are no explanation, and
 each row counts.
 """
@@ -437,6 +437,17 @@ class CheckInput(Struct, frozen=True, dict=True):
     def pairs(self) -> dict[str, FeaturePair]:
         """Sums of the features in the window, by name; without features whose values are mostly guesses."""
         return {pair.name: pair for pair in self._pairs()}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Position of each feature among the baseline's."""
+        return {name: index for index, name in enumerate(self.baseline.bins.features)}
+
+    @cached_property
+    def counts_strayed(self) -> bool:
+        """True if the baseline contains the counts of unbinned values."""
+        parts = ((pair.was.tails, pair.was.kinds, pair.was.elsewhere) for pair in self.pairs.values())
+        return any(part is not None for found in parts for part in found)
 
     @cached_property
     def changed(self) -> list[ChangedNumber]:

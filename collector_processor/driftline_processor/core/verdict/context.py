@@ -8,8 +8,17 @@ from msgspec import Struct
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
+
+FEW = 0.1
+"""Fraction of a window's rows with an outcome below which unknown outcomes are the reason."""
+
+
+def lacks_outcomes(evaluation: Evaluation) -> bool:
+    """Return True for a closed window whose outcomes had their time, and nearly none of them is known."""
+    return evaluation.closed and not evaluation.young and evaluation.outcome_rows < FEW * evaluation.rows
 
 
 class VerdictContext(Struct, frozen=True):
@@ -20,12 +29,28 @@ class VerdictContext(Struct, frozen=True):
         versions: Comparisons of challengers with the champion.
         timezone: Time zone of dates in sentences, an IANA name.
         coming: Windows that are still open, or wait for their outcomes.
+        unknown: Newest outcomes of the model that cannot be used, by their reason.
+        same: Fraction of the rows that are rows of the baseline.
     """
 
     concept: ConceptDrift | None = None
     versions: Sequence[SideBySide] = ()
     timezone: str = "UTC"
     coming: Sequence[Window] = ()
+    unknown: Sequence[UnknownOutcomes] = ()
+    same: float = 0.0
+
+    @property
+    def has_same_rows(self) -> bool:
+        """True if most rows are rows of the baseline, so that nothing can have changed in them."""
+        return self.same > 0.5
+
+    def unknown_outcomes(self, evaluation: Evaluation) -> UnknownOutcomes | None:
+        """Return why nearly all outcomes of a window are unknown; None if it has some, or few arrived."""
+        most = max(self.unknown, key=lambda unknown: unknown.rows, default=None)
+        # 20: strays of a model whose outcomes are mostly known
+        enough = most is not None and most.rows >= max(20, FEW * evaluation.rows)
+        return most if enough and lacks_outcomes(evaluation) else None
 
 
 def coming_windows(evaluations: Iterable[Evaluation]) -> tuple[Window, ...]:

@@ -48,6 +48,7 @@ Reason = Literal[
     "worse",
     "output",
     "ranking",
+    "same_rows",
     "errors",
     "data",
     "score",

@@ -128,6 +128,9 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
         return fact("wait_for_end_of_window", end=evaluation.window.end, timezone=context.timezone)
     if evaluation.young:
         return fact("wait_for_outcomes", immature=evaluation.immature)
+    unknown = context.unknown_outcomes(evaluation)
+    if unknown is not None:
+        return fact("correct_outcomes", unknown=unknown)
     needed = labels_needed(evaluation)
     if evaluation.has_mature_outcomes:
         if has_no_skill(evaluation):
@@ -449,6 +452,8 @@ def read_outcomes(
     if losses:
         return Reading("degraded", evaluation, tuple(losses), any(loss.clear for loss in losses), context)
     fine = no_loss(evaluation)
+    if context.has_same_rows:
+        fine = Sign("same_rows", fact("same_rows", share=context.same), fact("same_rows_compared"), clear=True)
     if fine is not None:
         return Reading("healthy", evaluation, (fine,), fine.clear, context)
     return Reading("unknown", evaluation, (), False, context)
@@ -565,7 +570,7 @@ def verdict_of(
         since=since,
         **_effect(reading, reasons[0]),
         kind=cause.kind if reading.state != "healthy" else "",
-        cause=cause.fact,
+        cause=next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact),
         reasons=tuple(reason for reason in reasons if reason is not None),
         certainty=tuple(one for one in (own, final, together, still_open, *certainty) if one is not None),
         advice=advice,
@@ -629,11 +634,17 @@ def _conclusion(
             repair(reading, cause, episode, since),
             signs[0].certainty,
         )
+    if reading.state == "healthy" and signs[0].reason == "same_rows":
+        return (signs[0].fact,), fact("evaluate_newer_rows"), signs[0].certainty
     if reading.state == "healthy":
         return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
-        return _risks(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].certainty
-    open_fact, level = inconclusive(evaluation), level_off(evaluation)
+        return (
+            _risks(evaluation, signs, reading.context),
+            look_closer(evaluation, signs, reading.context),
+            signs[0].certainty,
+        )
+    open_fact, level = inconclusive(evaluation, reading.context), level_off(evaluation)
     reasons = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
     return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
 
@@ -660,7 +671,7 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     return cause.reason("coinciding_cause" if cause.features else "first_cause")
 
 
-def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]:
+def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:
     """Return what the outcomes leave open, if they came, then what moved; else what moved, and why nothing is shown."""
     first = signs[0]
     if first.part == OUTCOMES:
@@ -673,7 +684,7 @@ def _risks(evaluation: Evaluation, signs: list[Sign]) -> tuple[Fact | None, ...]
         why = cause.reason("likely_cause" if moved is not None and cause.features else "first_cause")
     open_change = _open_change(evaluation)
     if open_change is None:
-        return moved, why, fact("and_also", reason=inconclusive(evaluation))
+        return moved, why, fact("and_also", reason=inconclusive(evaluation, context))
     level = level_off(evaluation)
     if level is not None:
         return level, fact("and_also", reason=open_change), why
@@ -700,12 +711,15 @@ def has_no_skill(evaluation: Evaluation) -> bool:
     return bool(evaluation.realized_changes) and deciding_change(evaluation) is None and not evaluation.objectives
 
 
-def inconclusive(evaluation: Evaluation) -> Fact:
+def inconclusive(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -> Fact:
     """Return why outcomes are inconclusive."""
     if not evaluation.closed:
         return fact("window_open")
     if not evaluation.rows:
         return fact("no_rows")
+    unknown = context.unknown_outcomes(evaluation)
+    if unknown is not None:
+        return fact("outcomes_unknown", unknown=unknown)
     if not evaluation.outcome_rows:
         return fact("outcomes_may_come") if evaluation.young else fact("no_outcomes")
     if evaluation.maturity != "mature":

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from driftline_processor.core.nearest_names import listed
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_options import ColumnOptions
@@ -42,8 +43,8 @@ class Dataset(Struct, frozen=True):
 
     ``rows``: per file. ``weights``: of the outcomes, float64 (n,), None if all weights are equal. ``heard``: first
     outcomes per file; None if outcomes are columns of the rows. ``later_columns``: slice keys that only outcomes have.
-    ``groups``: columns of protected groups that are not slices otherwise. ``store``: where columns with one value per
-    row are stored.
+    ``groups``: columns of protected groups that are not slices otherwise. ``unused``: why most outcomes have no row, or
+    no possible actual. ``store``: where columns with one value per row are stored.
     """
 
     roles: Roles
@@ -52,6 +53,7 @@ class Dataset(Struct, frozen=True):
     heard: list[FirstOutcomes] | None
     later_columns: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    unused: tuple[UnknownOutcomes, ...] = ()
     store: RowStore = field(default_factory=RowStore)
 
 
@@ -103,15 +105,16 @@ def read_dataset(
         reads = [add_rankings(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
     first_outcomes: list[FirstOutcomes] | None = None
+    unused = list[UnknownOutcomes]()
     if truth is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; set it with {option_text('id')}")
         file_outcomes = read_file_outcomes(truth, task, say, store)
         if task.ranks_items:
-            reads, weights = join_rankings(file_outcomes, reads, roles.id, say, sampled)
+            reads, weights, unused = join_rankings(file_outcomes, reads, roles.id, say, sampled)
         else:
-            reads, weights, first_outcomes = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
-    report_impossible_actuals(reads, task, say)
+            reads, weights, first_outcomes, unused = join_outcomes(file_outcomes, reads, roles.id, say, sampled, store)
+    unused += report_impossible_actuals(reads, task, say)
     return Dataset(
         roles=roles,
         rows=reads,
@@ -119,6 +122,7 @@ def read_dataset(
         heard=first_outcomes,
         later_columns=later_slices,
         groups=groups,
+        unused=tuple(unused),
         store=store,
     )
 

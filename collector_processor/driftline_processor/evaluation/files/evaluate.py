@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
@@ -71,6 +72,7 @@ from .reference import baseline_of, baseline_of_first_period
 from .rolling_reference import cut_references
 from .row_comparison import RowComparison
 from .rows_source import FileWindows
+from .same_rows import same_rows
 from .settings import (
     check_objective_slices,
     check_options,
@@ -109,7 +111,7 @@ class EvaluationResult(Struct, frozen=True):
         """Return the result as JSON of ``driftline evaluate --json``; ``curves``: include the points of curves."""
         key, facts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
         answer = evaluations_to_json(key.model, key.version, self.evaluations, *facts)
-        answer["columns"] = structs.asdict(self.columns)
+        answer["columns"] = msgspec.to_builtins(self.columns)
         for window, worst in zip(answer["windows"], self.wrong, strict=False):
             window["performance"]["mispredictions"] = json_of(worst)
         return answer
@@ -206,7 +208,7 @@ def evaluate_files(
     concept = detect_concept_drift(read, baseline, settings.concept, slices)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
-    context = VerdictContext(concept, versions, settings.timezone)
+    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=evaluated[0].same)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
     return EvaluationResult(
@@ -246,11 +248,16 @@ class _Rows(Struct, frozen=True):
 
 
 class _JudgedWindows(NamedTuple):
-    """The windows of one length. ``slices``: key → the separate values; ``wrong``: the worst rows."""
+    """The windows of one length.
+
+    ``slices``: key → the separate values; ``wrong``: the worst rows; ``same``: fraction of the rows that are rows of
+    the baseline.
+    """
 
     evaluations: list[Evaluation]
     slices: Mapping[str, Sequence[str]]
     wrong: Sequence[Worst]
+    same: float
 
 
 def _judge_windows(
@@ -310,7 +317,7 @@ def _judge_windows(
             if past is not None and evaluation.rolling_drift:
                 past.drifted.append(evaluation.window)
     evaluations = with_track_records(evaluations)
-    options = rows.options
+    options, same = rows.options, 0.0
     if rows.reference is not None:
         comparison = RowComparison(
             evaluations=evaluations,
@@ -322,6 +329,7 @@ def _judge_windows(
             options=options,
             say=say,
         )
+        same = same_rows(comparison, folded)
         if options.exact:
             progress(0, 0, "Comparing rows exactly")
             exact_values(comparison)
@@ -333,7 +341,7 @@ def _judge_windows(
             weigh_windows(comparison)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, labelled_windows, baseline.task, options.mispredictions)
-    return _JudgedWindows(evaluations, declared, wrong)
+    return _JudgedWindows(evaluations, declared, wrong, same)
 
 
 def _report_sums_and_samples(

@@ -17,18 +17,21 @@ from driftline.tables.table import F64, I64, Column, Items, is_present, take_row
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
+from driftline_processor.core.outcomes.id_form import MOST_IDS, IdForm, describe_ids
 from driftline_processor.core.outcomes.matching import EARLY, match_outcomes
 from driftline_processor.core.outcomes.resolution import OutcomeHistories, lacks_weight, resolve_rankings
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.stable_hash import U64
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.arrow_columns import one_array, valid_of
+from driftline_processor.present.sentences.outcomes import unknown_outcomes_sentence
+from driftline_processor.readers.arrow_columns import ids, one_array, valid_of
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.errors import Say
 from driftline_processor.readers.item_lists import read_items, relevance_statements
 from driftline_processor.readers.outcomes.files import FileOutcomes, column_at, numbers_of_row_ids
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import RowStore, chunks_of, is_many, numbered_batches, parts_of
-from driftline_processor.readers.source import readable
+from driftline_processor.readers.source import Source, readable
 
 from .outcomes import FirstOutcomes
 
@@ -105,35 +108,56 @@ def resolve_rows(outcomes: FileOutcomes, row: Places, outcome: Places, n: int, s
 
 
 class _Unused(Struct):
-    """Unused outcomes by reason: their number and the position of the first."""
+    """Unused outcomes by reason: their number and the position of the first. ``early``: dated before their row."""
 
     unmatched: int = 0
     first_unmatched: int = -1
+    early: int = 0
+    first_early: int = -1
     unweighted: int = 0
     first_unweighted: int = -1
 
-    def add(self, part: FileOutcomes, places: Places, strange: Places, resolved: ResolvedRows) -> None:
+    def add(self, part: FileOutcomes, places: Places, strange: Places, rows: U64, resolved: ResolvedRows) -> None:
         """Add the unused outcomes of a partition.
 
         Args:
             part: All outcomes of some ids.
             places: Position of each among all outcomes.
             strange: Outcomes of the partition without a row.
+            rows: Hashes of the ids of the rows of the partition.
             resolved: The resolved outcomes of the partition.
         """
+        is_early = np.isin(part.number[strange], rows)
+        if part.prediction_time is not None:
+            is_early &= part.prediction_time[strange] <= 0
+        early, strange = strange[is_early], strange[~is_early]
+        self.early += len(np.unique(part.number[early]))
+        self.first_early = _first(self.first_early, places[early])
         self.unmatched += len(np.unique(part.number[strange]))
         self.first_unmatched = _first(self.first_unmatched, places[strange])
         self.unweighted += len(resolved.unweighted)
         self.first_unweighted = _first(self.first_unweighted, places[resolved.unweighted])
 
-    def tell(self, outcomes: FileOutcomes, name: str, say: Say) -> None:
+    def unknown(self, outcomes: FileOutcomes, reads: Sequence[FileRows], name: str) -> list[UnknownOutcomes]:
+        """Return the outcomes without a row, if they are most of them; ``name``: the id column of the rows."""
+        n = len(np.unique(outcomes.number))
+        if 2 * self.unmatched > n:
+            form, stored = _id_form(outcomes.source, "id"), _id_form(reads[0].source, name)
+            return [UnknownOutcomes("id", self.unmatched, n, form=form, stored=stored)]
+        return [UnknownOutcomes("time", self.early, n)] if 2 * self.early > n else []
+
+    def tell(self, outcomes: FileOutcomes, unknown: Sequence[UnknownOutcomes], name: str, say: Say) -> None:
         """Report the unused outcomes; ``name``: the id column of the rows."""
+        why = "".join(f"; {unknown_outcomes_sentence(reason)}" for reason in unknown)
         if self.unmatched:
             count, example = many(self.unmatched, "outcome"), outcomes.id_of(self.first_unmatched)
             when = (
                 "" if outcomes.prediction_time is None or not outcomes.prediction_time.any() else "and prediction_time "
             )
-            say(f"{outcomes.path}: {count} with an id {when}that no row has in '{name}', such as {example!r}")
+            say(f"{outcomes.path}: {count} with an id {when}that no row has in '{name}', such as {example!r}{why}")
+        if self.early:
+            count, example = many(self.early, "outcome"), outcomes.id_of(self.first_early)
+            say(f"{outcomes.path}: {count} more than a day before the row with the same id, such as {example!r}")
         if self.unweighted:
             count, example = many(self.unweighted, "outcome"), outcomes.id_of(self.first_unweighted)
             say(
@@ -141,6 +165,13 @@ class _Unused(Struct):
                 "because the outcomes of the model are sampled, "
                 f"such as the outcome of {example!r}"
             )
+
+
+def _id_form(source: Source, name: str) -> IdForm:
+    """Return the form of the first ids of a file."""
+    with readable(source.path):
+        batch = next((batch for _, batch in numbered_batches(source, {name}) if batch.num_rows), None)
+        return describe_ids([] if batch is None else ids(batch.column(0).slice(0, MOST_IDS)).to_pylist())
 
 
 def _complement(n: int, places: Places) -> Places:
@@ -168,7 +199,7 @@ def join_outcomes(
     say: Say,
     sampled: bool = False,
     store: RowStore | None = None,
-) -> tuple[list[FileRows], list[F64 | None], list[FirstOutcomes]]:
+) -> tuple[list[FileRows], list[F64 | None], list[FirstOutcomes], list[UnknownOutcomes]]:
     """Return the rows with the outcome that counts and, per file, weights and first outcomes.
 
     Outcomes match rows as in :mod:`driftline_processor.core.outcomes.matching`. If rows or outcomes have no times, an
@@ -184,7 +215,7 @@ def join_outcomes(
         store: Where the columns of the rows are stored.
 
     Returns:
-        The rows with their outcomes; weights, float64 (n,), NaN = none; the first outcomes.
+        The rows with their outcomes; weights, float64 (n,), NaN = none; the first outcomes; why most have no row.
     """
     store = RowStore() if store is None else store
     rows, ends = _Ids.of(reads, name, store), np.cumsum([len(read) for read in reads])
@@ -196,7 +227,8 @@ def join_outcomes(
         partition = outcomes if is_whole else outcomes.take(outcome_places, store)
         row, outcome = _pairs(partition, rows.take(row_places, store))
         resolved = resolve_rows(partition, row, outcome, len(row_places), sampled)
-        unused.add(partition, outcome_places, _complement(len(outcome_places), outcome), resolved)
+        strange = _complement(len(outcome_places), outcome)
+        unused.add(partition, outcome_places, strange, rows.number[row_places], resolved)
         changed = row_places[_corrected(partition, resolved)]
         corrected += np.bincount(np.searchsorted(ends, changed, side="right"), minlength=len(reads))
         counts = np.where(np.append(partition.retracted, False)[resolved.latest], -1, resolved.latest)
@@ -211,7 +243,8 @@ def join_outcomes(
         for key, places in resolved.slices.items():
             slice_places[key][row_places] = _among(outcome_places, places)
             store.release()
-    unused.tell(outcomes, name, say)
+    unknown = unused.unknown(outcomes, reads, name)
+    unused.tell(outcomes, unknown, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
     first_outcomes: list[FirstOutcomes] = []
@@ -233,7 +266,7 @@ def join_outcomes(
         first_outcomes.append(
             FirstOutcomes(store.take_column(outcomes.actual, first), first, outcome_time, int(corrected[index]))
         )
-    return joined, weights, first_outcomes
+    return joined, weights, first_outcomes, unknown
 
 
 class _Ids(NamedTuple):
@@ -410,7 +443,7 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
 
 def join_rankings(
     outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
-) -> tuple[list[FileRows], list[F64 | None]]:
+) -> tuple[list[FileRows], list[F64 | None], list[UnknownOutcomes]]:
     """Return the rows with the relevance from outcomes and, in parallel, their weights, as :func:`join_outcomes` does.
 
     All outcomes of a row count, see :func:`driftline_processor.core.outcomes.resolution.resolve_rankings`.
@@ -419,8 +452,9 @@ def join_rankings(
     rows, n, unused = _Ids.of(reads, name, store), len(outcomes.number), _Unused()
     row, outcome = _pairs(outcomes, rows)
     resolved = resolve_rows(outcomes, row, outcome, len(rows.number), sampled)
-    unused.add(outcomes, np.arange(n), _complement(n, outcome), resolved)
-    unused.tell(outcomes, name, say)
+    unused.add(outcomes, np.arange(n), _complement(n, outcome), rows.number, resolved)
+    unknown = unused.unknown(outcomes, reads, name)
+    unused.tell(outcomes, unknown, name, say)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
     for read, part in zip(reads, _parts(reads), strict=True):
@@ -433,7 +467,7 @@ def join_rankings(
         )
         joined.append(_with(read, relevance))
         weights.append(_values_at(outcomes.weight, resolved.weight[part], np.nan, store))
-    return joined, weights
+    return joined, weights, unknown
 
 
 def silence_as_irrelevant(read: FileRows) -> FileRows:

@@ -15,6 +15,7 @@ from driftline.tables.task import Task
 from msgspec import Struct, field
 
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, calls_by_step, fold_by_step
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import many
@@ -224,8 +225,9 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
     return concatenate(columns) if columns else None
 
 
-def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
-    """Report actual values that the model cannot predict; they count as missing."""
+def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> list[UnknownOutcomes]:
+    """Report and return actual values that the model cannot predict; they count as missing."""
+    found = list[UnknownOutcomes]()
     for read in reads:
         actual = read.actual if not task.ranks_items else None  # for a ranking it is whether anything was clicked
         if actual is None:
@@ -237,3 +239,5 @@ def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -
                 f"{read.source.path}: {many(strange)} with an actual that is {possible_actuals_text(task)}, "
                 "treated as unknown"
             )
+            found.append(UnknownOutcomes("actual", strange, len(read), possible=possible_actuals_text(task)))
+    return found

@@ -7,12 +7,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from driftline_processor.core.facts import Fact
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_words
 from driftline_processor.present.numbers import figure
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, format_percent, listed, printable, short, slice_words
 
+from .outcomes import correction_words, unknown_outcomes_sentence
 from .register import clause, clauses, voice_of
 
 
@@ -42,7 +44,8 @@ def _outcomes_since(since: int | None, timezone: str, *, of_days: bool) -> str:
 
 
 def _names(columns: Sequence[str]) -> str:
-    return listed([short(name, NAME) for name in columns[:2]])
+    names = [short(name, NAME) for name in columns]
+    return listed(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more columns"
 
 
 def _repair_service(fault: Fact) -> Advice:
@@ -68,6 +71,11 @@ def _repair_data(fault: Fact) -> Advice:
 def _stop_duplicates(fault: Fact) -> Advice:
     sentence = f"Stop sending rows twice, and check retries and repeated jobs: {clause(fault)}."
     return Advice("stop sending rows twice", sentence)
+
+
+def _correct_outcomes(unknown: UnknownOutcomes) -> Advice:
+    why = f"{unknown.rows:,} of its outcomes cannot be used: {unknown_outcomes_sentence(unknown)}"
+    return Advice(correction_words(unknown), f"Correct its outcomes and send them again: {printable(why)}.")
 
 
 def _check_labels(fault: Fact) -> Advice:
@@ -208,6 +216,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "repair_data": _repair_data,
     "stop_duplicates": _stop_duplicates,
     "check_labels": _check_labels,
+    "correct_outcomes": _correct_outcomes,
     "repair_output": _repair_output,
     "change_version": _change_version,
     "retrain": _retrain,
@@ -243,6 +252,11 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "look_again": _look_again,
     "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
+    "evaluate_newer_rows": partial(
+        Advice,
+        "evaluate other rows",
+        "Evaluate rows that are not in the baseline: these show only that the comparison works.",
+    ),
     "check_service": partial(
         Advice,
         "check whether its service runs",

@@ -137,6 +137,7 @@ words_as(
         "pause_unlikely": (
             "Its traffic of the last four weeks makes such a long pause unlikely; a holiday can explain it."
         ),
+        "same_rows_compared": "Certain: the features of whole rows were compared; only other rows can show a change.",
         "shown_is_old": "The results shown for the model do not include its newest rows yet.",
     }
 )

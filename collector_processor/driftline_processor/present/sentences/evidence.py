@@ -72,6 +72,11 @@ def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
     return f"its score ranks the wrong way round, as if its classes were swapped: its AUC is {area}"
 
 
+@words_of("same_rows")
+def _same_rows(share: float) -> str:
+    return f"{format_percent(share)} of its rows are rows of the baseline"
+
+
 @words_of("outcomes_of_one_class")
 def _outcomes_of_one_class(outcomes: int, positive: bool, was: float, positive_class: str) -> str:
     name = positive_class if positive_class == POSITIVE else f"'{short(positive_class, NAME)}'"

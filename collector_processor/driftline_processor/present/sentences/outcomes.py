@@ -106,15 +106,47 @@ def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
             "they are dated more than a day before the prediction with the same id; "
             "send the time at which they became known"
         )
+    if unknown.kind == "environment":
+        return "the model predicts nothing in the environment that they name; send both with one environment"
     if unknown.kind == "actual":
         names = f" ({', '.join(repr(short(name)) for name in unknown.classes)})" if unknown.classes else ""
-        return f"their actual{names} is {unknown.possible}; send {'one of these classes' if unknown.classes else 'one'}"
+        fix = "send one of these classes" if unknown.classes else "send a possible one"
+        return f"their actual{names} is {unknown.possible}; {fix}"
     stored = unknown.stored.kind != "none"
     forms = f"{id_form_words(unknown.form)}, but those of the newest predictions are {id_form_words(unknown.stored)}"
     return (
         f"no stored prediction has {f'their ids: these are {forms}' if stored else 'an id'}; "
         f"{id_fix_words(unknown.form, unknown.stored)}"
     )
+
+
+@words_of("outcomes_unknown")
+def _outcomes_unknown(unknown: UnknownOutcomes) -> tuple[str, ...]:
+    """Return the number of outcomes with the reason, and the forms of both ids if they fit."""
+    outcomes, be, have = f"{unknown.rows:,} outcomes", "are", "have"
+    if unknown.rows == 1:
+        outcomes, be, have = "1 outcome", "is", "has"
+    if unknown.kind == "time":
+        return (f"{outcomes} {be} dated before the prediction with the same id",)
+    if unknown.kind == "environment":
+        return (f"{outcomes} {have} an environment in which it predicts nothing",)
+    if unknown.kind == "actual":
+        return (f"{outcomes} {have} an actual that is {unknown.possible}",)
+    plain = f"{outcomes} {'waits' if unknown.rows == 1 else 'wait'} for a prediction with the same id"
+    stored = "have none" if unknown.stored.kind == "none" else f"{id_form_words(unknown.stored)}"
+    return (f"{plain} ({id_form_words(unknown.form)}; predictions: {stored})", plain)
+
+
+def correction_words(unknown: UnknownOutcomes) -> str:
+    """Return in a few words how to make outcomes known."""
+    if unknown.kind == "time":
+        return "correct the times of its outcomes"
+    if unknown.kind == "environment":
+        return "send its outcomes with the environment of its predictions"
+    if unknown.kind == "actual":
+        return "send one of its classes"
+    difference = unknown.form.difference(unknown.stored)
+    return "name the id of its predictions" if difference in ("none", "generated") else "send the same ids"
 
 
 def fast_labels_sentence(fast_labels: FastLabels) -> str:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from driftline.baseline.baseline import Baseline
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.facts import fact
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
-from driftline_processor.readers.memory import read_table
+from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, read_table
 
 SEEDS = range(3)
 Rows = pd.DataFrame
@@ -39,10 +41,19 @@ def verdict_of(change: Change, seed: int) -> Verdict:
     rng = np.random.default_rng(seed)
     reference = rows(4_000, 20, rng)
     current = change(rows(2_400, 8, rng), rng)
-    inputs = EvaluationInputs([read_table(current, "current")], read_table(reference, "baseline"))
+    return evaluated(current, read_table(reference, "baseline"))
+
+
+def evaluated(current: Rows, reference: MemoryRows | MemoryBaseline) -> Verdict:
     columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time"}
-    options = EvaluationOptions(task="binary", positive_class="1", **columns)
-    return evaluate_files(inputs, options, lambda _: None).verdict
+    of_rows: dict[str, Any] = {} if isinstance(reference, MemoryBaseline) else {"task": "binary", "positive_class": "1"}
+    inputs = EvaluationInputs([read_table(current, "current")], reference)
+    return evaluate_files(inputs, EvaluationOptions(**columns, **of_rows), lambda _: None).verdict
+
+
+def built(reference: Rows) -> MemoryBaseline:
+    columns: dict[str, Any] = {"score": "score", "actual": "late", "time": "time"}
+    return MemoryBaseline(Baseline.from_frame(reference.drop(columns="id"), **columns, model="m", task="binary"))
 
 
 def with_score(score: Callable[[Rows, np.random.Generator], Any]) -> Change:
@@ -105,3 +116,22 @@ def test_a_model_without_a_fault_is_not_told_to_repair_anything(seed: int) -> No
     verdict = verdict_of(lambda frame, _: frame, seed)
     assert verdict.state != "degraded"
     assert verdict.kind == ""
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_rows_of_the_baseline_are_healthy_and_said_to_be_its_rows(share: float, is_built: bool) -> None:
+    rng = np.random.default_rng(7)
+    reference, other = rows(4_000, 20, rng), rows(4_000, 8, rng)
+    current = pd.concat([reference[: round(4_000 * share)], other[round(4_000 * share) :]], ignore_index=True)
+    verdict = evaluated(current, built(reference) if is_built else read_table(reference, "baseline"))
+    if is_built and share < 1:  # a built baseline has only sums
+        assert verdict.reasons[0].kind != "same_rows"
+    else:
+        assert (verdict.state, verdict.reasons[0]) == ("healthy", fact("same_rows", share=share))
+
+
+def test_rows_of_the_baseline_with_other_scores_are_judged_by_their_outcomes() -> None:
+    reference = rows(4_000, 20, np.random.default_rng(8))
+    verdict = evaluated(reference.assign(score=1 - reference.score), read_table(reference, "baseline"))
+    assert (verdict.state, verdict.kind) == ("degraded", "output_fault")

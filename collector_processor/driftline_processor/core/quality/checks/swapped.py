@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -36,6 +36,9 @@ drift (days of 500 rows, 100 effective rows).
 MOST = 40
 """Number of features, those that changed most, of which all 780 pairs are tried."""
 
+APART = 0.3
+"""Minimum KS distance of two columns to detect a swap."""
+
 _NUMBER = KINDS.index("number")
 
 
@@ -46,10 +49,7 @@ def find(look: CheckInput) -> CheckResult:
     to the other; a number and a categorical feature by the values of the other kind. Only features that changed
     significantly are tried; two features with similar distributions cannot be distinguished.
     """
-    pairs = list(look.pairs.values())
-    places = {name: index for index, name in enumerate(look.baseline.bins.features)}
-    suspicions = [*_numbers(look.changed), *_texts(pairs, places)]
-    return CheckResult(len(pairs), suspicions)
+    return CheckResult(len(look.pairs), [*_numbers(look.changed), *_texts(look)])
 
 
 def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
@@ -58,8 +58,8 @@ def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
         first_mixture = mixture(a.now.below, a.baseline_cdf, b.was.at(a.now.points))
         second_mixture = mixture(b.now.below, b.baseline_cdf, a.was.at(b.now.points))
         if (
-            _good(first_mixture, a.noise)
-            and _good(second_mixture, b.noise)
+            good(first_mixture, a.noise)
+            and good(second_mixture, b.noise)
             and abs(first_mixture.share - second_mixture.share) <= _chance(a, first_mixture, b, second_mixture)
         ):
             yield _finding(a.pair, b.pair, (first_mixture.share + second_mixture.share) / 2, max(a.p, b.p))
@@ -70,34 +70,31 @@ def _chance(a: ChangedNumber, mixture: Mixture, b: ChangedNumber, other: Mixture
     return min(MOST_UNLIKE, max(ALIKE, (a.noise / mixture.component_distance + b.noise / other.component_distance) / 3))
 
 
-def _good(fit: Mixture, chance: float) -> bool:
-    # 0.3: minimum KS distance of two columns to detect a swap
+def good(fit: Mixture, chance: float) -> bool:
+    """Return True if a mixture explains a changed number, but for what chance leaves."""
     # 0.25: maximum unexplained fraction of the distance; otherwise something else shifted the feature
     return (
-        fit.share >= LEAST_SHARE and fit.component_distance >= 0.3 and fit.residual <= min(chance, 0.25 * fit.distance)
+        fit.share >= LEAST_SHARE
+        and fit.component_distance >= APART
+        and fit.residual <= min(chance, 0.25 * fit.distance)
     )
 
 
-def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
+def strayed_values(look: CheckInput) -> list[FeaturePair]:
+    """Return the features with values of another type, or of other features."""
+    found = [pair for pair in look.pairs.values() if pair.now.elsewhere is not None or pair.now.kinds is not None]
+    return [pair for pair in found if has_categories(pair) or pair.number][:MOST]
+
+
+def _texts(look: CheckInput) -> Iterator[Suspicion]:
     """Yield findings for pairs with at least one categorical feature."""
-    strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
-    counted = any(
-        first_strayed is not None
-        for pair in pairs
-        for first_strayed in (pair.was.tails, pair.was.kinds, pair.was.elsewhere)
-    )
-    for a, b in combinations([pair for pair in strayed if has_categories(pair) or pair.number][:MOST], 2):
+    for a, b in combinations(strayed_values(look), 2):
         if a.number and b.number:
             continue
-        first_strayed, second_strayed = (
-            _of_other(a, b, places, counted=counted),
-            _of_other(b, a, places, counted=counted),
-        )
-        share = (first_strayed.share + second_strayed.share) / 2
-        if min(first_strayed.share, second_strayed.share) >= LEAST_SHARE and abs(
-            first_strayed.share - second_strayed.share
-        ) <= ALIKE * max(share, 0.5):
-            yield _finding(a, b, share, max(first_strayed.p, second_strayed.p))
+        one, other = of_other(a, b, look), of_other(b, a, look)
+        share = (one.share + other.share) / 2
+        if min(one.share, other.share) >= LEAST_SHARE and abs(one.share - other.share) <= ALIKE * max(share, 0.5):
+            yield _finding(a, b, share, max(one.p, other.p))
 
 
 class _Strayed(NamedTuple):
@@ -107,16 +104,16 @@ class _Strayed(NamedTuple):
     p: float = 1.0
 
 
-def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, int], *, counted: bool) -> _Strayed:
+def of_other(pair: FeaturePair, feature_pair: FeaturePair, look: CheckInput) -> _Strayed:
     """Return the fraction of a feature that belongs to the other, above that in the baseline.
 
-    ``counted``: the baseline contains these counts. The result is empty if the baseline itself contains nearly as much
-    of the other feature, such as two columns of the same cities.
+    The result is empty if the baseline itself contains nearly as much of the other feature, such as two columns of the
+    same cities.
     """
-    now = _strange(pair.now, feature_pair, places)
+    now = _strange(pair.now, feature_pair, look.places)
     if now <= 0 or pair.was.with_value <= 0:
         return _Strayed()
-    was, known_share, most_missed = _strange(pair.was, feature_pair, places), 1.0, 0.0
+    was, known_share, most_missed = _strange(pair.was, feature_pair, look.places), 1.0, 0.0
     if isinstance(feature_pair.bins, CategoryBins):
         other_shares = shares(feature_pair.was)
         known_share -= float(other_shares[-1])
@@ -126,7 +123,9 @@ def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, in
             known_share -= float(other_shares[:-1][is_common].sum())
             if any(is_common):
                 more, most_missed = missed_in_other(pair)
-                was, most_missed = (was + more, was + most_missed) if counted else (float(pair.was.counts[-1]),) * 2
+                was, most_missed = (
+                    (was + more, was + most_missed) if look.counts_strayed else (float(pair.was.counts[-1]),) * 2
+                )
     before = was / pair.was.with_value
     # 0.1: minimum fraction of a feature's values in categories that the other feature lacks
     if known_share - before < max(0.1, before):
@@ -138,7 +137,7 @@ def _of_other(pair: FeaturePair, feature_pair: FeaturePair, places: dict[str, in
     )
 
 
-def _strange(sums: Sums, feature_pair: FeaturePair, places: dict[str, int]) -> float:
+def _strange(sums: Sums, feature_pair: FeaturePair, places: Mapping[str, int]) -> float:
     """Return the weight of values that belong to the other feature."""
     if feature_pair.number:
         return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])

@@ -1,0 +1,198 @@
+"""Misplaced columns: each of three or more features has the values of another one, such as all shifted by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.bins import CategoryBins, NumberBins
+
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
+from driftline_processor.core.quality.feature_sums import (
+    CheckInput,
+    DistributionFunction,
+    Mixture,
+    distribution_function,
+    mixture,
+    shares,
+)
+
+from .swapped import ALIKE, APART, LEAST_SHARE, MOST, good, of_other, strayed_values
+
+LEAST = 3
+"""Minimum number of features that have the values of another one; two are a swap."""
+
+ALL = 0.9
+"""Fraction of a category feature's values that are categories of another from which on neither shows the other."""
+
+MOST_LEFT = 0.35
+"""Maximum KS distance between a feature and the one whose values it has, as a fraction of its distance from itself:
+features may drift, too, and three neighbours do not do this by chance.
+"""
+
+APART_IN_PART = 0.5
+"""Minimum KS distance of two columns if a part of the rows is misplaced and the features drift, too."""
+
+MOST_SOURCES = 100
+"""Number of features whose values are looked for in others."""
+
+
+class _Source(NamedTuple):
+    """The fraction of a feature's values that are those of another, and what a mixture of both leaves of it."""
+
+    share: float
+    left: float
+    p: float
+
+
+_Sources = Mapping[tuple[str, str], _Source]
+
+
+def find(look: CheckInput) -> CheckResult:
+    """Find features that look like a mixture of themselves and another, in the same proportion, in a chain.
+
+    From panes, as swapped columns. First neighbours are compared: a file with one separator too many or too few shifts
+    all columns from there on by one. Features that cannot be distinguished from their neighbour are part of the chain.
+    Then any order: each feature belongs to the feature that it looks like most, and a cycle is a finding.
+    """
+    sources = dict(_sources(look))
+    if len(sources) < LEAST:
+        return CheckResult(1, [])
+    names = list(look.pairs)
+    found = [one for step in (1, -1) if (one := _neighbours(names, sources, look, step)) is not None]
+    chain = max(found, key=len, default=None) or _cycle(sources)
+    return CheckResult(1, [] if chain is None else [_finding(chain, sources)])
+
+
+def _sources(look: CheckInput) -> Iterator[tuple[tuple[str, str], _Source]]:
+    """Yield each feature with another one whose values it has."""
+    changed = sorted(look.changed, key=lambda one: -one.distance)[:MOST]
+    functions = _functions(look) if len(changed) >= LEAST else {}
+    for one in changed:
+        for name, function in functions.items():
+            if name == one.pair.name:
+                continue
+            other = function.at(one.now.points)
+            left = float(np.abs(one.now.below - other).max(initial=0.0))
+            fit = mixture(one.now.below, one.baseline_cdf, other)
+            if one.distance >= APART and left <= MOST_LEFT * one.distance:
+                yield (one.pair.name, name), _Source(1.0, left, one.p)
+            elif good(fit, one.noise) or (
+                fit.component_distance >= APART_IN_PART
+                and fit.share >= ALIKE
+                and fit.residual <= MOST_LEFT * one.distance
+            ):
+                yield (one.pair.name, name), _Source(fit.share, fit.residual, one.p)
+    for pair in strayed_values(look):
+        for other_pair in look.pairs.values():
+            if other_pair is pair or (pair.number and other_pair.number):
+                continue
+            strayed = of_other(pair, other_pair, look)
+            if strayed.share >= LEAST_SHARE:  # numbers in a category feature may be any number's
+                yield (pair.name, other_pair.name), _Source(strayed.share, float(other_pair.number), strayed.p)
+
+
+def _mostly(fit: Mixture) -> bool:
+    return fit.component_distance >= APART_IN_PART and fit.share >= ALIKE and fit.residual <= MOST_LEFT * fit.distance
+
+
+def _functions(look: CheckInput) -> dict[str, DistributionFunction]:
+    """Return the distribution functions of the baseline."""
+    return {
+        name: distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest)
+        for name, pair in list(look.pairs.items())[:MOST_SOURCES]
+        if isinstance(pair.bins, NumberBins) and pair.was.usable > 0
+    }
+
+
+def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int) -> list[tuple[str, str]] | None:
+    """Return the longest chain of features that have the values of the next one, or of the one before."""
+    chains: list[list[tuple[str, str]]] = [[]]
+    for index, name in enumerate(names):
+        other = names[(index + step) % len(names)]
+        if (name, other) in sources or _hidden(look, name, other):
+            chains[-1].append((name, other))
+        else:
+            chains.append([])
+    chains = [_trimmed(chain, sources) for chain in chains]
+    best = max(chains, key=len)
+    proven = [edge for edge in best if edge in sources]
+    return best if len(proven) >= LEAST and len(proven) * 3 >= len(best) and _one_share(proven, sources) else None
+
+
+def _hidden(look: CheckInput, name: str, other: str) -> bool:
+    """Return True if a feature may have the values of the other: few rows or other changes do not show it."""
+    first, second = look.pairs[name], look.pairs[other]
+    if isinstance(first.bins, CategoryBins) and isinstance(second.bins, CategoryBins):
+        own = np.isin(second.bins.categories, first.bins.categories)
+        return bool(shares(second.was)[:-1][own].sum() >= ALL)
+    if not isinstance(first.bins, NumberBins) or not isinstance(second.bins, NumberBins):
+        return False
+    now = distribution_function(first.bins, first.now)
+    was, theirs = (
+        distribution_function(over, one.was, one.minimum, one.greatest).at(now.points)
+        for over, one in ((first.bins, first), (second.bins, second))
+    )
+    fit = mixture(now.below, was, theirs)
+    return fit.component_distance < APART_IN_PART or fit.share >= ALIKE
+
+
+def _trimmed(chain: list[tuple[str, str]], sources: _Sources) -> list[tuple[str, str]]:
+    """Return a chain from its first to its last proven feature, closed if the last one has the values of the first."""
+    proven = [index for index, edge in enumerate(chain) if edge in sources]
+    if not proven:
+        return []
+    chain = chain[proven[0] : proven[-1] + 1]
+    closing = (chain[-1][1], chain[0][0])
+    return [*chain, closing] if closing in sources and closing not in chain else chain
+
+
+def _cycle(sources: _Sources) -> list[tuple[str, str]] | None:
+    """Return the longest cycle of features, each of which has the values of the next one."""
+    best: dict[str, str] = {}
+    for (name, other), _ in sorted(sources.items(), key=lambda entry: entry[1].left):
+        best.setdefault(name, other)
+    longest: list[tuple[str, str]] = []
+    for start in best:
+        name = start
+        chain: list[tuple[str, str]] = []
+        while name in best and len(chain) < len(best):
+            chain.append((name, best[name]))
+            name = best[name]
+            if name == start:
+                break
+        if name == start and len(chain) > len(longest) and _one_share(chain, sources):
+            longest = chain
+    return longest if len(longest) >= LEAST else None
+
+
+def _one_share(chain: list[tuple[str, str]], sources: _Sources) -> bool:
+    """Return True if nearly all features of a chain have the same fraction of values of the other."""
+    shares = np.array([sources[edge].share for edge in chain])
+    middle = float(np.median(shares))
+    alike = np.count_nonzero(np.abs(shares - middle) <= 2 * ALIKE * max(0.5, middle))
+    return bool(alike >= max(LEAST, 0.75 * len(chain)))
+
+
+def _finding(chain: list[tuple[str, str]], sources: _Sources) -> Suspicion:
+    proven = [sources[edge] for edge in chain if edge in sources]
+    share = float(np.median([source.share for source in proven]))
+    return suspicion(
+        CHECK.name,
+        [name for name, _ in chain],
+        sorted(source.p for source in proven)[LEAST - 1],
+        was=0.0,
+        now=share,
+        concerned=share,
+        sources=tuple(other for _, other in chain),
+    )
+
+
+CHECK = Check(
+    "misplaced",
+    "columns in the wrong place",
+    "panes",
+    find,
+    covers=frozenset({"swapped", "type_change", "unseen", "out_of_range", "unit_change", "constant", "missing"}),
+)
