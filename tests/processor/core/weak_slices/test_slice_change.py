@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 DAYS, ROWS = 35, 250
+COLUMNS: dict[str, Any] = {"score": "score", "actual": "y", "id": "id", "time": "time", "positive_class": "1"}
 
 
 def world(fault: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -25,7 +26,7 @@ def world(fault: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows["score"] = 1 / (1 + np.exp(-(2.2 * rows.x + 0.5 * rows.z)))
     rows["time"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(day + rng.random(n) * 0.99, unit="D")
     rows["id"] = [f"r{at}" for at in range(n)]
-    late = day >= 28
+    late = pd.Series(day >= 28)
     where = {"country": rows.country == "FR", "range": rows.z > 1.2, "all": late, "": ~late & late}[fault]
     rows["y"] = rows.y.where(~(late & where), 1 - rows.y)
     return rows[day < 21], rows[day >= 21]
@@ -33,9 +34,8 @@ def world(fault: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def told(fault: str, seed: int) -> dict[str, Any]:
     reference, rows = world(fault, seed)
-    columns = {"score": "score", "actual": "y", "id": "id", "time": "time", "positive_class": "1"}
     found: dict[str, Any] = driftline.evaluate(
-        rows, baseline=reference, task="binary", window="1d", progress=False, **columns
+        rows, baseline=reference, task="binary", window="1d", progress=False, **COLUMNS
     ).to_dict()
     return found
 
@@ -66,8 +66,7 @@ def test_a_slice_that_has_recovered_is_not_named() -> None:
     day = (rows.time - rows.time.min()).dt.days
     back = (day >= 11) & (rows.country == "FR")
     rows = rows.assign(y=rows.y.where(~back, 1 - rows.y))
-    columns = {"score": "score", "actual": "y", "id": "id", "time": "time", "positive_class": "1"}
-    found = driftline.evaluate(rows, baseline=reference, task="binary", window="1d", progress=False, **columns)
+    found = driftline.evaluate(rows, baseline=reference, task="binary", window="1d", progress=False, **COLUMNS)
     named = [window["performance"]["slice_change"] is not None for window in found.to_dict()["windows"]]
     assert named[10]
     assert not named[13]
