@@ -18,6 +18,7 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.evaluation.files.column_uses import ColumnUses
 from driftline_processor.present.json_shapes import Shape, keys_of
 from driftline_processor.present.links import LinkedMisprediction
 from driftline_processor.queries.model_view import ModelView
@@ -98,6 +99,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
             "outcome_delay": NotRequired[json_type(OutcomeDelay)],
             "windows": json_type(list[Evaluation]),
             "versions": NotRequired[json_type(list[SideBySide])],
+            "columns": NotRequired[ColumnUses],
         },
     ),
     "Versions": (

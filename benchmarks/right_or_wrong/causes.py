@@ -230,7 +230,7 @@ class History(NamedTuple):
         states: The state at the end of each bad day.
         verdict: The verdict at the end of the last day.
         answers: The kinds and advice of its degraded days.
-        onset: Days from the planted to the stated beginning; None without one.
+        onset: Days from the planted to the stated beginning, 0 inside the stated range; None without one.
     """
 
     states: list[str]
@@ -282,8 +282,10 @@ def run(fault: Fault, seed: int) -> History:
         for verdict in verdicts
         if verdict.state in ("degraded", "at_risk")
     )
-    since = verdicts[-1].since
+    since, earliest = verdicts[-1].since, verdicts[-1].since_earliest
     onset = None if since is None else (since - began) / 86_400e9
+    if onset is not None and earliest is not None:
+        onset = max(0.0, (earliest - began) / 86_400e9) or min(0.0, onset)
     return History([verdict.state for verdict in verdicts], verdicts[-1], answers, onset)
 
 

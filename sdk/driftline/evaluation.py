@@ -98,6 +98,7 @@ def evaluate(
     quantiles: Sequence[object] = (),
     features: Names = (),
     text_features: Names = (),
+    category_features: Names = (),
     slices: Names = (),
     seasonality: str = "",
     timezone: str = "",
@@ -156,6 +157,7 @@ def evaluate(
         quantiles: Quantiles that a regression predicts, in the order of the score columns.
         features: Features. Default: all other columns.
         text_features: Features that contain free text, or 'none'. Default: detected from the values.
+        category_features: Features of numbers that are categories, such as codes, or 'none'. Default: detected.
         slices: Columns whose values are also evaluated separately, such as a country or a plan.
         seasonality: Compare only with baseline rows of the same hour, weekday or hour of the week; 'none' compares with
             all baseline rows. Default: the seasons found in the baseline.

@@ -23,8 +23,8 @@ Change = Callable[[Frame, np.random.Generator], Frame]
 
 def rows(n: int, seed: int) -> Frame:
     """Return n rows of a healthy model."""
-    rng = np.random.default_rng(seed)
-    return {
+    rng, more = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    frame: Frame = {
         "income": rng.lognormal(10, 0.5, n),
         "age": rng.normal(40, 12, n),
         "height": rng.normal(170, 10, n),
@@ -36,6 +36,11 @@ def rows(n: int, seed: int) -> Frame:
         "region": rng.choice(["north", "south", "east", "west"], n).astype(object),
         "score": rng.random(n),
     }
+    frame["waist"] = 0.9 * frame["weight"] + more.normal(20, 6, n)
+    frame["hips"] = 0.7 * frame["weight"] + more.normal(45, 5, n)
+    frame["hour"] = np.minimum(23.0, np.floor(24 * more.beta(4, 3, n)))
+    frame["hour"][:24] = np.arange(24)[:n]
+    return frame
 
 
 def table(frame: Frame) -> PredictionTable:
@@ -85,7 +90,19 @@ def facts(severity: str, features: tuple[str, ...], now: float, was: float, **mo
 
 def facts_of(finding: Finding) -> dict[str, Any]:
     """Return the values of a finding of which its sentence is made, fractions with four digits."""
-    details = ("category", "low", "high", "side", "factors", "units", "sources", "given", "without_zero", "numbers")
+    details = (
+        "category",
+        "low",
+        "high",
+        "side",
+        "factors",
+        "units",
+        "sources",
+        "hours",
+        "given",
+        "without_zero",
+        "numbers",
+    )
     values = {name: getattr(finding, name) for name in details}
     more = {name: round(value, 5) for name, value in values.items() if isinstance(value, float)}
     more |= {name: value for name, value in values.items() if value and not isinstance(value, float)}
@@ -200,6 +217,21 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         "misplaced",
         lambda f, _: {**f, **{a: f[b] for a, b in zip(COLUMNS, (*COLUMNS[1:], COLUMNS[0]), strict=True)}},
         facts("critical", COLUMNS, 1.0, 0.0, sources=(*COLUMNS[1:], COLUMNS[0])),
+    ),
+    "a copy of another column": (
+        "copied",
+        lambda f, _: {**f, "share": f["waist"]},
+        facts("critical", ("share",), 1.0, 0.0, sources=("waist",)),
+    ),
+    "joined to the next row": (
+        "unlinked",
+        lambda f, _: {**f, "waist": np.roll(f["waist"], 1)},
+        facts("critical", ("waist",), 0.0, 1.0),
+    ),
+    "another time zone": (
+        "hours_shifted",
+        lambda f, _: {**f, "hour": (f["hour"] + 5) % 24},
+        facts("critical", ("hour",), 1.0, 0.0, hours=5),
     ),
     "two numbers": (
         "swapped",

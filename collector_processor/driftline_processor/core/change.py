@@ -14,7 +14,7 @@ In this order, since each precludes the next ones:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -37,10 +37,10 @@ from driftline_processor.core.evaluation import (
     LossPart,
     MetricValue,
 )
-from driftline_processor.core.explain.loss_evidence import RowLosses, loss_evidence, recalibrated_skill
+from driftline_processor.core.explain.loss_evidence import METRICS, Recalibration, RowLosses, loss_evidence, recalibrate
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.output_faults import outcomes_of_one_class, output_faults
+from driftline_processor.core.output_faults import OutputFault, is_inverted, outcomes_of_one_class, output_faults
 from driftline_processor.core.service_level.failing import service_failing
 
 CELLS = 10
@@ -56,11 +56,12 @@ FEWEST_OF_CLASS = 30.0
 
 
 class OutcomeFit(NamedTuple):
-    """How far the outcomes of a window are from two explanations, each a chi-square less its degrees of freedom.
+    """How far the outcomes of a window are from three explanations, each a chi-square less its degrees of freedom.
 
     Attributes:
         rates: From the reference's rate of positives by score.
         classes: From the reference's scores within each class.
+        scores: From the reference's scores of all rows.
         expected: Rate of positives expected from the scores.
         observed: Rate of positives among the labelled rows.
         p_value: P-value of the rate of positives by score.
@@ -68,6 +69,7 @@ class OutcomeFit(NamedTuple):
 
     rates: float
     classes: float
+    scores: float
     expected: float
     observed: float
     p_value: float
@@ -92,7 +94,8 @@ def outcome_fit(pane: Pane, rates: Rates, reference: Pane, between: float) -> Ou
     total, hits = sides[0] + sides[1], float(sides[1].sum())
     smooth = rates.resampled.smooth[rates.resampled.place]
     expected, observed = float(total @ smooth / total.sum()), hits / float(total.sum())
-    return OutcomeFit(q - freedom, _classes_moved(sides, was), expected, observed, p_value)
+    classes, scores = _misfit(sides, was), _misfit([total], [was[0] + was[1]])
+    return OutcomeFit(q - freedom, classes, scores, expected, observed, p_value)
 
 
 def _sides(pane: Pane) -> tuple[F64, F64] | None:
@@ -136,8 +139,8 @@ def _meaning(sides: tuple[F64, F64], rates: Rates, between: float) -> tuple[floa
     return max(q, once), freedom, min(1.0, 2 * min(float(chdtrc(freedom, q)), float(chdtrc(1, once))))
 
 
-def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> float:
-    """Return how far the scores within each class are from the reference: two chi-squares less their freedom."""
+def _misfit(sides: Sequence[F64], was: Sequence[F64]) -> float:
+    """Return how far histograms of scores are from those of the reference: chi-squares less their freedom."""
     q, freedom = 0.0, 0
     for side, before in zip(sides, was, strict=True):
         n, m = float(side.sum()), float(before.sum())
@@ -151,7 +154,9 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> float:
     return q - freedom
 
 
-STRUCTURAL = frozenset({"constant", "misplaced", "swapped", "type_change", "unit_change"})
+STRUCTURAL = frozenset(
+    {"constant", "copied", "hours_shifted", "misplaced", "swapped", "unlinked", "type_change", "unit_change"}
+)
 """Checks whose findings are faults at any severity."""
 
 GROSS = {
@@ -176,17 +181,24 @@ LEVEL_OFF = 6.0
 STABLE = 0.15
 """Fraction by which the evidence must exceed a limit to change the kind of an episode."""
 
-CLASSES_HOLD, CLASSES_BY_CHANCE = 0.1, 6.0
-"""Maximum misfit of the scores within classes for a label shift: a fraction of the misfit of the rates by score, plus
-one standard deviation by chance. The fraction is 0.01 to 0.09 after a label shift, 0.14 to 0.5 after a higher
-level of the outcomes with inputs as before.
+CLASSES_HOLD = 0.3
+"""Maximum misfit of the scores within classes for a label shift, as a fraction of the misfit of the rates by score. It
+is 0.01 to 0.17 after a label shift with days that differ.
 """
 
 FEWEST_BEYOND = 15.0
 """Minimum misfit of rates by score, a chi-square less its ten degrees of freedom: three standard deviations."""
 
-Z = 3.0
-"""Standard errors by which a part of a loss must exceed 0."""
+Z = 2.33
+"""Standard errors by which a part of a loss must exceed 0: once in a hundred by chance."""
+
+RECALIBRATED = 0.6
+"""Fraction of a loss that recalibration returns from which on a worse ranking must be significant. It is 0.1 to 0.3
+where outcomes of a slice are inverted, and 0.8 or more where scores or outcomes have another level.
+"""
+
+UNSURE = 1.5
+"""Standard errors below :data:`SKILL_KEPT` from which on the ranking is worse."""
 
 
 def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | Literal[""]:
@@ -208,24 +220,35 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     if explained and evidence.together.covered < 0.5:  # nearly all values are new
         return "covariate_shift"
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
-    ranks = evidence.skill is None or evidence.skill >= kept
-    if ranks and _is_label_shift(evidence.rates, evidence.classes):
+    skill, gain = evidence.skill, evidence.recalibrated or 0.0
+    ranks = skill is None or skill.value >= kept
+    if skill is not None and gain >= RECALIBRATED * excess:
+        ranks = ranks or (kept - skill.value) ** 2 < UNSURE**2 * skill.variance
+    if ranks and _is_label_shift(evidence):
         return "label_shift"
     if explained:
         return "covariate_shift"
     if excess**2 <= Z**2 * evidence.excess.variance or excess < 0:
         return ""
-    level_off = evidence.skill is not None and (evidence.recalibrated or 0.0) * evidence.rows > LEVEL_OFF
+    level_off = skill is not None and gain * evidence.rows > LEVEL_OFF
     return "calibration" if ranks and level_off else "concept_change"
 
 
-def is_explained(part: LossPart, excess: float, least: float = EXPLAINED) -> bool:
-    """Return True if a significant part of a loss, and at least a fraction of it, returns."""
-    return excess > 0 and part.value >= least * excess and part.value**2 > Z**2 * part.variance
+def explains_ranking(kind: str, output: OutputFault, evaluation: Evaluation) -> bool:
+    """Return True if a proven kind of change explains that scores rank the wrong way: they are not inverted."""
+    if output.metric != "roc_auc":
+        return False
+    return kind == "covariate_shift" or (bool(kind) and not is_inverted(evaluation))
 
 
-def _is_label_shift(rates: float, classes: float) -> bool:
-    return rates > FEWEST_BEYOND and classes < CLASSES_HOLD * rates + CLASSES_BY_CHANCE
+def is_explained(part: LossPart, excess: float, least: float = EXPLAINED, z: float = Z) -> bool:
+    """Return True if at least a fraction of a loss returns, ``z`` standard errors above 0."""
+    return excess > 0 and part.value >= least * excess and part.value**2 > z**2 * part.variance
+
+
+def _is_label_shift(fit: OutcomeFit | LossEvidence) -> bool:
+    """Return True if rates changed, scores moved, and the scores within each class moved much less than either."""
+    return fit.rates > FEWEST_BEYOND and fit.classes < min(CLASSES_HOLD * fit.rates, fit.scores / 2)
 
 
 def evidence_of_window(
@@ -250,14 +273,28 @@ def evidence_of_window(
     evidence = loss_evidence(labelled, baseline, names, evaluation.reference)
     if evidence is None:
         return None
-    rates, classes = (0.0, 0.0) if fit is None else (fit.rates, fit.classes)
-    of_level = [recalibrated_skill(pane), recalibrated_skill(baseline.pane)]
+    evidence = _with_estimate(evidence, evaluation)
+    if fit is not None:
+        evidence = replace(evidence, rates=fit.rates, classes=fit.classes, scores=fit.scores)
+    now, was = recalibrate(pane), recalibrate(baseline.pane)
     if evidence.loss == "absolute_error":
-        of_level = [_without_bias(values) for values in (evaluation.realized, evaluation.reference)]
-    (now, was) = of_level
-    if now is None or was is None or was[1] <= 0:
-        return replace(evidence, rates=rates, classes=classes)
-    return replace(evidence, recalibrated=now[0], skill=now[1] / was[1], rates=rates, classes=classes)
+        now, was = (_without_bias(values) for values in (evaluation.realized, evaluation.reference))
+    if now is None or was is None or was.skill <= 0:
+        return evidence
+    skill = LossPart(now.skill / was.skill, now.variance / was.skill**2)
+    return replace(evidence, recalibrated=now.gain, skill=skill)
+
+
+def _with_estimate(evidence: LossEvidence, evaluation: Evaluation) -> LossEvidence:
+    """Return evidence in which shifted inputs explain at least the loss that was estimated without outcomes."""
+    metric = METRICS[evidence.loss]
+    estimate, was = evaluation.estimated.get(metric), evaluation.reference.get(metric)
+    if not evidence.inputs or estimate is None or estimate.value is None or was is None or was.value is None:
+        return evidence
+    expected = -direction(metric) * (estimate.value - was.value)
+    if expected <= evidence.together.value:
+        return evidence
+    return replace(evidence, together=LossPart(expected, evidence.excess.variance))
 
 
 def _is_worse(evaluation: Evaluation) -> bool:
@@ -270,16 +307,16 @@ def _is_worse(evaluation: Evaluation) -> bool:
     )
 
 
-def _without_bias(values: Mapping[str, MetricValue]) -> tuple[float, float] | None:
-    """Return the fall of a regression's root mean squared error without its bias, and its skill then.
+def _without_bias(values: Mapping[str, MetricValue]) -> Recalibration | None:
+    """Return a regression's root mean squared error and coefficient of determination without its bias.
 
-    The skill is the coefficient of determination without the bias. None if a metric is unknown.
+    None if a metric is unknown.
     """
     bias, rmse, r2 = (values[name].value if name in values else None for name in ("bias", "rmse", "r2"))
     if bias is None or rmse is None or r2 is None or r2 >= 1 or rmse <= 0:
         return None
     left = max(rmse**2 - bias**2, 0.0)
-    return rmse - left**0.5, 1 - (1 - r2) * left / rmse**2
+    return Recalibration(rmse - left**0.5, 1 - (1 - r2) * left / rmse**2, 0.0)
 
 
 def kind_of_change(
@@ -311,6 +348,8 @@ def kind_of_change(
             return KindOfChange("service", "service_changed", (failure.fact,))
     faults = [finding for finding in evaluation.findings if is_faulty(finding)]
     output = next(output_faults(evaluation), None)
+    if output is not None and explains_ranking(kind_of_loss(evaluation.loss_evidence), output, evaluation):
+        output = None
     if output is not None and not any(map(output.follows_from, faults)):
         return KindOfChange("output_fault", "output_faulty", (output.fact,))
     if (labels := outcomes_of_one_class(evaluation)) is not None:
@@ -340,7 +379,7 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     evidence = evaluation.loss_evidence
     rates = () if fit is None else (fact("positive_rate", observed=fit.observed, expected=fit.expected),)
     kind = kind_of_loss(evidence)
-    if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit.rates, fit.classes):
+    if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit):
         return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
     if evidence is not None and kind == "covariate_shift":
         share = min(1.0, evidence.together.value / evidence.excess.value)

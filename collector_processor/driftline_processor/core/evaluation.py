@@ -418,9 +418,11 @@ class LossEvidence(Struct, frozen=True):
         inputs: Shifted feature → the part of ``excess`` that returns if it alone has the baseline's distribution.
         together: The part that returns if all of them do.
         recalibrated: The fall of the loss if predictions are recalibrated; None if unknown.
-        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown.
+        skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown. Its ``covered``
+            is not used.
         rates: Misfit of the baseline's rates of positives by score, a chi-square less its degrees of freedom.
         classes: Misfit of the baseline's scores within each class, likewise.
+        scores: Misfit of the baseline's scores of all rows, likewise.
     """
 
     rows: float
@@ -429,9 +431,10 @@ class LossEvidence(Struct, frozen=True):
     inputs: dict[str, LossPart]
     together: LossPart
     recalibrated: float | None = None
-    skill: float | None = None
+    skill: LossPart | None = None
     rates: float = 0.0
     classes: float = 0.0
+    scores: float = 0.0
 
 
 class KindOfChange(Struct, frozen=True):
@@ -474,6 +477,7 @@ class Verdict(Struct, frozen=True):
         timezone: Time zone of its times, an IANA name.
         version: The affected version of a model with several; else None.
         environment: The affected environment, likewise.
+        since_earliest: The earliest start that the days leave open, if it is before ``since``; else None.
     """
 
     state: VerdictState
@@ -497,6 +501,7 @@ class Verdict(Struct, frozen=True):
     timezone: str = "UTC"
     version: str | None = None
     environment: str | None = None
+    since_earliest: int | None = None
 
 
 class SlicePerformance(Struct, frozen=True):
@@ -547,7 +552,8 @@ class Finding(Struct, frozen=True):
         given: The type of values of another type: ``number_in_text``, ``text`` or ``number``.
         factors: Factor of values in another unit; several if they explain the values equally well.
         units: Conversions to another unit, such as "km to miles"; several if they explain the values equally well.
-        sources: For misplaced columns, the column whose values each of ``features`` has.
+        sources: For misplaced and copied columns, the column whose values each of ``features`` has.
+        hours: Number of hours by which hours of the day are later.
         without_zero: Whether zeros, which have no unit, are excluded from ``now``.
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
@@ -570,6 +576,7 @@ class Finding(Struct, frozen=True):
     factors: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    hours: int = 0
     without_zero: bool = False
     similar: str = ""
     lengths: bool = False

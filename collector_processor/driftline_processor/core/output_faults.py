@@ -73,6 +73,15 @@ def output_faults(evaluation: Evaluation) -> Iterator[OutputFault]:
         yield OutputFault(reversed_ranking, "roc_auc", area.value - 0.5, area.low - 0.5, area.high - 0.5)
 
 
+def is_inverted(evaluation: Evaluation) -> bool:
+    """Return True if scores would rank about as well as in the baseline the other way round."""
+    now, was = evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc")
+    if now is None or now.value is None or was is None or was.value is None:
+        return True
+    # 0.5: fraction of the baseline's skill; a reversed effect of the most important input left 0.1 to 0.3
+    return 0.5 - now.value >= 0.5 * (was.value - 0.5)
+
+
 def outcomes_of_one_class(evaluation: Evaluation) -> Fact | None:
     """Return the fact that all outcomes of a window have one class, which chance does not explain; else None."""
     now, was = evaluation.realized.get("actual_rate"), evaluation.reference.get("actual_rate")

@@ -149,6 +149,7 @@ SHAPES = Shapes(
         Verdict: (
             "state",
             time_at("since"),
+            time_or_null("since_earliest"),
             or_null("metric"),
             "effect",
             computed("interval", _interval, list[float | None] | None),

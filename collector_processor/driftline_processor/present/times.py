@@ -241,8 +241,19 @@ def window_label(window: Window, timezone: str = "UTC") -> str:
     return date_label(window.start, timezone, days=midnight or window.name.endswith(("d", "w")))
 
 
-def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
-    """Return " since ..."; "" if the time is unknown. ``days``: without the time of day."""
+def since_words(time: int | None, timezone: str, *, days: bool = False, earliest: int | None = None) -> str:
+    """Return " since ..."; "" if the time is unknown.
+
+    Args:
+        time: The time, unix nanoseconds.
+        timezone: Time zone of the words.
+        days: Without the time of day.
+        earliest: The first possible time, if only a range is known.
+    """
     if time is None:
         return ""
+    if earliest is not None:
+        return f" since between {span_words(earliest, time + _DAY if days else time, timezone, days=days)}".replace(
+            " to ", " and "
+        )
     return f" since {date_words(time, timezone, days=days)}"

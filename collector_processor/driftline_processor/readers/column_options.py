@@ -109,6 +109,13 @@ class ColumnOptions(Struct, frozen=True):
         tuple[str, ...],
         Option("Features that contain free text, or 'none'. Default: detected from the values", "COL,COL"),
     ] = ()
+    category_features: Annotated[
+        tuple[str, ...],
+        Option(
+            "Features of numbers that are categories, such as codes, or 'none'. Default: detected",
+            "COL,COL",
+        ),
+    ] = ()
     slices: Annotated[
         tuple[str, ...],
         Option("Columns whose values are also evaluated separately, such as a country or a plan", "COL,COL"),

@@ -21,8 +21,8 @@ from .errors import BadInput, Say, missing_option, option_text
 from .source import Source
 from .sources import FilteredSource
 
-NO_TEXTS = "none"
-"""Value of ``--text-features`` if no feature is a document."""
+NO_FEATURES = "none"
+"""Value of ``--text-features`` and ``--category-features`` if no feature is one."""
 
 TRACES = ("trace_id", "span_id")
 """Columns of trace ids, hexadecimal or bytes, which are features only if named."""
@@ -167,9 +167,13 @@ def find_roles(
     slices = _slices(sources, options.slices, [name for name in _remembered(columns, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "features")
-    for name in options.text_features:
-        if name != NO_TEXTS:
-            _demand(sources, name, "text_features")
+    for option, columns_of_kind in (
+        ("text_features", options.text_features),
+        ("category_features", options.category_features),
+    ):
+        for name in columns_of_kind:
+            if name != NO_FEATURES:
+                _demand(sources, name, option)
     taken_names = {*score, *predicted, *actual, *time, *ids, *items, *_name_tuple(options.cluster), *reserved}
     taken_names |= {
         *_name_tuple(options.version_column),

@@ -32,6 +32,7 @@ from driftline.tables.table import Column, ModelKey, PredictionTable
 from driftline.tables.timestamps import AnySeasonality, Kind, Seasonality, UnknownSeasonality
 
 from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_tables, marks_of
+from .codes import code_features
 from .document import Columns, Document, dump, dump_bins, parse
 from .from_frame import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
 from .reference_rows import MOST_SAMPLED, ReferenceRows
@@ -85,6 +86,7 @@ class Baseline(Document):
         quantiles: Sequence[float] = (),
         features: Sequence[str] | None = None,
         text_features: Sequence[str] | None = None,
+        category_features: Sequence[str] | None = None,
         importance: Mapping[str, float] | ArrayLike | None = None,
         predict: Predict | None = None,
         privacy: Privacy | None = None,
@@ -126,6 +128,8 @@ class Baseline(Document):
             text_features: Features that are documents. The baseline contains bins of their descriptors, and short
                 hashes of their common words. Default: features that look like documents
                 (:func:`driftline.inputs.text_descriptors.looks_like_texts`). () for none.
+            category_features: Features of numbers that are categories, such as the code of an agent. Default: codes, by
+                name or because their values have no order (:mod:`driftline.baseline.codes`). () for none.
             importance: Weight of each feature for the model: name → number, or one number per feature in order. Drift
                 is weighted by importance.
             predict: Function that returns the scores of a frame of features, such as ``model.predict_proba``. Without
@@ -160,7 +164,7 @@ class Baseline(Document):
         3
         """
         description = ReferenceDescription(
-            *(ModelKey(model, version), task, classes, positive_class, threshold, text_features),
+            *(ModelKey(model, version), task, classes, positive_class, threshold, text_features, category_features),
             features_named=features is not None,
             sample=sample,
             check_actual=refuse_unknown_classes,
@@ -196,6 +200,7 @@ class Baseline(Document):
                 [rows.actual],
                 columns=names,
                 texts=texts,
+                category_features=category_features,
                 features_named=features is not None,
                 seasonality=description.seasonality,
             )
@@ -215,6 +220,7 @@ class Baseline(Document):
         columns: Columns | None = None,
         provisional: bool = False,
         texts: Mapping[str, Vocabulary] | None = None,
+        category_features: Sequence[str] | None = None,
         features_named: bool = False,
         seasonality: AnySeasonality | None = None,
     ) -> Baseline:
@@ -227,6 +233,7 @@ class Baseline(Document):
             provisional: True for rows of production, which may have to be deleted later: the baseline then contains no
                 value of only a few rows.
             texts: Vocabulary of each text feature.
+            category_features: Features of numbers that are categories; None = detected.
             features_named: True if the caller named the features: then none is treated as an identifier.
             seasonality: Seasons with sums of their own, or the request to detect them.
 
@@ -240,7 +247,10 @@ class Baseline(Document):
             raise ValueError("there are no rows; a baseline needs reference rows")
         first = tables[0]
         marks = None if features_named else marks_of(tables, texts or {})
-        bins = choose_bins(tables, first.task, marks, anonymous=provisional)
+        names = dict.fromkeys(name for table in tables for name in table.features)
+        raw = [name for name in names if raw_names((name,), tuple(texts or ())) == (name,)]
+        codes = code_features(tables, actual or [None] * len(tables), raw, category_features)
+        bins = choose_bins(tables, first.task, marks, anonymous=provisional, codes=codes)
         pane, seasons = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
         if provisional:
             period = None if seasons.period is None else seasons.period.widened()

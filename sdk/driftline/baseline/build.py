@@ -33,6 +33,7 @@ from driftline.tables.table import Column, ModelKey, PredictionTable, Text, conc
 from driftline.tables.task import Task
 from driftline.tables.timestamps import AnySeasonality
 
+from .codes import code_features
 from .reference_rows import MOST_SAMPLED, ReferenceRows, ReferenceSetup, Sample, Settle, joined
 
 Pass = Callable[[], Iterable[ReferenceRows]]
@@ -61,6 +62,7 @@ class ReferenceDescription:
     Attributes:
         task: Kind of the task; "" if only features are compared.
         text_features: None = detected.
+        category_features: Features of numbers that are categories; None = detected.
         features_named: True if the features were listed by name; then none of them is treated as an identifier.
         sample: Maximum number of rows from which bins are chosen; None = all.
         seasonality: Seasons of the rows, or the request to detect them; None = no seasons.
@@ -73,6 +75,7 @@ class ReferenceDescription:
     positive_class: object = None
     threshold: float = 0.5
     text_features: Sequence[str] | None = None
+    category_features: Sequence[str] | None = None
     features_named: bool = False
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
@@ -122,7 +125,8 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
                 yield table_of(settle(rows), description.key, task, texts), rows.actual
 
     marks = None if description.features_named else NonFeatures.learned(_not(texts, sampled.features))
-    bins = choose_bins([reference], task, marks)
+    codes = code_features([reference], [sampled.actual], _not(texts, sampled.features), description.category_features)
+    bins = choose_bins([reference], task, marks, codes=codes)
     pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])
     return BaselineParts(
@@ -183,18 +187,26 @@ def fold_all(
 
 
 def choose_bins(
-    tables: Sequence[PredictionTable], task: Task, marks: NonFeatures | None = None, anonymous: bool = False
+    tables: Sequence[PredictionTable],
+    task: Task,
+    marks: NonFeatures | None = None,
+    anonymous: bool = False,
+    codes: Collection[str] = (),
 ) -> ModelBins:
     """Choose the bins of every feature, of the score and of the predicted class, and the space of the features.
 
     ``anonymous``: no edge is the value of only a few rows; see :func:`driftline.panes.bins.anonymous_number_bins`.
+    ``codes``: features whose numbers are categories.
     """
     numbers = anonymous_number_bins if anonymous else number_bins
     names = dict.fromkeys(name for table in tables for name in table.features)
     features = {
         name: bins_of(
-            *(name, concatenate([table.features[name] for table in tables if name in table.features])),
-            *(marks, anonymous),
+            name,
+            concatenate([table.features[name] for table in tables if name in table.features]),
+            marks,
+            anonymous=anonymous,
+            is_code=name in codes,
         )
         for name in names
     }

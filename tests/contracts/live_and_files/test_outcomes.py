@@ -26,6 +26,7 @@ from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.present.evaluation_json import json_of, to_json
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from tests.support.state_fixtures import Open
@@ -81,6 +82,11 @@ def weighted(known: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def worse(known: pd.DataFrame) -> pd.DataFrame:
+    """Every third outcome is another one than it would have been."""
+    return known.assign(actual=np.where(known.index % 3 == 0, 1 - known.actual, known.actual))
+
+
 SCENARIOS: dict[str, tuple[str, Known, dict[str, Any]]] = {
     "by slice and age": ("binary", all_known, {}),
     "reviewed": ("binary", partly_reviewed, {}),
@@ -89,6 +95,7 @@ SCENARIOS: dict[str, tuple[str, Known, dict[str, Any]]] = {
     "sampled": ("binary", weighted, {"outcomes": "sampled"}),
     "multiclass": ("multiclass", all_known, {}),
     "regression": ("regression", all_known, {}),
+    "a loss": ("binary", worse, {}),
     "rolling": ("binary", all_known, {"objectives": ["accuracy >= 0.6 over rolling 6h"]}),
 }
 
@@ -125,6 +132,8 @@ def score_columns(kind: str) -> list[str]:
 def test_outcomes_are_the_same_live_and_in_files(name: str, open_state: Open, clock: Clock, tmp_path: Path) -> None:
     kind, known_of, performance = SCENARIOS[name]
     rows = drawn(kind)
+    if name == "a loss":
+        rows["age"] += 10
     known = rows[rows.index % 6 != 0]
     known = known_of(known.assign(time=known.time + known.delay).drop(columns=["plan", "age", "delay"]))
     before = drawn(kind).assign(time=lambda found: pd.to_datetime(found.time - 30 * DAY))
@@ -150,6 +159,7 @@ def test_outcomes_are_the_same_live_and_in_files(name: str, open_state: Open, cl
     assert len(live) == 2
     for start, answer in live.items():
         assert answer["performance"]["slices"], "no slice has outcomes"
+        assert name != "a loss" or "age" in answer["evidence"]["inputs"]
         assert differences(answer, in_files[start]) == []
 
 
@@ -219,6 +229,7 @@ def answered(evaluation: Evaluation, wrong: Worst, weak: WeakSearch | None) -> d
         "wrong": (wrong.wrong, wrong.outcomes),
         "worst": dict(enumerate(described)),
         "weak": json_of(weak),
+        "evidence": to_builtins(evaluation.loss_evidence),
     }
 
 

@@ -94,7 +94,7 @@ def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
         "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
         "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
         "--items", "--quantiles", "--version-column", "--decimal", "--thousands", "--date-format",
-        "--timezone", "--latency", "--error", "--ignore-time",
+        "--timezone", "--latency", "--error", "--ignore-time", "--category-features",
     }  # fmt: skip
     result = run(*command, "--help")
     assert result.exit_code == 0

@@ -271,6 +271,7 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
         == {
             "state": "degraded",
             "since": "2026-03-01T00:00:00Z",
+            "since_earliest": None,
             "metric": "log_loss",
             "effect": 0.2,
             "interval": [0.1, 0.3],

@@ -116,11 +116,11 @@ def test_a_stray_text_among_booleans_of_a_csv_leaves_them_booleans(tmp_path: Pat
 
 
 def test_texts_where_the_baseline_has_numbers_are_named_with_the_likely_reason(run: Run, tmp_path: Path) -> None:
-    frame = pd.DataFrame({"code": ["1", "2", "3", "1"] * N, "b": ["x", "y"] * 2 * N})
+    frame = pd.DataFrame({"points": ["1", "2", "3", "1"] * N, "b": ["x", "y"] * 2 * N})
     frame.to_csv(tmp_path / "ref.csv", index=False)
     frame.to_parquet(tmp_path / "week.parquet")
     result = run("evaluate", tmp_path / "week.parquet", "--baseline", tmp_path / "ref.csv")
-    assert "code: strings here, but numbers in the baseline" in result.stderr
+    assert "points: strings here, but numbers in the baseline" in result.stderr
     assert "100 % of values are numbers written as texts" in result.stdout
 
 

@@ -313,7 +313,9 @@ def _filled(mean: F64, rows: F64, fewest_rows: float) -> F64:
     return filled
 
 
-ALWAYS = frozenset({"swapped", "misplaced", "unit_change", "type_change", "constant"})
+ALWAYS = frozenset(
+    {"swapped", "misplaced", "copied", "unlinked", "hours_shifted", "unit_change", "type_change", "constant"}
+)
 """Checks whose findings explain a change of a feature better than its drift."""
 
 MOSTLY = frozenset({"missing", "unseen", "out_of_range"})

@@ -1,8 +1,8 @@
 """What the rows of a degraded window show about its cause: the loss that returns if inputs have their old distribution.
 
-The labelled rows of the window are weighted so that an input has the distribution of the baseline, in the cells of
-:func:`~driftline_processor.core.drift.coarse_bins.grid`. The fall of the mean loss is what the input explains. Several
-inputs are weighted together by iterative proportional fitting of their distributions.
+The labelled rows of the window are weighted so that an input has the distribution of the baseline over some cells. The
+fall of the mean loss is what the input explains. Several inputs are weighted together by iterative proportional fitting
+of their distributions.
 
 Rows whose values the baseline hardly has get a weight near 0. Where the window has no rows of the baseline's values,
 the loss is assumed to be that of the baseline: the new values explain it. An input that neither scores nor outcomes
@@ -15,11 +15,12 @@ totals are known" (1940); Shimodaira, "Improving predictive inference under cova
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.section import block_columns
-from driftline.panes.bins import SCORE_BINS, Index, score_centers
+from driftline.panes.bins import SCORE_BINS, Bins, CategoryBins, Index, score_centers
 from driftline.panes.pane import Pane
 from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64
@@ -48,13 +49,18 @@ MOST_WEIGHT = 20.0
 ASSUMED_ROWS = 30.0
 """Rows with the assumed loss that are added to the weighted ones."""
 
-RELEVANT = 0.002
-"""Minimum fraction of the variance of scores, or of outcomes, that lies between the cells of an input in the baseline.
-A noise input in 5,000 rows and 12 cells has 0.002 by chance.
+RELEVANT, TIMES_CHANCE = 0.005, 3.0
+"""Minimum fraction of the variance of scores, or of outcomes, that lies between the cells of an input in the baseline,
+and how many times as much as by chance, which is the number of cells divided by that of the rows.
 """
 
-_LOSSES: Mapping[str, RowLoss] = {"log_loss": "log_loss", "mae": "absolute_error", "accuracy": "error"}
-"""Metric of the baseline → loss of a row, the first available one is used."""
+METRICS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae", "error": "accuracy"}
+"""Loss of a row → its metric; the first available one is used."""
+
+CUTS = (0.0015, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 0.9985)
+"""Quantiles of the baseline between the cells of a number. Values grow fastest in the tails, so that their cells are
+small: with deciles, half of the loss returned with an input that was spread 2.5 times as far, now all of it.
+"""
 
 
 class RowLosses(Struct, frozen=True, eq=False):
@@ -89,7 +95,7 @@ def loss_evidence(
         features: Features to weight.
         reference: Metrics of the baseline.
     """
-    for metric, name in _LOSSES.items():
+    for name, metric in METRICS.items():
         was = reference.get(metric)
         if was is not None and was.value is not None and name in rows.losses:
             expected = 1 - was.value if metric == "accuracy" else was.value
@@ -150,7 +156,7 @@ def _input(name: str, rows: RowLosses, usable: Index, labelled: _Labelled, basel
     counts, codes = baseline.pane.parts.get(part), rows.codes.get(name)
     if counts is None or codes is None or part not in columns or not counts.any():
         return None
-    cells = grid(columns[part], counts)
+    cells = _cells(columns[part], counts)
     cell, was = cells[codes[usable]], coarsen(counts, cells)
     was = was / was.sum()
     now = np.bincount(cell, labelled.weight, minlength=len(was)) / len(cell)
@@ -159,6 +165,17 @@ def _input(name: str, rows: RowLosses, usable: Index, labelled: _Labelled, basel
         return None
     covered = float(np.minimum(now * MOST_WEIGHT, was).sum())
     return _Input(cell, was, moved, covered, _is_relevant(part, baseline))
+
+
+def _cells(bins: Bins, counts: F64) -> I64:
+    """Return the cell of each bin, then of missing and of invalid values: int64 (size + 2,)."""
+    usable = counts[: bins.size]
+    if isinstance(bins, CategoryBins) or not usable.any():
+        return grid(bins, counts)
+    middle = (np.cumsum(usable) - usable / 2) / usable.sum()
+    _, dense = np.unique(np.searchsorted(CUTS, middle), return_inverse=True)
+    last = int(dense.max()) + 1
+    return np.concatenate([dense, [last, last]]).astype(np.int64)
 
 
 def _is_relevant(part: str, baseline: Baseline) -> bool:
@@ -187,7 +204,8 @@ def _spread(mean: F64, rows: F64) -> bool:
     middle = float(share @ value)
     between = float(share @ (value - middle) ** 2)
     variance = middle * (1 - middle) if 0 < middle < 1 else middle**2
-    return between >= RELEVANT * max(variance, 1e-12)
+    by_chance = np.count_nonzero(filled) / float(rows.sum())
+    return between >= max(RELEVANT, TIMES_CHANCE * by_chance) * max(variance, 1e-12)
 
 
 class _Labelled:
@@ -224,11 +242,24 @@ class _Labelled:
         return float(sums @ sums) / n**2 * len(sums) / (len(sums) - 1)
 
 
-def recalibrated_skill(pane: Pane) -> tuple[float, float] | None:
-    """Return the fall of a binary model's log loss if its scores are recalibrated, and its skill then; None if unknown.
+class Recalibration(NamedTuple):
+    """Predictions after recalibration.
 
-    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores. The
-    skill is the fraction by which the log loss is then below that of a constant.
+    Attributes:
+        gain: The fall of the mean loss.
+        skill: The fraction by which the loss is then below that of a constant.
+        variance: Variance of the skill.
+    """
+
+    gain: float
+    skill: float
+    variance: float
+
+
+def recalibrate(pane: Pane) -> Recalibration | None:
+    """Recalibrate the scores of a binary model; None if they or the outcomes are unknown.
+
+    Platt's method: a logistic regression of the outcome on the logit of the score, here over the bins of scores.
 
     Args:
         pane: Pane with outcomes.
@@ -247,13 +278,17 @@ def recalibrated_skill(pane: Pane) -> tuple[float, float] | None:
         information = (columns * (rows * p * (1 - p))[:, np.newaxis]).T @ columns + 1e-6 * np.eye(2)
         fitted = fitted + np.clip(np.linalg.solve(information, columns.T @ (hits - rows * p)), -1.0, 1.0)
 
-    def log_loss(line: F64) -> float:
-        return float(rows @ np.logaddexp(0, line) - hits @ line) / float(rows.sum())
+    def mean(line: F64, power: int = 1) -> float:
+        """Return a moment of the log loss at some log odds."""
+        of_hits, of_others = np.logaddexp(0, -line) ** power, np.logaddexp(0, line) ** power
+        return float(hits @ of_hits + (rows - hits) @ of_others) / float(rows.sum())
 
     rate = float(hits.sum() / rows.sum())
-    constant = log_loss(np.full(len(filled), np.log(rate / (1 - rate))))
-    after = log_loss(columns @ fitted)
-    return log_loss(columns[:, 1]) - after, 1 - after / constant
+    constant = mean(np.full(len(filled), np.log(rate / (1 - rate))))
+    line = columns @ fitted
+    after = mean(line)
+    variance = max(mean(line, 2) - after**2, 0.0) / float(rows.sum()) / constant**2
+    return Recalibration(mean(columns[:, 1]) - after, 1 - after / constant, variance)
 
 
 def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
@@ -270,17 +305,17 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
             sum(part * one.covered for part, one in zip(share, values, strict=True)),
         )
 
-    def known(values: Sequence[float | None]) -> float | None:
-        return None if None in values else sum(part * (one or 0.0) for part, one in zip(share, values, strict=True))
-
+    gains = [one.recalibrated for one in parts if one.recalibrated is not None]
+    skills = [one.skill for one in parts if one.skill is not None]
     return LossEvidence(
         rows,
         parts[-1].loss,
         mean([one.excess for one in parts]),
         {name: mean([one.inputs.get(name, nothing) for one in parts]) for name in names},
         mean([one.together for one in parts]),
-        known([one.recalibrated for one in parts]),
-        known([one.skill for one in parts]),
+        sum(part * gain for part, gain in zip(share, gains, strict=True)) if len(gains) == len(parts) else None,
+        mean(skills) if len(skills) == len(parts) else None,
         sum(one.rates for one in parts),
         sum(one.classes for one in parts),
+        sum(one.scores for one in parts),
     )

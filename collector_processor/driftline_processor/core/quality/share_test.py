@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
+from msgspec.structs import replace
 
 from driftline_processor.core.special_functions import betainc
 
@@ -79,6 +80,23 @@ class CaseShare(NamedTuple):
     def share(self) -> float:
         """The fraction of the values that are cases."""
         return self.cases / self.of
+
+
+CONSTANT = 0.95
+"""Fraction of the baseline's values from which a feature with one value is nearly constant."""
+
+
+def suspect_new_values(
+    check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, beyond: float = 0.0, **values: Any
+) -> Suspicion | None:
+    """Return :func:`suspect_rise` for values that the baseline lacks.
+
+    A new value of a nearly constant feature is minor: the baseline had no occasion to show other values.
+    """
+    found = suspect_rise(check, pair, was, now, beyond, **values)
+    if found is None or float(pair.was.counts.max(initial=0.0)) < CONSTANT * pair.was.usable:
+        return found
+    return found._replace(finding=replace(found.finding, severity="minor"))
 
 
 def suspect_rise(

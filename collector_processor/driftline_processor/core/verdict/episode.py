@@ -75,20 +75,20 @@ def _named(total: LossEvidence, held: str) -> str:
     parts = {
         name: part.value * (1 / CLOSE if name == held else 1.0)
         for name, part in total.inputs.items()
-        if is_explained(part, total.excess.value, NAMED)
+        if is_explained(part, total.excess.value, NAMED, z=1.0)
     }
     return max(parts, key=lambda name: parts[name], default="")
 
 
 def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) -> Finding | None:
     """Return the newest finding of the data fault that most windows have; None if at most half of them have it."""
-    newest: dict[tuple[str, tuple[str, ...]], Finding] = {}
-    counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    newest: dict[tuple[str, frozenset[str]], Finding] = {}
+    counts: Counter[tuple[str, frozenset[str]]] = Counter()
     for window in windows:
         for finding in window.findings:
             if is_fault(finding) or (is_faulty(finding) and _explains(finding, total)):
-                newest[finding.check, finding.features] = finding
-                counts[finding.check, finding.features] += 1
+                newest[finding.check, frozenset(finding.features)] = finding
+                counts[finding.check, frozenset(finding.features)] += 1
     if not counts:
         return None
     most, windows_with = max(counts.items(), key=lambda one: (one[1], is_fault(newest[one[0]])))

@@ -7,6 +7,7 @@ likely.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,16 +21,18 @@ from driftline.tables.table import F64, I64, ModelKey
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
+from driftline_processor.core.evaluation import Evaluation, Finding, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
 
 from .context import NO_CONTEXT, VerdictContext
-from .signs import OF_OUTPUT, Sign
+from .episode import episode_of
+from .onset import Onset
+from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
-from .trailing_periods import LEVEL, tiles, trailing_periods
+from .trailing_periods import LEVEL, TrailingPeriods, tiles, trailing_periods
 from .training_rows import never_as_good
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
@@ -515,9 +518,15 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if run is not None and run.reading.state == "healthy" and doubtful is not None:
         run = None
     if run is not None and run.reading.state == "degraded":
+        alone, onset = run.alone, _onset(run, closed, together)
+        if onset is not None and run.since is not None:
+            alone, run = False, run._replace(since=min(run.since, onset.latest))
         windows = _windows_of(run, closed)
-        verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=run.alone, windows=windows)
-        return _with_training_rows(verdict, lengths.values(), previous)
+        verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
+        verdict = _with_training_rows(verdict, lengths.values(), previous)
+        if onset is None or run.since is None or onset.earliest >= run.since:
+            return verdict
+        return structs.replace(verdict, since_earliest=onset.earliest)
     unsettled = [readings for name, readings in lengths.items() if name not in newest_runs]
     lone = _lone_loss(unsettled) if run is None else None
     if lone is not None and lone.stands_out:
@@ -541,6 +550,33 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         return verdict if run is None else structs.replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
+
+
+def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> Onset | None:
+    """Return when a degradation began that a comparison with the baseline shows; None if its windows alone tell.
+
+    A data fault that lasted for all of it began it; else the deciding metric tells, by its days.
+    """
+    reading, decides = run.reading, deciding_change(run.reading.evaluation)
+    if reading.signs[0].reason not in ("worse", "level", "constant") or run.since is None:
+        return None
+    metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
+    step = together.onset(metric)
+    fault = episode_of(_windows_of(run, closed)).fault
+    if fault is None:
+        return step
+    evaluations = [one.evaluation for one in closed]
+    name = reading.evaluation.window.name
+    windows = [one for one in evaluations if one.window.name == name] or tiles(evaluations, 0)
+    faulty = itertools.takewhile(lambda one: any(_is_same(other, fault) for other in one.findings), reversed(windows))
+    began = min((one.window.start for one in faulty), default=None)
+    if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
+        return step
+    return Onset(began, began)
+
+
+def _is_same(finding: Finding, other: Finding) -> bool:
+    return (finding.check, finding.features) == (other.check, other.features)
 
 
 def _windows_of(run: _Run, closed: Sequence[Reading]) -> list[Evaluation]:

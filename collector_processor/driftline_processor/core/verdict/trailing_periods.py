@@ -36,6 +36,7 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
+from .onset import Onset, onset_of_step
 from .signs import deciding_change
 
 LENGTHS = {"7d": 7, "30d": 30}
@@ -84,11 +85,22 @@ class TrailingPeriods(NamedTuple):
         recovered: Since when the model has recovered from its last fault, unix nanoseconds; 0 without one.
         doubtful: The newest days as one inconclusive window, if their loss is beyond the margin at :data:`DOUBT`. Then
             no longer period shows that the model is healthy. None without such days.
+        metrics: The metrics of which the mean is compared, by day.
     """
 
     windows: list[Evaluation]
     recovered: int
     doubtful: Evaluation | None = None
+    metrics: tuple[_Days, ...] = ()
+
+    def onset(self, metric: str) -> Onset | None:
+        """Return when a metric became worse, since the last recovery; None if unknown."""
+        days = next((one for one in self.metrics if one.name == metric), None)
+        if days is None:
+            return None
+        first = int(np.searchsorted(days.start, self.recovered))
+        worse = -direction(metric) * days.values[first:]
+        return onset_of_step(days.start[first:], worse, days.errors[first:])
 
 
 def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
@@ -108,7 +120,7 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
         added = _added(windows, max(anew, windows[-1].window.end - days * DAY), metrics, name)
         if added is not None and not any(added.window.start == other.window.start for other in periods):
             periods.append(added)
-    return TrailingPeriods(periods, anew, _doubtful(windows, metrics, anew))
+    return TrailingPeriods(periods, anew, _doubtful(windows, metrics, anew), tuple(metrics))
 
 
 def _doubtful(windows: Sequence[Evaluation], metrics: Sequence[_Days], anew: int) -> Evaluation | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
+from driftline_processor.core.change import explains_ranking
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import (
@@ -97,14 +98,14 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     where = first.slice or ("" if cause.fact is None else cause.fact.value("slice"))
     if where:
         return fact("retrain_with_slice", slice=where, **clock)
-    if episode.kind in ("calibration", "label_shift") or (not episode.kind and _only_its_level_moved(evaluation)):
+    if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
         auc, was = (None if side is None else side.value for side in sides)
         return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
     new = _new_values(evaluation, cause.features)
-    if new is not None and episode.kind != "concept_change":
+    if new is not None and cause.kind != "concept_change":
         return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
-    return fact("retrain", **clock, check_outcomes=episode.kind == "concept_change")
+    return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
 
 
 def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Fact:
@@ -264,6 +265,10 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     return is_surely_off(evaluation)
 
 
+OF_ALL_ROWS = ("covariate_shift", "label_shift", "calibration")
+"""Kinds of change of all rows, which harm some slices more than others. A slice is not their cause."""
+
+
 class FirstCause(NamedTuple):
     """The first cause of the signs of a window.
 
@@ -303,7 +308,7 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
         return FirstCause(signs[0].fact, kind)
     if fault is not None:
         return FirstCause(fault.fact, kind, fault.features)
-    if evaluation.slice_change is not None:
+    if evaluation.slice_change is not None and kind not in OF_ALL_ROWS:
         return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
     if episode.cause is not None:
         return FirstCause(fact("cause", cause=episode.cause), kind, episode.cause.features)
@@ -319,6 +324,8 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) 
     if signs and signs[0].reason == "service":
         return "service"
     output = next(output_faults(evaluation), None) if signs and signs[0].reason in OF_OUTPUT else None
+    if output is not None and explains_ranking(episode.kind, output, evaluation):
+        return episode.kind
     if output is not None:
         return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
     if episode.kind:
@@ -553,6 +560,9 @@ def verdict_of(
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
     episode = episode_of(windows or (evaluation,)) if reading.state == "degraded" else NO_EPISODE
+    of_all_rows = tuple(sign for sign in signs if sign.reason != "slice_loss")
+    if episode.kind in OF_ALL_ROWS and of_all_rows:
+        signs, reading = list(of_all_rows), replace(reading, signs=of_all_rows)
     cause = first_cause(evaluation, signs, episode)
     reasons, advice, own = _conclusion(reading, cause, episode, since)
     first = signs[0] if signs else None

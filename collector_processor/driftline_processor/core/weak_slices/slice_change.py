@@ -120,7 +120,7 @@ class _Side(NamedTuple):
     def of(cls, sums: F64) -> _Side:
         """Compute from sums, float64 (choices, 4)."""
         weight, squares, loss, second = sums.T
-        safe = np.maximum(weight, 1e-300)
+        safe = np.where(weight > 1e-9, weight, 1.0)  # differences of sums leave rounding errors
         mean = loss / safe
         spread = np.maximum(second / safe - mean**2, 0.0)
         return cls(mean, spread, weight, weight**2 / np.maximum(squares, 1e-300))

@@ -47,7 +47,7 @@ from driftline_processor.readers.arrow_columns import (
 )
 from driftline_processor.readers.column_options import NO_OUTCOMES, ColumnOptions
 from driftline_processor.readers.column_roles import (
-    NO_TEXTS,
+    NO_FEATURES,
     Roles,
     filter_rows,
     find_roles,
@@ -218,7 +218,8 @@ def build_from_files(
         classes=options.classes or None,
         positive_class=options.positive_class or None,
         threshold=0.5 if options.threshold is None else options.threshold,
-        text_features=[name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
+        text_features=_listed(options.text_features),
+        category_features=_listed(options.category_features),
         features_named=bool(options.features) and not patterns,
         sample=sample,
         settle=reading.settle,
@@ -272,6 +273,11 @@ def build_from_files(
 def without_time(baseline: Baseline) -> Baseline:
     """Return a baseline without its daily and hourly variation."""
     return replace(baseline, extras=replace(baseline.extras, blocks=None, seasons=None))
+
+
+def _listed(names: Sequence[str]) -> list[str] | None:
+    """Return named features, [] for 'none', and None if they are detected."""
+    return [name for name in names if name != NO_FEATURES] if names else None
 
 
 def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:

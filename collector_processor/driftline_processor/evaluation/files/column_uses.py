@@ -7,7 +7,7 @@ never a feature silently: the caller names it, or states that the rows have no o
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -57,7 +57,7 @@ class ColumnUses(Struct, frozen=True):
     numbers: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
-    not_compared: Mapping[str, str] = {}
+    not_compared: dict[str, str] = {}
     left_out: tuple[str, ...] = ()
 
 

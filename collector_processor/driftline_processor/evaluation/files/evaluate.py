@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import SCORE_BINS
@@ -110,7 +111,7 @@ class EvaluationResult(Struct, frozen=True):
         """Return the result as JSON of ``driftline evaluate --json``; ``curves``: include the points of curves."""
         key, facts = self.key, (self.concept, curves, self.versions, self.delay, self.verdict)
         answer = evaluations_to_json(key.model, key.version, self.evaluations, *facts)
-        answer["columns"] = structs.asdict(self.columns)
+        answer["columns"] = msgspec.to_builtins(self.columns)
         for window, worst in zip(answer["windows"], self.wrong, strict=False):
             window["performance"]["mispredictions"] = json_of(worst)
         return answer

@@ -74,6 +74,11 @@ def baseline_of(
         raise BadInput(
             f"the baseline {reference} already defines which features are text; remove the option", "text_features"
         )
+    if options.category_features:
+        raise BadInput(
+            f"the baseline {reference} already defines which features are categories; remove the option",
+            "category_features",
+        )
     bins = baseline.bins
     if options.features:
         features = baseline.raw_features

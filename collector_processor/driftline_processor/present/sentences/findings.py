@@ -104,6 +104,15 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             )
         case "swapped":
             return f"{share} of values{place} are in the other column", " (swapped?)"
+        case "copied":
+            return f"{share} of values{place} are those of {short(finding.sources[0], NAME)}", " (copied?)"
+        case "unlinked":
+            return f"values{place} no longer belong to their rows", (
+                f" ({share} of its correlations with other columns are left; shifted by a row?)"
+            )
+        case "hours_shifted":
+            hours = f"{abs(finding.hours)} {'hour' if abs(finding.hours) == 1 else 'hours'}"
+            return f"values{place} are {hours} {'later' if finding.hours > 0 else 'earlier'}", " (time zone?)"
         case "misplaced":
             first, source = short(finding.features[0], NAME), short(finding.sources[0], NAME)
             columns = f"{len(finding.features)} columns from {first} on"

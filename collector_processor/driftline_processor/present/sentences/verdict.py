@@ -82,7 +82,7 @@ def _head(verdict: Verdict) -> str:
     if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
         span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
         rows = f"in the window of {span}"
-    when = since_words(verdict.since, timezone, days=verdict.of_days)
+    when = since_words(verdict.since, timezone, days=verdict.of_days, earliest=verdict.since_earliest)
     lasts = bool(rows) or verdict.since is None
     if verdict.state in ("unknown", "lagging"):
         was = f"was healthy {rows}" if rows else "is healthy"

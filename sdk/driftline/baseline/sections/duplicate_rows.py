@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.panes.bins import Bins, NumberBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.distinct import sorted_distinct
 from driftline.tables.table import Column, PredictionTable
@@ -34,7 +35,7 @@ _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
 
 @dataclass(frozen=True, slots=True)
 class Repeats(Section):
-    """Number of rows with all features, and number of distinct rows among them."""
+    """Number of rows with enough features, and number of distinct rows among them."""
 
     rows: int
     distinct: int
@@ -142,23 +143,28 @@ class RepeatsGatherer:
     """Counts duplicate reference rows."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
-        self._counting, self._names = Counting(), tuple(reference.bins.features)
+        self._counting, self._bins = Counting(), reference.bins.features
 
     def add(self, table: PredictionTable, _: Column | None) -> None:
         """Add rows."""
-        self._counting.add(fingerprints(table.features, self._names, len(table)))
+        self._counting.add(fingerprints(table.features, self._bins, len(table)))
 
     def piece(self) -> Repeats | None:
         """Return the repeats."""
         return self._counting.result()
 
 
-def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int) -> U64:
-    """Return a 64-bit fingerprint of each of n rows, equal for equal rows; 0 for a row that lacks a feature.
+LEAST_CONTINUOUS = 3
+"""Minimum number of features with many values in a row that lacks others: rows with fewer repeat by chance."""
 
-    ``names``: the required features. Rows that lack one are excluded: if a feature with many values is missing, the
-    remaining features repeat. Numbers are compared by their bits, texts by their category, also between tables. Mixed
-    as in splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+
+def fingerprints(features: Mapping[str, Column], names: Collection[str] | Mapping[str, Bins], n: int) -> U64:
+    """Return a 64-bit fingerprint of each of n rows, equal for equal rows; 0 for a row that lacks too many features.
+
+    ``names``: the features, with their bins if known. A row must have all of them; or half of them, three of which have
+    many values: if a feature with many values is missing, the remaining ones may repeat by chance. Numbers are compared
+    by their bits, texts by their category, also between tables. Mixed as in splitmix64 (Steele, Lea and Flood, "Fast
+    splittable pseudorandom number generators", 2014).
 
     >>> column = Column(numbers=np.array([1.0, 2.0, 1.0, np.nan]))
     >>> a, b, c, d = fingerprints({"x": column}, ["x"], 4).tolist()
@@ -167,12 +173,17 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
     """
     total = np.zeros(n, dtype=np.uint64)
     columns = [(name, features[name]) for name in names if name in features]
-    if len(columns) < len(names) or not columns:
+    many_values = {name for name, bins in names.items() if _has_many_values(bins)} if isinstance(names, Mapping) else ()
+    if not columns or (len(columns) < len(names) and len(many_values) < LEAST_CONTINUOUS):
         return total
-    numbers = [
-        (_seed(name), column.numbers) for name, column in columns if column.numbers is not None and len(column.numbers)
-    ]
+    numeric = [(name, column) for name, column in columns if column.numbers is not None and len(column.numbers)]
+    numbers = [(_seed(name), column.numbers) for name, column in numeric if column.numbers is not None]
+    is_many = np.array([name in many_values for name, _ in numeric], np.bool_)
     seeds = np.array([seed for seed, _ in numbers], dtype=np.uint64)[:, np.newaxis]
+    is_many = np.array(
+        [name in many_values for name, column in columns if column.numbers is not None and len(column.numbers)],
+        np.bool_,
+    )
     texts = [
         (_category_hashes(name, column), column.codes)
         for name, column in columns
@@ -182,11 +193,13 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
     for start in range(0, n, size):
         block = slice(start, start + size)
         into = total[block]
-        present_values = np.zeros(len(into), dtype=np.intp)
+        present_values, present_many = np.zeros(len(into), dtype=np.intp), np.zeros(len(into), dtype=np.intp)
         if numbers:  # all columns at once: for few rows, the number of numpy calls dominates
             values = np.stack([column[block] for _, column in numbers])
             is_given = ~np.isnan(values)
             present_values += np.count_nonzero(is_given, axis=0)
+            if many_values:
+                present_many += np.count_nonzero(is_given[is_many], axis=0)
             values += 0.0  # -0.0 becomes 0.0
             bits = values.view(np.uint64)
             bits ^= seeds
@@ -195,8 +208,17 @@ def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int)
             present_values += codes[block] >= 0
             into += hashes[codes[block]]
         into |= np.uint64(1)  # no fingerprint is 0
-        into[present_values < len(columns)] = 0
+        enough = (2 * present_values >= len(names)) & (present_many >= LEAST_CONTINUOUS)
+        into[(present_values < len(names)) & ~enough] = 0
     return total
+
+
+def _has_many_values(bins: Bins) -> bool:
+    """Return True for bins of quantiles; few values have a narrow bin each."""
+    if not isinstance(bins, NumberBins) or bins.size < 20:
+        return False
+    narrow = np.diff(bins.edges) <= 1e-6 * np.abs(bins.edges[1:])
+    return bool(np.count_nonzero(narrow) < bins.size // 4)
 
 
 def _mix(bits: U64) -> U64:

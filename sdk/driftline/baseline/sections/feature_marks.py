@@ -14,8 +14,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from driftline.baseline.codes import are_rare
 from driftline.faults import logger
-from driftline.panes.bins import Bins, CategoryBins, NumberBins, bins_for
+from driftline.panes.bins import Bins, CategoryBins, NumberBins, bins_for, category_bins
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
@@ -77,10 +78,10 @@ class NonFeatures(FeatureKinds):
         """Return a sentence per column: that it is not compared, why, and how to change it.
 
         >>> NonFeatures({"order": "identifier"}).sentences()
-        ['order: most values occur once, as in an identifier: not compared; list it in features if it is a feature']
+        ['order: most values are rare, as in an identifier: not compared; list it in features if it is a feature']
         """
         why = {
-            IDENTIFIER: "most values occur once, as in an identifier",
+            IDENTIFIER: "most values are rare, as in an identifier",
             TIME: "a time stored as a number, so every later row is outside its range",
         }
         fix = "not compared; list it in features if it is a feature"
@@ -92,10 +93,15 @@ class NonFeatures(FeatureKinds):
             logger.warning("driftline: baseline: %s", sentence)
 
 
-def bins_of(name: str, column: Column, marks: NonFeatures | None, anonymous: bool = False) -> Bins:
-    """Choose the bins of a feature, see :func:`driftline.panes.bins.bins_for`; no bins for a marked column."""
+def bins_of(
+    name: str, column: Column, marks: NonFeatures | None, anonymous: bool = False, is_code: bool = False
+) -> Bins:
+    """Choose the bins of a feature, see :func:`driftline.panes.bins.bins_for`; no bins for a marked column.
+
+    ``is_code``: the numbers are categories.
+    """
     if marks is None or name not in marks.by_feature:
-        return bins_for(column, anonymous)
+        return category_bins(column) if is_code else bins_for(column, anonymous)
     return NumberBins(np.empty(0)) if column.codes is None or column.numbers is not None else CategoryBins(())
 
 
@@ -104,7 +110,8 @@ def mark_column(name: str, column: Column) -> str:
 
     Texts are an identifier if more than 90 % of at least 50 values are distinct. Whole numbers that are (nearly) all
     distinct are a time if all are unix times of this century and the name indicates a time or the values only grow;
-    they are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier.
+    they are an identifier if they count up, row by row or without gaps, or if the name indicates an identifier, also
+    if the values repeat but are mostly rare.
 
     >>> mark_column("customer_id", Column(numbers=np.random.default_rng(1).permutation(500_000)[:200].astype(float)))
     'identifier'
@@ -131,8 +138,11 @@ def _mark_numbers(name: str, values: F64) -> str:
         different = len(np.unique(finite)) > 0.5 * len(finite)
         if different and (_TIME.search(name) or (grows and len(finite) >= FEWEST_NUMBERS)):
             return TIME
-    if (finite != np.floor(finite)).any() or len(np.unique(finite)) < 0.999 * len(finite):
+    if (finite != np.floor(finite)).any():
         return ""
+    if len(np.unique(finite)) < 0.999 * len(finite):
+        rare = len(finite) >= FEWEST_NUMBERS and _ID.search(name) is not None and are_rare(finite)
+        return IDENTIFIER if rare else ""
     if _ID.search(name):
         return IDENTIFIER
     counts = grows or bool((steps <= 0).all()) or greatest - smallest < 2 * len(finite)

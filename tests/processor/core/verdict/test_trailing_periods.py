@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.core.verdict.trailing_periods import LENGTHS, trailing_periods
+from driftline_processor.core.verdict.trailing_periods import LENGTHS, TrailingPeriods, trailing_periods
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace
 
-from tests.support.verdict_windows import DAY, JULY, known, value
+from tests.support.verdict_windows import DAY, JULY, MISSING, known, value
 
 ERROR, MARGIN = 0.03, 0.04
 """Standard error of a day's log loss, and the margin."""
@@ -56,7 +56,7 @@ def test_a_period_is_of_at_most_its_days_and_of_one_baseline() -> None:
         (one.window.end - one.window.start) // DAY for one in trailing_periods([*other, *windows[35:]]).windows
     ] == [5]
     assert trailing_periods(windows[:1]).windows == []
-    assert trailing_periods([]) == ([], 0, None)
+    assert trailing_periods([]) == TrailingPeriods([], 0)
 
 
 def test_hours_are_added_up_by_day_and_a_longer_window_is_no_part() -> None:
@@ -157,3 +157,27 @@ def test_days_of_selected_outcomes_are_not_healthy_together() -> None:
     (chosen,) = windows[-1].realized_changes.values()
     windows[-1].realized_changes = {"log_loss": replace(chosen, state="inconclusive", reason="not_comparable")}
     assert {one.realized_changes["log_loss"].reason for one in trailing_periods(windows).windows} == {"not_comparable"}
+
+
+@pytest.mark.parametrize(("rise", "most_days"), [(0.3, 0), (0.06, 12)])
+def test_a_degradation_states_the_days_at_which_it_may_have_begun(rise: float, most_days: int) -> None:
+    """At 95 % of a hundred seeds it began inside the stated range, which is short for a large rise."""
+    inside, widths = 0, []
+    for seed in range(100):
+        verdict = verdict_of_model(days(*[0.5] * 15, *[0.5 + rise] * 15, seed=seed))
+        if verdict.state != "degraded" or verdict.since is None:
+            continue
+        first = verdict.since if verdict.since_earliest is None else verdict.since_earliest
+        inside += first <= JULY + 15 * DAY <= verdict.since
+        widths.append((verdict.since - first) // DAY)
+    assert len(widths) >= 95
+    assert inside >= 0.93 * len(widths)
+    assert float(np.median(widths)) <= most_days
+
+
+def test_a_data_fault_dates_the_degradation_that_it_lasts_as_long_as() -> None:
+    windows = days(*[0.5] * 10, *[0.57] * 10)
+    faulty = [*windows[:10], *(replace(one, findings=(MISSING,)) for one in windows[10:])]
+    assert verdict_of_model(windows).since_earliest is not None
+    verdict = verdict_of_model(faulty)
+    assert (verdict.state, verdict.since, verdict.since_earliest) == ("degraded", JULY + 10 * DAY, None)

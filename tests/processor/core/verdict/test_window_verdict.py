@@ -167,10 +167,9 @@ def kind_of_advice(evaluation: Evaluation) -> str:
     return "" if advice is None else advice.kind
 
 
-def test_only_a_critical_fault_is_repaired_before_the_model_is() -> None:
-    kind = KindOfChange("data_fault", "data_faulty", ())
-    assert kind_of_advice(wrong(change_kind=kind, **DRIFT)) == "recalibrate"
-    assert kind_of_advice(wrong(change_kind=kind, findings=(MISSING,), **DRIFT)) == "repair_columns"
+def test_a_critical_fault_is_repaired_before_the_model_is() -> None:
+    assert kind_of_advice(wrong(**DRIFT)) == "recalibrate"
+    assert kind_of_advice(wrong(findings=(MISSING,), **DRIFT)) == "repair_columns"
 
 
 def test_values_that_came_to_be_missing_are_mended_and_not_learned() -> None:

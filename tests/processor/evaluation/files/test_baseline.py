@@ -70,10 +70,8 @@ def test_a_folder_that_is_not_there(run: Run, files: Path) -> None:
     output = files / "none" / "b.json"
     options = ("--model", "churn", "--task", "binary", "-o", output)
     result = run("baseline", "build", files / "reference.parquet", *options)
-    assert (result.exit_code, result.stderr) == (
-        2,
-        f"driftline: {output}: cannot be written: No such file or directory\n",
-    )
+    assert result.exit_code == 2
+    assert result.stderr.endswith(f"driftline: {output}: cannot be written: No such file or directory\n")
 
 
 @pytest.mark.slow
@@ -91,7 +89,7 @@ def test_without_scores_only_features_are_compared(run: Run, tmp_path: Path) -> 
     options = ("--model", "m", "--task", "binary", "-o", tmp_path / "b.json")
     result = run("baseline", "build", tmp_path / "rows.csv", *options)
     assert result.exit_code == 0
-    assert result.stderr == "driftline: there is no score and no predicted class: only features are compared\n"
+    assert "driftline: there is no score and no predicted class: only features are compared\n" in result.stderr
     assert list(Baseline.load(tmp_path / "b.json").bins.features) == ["a", "b"]
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from driftline_processor.core.drift.dependence import of_clusters
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CERTAIN, MARGIN, CheckInput, FeaturePair, FeatureTable, Mask
-from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
+from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_new_values
 
 ONE_END = 0.9
 """Fraction of the values outside the range at one end above which the finding names that end only."""
@@ -138,7 +138,7 @@ def _check_pair(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) 
     values = {"low": least, "high": greatest, "side": side, "infinite": pair.now.infinite / now.of}
     # 2.0: expected values of the next sample outside the range of a sample of the same size, one at either end
     # (Gumbel and von Schelling 1950)
-    more = suspect_rise(CHECK.name, pair, was, now, 2.0 + usual_days, **values)
+    more = suspect_new_values(CHECK.name, pair, was, now, 2.0 + usual_days, **values)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from driftline.panes.unbinned_values import OFFSET_UNIT, TAILS, octave, offsets
+from driftline.panes.unbinned_values import OFFSET_UNIT
 from driftline.tables.table import F64
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
@@ -18,6 +18,7 @@ from driftline_processor.core.quality.feature_sums import (
     Mixture,
     mixture,
 )
+from driftline_processor.core.quality.octaves import left_within, octaves_of, sample_of
 
 APART = 0.3, 0.5
 """Minimum KS distance between the baseline and the baseline times a power of ten or a ratio of time units (values other
@@ -44,9 +45,6 @@ EXACT = 0.35
 
 MOST = 40
 """Number of features, those that changed most, for which a factor is fitted."""
-
-_SAMPLE = (np.arange(2_000) + 0.5) / 2_000
-"""Fractions of the baseline's values below the values that represent it."""
 
 
 class Conversion(NamedTuple):
@@ -192,8 +190,8 @@ class _Window:
     def __init__(self, changed: ChangedNumber) -> None:
         self.changed, self.now, self.points = changed, changed.now.below, changed.now.points
         self.not_zero = 1.0 - _at_zero(changed.was)
-        self.sample = np.interp(_SAMPLE, changed.was.below, changed.was.points)
-        self._octaves = _octaves(changed)
+        self.sample = sample_of(changed.was)
+        self._octaves = octaves_of(changed.pair)
 
     def within(self, values: tuple[float, float]) -> bool:
         """Return True if nearly all of the baseline's values are in a range."""
@@ -270,25 +268,10 @@ class _Window:
 
     def _left(self, fit: _Fit) -> float:
         """Return the part of the distribution that a fit leaves, also within powers of two."""
-        left = fit.of.residual
         if not self._octaves:
-            return left
+            return fit.of.residual
         values = fit.conversion.there(self.sample)
-        values = values[np.isfinite(values)]
-        edges = self.changed.pair.bins.edges  # type: ignore[union-attr]
-        values = values[(values < edges[0]) | (values >= edges[-1])]
-        entries, steps = octave(values), offsets(values) / OFFSET_UNIT
-        for entry, held in self._octaves.items():
-            here = steps[entries == entry]
-            if len(here) / len(self.sample) * fit.of.share < 0.5 * held.share:
-                continue  # the distribution function differs by as much, or the baseline is there, too
-            spread = max(float(here.std()), 1 / OFFSET_UNIT)
-            # 0.4, 0.24: distance of two normal distributions per standard deviation between their means, and per
-            # natural logarithm of the ratio of their standard deviations
-            apart = 0.4 * abs(float(here.mean()) - held.mean) / spread
-            wider = 0.24 * abs(math.log(max(held.deviation, 1 / OFFSET_UNIT) / spread))
-            left = max(left, held.share * min(1.0, max(apart, wider)))
-        return left
+        return max(fit.of.residual, left_within(self._octaves, self.changed.pair, values, fit.of.share))
 
     def _atoms_moved(self, fit: _Fit) -> bool:
         """Return False if frequent values of the baseline are more frequent than another unit would leave them.
@@ -346,27 +329,6 @@ class _Window:
         most = self._left(fit) + 0.5 * (self.changed.noise if fit.conversion.factor else min(self.changed.noise, 0.1))
         near = np.flatnonzero(self._residuals(tried) <= most)
         return all(self._whole(tried[index]).of.residual > most for index in near.tolist())
-
-
-class _Octave(NamedTuple):
-    """The fraction of a window's values in a power of two, with mean and standard deviation of their positions."""
-
-    share: float
-    mean: float
-    deviation: float
-
-
-def _octaves(changed: ChangedNumber) -> dict[int, _Octave]:
-    """Return the powers of two outside the bins with at least 2 % of the values."""
-    now = changed.pair.now
-    if now.tails is None or now.offsets is None:
-        return {}
-    octaves = {}
-    for entry in np.flatnonzero(now.tails >= 0.02 * now.usable).tolist():
-        weight = float(now.tails[entry])
-        mean, square = now.offsets[entry] / weight / OFFSET_UNIT, now.offsets[TAILS + entry] / weight / OFFSET_UNIT**2
-        octaves[entry] = _Octave(weight / now.usable, float(mean), math.sqrt(max(0.0, float(square - mean**2))))
-    return octaves
 
 
 def _shifted(by: float) -> Conversion:

@@ -6,7 +6,7 @@ import numpy as np
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, missed_in_other
-from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
+from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_new_values
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -40,7 +40,7 @@ def _check_pair(pair: FeaturePair) -> Suspicion | None:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
     more, missed_most = missed_in_other(pair)
     was = CaseShare(min(before + more, pair.was.usable), pair.was.usable)
-    return suspect_rise(
+    return suspect_new_values(
         CHECK.name, pair, was, CaseShare(new, pair.now.usable), (missed_most - more) * pair.n, numbers=pair.number
     )
 
