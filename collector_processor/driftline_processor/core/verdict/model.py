@@ -629,8 +629,9 @@ def _runs_of_periods(periods: Iterable[Reading], runs: Sequence[_Run]) -> list[_
 def _that_decides(runs: Sequence[_Run], inconclusive: Sequence[Reading]) -> _Run | None:
     """Return the deciding run; None if nothing is shown.
 
-    The shortest degradation that none refutes, those of a faulty output first; else the healthy run with most outcomes. Of many windows some are clear
-    by chance: one does not show that a model is healthy while another with more outcomes is inconclusive.
+    The shortest degradation that none refutes, those of a faulty output first; else the healthy run with most
+    outcomes. Of many windows some are clear by chance: one does not show that a model is healthy while another with
+    more outcomes is inconclusive.
 
     Args:
         runs: What the windows of each length, and the last days, show.
