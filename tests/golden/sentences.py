@@ -78,6 +78,7 @@ FINDINGS = (
     Finding("swapped", ("age", "pay"), "critical", 0.0, 0.9, 0.0),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(0.01, 1 / 60, 1000.0), without_zero=True),
     Finding("unit_change", ("pay",), "critical", 0.0, 0.998, 0.0, factors=(10.0,)),
+    Finding("recoded", ("city",), "critical", 0.0, 1.0, 0.0),
     Finding("copied", ("dew",), "critical", 0.0, 1.0, 0.0, sources=("temp",)),
     Finding("unlinked", ("dew",), "critical", 1.0, 0.04, 0.0),
     Finding("hours_shifted", ("hour",), "critical", 0.0, 1.0, 0.0, hours=-5),
