@@ -22,8 +22,8 @@ CHECKS = (OUT_OF_RANGE.name, CONSTANT.name)
 
 
 BY_CHANCE, DOUBTFUL = 1e-6, 0.01
-"""Maximum probability of outcomes of only one class, at the rate of the baseline: for a fault, and for a window that may
-be part of one, so that its outcomes show nothing about the model.
+"""Maximum probability of outcomes of only one class, at the rate of the baseline: for a fault, and for a window that
+may be part of one, so that its outcomes show nothing about the model.
 """
 
 
