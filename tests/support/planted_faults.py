@@ -233,6 +233,16 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         lambda f, _: {**f, "hour": (f["hour"] + 5) % 24},
         facts("critical", ("hour",), 1.0, 0.0, hours=5),
     ),
+    "other names": (
+        "recoded",
+        lambda f, _: {**f, "region": np.array([f"{name[0]}.".upper() for name in f["region"]], object)},
+        facts("critical", ("region",), 1.0, 0.0),
+    ),
+    "a flag as yes and no": (
+        "recoded",
+        lambda f, _: {**f, "active": np.where(f["active"] == 1, "yes", "no").astype(object)},
+        facts("critical", ("active",), 1.0, 0.0),
+    ),
     "two numbers": (
         "swapped",
         swapped("height", "weight"),

@@ -155,7 +155,7 @@ def _misfit(sides: Sequence[F64], was: Sequence[F64]) -> float:
 
 
 STRUCTURAL = frozenset(
-    {"constant", "copied", "hours_shifted", "misplaced", "swapped", "unlinked", "type_change", "unit_change"}
+    {"constant", "copied", "hours_shifted", "misplaced", "recoded", "swapped", "unlinked", "type_change", "unit_change"}
 )
 """Checks whose findings are faults at any severity."""
 

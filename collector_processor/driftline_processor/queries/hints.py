@@ -14,12 +14,12 @@ from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
-from driftline_processor.core.metrics import direction
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import newest_objectives
+from driftline_processor.core.verdict.training_rows import never_as_good
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.metrics import READ_ALONE, metric_title
+from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.sentences.objectives import overdue
@@ -29,36 +29,6 @@ from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
-
-FEWEST_WINDOWS = 8
-"""Consecutive windows that are all worse than the reference with a probability of 1 in 256 by chance."""
-
-FEWEST_ROWS = 100
-
-
-def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float, int] | None:
-    """Return a metric, its reference value, the best value since, and the number of windows; else None.
-
-    A model that was worse from its first day on cannot be distinguished from a baseline of training rows.
-
-    Args:
-        windows: Windows of one length with outcomes.
-    """
-    mature_windows = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
-    if len(mature_windows) < FEWEST_WINDOWS:
-        return None
-    for name in READ_ALONE:
-        better = direction(name)
-        pairs = [(evaluation.realized.get(name), evaluation.reference.get(name)) for evaluation in mature_windows]
-        value_pairs = [(now.value, was.value) for now, was in pairs if now is not None and was is not None]
-        values = [(now, was) for now, was in value_pairs if now is not None and was is not None]
-        if len(values) >= FEWEST_WINDOWS:
-            if any(now * better >= was * better for now, was in values):
-                return None
-            best = max((now for now, _ in values), key=lambda now: now * better)
-            return name, values[-1][1], best, len(values)
-    return None
-
 
 _FEW = 5
 
@@ -273,7 +243,7 @@ def _too_good(
 ) -> Iterator[str]:
     if in_force is None or in_force.source == "provisional":
         return
-    for suspicious in filter(None, map(suspicious_metric, windows.values())):
+    for suspicious in filter(None, map(never_as_good, windows.values())):
         metric, was, best, compared = suspicious
         yield (
             f"All {compared} windows of {series.key.model} with outcomes perform worse than the rows of its baseline "

@@ -250,6 +250,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             windows = before.windows
         else:
             windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
+        in_force = intake.baselines.in_force(key)
         known_windows = VerdictInputs(
             windows=windows,
             concept=self.concept.concept(series),
@@ -260,9 +261,9 @@ class SnapshotPublisher(Struct, kw_only=True):
             received=max(totals.get(sibling, NO_TOTALS).received for sibling in siblings),
             history=history,
             unknown=self._unknown(series, windows, now),
+            provisional=in_force is not None and in_force.source == "provisional",
         )
         verdict = self.verdicts.of(number, known_windows) if any(windows.values()) else None
-        in_force = intake.baselines.in_force(key)
         interruptions, business = self.verdicts.interruptions(number), intake.business.of(key.model)
         runs = intake.training_runs.of(key.model)
         baseline = None if in_force is None else in_force.baseline

@@ -49,6 +49,7 @@ class VerdictInputs(Struct, frozen=True):
         received: Arrival of their newest row, unix nanoseconds; 0 without rows.
         history: Object that is replaced whenever a window changes.
         unknown: Why its newest outcomes cannot be used.
+        provisional: Whether its baseline was learned from its own first rows.
     """
 
     windows: dict[str, list[Evaluation]]
@@ -60,6 +61,7 @@ class VerdictInputs(Struct, frozen=True):
     received: int
     history: object = None
     unknown: tuple[UnknownOutcomes, ...] = ()
+    provisional: bool = False
 
 
 class VerdictChange(Struct, frozen=True):
@@ -136,7 +138,12 @@ class Verdicts:
                     evaluation for of_name in known_windows.windows.values() for evaluation in of_name
                 )
             context = VerdictContext(
-                errors, known_windows.versions, known_windows.timezone, coming, known_windows.unknown
+                errors,
+                known_windows.versions,
+                known_windows.timezone,
+                coming,
+                known_windows.unknown,
+                provisional=known_windows.provisional,
             )
             if made_verdict is not None and made_verdict.context == context:
                 context = made_verdict.context  # so that cached results are found by identity

@@ -69,7 +69,7 @@ JOIN_EVERY, EVALUATE_EVERY, PUBLISH_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0,
 LOOKS = 10
 """Publishing, comparing versions and tracking verdicts process everything, so each may use a tenth of a core."""
 
-REVIEW_SHARE, REVIEW_CREDIT = 0.05, 5.0
+REVIEW_SHARE, REVIEW_CREDIT = 0.05, 1.0
 """Fraction of the time that reviews of outcomes may take, and seconds of them that can be saved up for a burst."""
 
 INTERRUPTED = 2.0
@@ -276,13 +276,18 @@ class State:
         Empty too if the predictions that were accepted before are not stored in time, or if reviews have used their
         share of the time: they must not slow down other requests.
         """
-        began = time.monotonic()
-        if began < self._next_review:
+        if time.monotonic() < self._next_review:
             return ()
         try:
             deadline = Deadline.after(0.5)
             self.catch_up(deadline)
-            return () if deadline.passed else self.parts.queries.outcome_review.unknown(tables)
+            if deadline.passed:
+                return ()
+        except StorageOutage:
+            return ()
+        began = time.monotonic()
+        try:
+            return self.parts.queries.outcome_review.unknown(tables)
         except (StorageOutage, DatabaseError):
             return ()
         finally:

@@ -16,6 +16,7 @@ from driftline.baseline.sections.catalogue import GATHERERS, Extras
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
 from driftline.baseline.sections.time_blocks import Period, TimeBlocks, TimeGrid
+from driftline.faults import logger
 from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
@@ -26,7 +27,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
-from driftline.panes.unbinned_values import OFFSETS
+from driftline.panes.unbinned_values import NOT_IN_BASELINES
 from driftline.tables.classes import resolve_task, seen_classes
 from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import Column, ModelKey, PredictionTable, Text, concatenate, is_present
@@ -41,6 +42,10 @@ Pass = Callable[[], Iterable[ReferenceRows]]
 
 ActualCheck = Callable[[Column, Task], None]
 """Raises for actual values that are not classes of the task."""
+
+
+FEWEST_COPIED = 50
+"""Rows from which a feature that equals the outcome in all of them is a copy of it."""
 
 
 class UnreadableColumn(ValueError):  # noqa: N818 - the state of the rows, and the sentence their sender reads
@@ -110,6 +115,7 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
     settle = description.settle(sampled) if description.settle is not None else _as_it_is
     sampled = settle(sampled)
     task, texts = task_and_vocabularies(sampled, description, classes)
+    warn_copied_outcome(sampled)
     reference = table_of(sampled, description.key, task, texts)
 
     ranked = Pane()
@@ -176,7 +182,7 @@ def fold_all(
         for gatherer in gatherers.values():
             gatherer.add(table, actual)
     pane = merge([*folded, outcomes])
-    pane = Pane({name: sums for name, sums in pane.parts.items() if not name.startswith(OFFSETS)})
+    pane = Pane({name: sums for name, sums in pane.parts.items() if not name.startswith(NOT_IN_BASELINES)})
     pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
     in_time = None
     if stretches is not None:
@@ -315,6 +321,30 @@ def task_and_vocabularies(
         quantiles=description.quantiles,
     )
     return task, texts
+
+
+def warn_copied_outcome(rows: ReferenceRows) -> None:
+    """Log the features that are the outcome of all rows: columns of labels among the features."""
+    if rows.actual is None or rows.rows < FEWEST_COPIED:
+        return
+    for name, column in rows.features.items():
+        if _is_equal(column, rows.actual):
+            logger.warning(
+                "driftline: baseline: %s: equals the outcome in all rows, and new rows lack it: leave it out of the "
+                "features", name,
+            )  # fmt: skip
+
+
+def _is_equal(column: Column, outcome: Column) -> bool:
+    """Return True if two columns of numbers, or of texts, have the same values, of which there are at least two."""
+    if column.numbers is not None and outcome.numbers is not None and column.codes is outcome.codes is None:
+        return np.array_equal(column.numbers, outcome.numbers, equal_nan=True) and len(np.unique(column.numbers)) > 1
+    if column.codes is None or outcome.codes is None or column.numbers is not None or outcome.numbers is not None:
+        return False
+    if len(column.categories) != len(outcome.categories) or len(column.categories) < 2:
+        return False
+    texts, outcomes = (np.array([*of.categories, ""])[of.codes] for of in (column, outcome))
+    return np.array_equal(texts, outcomes)
 
 
 def _refuse_no_number(actual: Column) -> None:

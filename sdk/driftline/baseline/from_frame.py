@@ -18,7 +18,7 @@ from driftline.tables.table import F64, Column, ModelKey, PredictionTable, lengt
 from driftline.tables.task import Task
 from driftline.tables.timestamps import instants
 
-from .build import ReferenceDescription, table_of, task_and_vocabularies
+from .build import ReferenceDescription, table_of, task_and_vocabularies, warn_copied_outcome
 from .document import Columns
 from .ranking_outcomes import relevance_in, statements_of_values
 from .reference_rows import ReferenceRows
@@ -70,6 +70,7 @@ def read_frame(
     rows, column_names = rows_from_frame(X, description, columns)
     classes = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
     task, texts = task_and_vocabularies(rows, description, classes)
+    warn_copied_outcome(rows)
     if rows.actual is not None and task.classes:
         refuse_unknown_classes(rows.actual, task)
     return table_of(rows, description.key, task, texts), rows, column_names, texts

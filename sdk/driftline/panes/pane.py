@@ -18,6 +18,7 @@ Parts (float64 vectors):
 ``tails:NAME``         weight of values outside the outer edges of a number, by sign and power of two
 ``offsets:NAME``       sums of the position of these values in their power of two, in 4,096ths, by entry of ``tails``,
                        then of its square; not in baselines
+``others:NAME``        weight of texts without a bin in this feature, by their CRC-32 modulo 256; not in baselines
 ``kinds:NAME``         weight of values of another type than the feature's, see
                        :data:`driftline.panes.unbinned_values.KINDS`
 ``elsewhere:NAME``     weight of categories without a bin in this feature, by the feature that has the bin, in the

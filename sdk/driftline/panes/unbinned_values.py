@@ -1,6 +1,6 @@
 """Values that bins do not describe: magnitudes of outliers, values of another type, and categories of other features.
 
-Each feature has up to four parts, which are sums as all parts are; they are missing if there are no such values, and a
+Each feature has up to five parts, which are sums as all parts are; they are missing if there are no such values, and a
 window without them only pays for the search. Data quality checks use them to detect a column in another unit, of
 another type, or swapped with another column.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -35,7 +36,14 @@ single outlier would be a readable value.
 OFFSET_UNIT = 4_096
 """Steps of a power of two. Offsets are whole numbers, so that sums are exact."""
 
-PREFIXES = ("tails:", "kinds:", "elsewhere:", OFFSETS)
+OTHERS, OTHERS_WIDTH = "others:", 256
+"""Prefix of the part with the weight of texts without a bin by their CRC-32, and its length; not in baselines. It shows
+how frequent new categories are, not which they are.
+"""
+
+NOT_IN_BASELINES = (OFFSETS, OTHERS)
+
+PREFIXES = ("tails:", "kinds:", "elsewhere:", OFFSETS, OTHERS)
 """Prefixes of the parts, before the feature's name."""
 
 _NUMBER_IN_TEXT, _TEXT, _INFINITE, _NUMBER = range(len(KINDS))
@@ -59,7 +67,7 @@ def part_width(part: str, features: int) -> int | None:
     >>> part_width("tails:age", 3), part_width("elsewhere:plan", 3), part_width("rows", 3)
     (257, 3, None)
     """
-    widths = dict(zip(PREFIXES, (TAILS, len(KINDS), features, 2 * TAILS), strict=True))
+    widths = dict(zip(PREFIXES, (TAILS, len(KINDS), features, 2 * TAILS, OTHERS_WIDTH), strict=True))
     return next((width for prefix, width in widths.items() if part.startswith(prefix)), None)
 
 
@@ -142,7 +150,9 @@ def _of_invalid(name: str, bins: Mapping[str, Bins], column: Column, rows: Index
     codes = column.codes[rows]
     kinds = [_NUMBER_IN_TEXT if _is_number(category) else _TEXT for category in column.categories]
     entries = np.array([*kinds, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last entry
-    return {f"kinds:{name}": UnbinnedPart(len(KINDS), rows, entries)} | _elsewhere(name, bins, column, rows[codes >= 0])
+    texts = rows[codes >= 0]
+    parts = {f"kinds:{name}": UnbinnedPart(len(KINDS), rows, entries)} | _elsewhere(name, bins, column, texts)
+    return parts | _others(name, column, texts)
 
 
 def _of_category(
@@ -154,8 +164,19 @@ def _of_category(
         if len(rows):
             parts[f"kinds:{name}"] = UnbinnedPart(len(KINDS), rows, np.full(len(rows), _NUMBER))
     if counts[category_bins.size - 1] and column.codes is not None:
-        parts |= _elsewhere(name, bins, column, np.flatnonzero((index == category_bins.size - 1) & (column.codes >= 0)))
+        texts = np.flatnonzero((index == category_bins.size - 1) & (column.codes >= 0))
+        parts |= _elsewhere(name, bins, column, texts) | _others(name, column, texts)
     return parts
+
+
+def _others(name: str, column: Column, index: Index) -> dict[str, UnbinnedPart]:
+    """Count texts without a bin by their CRC-32."""
+    if not len(index) or column.codes is None:
+        return {}
+    different, positions = np.unique(column.codes[index], return_inverse=True)
+    texts = [column.categories[code].encode(errors="surrogatepass") for code in different.tolist()]
+    entries = np.array([crc32(text) % OTHERS_WIDTH for text in texts], dtype=np.intp)
+    return {f"{OTHERS}{name}": UnbinnedPart(OTHERS_WIDTH, index, entries[positions])}
 
 
 def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, index: Index) -> dict[str, UnbinnedPart]:

@@ -11,10 +11,11 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import LabelSla, Performance
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
+from driftline_processor.core.verdict.training_rows import never_as_good
 from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.ingest.changes import SeriesTotals
-from driftline_processor.queries.hints import ModelSummary, hints, suspicious_metric
+from driftline_processor.queries.hints import ModelSummary, hints
 from driftline_processor.store.series import Series
 from msgspec.structs import replace
 
@@ -52,7 +53,7 @@ def window(
     ],
 )
 def test_only_what_every_window_says_counts(windows: list[Evaluation], found: object) -> None:
-    assert suspicious_metric(windows) == found
+    assert never_as_good(windows) == found
 
 
 @pytest.mark.parametrize(("limit", "named"), [(0.88, 1), (0.7, 0)])

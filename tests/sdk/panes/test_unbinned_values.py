@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.fold import fold, fold_by
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane, merge
-from driftline.panes.unbinned_values import KINDS, OCTAVES, OFFSET_UNIT, TAILS, octave, octave_bounds
+from driftline.panes.unbinned_values import KINDS, OCTAVES, OFFSET_UNIT, OTHERS_WIDTH, TAILS, octave, octave_bounds
 from driftline.tables.table import Column, ModelKey, PredictionTable, Text
 from driftline.tables.task import Task
 from hypothesis import given
@@ -89,6 +90,7 @@ def test_strays_are_those_that_a_plain_loop_counts(rows: list[tuple[object, obje
                 if isinstance(own, NumberBins):
                     add(f"kinds:{name}", len(KINDS), KINDS.index("number_in_text" if value == "12" else "text"), weight)
                 if isinstance(own, NumberBins) or value not in own.categories:
+                    add(f"others:{name}", OTHERS_WIDTH, zlib.crc32(value.encode()) % OTHERS_WIDTH, weight)
                     for at, (other, theirs) in enumerate(BINS.features.items()):
                         if other != name and isinstance(theirs, CategoryBins) and value in theirs.categories:
                             add(f"elsewhere:{name}", len(BINS.features), at, weight)

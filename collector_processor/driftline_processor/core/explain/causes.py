@@ -314,7 +314,7 @@ def _filled(mean: F64, rows: F64, fewest_rows: float) -> F64:
 
 
 ALWAYS = frozenset(
-    {"swapped", "misplaced", "copied", "unlinked", "hours_shifted", "unit_change", "type_change", "constant"}
+    {"swapped", "misplaced", "recoded", "copied", "unlinked", "hours_shifted", "unit_change", "type_change", "constant"}
 )
 """Checks whose findings explain a change of a feature better than its drift."""
 

@@ -50,6 +50,7 @@ class Sums(Struct, frozen=True):
         kinds: Invalid values by kind; None without any.
         elsewhere: Values that are categories of other features; None without any.
         offsets: Sums of the positions of ``tails`` in their power of two, then of their squares; None if unknown.
+        others: Texts without a bin, by their hash; None without any.
     """
 
     counts: F64
@@ -60,6 +61,7 @@ class Sums(Struct, frozen=True):
     kinds: F64 | None = None
     elsewhere: F64 | None = None
     offsets: F64 | None = None
+    others: F64 | None = None
 
     @property
     def with_value(self) -> float:

@@ -31,6 +31,7 @@ class VerdictContext(Struct, frozen=True):
         coming: Windows that are still open, or wait for their outcomes.
         unknown: Newest outcomes of the model that cannot be used, by their reason.
         same: Fraction of the rows that are rows of the baseline.
+        provisional: Whether the baseline was learned from the model's own first rows.
     """
 
     concept: ConceptDrift | None = None
@@ -39,6 +40,7 @@ class VerdictContext(Struct, frozen=True):
     coming: Sequence[Window] = ()
     unknown: Sequence[UnknownOutcomes] = ()
     same: float = 0.0
+    provisional: bool = False
 
     @property
     def has_same_rows(self) -> bool:

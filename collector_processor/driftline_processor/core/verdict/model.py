@@ -30,9 +30,10 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
 from .onset import Onset
-from .signs import Sign, deciding_change
+from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .trailing_periods import LEVEL, TrailingPeriods, tiles, trailing_periods
+from .training_rows import never_as_good
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
 
 _KNOWN = ("healthy", "unknown")
@@ -522,6 +523,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
             alone, run = False, run._replace(since=min(run.since, onset.latest))
         windows = _windows_of(run, closed)
         verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
+        verdict = _with_training_rows(verdict, lengths.values(), previous)
         if onset is None or run.since is None or onset.earliest >= run.since:
             return verdict
         return structs.replace(verdict, since_earliest=onset.earliest)
@@ -585,6 +587,25 @@ def _windows_of(run: _Run, closed: Sequence[Reading]) -> list[Evaluation]:
     return [one for one in windows if one.window.start >= since] if windows else tiles(evaluations, since)
 
 
+def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], previous: Verdict | None) -> Verdict:
+    """Return the verdict of a degraded model that was never as good as its baseline, with that as its cause.
+
+    Only if nothing else explains the degradation, and its first windows are known.
+    """
+    explained = verdict.kind in ("service", "output_fault", "data_fault", "covariate_shift", "label_shift")
+    for readings in lengths:
+        began = previous is not None and _began_before(previous, readings[0].start)
+        if explained or began or readings[0].context.provisional or verdict.slice:
+            continue
+        found = never_as_good([reading.evaluation for reading in readings])
+        if found is not None:
+            reasons = (*verdict.reasons[:1], found.fact)
+            return structs.replace(
+                verdict, cause=found.fact, reasons=reasons, advice=fact("check_baseline", then=verdict.advice)
+            )
+    return verdict
+
+
 def _is_over(run: _Run, recovered: int) -> bool:
     """Return True if newer days together exclude the degradation that a run shows."""
     reading = run.reading
@@ -608,8 +629,9 @@ def _runs_of_periods(periods: Iterable[Reading], runs: Sequence[_Run]) -> list[_
 def _that_decides(runs: Sequence[_Run], inconclusive: Sequence[Reading]) -> _Run | None:
     """Return the deciding run; None if nothing is shown.
 
-    The shortest degradation that none refutes, else the healthy run with most outcomes. Of many windows some are clear
-    by chance: one does not show that a model is healthy while another with more outcomes is inconclusive.
+    The shortest degradation that none refutes, those of a faulty output first; else the healthy run with most
+    outcomes. Of many windows some are clear by chance: one does not show that a model is healthy while another with
+    more outcomes is inconclusive.
 
     Args:
         runs: What the windows of each length, and the last days, show.
@@ -619,7 +641,7 @@ def _that_decides(runs: Sequence[_Run], inconclusive: Sequence[Reading]) -> _Run
         run for run in runs if run.reading.state == "degraded" and not any(_refutes(other, run) for other in runs)
     ]
     if degraded_runs:
-        return min(degraded_runs, key=lambda run: (_length(run.reading), -run.newest.evaluation.window.end))
+        return min(degraded_runs, key=_order_of_fault)
     healthy_runs = [
         run
         for run in runs
@@ -628,6 +650,12 @@ def _that_decides(runs: Sequence[_Run], inconclusive: Sequence[Reading]) -> _Run
     newest = max((run.newest.evaluation.window.end for run in healthy_runs), default=0)
     recent = [run for run in healthy_runs if newest - run.newest.evaluation.window.end < DAY]
     return max(recent, key=_information, default=None)
+
+
+def _order_of_fault(run: _Run) -> tuple[bool, int, int]:
+    """Return the order of degraded runs: a faulty output first, which few rows may not show; then by length."""
+    shows_fault = run.reading.signs[0].reason in OF_OUTPUT
+    return not shows_fault, _length(run.reading), -run.newest.evaluation.window.end
 
 
 def _information(run: _Run) -> tuple[int, int, int]:

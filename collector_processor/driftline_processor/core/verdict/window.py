@@ -577,6 +577,7 @@ def verdict_of(
         final = fact("final_before_outcomes", outstanding=round(missing))
     lists_open = own is not None and own.kind != "drift_with_too_few_days"
     still_open = open_questions(evaluation) if lists_open else None
+    lacking = _lacking_baseline(evaluation)
     return Verdict(
         state=reading.state,
         since=since,
@@ -584,7 +585,7 @@ def verdict_of(
         kind=cause.kind if reading.state != "healthy" else "",
         cause=next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact),
         reasons=tuple(reason for reason in reasons if reason is not None),
-        certainty=tuple(one for one in (own, final, together, still_open, *certainty) if one is not None),
+        certainty=tuple(one for one in (own, final, together, still_open, lacking, *certainty) if one is not None),
         advice=advice,
         reason=unknown_reason(evaluation) if reading.state == "unknown" else "",
         assumes="independent_rows" if start is None and reading.decides else "",
@@ -595,6 +596,15 @@ def verdict_of(
         of_days=reading.of_days,
         timezone=reading.context.timezone,
     )
+
+
+def _lacking_baseline(evaluation: Evaluation) -> Fact | None:
+    """Return the fact that the baseline is of another version, or lacks features; None if it is complete."""
+    of_version = evaluation.baseline_version not in (None, "", evaluation.key.version)
+    if not of_version and not evaluation.new_features:
+        return None
+    version = evaluation.baseline_version if of_version else ""
+    return fact("baseline_lacks_features", version=version, features=evaluation.new_features)
 
 
 def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:

@@ -198,6 +198,12 @@ def _ignore_drift(small: bool) -> Advice:
     return Advice("nothing to do", "Ignore the drift as long as outcomes show no degradation.")
 
 
+def _check_baseline(then: Fact) -> Advice:
+    advice = advise(then).sentence
+    first = "If the model was trained on the rows of its baseline, build the baseline from other rows; if not:"
+    return Advice("check whether it was trained on the baseline's rows", f"{first} {advice[:1].lower()}{advice[1:]}")
+
+
 def _look_again(then: Fact) -> Advice:
     advice = advise(then).sentence
     sentence = f"Check the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
@@ -250,6 +256,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "ignore_drift": _ignore_drift,
     "nothing_to_do": partial(Advice, "nothing to do", "Nothing: keep sending outcomes."),
     "look_again": _look_again,
+    "check_baseline": _check_baseline,
     "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
     "evaluate_newer_rows": partial(

@@ -72,6 +72,16 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
     return f"it is inconclusive whether {columns} drifted: {few}."
 
 
+@words_of("baseline_lacks_features")
+def _baseline_lacks_features(version: str, features: Sequence[str]) -> str:
+    of_version = f" of version {short(version, NAME)}" if version else ""
+    if not features:
+        return f"The baseline is{of_version}; build one of this version."
+    names = listed([short(name, NAME) for name in features[:2]])
+    more = f" and {len(features) - 2} more" if len(features) > 2 else ""
+    return f"The baseline{of_version} does not have {names}{more}; build one of this version."
+
+
 @words_of("to_be_confirmed")
 def _to_be_confirmed(by_one: bool) -> str:
     return f"The state changes only if {'a second window confirms' if by_one else 'the next windows confirm'} this."

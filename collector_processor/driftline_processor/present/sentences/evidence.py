@@ -72,6 +72,13 @@ def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
     return f"its score ranks the wrong way round, as if its classes were swapped: its AUC is {area}"
 
 
+@words_of("never_as_good")
+def _never_as_good(metric: str, baseline: float, best: float, windows: int) -> tuple[str, ...]:
+    values = f"{metric_words(metric)} {metric_value(metric, baseline)}, {metric_value(metric, best)} at best since"
+    plain = f"none of its {windows:,} windows was as good as the baseline"
+    return (f"{plain} ({values})", plain)
+
+
 @words_of("same_rows")
 def _same_rows(share: float) -> str:
     return f"{format_percent(share)} of its rows are rows of the baseline"

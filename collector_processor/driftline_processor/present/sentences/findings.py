@@ -104,6 +104,11 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             )
         case "swapped":
             return f"{share} of values{place} are in the other column", " (swapped?)"
+        case "recoded":
+            return (
+                f"{share} of values{place} are new texts, as frequent as the old values",
+                " (encoded differently?)",
+            )
         case "copied":
             return f"{share} of values{place} are those of {short(finding.sources[0], NAME)}", " (copied?)"
         case "unlinked":

@@ -44,8 +44,8 @@ def verdict_of(change: Change, seed: int) -> Verdict:
     return evaluated(current, read_table(reference, "baseline"))
 
 
-def evaluated(current: Rows, reference: MemoryRows | MemoryBaseline) -> Verdict:
-    columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time"}
+def evaluated(current: Rows, reference: MemoryRows | MemoryBaseline, window: str = "") -> Verdict:
+    columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time", "window": window}
     of_rows: dict[str, Any] = {} if isinstance(reference, MemoryBaseline) else {"task": "binary", "positive_class": "1"}
     inputs = EvaluationInputs([read_table(current, "current")], reference)
     return evaluate_files(inputs, EvaluationOptions(**columns, **of_rows), lambda _: None).verdict
@@ -135,3 +135,27 @@ def test_rows_of_the_baseline_with_other_scores_are_judged_by_their_outcomes() -
     reference = rows(4_000, 20, np.random.default_rng(8))
     verdict = evaluated(reference.assign(score=1 - reference.score), read_table(reference, "baseline"))
     assert (verdict.state, verdict.kind) == ("degraded", "output_fault")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_a_baseline_of_training_rows_is_asked_about(is_trained: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    reference, current = rows(4_000, 20, rng), rows(2_400, 4, rng)
+    if is_trained:  # as of a forest, whose scores of its own rows lie near their outcomes
+        reference["score"] = 0.5 * reference.score + 0.5 * reference.late
+    verdict = evaluated(current, read_table(reference, "baseline"), window="1d")
+    advice = verdict.advice
+    assert advice is not None
+    assert (advice.kind == "check_baseline") == is_trained
+    assert ("never_as_good" in [reason.kind for reason in verdict.reasons]) == is_trained
+
+
+def test_a_model_that_became_worse_later_is_not_asked_about_its_baseline() -> None:
+    rng = np.random.default_rng(3)
+    reference, current = rows(4_000, 20, rng), rows(6_000, 10, rng)
+    later = current.time >= current.time.min() + pd.Timedelta(days=5)
+    current["late"] = current.late.where(~later | (rng.random(len(current)) > 0.4), 1 - current.late)
+    verdict = evaluated(current, read_table(reference, "baseline"), window="1d")
+    assert verdict.state == "degraded"
+    assert "never_as_good" not in [reason.kind for reason in verdict.reasons]

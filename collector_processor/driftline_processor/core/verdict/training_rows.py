@@ -1,0 +1,76 @@
+"""A baseline of rows on which the model was trained: no window since has been as good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.output_faults import output_faults
+
+from .signs import deciding_change, is_fault
+
+FEWEST_WINDOWS, FEWEST_WORSE = 8, 3
+"""Windows that are all worse than the baseline: eight by chance with a probability of 1 in 256; of three, each must be
+worse by itself, beyond the margin.
+"""
+
+FEWEST_ROWS = 100
+"""Minimum outcomes of a window."""
+
+
+class NeverAsGood(NamedTuple):
+    """A metric that no window reaches.
+
+    Attributes:
+        metric: Name of the metric.
+        baseline: Its value in the baseline.
+        best: Its best value since.
+        windows: Number of windows.
+    """
+
+    metric: str
+    baseline: float
+    best: float
+    windows: int
+
+    @property
+    def fact(self) -> Fact:
+        """The finding as a fact."""
+        return fact("never_as_good", **self._asdict())
+
+
+METRICS = ("roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
+"""The metrics of which the first known one counts."""
+
+
+def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
+    """Return a metric that no window reaches; None if one is as good as the baseline, is faulty, or they are too few.
+
+    A model that was worse from its first day on cannot be distinguished from a baseline of training rows.
+
+    Args:
+        windows: Windows of one length with outcomes, the oldest first.
+    """
+    known = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
+    if any(next(output_faults(one), None) is not None or any(map(is_fault, one.findings)) for one in known):
+        return None
+    worse = sum(1 for one in known if (decides := deciding_change(one)) is not None and decides[1].state == "worse")
+    if len(known) < FEWEST_WINDOWS and not len(known) == worse >= FEWEST_WORSE:
+        return None
+    for name in METRICS:
+        better = direction(name)
+        pairs = [(one.realized.get(name), one.reference.get(name)) for one in known]
+        values = [
+            (now.value, was.value)
+            for now, was in pairs
+            if now is not None and was is not None and now.value is not None and was.value is not None
+        ]
+        if len(values) >= min(len(known), FEWEST_WINDOWS):
+            if any(now * better >= was * better for now, was in values):
+                return None
+            best = max((now for now, _ in values), key=lambda now: now * better)
+            return NeverAsGood(name, values[-1][1], best, len(values))
+    return None
