@@ -200,22 +200,27 @@ def _claims() -> dict[str, Promise]:
         "broken": "an input constant in {}",
     }
     claims = [
-        Promise(f"slice-{name}", _innocent(history), 1_050, words, 21, most=0.001, rare="named")
+        Promise(f"slice-change-{name}", _innocent(history), 1_050, words, 21, most=0.001, rare="named")
         for name, (words, history) in quiet.items()
     ]
     claims += [
-        Promise(f"slice-{name}", _innocent(history), 420, words, 21, most=0.02, rare="named")
+        Promise(f"slice-change-{name}", _innocent(history), 210, words, 21, most=0.02, rare="named")
         for name, (words, history) in everywhere.items()
     ]
     for place, place_words in where.items():
         for fault, words in what.items():
             history = History(fault, place)
             sentence = words.format(place_words)
-            claims.append(Promise(f"slice-{place}-{fault}", _planted(history), 20, sentence, 1, least=0.8))
+            claims.append(Promise(f"slice-change-{place}-{fault}", _planted(history), 10, sentence, 1, least=0.8))
     number = History("reversed", "BE", number=True)
     claims.append(
         Promise(
-            "slice-number-BE", _planted(number), 20, "a regression; signs reversed in a country of 5 %", 1, least=0.8
+            "slice-change-number-BE",
+            _planted(number),
+            20,
+            "a regression; signs reversed in a country of 5 %",
+            1,
+            least=0.8,
         )
     )
     return {claim.name: claim for claim in claims}

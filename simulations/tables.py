@@ -27,6 +27,7 @@ from simulations.outcome_shift import OUTCOME_SHIFT
 from simulations.retraining import RETRAINING
 from simulations.service_level import SERVICE
 from simulations.silence import SILENCE
+from simulations.slice_changes import SLICE_CHANGES
 from simulations.slice_intervals import SLICED_DAYS
 from simulations.topics import TOPICS_OF_TEXTS
 from simulations.verdicts import CHANGED_LIVES, QUIET_LIVES
@@ -36,7 +37,7 @@ from simulations.worse import WORSE
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
+    *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, SLICE_CHANGES, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
     *(MIXED, QUIET_FLEETS, CHANGED_FLEETS, QUIET_RULES, RETRAINING, GROUPS),
 )

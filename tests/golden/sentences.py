@@ -81,6 +81,7 @@ FINDINGS = (
     Finding("recoded", ("city",), "critical", 0.0, 1.0, 0.0),
     Finding("copied", ("dew",), "critical", 0.0, 1.0, 0.0, sources=("temp",)),
     Finding("unlinked", ("dew",), "critical", 1.0, 0.04, 0.0),
+    Finding("unlinked", ("dew", "temp"), "critical", 1.0, 0.04, 0.0),
     Finding("hours_shifted", ("hour",), "critical", 0.0, 1.0, 0.0, hours=-5),
     Finding("misplaced", ("temp", "dew", "wind"), "critical", 0.0, 1.0, 0.0, sources=("dew", "wind", "temp")),
     Finding("unit_change", ("trip",), "critical", 0.0, 1.0, 0.0, factors=(1.609344,), units=("miles to km",)),

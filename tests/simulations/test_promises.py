@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from simulations import beside_days, cycles, objectives, retraining, service_level, weak_slices, worse
+from simulations import beside_days, cycles, objectives, retraining, service_level, slice_changes, weak_slices, worse
 from simulations.drift import slices
 from simulations.promise import Promise
 
 TABLES = [
     (weak_slices.WEAK, weak_slices.CLAIMS),
+    (slice_changes.SLICE_CHANGES, slice_changes.CLAIMS),
     (slices.SLICES, slices.CLAIMS),
     (objectives.OBJECTIVES, objectives.CLAIMS),
     (service_level.SERVICE, service_level.CLAIMS),

@@ -21,8 +21,10 @@ CHECKS = (OUT_OF_RANGE.name, CONSTANT.name)
 """Names of the checks of the score."""
 
 
-BY_CHANCE = 1e-6
-"""Maximum probability of outcomes of only one class, at the rate of the baseline."""
+BY_CHANCE, DOUBTFUL = 1e-6, 0.01
+"""Maximum probability of outcomes of only one class, at the rate of the baseline: for a fault, and for a window that
+may be part of one, so that its outcomes show nothing about the model.
+"""
 
 
 class OutputFault(NamedTuple):
@@ -82,15 +84,18 @@ def is_inverted(evaluation: Evaluation) -> bool:
     return 0.5 - now.value >= 0.5 * (was.value - 0.5)
 
 
-def outcomes_of_one_class(evaluation: Evaluation) -> Fact | None:
-    """Return the fact that all outcomes of a window have one class, which chance does not explain; else None."""
+def outcomes_of_one_class(evaluation: Evaluation, by_chance: float = BY_CHANCE) -> Fact | None:
+    """Return the fact that all outcomes of a window have one class, which chance does not explain; else None.
+
+    ``by_chance``: the maximum probability that it does.
+    """
     now, was = evaluation.realized.get("actual_rate"), evaluation.reference.get("actual_rate")
     if not evaluation.has_mature_outcomes or now is None or was is None or was.value is None:
         return None
     if now.value not in (0.0, 1.0):
         return None
     rate = was.value if was.low is None or was.high is None else was.high if now.value else was.low
-    if (rate if now.value else 1 - rate) ** evaluation.outcome_rows > BY_CHANCE:
+    if (rate if now.value else 1 - rate) ** evaluation.outcome_rows > by_chance:
         return None
     return fact(
         "outcomes_of_one_class",

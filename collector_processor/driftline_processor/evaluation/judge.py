@@ -157,7 +157,7 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
         young=age is not None and age < delay.nanoseconds,
         reference=reference,
         weak=source.weak(),
-        losses=source.loss_tiles() if source.closed else None,
+        losses=source.loss_tiles,
         delay=delay,
         steps=steps,
         calls=calls,

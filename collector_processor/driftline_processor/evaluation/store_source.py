@@ -25,7 +25,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import ReferencePeriods
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
-from driftline_processor.core.weak_slices.slice_change import LossTiles
+from driftline_processor.core.weak_slices.slice_change import LossTiles, period_windows
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, closed_until, is_closed, parse, window_of
@@ -49,7 +49,7 @@ from driftline_processor.store.panes import (
 )
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.reference_panes import RollingReferences, season_mix
-from driftline_processor.store.row_losses import read_row_losses
+from driftline_processor.store.row_losses import StoredLosses, read_row_losses
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
@@ -170,7 +170,7 @@ class StoreReaders:
         self.panes = PaneMemory(connection, baselines.by_fold, max_bytes=int(share * MOST_BYTES))
         self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, int(share * MOST_SLICED_BYTES))
         self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes, share)
-        self.rows = RowSamples(connection)
+        self.rows, self.losses = RowSamples(connection), StoredLosses(connection)
         self.slices, self.outcomes = SlicePanes(connection, self.sliced), StoredOutcomes(connection)
 
     def forget_rows(self, series: int, panes: set[int]) -> None:
@@ -179,6 +179,7 @@ class StoreReaders:
         self.sliced.forget(series, panes, HOUR)
         self.steps.forget(series, panes)
         self.slices.forget(series, panes)
+        self.losses.forget(series, panes)
 
     def forget_counted(self, series: int, panes: Collection[int]) -> None:
         """Drop the cached rows and references of panes, by start, with new rows."""
@@ -187,7 +188,7 @@ class StoreReaders:
 
     def forget_all(self) -> None:
         """Drop all caches, after rows were deleted or moved to another slice."""
-        for part in (self.panes, self.sliced, self.rows, self.steps, self.past, self.slices):
+        for part in (self.panes, self.sliced, self.rows, self.steps, self.past, self.slices, self.losses):
             part.clear()
 
     def forget_old(self, series: int, watermark: int) -> None:
@@ -365,8 +366,11 @@ class StoreSource(Struct, eq=False, dict=True):
         return
 
     def loss_tiles(self) -> LossTiles | None:
-        """Return the losses of the labelled rows per bin."""
-        return None
+        """Return the losses of the stored rows of the window, and of the days before it."""
+        if self.baseline is None:
+            return None
+        windows = period_windows(self.window, self.settings.timezone)
+        return self.readers.losses.tiles(self.series, self.baseline, windows, self.keep)
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return None: performance is computed from sums."""

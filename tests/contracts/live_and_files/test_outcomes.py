@@ -82,6 +82,12 @@ def weighted(known: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
+def worse_for_the_old(known: pd.DataFrame) -> pd.DataFrame:
+    """The outcomes of the oldest 15 % are the other class."""
+    old = drawn("binary").age[known.index] > 57
+    return known.assign(actual=known.actual.where(~old, 1 - known.actual))
+
+
 def worse(known: pd.DataFrame) -> pd.DataFrame:
     """Every third outcome is another one than it would have been."""
     return known.assign(actual=np.where(known.index % 3 == 0, 1 - known.actual, known.actual))
@@ -92,6 +98,7 @@ SCENARIOS: dict[str, tuple[str, Known, dict[str, Any]]] = {
     "reviewed": ("binary", partly_reviewed, {}),
     "corrected": ("binary", corrected, {}),
     "another value with the outcome": ("binary", moved, {}),
+    "worse in a slice": ("binary", worse_for_the_old, {}),
     "sampled": ("binary", weighted, {"outcomes": "sampled"}),
     "multiclass": ("multiclass", all_known, {}),
     "regression": ("regression", all_known, {}),
@@ -161,6 +168,8 @@ def test_outcomes_are_the_same_live_and_in_files(name: str, open_state: Open, cl
         assert answer["performance"]["slices"], "no slice has outcomes"
         assert name != "a loss" or "age" in answer["evidence"]["inputs"]
         assert differences(answer, in_files[start]) == []
+        change = answer["performance"]["slice_change"]
+        assert (change["features"] if change else []) == (["age"] if known_of is worse_for_the_old else [])
 
 
 def of_files(folder: Path, kind: str, rows: pd.DataFrame, known: pd.DataFrame) -> dict[int, dict[str, Any]]:
@@ -215,7 +224,16 @@ def answered(evaluation: Evaluation, wrong: Worst, weak: WeakSearch | None) -> d
     told = to_json(evaluation)
     performance = {
         part: told["performance"][part]
-        for part in ("maturity", "unreviewed", "slices", "label_age", "fast_labels", "fairness", "objectives")
+        for part in (
+            "maturity",
+            "unreviewed",
+            "slices",
+            "label_age",
+            "fast_labels",
+            "fairness",
+            "objectives",
+            "slice_change",
+        )
     }
     performance["realized"] = {
         name: {**metric, "source": ""}

@@ -406,11 +406,10 @@ def judge_performance(
             if evaluation.level is None:
                 margin = margins_of(reference, settings).get("mae")
                 evaluation.level = bias_change(evaluation.realized, evaluation.reference, margin, final=final)
-        if outcomes.losses is not None and evaluation.maturity == "mature":
+        tiles = outcomes.losses() if evaluation.closed and evaluation.maturity == "mature" else None
+        if tiles is not None:
             level = SLICE_LEVEL / looks_a_day(evaluation.window.end - evaluation.window.start)
-            evaluation.slice_change = find_slice_change(
-                reference, outcomes.losses, level, margins_of(reference, settings)
-            )
+            evaluation.slice_change = find_slice_change(reference, tiles, level, margins_of(reference, settings))
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline, pane)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 

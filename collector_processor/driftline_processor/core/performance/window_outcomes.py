@@ -5,7 +5,7 @@ Sums of slices by block of time are mostly zero, so they are stored sparse and e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.outcomes.review import UnseenDecisions
-from driftline_processor.core.weak_slices.slice_change import LossTiles
+from driftline_processor.core.weak_slices.slice_change import LossTiles, no_tiles
 from driftline_processor.core.windows.window import Window
 
 
@@ -113,7 +113,7 @@ class WindowOutcomes(Struct, frozen=True):
         young: True while outcomes of the window may still arrive.
         reference: Baseline whose outcomes estimates are learned from; None = the baseline of the comparison.
         weak: Result of the search for weak slices, if features were available.
-        losses: The losses per bin of the window, if features were available.
+        losses: Function that returns the losses per cell of the window and of those before it.
         delay: Usual delay of outcomes.
         steps: Windows of five minutes and their performance parts, for rolling objectives. None without one.
         calls: The same with their calls, for rolling objectives of calls.
@@ -129,7 +129,7 @@ class WindowOutcomes(Struct, frozen=True):
     young: bool = False
     reference: Baseline | None = None
     weak: WeakSearch | None = None
-    losses: LossTiles | None = None
+    losses: Callable[[], LossTiles | None] = no_tiles
     delay: OutcomeDelay = UNKNOWN_DELAY
     steps: Steps | None = None
     calls: Steps | None = None

@@ -27,7 +27,7 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.output_faults import is_of_output, outcomes_of_one_class, output_faults
+from driftline_processor.core.output_faults import DOUBTFUL, is_of_output, outcomes_of_one_class, output_faults
 from driftline_processor.core.performance.judge import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -168,7 +168,7 @@ def signs_of_loss(
         earlier: Service levels of earlier windows of the same length.
     """
     signs = [*_failing_service(evaluation, earlier), *_faulty_output(evaluation), *_broken_objectives(evaluation)]
-    if outcomes_of_one_class(evaluation) is not None:
+    if outcomes_of_one_class(evaluation, DOUBTFUL) is not None:
         return [sign for sign in signs if sign.reason in ("service", "output")]
     if evaluation.maturity == "mature":
         signs += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
@@ -212,7 +212,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     """
     if not evaluation.closed or (evaluation.maturity != "mature" and evaluation.realized_changes):
         return None
-    if outcomes_of_one_class(evaluation) is not None:
+    if outcomes_of_one_class(evaluation, DOUBTFUL) is not None:
         return None
     decides = deciding_change(evaluation)
     if decides is not None:

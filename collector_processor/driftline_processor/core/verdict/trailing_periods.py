@@ -30,7 +30,7 @@ from driftline_processor.core.intervals.confidence import student_quantile
 from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.output_faults import outcomes_of_one_class
+from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class
 from driftline_processor.core.performance.changes import made_inconclusive
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
@@ -109,7 +109,7 @@ def trailing_periods(evaluations: Iterable[Evaluation]) -> TrailingPeriods:
     Args:
         evaluations: Closed windows of one version in one environment, of any lengths, the oldest first.
     """
-    known = [one for one in evaluations if one.has_mature_outcomes and outcomes_of_one_class(one) is None]
+    known = [one for one in evaluations if one.has_mature_outcomes and outcomes_of_one_class(one, DOUBTFUL) is None]
     windows = tiles(known, known[-1].window.end - REMEMBERED * DAY) if known else []
     if not windows:
         return TrailingPeriods([], 0)

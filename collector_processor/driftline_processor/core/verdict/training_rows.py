@@ -8,7 +8,7 @@ from typing import NamedTuple
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.output_faults import output_faults
+from driftline_processor.core.output_faults import DOUBTFUL, outcomes_of_one_class, output_faults
 
 from .signs import deciding_change, is_fault
 
@@ -55,7 +55,7 @@ def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
         windows: Windows of one length with outcomes, the oldest first.
     """
     known = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
-    if any(next(output_faults(one), None) is not None or any(map(is_fault, one.findings)) for one in known):
+    if any(map(_is_faulty, known)):
         return None
     worse = sum(1 for one in known if (decides := deciding_change(one)) is not None and decides[1].state == "worse")
     if len(known) < FEWEST_WINDOWS and not len(known) == worse >= FEWEST_WORSE:
@@ -74,3 +74,9 @@ def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
             best = max((now for now, _ in values), key=lambda now: now * better)
             return NeverAsGood(name, values[-1][1], best, len(values))
     return None
+
+
+def _is_faulty(evaluation: Evaluation) -> bool:
+    """Return True if the output, the outcomes or the data of a window are faulty, which explains its loss."""
+    of_scores, of_data = next(output_faults(evaluation), None), any(map(is_fault, evaluation.findings))
+    return of_scores is not None or of_data or outcomes_of_one_class(evaluation, DOUBTFUL) is not None

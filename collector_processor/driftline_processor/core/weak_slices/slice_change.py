@@ -9,9 +9,10 @@ are searched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import SliceChange, SliceCondition
 from driftline_processor.core.special_functions import stdtr
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length, window_of
 
 from .scan import Written, category_choices, range_choices
 
@@ -41,9 +42,9 @@ LARGEST = 1 / 3
 MOST = 0.5
 """Minimum fraction of the rise of the loss that must be in the slice."""
 
-REST = 0.2
-"""Maximum rise of all other rows as a fraction of the slice's, half of it if significant: a fault of all rows names no
-slice.
+REST = 0.15
+"""Maximum rise of all other rows as a fraction of the slice's, half of it if significant, less for a larger slice: a
+fault of all rows names no slice.
 """
 
 OF_OWN_LOSS = 0.25
@@ -62,8 +63,23 @@ METRICS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae
 """The metric that is the mean of each loss."""
 
 
+def period_windows(window: Window, timezone: str) -> list[Window]:
+    """Return the windows that are searched together, up to a window: days before it, and the windows of its own day.
+
+    A window of less than an hour, or without times, is searched alone.
+    """
+    windows = [window]
+    if not window.name or length(window.name) < HOUR:
+        return windows
+    own_day = window.start if length(window.name) >= DAY else window_of("1d", window.start, timezone).start
+    while windows[0].start > window.end - PERIODS[-1] * DAY:
+        name = window.name if windows[0].start > own_day or length(window.name) >= DAY else "1d"
+        windows.insert(0, window_of(name, windows[0].start - PANE, timezone))
+    return windows
+
+
 class LossTiles(Struct, frozen=True, eq=False):
-    """The losses of the windows of one length up to a window, which is the last one.
+    """The losses of consecutive windows up to a window, which is the last one; see :func:`period_windows`.
 
     Attributes:
         starts: int64 (n,), start of each window, unix nanoseconds.
@@ -75,6 +91,11 @@ class LossTiles(Struct, frozen=True, eq=False):
     starts: I64
     end: int
     by_part: Mapping[str, F64]
+
+
+def no_tiles() -> LossTiles | None:
+    """Return None: the rows are not available."""
+    return None
 
 
 def sums_of_tiles(
@@ -106,6 +127,9 @@ def sums_of_tiles(
             by_tile = loss_sums(tile * cells + cell_of_bin[bin_of_row], tiles * cells, weights, limited_loss)
             sums[part] = by_tile.reshape(4, tiles, cells).transpose(1, 0, 2)
     return sums
+
+
+Mask = NDArray[np.bool_]
 
 
 class _Side(NamedTuple):
@@ -183,6 +207,13 @@ class _Comparison(NamedTuple):
     z: F64
     freedom: F64
 
+    def share(self) -> F64:
+        """Return the fraction of the significant rise of the loss of all rows that is in each slice."""
+        rest_least = np.maximum(self.rest_rise - self.rest_half, 0.0)
+        own, rest = self.now.weight * self.rise, self.rest_now.weight * rest_least
+        share: F64 = own / np.maximum(own + rest, 1e-300)
+        return share
+
     @classmethod
     def of(cls, sums: F64, rest_sums: F64, slices: _Slices, losses: LossByPart, days: float) -> _Comparison:
         """Compare; ``days``: length of the period, 0 if rows have no time."""
@@ -203,6 +234,10 @@ class _Comparison(NamedTuple):
         return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
 
 
+_KNOWN: WeakKeyDictionary[Baseline, dict[str, _Slices]] = WeakKeyDictionary()
+"""The candidate slices of each baseline."""
+
+
 def find_slice_change(
     baseline: Baseline, tiles: LossTiles, level: float, margins: Mapping[str, float]
 ) -> SliceChange | None:
@@ -218,29 +253,67 @@ def find_slice_change(
     if losses is None:
         return None
     over, margin = losses.bins(baseline.bins), margins.get(METRICS[losses.by])
-    slices = {part: _slices(part, over[part], losses.by_part[part]) for part in tiles.by_part if part in over}
+    if baseline not in _KNOWN:
+        _KNOWN[baseline] = {part: _slices(part, bins, losses.by_part[part]) for part, bins in over.items()}
+    slices = {part: of_part for part, of_part in _KNOWN[baseline].items() if part in tiles.by_part}
     periods = _periods(tiles)
-    choices = sum(len(one.conditions) for one in slices.values()) * len(periods)
-    proved = [
-        (z, part, place)
-        for part, of_part in slices.items()
-        for first in periods
-        for z, place in _proved(
-            of_part, _sums(tiles, part, first), losses, _length(tiles, first), level / max(choices, 1), margin
-        )
-    ]
-    for _, part, place in sorted(proved, reverse=True):
-        change = _dated(slices[part], place, part, tiles, losses, choices)
-        if change is not None:
-            return change
+    # one test per cell: the ranges of a number share most of their rows (docs/data/slice-changes.md)
+    choices = max(1, sum(min(one.inside.shape) for one in slices.values()) * len(periods))
+
+    def proved_since(of_part: _Slices, part: str, first: int) -> tuple[_Comparison, Mask]:
+        now = _sums(tiles, part, first)
+        compared = of_part.compared(now, losses, _days(tiles, first))
+        return compared, _proved(of_part, compared, float(now[0].sum()), level / choices, margin)
+
+    newest = {part: _sums(tiles, part, len(tiles.starts) - 1) for part in slices}
+    candidates: list[tuple[float, str, int]] = []
+    for part, of_part in slices.items():
+        for first in periods:
+            compared, proved = proved_since(of_part, part, first)
+            proved &= of_part.inside @ newest[part][0] <= LARGEST * newest[part][0].sum()
+            candidates += [(float(compared.z[place]), part, place) for place in np.flatnonzero(proved).tolist()]
+    for _, part, place in sorted(candidates, reverse=True):
+        chosen = slices[part].only(place)
+        found = {first: proved_since(chosen, part, first) for first in range(min(periods), len(tiles.starts))}
+        since = max((first for first, (_, proved) in found.items() if proved[0]), key=lambda at: found[at][0].z[0])
+        compared = found[since][0]
+        later = [one for first, (one, _) in found.items() if first > since]
+        if not any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in later):
+            return _change(chosen, compared, losses, tiles, since, choices)
     return None
 
 
+def _change(
+    chosen: _Slices, compared: _Comparison, losses: LossByPart, tiles: LossTiles, since: int, choices: int
+) -> SliceChange:
+    """Return one slice with its change since a window."""
+    condition = chosen.conditions[0]()
+    rise, half, start = float(compared.rise[0]), float(compared.half[0]), int(tiles.starts[since])
+    return SliceChange(
+        name=name_of(condition),
+        features=(condition.feature,),
+        by=losses.by,
+        rows=round(float(compared.now.rows[0])),
+        was=float(_Side.of(chosen.was).mean[0]),
+        now=float(compared.now.mean[0]),
+        low=rise - half,
+        high=rise + half,
+        rest_was=float(_Side.of(chosen.rest_was).mean[0]),
+        rest_now=float(compared.rest_now.mean[0]),
+        share=float(compared.share()[0]),
+        p_value=min(1.0, float(stdtr(compared.freedom[0], -compared.z[0])) * choices),
+        since=start if tiles.end > start else None,
+        days=max(1, round(_days(tiles, since))),
+    )
+
+
 def _periods(tiles: LossTiles) -> list[int]:
-    """Return the first window of each period, without periods that contain the same windows."""
+    """Return the first window of each period, without periods that have the same outcomes."""
     last = len(tiles.starts) - 1
+    known = np.max([sums[:, 0].sum(axis=1) for sums in tiles.by_part.values()], axis=0, initial=0.0) > 0
+    earliest = min(int(np.argmax(known)), last) if known.any() else last
     firsts = [last if not days else int(np.searchsorted(tiles.starts, tiles.end - days * DAY)) for days in PERIODS]
-    return list(dict.fromkeys(min(first, last) for first in firsts))
+    return list(dict.fromkeys(min(max(first, earliest), last) for first in firsts))
 
 
 def _sums(tiles: LossTiles, part: str, first: int) -> F64:
@@ -250,61 +323,29 @@ def _sums(tiles: LossTiles, part: str, first: int) -> F64:
     return sums
 
 
-def _length(tiles: LossTiles, first: int) -> float:
+def _days(tiles: LossTiles, first: int) -> float:
     return (tiles.end - int(tiles.starts[first])) / DAY
 
 
-def _proved(
-    slices: _Slices, now: F64, losses: LossByPart, days: float, level: float, margin: float | None
-) -> Iterator[tuple[float, int]]:
-    """Yield the slices that became worse in a period, each with its difference in standard errors."""
-    compared = slices.compared(now, losses, days)
-    usable = (compared.now.rows >= LEAST_ROWS) & (compared.now.weight <= LARGEST * float(now[0].sum()))
+def _proved(slices: _Slices, compared: _Comparison, rows: float, level: float, margin: float | None) -> Mask:
+    """Return the slices that became worse, and more than a fault of all rows would make them: bool (choices,).
+
+    Args:
+        slices: The slices.
+        compared: Their changes in a period.
+        rows: Weight of all rows of the period.
+        level: Maximum p-value.
+        margin: Smallest rise that matters; None if unknown.
+    """
+    part = compared.now.weight / max(rows, 1e-12)
+    usable = (compared.now.rows >= LEAST_ROWS) & (part <= LARGEST)
     least = OF_OWN_LOSS * _Side.of(slices.was).mean if margin is None else margin
     rest_least = np.maximum(compared.rest_rise - compared.rest_half, 0.0)
-    own, rest = compared.now.weight * compared.rise, compared.rest_now.weight * rest_least
-    own_only = np.maximum(compared.rest_rise, 2 * rest_least) <= REST * compared.rise
-    own_only &= own >= MOST * (own + rest)
-    proved = usable & own_only & (compared.rise >= np.maximum(least, compared.half))
+    own_only = np.maximum(compared.rest_rise, 2 * rest_least) <= REST * (1 - 2 * part) * compared.rise
+    own_only &= compared.share() >= MOST
+    proved: Mask = usable & own_only & (compared.rise >= np.maximum(least, compared.half))
     proved &= stdtr(compared.freedom, -compared.z) <= level
-    for place in np.flatnonzero(proved).tolist():
-        yield float(compared.z[place]), place
-
-
-def _dated(
-    slices: _Slices, place: int, part: str, tiles: LossTiles, losses: LossByPart, choices: int
-) -> SliceChange | None:
-    """Return a slice since the window from which on its change is clearest; None if it has recovered since."""
-    chosen = slices.only(place)
-    least = int(np.searchsorted(tiles.starts, tiles.end - PERIODS[-1] * DAY))
-    firsts = range(min(least, len(tiles.starts) - 1), len(tiles.starts))
-    found = {first: chosen.compared(_sums(tiles, part, first), losses, _length(tiles, first)) for first in firsts}
-    since = max(found, key=lambda first: float(found[first].z[0]))
-    compared = found[since]
-    newest = [one for first, one in found.items() if first > since]
-    if any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in newest):
-        return None
-    condition = chosen.conditions[0]()
-    before, rest_before = _Side.of(chosen.was), _Side.of(chosen.rest_was)
-    rise, half = float(compared.rise[0]), float(compared.half[0])
-    rest_least = np.maximum(compared.rest_rise - compared.rest_half, 0.0)
-    own, rest = compared.now.weight * compared.rise, compared.rest_now.weight * rest_least
-    return SliceChange(
-        name=name_of(condition),
-        features=(condition.feature,),
-        by=losses.by,
-        rows=round(float(compared.now.rows[0])),
-        was=float(before.mean[0]),
-        now=float(compared.now.mean[0]),
-        low=rise - half,
-        high=rise + half,
-        rest_was=float(rest_before.mean[0]),
-        rest_now=float(compared.rest_now.mean[0]),
-        share=float((own / np.maximum(own + rest, 1e-300))[0]),
-        p_value=min(1.0, float(stdtr(compared.freedom[0], -compared.z[0])) * choices),
-        since=int(tiles.starts[since]) if tiles.end > int(tiles.starts[since]) else None,
-        days=max(1, round(_length(tiles, since))),
-    )
+    return proved
 
 
 def name_of(condition: SliceCondition) -> str:

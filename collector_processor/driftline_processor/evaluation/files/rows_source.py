@@ -236,7 +236,9 @@ class RowsSource(Struct, eq=False, dict=True):
 
     def loss_tiles(self) -> LossTiles | None:
         """Return the losses of the labelled rows per bin."""
-        return None if self.files.labelled is None else self.files.labelled.loss_tiles(self.files.windows, self.at)
+        if self.files.labelled is None:
+            return None
+        return self.files.labelled.loss_tiles(self.files.windows, self.at, self.files.settings.timezone)
 
     def row_losses(self) -> RowLosses | None:
         """Return the rows that are searched for weak slices."""

@@ -18,7 +18,7 @@ from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.explain.loss_evidence import RowLosses
 from driftline_processor.core.stable_hash import hash_numbers
 from driftline_processor.core.weak_slices.search import MOST_ROWS, rows_to_search, weak_slices
-from driftline_processor.core.weak_slices.slice_change import LossTiles, sums_of_tiles
+from driftline_processor.core.weak_slices.slice_change import LossTiles, period_windows, sums_of_tiles
 from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.row_store import chunks_of, is_many
 
@@ -110,14 +110,21 @@ class WeakSliceRows:
         features = {name: (self._bins[f"{FEATURE}{name}"], codes) for name, codes in rows.codes.items()}
         return weak_slices(features, rows.losses, rows.weight, rows.time)
 
-    def loss_tiles(self, windows: Sequence[Window], index: int) -> LossTiles | None:
+    def loss_tiles(self, windows: Sequence[Window], index: int, timezone: str) -> LossTiles | None:
         """Return the losses of a window and of those before it; None if the baseline has none."""
-        sums = self._sums_until
+        sums, window = self._sums_until, windows[index]
         if sums is None:
             return None
-        last = windows[index]
-        starts = np.array([window.start for window in windows[: index + 1]], np.int64)
-        return LossTiles(starts, last.end, {part: of_part[: index + 1] for part, of_part in sums.items()})
+        starts, ends = np.array([(one.start, one.end) for one in windows[: index + 1]], np.int64).T
+        tiles = [one for one in period_windows(window, timezone) if one.end > starts[0]] if window.name else [window]
+        last = np.array([*(np.searchsorted(ends, [one.end for one in tiles[:-1]], side="right") - 1), index])
+        first = np.searchsorted(starts, tiles[0].start) if window.name else index
+        until = {
+            part: np.where((last >= first)[:, np.newaxis, np.newaxis], of_part[last], 0.0)
+            - (of_part[first - 1] if first else 0.0)
+            for part, of_part in sums.items()
+        }
+        return LossTiles(np.array([one.start for one in tiles], np.int64), window.end, until)
 
     @cached_property
     def _sums_until(self) -> dict[str, F64] | None:

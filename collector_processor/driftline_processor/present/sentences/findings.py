@@ -112,7 +112,8 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
         case "copied":
             return f"{share} of values{place} are those of {short(finding.sources[0], NAME)}", " (copied?)"
         case "unlinked":
-            return f"values{place} no longer belong to their rows", (
+            rows = "to their rows" if len(finding.features) == 1 else "together"
+            return f"values{place} no longer belong {rows}", (
                 f" ({share} of its correlations with other columns are left; shifted by a row?)"
             )
         case "hours_shifted":

@@ -360,3 +360,28 @@ def test_a_share_that_differs_from_day_to_day_is_no_fault_of_the_next_day() -> N
     assert findings(rng, before, 0.2) == []
     assert findings(rng, before, 0.6) == [("n0",)]
     assert findings(rng, np.full(30, 0.12), 0.2) == [("n0",)]
+
+
+def chosen(frame: Frame, name: str, prefer: float, rng: np.random.Generator) -> Frame:
+    """Return a quarter of the rows, of which those with large values are preferred."""
+    values = frame[name]
+    weight = np.exp(prefer * np.clip((values - values.mean()) / values.std(), -2, 2))
+    at = rng.choice(len(values), len(values) // 4, p=weight / weight.sum())
+    return {column: values[at] for column, values in frame.items()}
+
+
+def test_other_rows_than_before_are_no_fault_of_wiring() -> None:
+    rng, found = np.random.default_rng(8), []
+    for seed in range(20):
+        frame = rows(2_400, 400 + seed)
+        window = chosen(frame, ("income", "visits", "share", "age")[seed % 4], (-1, 0.5)[seed % 2], rng)
+        window["height"] = window["height"] + (seed % 3) * 5
+        findings = quality(fold(table(window), REFERENCE.bins), REFERENCE)
+        found += [one.check for one in findings if one.check not in ("out_of_range", "unseen")]
+    assert found == []
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_one_value_is_no_change_of_unit(value: float) -> None:
+    window = {**rows(N, 9), "share": np.full(N, value)}
+    assert all(one.check != "unit_change" for one in quality(fold(table(window), REFERENCE.bins), REFERENCE))

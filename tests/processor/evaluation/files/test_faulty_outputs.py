@@ -159,3 +159,13 @@ def test_a_model_that_became_worse_later_is_not_asked_about_its_baseline() -> No
     verdict = evaluated(current, read_table(reference, "baseline"), window="1d")
     assert verdict.state == "degraded"
     assert "never_as_good" not in [reason.kind for reason in verdict.reasons]
+
+
+@pytest.mark.parametrize("window", ["6h", "1d"])
+def test_short_windows_of_one_class_do_not_degrade_the_model(window: str) -> None:
+    rng = np.random.default_rng(5)
+    reference, current = rows(4_000, 20, rng), rows(480, 4, rng).assign(late=1)
+    verdict = evaluated(current, read_table(reference, "baseline"), window=window)
+    assert verdict.state in ("at_risk", "unknown")
+    assert verdict.advice is not None
+    assert not verdict.advice.kind.startswith(("retrain", "recalibrate"))

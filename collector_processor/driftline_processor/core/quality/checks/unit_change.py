@@ -30,8 +30,8 @@ APART_OTHERWISE = 0.2, 0.9
 """The same of other conversions, which must explain more of the distance."""
 
 LEAST_OUTSIDE = 0.01
-"""Minimum increase of the fraction of values out of the baseline's range. A choice of the baseline's rows that prefers
-large values four times as much adds 0.003.
+"""Minimum increase of the fraction of values out of the baseline's range, of which the baseline has 0.002: a choice of
+its rows that prefers the largest values seven times as much adds up to 0.01.
 """
 
 ALL = 0.9
@@ -309,8 +309,12 @@ class _Window:
         Other customers, or a winter with shorter bookings, are values that the baseline had, in other fractions.
         """
         edges = self.changed.pair.bins.edges[[0, -1]]  # type: ignore[union-attr]
-        outside = [float(one.at(edges) @ [1, -1]) for one in (self.changed.now, self.changed.was)]
-        return outside[0] - outside[1] >= LEAST_OUTSIDE or fit.of.distance >= 0.9 * self.not_zero
+        back = fit.conversion.back(edges)
+        below = self.changed.now.at(edges), self.changed.was.at(edges), self.changed.was.at(back)
+        now, was, converted = (float(one @ [1, -1]) for one in below)
+        # 0.7: minimum fraction of the values that the conversion puts there
+        left = now - was >= max(LEAST_OUTSIDE, 0.7 * fit.of.share * (converted - was))
+        return left or fit.of.distance >= 0.9 * self.not_zero
 
     def _exact(self, fit: _Fit) -> bool:
         """Return True if a factor that is a tenth larger or smaller explains a part of the values less."""

@@ -28,8 +28,8 @@ FEWEST = 100.0
 def find(look: CheckInput) -> CheckResult:
     """Find one feature whose correlations with all others are lost while all distributions and correlations hold.
 
-    From the pane's sums over pairs of features. At least two features must have been related to it, or one that is
-    related to another one: of two features alone neither is the cause.
+    From the pane's sums over pairs of features. Of two features that are related to no other one, either may be the
+    cause: the finding names both.
     """
     space = look.baseline.bins.space
     if space is None or any(name not in look.pairs for name in space.names):
@@ -51,7 +51,9 @@ def find(look: CheckInput) -> CheckResult:
     others = related.copy()
     others[lost] = others[:, lost] = False
     rest = _slopes(before, after, others)
-    if not others[partners].any() or np.nanmin(rest) < KEPT:
+    # of two features that are related to no other one, both are named
+    alone = len(partners) == 1 and not others[partners].any()
+    if (not alone and not others[partners].any()) or (others.any() and rest.min() < KEPT):
         return CheckResult(d, [])
     design = np.array([max(pairs[lost].design_effect, pairs[one].design_effect) for one in partners])
     n, m = rows_before[lost, partners] / design, rows[lost, partners] / design
@@ -60,9 +62,9 @@ def find(look: CheckInput) -> CheckResult:
     factors = np.full(len(partners), 2.0)  # twice the variance of normal variables, for other distributions
     _, p, _ = correlation_shift(before[lost, partners], after[lost, partners], n, m, factors)
     value = min(1.0, float(p.min()) * len(partners))
-    return CheckResult(
-        d, [suspicion(CHECK.name, [pairs[lost].name], value, was=1.0, now=max(0.0, float(kept[lost])), concerned=1.0)]
-    )
+    names = [pairs[place].name for place in sorted([lost, *partners] if alone else [lost])]
+    left = max(0.0, float(kept[lost]))
+    return CheckResult(d, [suspicion(CHECK.name, names, value, was=1.0, now=left, concerned=1.0)])
 
 
 def _square(values: F64, d: int) -> F64:
