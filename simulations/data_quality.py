@@ -133,17 +133,32 @@ SHAPES: dict[str, Callable[[Random, int], F64]] = {
     "counts": lambda rng, n: rng.poisson(4, n).astype(np.float64),
     "two peaks": lambda rng, n: np.where(rng.random(n) < 0.5, rng.normal(1, 0.1, n), rng.normal(10, 1, n)),
 }
+
+
+def preferred(prefer: float) -> Callable[[F64, Random], F64]:
+    """Draw values again, large ones preferred by so many logarithms per standard deviation."""
+
+    def draw(x: F64, rng: Random) -> F64:
+        weight = np.exp(prefer * np.clip((x - np.mean(x)) / np.std(x), -2, 2))
+        return rng.choice(x, len(x), p=weight / weight.sum())
+
+    return draw
+
+
 DRIFTS: dict[str, Callable[[F64, Random], F64]] = {
     "moved by 0.2 standard deviations": lambda x, _: x + 0.2 * np.std(x),
-    "times 1.2, 1.5, 2, 3 or 5": lambda x, rng: x * rng.choice([1.2, 1.5, 2, 3, 5]),
-    "divided by 2, 3 or 5": lambda x, rng: x / rng.choice([2, 3, 5]),
+    "moved by 1 standard deviation": lambda x, _: x + np.std(x),
+    "other rows, large values preferred": preferred(0.5),
+    "other rows, small values preferred": preferred(-1.0),
     "to the power 1.2": lambda x, _: np.sign(x) * np.abs(x) ** 1.2,
     "a tenth of the values times 3": lambda x, rng: np.where(rng.random(len(x)) < 0.1, x * 3, x),
     "a third of the values times 5": lambda x, rng: np.where(rng.random(len(x)) < 1 / 3, x * 5, x),
     "a third of the values divided by 3": lambda x, rng: np.where(rng.random(len(x)) < 1 / 3, x / 3, x),
     "the greatest tenth times 4": lambda x, _: np.where(x > np.quantile(x, 0.9), x * 4, x),
-    "times 8 or 16": lambda x, rng: x * rng.choice([8, 16]),
-    "times 70": lambda x, _: x * 70,
+    "times 1.5, another unit or growth": lambda x, _: x * 1.5,
+    "divided by 2, another unit or less": lambda x, _: x / 2,
+    "times 7.46, another currency": lambda x, _: x * 7.46,
+    "times 150, another currency": lambda x, _: x * 150,
 }
 
 
