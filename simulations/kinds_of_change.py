@@ -39,7 +39,7 @@ DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 WEIGHTS = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])
 NAMES = tuple(f"f{at}" for at in range(len(WEIGHTS)))
 REFERENCE, ROWS = 5_000, 4_000
-KINDS = ("service", "data_fault", "covariate_shift", "label_shift", "calibration", "concept_change")
+KINDS = ("service", "data_fault", "output_fault", "covariate_shift", "label_shift", "calibration", "concept_change")
 
 OBJECTIVES = tuple(map(read_objective, ("latency_p95 <= 100ms", "error_rate <= 1 %")))
 """Of the windows whose calls are known: a quiet p95 is 58 ms."""

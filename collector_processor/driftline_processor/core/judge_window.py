@@ -11,7 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct
 
-from driftline_processor.core.change import evidence_of_window, kind_of_change, window_fit
+from driftline_processor.core.change import evidence_of_window, is_faulty, kind_of_change, window_fit
 from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
@@ -33,7 +33,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import is_rolling
 from driftline_processor.core.windows.window import Window
 
-from .evaluation import ColumnDrift, Evaluation
+from .evaluation import ColumnDrift, Evaluation, SliceChange
 from .explain.causes import ExplainInput, explain
 from .model_settings import DEFAULTS, ModelSettings
 from .quality.judge import quality
@@ -234,6 +234,8 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
 def _conclude(compared: _Compared) -> None:
     """Fill in the window's contribution to lasting drift, and its kind of change."""
     window, reference, context, _, evaluation = compared
+    if evaluation.slice_change is not None and _has_other_rows(evaluation, evaluation.slice_change):
+        evaluation.slice_change = None
     pane, baseline = window.pane, reference.baseline
     evaluation.baseline_version = baseline.version
     evaluation.lasting = (
@@ -243,6 +245,18 @@ def _conclude(compared: _Compared) -> None:
     fit = window_fit(evaluation, pane, learned, window.task or baseline.task)
     evaluation.loss_evidence = evidence_of_window(evaluation, context.rows, pane, baseline, fit)
     evaluation.change_kind = kind_of_change(evaluation, pane, learned, fit)
+
+
+def _has_other_rows(evaluation: Evaluation, change: SliceChange) -> bool:
+    """Return True if a slice has other rows than in the baseline: its feature has a fault, or is a number that drifts.
+
+    A slice of a drifting feature is a consequence of the drift.
+    """
+    names = set(change.features)
+    if any(is_faulty(finding) and names & set(finding.features) for finding in evaluation.findings):
+        return True
+    drifting = {name for name, column in evaluation.features.items() if column.state == "drift"}
+    return "=" not in change.name and bool(names & drifting)
 
 
 def _unknown(column: str, pane: Pane) -> ColumnDrift:

@@ -28,7 +28,7 @@ from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.weak_slices.slice_change import LossTiles, period_windows
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
-from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, closed_until, is_closed, parse, window_of
 from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, read
@@ -58,6 +58,11 @@ from .window_source import Progress, window_blocks
 MOST_SLICED_BYTES = 32 << 20
 """Maximum bytes of the sums of slices in memory, for all series: twenty slices multiply an hour by twenty."""
 
+
+MOST_ROWS = 20_000
+"""Maximum number of rows that are read to prove the cause of a degradation, evenly from each day of a window: an
+evaluation of late outcomes reads them again.
+"""
 
 MOST_STEPS = 48
 """Maximum number of five-minute windows that are read through the memory of panes; more would drop those of others."""
@@ -349,8 +354,12 @@ class StoreSource(Struct, eq=False, dict=True):
     def row_losses(self) -> RowLosses | None:
         """Return the stored rows with outcomes and features."""
         assert self.baseline is not None
-        window = self.window
-        return read_row_losses(self.readers.connection, self.series, self.baseline, window.start, window.end, self.keep)
+        window, keep = self.window, self.keep.per_day
+        days = max(1, (window.end - window.start) // DAY)
+        per_day = MOST_ROWS // days if keep is None else min(keep, MOST_ROWS // days)
+        return read_row_losses(
+            self.readers.connection, self.series, self.baseline, window.start, window.end, Keep(per_day)
+        )
 
     def weak(self) -> None:
         """Return None: weak slices are searched on demand."""

@@ -96,7 +96,7 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     if better is not None:
         return _change_version(better)
     where = first.slice or ("" if cause.fact is None else cause.fact.value("slice"))
-    if where:
+    if where and cause.kind not in OF_ALL_ROWS:
         return fact("retrain_with_slice", slice=where, **clock)
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
@@ -332,6 +332,8 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) 
         return episode.kind
     if evaluation.change_kind is not None:
         return evaluation.change_kind.kind
+    if signs and signs[0].reason == "slice_loss":
+        return "concept_change"
     faulty = any(sign.reason == "data" for sign in signs)
     return "data_fault" if faulty or any(is_fault(finding) for finding in evaluation.findings) else ""
 

@@ -48,7 +48,8 @@ def rows(world: World, days: int, rng: np.random.Generator) -> pd.DataFrame:
 
 def evaluated(world: World, seed: int) -> list[Evaluation]:
     rng = np.random.default_rng(seed)
-    reference, current = rows(World(), 20, rng), rows(world, 6, rng)
+    reference, good, bad = rows(World(), 20, rng), rows(World(), 4, rng), rows(world, 6, rng)
+    current = pd.concat([good, bad.assign(time=bad.time + pd.Timedelta(days=4))], ignore_index=True)
     inputs = EvaluationInputs([read_table(current, "current")], read_table(reference, "baseline"))
     columns: dict[str, Any] = {"score": ("score",), "actual": "actual", "time": "time"}
     options = EvaluationOptions(task="binary", positive_class="1", window="1d", **columns)
