@@ -4,10 +4,14 @@ Their order has no meaning, so they are compared as categories. A feature is a c
 more than two of them occur, most rows have a value that repeats, and either its name is that of a code, or its values
 have no order:
 
+- at least half of the whole numbers between the smallest and the greatest occur: codes are numbered one after the
+  other, but distances between cities, which name pairs of cities, are not;
 - more than 31 values with at least five rows each have 80 % of the rows;
-- the mean score, or the mean outcome, differs between the values by more than chance;
+- the mean outcome differs between the values by more than chance, and so does the mean score, if there are scores;
 - values that are neighbours differ by more than half as much as values that are not. The reference is the same means
   in a random order. For hours, rooms or ages, neighbours are alike.
+
+Without outcomes only the name counts, because a score depends on other features that a quantity may stand for.
 """
 
 from __future__ import annotations
@@ -63,7 +67,9 @@ def code_features(
     if unnamed:
         responses = _responses(tables, actual)
         codes.update(
-            name for name, values in unnamed.items() if any(_has_no_order(values, response) for response in responses)
+            name
+            for name, values in unnamed.items()
+            if _is_dense(values) and responses and all(_has_no_order(values, response) for response in responses)
         )
     return frozenset(codes)
 
@@ -99,22 +105,25 @@ def _repeats(values: F64) -> bool:
     return len(np.unique(finite)) > 2 and not are_rare(finite)
 
 
+def _is_dense(values: F64) -> bool:
+    """Return True if at least half of the whole numbers between the smallest and the greatest value occur."""
+    distinct = np.unique(values[np.isfinite(values)])
+    return bool(2 * len(distinct) > distinct[-1] - distinct[0])
+
+
 def _responses(tables: Sequence[PredictionTable], actual: Sequence[Column | None]) -> list[F64]:
-    """Return what may depend on a code, for all rows, NaN if unknown: the scores, and the outcomes."""
+    """Return what may depend on a code, for all rows, NaN if unknown: outcomes and scores; none without outcomes."""
+    if all(column is None for column in actual):
+        return []
     responses = []
     if all(table.scores is not None for table in tables):
         scores = [table.task.monitored_score(table.scores) for table in tables if table.scores is not None]
         responses.append(np.concatenate(scores))
-    if any(column is not None for column in actual):
-        responses.append(
-            np.concatenate(
-                [
-                    np.full(len(table), np.nan) if column is None else _outcomes(table, column)
-                    for table, column in zip(tables, actual, strict=True)
-                ]
-            )
-        )
-    return responses
+    outcomes = [
+        np.full(len(table), np.nan) if column is None else _outcomes(table, column)
+        for table, column in zip(tables, actual, strict=True)
+    ]
+    return [*responses, np.concatenate(outcomes)]
 
 
 def _outcomes(table: PredictionTable, actual: Column) -> F64:
