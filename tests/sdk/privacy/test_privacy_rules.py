@@ -310,7 +310,6 @@ def test_every_secret_is_found_where_no_rule_is_set(
         (selectors, "text"),
         (outcomes, "failing"),
         (broken_inside, "shown"),
-        (ids_and_times, "text"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -34,7 +34,7 @@ Mask = NDArray[np.bool_]
 ALL_ROWS = ShareDesigns({}, {})
 """Designs in which every row counts."""
 
-_INFINITE = KINDS.index("infinite")
+_INFINITE, _NUMBER_IN_TEXT, _TEXT = (KINDS.index(kind) for kind in ("infinite", "number_in_text", "text"))
 
 
 class Sums(Struct, frozen=True):
@@ -77,6 +77,11 @@ class Sums(Struct, frozen=True):
     def infinite(self) -> float:
         """Weight of the infinities."""
         return 0.0 if self.kinds is None else float(self.kinds[_INFINITE])
+
+    @property
+    def numbers_are_texts(self) -> bool:
+        """True if more of the invalid values are numbers written as texts than other texts."""
+        return self.kinds is not None and bool(self.kinds[_NUMBER_IN_TEXT] > self.kinds[_TEXT])
 
 
 class FeaturePair(Struct, frozen=True):

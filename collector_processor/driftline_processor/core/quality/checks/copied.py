@@ -30,12 +30,14 @@ def find(look: CheckInput) -> CheckResult:
     for one in look.changed:
         best = None
         for name, pair in look.pairs.items():
-            if name in changed or not isinstance(pair.bins, NumberBins) or not pair.was.usable:
+            if name in changed or not isinstance(pair.bins, NumberBins):
                 continue
             same_rows = (one.pair.name, name) in together
             if not same_rows and one.distance < SEPARATE:
                 continue
             other = distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest)
+            if not len(other.points):
+                continue
             left = float(np.abs(one.now.below - other.at(one.now.points)).max(initial=0.0))
             left = max(left, left_within(octaves_of(one.pair), one.pair, sample_of(other)))
             most = MOST_LEFT_IN_ROWS * one.distance if same_rows else min(one.noise, MOST_LEFT * one.distance)

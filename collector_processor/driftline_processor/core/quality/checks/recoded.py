@@ -33,7 +33,9 @@ def find(look: CheckInput) -> CheckResult:
 def _check_pair(pair: FeaturePair) -> Suspicion | None:
     new, given = pair.now.others, pair.now.with_value
     elsewhere = 0.0 if pair.now.elsewhere is None else float(pair.now.elsewhere.sum())
-    if new is None or elsewhere > 0.1 * given or new.sum() < ALL * given or pair.was.usable < ALL * pair.was.with_value:
+    if new is None or pair.now.numbers_are_texts or elsewhere > 0.1 * given:
+        return None
+    if new.sum() < ALL * given or pair.was.usable < ALL * pair.was.with_value:
         return None
     known = pair.was.counts if pair.number else pair.was.counts[:-1]
     n, m = effective_rows(pair)[0], float(new.sum()) * pair.m

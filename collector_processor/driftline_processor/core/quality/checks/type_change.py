@@ -9,7 +9,7 @@ from driftline_processor.core.quality.check import Check, CheckResult, Suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, Sums
 from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
 
-_WRITTEN, _TEXT, _NUMBER = KINDS.index("number_in_text"), KINDS.index("text"), KINDS.index("number")
+_NUMBER = KINDS.index("number")
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -38,9 +38,7 @@ def _strange(sums: Sums, number: bool) -> float:
 
 def _check_pair(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
-        kinds = pair.now.kinds
-        is_number_in_text = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]
-        kind_now = "number_in_text" if is_number_in_text else "text"
+        kind_now = "number_in_text" if pair.now.numbers_are_texts else "text"
     else:
         kind_now = "number"
     was, now = (CaseShare(_strange(sums, pair.number), sums.with_value) for sums in (pair.was, pair.now))
