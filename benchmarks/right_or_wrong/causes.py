@@ -229,7 +229,7 @@ class History(NamedTuple):
     Attributes:
         states: The state at the end of each bad day.
         verdict: The verdict at the end of the last day.
-        answers: The kinds and advice of its degraded days.
+        answers: The kinds and advice of its degraded days; a day at risk is confirmed, or not, by the next one.
         onset: Days from the planted to the stated beginning, 0 inside the stated range; None without one.
     """
 
@@ -280,7 +280,7 @@ def run(fault: Fault, seed: int) -> History:
     answers = Counter[tuple[str, str]](
         (verdict.kind, verdict.advice.kind if verdict.advice else "")
         for verdict in verdicts
-        if verdict.state in ("degraded", "at_risk")
+        if verdict.state == "degraded"
     )
     since, earliest = verdicts[-1].since, verdicts[-1].since_earliest
     onset = None if since is None else (since - began) / 86_400e9

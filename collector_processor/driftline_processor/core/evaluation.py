@@ -1117,8 +1117,9 @@ class SliceChange(Struct, frozen=True):
         rest_now: Mean loss of all other rows in the window.
         share: Fraction of the significant rise of the loss that is in the slice, 0.5 to 1.
         p_value: Of the difference between both changes, corrected over all searched slices.
-        since: Start of the compared period, unix nanoseconds; None if rows have no time.
-        days: Its length in days.
+        since: When the rise began, at the latest, unix nanoseconds; None if rows have no time.
+        since_earliest: The earliest beginning that the days leave open, if it is before ``since``; else None.
+        days: Length of the compared period in days: since the likeliest beginning.
     """
 
     name: str
@@ -1134,6 +1135,7 @@ class SliceChange(Struct, frozen=True):
     share: float
     p_value: float
     since: int | None = None
+    since_earliest: int | None = None
     days: int = 1
 
 

@@ -11,7 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 from msgspec import Struct
 
-from driftline_processor.core.change import evidence_of_window, is_faulty, kind_of_change, window_fit
+from driftline_processor.core.change import evidence_of_window, is_faulty, kind_of_change, kind_of_loss, window_fit
 from driftline_processor.core.drift.incident import columns
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
@@ -234,8 +234,6 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
 def _conclude(compared: _Compared) -> None:
     """Fill in the window's contribution to lasting drift, and its kind of change."""
     window, reference, context, _, evaluation = compared
-    if evaluation.slice_change is not None and _has_other_rows(evaluation, evaluation.slice_change):
-        evaluation.slice_change = None
     pane, baseline = window.pane, reference.baseline
     evaluation.baseline_version = baseline.version
     evaluation.lasting = (
@@ -244,6 +242,9 @@ def _conclude(compared: _Compared) -> None:
     learned = context.outcomes.reference or baseline
     fit = window_fit(evaluation, pane, learned, window.task or baseline.task)
     evaluation.loss_evidence = evidence_of_window(evaluation, context.rows, pane, baseline, fit)
+    of_all_rows = kind_of_loss(evaluation.loss_evidence) in ("covariate_shift", "label_shift")
+    if evaluation.slice_change is not None and (of_all_rows or _has_other_rows(evaluation, evaluation.slice_change)):
+        evaluation.slice_change = None
     evaluation.change_kind = kind_of_change(evaluation, pane, learned, fit)
 
 

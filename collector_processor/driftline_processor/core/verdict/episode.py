@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from driftline_processor.core.change import STRUCTURAL, is_explained, is_faulty, kind_of_loss
-from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence
+from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence, SliceChange
 from driftline_processor.core.explain.loss_evidence import add_evidence
 
 from .signs import is_fault
 
 NAMED = 0.25
 """Minimum fraction of a loss that must return with one input for it to be named as the cause."""
+
+OF_ALL_ROWS = ("covariate_shift", "label_shift", "calibration")
+"""Kinds of change of all rows, which harm some slices more than others. A slice is not their cause."""
 
 CLOSE = 0.8
 """Ratio of what two inputs explain from which on they cannot be told apart."""
@@ -26,6 +29,7 @@ class Episode(NamedTuple):
         kind: The kind of change that their rows prove; "" if unknown.
         evidence: The sum of their evidence; None without any.
         fault: The data fault that most of them have; None without one.
+        slice: The slice in which the model became worse in most of them since the first one; None without one.
         cause: The input that explains most of the loss; None if none does.
         others: Other inputs with new values that explain as much.
         share: The fraction of the loss that all shifted inputs explain.
@@ -34,6 +38,7 @@ class Episode(NamedTuple):
     kind: ChangeKind | Literal[""] = ""
     evidence: LossEvidence | None = None
     fault: Finding | None = None
+    slice: SliceChange | None = None
     cause: Cause | None = None
     others: tuple[str, ...] = ()
     share: float = 0.0
@@ -60,14 +65,14 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
     if fault is not None:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
-        return Episode(kind, total)
+        return Episode(kind, total, slice=None if kind in OF_ALL_ROWS else _lasting_slice(windows))
     share = min(1.0, total.together.value / total.excess.value)
     others = [
         other
         for other, part in total.inputs.items()
         if name and other != name and part.covered < 0.5 and part.value >= CLOSE * total.inputs[name].value
     ]
-    return Episode(kind, total, None, _cause(name, windows), tuple(others), share)
+    return Episode(kind, total, cause=_cause(name, windows), others=tuple(others), share=share)
 
 
 def _named(total: LossEvidence, held: str) -> str:
@@ -93,6 +98,18 @@ def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) ->
         return None
     most, windows_with = max(counts.items(), key=lambda one: (one[1], is_fault(newest[one[0]])))
     return newest[most] if 2 * windows_with > len(windows) else None
+
+
+def _lasting_slice(windows: Sequence[Evaluation]) -> SliceChange | None:
+    """Return the newest slice of the feature that most windows name since the first one; None without one."""
+    named = [window.slice_change for window in windows]
+    first = next((at for at, change in enumerate(named) if change is not None), len(named))
+    features = Counter(change.features for change in named if change is not None)
+    if not features:
+        return None
+    most, count = features.most_common(1)[0]
+    newest = next(change for change in reversed(named) if change is not None and change.features == most)
+    return newest if 2 * count > len(named) - first else None
 
 
 def _explains(finding: Finding, total: LossEvidence | None) -> bool:

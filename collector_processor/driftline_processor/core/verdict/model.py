@@ -23,13 +23,13 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Finding, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
-from .onset import Onset
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .trailing_periods import LEVEL, TrailingPeriods, tiles, trailing_periods
@@ -520,7 +520,8 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if run is not None and run.reading.state == "degraded":
         alone, onset = run.alone, _onset(run, closed, together)
         if onset is not None and run.since is not None:
-            alone, run = False, run._replace(since=min(run.since, onset.latest))
+            of_slice = run.reading.signs[0].reason == "slice_loss"  # other signs may be older, or its first range wider
+            alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
         windows = _windows_of(run, closed)
         verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
         verdict = _with_training_rows(verdict, lengths.values(), previous)
@@ -558,6 +559,9 @@ def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> O
     A data fault that lasted for all of it began it; else the deciding metric tells, by its days.
     """
     reading, decides = run.reading, deciding_change(run.reading.evaluation)
+    slice_change = reading.evaluation.slice_change
+    if slice_change is not None and slice_change.since is not None and reading.signs[0].reason == "slice_loss":
+        return Onset(slice_change.since_earliest or slice_change.since, slice_change.since, slice_change.since)
     if reading.signs[0].reason not in ("worse", "level", "constant") or run.since is None:
         return None
     metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
@@ -572,7 +576,7 @@ def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> O
     began = min((one.window.start for one in faulty), default=None)
     if began is None or (step is not None and not step.earliest <= began <= max(step.latest, run.since)):
         return step
-    return Onset(began, began)
+    return Onset(began, began, began)
 
 
 def _is_same(finding: Finding, other: Finding) -> bool:

@@ -571,26 +571,33 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
             continue
         if state.before is None or state.after is None or state.after <= state.before:
             continue
-        if not name and errors is not None and _has_recovered(error_metric, errors, state.after - state.before):
+        rise = state.after - state.before
+        if name and errors is not None and not rise > (_largest_rise(error_metric, errors) or 0.0):
+            continue  # all rows may have become as bad
+        if not name and errors is not None and _has_recovered(error_metric, errors, rise):
             continue
         if not name and not _beyond_days(evaluation, error_metric, errors, state):
             continue
         metric = "error_rate" if state.measure == "error_rate" else "mae"
         errors_fact = fact("errors_rose", metric=metric, before=state.before, after=state.after)
         certainty = fact("rise_detected", outcomes=state.outcomes or concept.outcomes)
-        effect = state.after - state.before
         clear = (
             bool(name)
             or errors is None
             or (errors.state == "worse" and _lasts(evaluation, error_metric, errors, state))
         )
-        yield Sign("errors", errors_fact, certainty, metric, effect, clear=clear, slice=name, since=state.since)
+        yield Sign("errors", errors_fact, certainty, metric, rise, clear=clear, slice=name, since=state.since)
         return
+
+
+def _largest_rise(error_metric: str, errors: MetricChange) -> float | None:
+    """Return the end of the interval of a window's errors where they rose most; None without an interval."""
+    return errors.high if direction(error_metric) < 0 else None if errors.low is None else -errors.low
 
 
 def _has_recovered(error_metric: str, errors: MetricChange, rise: float) -> bool:
     """Return True if the window's own errors are no worse than the baseline's, or worse by less than the rise."""
-    most = errors.high if direction(error_metric) < 0 else None if errors.low is None else -errors.low
+    most = _largest_rise(error_metric, errors)
     return (
         errors.state == "not_worse"
         or not is_worse(error_metric, errors.change)

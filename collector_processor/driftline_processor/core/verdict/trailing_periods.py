@@ -27,6 +27,7 @@ from driftline_processor.core.evaluation import (
     MetricValue,
 )
 from driftline_processor.core.intervals.confidence import student_quantile
+from driftline_processor.core.intervals.onset import Onset, onset_of_step
 from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.name_grammar import parse_name
@@ -36,7 +37,6 @@ from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, Window
 
-from .onset import Onset, onset_of_step
 from .signs import deciding_change
 
 LENGTHS = {"7d": 7, "30d": 30}

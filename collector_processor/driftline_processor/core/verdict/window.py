@@ -33,7 +33,7 @@ from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 
 from .context import NO_CONTEXT, VerdictContext
-from .episode import NO_EPISODE, Episode, episode_of
+from .episode import NO_EPISODE, OF_ALL_ROWS, Episode, episode_of
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
@@ -95,7 +95,7 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
-    where = first.slice or ("" if cause.fact is None else cause.fact.value("slice"))
+    where = first.slice or ("" if episode.slice is None else episode.slice.name)
     if where and cause.kind not in OF_ALL_ROWS:
         return fact("retrain_with_slice", slice=where, **clock)
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
@@ -265,10 +265,6 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     return is_surely_off(evaluation)
 
 
-OF_ALL_ROWS = ("covariate_shift", "label_shift", "calibration")
-"""Kinds of change of all rows, which harm some slices more than others. A slice is not their cause."""
-
-
 class FirstCause(NamedTuple):
     """The first cause of the signs of a window.
 
@@ -308,8 +304,8 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
         return FirstCause(signs[0].fact, kind)
     if fault is not None:
         return FirstCause(fault.fact, kind, fault.features)
-    if evaluation.slice_change is not None and kind not in OF_ALL_ROWS:
-        return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
+    if episode.slice is not None:
+        return FirstCause(slice_fact(episode.slice, episode.slice.name), kind)
     if episode.cause is not None:
         return FirstCause(fact("cause", cause=episode.cause), kind, episode.cause.features)
     if episode.evidence is None and evaluation.explanation is not None and evaluation.explanation.causes:
@@ -562,9 +558,10 @@ def verdict_of(
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
     episode = episode_of(windows or (evaluation,)) if reading.state == "degraded" else NO_EPISODE
-    of_all_rows = tuple(sign for sign in signs if sign.reason != "slice_loss")
-    if episode.kind in OF_ALL_ROWS and of_all_rows:
-        signs, reading = list(of_all_rows), replace(reading, signs=of_all_rows)
+    slice_name = "" if episode.slice is None else episode.slice.name
+    of_episode = tuple(sign for sign in signs if sign.reason != "slice_loss" or sign.slice == slice_name)
+    if of_episode:
+        signs, reading = list(of_episode), replace(reading, signs=of_episode)
     cause = first_cause(evaluation, signs, episode)
     reasons, advice, own = _conclusion(reading, cause, episode, since)
     first = signs[0] if signs else None

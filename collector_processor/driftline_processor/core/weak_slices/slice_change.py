@@ -25,6 +25,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import SliceChange, SliceCondition
+from driftline_processor.core.intervals.onset import Onset, onset_of_step
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length, window_of
 
@@ -42,10 +43,14 @@ LARGEST = 1 / 3
 MOST = 0.5
 """Minimum fraction of the rise of the loss that must be in the slice."""
 
-REST = 0.15
-"""Maximum rise of all other rows as a fraction of the slice's, half of it if significant, less for a larger slice: a
-fault of all rows names no slice.
+OF_OTHERS = 0.1
+"""Maximum evidence that other cells of its feature changed, as a fraction of the slice's: a fault of all rows names no
+slice. With reversed labels in a slice it is below 0.1 once 100 outcomes have come. If the effect of a number is
+reversed in all rows, or the classes have other proportions, it is 0.2 to 1.
 """
+
+LEAST_OF_CELL = 20.0
+"""Minimum effective number of labelled rows of a cell for its change to count."""
 
 OF_OWN_LOSS = 0.25
 """Minimum rise as a fraction of the slice's loss in the baseline, if the metric has no margin."""
@@ -161,6 +166,7 @@ class _Slices(NamedTuple):
     Attributes:
         conditions: The condition of each choice.
         inside: float64 (choices, cells + 2), 1 if a cell is part of a choice.
+        apart: bool (choices, cells + 2), whether a cell is neither part of a choice nor next to it.
         was: float64 (choices, 4), sums of the slice in the baseline.
         rest_was: The same of all other rows.
         between: Variance between days of the mean loss less that of all other rows, float64 (choices,).
@@ -168,6 +174,7 @@ class _Slices(NamedTuple):
 
     conditions: Sequence[Written]
     inside: F64
+    apart: Mask
     was: F64
     rest_was: F64
     between: F64
@@ -175,7 +182,7 @@ class _Slices(NamedTuple):
     def only(self, place: int) -> _Slices:
         """Return one of the slices."""
         at = slice(place, place + 1)
-        return _Slices(self.conditions[at], self.inside[at], self.was[at], self.rest_was[at], self.between[at])
+        return _Slices(self.conditions[at], *(values[at] for values in self[1:]))
 
     def compared(self, now: F64, losses: LossByPart, days: float) -> _Comparison:
         """Compare the slices of a period with the baseline; ``now``: float64 (4, cells + 2)."""
@@ -222,8 +229,7 @@ class _Comparison(NamedTuple):
         # the variance of a slice with few outcomes in the baseline may be far too small by chance
         of_rows = now.error() + was.error(now.variance)
         rest_of_rows = rest_now.error() + rest_was.error(rest_now.variance)
-        per_day = 0.0 if not days else 1 / max(days, 1.0) + (1 / losses.days if losses.days else 0.0)
-        level_of_days = losses.level if losses.days else (UNKNOWN_DAYS * rest_was.mean) ** 2
+        per_day, level_of_days = _per_day(losses, days), _level_of_days(losses, rest_was.mean)
         between = slices.between * per_day
         variance = np.maximum(of_rows + rest_of_rows + between, 1e-300)
         lasting = max(losses.days - 1, 1.0) if losses.days else inf
@@ -232,6 +238,16 @@ class _Comparison(NamedTuple):
         rest_half = NORMAL * np.sqrt(rest_of_rows + level_of_days * per_day)
         z = (rise - rest_rise) / np.sqrt(variance)
         return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
+
+
+def _per_day(losses: LossByPart, days: float) -> float:
+    """Return the factor of the variance between days in that of a change."""
+    return 0.0 if not days else 1 / max(days, 1.0) + (1 / losses.days if losses.days else 0.0)
+
+
+def _level_of_days(losses: LossByPart, mean: F64) -> F64 | float:
+    """Return the variance between days of the mean loss of all rows."""
+    return losses.level if losses.days else (UNKNOWN_DAYS * mean) ** 2
 
 
 _KNOWN: WeakKeyDictionary[Baseline, dict[str, _Slices]] = WeakKeyDictionary()
@@ -278,16 +294,46 @@ def find_slice_change(
         since = max((first for first, (_, proved) in found.items() if proved[0]), key=lambda at: found[at][0].z[0])
         compared = found[since][0]
         later = [one for first, (one, _) in found.items() if first > since]
-        if not any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in later):
-            return _change(chosen, compared, losses, tiles, since, choices)
+        if any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in later):
+            continue
+        others = _change_of_others(chosen, losses.by_part[part], losses, tiles, part, since)
+        if others > OF_OTHERS * float(compared.z[0]) ** 2:
+            return None
+        p_value = min(1.0, float(stdtr(compared.freedom[0], -compared.z[0])) * choices)
+        return _change(chosen, losses, tiles, part, since, p_value)
     return None
 
 
+def _change_of_others(
+    chosen: _Slices, cells: CellLosses, losses: LossByPart, tiles: LossTiles, part: str, since: int
+) -> float:
+    """Return how clearly the other cells of a feature may have changed, up or down.
+
+    A fault of all rows raises the loss where the model was sure, and may even lower it elsewhere. The result is a
+    chi-square less its degrees of freedom, plus its standard deviation: few rows show no change, and exclude none.
+    """
+    sums, days = _sums(tiles, part, since), _days(tiles, since)
+    usable = chosen.apart[0] & (sums[0] >= LEAST_OF_CELL) & (cells.sums[0] >= LEAST_OF_CELL)
+    now, was = _Side.of(sums.T[usable]), _Side.of(cells.sums.T[usable])
+    per_day = _per_day(losses, days)
+    between = (UNKNOWN_DAYS * was.mean) ** 2 if cells.between is None else cells.between[usable]
+    error = now.error(was.variance) + was.error() + between * per_day
+    rise, weight = now.mean - was.mean, 1 / np.maximum(error, 1e-300)
+    if not len(rise):
+        return 0.0
+    mean = float(weight @ rise / weight.sum())
+    of_all = float(mean**2 / (1 / float(weight.sum()) + np.mean(_level_of_days(losses, was.mean)) * per_day))
+    return float(weight @ (rise - mean) ** 2) + of_all - len(rise) + (2 * len(rise)) ** 0.5
+
+
 def _change(
-    chosen: _Slices, compared: _Comparison, losses: LossByPart, tiles: LossTiles, since: int, choices: int
+    chosen: _Slices, losses: LossByPart, tiles: LossTiles, part: str, proved: int, p_value: float
 ) -> SliceChange:
-    """Return one slice with its change since a window."""
-    condition = chosen.conditions[0]()
+    """Return one slice with its change since it began, which may be later than the period that proves it."""
+    condition, has_times = chosen.conditions[0](), tiles.end > int(tiles.starts[0])
+    onset = _onset(chosen, losses, tiles, part) if has_times else None
+    since = proved if onset is None else int(np.searchsorted(tiles.starts, onset.likeliest))
+    compared = chosen.compared(_sums(tiles, part, since), losses, _days(tiles, since))
     rise, half, start = float(compared.rise[0]), float(compared.half[0]), int(tiles.starts[since])
     return SliceChange(
         name=name_of(condition),
@@ -301,10 +347,24 @@ def _change(
         rest_was=float(_Side.of(chosen.rest_was).mean[0]),
         rest_now=float(compared.rest_now.mean[0]),
         share=float(compared.share()[0]),
-        p_value=min(1.0, float(stdtr(compared.freedom[0], -compared.z[0])) * choices),
-        since=start if tiles.end > start else None,
+        p_value=p_value,
+        since=None if not has_times else start if onset is None else onset.latest,
+        since_earliest=None if onset is None or onset.earliest == onset.latest else onset.earliest,
         days=max(1, round(_days(tiles, since))),
     )
+
+
+def _onset(chosen: _Slices, losses: LossByPart, tiles: LossTiles, part: str) -> Onset | None:
+    """Return when the loss of a slice rose above that of all other rows; None with too few days."""
+    sums = np.diff(tiles.by_part[part], axis=0, prepend=0.0)
+    of_slice = sums @ chosen.inside[0]
+    filled = of_slice[:, 1] > 0
+    sides = of_slice[filled], sums[filled].sum(axis=2) - of_slice[filled]
+    now, rest = (_Side.of(np.concatenate([was, side])) for was, side in zip((chosen.was, chosen.rest_was), sides, strict=True))
+    between = chosen.between[0] * np.array([1 / max(losses.days, 1.0), *np.ones(int(filled.sum()))])
+    error = now.error(now.variance[0]) + rest.error(rest.variance[0]) + between
+    starts = np.concatenate([tiles.starts[:1] - 1, tiles.starts[filled]])
+    return onset_of_step(starts, now.mean - rest.mean, np.sqrt(error))
 
 
 def _periods(tiles: LossTiles) -> list[int]:
@@ -328,7 +388,7 @@ def _days(tiles: LossTiles, first: int) -> float:
 
 
 def _proved(slices: _Slices, compared: _Comparison, rows: float, level: float, margin: float | None) -> Mask:
-    """Return the slices that became worse, and more than a fault of all rows would make them: bool (choices,).
+    """Return the slices that became worse, more than all other rows: bool (choices,).
 
     Args:
         slices: The slices.
@@ -340,10 +400,7 @@ def _proved(slices: _Slices, compared: _Comparison, rows: float, level: float, m
     part = compared.now.weight / max(rows, 1e-12)
     usable = (compared.now.rows >= LEAST_ROWS) & (part <= LARGEST)
     least = OF_OWN_LOSS * _Side.of(slices.was).mean if margin is None else margin
-    rest_least = np.maximum(compared.rest_rise - compared.rest_half, 0.0)
-    own_only = np.maximum(compared.rest_rise, 2 * rest_least) <= REST * (1 - 2 * part) * compared.rise
-    own_only &= compared.share() >= MOST
-    proved: Mask = usable & own_only & (compared.rise >= np.maximum(least, compared.half))
+    proved: Mask = usable & (compared.share() >= MOST) & (compared.rise >= np.maximum(least, compared.half))
     proved &= stdtr(compared.freedom, -compared.z) <= level
     return proved
 
@@ -371,7 +428,11 @@ def _slices(part: str, over: Bins, cells: CellLosses) -> _Slices:
     usable = (_Side.of(was).rows >= LEAST_ROWS) & (rest[:, 0] >= LEAST_ROWS)
     inside, was, rest = inside[usable], was[usable], rest[usable]
     between = _between(cells, inside, _Side.of(rest).mean)
-    return _Slices([conditions[index] for index in np.flatnonzero(usable).tolist()], inside, was, rest, between)
+    apart = inside == 0
+    if isinstance(over, NumberBins):  # the true limits of a range lie within a cell
+        apart[:, 1:-2] &= inside[:, :-3] == 0
+        apart[:, :-3] &= inside[:, 1:-2] == 0
+    return _Slices([conditions[index] for index in np.flatnonzero(usable).tolist()], inside, apart, was, rest, between)
 
 
 def _between(cells: CellLosses, inside: F64, rest_mean: F64) -> F64:

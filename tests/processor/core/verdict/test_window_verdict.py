@@ -115,6 +115,8 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     assert verdict_of_window(fine, context).state == "healthy"
     in_a_slice = VerdictContext(concept=ConceptDrift("ok", outcomes=9_000, slices={"country=NL": RISE}))
     assert verdict_of_window(window(), in_a_slice).slice == "country=NL"
+    as_all_rows = known(changes={"accuracy": change("inconclusive", -0.3, -0.6, 0.0)})
+    assert verdict_of_window(as_all_rows, in_a_slice).slice == ""
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ FEWEST_DAYS = 3
 
 
 class Onset(NamedTuple):
-    """The range in which a degradation began: the starts of its first and last possible days, unix nanoseconds."""
+    """The range in which a degradation began: the starts of its first, last and likeliest days, unix nanoseconds."""
 
     earliest: int
     latest: int
+    likeliest: int
 
 
 def onset_of_step(start: I64, worse: F64, errors: F64) -> Onset | None:
@@ -34,9 +35,9 @@ def onset_of_step(start: I64, worse: F64, errors: F64) -> Onset | None:
 
     >>> days = np.arange(8)
     >>> onset_of_step(days, np.array([0, 0.1, -0.1, 0, 2, 2.1, 1.9, 2]), np.full(8, 0.2))
-    Onset(earliest=4, latest=4)
+    Onset(earliest=4, latest=4, likeliest=4)
     >>> onset_of_step(days, np.array([0, 0.1, -0.1, 0, 0.2, 0.3, 0.1, 0.3]), np.full(8, 0.2))
-    Onset(earliest=1, latest=7)
+    Onset(earliest=1, latest=7, likeliest=4)
     """
     n = len(worse)
     if n < FEWEST_DAYS:
@@ -54,4 +55,5 @@ def onset_of_step(start: I64, worse: F64, errors: F64) -> Onset | None:
     variance = left / max(1, n - 2)
     variance = max(variance, 1.0) if known else max(variance, 1e-12)
     possible = np.flatnonzero(explained >= best - FALL * variance)
-    return Onset(int(start[possible[0] + 1]), int(start[possible[-1] + 1]))
+    first, last, likeliest = (int(start[at + 1]) for at in (possible[0], possible[-1], explained.argmax()))
+    return Onset(first, last, likeliest)
