@@ -38,7 +38,7 @@ ENOUGH = 200
 
 COUNTRIES, SHARES = np.array(["NL", "DE", "FR", "BE"]), [0.5, 0.25, 0.2, 0.05]
 
-Fault = Literal["", "reversed", "permuted", "broken", "rate"]
+Fault = Literal["", "reversed", "permuted", "broken", "rate", "effect", "odds"]
 Where = Literal["all", "BE", "FR", "range"]
 
 
@@ -47,8 +47,8 @@ class History:
     """Days of rows of a model.
 
     Attributes:
-        fault: What is done to the rows of ``where``: labels reversed, scores permuted, the first input constant, or
-            another rate of positives.
+        fault: What is done to the rows of ``where``: labels reversed, scores permuted, the first input constant,
+            another rate of positives, the effect of the third input reversed, or log odds that are higher by one.
         where: The slice: a country of 5 or 20 %, 10 % of a number, or all rows.
         rows: Rows per day.
         daily: Standard deviation of the days' own log odds.
@@ -77,6 +77,11 @@ class History:
         odds = 1.5 * x[:, 0] * (x[:, 1] > 0) + np.sin(2 * x[:, 2]) + 0.8 * x[:, 3] * (country == 1) - 0.5
         odds += self.daily * rng.normal(size=days)[day]
         odds += self.apart * rng.normal(size=(days, len(COUNTRIES)))[day, country]
+        planted = self._inside(x, country) & (day >= TRAINING + REFERENCE + FAULT) & (self.fault != "")
+        if self.fault == "effect":
+            odds = np.where(planted, odds - 2 * np.sin(2 * x[:, 2]), odds)
+        if self.fault == "odds":
+            odds = np.where(planted, odds + 1 / SLOPE, odds)
         noise = rng.normal(size=n)
         y = odds + noise if self.number else (rng.random(n) < expit(SLOPE * odds)).astype(np.float64)
         if self.harder:
@@ -86,7 +91,6 @@ class History:
         model = (HistGradientBoostingRegressor if self.number else HistGradientBoostingClassifier)(random_state=0)
         trained = day < TRAINING
         model.fit(inputs[trained], y[trained])
-        planted = self._inside(x, country) & (day >= TRAINING + REFERENCE + FAULT) & (self.fault != "")
         if self.fault == "broken":
             inputs[planted, 0] = x[planted, 0] = 4.0
         score: F64 = model.predict(inputs) if self.number else model.predict_proba(inputs)[:, 1]
@@ -191,6 +195,8 @@ def _claims() -> dict[str, Promise]:
         "all-permuted": ("the scores of all rows are permuted", History("permuted")),
         "all-broken": ("an input is constant in all rows", History("broken")),
         "all-rate": ("40 % of all negatives become positive", History("rate")),
+        "all-effect": ("the effect of a number is reversed in all rows", History("effect")),
+        "all-odds": ("the log odds of all rows rise by 1", History("odds")),
         "all-number": ("a regression; its predictions are permuted", History("permuted", number=True)),
     }
     where: dict[Where, str] = {"BE": "a country of 5 %", "FR": "a country of 20 %", "range": "10 % of a number"}

@@ -246,6 +246,7 @@ SHAPES = Shapes(
         SliceChange: (
             "name features by rows was now low high rest_was rest_now share p_value days",
             time_or_null("since"),
+            time_or_null("since_earliest"),
         ),
         GroupRate: "value low high rows",
         GroupComparison: "group compared_with rate value low high state",

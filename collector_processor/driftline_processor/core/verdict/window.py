@@ -102,8 +102,8 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
         auc, was = (None if side is None else side.value for side in sides)
         return fact("recalibrate", roc_auc=auc, baseline=was, **clock)
-    new = _new_values(evaluation, cause.features)
-    if new is not None and cause.kind != "concept_change":
+    new = None if cause.kind == "concept_change" else _new_values(evaluation, cause)
+    if new is not None:
         return fact("retrain_with_range", column=new.features[0], outside=new.now or 0.0, **clock)
     return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
 
@@ -222,15 +222,16 @@ def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
     return fact("repair_columns", columns=columns, fault=fault)
 
 
-def _new_values(evaluation: Evaluation, names: tuple[str, ...]) -> Finding | None:
-    """Return the finding that most values of an input are new; None without one."""
+def _new_values(evaluation: Evaluation, cause: FirstCause) -> Finding | None:
+    """Return the finding that most values of the cause, or of an unknown shifted input, are new; None without one."""
+    shifted = cause.kind == "covariate_shift" and not cause.features
     return next(
         (
             finding
             for finding in evaluation.findings
             # 0.5: fraction of an input's values out of range from which on they are not outliers
             if finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
-            and finding.features == names
+            and (shifted or finding.features == cause.features)
             and (finding.now or 0.0) >= 0.5
         ),
         None,

@@ -27,8 +27,11 @@ def world(fault: str, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows["time"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(day + rng.random(n) * 0.99, unit="D")
     rows["id"] = [f"r{at}" for at in range(n)]
     late = pd.Series(day >= 28)
-    where = {"country": rows.country == "FR", "range": rows.z > 1.2, "all": late, "": ~late & late}[fault]
+    if fault == "proportions":
+        rows = rows[~late | (rows.y == 1) | (rng.random(n) < 0.2)]
+    where = {"country": rows.country == "FR", "range": rows.z > 1.2, "all": late}.get(fault, late & ~late)
     rows["y"] = rows.y.where(~(late & where), 1 - rows.y)
+    day = day[rows.index]
     return rows[day < 21], rows[day >= 21]
 
 
@@ -47,16 +50,17 @@ def test_the_reversed_slice_is_in_the_verdict_its_cause_and_its_advice(fault: st
     assert (verdict["state"], verdict["advice"], verdict["slice"]) == ("degraded", "retrain_with_slice", change["name"])
     assert change["features"] == [feature]
     assert change["now"] > change["was"] + 0.5
-    assert change["since"] == "2026-01-29T00:00:00Z"
+    assert (change["since"], change["since_earliest"]) == ("2026-01-29T00:00:00Z", None)
+    assert (verdict["since"], verdict["since_earliest"]) == (change["since"], None)
     assert change["share"] > 0.5
     if fault == "country":
         assert change["name"] == "country=FR"
         assert "FR" in verdict["cause"]
 
 
-@pytest.mark.parametrize("fault", ["", "all"])
+@pytest.mark.parametrize("fault", ["", "all", "proportions"])
 def test_no_slice_is_named_if_nothing_or_everything_changed(fault: str) -> None:
-    found = told(fault, 4)
+    found = told(fault, 6)
     assert [window["performance"]["slice_change"] for window in found["windows"]] == [None] * 14
     assert found["verdict"]["slice"] is None
 
