@@ -147,7 +147,7 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "beyond the greatest": (
         "out_of_range",
         lambda f, _: some(f, "share", 60, lambda v: v + 3),
-        facts("minor", ("share",), 0.0315, 0.002, low=0.0078, high=0.816, side="above", high_outside=True),
+        facts("minor", ("share",), 0.0315, 0.002, low=0.0078, high=0.816, high_outside=True),
     ),
     "texts for numbers": (
         "type_change",
