@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, get_args
 from msgspec import Struct
 
 from driftline_processor.config.channels import Severity
+from driftline_processor.core.evaluation import VerdictState
 
 Kind = Literal[
     "opened", "joined", "worse", "eased", "resolved", "passed", "acknowledged", "escalated", "digest", "summary"
@@ -37,6 +38,7 @@ class Message(Struct, frozen=True):
         facts: JSON-serialisable content: ``title``, ``text``, ``severity``, links.
         alerts: Ids of its alerts, the most severe first; () = only ``alert``.
         incident: Number of the pager incident in its thread: a higher severity begins the next one.
+        verdict: State of the verdict if the message has the words of the verdict as its subject; else "".
     """
 
     id: str
@@ -48,6 +50,7 @@ class Message(Struct, frozen=True):
     held_until: int | None = None
     alerts: Sequence[str] = ()
     incident: int = 1
+    verdict: VerdictState | Literal[""] = ""
 
     @property
     def says_several(self) -> bool:
