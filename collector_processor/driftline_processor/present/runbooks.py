@@ -19,6 +19,7 @@ RUNBOOKS: Mapping[str, str] = {
     "concept-change": "Changed data or concept drift",
     "label-delay": "Late or wrong outcomes",
     "attack": "Probing or attack of the model",
+    "output-fault": "Faulty output of the model",
     "slow-or-failing-model": "Slow or failing model",
 }
 """Name of a runbook → its title."""
@@ -26,7 +27,7 @@ RUNBOOKS: Mapping[str, str] = {
 _BY_KIND: Mapping[str, str] = {
     "service": "slow-or-failing-model",
     "data_fault": "pipeline-break",
-    "output_fault": "slow-or-failing-model",
+    "output_fault": "output-fault",
     "concept_change": "concept-change",
     "label_shift": "concept-change",
     "covariate_shift": "concept-change",
