@@ -197,9 +197,11 @@ class Threads:
     ) -> Message:
         known_thread, channel = self._threads[audience].setdefault(thread, _Thread()), audience[0]
         begins = kind in BEGINS
-        changes = sorted(
-            changes, key=lambda one: (begins and not self._facts(*one, False)["explained"], gravity(one[1]))
-        )
+
+        def is_explained(change: tuple[Kind, Alert]) -> bool:
+            return bool(self._facts(*change, False)["explained"])
+
+        changes = sorted(changes, key=lambda one: (begins and not is_explained(one), gravity(one[1])))
         first, *other_changes = changes
         facts = group_facts(
             kind,
@@ -208,12 +210,11 @@ class Threads:
             [self._facts(*one, False) for one in other_changes],
             [self._facts("opened", alert, False) for alert in sorted(alerts, key=gravity)],
         )
-        verdict = facts["verdict"] if facts["explained"] and begins else ""
+        verdict: VerdictState | Literal[""] = facts["verdict"] or "" if facts["explained"] and begins else ""
         id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
         incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
-        is_explained = all(self._facts(*one, False)["explained"] for one in other_changes) and bool(verdict)
-        if kind == "joined" and is_explained and known_thread.has_told(verdict):
+        if kind == "joined" and all(map(is_explained, changes)) and known_thread.has_told(verdict):
             self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
         known_thread.hear(message)
         return message
@@ -237,9 +238,9 @@ class _Thread:
         self.first = ""
         self.verdict: VerdictState | Literal[""] = ""
 
-    def has_told(self, state: VerdictState) -> bool:
+    def has_told(self, state: VerdictState | Literal[""]) -> bool:
         """Return True if a message had the words of a verdict that is as severe as a state."""
-        return bool(self.verdict) and rank_state(self.verdict) <= rank_state(state)
+        return self.verdict != "" and state != "" and rank_state(self.verdict) <= rank_state(state)
 
     def hear(self, message: Message) -> None:
         """Add a message."""

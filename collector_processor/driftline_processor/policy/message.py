@@ -36,7 +36,7 @@ class Message(Struct, frozen=True):
         created: Time of creation, wall time.
         held_until: Time until when it is held, wall time; None if it is sent at once.
         facts: JSON-serialisable content: ``title``, ``text``, ``severity``, links.
-        alerts: Ids of its alerts, the most severe first; () = only ``alert``.
+        alerts: Ids of its alerts, that of its title first; () = only ``alert``.
         incident: Number of the pager incident in its thread: a higher severity begins the next one.
         verdict: State of the verdict if the message has the words of the verdict as its subject; else "".
     """
@@ -64,7 +64,7 @@ class Message(Struct, frozen=True):
 
     @property
     def gravest(self) -> str:
-        """Id of its most severe alert; "" for a digest or a summary."""
+        """Id of the alert of its title; "" for a digest or a summary."""
         return "" if self.says_several else self.about[0]
 
     @property

@@ -11,19 +11,17 @@ from driftline_processor.core.evaluation import Evaluation, Finding, Verdict, Ve
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import explains
 from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
-from msgspec import structs
 
 from tests.support.facts import lacking
 from tests.support.policy_watch import Watched, model, watched
 from tests.support.unwrap import unwrap
-from tests.support.verdict_windows import MISSING, known, right, value, window, wrong
+from tests.support.verdict_windows import MISSING, right, value, window, wrong
 
 LOW: dict[str, Any] = {"when": "accuracy < 75 %", "severity": "critical", "cool_down": "0s"}
 DATA: dict[str, Any] = {"when": "data faulty", "cool_down": "0s"}
 LATE: dict[str, Any] = {"when": "coverage < 50 %"}
 BAD = {"accuracy": value(0.7, 0.68, 0.72)}
-FAULT = {"findings": [MISSING]}
-OTHER = {"findings": [structs.replace(MISSING, features=("plan",))]}
+FAULT: dict[str, Any] = {"findings": [MISSING]}
 ALONE: dict[str, Any] = {"health": {"enabled": False}, "low": LOW}
 
 
