@@ -368,7 +368,9 @@ def _onset(chosen: _Slices, losses: LossByPart, tiles: LossTiles, part: str) -> 
     of_slice = sums @ chosen.inside[0]
     filled = of_slice[:, 1] > 0
     sides = of_slice[filled], sums[filled].sum(axis=2) - of_slice[filled]
-    now, rest = (_Side.of(np.concatenate([was, side])) for was, side in zip((chosen.was, chosen.rest_was), sides, strict=True))
+    now, rest = (
+        _Side.of(np.concatenate([was, side])) for was, side in zip((chosen.was, chosen.rest_was), sides, strict=True)
+    )
     between = chosen.between[0] * np.array([1 / max(losses.days, 1.0), *np.ones(int(filled.sum()))])
     error = now.error(now.variance[0]) + rest.error(rest.variance[0]) + between
     starts = np.concatenate([tiles.starts[:1] - 1, tiles.starts[filled]])
