@@ -93,8 +93,8 @@ def test_a_baseline_whose_scores_are_too_high_has_a_fault(offset: float, kinds: 
     rng = np.random.default_rng(1)
     logit = rng.normal(-0.8, 1.0, 8_000)
     label = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.float64)
-    rows = {"score": 1 / (1 + np.exp(-(logit + offset))), "label": label}
-    rows["time"] = (20_454 * 86_400 + np.arange(len(logit)) * 216) * 1_000_000_000
+    score, time = 1 / (1 + np.exp(-(logit + offset))), (20_454 * 86_400 + np.arange(len(logit)) * 216) * 1_000_000_000
+    rows = {"score": score, "label": label, "time": time}
     baseline = Baseline.from_frame(rows, score="score", actual="label", time="time", model="m", task="binary")
     fault = find_baseline_fault(baseline)
     assert [one.kind for one in facts_within(fault)] == kinds
