@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def milliseconds(baseline: Baseline, days: int) -> float:
         put(store, series, evaluation)
 
     EvaluationStore.put = counted  # type: ignore[method-assign, assignment]
-    model = Model(windows=("1h", "1d"), keep_features=Keep(None), outcome_delay="0s")
+    model = Model(windows=("1h", "1d"), keep_features=Keep(None), outcome_delay=timedelta(0))
     with tempfile.TemporaryDirectory() as folder:
         state = State(Config(storage=Storage(directory=Path(folder)), models={"m": model}), clock=lambda: now)
         state.start_storing()

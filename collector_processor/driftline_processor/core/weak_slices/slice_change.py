@@ -31,7 +31,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, len
 
 from .scan import Written, category_choices, range_choices
 
-PERIODS = (0, 3, 7, 14, 30)
+PERIODS = (0, 3, 5, 7, 10, 14, 20, 30)
 """Days of the periods that are searched, each up to the end of the window; 0 is the window itself."""
 
 LEAST_ROWS = 100
@@ -185,13 +185,17 @@ class _Slices(NamedTuple):
     def only(self, place: int) -> _Slices:
         """Return one of the slices."""
         at = slice(place, place + 1)
-        return _Slices(self.conditions[at], *(values[at] for values in self[1:]))
+        apart, was, rest_was = self.apart[at], self.was[at], self.rest_was[at]
+        return _Slices(self.conditions[at], self.inside[at], apart, was, rest_was, self.between[at])
+
+    def split(self, now: F64) -> tuple[F64, F64]:
+        """Return the sums of each slice and of all other rows, (choices, 4) each; ``now``: float64 (4, cells + 2)."""
+        of_slice = self.inside @ now.T
+        return of_slice, now.sum(axis=1) - of_slice
 
     def compared(self, now: F64, losses: LossByPart, days: float) -> _Comparison:
         """Compare the slices of a period with the baseline; ``now``: float64 (4, cells + 2)."""
-        of_slice = self.inside @ now.T
-        rest = now.sum(axis=1) - of_slice
-        return _Comparison.of(of_slice, rest, self, losses, days)
+        return _Comparison.of(*self.split(now), self.was, self.rest_was, self.between, losses, days)
 
 
 class _Comparison(NamedTuple):
@@ -225,19 +229,31 @@ class _Comparison(NamedTuple):
         return share
 
     @classmethod
-    def of(cls, sums: F64, rest_sums: F64, slices: _Slices, losses: LossByPart, days: float) -> _Comparison:
-        """Compare; ``days``: length of the period, 0 if rows have no time."""
-        now, was, rest_now, rest_was = (_Side.of(one) for one in (sums, slices.was, rest_sums, slices.rest_was))
+    def of(
+        cls, sums: F64, rest_sums: F64, sums_was: F64, rest_sums_was: F64, by_day: F64, losses: LossByPart, days: float
+    ) -> _Comparison:
+        """Compare.
+
+        Args:
+            sums: Sums of the slices in the period, float64 (choices, 4).
+            rest_sums: The same of all other rows.
+            sums_was: Sums of the slices in the baseline.
+            rest_sums_was: The same of all other rows.
+            by_day: Variance between days, see :class:`_Slices`.
+            losses: The losses of the baseline.
+            days: Length of the period, 0 if rows have no time.
+        """
+        now, was, rest_now, rest_was = (_Side.of(one) for one in (sums, sums_was, rest_sums, rest_sums_was))
         rise, rest_rise = now.mean - was.mean, rest_now.mean - rest_was.mean
         # the variance of a slice with few outcomes in the baseline may be far too small by chance
         of_rows = now.error() + was.error(now.variance)
         rest_of_rows = rest_now.error() + rest_was.error(rest_now.variance)
         per_day, level_of_days = _per_day(losses, days), _level_of_days(losses, rest_was.mean)
-        between = slices.between * per_day
+        between = by_day * per_day
         variance = np.maximum(of_rows + rest_of_rows + between, 1e-300)
         lasting = max(losses.days - 1, 1.0) if losses.days else inf
         freedom = variance**2 / (of_rows**2 / np.maximum(now.rows - 1, 1.0) + between**2 / lasting + 1e-300)
-        half = NORMAL * np.sqrt(of_rows + (slices.between + level_of_days) * per_day)
+        half = NORMAL * np.sqrt(of_rows + (by_day + level_of_days) * per_day)
         rest_half = NORMAL * np.sqrt(rest_of_rows + level_of_days * per_day)
         z = (rise - rest_rise) / np.sqrt(variance)
         return cls(now, rest_now, rise, rest_rise, half, rest_half, z, np.minimum(freedom, 1e9))
@@ -279,22 +295,35 @@ def find_slice_change(
     # one test per cell: the ranges of a number share most of their rows (docs/data/slice-changes.md)
     choices = max(1, sum(min(one.inside.shape) for one in slices.values()) * len(periods))
 
-    def proved_since(of_part: _Slices, part: str, first: int) -> tuple[_Comparison, Mask]:
-        now = _sums(tiles, part, first)
-        compared = of_part.compared(now, losses, _days(tiles, first))
-        return compared, _proved(of_part, compared, float(now[0].sum()), level / choices, margin)
+    if not slices:
+        return None
+    was, rest_was, by_day = (
+        np.concatenate(values)
+        for values in zip(*((one.was, one.rest_was, one.between) for one in slices.values()), strict=True)
+    )
 
-    newest = {part: _sums(tiles, part, len(tiles.starts) - 1) for part in slices}
+    def split_since(first: int) -> tuple[F64, F64]:
+        pairs = [of_part.split(_sums(tiles, part, first)) for part, of_part in slices.items()]
+        of_slice, rest = (np.concatenate(sums) for sums in zip(*pairs, strict=True))
+        return of_slice, rest
+
+    newest, newest_rest = split_since(len(tiles.starts) - 1)
+    is_minority = newest[:, 0] <= LARGEST * (newest[:, 0] + newest_rest[:, 0])
+    places = [(part, place) for part, of_part in slices.items() for place in range(len(of_part.between))]
     candidates: list[tuple[float, str, int]] = []
-    for part, of_part in slices.items():
-        for first in periods:
-            compared, proved = proved_since(of_part, part, first)
-            proved &= of_part.inside @ newest[part][0] <= LARGEST * newest[part][0].sum()
-            candidates += [(float(compared.z[place]), part, place) for place in np.flatnonzero(proved).tolist()]
+    for first in periods:
+        compared = _Comparison.of(*split_since(first), was, rest_was, by_day, losses, _days(tiles, first))
+        proved = is_minority & _proved(compared, level / choices, margin)
+        candidates += [(float(compared.z[at]), *places[at]) for at in np.flatnonzero(proved).tolist()]
+
+    def proved_since(chosen: _Slices, part: str, first: int) -> tuple[_Comparison, bool]:
+        compared = chosen.compared(_sums(tiles, part, first), losses, _days(tiles, first))
+        return compared, bool(_proved(compared, level / choices, margin)[0])
+
     for _, part, place in sorted(candidates, reverse=True):
         chosen = slices[part].only(place)
         found = {first: proved_since(chosen, part, first) for first in range(min(periods), len(tiles.starts))}
-        since = max((first for first, (_, proved) in found.items() if proved[0]), key=lambda at: found[at][0].z[0])
+        since = max((first for first, (_, proved) in found.items() if proved), key=lambda at: found[at][0].z[0])
         compared = found[since][0]
         later = [one for first, (one, _) in found.items() if first > since]
         if any(float(one.rise[0] + one.half[0]) < RECOVERED * float(compared.rise[0]) for one in later):
@@ -397,21 +426,20 @@ def _days(tiles: LossTiles, first: int) -> float:
     return (tiles.end - int(tiles.starts[first])) / DAY
 
 
-def _proved(slices: _Slices, compared: _Comparison, rows: float, level: float, margin: float | None) -> Mask:
+def _proved(compared: _Comparison, level: float, margin: float | None) -> Mask:
     """Return the slices that became worse, more than all other rows: bool (choices,).
 
     Args:
-        slices: The slices.
         compared: Their changes in a period.
-        rows: Weight of all rows of the period.
         level: Maximum p-value.
         margin: Smallest rise that matters; None if unknown.
     """
-    part = compared.now.weight / max(rows, 1e-12)
-    usable = (compared.now.rows >= LEAST_ROWS) & (part <= LARGEST)
-    least = OF_OWN_LOSS * _Side.of(slices.was).mean if margin is None else margin
-    proved: Mask = usable & (compared.share() >= MOST) & (compared.rise >= np.maximum(least, compared.half))
-    proved &= stdtr(compared.freedom, -compared.z) <= level
+    rows, rest = compared.now.weight, compared.rest_now.weight
+    proved: Mask = (compared.now.rows >= LEAST_ROWS) & (rows <= LARGEST * (rows + rest))
+    least = OF_OWN_LOSS * (compared.now.mean - compared.rise) if margin is None else margin
+    proved &= (compared.share() >= MOST) & (compared.rise >= np.maximum(least, compared.half))
+    if proved.any():
+        proved &= stdtr(compared.freedom, -compared.z) <= level
     return proved
 
 
