@@ -183,7 +183,8 @@ class _Slices(NamedTuple):
     between: F64
 
     def only(self, place: int) -> _Slices:
-        """Return one of the slices."""
+        """Return one of the slices; a negative place counts from the end."""
+        place %= len(self.between)
         at = slice(place, place + 1)
         apart, was, rest_was = self.apart[at], self.was[at], self.rest_was[at]
         return _Slices(self.conditions[at], self.inside[at], apart, was, rest_was, self.between[at])
@@ -309,19 +310,21 @@ def find_slice_change(
 
     newest, newest_rest = split_since(len(tiles.starts) - 1)
     is_minority = newest[:, 0] <= LARGEST * (newest[:, 0] + newest_rest[:, 0])
-    places = [(part, place) for part, of_part in slices.items() for place in range(len(of_part.between))]
-    candidates: list[tuple[float, str, int]] = []
+    parts, ends = list(slices), np.cumsum([len(one.between) for one in slices.values()])
+    candidates: list[tuple[float, int]] = []
     for first in periods:
         compared = _Comparison.of(*split_since(first), was, rest_was, by_day, losses, _days(tiles, first))
         proved = is_minority & _proved(compared, level / choices, margin)
-        candidates += [(float(compared.z[at]), *places[at]) for at in np.flatnonzero(proved).tolist()]
+        candidates += [(float(compared.z[at]), at) for at in np.flatnonzero(proved).tolist()]
 
     def proved_since(chosen: _Slices, part: str, first: int) -> tuple[_Comparison, bool]:
         compared = chosen.compared(_sums(tiles, part, first), losses, _days(tiles, first))
         return compared, bool(_proved(compared, level / choices, margin)[0])
 
-    for _, part, place in sorted(candidates, reverse=True):
-        chosen = slices[part].only(place)
+    for _, at in sorted(candidates, reverse=True):
+        index = int(np.searchsorted(ends, at, side="right"))
+        part = parts[index]
+        chosen = slices[part].only(at - int(ends[index]))  # counted from its end
         found = {first: proved_since(chosen, part, first) for first in range(min(periods), len(tiles.starts))}
         since = max((first for first, (_, proved) in found.items() if proved), key=lambda at: found[at][0].z[0])
         compared = found[since][0]
