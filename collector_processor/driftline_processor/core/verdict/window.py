@@ -90,8 +90,9 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         return fact("repair_service", fault=first.fact)
     if cause.kind == "output_fault":
         return fact("repair_output", fault=first.fact)
-    if episode.fault is not None:
-        return _repair_data(episode.fault)
+    fault = episode.fault or (_worst_fault(evaluation) if cause.kind == "data_fault" else None)
+    if fault is not None:
+        return _repair_data(fault)
     better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
@@ -319,6 +320,17 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
     return FirstCause(None, kind)
 
 
+def _seen_in(evaluation: Evaluation, episode: Episode) -> Episode:
+    """Return an episode with the numbers of a window for its fault and its cause, if the window shows them, too."""
+    fault, cause = episode.fault, episode.cause
+    if fault is not None:
+        same = (one for one in evaluation.findings if (one.check, one.features) == (fault.check, fault.features))
+        fault = next(same, fault)
+    if cause is not None and evaluation.explanation is not None:
+        cause = next((one for one in evaluation.explanation.causes if one.features == cause.features), cause)
+    return episode._replace(fault=fault, cause=cause)
+
+
 def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) -> ChangeKind | Literal[""]:
     """Return the kind of change of a window, or of all windows of a degradation; "" if unknown."""
     if signs and signs[0].reason == "service":
@@ -330,8 +342,10 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) 
         return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
     if episode.kind:
         return episode.kind
-    if evaluation.change_kind is not None:
-        return evaluation.change_kind.kind
+    of_window = evaluation.change_kind
+    # rows that show that the loss does not return without a fault refute it
+    if of_window is not None and (episode.evidence is None or of_window.kind != "data_fault"):
+        return of_window.kind
     if signs and signs[0].reason == "slice_loss":
         return "concept_change"
     faulty = any(sign.reason == "data" for sign in signs)
@@ -561,7 +575,9 @@ def verdict_of(
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
-    episode = episode_of(windows or (evaluation,)) if reading.state == "degraded" else NO_EPISODE
+    episode = NO_EPISODE
+    if reading.state == "degraded":
+        episode = _seen_in(evaluation, episode_of(windows or (evaluation,)))
     of_all_rows = tuple(sign for sign in signs if sign.reason != "slice_loss")
     if episode.kind in OF_ALL_ROWS and of_all_rows:
         signs, reading = list(of_all_rows), replace(reading, signs=of_all_rows)
@@ -609,18 +625,20 @@ def _lacking_baseline(evaluation: Evaluation) -> Fact | None:
 
 def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:
     """Return metric and change of the first reason of a verdict, else those of the first sign of its state."""
-    evaluation, decides = reading.evaluation, deciding_change(reading.evaluation)
-    kind = "" if first is None else first.kind
-    if kind == "level_of_scores" and evaluation.level is not None:
-        metric, change = "mean_score", evaluation.level
+    kind, decides = "" if first is None else first.kind, deciding_change(reading.evaluation)
+    if first is not None and kind == "level_of_scores":
+        predicted, low, high = (first.values[name] for name in ("predicted", "low", "high"))
+        reach = (None, None) if low is None or high is None else (predicted - high, predicted - low)
+        effect = "mean_score", predicted - first.values["actual"], *reach
     elif kind == "may_be_worse" and decides is not None:
         metric, change = decides
+        effect = metric, change.change, change.low, change.high
     elif reading.signs:
         sign = reading.signs[0]
-        return {"metric": sign.metric, "effect": sign.effect, "low": sign.low, "high": sign.high}
+        effect = sign.metric, sign.effect, sign.low, sign.high
     else:
         return {}
-    return {"metric": metric, "effect": change.change, "low": change.low, "high": change.high}
+    return dict(zip(("metric", "effect", "low", "high"), effect, strict=True))
 
 
 def open_questions(evaluation: Evaluation) -> Fact | None:
@@ -720,10 +738,10 @@ def _open_change(evaluation: Evaluation) -> Fact | None:
     decides = deciding_change(evaluation)
     if not evaluation.has_mature_outcomes or decides is None or decides[1].reason == "not_comparable":
         return None
-    return None if decides[1].low is None else _may_be_worse(*decides)
+    return None if decides[1].low is None else _may_be_worse(*decides, "", evaluation.outcome_rows)
 
 
-def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason = "", outcomes: int = 0) -> Fact:
+def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> Fact:
     ends = {"low": change.low, "high": change.high, "certain": is_certainly_worse(metric, change)}
     return fact("may_be_worse", metric=metric, **ends, margin=change.margin, reason=reason, outcomes=outcomes)
 
