@@ -228,7 +228,7 @@ class _Labelled:
         mean = float(weight @ self.loss) / max(total, 1e-12)
         effective = total**2 / max(float(weight @ weight), 1e-12)
         assumed = self.expected if any(column.relevant for column in inputs) else self.mean
-        kept = min(1.0, total / n) * effective / (effective + ASSUMED_ROWS)
+        kept = effective / (effective + ASSUMED_ROWS)
         back = kept * mean + (1 - kept) * assumed
         influence = (self.loss - self.mean) * self.weight - kept * n / max(total, 1e-12) * weight * (self.loss - mean)
         return LossPart(self.mean - back, self.variance(influence), kept)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from driftline_processor.core.change import STRUCTURAL, is_explained, is_faulty, kind_of_loss
+from driftline_processor.core.change import COVERED, STRUCTURAL, is_explained, is_faulty, kind_of_loss
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence
 from driftline_processor.core.explain.loss_evidence import add_evidence
 
@@ -28,7 +28,8 @@ class Episode(NamedTuple):
         fault: The data fault that most of them have; None without one.
         cause: The input that explains most of the loss; None if none does.
         others: Other inputs with new values that explain as much.
-        share: The fraction of the loss that all shifted inputs explain.
+        share: The fraction of the loss that all shifted inputs explain; None if most of it is assumed, since values are
+            new.
     """
 
     kind: ChangeKind | Literal[""] = ""
@@ -36,7 +37,7 @@ class Episode(NamedTuple):
     fault: Finding | None = None
     cause: Cause | None = None
     others: tuple[str, ...] = ()
-    share: float = 0.0
+    share: float | None = None
 
 
 NO_EPISODE = Episode()
@@ -61,11 +62,11 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
         return Episode(kind, total)
-    share = min(1.0, total.together.value / total.excess.value)
+    share = None if total.together.covered < COVERED else min(1.0, total.together.value / total.excess.value)
     others = [
         other
         for other, part in total.inputs.items()
-        if name and other != name and part.covered < 0.5 and part.value >= CLOSE * total.inputs[name].value
+        if name and other != name and part.covered < COVERED and part.value >= CLOSE * total.inputs[name].value
     ]
     return Episode(kind, total, None, _cause(name, windows), tuple(others), share)
 

@@ -681,10 +681,12 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     if cause.fact is not None and cause.fact.kind == "slice_worse":
         return cause.reason("first_cause")
     if episode.cause is not None:
+        if episode.share is None:
+            return fact("coinciding_cause", cause=cause.fact, others=episode.others)
         return fact("likely_cause", cause=cause.fact, others=episode.others, share=episode.share)
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
         return fact("inputs_look_as_before", cause=cause.fact)
-    if episode.kind == "covariate_shift" and episode.evidence is not None:
+    if episode.kind == "covariate_shift" and episode.share is not None:
         return fact("inputs_explain", share=episode.share)
     if episode.kind == "label_shift":
         return fact("proportions_changed")
@@ -701,10 +703,9 @@ def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -
     cause = first_cause(evaluation, signs)
     explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
     moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None
-    why = None
-    if explained:
-        why = cause.reason("likely_cause" if moved is not None and cause.features else "first_cause")
     open_change = _open_change(evaluation)
+    moves_score = moved is not None and cause.features and open_change is None
+    why = cause.reason("likely_cause" if moves_score else "first_cause") if explained else None
     if open_change is None:
         return moved, why, fact("and_also", reason=inconclusive(evaluation, context))
     level = level_off(evaluation)
