@@ -305,7 +305,6 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         distribution_function(pair.bins, pair.now),
     )
     own = was.at(now.points)
-    # 0.015: maximum error of a distribution function that is linear within a bin of 1 % of the rows
     return ChangedNumber(
         pair=pair,
         was=was,
@@ -313,8 +312,14 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         baseline_cdf=own,
         distance=_largest(now.below - own),
         p=p,
-        noise=0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m),
+        noise=noise_of(n, m),
     )
+
+
+def noise_of(n: float, m: float) -> float:
+    """Return the distance of two distribution functions that chance and the grid explain; ``n``, ``m``: their rows."""
+    # 0.015: maximum error of a distribution function that is linear within a bin of 1 % of the rows
+    return 0.015 + BY_CHANCE * math.sqrt(1 / n + 1 / m)
 
 
 class SumsTable(Struct, frozen=True, eq=False):

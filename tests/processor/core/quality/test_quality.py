@@ -385,3 +385,18 @@ def test_other_rows_than_before_are_no_fault_of_wiring() -> None:
 def test_one_value_is_no_change_of_unit(value: float) -> None:
     window = {**rows(N, 9), "share": np.full(N, value)}
     assert all(one.check != "unit_change" for one in quality(fold(table(window), REFERENCE.bins), REFERENCE))
+
+
+def test_a_rotation_of_columns_of_which_two_are_similar_is_misplaced() -> None:
+    def four(n: int, seed: int) -> Frame:
+        rng = np.random.default_rng(seed)
+        drawn = {"age": (42, 6), "temp": (12, 6), "price": (300, 50), "distance": (11, 9)}
+        return {name: rng.normal(mean, spread, n) for name, (mean, spread) in drawn.items()} | {"score": rng.random(n)}
+
+    baseline = Baseline.from_frame(four(5_000, 1), score="score", model="m", task="binary")
+    window = four(800, 2)
+    sources = {"age": "distance", "price": "age", "temp": "price", "distance": "temp"}
+    window |= {name: window[source] for name, source in sources.items()}
+    (finding,) = quality(fold(table(window), baseline.bins), baseline)
+    assert (finding.check, finding.severity) == ("misplaced", "critical")
+    assert dict(zip(finding.features, finding.sources, strict=True)) == sources

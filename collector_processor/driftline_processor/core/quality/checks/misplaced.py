@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,9 @@ from driftline_processor.core.quality.feature_sums import (
     DistributionFunction,
     Mixture,
     distribution_function,
+    effective_rows,
     mixture,
+    noise_of,
     shares,
 )
 
@@ -54,14 +57,15 @@ def find(look: CheckInput) -> CheckResult:
 
     From panes, as swapped columns. First neighbours are compared: a file with one separator too many or too few shifts
     all columns from there on by one. Features that cannot be distinguished from their neighbour are part of the chain.
-    Then any order: each feature belongs to the feature that it looks like most, and a cycle is a finding.
+    Then any order: each feature belongs to the feature that it looks like most, and a cycle is a finding. Features that
+    cannot be distinguished close a cycle, too.
     """
     sources = dict(_sources(look))
     if len(sources) < LEAST:
         return CheckResult(1, [])
     names = list(look.pairs)
     found = [one for step in (1, -1) if (one := _neighbours(names, sources, look, step)) is not None]
-    chain = max(found, key=len, default=None) or _cycle(sources)
+    chain = max(found, key=len, default=None) or _cycle(sources, look)
     return CheckResult(1, [] if chain is None else [_finding(chain, sources)])
 
 
@@ -78,11 +82,7 @@ def _sources(look: CheckInput) -> Iterator[tuple[tuple[str, str], _Source]]:
             fit = mixture(one.now.below, one.baseline_cdf, other)
             if one.distance >= APART and left <= MOST_LEFT * one.distance:
                 yield (one.pair.name, name), _Source(1.0, left, one.p)
-            elif good(fit, one.noise) or (
-                fit.component_distance >= APART_IN_PART
-                and fit.share >= ALIKE
-                and fit.residual <= MOST_LEFT * one.distance
-            ):
+            elif good(fit, one.noise) or _mostly(fit):
                 yield (one.pair.name, name), _Source(fit.share, fit.residual, one.p)
     for pair in strayed_values(look):
         for other_pair in look.pairs.values():
@@ -111,7 +111,7 @@ def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int
     chains: list[list[tuple[str, str]]] = [[]]
     for index, name in enumerate(names):
         other = names[(index + step) % len(names)]
-        if (name, other) in sources or _hidden(look, name, other):
+        if (name, other) in sources or _left_hidden(look, name, other) < np.inf:
             chains[-1].append((name, other))
         else:
             chains.append([])
@@ -121,21 +121,25 @@ def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int
     return best if len(proven) >= LEAST and len(proven) * 3 >= len(best) and _one_share(proven, sources) else None
 
 
-def _hidden(look: CheckInput, name: str, other: str) -> bool:
-    """Return True if a feature may have the values of the other: few rows or other changes do not show it."""
+def _left_hidden(look: CheckInput, name: str, other: str, share: float = 1.0) -> float:
+    """Return the KS distance that is left of a feature that may have a fraction of the values of another.
+
+    Few rows or other changes hide these; infinite if they would show.
+    """
     first, second = look.pairs[name], look.pairs[other]
     if isinstance(first.bins, CategoryBins) and isinstance(second.bins, CategoryBins):
-        own = np.isin(second.bins.categories, first.bins.categories)
-        return bool(shares(second.was)[:-1][own].sum() >= ALL)
-    if not isinstance(first.bins, NumberBins) or not isinstance(second.bins, NumberBins):
-        return False
+        common = np.isin(second.bins.categories, first.bins.categories)
+        return 0.0 if shares(second.was)[:-1][common].sum() >= ALL else np.inf
+    rows = [*effective_rows(first), *effective_rows(second)]
+    if not isinstance(first.bins, NumberBins) or not isinstance(second.bins, NumberBins) or min(rows) <= 0:
+        return np.inf
     now = distribution_function(first.bins, first.now)
     was, theirs = (
         distribution_function(over, one.was, one.minimum, one.greatest).at(now.points)
         for over, one in ((first.bins, first), (second.bins, second))
     )
-    fit = mixture(now.below, was, theirs)
-    return fit.component_distance < APART_IN_PART or fit.share >= ALIKE
+    own, left = (float(np.abs(now.below - one).max(initial=0.0)) for one in (was, (1 - share) * was + share * theirs))
+    return left if left <= max(own, noise_of(*rows[:2]), noise_of(*rows[2:])) else np.inf
 
 
 def _trimmed(chain: list[tuple[str, str]], sources: _Sources) -> list[tuple[str, str]]:
@@ -148,23 +152,33 @@ def _trimmed(chain: list[tuple[str, str]], sources: _Sources) -> list[tuple[str,
     return [*chain, closing] if closing in sources and closing not in chain else chain
 
 
-def _cycle(sources: _Sources) -> list[tuple[str, str]] | None:
-    """Return the longest cycle of features, each of which has the values of the next one."""
-    best: dict[str, str] = {}
-    for (name, other), _ in sorted(sources.items(), key=lambda entry: entry[1].left):
-        best.setdefault(name, other)
+def _cycle(sources: _Sources, look: CheckInput) -> list[tuple[str, str]] | None:
+    """Return the longest cycle of features, in the order of the columns that leaves least of all their changes."""
+    from scipy.optimize import linear_sum_assignment
+
+    names = [name for name in look.pairs if any(name in edge for edge in sources)]
+    share = float(np.median([source.share for source in sources.values()]))
+    left = np.zeros((len(names), len(names)))
+    own = {one.pair.name: one.distance for one in look.changed} | {
+        name: source.share for (name, _), source in sources.items() if not look.pairs[name].number
+    }
+    for (row, name), (column, other) in product(enumerate(names), repeat=2):
+        if name == other:
+            left[row, column] = own.get(name, 0.0)
+        elif (name, other) in sources:
+            left[row, column] = sources[name, other].left
+        else:
+            left[row, column] = _left_hidden(look, name, other, share)
+    order = dict(zip(names, (names[place] for place in linear_sum_assignment(left)[1]), strict=True))
     longest: list[tuple[str, str]] = []
-    for start in best:
-        name = start
-        chain: list[tuple[str, str]] = []
-        while name in best and len(chain) < len(best):
-            chain.append((name, best[name]))
-            name = best[name]
-            if name == start:
-                break
-        if name == start and len(chain) > len(longest) and _one_share(chain, sources):
+    for start in names:
+        chain = [(start, order[start])]
+        while chain[-1][1] != start:
+            chain.append((chain[-1][1], order[chain[-1][1]]))
+        proven = [edge for edge in chain if edge in sources]
+        if len(proven) >= LEAST and len(chain) > len(longest) and _one_share(proven, sources):
             longest = chain
-    return longest if len(longest) >= LEAST else None
+    return longest or None
 
 
 def _one_share(chain: list[tuple[str, str]], sources: _Sources) -> bool:
@@ -194,5 +208,7 @@ CHECK = Check(
     "columns in the wrong place",
     "panes",
     find,
-    covers=frozenset({"swapped", "type_change", "unseen", "out_of_range", "unit_change", "constant", "missing"}),
+    covers=frozenset(
+        {"swapped", "copied", "type_change", "unseen", "out_of_range", "unit_change", "constant", "missing"}
+    ),
 )

@@ -53,8 +53,8 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
-    most_changed = sorted(changed, key=lambda first_mixture: -first_mixture.distance)[:MOST]
-    for a, b in combinations(most_changed, 2):
+    least = sorted((one.distance for one in changed), reverse=True)[:MOST][-1:]
+    for a, b in combinations([one for one in changed if one.distance >= least[0]], 2):
         first_mixture = mixture(a.now.below, a.baseline_cdf, b.was.at(a.now.points))
         second_mixture = mixture(b.now.below, b.baseline_cdf, a.was.at(b.now.points))
         if (
