@@ -170,7 +170,7 @@ EXPLAINED = 0.5
 """Minimum fraction of a loss that must return for a cause to be the kind of change."""
 
 COVERED = 0.75
-"""Minimum weight of a window's rows in what inputs explain; with less, their values are new, and the rest is assumed."""
+"""Minimum weight of a window's rows in what inputs explain; with less, their values are new, and most is assumed."""
 
 SKILL_KEPT = 0.85
 """Minimum ratio of the skill of recalibrated predictions to that in the baseline, if only their level is off. It is

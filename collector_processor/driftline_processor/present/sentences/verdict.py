@@ -9,7 +9,7 @@ from driftline_processor.present.wording import NAME, capital, count_words, prin
 from .advice import advise
 from .register import clause, forms, voice_of, worded
 
-MOST_WORDS = 45
+MOST_WORDS = 50
 """Words up to which clauses have their longer forms, so that one reading is enough."""
 
 _ASSUMES_INDEPENDENT_ROWS = "assumes independent rows; add `--time` if days differ"
