@@ -81,7 +81,11 @@ HEALTHY = Verdict(
 )
 ALERTS = (
     (ALERT, ""),
-    (replace(ALERT, verdict=DEGRADED, loss="It loses EUR 2,500 a day."), "degraded"),
+    (replace(ALERT, verdict=DEGRADED, loss="It loses EUR 2,500 a day.", explained=True), "degraded"),
+    (replace(ALERT, verdict=DEGRADED, explained=True), ""),
+    (replace(ALERT, verdict=DEGRADED), ""),
+    (replace(ALERT, verdict=HEALTHY), ""),
+    (replace(ALERT, verdict=HEALTHY, room="the limit leaves no room"), ""),
     (replace(ALERT, kind="worse", environment="", owner="", tier=None, claim=""), ""),
     (replace(ALERT, kind="escalated", told_to=("team", "ops"), told_at=JULY + HOUR), ""),
     (replace(ALERT, kind="resolved", until=JULY + DAY, verdict=HEALTHY), "degraded"),
@@ -112,7 +116,7 @@ def message_lines() -> Iterator[str]:
     for (track_record_sentence, _), said in zip(ALERTS, facts, strict=True):
         yield from _message(track_record_sentence.kind, said)
     lasting = [message_facts(replace(ALERT, claim=""), "")]
-    for kind in ("opened", "joined", "eased"):
+    for kind in ("opened", "joined", "worse", "eased"):
         yield from _message(f"{kind} group", group_facts(kind, "a1", facts[0], facts[1:2], lasting))
     yield from _message(
         "acknowledged", acknowledgement_facts("a1", AlertPlace("low", "churn", "eu", "info"), "ann", "")
@@ -156,7 +160,8 @@ def _untold() -> Iterator[tuple[policies.Untold, str]]:
     yield "silenced", policies.silenced_words(until, "UTC")
     yield "unless", policies.unless_words("worse")
     yield "no_news", policies.NO_NEWS
-    yield "cooling_down", policies.cooling_words(until, HOUR, "UTC")
+    for degraded in (False, True):
+        yield "cooling_down", policies.cooling_words(until, HOUR, "UTC", degraded=degraded)
     yield "quiet_hours", policies.held_words("team", until, digest=False, timezone="UTC")
     yield "digest", policies.held_words("team", until, digest=True, timezone="UTC")
     yield "grouped", policies.grouped_words("team", "a1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 import yaml
@@ -92,6 +95,29 @@ def told(hook: Hook) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the alerts that came, by receiver and name."""
     calls = [call.body for call in hook.calls]
     return {(body["receiver"], one["labels"]["alertname"]): one for body in calls for one in body["alerts"]}
+
+
+def test_the_alerts_of_one_fault_are_one_notification(tmp_path: Path) -> None:
+    alertmanager_program()
+    rules = tmp_path / "rules"
+    (tmp_path / "driftline.yaml").write_text(yaml.safe_dump({"models": {"churn": MODEL}}), encoding="utf-8")
+    command = [sys.executable, "-m", "driftline_processor", "rules", "--config", str(tmp_path / "driftline.yaml")]
+    subprocess.run([*command, "-o", str(rules)], check=True, capture_output=True)
+    severities = {"ModelWrong": "page", "ObjectiveBroken": "page", "DataFault": "ticket", "DriftIncident": "ticket"}
+    alerts = [
+        {"labels": {"alertname": name, "severity": severity, "ml_model_name": "churn", "ml_model_version": "1"}}
+        for name, severity in severities.items()
+    ]
+    with webhook() as hook, alertmanager(tmp_path, rules, hook) as address:
+        data = json.dumps(alerts).encode()
+        headers = {"Content-Type": "application/json"}
+        urlopen(Request(f"http://{address}/api/v2/alerts", data, headers), timeout=10).close()
+        hook.wait_for(1)
+        sleep(3)  # three times group_wait: another group would have been sent, too
+
+    (call,) = hook.taken
+    assert call.body["receiver"] == "payments page"
+    assert {alert["labels"]["alertname"] for alert in call.body["alerts"]} == {"ModelWrong", "ObjectiveBroken"}
 
 
 def test_a_model_that_went_wrong_reaches_the_webhook_of_its_team_and_of_its_policy(tmp_path: Path) -> None:

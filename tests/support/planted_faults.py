@@ -95,6 +95,7 @@ def facts_of(finding: Finding) -> dict[str, Any]:
         "low",
         "high",
         "side",
+        "high_outside",
         "factors",
         "units",
         "sources",
@@ -121,7 +122,7 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "one score": (
         "score_constant",
         lambda f, _: {**f, "score": np.where(np.arange(N) % 50 == 0, f["score"], 0.5)},
-        facts("critical", (), 0.98, 0.01, low=0.5, high=0.5),
+        facts("critical", (), 0.98, 0.01, low=0.5, high=0.50195),
     ),
     "a tenth missing": (
         "missing",
@@ -146,7 +147,7 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
     "beyond the greatest": (
         "out_of_range",
         lambda f, _: some(f, "share", 60, lambda v: v + 3),
-        facts("minor", ("share",), 0.0315, 0.002, low=0.00775, high=0.81607, side="above"),
+        facts("minor", ("share",), 0.0315, 0.002, low=0.0078, high=0.816, high_outside=True),
     ),
     "texts for numbers": (
         "type_change",

@@ -33,6 +33,10 @@ _GROUP_OF_PROCESSOR: Final = "driftline-processor"
 _DIGEST_TIER: Final = 3
 """Tier whose alerts are grouped once a day."""
 
+_DEGRADED: Final = "ModelWrong"
+_CAUSES: Final = ("ConceptChanged", "DriftIncident", "DataFault")
+"""Alerts of which the verdict on a degraded model says whether they are the cause; tickets next to its page."""
+
 _ALERTMANAGER_HEAD: Final = """\
 # Routes of Alertmanager, written by `driftline rules` from the teams and tiers of driftline.yaml.
 # Fill in the receivers: their content, global and templates are kept when this file is written again.
@@ -126,8 +130,13 @@ def _owner_routes(models: Mapping[str, Model]) -> Iterator[Route]:
 
 
 def _inhibitions(policies: Mapping[str, Policy]) -> Iterator[dict[str, list[str]]]:
-    """Yield the inhibition rules: ``unless`` of policies, and slow burns under fast ones."""
+    """Yield the inhibition rules: ``unless`` of policies, slow burns under fast ones, and causes under the verdict."""
     model = [label(a.ML_MODEL_NAME), label(a.DEPLOYMENT_ENVIRONMENT_NAME)]
+    yield {
+        "source_matchers": [matcher("alertname", _DEGRADED)],
+        "target_matchers": [matcher("alertname", one_of(_CAUSES))],
+        "equal": [*model, label(a.ML_MODEL_VERSION)],
+    }
     burns = matcher("alertname", error_budgets.ALERT)
     yield {
         "source_matchers": [burns, matcher("severity", "page")],

@@ -100,6 +100,13 @@ class ActionKeys(Section):
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )
+    retrains: StrictBool | None = Field(
+        default=None,
+        description="Whether the action retrains the model. Such an action is held back while the verdict shows a "
+        "data fault or a faulty output, because the new model would learn the fault, unless it needs an `approval`.",
+        examples=["false"],
+        json_schema_extra={"default": "`true` if the name contains `retrain`"},
+    )
     timeout: Seconds = Field(
         default=timedelta(seconds=10), description="How long each request may take.", examples=["30s"]
     )
@@ -125,6 +132,10 @@ class ActionKeys(Section):
             value for path, values in of_files.items() if path.startswith(own_prefix) for value in values
         )
         return action
+
+    def is_retraining(self, name: str) -> bool:
+        """Return True if the action retrains the model; ``name``: its name."""
+        return "retrain" in name if self.retrains is None else self.retrains
 
     @property
     def filled(self) -> tuple[str, ...]:

@@ -549,6 +549,7 @@ class Finding(Struct, frozen=True):
         low: For values out of range, the lower end of the normal range; for a constant number, its minimum.
         high: As ``low``, the upper end.
         side: Where values out of range lie: ``below`` ``low``, ``above`` ``high``, or "" for both.
+        high_outside: Whether ``high`` itself is out of range.
         infinite: Fraction of the values that are infinite.
         far: Fraction of the values that are at least a million times the maximum of the baseline.
         category: The only category of a constant feature.
@@ -572,6 +573,7 @@ class Finding(Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     side: Literal["", "below", "above"] = ""
+    high_outside: bool = False
     infinite: float = 0.0
     far: float = 0.0
     category: str | None = None

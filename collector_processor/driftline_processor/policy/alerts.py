@@ -119,7 +119,7 @@ class Delivery(Struct, frozen=True):
         time: Time of the result, wall time.
             result: ``delivered``; ``refused`` by the channel; ``expired`` after days of retries, or no longer
             needed; ``dry_run``: not sent because the action is configured so; ``held_back`` by the limit of its
-            action; ``collected``: another message contains it.
+            action or by the verdict; ``collected``: another message contains it.
         detail: Answer of the channel, result of an action, or why nothing was sent.
             reference: The channel's id of the message, for its thread; for a collected message, the id of the
             containing message; "" if there is none.

@@ -18,7 +18,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.policy.condition import Condition, Finding, PartJudged, judge_parts
-from driftline_processor.core.policy.firing import Step, StepOutcome
+from driftline_processor.core.policy.firing import Step, StepOutcome, explains
 from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences import policies as words
@@ -305,7 +305,9 @@ class PolicyExplanations:
             yield from self._kept_back(policy, alert, view.timezone)
         if alert.open and alert.until is not None:
             cool_down = policy.rule.patience.cool_down
-            yield Reason("cooling_down", words.cooling_words(alert.until, cool_down, view.timezone))
+            degraded = explains(view.verdict, alert.subjects)
+            sentence = words.cooling_words(alert.until, cool_down, view.timezone, degraded=degraded)
+            yield Reason("cooling_down", sentence)
         newest = {sent_message.message.channel: sent_message for sent_message in history.sent}
         for sent in newest.values():
             yield from self._unsaid(sent, alert, view.timezone)

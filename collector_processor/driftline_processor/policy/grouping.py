@@ -1,22 +1,26 @@
-"""Grouping: the findings of one evaluation about a model are one message per channel; updates join its thread.
+"""Grouping: the alerts of a model are one thread per channel, with one message for what one evaluation finds.
 
-A thread has the id of its first alert and lasts as long as one of its alerts. The alerts that a channel
-considers open are read from the messages to it, so nothing else is stored.
+A thread has the id of its first alert and lasts as long as one of its alerts. Only a higher severity, the words of
+the verdict, or a finding about another fault is a further message. The alerts that a channel considers open are read
+from the messages to it, so nothing else is stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.present.alerts import group_facts
 
-from .alerts import Alert
+from .alerts import Alert, Delivery
 from .message import SEVERITIES, Kind, Message
+
+LISTED: Final = "the verdict that was notified explains it, so the next message lists it"
 
 BEGINS: Final[tuple[Kind, ...]] = ("opened", "joined", "worse", "passed", "escalated")
 
@@ -75,6 +79,8 @@ class Threads:
     def __init__(self, sent: Collection[Message], look: Look, new_id: Callable[[str, str, int], str]) -> None:
         self._sent_messages, self._new_id, self._now = sent, new_id, look.now
         self._alerts, self._alone, self._facts = look.alerts, look.alone, look.facts
+        self.listed: list[Delivery] = []
+        """Deliveries of messages that are not sent, because a message of their thread has told the same fault."""
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
         """Yield the messages about changes: per model and channel first what began, then what ended."""
@@ -103,8 +109,7 @@ class Threads:
     def _begun(self, audience: _Audience, alert_changes: Sequence[AlertChange]) -> Iterator[Message]:
         threads = self._threads.setdefault(audience, {})
         opened = {change.alert.id for change in alert_changes if change.kind == "opened"}
-        grouped_alerts = [change.alert for change in alert_changes if not change.alone]
-        lasts = next((name for name, thread in threads.items() if self._joins(thread, grouped_alerts, opened)), None)
+        lasts = next((name for name, thread in threads.items() if self._may_join(thread, opened)), None)
         changes_by_thread: dict[str, list[AlertChange]] = {}
         first = ""
         for one in sorted(alert_changes, key=lambda change: gravity(change.alert)):
@@ -132,12 +137,17 @@ class Threads:
                 if alert_id not in changed_ids and self._is_open(alert_id, ())
             ]
             kinds = {change.kind for change in changes}
-            kind: Kind = "worse" if "worse" in kinds else "joined" if lasting_alerts else "opened"
-            kind = "passed" if kinds == {"passed"} and not lasting_alerts else kind
-            rising = [change.alert for change in changes if change.rises and change.alert.id in known_thread.open]
+            rising = [
+                change.alert
+                for change in changes
+                if (change.rises and change.alert.id in known_thread.open)
+                or (change.kind == "opened" and lasting_alerts)
+            ]
             rises = bool(rising) and min(map(_severity, rising)) < min(
                 map(_severity, lasting_alerts), default=len(SEVERITIES)
             )
+            kind: Kind = "worse" if rises or "worse" in kinds else "joined" if lasting_alerts else "opened"
+            kind = "passed" if kinds == {"passed"} and not lasting_alerts else kind
             yield self._message(
                 name, audience, kind, [(change.kind, change.alert) for change in changes], lasting_alerts, rises
             )
@@ -155,7 +165,8 @@ class Threads:
                 self._alerts[one] for one in known_thread.open if one not in ids and self._is_open(one, ())
             ]
             if lasting_alerts:
-                if min(map(_severity, lasting_alerts)) > min(map(_severity, ended_alerts)):
+                is_healthy = any(alert.state and alert.ending != "unwatched" for alert in ended_alerts)
+                if is_healthy or min(map(_severity, lasting_alerts)) > min(map(_severity, ended_alerts)):
                     yield self._message(
                         name, audience, "eased", [("resolved", one) for one in ended_alerts], lasting_alerts
                     )
@@ -168,17 +179,9 @@ class Threads:
                 name, audience, "resolved", [("resolved", one) for one in [*ended_alerts, *unsaid_alerts]], ()
             )
 
-    def _joins(self, thread: _Thread, alerts: Sequence[Alert], opened: Iterable[str]) -> bool:
-        """Return True for a thread with an open alert that others may join.
-
-        An alert more severe than all of them does not join, because a pager does not page again for an acknowledged
-        incident.
-        """
-        open_alerts = [self._alerts[id] for id in thread.open if self._is_open(id, opened)]
-        open_alerts = [open_alert for open_alert in open_alerts if not self._alone(open_alert)]
-        return bool(open_alerts) and min(map(_severity, open_alerts)) <= min(
-            map(_severity, alerts), default=len(SEVERITIES)
-        )
+    def _may_join(self, thread: _Thread, opened: Iterable[str]) -> bool:
+        """Return True for a thread with an open alert that others may join."""
+        return any(self._is_open(id, opened) and not self._alone(self._alerts[id]) for id in thread.open)
 
     def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
         return alert in self._alerts and self._alerts[alert].open and alert not in opened
@@ -193,7 +196,12 @@ class Threads:
         rises: bool = False,
     ) -> Message:
         known_thread, channel = self._threads[audience].setdefault(thread, _Thread()), audience[0]
-        changes = sorted(changes, key=lambda one: gravity(one[1]))
+        begins = kind in BEGINS
+
+        def is_explained(change: tuple[Kind, Alert]) -> bool:
+            return bool(self._facts(*change, False)["explained"])
+
+        changes = sorted(changes, key=lambda one: (begins and not is_explained(one), gravity(one[1])))
         first, *other_changes = changes
         facts = group_facts(
             kind,
@@ -202,9 +210,12 @@ class Threads:
             [self._facts(*one, False) for one in other_changes],
             [self._facts("opened", alert, False) for alert in sorted(alerts, key=gravity)],
         )
+        verdict: VerdictState | Literal[""] = facts["verdict"] or "" if facts["explained"] and begins else ""
         id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
         incident = known_thread.incident + rises
-        message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident)
+        message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
+        if kind == "joined" and all(map(is_explained, changes)) and known_thread.has_told(verdict):
+            self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
         known_thread.hear(message)
         return message
 
@@ -216,17 +227,27 @@ class _Thread:
         open: Alerts that the channel considers open, in the order of their notification.
         messages: Number of messages.
         incident: Number of the newest incident of a pager.
+        first: Id of the first message; "" without one.
+        verdict: State of the verdict that was notified last; "" if its fault is over.
     """
 
     def __init__(self) -> None:
         self.open: dict[str, None] = {}
         self.messages = 0
         self.incident = 1
+        self.first = ""
+        self.verdict: VerdictState | Literal[""] = ""
+
+    def has_told(self, state: VerdictState | Literal[""]) -> bool:
+        """Return True if a message had the words of a verdict that is as severe as a state."""
+        return self.verdict != "" and state != "" and rank_state(self.verdict) <= rank_state(state)
 
     def hear(self, message: Message) -> None:
         """Add a message."""
         self.messages += 1
         self.incident = max(self.incident, message.incident)
+        self.first = self.first or message.id
+        self.verdict = "" if message.kind in ("resolved", "eased") else message.verdict or self.verdict
         for alert in message.about:
             if message.kind in BEGINS:
                 self.open[alert] = None

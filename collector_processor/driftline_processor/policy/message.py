@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, get_args
 from msgspec import Struct
 
 from driftline_processor.config.channels import Severity
+from driftline_processor.core.evaluation import VerdictState
 
 Kind = Literal[
     "opened", "joined", "worse", "eased", "resolved", "passed", "acknowledged", "escalated", "digest", "summary"
@@ -35,8 +36,9 @@ class Message(Struct, frozen=True):
         created: Time of creation, wall time.
         held_until: Time until when it is held, wall time; None if it is sent at once.
         facts: JSON-serialisable content: ``title``, ``text``, ``severity``, links.
-        alerts: Ids of its alerts, the most severe first; () = only ``alert``.
+        alerts: Ids of its alerts, that of its title first; () = only ``alert``.
         incident: Number of the pager incident in its thread: a higher severity begins the next one.
+        verdict: State of the verdict if the message has the words of the verdict as its subject; else "".
     """
 
     id: str
@@ -48,6 +50,7 @@ class Message(Struct, frozen=True):
     held_until: int | None = None
     alerts: Sequence[str] = ()
     incident: int = 1
+    verdict: VerdictState | Literal[""] = ""
 
     @property
     def says_several(self) -> bool:
@@ -61,7 +64,7 @@ class Message(Struct, frozen=True):
 
     @property
     def gravest(self) -> str:
-        """Id of its most severe alert; "" for a digest or a summary."""
+        """Id of the alert of its title; "" for a digest or a summary."""
         return "" if self.says_several else self.about[0]
 
     @property

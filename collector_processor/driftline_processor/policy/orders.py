@@ -22,6 +22,9 @@ from .message import Kind, Message
 
 LAPSED: Final = "the alert was over before the action was approved"
 
+FAULTS: Final = {"data_fault": "the verdict shows a data fault", "output_fault": "the verdict shows a faulty output"}
+"""Kinds of change that a retrained model would learn → reason why it is not retrained now."""
+
 Place = tuple[str, str]
 """Environment and model of an incident."""
 
@@ -156,6 +159,10 @@ class Orders:
             yield self._begin(name, action, self._message(name, id, base, changes, lasting_alerts))
 
     def _begin(self, name: str, action: ActionKeys, message: Message) -> Order:
+        fault = FAULTS.get(message.facts["verdict_kind"])
+        if fault is not None and action.is_retraining(name) and not action.approval and message.kind != "resolved":
+            reason = f"{fault}, which a retrained model would learn"
+            return Order(message, delivery=Delivery(message.id, self._now, "held_back", reason))
         if action.rate_limit is not None:
             if name not in self._times:
                 self._times[name] = self._counted(name, action)

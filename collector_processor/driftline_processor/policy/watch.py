@@ -18,15 +18,18 @@ from msgspec.structs import replace
 
 from driftline_processor.config.channels import rank_tier
 from driftline_processor.config.policies import Policy
+from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.config.schema import Config
 from driftline_processor.core.business import BusinessSeries
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.performance.objective import counts_already
-from driftline_processor.core.policy.firing import Firing
+from driftline_processor.core.policy.condition import objective_of
+from driftline_processor.core.policy.firing import Firing, explains
 from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
+from driftline_processor.core.windows.window import length
 from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
@@ -209,9 +212,12 @@ class PolicyWatch:
         look = Look(self._by_id(changed.values()), self._is_alone, facts, now)
         ordering = Orders(self.store, self._actions, look, self._actions_of)
         orders = [*ordering.orders(changes)] if changes and self._actions else []
-        messages = [*self._threads(changes, look).messages(changes)] if changes else []
+        threads = self._threads(changes, look) if changes else None
+        messages = [] if threads is None else [*threads.messages(changes)]
+        listed = () if threads is None else threads.listed
+        listed_ids = {delivery.message for delivery in listed}
         messages += self._escalated(changed, groups, messages, now)
-        messages = [hold(message, self._keys) for message in messages]
+        messages = [message if message.id in listed_ids else hold(message, self._keys) for message in messages]
         written = [
             replace(alert, notified=alert.notified or now, notified_state=alert.state)
             if alert.id in told_names
@@ -221,6 +227,7 @@ class PolicyWatch:
         written = [alert for alert in written if self.store.alerts.get(alert.id) != alert]
         deliveries = [
             *deliveries,
+            *listed,
             *ordering.lapsed,
             *(order.delivery for order in orders if order.delivery is not None),
         ]
@@ -229,7 +236,7 @@ class PolicyWatch:
             ordered = [order.message for order in orders]
             self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
         return [
-            *(message for message in messages if message.held_until is None),
+            *(message for message in messages if message.held_until is None and message.id not in listed_ids),
             *(order.message for order in orders if order.due),
         ]
 
@@ -328,9 +335,15 @@ class PolicyWatch:
         until = group.watermark if until is None else until
         # The cool-down of windows is in Patience; that of revised windows and of a verdict's end is not.
         cool_down = 0 if firings and not policy.rule.states else policy.rule.patience.cool_down
-        over = now if group.watermark - until >= cool_down else None
+        is_over = group.watermark - until >= cool_down and not self._lasts_with_verdict(policy, alert, group)
+        over = now if is_over else None
         words = alert.words if ending == alert.ending else ending_words(ending)
         return replace(alert, until=until, resolved=over, words=words, ending=ending)
+
+    @staticmethod
+    def _lasts_with_verdict(policy: Policy, alert: Alert, group: VersionGroup) -> bool:
+        """Return True for an alert about a fault that lasts by the verdict, although its condition is over."""
+        return policy.group and not alert.ending and explains(verdict_of(group.views), alert.subjects)
 
     def _lasting_alert(self, case: _Case, alert: Alert | None) -> Alert:
         """Return the alert of the gravest firing that lasts."""
@@ -558,10 +571,14 @@ class PolicyWatch:
         """Return the facts of a change of an alert, optionally with links."""
         policy = self._policies.get(alert.policy)
         verdict, links, timezone, tier, loss = None, dict[str, str](), "UTC", None, ""
+        explained, room = False, ""
         if group is not None:
             leading = group.leading
             verdict, timezone, tier = verdict_of(group.views), leading.timezone, leading.tier
             links = dict(self._links(leading, alert)) if linked else {}
+            explained = bool(alert.state) or explains(verdict, alert.subjects)
+            if policy is not None and not explained:
+                room = _no_room(policy, leading)
             if (lost := loss_of_model(group.views)) is not None:
                 loss = loss_sentence(lost, leading.currency, timezone)
         if policy is not None and policy.runbook:
@@ -583,6 +600,8 @@ class PolicyWatch:
             words=alert.words,
             reason=bool(alert.ending),
             unwatched=alert.ending == "unwatched",
+            explained=explained,
+            room=room,
             verdict=verdict,
             timezone=timezone,
             links=links,
@@ -618,6 +637,16 @@ def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
             views_by_model.setdefault((view.key.environment, view.key.model), []).append(view)
     groups = [VersionGroup(*place, views) for place, views in views_by_model.items()]
     return sorted(groups, key=lambda group: rank_tier(group.leading.tier))
+
+
+def _no_room(policy: Policy, view: ModelView) -> str:
+    """Return why the limit of a policy lies within the noise of the baseline, as a clause; "" if it does not."""
+    objective = objective_of(policy.condition)
+    if objective is None or objective.limit is None or objective.slice:
+        return ""
+    windows = view.windows.get(policy.window or max(view.windows, key=length, default=""), ())
+    reference = windows[-1].reference if windows else {}
+    return no_room("the limit", objective.metric, objective.limit, reference)
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:

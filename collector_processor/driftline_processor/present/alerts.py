@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.present.sentences.policies import policy_advice
 from driftline_processor.present.sentences.verdict import (
     verdict_cause,
     verdict_certainty,
     verdict_next,
     verdict_sentence,
 )
-from driftline_processor.present.times import date_words
+from driftline_processor.present.times import date_words, since_words
 from driftline_processor.present.wording import iso_time, printable, short
 
 from .times import lasted_words
@@ -49,6 +50,8 @@ class Notification(Struct, frozen=True):
             claim: The condition as a clause about the model, in the tense of ``kind``; "" if the policy no longer
             exists.
         unwatched: Whether the alert ended only because it is no longer evaluated.
+        explained: Whether the verdict is about the same fault, so that the message has its words.
+        room: Why the limit of the policy lies within the noise of the baseline, as a clause; "" if it does not.
     """
 
     kind: str
@@ -73,6 +76,8 @@ class Notification(Struct, frozen=True):
     told_at: int | None = None
     claim: str = ""
     unwatched: bool = False
+    explained: bool = False
+    room: str = ""
 
 
 _HEADS = {
@@ -83,7 +88,7 @@ _HEADS = {
     "escalated": "Not acknowledged: ",
 }
 _UNWATCHED = "No longer evaluated: "
-_GROUP_HEADS = {"joined": ("", "Also: "), "eased": (_HEADS["resolved"], "Partly resolved: ")}
+_GROUP_HEADS = {"joined": "Also: ", "worse": _HEADS["worse"], "eased": "Partly resolved: "}
 
 _KIND_WORDS = {"resolved": "resolved", "passed": "already resolved", "eased": "partly resolved", "joined": "added"}
 
@@ -105,8 +110,11 @@ def kind_words(kind: str) -> str:
 
 
 def title(told: Notification, state: str) -> str:
-    """Return the first line of a message: model, finding, and begin."""
-    name = _name(told.model, told.environment)
+    """Return the first line of a message: model, state or finding, and begin."""
+    name, verdict = _name(told.model, told.environment), told.verdict
+    if told.kind not in ("resolved", "passed") and told.explained and verdict is not None and verdict.state in _STATES:
+        begin = since_words(verdict.since, verdict.timezone, days=verdict.of_days, earliest=verdict.since_earliest)
+        return f"{_HEADS[told.kind]}{name} {_STATES[verdict.state]}{begin}"
     since = "" if told.since is None else f" since {date_words(told.since, told.timezone)}"
     if told.kind in ("resolved", "passed"):
         when = since.replace(" since ", " from ")
@@ -142,17 +150,29 @@ def group_facts(
         others: Facts of the other alerts, the most severe first.
         lasting: Facts of the open alerts of earlier messages.
     """
-    head, group_head = _GROUP_HEADS.get(kind, ("", ""))
-    plain = str(first["title"])
-    titled = f"{group_head}{plain.removeprefix(head)}" + (f", and {len(others)} more" if others else "")
-    first_line, *rest = str(first["text"]).split("\n")
-    lines = [*_named("Also", others), *_named("Still open", lasting)]
+    titled, has_ended = str(first["title"]), kind in ("resolved", "passed", "eased")
+    if kind in _GROUP_HEADS:
+        titled = _GROUP_HEADS[kind] + titled.removeprefix(_HEADS.get(first["kind"], ""))
+    if others and (has_ended or not first["explained"]):
+        titled += f", and {len(others)} more"
+    text = str(first["text"]).split("\n")[:-1]
+    ended = [*_named("Also", others), *_named("Still open", lasting)]
+    firing = [
+        _policy_line(
+            facts["policy"], facts["severity"], "" if facts["state"] else facts["finding"], over=bool(facts["until"])
+        )
+        for facts in (*others, *lasting)
+    ]
+    lines = ended if has_ended else _limited(firing)
+    severity = min((str(facts["severity"]) for facts in (first, *others)), key=_GRAVEST.index)
+    last_line = _last_line(severity, first["owner"], first["tier"], first["alert"], has_ended=has_ended)
     return {
         **first,
         "kind": kind,
         "alert": thread,
+        "severity": severity,
         "title": titled,
-        "text": "\n".join([first_line, *lines, *rest]),
+        "text": "\n".join([*text, *lines, last_line]),
         "alerts": [_brief(alert_facts) for alert_facts in (first, *others)],
         "lasting": [_brief(alert_facts) for alert_facts in lasting],
     }
@@ -160,10 +180,32 @@ def group_facts(
 
 def _named(head: str, several: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each alert, up to :data:`SAID`."""
-    lines = [
-        f"{head}: {alert_facts['title']}. {_sentence(str(alert_facts['finding']))}" for alert_facts in several[:SAID]
-    ]
-    return [*lines, f"And {len(several) - SAID} more."] if len(several) > SAID else lines
+    return _limited([f"{head}: {facts['title']}. {_sentence(str(facts['finding']))}" for facts in several])
+
+
+def _policy_line(policy: str, severity: str, finding: str, *, over: bool = False) -> str:
+    """Return a policy with its severity and its finding."""
+    text = ": ".join(
+        part
+        for part in (
+            f"({SEVERITY_WORDS[severity]}{', no longer true' if over else ''})",
+            printable(finding).rstrip("."),
+        )
+        if part
+    )
+    return f"Policy '{short(policy, 80)}' {text}."
+
+
+def _last_line(severity: str, owner: str, tier: int | None, alert: str, *, has_ended: bool) -> str:
+    """Return severity, owner, tier and id of an alert."""
+    parts = [f"Severity{' until it was resolved' if has_ended else ''}: {SEVERITY_WORDS[severity]}"]
+    parts += [f"owner {short(owner, 80)}"] if owner else []
+    parts += [f"tier {tier}"] if tier else []
+    return f"{', '.join(parts)}. Alert {alert}."
+
+
+def _limited(lines: Sequence[str]) -> list[str]:
+    return [*lines[:SAID], *([f"And {len(lines) - SAID} more."] if len(lines) > SAID else [])]
 
 
 def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,26 +215,35 @@ def _brief(facts: Mapping[str, Any]) -> dict[str, Any]:
 def message_facts(told: Notification, state: str) -> dict[str, Any]:
     """Return a message as JSON-serialisable parts: its title, its text, and fields for programs."""
     verdict, has_ended = told.verdict, told.kind in ("resolved", "passed")
-    sentence = _sentence(told.words)
-    lines = [sentence if told.reason or not has_ended else f"Finding: {sentence}"]
+    explained = told.explained and not has_ended and verdict is not None
+    sentence, advice = _sentence(told.words), ""
+    if verdict is not None:
+        # an alert is not explained by a healthy verdict, so its "nothing to do" is not about the alert
+        without_advice = verdict.state == "healthy" and not has_ended
+        verdict_words = verdict_sentence(structs.replace(verdict, advice=None) if without_advice else verdict)
+        advice = verdict_next(verdict) if explained or has_ended else policy_advice(told.policy, told.room)
+    lines = []
     if told.told_at is not None:
         before = ", ".join(short(channel, 80) for channel in told.told_to)
-        lines.insert(
-            0, f"Notified {before} on {date_words(told.told_at, told.timezone)}; it has not been acknowledged since."
+        lines.append(
+            f"Notified {before} on {date_words(told.told_at, told.timezone)}; it has not been acknowledged since."
         )
-    if has_ended and verdict is not None:
-        lines.append(f"Now: {verdict_sentence(verdict)}")
-    elif verdict is not None:
-        if not state:
-            lines.append(verdict_sentence(verdict))
-        lines += [verdict_certainty(verdict), f"What to do: {verdict_next(verdict)}"]
+    if has_ended:
+        lines += [sentence if told.reason else f"Finding: {sentence}"]
+        lines += [] if verdict is None else [f"Now: {verdict_words}"]
+    elif verdict is None:
+        lines.append(sentence)
+    elif explained:
+        lines += [verdict_words, verdict_certainty(verdict), f"What to do: {advice}"]
+    else:
+        lines += [sentence, verdict_words, f"What to do: {advice}"]
     if told.loss and not has_ended:
         lines.append(told.loss)
-    if not state:
+    if explained and not state:
+        lines.append(_policy_line(told.policy, told.severity, told.words))
+    elif not state:
         lines.append(f"The condition of the policy '{short(told.policy, 80)}': {short(told.condition, 300)}.")
-    owner = [f"owner {short(told.owner, 80)}"] if told.owner else []
-    owner += [f"tier {told.tier}"] if told.tier else []
-    lines.append(", ".join([f"Severity: {SEVERITY_WORDS[told.severity]}", *owner]) + f". Alert {told.alert}.")
+    lines.append(_last_line(told.severity, told.owner, told.tier, told.alert, has_ended=has_ended))
     return {
         "title": title(told, state),
         "text": "\n".join(line for line in lines if line.strip()),
@@ -210,11 +261,13 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "since": None if told.since is None else iso_time(told.since),
         "until": None if told.until is None else iso_time(told.until),
         "finding": printable(told.words),
+        "explained": told.explained,
         "verdict": None if verdict is None else verdict.state,
-        "sentence": None if verdict is None else verdict_sentence(verdict),
+        "verdict_kind": None if verdict is None else verdict.kind or None,
+        "sentence": None if verdict is None else verdict_words,
         "certainty": None if verdict is None else verdict_certainty(verdict),
         "cause": None if verdict is None else verdict_cause(verdict),
-        "next": None if verdict is None else verdict_next(verdict),
+        "next": advice or None,
         "loss": told.loss or None,
     }
 

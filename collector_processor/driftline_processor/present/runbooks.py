@@ -7,6 +7,7 @@ from typing import Final
 
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.core.facts import Fact
+from driftline_processor.core.policy.firing import explains
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 ADDRESS: Final = "/runbooks"
@@ -18,6 +19,7 @@ RUNBOOKS: Mapping[str, str] = {
     "concept-change": "Changed data or concept drift",
     "label-delay": "Late or wrong outcomes",
     "attack": "Probing or attack of the model",
+    "output-fault": "Faulty output of the model",
     "slow-or-failing-model": "Slow or failing model",
 }
 """Name of a runbook → its title."""
@@ -25,7 +27,7 @@ RUNBOOKS: Mapping[str, str] = {
 _BY_KIND: Mapping[str, str] = {
     "service": "slow-or-failing-model",
     "data_fault": "pipeline-break",
-    "output_fault": "slow-or-failing-model",
+    "output_fault": "output-fault",
     "concept_change": "concept-change",
     "label_shift": "concept-change",
     "covariate_shift": "concept-change",
@@ -48,10 +50,11 @@ def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: 
     """
     if state == "no_data" or (verdict is not None and verdict.state == "no_data"):
         return "pipeline-break"
-    if not state and not _OUTCOMES.isdisjoint(subjects):
-        return "label-delay"
-    if not state and not set(SERVICE_METRICS).isdisjoint(subjects):
-        return "slow-or-failing-model"
+    if not state and not explains(verdict, subjects):
+        if not _OUTCOMES.isdisjoint(subjects):
+            return "label-delay"
+        if not set(SERVICE_METRICS).isdisjoint(subjects):
+            return "slow-or-failing-model"
     if verdict is None:
         return ""
     if verdict.kind == "data_fault" and _is_unit_change(verdict.cause):

@@ -195,7 +195,7 @@ CREATE TABLE alerts (
     why VARCHAR, notified_state VARCHAR, silenced BIGINT, subjects VARCHAR[], ending VARCHAR);
 CREATE TABLE messages (
     id VARCHAR, alert VARCHAR, channel VARCHAR, kind VARCHAR, created BIGINT, facts VARCHAR, held_until BIGINT,
-    alerts VARCHAR[], incident BIGINT);
+    alerts VARCHAR[], incident BIGINT, verdict VARCHAR);
 CREATE TABLE deliveries (
     message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR, reference VARCHAR);
 CREATE TABLE approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);

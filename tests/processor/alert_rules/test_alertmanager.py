@@ -96,7 +96,7 @@ def test_a_file_that_is_no_yaml_is_not_written_over() -> None:
 
 def test_unless_inhibits_for_the_same_model_alone() -> None:
     inhibited = tree(alertmanager_config(KNOWN))["inhibit_rules"]
-    assert inhibited[1] == {
+    assert inhibited[2] == {
         "source_matchers": ['alertname="PolicyFires"', 'policy="feed"'],
         "target_matchers": ['alertname="PolicyFires"', 'policy="drifts"'],
         "equal": ["ml_model_name", "deployment_environment_name"],

@@ -18,7 +18,8 @@ from tests.support.policy_watch import DAY, JULY, Watched, headline, model, watc
 from tests.support.recorded_airflow import Airflow
 from tests.support.recorded_jira import Jira
 from tests.support.recorded_requests import service
-from tests.support.verdict_windows import column, known, right, value, window, wrong
+from tests.support.unwrap import unwrap
+from tests.support.verdict_windows import MISSING, column, known, right, value, window, wrong
 
 HTTP = {"url": "https://models.example.com/rollback"}
 JIRA = {"url": "https://example.atlassian.net", "project": "PAY", "token": "secret-7"}
@@ -339,6 +340,45 @@ def test_a_limit_counts_incidents_and_neither_what_joins_nor_what_follows(tmp_pa
         assert "held_back" not in results(watch)
         live(watch, [*SEVERAL, known(7, **BAD)], 8)
         assert results(watch).count("held_back") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "faulty", "result"),
+    [
+        ("http/retrain", {}, True, "held_back"),
+        ("http/retrain", {"dry_run": True}, True, "held_back"),
+        ("http/retrain", {}, False, "waiting"),
+        ("http/retrain", {"retrains": False}, True, "waiting"),
+        ("http/retrain", {"approval": True}, True, "awaits_approval"),
+        ("http/nightly", {"retrains": True}, True, "held_back"),
+        ("http/rollback", {}, True, "waiting"),
+    ],
+)
+def test_a_model_is_not_retrained_while_the_verdict_shows_a_fault_that_it_would_learn(
+    tmp_path: Path, name: str, keys: dict[str, Any], faulty: bool, result: str
+) -> None:
+    findings = [MISSING] if faulty else []
+    days = [right(0), *(wrong(day, findings=findings) for day in (1, 2))]
+    with watched(tmp_path, **acting(**{name.replace("/", "_"): {**HTTP, **keys}})) as watch:
+        watch.look(model(days[:1]))
+        watch.look(model(days))
+        assert results(watch) == [result]
+        assert (unwrap(model(days).verdict).kind == "data_fault") == faulty
+    with watched(tmp_path, **acting(**{name.replace("/", "_"): {**HTTP, **keys}})) as again:
+        again.look(model(days))
+        assert results(again) == [result]
+
+
+def test_an_action_that_a_fault_held_back_runs_for_what_begins_after_it(tmp_path: Path) -> None:
+    keys = acting(http_retrain=HTTP)
+    keys["policies"] |= {"low": {"when": "accuracy < 75 %", "actions": ["http/retrain"]}}
+    days = [right(0), *(wrong(day, findings=[MISSING]) for day in (1, 2)), *(wrong(day) for day in range(3, 8))]
+    low = [*days, wrong(8, realized={"accuracy": value(0.7)})]
+    with watched(tmp_path, **keys) as watch:
+        for last in range(1, len(low) + 1):
+            watch.look(model(low[:last]))
+        assert unwrap(model(low).verdict).kind != "data_fault"
+        assert sorted(results(watch)) == ["held_back", "waiting"]
 
 
 @pytest.mark.parametrize(("days", "held_back"), [(-1, True), (-20, False), (20, False)])

@@ -18,14 +18,16 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.scores import ScoreMeans
 from driftline.baseline.sections.section import block_columns
-from driftline.panes.bins import Bins, CategoryBins
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.panes.pane import Pane
+from driftline.tables.classes import number_text
 from driftline.tables.table import F64, I64
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core.drift.bin_edges import edge_number, single_value
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.drift.display_cells import Cells, cells
+from driftline_processor.core.drift.display_cells import Cells, cells, shares
 from driftline_processor.core.evaluation import Cause, Change, ColumnDrift, Explanation, Finding
 from driftline_processor.core.quality.share_test import LEAST, effect
 from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps, no_time_before
@@ -52,11 +54,10 @@ def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tup
     changes: list[Change] = []
     usable_was, usable_now = was[: bins.size], now[: bins.size]
     if usable_was.any() and usable_now.any():
-        drawn = cells(bins, usable_was, usable_now)
         if isinstance(bins, CategoryBins):
-            changes += _categories(drawn)
-        elif len(drawn.categories) > 1:
-            where = _range(drawn)
+            changes += _categories(cells(bins, usable_was, usable_now))
+        elif len(bins.edges):
+            where = _range(bins, shares(usable_was), shares(usable_now))
             changes.append(replace(where, where=where.where.replace("values", LENGTHS)) if lengths else where)
     absent = Change("missing values", _absent(was, bins), _absent(now, bins))
     if abs(effect(absent.was, absent.now)) >= LEAST:
@@ -79,48 +80,48 @@ def _categories(drawn: Cells) -> list[Change]:
     return [Change(names[at], float(drawn.was[at]), float(drawn.now[at])) for at in dict.fromkeys((most, other))]
 
 
-def _range(drawn: Cells) -> Change:
-    was, now = np.concatenate([[0.0], np.cumsum(drawn.was)]), np.concatenate([[0.0], np.cumsum(drawn.now)])
-    shift = now - was
-    at = int(np.abs(shift[1:-1]).argmax()) + 1
+def _range(bins: NumberBins, was: F64, now: F64) -> Change:
+    """Return the range whose fraction changed most, between two edges of the bins, so that its counts are exact.
+
+    Args:
+        bins: The bins.
+        was: Fraction of the reference in each bin, float64 (bins,).
+        now: The same of the window.
+    """
+    below_was, below_now = (np.concatenate([[0.0], np.cumsum(shares_of_side)]) for shares_of_side in (was, now))
+    shift = below_now - below_was
+    inner = np.abs(shift[1:-1])
+    # 0.95: minimum ratio to the largest change, among which the edge with fewest digits is named
+    nearly = np.flatnonzero(inner >= 0.95 * inner.max()).tolist()
+    at = 1 + min(nearly, key=lambda index: (len(number_text(edge_number(bins.edges, index))), -inner[index]))
     low, high = sorted((int(shift.argmin()), int(shift.argmax())))
-    between = (low > 0 and high < len(drawn.categories)) or high - low == 1
+    between = (low > 0 and high < bins.size) or high - low == 1
     # 1.25: minimum ratio of the change between two edges to the change beyond one edge, to name the range
-    if between and abs(shift[high] - shift[low]) >= 1.25 * abs(shift[at]):
-        return Change(_between(drawn, low, high), float(was[high] - was[low]), float(now[high] - now[low]))
-    if was[at] + now[at] <= 1:  # name the side with fewer rows
-        return Change(_below(drawn, at), float(was[at]), float(now[at]))
-    return Change(_above(drawn, at), float(1 - was[at]), float(1 - now[at]))
+    if not between or abs(shift[high] - shift[low]) < 1.25 * abs(shift[at]):
+        # name the side with fewer rows
+        low, high = (0, at) if below_was[at] + below_now[at] <= 1 else (at, bins.size)
+    where = _range_words(bins.edges, low, high, np.flatnonzero(was + now > 0))
+    return Change(where, *(float(below[high] - below[low]) for below in (below_was, below_now)))
 
 
-def _below(drawn: Cells, at: int) -> str:
-    if drawn.edges:
-        return f"values below {drawn.edges[at - 1]}"
-    return _value(drawn.categories[0]) if at == 1 else f"values of {drawn.categories[at - 1]} or less"
-
-
-def _above(drawn: Cells, at: int) -> str:
-    if drawn.edges:
-        return f"values of {drawn.edges[at - 1]} or more"
-    return (
-        _value(drawn.categories[at]) if at == len(drawn.categories) - 1 else f"values of {drawn.categories[at]} or more"
-    )
-
-
-def _between(drawn: Cells, low: int, high: int) -> str:
-    if high - low == 1 and not drawn.edges:
-        return _value(drawn.categories[low])
-    if not drawn.edges:
-        return f"values of {drawn.categories[low]} to {drawn.categories[high - 1]}"
+def _range_words(edges: F64, low: int, high: int, filled: I64) -> str:
+    """Return the values of the bins ``low`` to ``high - 1`` in words; ``filled``: bins with rows on either side."""
+    filled = filled[(filled >= low) & (filled < high)]
+    if len(filled) and low > 0:
+        low = int(filled[0])
+    if len(filled) and high <= len(edges):
+        high = int(filled[-1]) + 1
+    first, last = single_value(edges, low), single_value(edges, high - 1)
+    if len(filled) == 1 and first is not None:
+        return f"values of {number_text(first)}"
+    last_words = "" if high > len(edges) else number_text(edge_number(edges, high - 1) if last is None else last)
     if low == 0:
-        return _below(drawn, high)
-    if high == len(drawn.categories):
-        return _above(drawn, low)
-    return f"values between {drawn.edges[low - 1]} and {drawn.edges[high - 1]}"
-
-
-def _value(category: str) -> str:
-    return category if category == "other values" else f"values of {category}"
+        return f"values below {last_words}" if last is None else f"values of {last_words} or less"
+    is_open = single_value(edges, low - 1) is not None  # the range begins after a single value
+    first_words = f"{'above' if is_open else 'of'} {number_text(edge_number(edges, low - 1))}"
+    if high > len(edges):
+        return f"values {first_words}{'' if is_open else ' or more'}"
+    return f"values {first_words} to {'below ' if last is None else ''}{last_words}"
 
 
 def _absent(counts: F64, bins: Bins) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -59,7 +60,9 @@ def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> I
     if share_interval is None:
         return None
     (low, high, method), _ = share_interval
-    return Interval(None if low is None else low * times, None if high is None else high * times, method), rows
+    if low is None or high is None or math.isnan(low):  # all scores are equal
+        return TOO_FEW, rows
+    return Interval(low * times, high * times, method), rows
 
 
 def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool) -> IntervalAndRows | None:

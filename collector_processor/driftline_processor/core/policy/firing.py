@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import Literal
 
 from msgspec import Struct
 
-from driftline_processor.core.evaluation import Evaluation, VerdictState
+from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, columns_of
+from driftline_processor.core.metrics import metric_named
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 from .condition import Judged
+from .signals import ESTIMATED
 
 
 class Patience(Struct, frozen=True):
@@ -56,7 +59,7 @@ class Firing(Struct, frozen=True):
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Its subjects for code: names of signals and checks, kinds of facts, ``column:NAME``."""
+        """Its subjects for code: names of signals and checks, kinds of facts, ``column:NAME``, ``slice:NAME``."""
         return tuple(dict.fromkeys(chain.from_iterable(map(subjects_of, self.facts))))
 
 
@@ -72,6 +75,43 @@ def subjects_of(fact: Fact) -> Iterator[str]:
     else:
         yield fact.value("signal") or fact.value("check") or fact.kind
     yield from (f"column:{name}" for name in columns_of(fact))
+    slice = fact.value("slice") or getattr(fact.value("objective"), "slice", "")
+    if slice:
+        yield f"slice:{slice}"
+
+
+def explains(verdict: Verdict | None, subjects: Collection[str]) -> bool:
+    """Return True if a verdict and a finding of a policy are about the same fault.
+
+    A column or a slice must be one that the verdict names. A metric of outcomes is about the same fault as a
+    degraded model, an estimated metric also as one at risk, and a metric of calls as a failing service.
+
+    Args:
+        verdict: The current verdict; None if unknown.
+        subjects: Subjects of the finding, see :attr:`Firing.subjects`.
+
+    >>> explains(Verdict("degraded"), ["accuracy"]), explains(Verdict("degraded"), ["coverage"])
+    (True, False)
+    >>> explains(Verdict("healthy"), ["accuracy"])
+    False
+    """
+    if verdict is None or verdict.state not in ("degraded", "at_risk", "no_data"):
+        return False
+    if "verdict" in subjects:
+        return True
+    slices = _named(subjects, "slice:")
+    if slices and verdict.slice and verdict.slice not in slices:
+        return False
+    if columns := _named(subjects, "column:"):
+        return not columns.isdisjoint(chain.from_iterable(map(columns_of, (verdict.cause, *verdict.reasons))))
+    if verdict.kind == "service":
+        return not set(SERVICE_METRICS).isdisjoint(subjects)
+    metrics = {name for name in subjects if metric_named(name.removeprefix(ESTIMATED)) is not None}
+    return any(verdict.state == "degraded" or name.startswith(ESTIMATED) for name in metrics)
+
+
+def _named(subjects: Collection[str], prefix: str) -> set[str]:
+    return {subject.removeprefix(prefix) for subject in subjects if subject.startswith(prefix)}
 
 
 StepOutcome = Literal["inconclusive", "quiet", "counted", "fired", "lasts", "eased", "resolved"]

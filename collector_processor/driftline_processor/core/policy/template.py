@@ -31,6 +31,7 @@ FACTS: Final = (
     "text",
     "finding",
     "verdict",
+    "verdict_kind",
     "sentence",
     "certainty",
     "cause",

@@ -321,6 +321,17 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
     return FirstCause(fact("cause", cause=first), kind, first.features, tuple(names))
 
 
+def _seen_in(evaluation: Evaluation, episode: Episode) -> Episode:
+    """Return an episode with the numbers of a window for its fault and its cause, if the window shows them, too."""
+    fault, cause = episode.fault, episode.cause
+    if fault is not None:
+        same = (one for one in evaluation.findings if (one.check, one.features) == (fault.check, fault.features))
+        fault = next(same, fault)
+    if cause is not None and evaluation.explanation is not None:
+        cause = next((one for one in evaluation.explanation.causes if one.features == cause.features), cause)
+    return episode._replace(fault=fault, cause=cause)
+
+
 def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) -> ChangeKind | Literal[""]:
     """Return the kind of change of a window, or of all windows of a degradation; "" if unknown."""
     if signs and signs[0].reason == "service":
@@ -563,7 +574,9 @@ def verdict_of(
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
     """
     evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
-    episode = episode_of(windows or (evaluation,)) if reading.state == "degraded" else NO_EPISODE
+    episode = NO_EPISODE
+    if reading.state == "degraded":
+        episode = _seen_in(evaluation, episode_of(windows or (evaluation,)))
     of_all_rows = tuple(sign for sign in signs if sign.reason != "slice_loss")
     if episode.kind in OF_ALL_ROWS and of_all_rows:
         signs, reading = list(of_all_rows), replace(reading, signs=of_all_rows)
@@ -728,10 +741,10 @@ def _open_change(evaluation: Evaluation) -> Fact | None:
     decides = deciding_change(evaluation)
     if not evaluation.has_mature_outcomes or decides is None or decides[1].reason == "not_comparable":
         return None
-    return None if decides[1].low is None else _may_be_worse(*decides)
+    return None if decides[1].low is None else _may_be_worse(*decides, "", evaluation.outcome_rows)
 
 
-def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason = "", outcomes: int = 0) -> Fact:
+def _may_be_worse(metric: str, change: MetricChange, reason: InconclusiveReason, outcomes: int) -> Fact:
     ends = {"low": change.low, "high": change.high, "certain": is_certainly_worse(metric, change)}
     return fact("may_be_worse", metric=metric, **ends, margin=change.margin, reason=reason, outcomes=outcomes)
 

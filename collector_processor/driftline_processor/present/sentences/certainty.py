@@ -138,7 +138,7 @@ words_as(
         "drift_with_too_few_days": (
             "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
         ),
-        "days_together": "The last {days} days show it together.",
+        "days_together": "The last {days} days show it together, as the mean over days.",
         "nothing_shows_either": "The data show neither that it is healthy nor that it is degraded.",
         "newest_without_drift": "The newest window has no drift; one more has to confirm that.",
         "outcomes_without_objective": "Outcomes arrived, but nothing defines what is good enough.",

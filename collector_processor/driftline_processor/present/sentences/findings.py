@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
+from driftline.panes.bins import between
+from msgspec import structs
+
 from driftline_processor.core.evaluation import Finding
-from driftline_processor.present.numbers import figure
-from driftline_processor.present.wording import NAME, format_percent, format_value, short
+from driftline_processor.present.numbers import MINUS
+from driftline_processor.present.wording import NAME, format_percent, short
 
 from .register import worded, words_of
 
@@ -37,7 +39,7 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
     >>> fault_clause(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0))
     '90 % of values in age are missing (was 2 %)'
     >>> fault_clause(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, 12.92, 55.04, "above"))
-    'temp left its normal range (100 % of values above 55; before, at most 0.24 %)'
+    'temp left its normal range (100 % of values above 55.04; before, at most 0.24 %)'
     """
     names = " and ".join(short(name, NAME) for name in finding.features)
     if _never_arrived(finding):
@@ -48,7 +50,7 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
         share = format_percent(finding.now or 0.0)
         if not numbers:
             return f"{names} left its normal range"
-        return f"{names} left its normal range ({share} of values {_place(finding, figure)}; before, {before})"
+        return f"{names} left its normal range ({share} of values {_place(finding)}; before, {before})"
     text, more = _fault(finding, f" in {names}" if names else "")
     return f"{text}{more}" if numbers or not more.startswith(" (") else text
 
@@ -97,7 +99,7 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
         case "score_out_of_range":
             return f"{share} of its scores are not between 0 and 1", before
         case "score_constant":
-            return f"{share} of its scores are {_one_value(finding)}", before
+            return f"{share} of its scores are {_one_value(finding)}", f" (was at most {format_percent(was)})"
         case "stale":
             return f"{share} of rows repeat a row of the window before in full", (
                 f" (expected: {format_percent(was)}; stale?)"
@@ -176,12 +178,15 @@ def _constant(finding: Finding, was: float, place: str) -> tuple[str, str]:
 
 
 def _one_value(finding: Finding) -> str:
-    """Return the value of a constant column, or its two ends."""
-    if finding.low is None or finding.high is None:
+    """Return the value of a constant column, to 1 % if that is all that is known, or its two ends."""
+    low, high = finding.low, finding.high
+    if low is None or high is None:
         return "the same"
-    if finding.low == finding.high:
-        return format_value(finding.low)
-    return f"between {format_value(finding.low)} and {format_value(finding.high)}"
+    if low == high:
+        return _number(low)
+    if high - low <= 0.01 * max(abs(low), abs(high)):
+        return f"about {_number(between(low, high))}"
+    return f"between {_number(low)} and {_number(high)}"
 
 
 def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:
@@ -194,17 +199,27 @@ def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:
             parts.append(f"{share_words} are more than a million times as large as the largest in the baseline")
         return ", and ".join(parts), ""
     infinite = f", and {format_percent(finding.infinite)} are infinite" if finding.infinite else ""
-    before = f"were {_usual(finding, format_value)}" if finding.side else "were"
-    text = f"{format_percent(finding.now or 0.0)} of {values} are {_place(finding, format_value)}{infinite}"
+    before = f"were {_outside(finding)}" if finding.side else "were"
+    text = f"{format_percent(finding.now or 0.0)} of {values} are {_place(finding)}{infinite}"
     return text, f" (before, {format_percent(finding.was or 0.0)} {before})"
 
 
-def _usual(finding: Finding, write: Callable[[float], str]) -> str:
-    low, high = write(finding.low or 0.0), write(finding.high or 0.0)
-    return f"outside {low} to {high}" if low != high else f"different from {low}"
+def _place(finding: Finding) -> str:
+    """Return where values out of range lie."""
+    if finding.side == "below":
+        return f"below {_number(finding.low or 0.0)}"
+    if finding.side == "above":
+        return f"{'at or above' if finding.high_outside else 'above'} {_number(finding.high or 0.0)}"
+    return _outside(finding)
 
 
-def _place(finding: Finding, write: Callable[[float], str]) -> str:
-    if not finding.side:
-        return _usual(finding, write)
-    return f"{finding.side} {write((finding.low if finding.side == 'below' else finding.high) or 0.0)}"
+def _outside(finding: Finding) -> str:
+    """Return both ends of the range from outside."""
+    if finding.low == finding.high:
+        return f"different from {_number(finding.low or 0.0)}"
+    return " or ".join(_place(structs.replace(finding, side=side)) for side in ("below", "above"))
+
+
+def _number(value: float) -> str:
+    """Return a number with all its digits, since the fractions of the sentence are exact for it."""
+    return f"{value:,.15g}".replace("-", MINUS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from msgspec import structs
+
 from driftline_processor.core.evaluation import ObjectiveState, Verdict
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.policy.condition import (
@@ -25,7 +27,7 @@ from driftline_processor.core.policy.firing import StepOutcome
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.present.numbers import many
 from driftline_processor.present.times import date_words
-from driftline_processor.present.wording import duration, format_percent, format_value, short
+from driftline_processor.present.wording import capital, duration, format_percent, format_value, short
 
 from .objectives import objective_sentence
 from .register import clauses, voice_of, worded, words_as, words_of
@@ -156,7 +158,7 @@ def ending_words(ending: str) -> str:
 
 @words_of("verdict")
 def _verdict(verdict: Verdict) -> str:
-    return verdict_sentence(verdict)
+    return verdict_sentence(structs.replace(verdict, advice=None))
 
 
 def _named(signal: str, slice: str) -> str:
@@ -202,9 +204,12 @@ def _signal_compared(
 
     sources = {"": "", "baseline": "the baseline", "last week": "the week before"}
     source = sources.get(of, f"the {windows} windows before")
-    interval = "" if low is None or high is None else f" ({write(low)} to {write(high)})"
+    interval, chance = "", ""
+    if low is not None and high is not None:
+        interval = f" ({write(low)} to {write(high)})"
+        chance = ", not significantly" if low <= limit <= high else ""
     from_source = f", the limit from {source}" if source else ""
-    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}"
+    return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}{chance}"
 
 
 @words_of("column_statistics")
@@ -347,6 +352,19 @@ def standing_words(
     return {"counted": "not yet", "inconclusive": "inconclusive"}.get(outcome, "does not fire")
 
 
+def policy_advice(policy: str, room: str) -> str:
+    """Return what to do about a policy that fires without a degradation that the verdict shows.
+
+    Args:
+        policy: Name of the policy.
+        room: Why its limit lies within the noise of the baseline, as a clause; "" if it does not.
+    """
+    if room:
+        return capital(f"{room}.")
+    name = short(policy, 80)
+    return f"Check the condition of the policy '{name}'; the verdict does not show the same fault."
+
+
 def pending_words(count: int, needed: int) -> str:
     """Return that a condition holds in too few windows."""
     return f"Not yet confirmed: the condition is true in {many(count, 'window')} in a row, and {needed} are required."
@@ -362,11 +380,12 @@ def unless_words(policy: str) -> str:
     return f"The policy '{short(policy, 80)}' fires for the same model, and is listed in 'unless'."
 
 
-def cooling_words(until: int, cool_down: int, timezone: str) -> str:
-    """Return that the condition no longer holds and the cool-down is not over."""
+def cooling_words(until: int, cool_down: int, timezone: str, *, degraded: bool) -> str:
+    """Return that the condition no longer holds, and the cool-down or the fault in the verdict is not over."""
+    end = "the model is healthy" if degraded else f"it has been false for {duration(cool_down)}"
     return (
         f"The condition has been false since {date_words(until, timezone)}; "
-        f"the end of the alert is notified when it has been false for {duration(cool_down)}."
+        f"the end of the alert is notified when {end}."
     )
 
 
@@ -386,7 +405,7 @@ def failed_words(name: str, result: str, detail: str) -> str:
     failures = {
         "refused": "refused it",
         "expired": "did not accept it in time, so it was dropped",
-        "held_back": "was not run because of its limit",
+        "held_back": "was held back",
         "dry_run": "is in dry-run mode, so nothing was done",
         "collected": "includes it in another message",
     }.get(result, "has not accepted it yet; Driftline will retry")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from driftline.panes.bins import CategoryBins
 
+from driftline_processor.core.drift.bin_edges import single_value
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, effective_rows, shares
 from driftline_processor.core.quality.share_test import LEAST, effect
@@ -59,10 +60,10 @@ def _value(pair: FeaturePair, place: int) -> dict[str, Any]:
     edges = pair.bins.edges
     if place in (0, len(edges)):
         return {}  # open range; that is the check out of range
-    low, high = float(edges[place - 1]), float(edges[place])
-    if high - low <= 1e-6 * max(abs(low), abs(high)) + 1e-300:
-        low = high = low + (high - low) / 2
-    return {"low": low, "high": high}
+    value = single_value(edges, place)
+    if value is not None:
+        return {"low": value, "high": value}
+    return {"low": float(edges[place - 1]), "high": float(edges[place])}
 
 
 CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen"}))

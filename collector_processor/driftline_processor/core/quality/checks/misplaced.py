@@ -64,9 +64,9 @@ def find(look: CheckInput) -> CheckResult:
     if len(sources) < LEAST:
         return CheckResult(1, [])
     names = list(look.pairs)
-    found = [one for step in (1, -1) if (one := _neighbours(names, sources, look, step)) is not None]
-    chain = max(found, key=len, default=None) or _cycle(sources, look)
-    return CheckResult(1, [] if chain is None else [_finding(chain, sources)])
+    chains = [*(_neighbours(names, sources, look, step) for step in (1, -1)), _cycle(sources, look)]
+    chain = max(chains, key=len)
+    return CheckResult(1, [_finding(chain, sources)] if chain else [])
 
 
 def _sources(look: CheckInput) -> Iterator[tuple[tuple[str, str], _Source]]:
@@ -106,8 +106,8 @@ def _functions(look: CheckInput) -> dict[str, DistributionFunction]:
     }
 
 
-def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int) -> list[tuple[str, str]] | None:
-    """Return the longest chain of features that have the values of the next one, or of the one before."""
+def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int) -> list[tuple[str, str]]:
+    """Return the longest chain of features that have the values of the next one, or of the one before; [] if none."""
     chains: list[list[tuple[str, str]]] = [[]]
     for index, name in enumerate(names):
         other = names[(index + step) % len(names)]
@@ -118,7 +118,7 @@ def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int
     chains = [_trimmed(chain, sources) for chain in chains]
     best = max(chains, key=len)
     proven = [edge for edge in best if edge in sources]
-    return best if len(proven) >= LEAST and len(proven) * 3 >= len(best) and _one_share(proven, sources) else None
+    return best if len(proven) >= LEAST and len(proven) * 3 >= len(best) and _one_share(proven, sources) else []
 
 
 def _left_hidden(look: CheckInput, name: str, other: str, share: float = 1.0) -> float:
@@ -152,8 +152,8 @@ def _trimmed(chain: list[tuple[str, str]], sources: _Sources) -> list[tuple[str,
     return [*chain, closing] if closing in sources and closing not in chain else chain
 
 
-def _cycle(sources: _Sources, look: CheckInput) -> list[tuple[str, str]] | None:
-    """Return the longest cycle of features, in the order of the columns that leaves least of all their changes."""
+def _cycle(sources: _Sources, look: CheckInput) -> list[tuple[str, str]]:
+    """Return the longest cycle of features in the order of columns that leaves least of their changes; [] if none."""
     from scipy.optimize import linear_sum_assignment
 
     names = [name for name in look.pairs if any(name in edge for edge in sources)]
@@ -178,7 +178,7 @@ def _cycle(sources: _Sources, look: CheckInput) -> list[tuple[str, str]] | None:
         proven = [edge for edge in chain if edge in sources]
         if len(proven) >= LEAST and len(chain) > len(longest) and _one_share(proven, sources):
             longest = chain
-    return longest or None
+    return longest
 
 
 def _one_share(chain: list[tuple[str, str]], sources: _Sources) -> bool:

@@ -13,13 +13,16 @@ from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import octave_bounds
 from msgspec.structs import replace
 
+from driftline_processor.core.drift.bin_edges import edge_number, single_value
 from driftline_processor.core.drift.dependence import of_clusters
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CERTAIN, MARGIN, CheckInput, FeaturePair, FeatureTable, Mask
 from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_new_values
 
-ONE_END = 0.9
-"""Fraction of the values outside the range at one end above which the finding names that end only."""
+ONE_END = 0.995
+"""Fraction of the values outside the range at one end above which the finding names that end only: the fraction of the
+values there is then the same in two digits.
+"""
 
 FAR = 1e6
 """Multiple of the baseline's largest magnitude above which a value is far."""
@@ -134,8 +137,14 @@ def _check_pair(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) 
     if now.share >= 0.5 and pair.design_effect > 1:
         pair = replace(pair, n=pair.n * pair.design_effect, m=pair.m * pair.design_effect, design_effect=1.0)
     usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
-    least, greatest = float(bins.edges[0]), float(bins.edges[-1])
-    values = {"low": least, "high": greatest, "side": side, "infinite": pair.now.infinite / now.of}
+    least, greatest = edge_number(bins.edges, 0), edge_number(bins.edges, len(bins.edges) - 1)
+    values = {
+        "low": least,
+        "high": greatest,
+        "side": side,
+        "high_outside": single_value(bins.edges, len(bins.edges) - 1) is None,
+        "infinite": pair.now.infinite / now.of,
+    }
     # 2.0: expected values of the next sample outside the range of a sample of the same size, one at either end
     # (Gumbel and von Schelling 1950)
     more = suspect_new_values(CHECK.name, pair, was, now, 2.0 + usual_days, **values)

@@ -33,8 +33,10 @@ def find(look: CheckInput) -> CheckResult:
     if rows <= 0:
         return CheckResult(0, [])
     if grid is not None:
+        edges = score_edges()
         cell = int(grid.argmax())
-        now, low, high = float(grid[cell]) / rows, float(score_edges()[cell]), float(score_edges()[cell])
+        now, low, high = float(grid[cell]) / rows, float(edges[cell]), float(edges[min(cell + 1, len(edges) - 1)])
+        high = low if cell == 0 else high  # the first cell contains exact zeros only
         place = int(np.searchsorted(bins.edges, low, "right"))
     else:
         place = 1 + int(score[1:-3].argmax())
@@ -45,6 +47,9 @@ def find(look: CheckInput) -> CheckResult:
     m = effective(look.pane, rows)
     smooth = (float(was[place]) + 0.5) / (float(was.sum()) + 0.5 * len(was))  # so that no bin has a probability of 0
     p = min(1.0, len(was) * float(betainc(now * m, (1 - now) * m + 1, smooth)))
+    by_class = [look.baseline.pane.parts.get(part) for part in ("score_negative", "score_positive")]
+    if grid is not None and by_class[0] is not None and by_class[1] is not None:
+        usual = float((by_class[0] + by_class[1])[cell] / (by_class[0] + by_class[1]).sum())
     return CheckResult(1, [suspicion(CHECK.name, [], p, was=usual, now=now, concerned=now - usual, low=low, high=high)])
 
 

@@ -1,0 +1,164 @@
+"""All alerts of one fault are one message with the words of the verdict, and end when the model is healthy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline_processor.config.policy_warnings import no_room
+from driftline_processor.core.evaluation import Evaluation, Finding, Verdict, VerdictState
+from driftline_processor.core.facts import fact
+from driftline_processor.core.policy.firing import explains
+from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
+
+from tests.support.facts import lacking
+from tests.support.policy_watch import Watched, model, watched
+from tests.support.unwrap import unwrap
+from tests.support.verdict_windows import MISSING, right, value, window, wrong
+
+LOW: dict[str, Any] = {"when": "accuracy < 75 %", "severity": "critical", "cool_down": "0s"}
+DATA: dict[str, Any] = {"when": "data faulty", "cool_down": "0s"}
+LATE: dict[str, Any] = {"when": "coverage < 50 %"}
+BAD = {"accuracy": value(0.7, 0.68, 0.72)}
+FAULT: dict[str, Any] = {"findings": [MISSING]}
+ALONE: dict[str, Any] = {"health": {"enabled": False}, "low": LOW}
+
+
+def watch_days(watch: Watched, days: list[Evaluation]) -> list[tuple[int, str, list[str]]]:
+    """Look after each day; return the day, the kind and the policies of each message that is sent."""
+    return [
+        (day, message.kind, [alert["policy"] for alert in message.facts["alerts"]])
+        for day in range(len(days))
+        for message in watch.look(model(days[: day + 1]))
+    ]
+
+
+def test_a_fault_whose_outcomes_come_late_is_one_thread_and_pages_again_only_when_it_is_graver(tmp_path: Path) -> None:
+    policies = {"low": LOW, "data": DATA, "loss": {"when": "log_loss > 0.6"}}
+    days = [right(0), right(1), window(2, **FAULT), window(3, **FAULT)]
+    days += [wrong(day, clear=True, realized=BAD, **FAULT) for day in (4, 5)] + [right(day) for day in (6, 7, 8)]
+    with watched(tmp_path, policies=policies) as watch:
+        told = watch_days(watch, days)
+    assert [(day, kind) for day, kind, _ in told] == [(2, "opened"), (4, "worse"), (7, "resolved")]
+    assert [message.incident for message in watch.sent] == [1, 2, 2]
+    assert len({message.alert for message in watch.sent}) == 1
+    assert {name for _, _, names in told[-1:] for name in names} == {"health", "low", "data", "loss"}
+    first, worse, end = (message.facts for message in watch.sent)
+    assert (first["verdict"], worse["verdict"], end["verdict"]) == ("at_risk", "degraded", "healthy")
+
+
+def test_a_message_about_a_degraded_model_has_the_words_of_the_verdict_and_each_policy(tmp_path: Path) -> None:
+    days = [right(0), wrong(1, realized=BAD), wrong(2, realized=BAD)]
+    with watched(tmp_path, policies=ALONE) as watch:
+        watch.look(model(days[:1]))
+        (message,) = watch.look(model(days))
+    verdict, facts = unwrap(model(days).verdict), message.facts
+    assert (facts["explained"], facts["next"]) == (True, verdict_next(verdict))
+    assert lacking(facts["text"], verdict_sentence(verdict), facts["next"], "'low'", "70 %", "75 %") == []
+    assert str(facts["text"]).startswith(verdict_sentence(verdict))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_condition_that_comes_and_goes_within_one_degradation_is_one_alert(tmp_path: Path, restarts: bool) -> None:
+    bad_days = (2, 3, 5, 7, 8)
+    days = [right(0), right(1), *(wrong(day, realized=BAD if day in bad_days else {}) for day in range(2, 9))]
+    days += [right(9), right(10), right(11)]
+    with watched(tmp_path, policies=ALONE) as watch:
+        told = watch_days(watch, days[:7])
+        told += [] if restarts else watch_days(watch, days)
+    if restarts:
+        with watched(tmp_path, policies=ALONE) as again:
+            again.look(model(days[:7]))
+            told += [(day, kind, names) for day, kind, names in watch_days(again, days) if day > 6]
+            alerts = again.alerts.alerts
+    else:
+        alerts = watch.alerts.alerts
+    healthy = next(day for day in range(9, 12) if unwrap(model(days[: day + 1]).verdict).state == "healthy")
+    assert [(day, kind) for day, kind, _ in told] == [(2, "opened"), (healthy, "resolved")]
+    assert len(alerts) == 1
+
+
+def test_a_policy_about_the_same_fault_is_listed_in_the_next_message_and_another_fault_is_not(tmp_path: Path) -> None:
+    policies = {"data": DATA, "low": {**LOW, "in_a_row": 3}, "late": {**LATE, "severity": "critical"}}
+    days = [right(0), wrong(1, realized=BAD), *(wrong(day, realized=BAD) for day in (2, 3))]
+    days += [wrong(4, realized=BAD, coverage=0.3), right(5), right(6), right(7)]
+    with watched(tmp_path, policies=policies) as watch:
+        told = watch_days(watch, days)
+        sent = {message.id for message in watch.sent}
+        listed = [message.kind for message in watch.alerts.messages.values() if message.id not in sent]
+    assert [(kind, names) for _, kind, names in told] == [
+        ("opened", ["health"]),
+        ("joined", ["late"]),
+        ("resolved", ["health", "low", "late"]),
+    ]
+    assert listed == ["joined"]
+    late = next(message for message in watch.sent if message.kind == "joined")
+    assert late.facts["explained"] is False
+    assert [alert["policy"] for alert in late.facts["lasting"]] == ["health", "low"]
+
+
+def test_a_policy_that_the_verdict_does_not_confirm_has_no_advice_of_the_verdict(tmp_path: Path) -> None:
+    policies = {"high": {"when": "accuracy < 0.81", "severity": "critical"}}
+    reference = {"log_loss": value(0.49), "accuracy": value(0.8, 0.78, 0.82)}
+    days = [right(0, reference=reference), right(1, reference=reference)]
+    with watched(tmp_path, policies=policies) as watch:
+        (message,) = watch.look(model(days))
+    verdict, facts = unwrap(model(days).verdict), message.facts
+    assert (verdict.state, facts["severity"], facts["explained"]) == ("healthy", "critical", False)
+    assert verdict_next(verdict) not in facts["text"]
+    assert verdict_sentence(verdict) not in facts["text"]
+    assert facts["next"].lower().startswith(no_room("the limit", "accuracy", 0.81, reference).lower())
+    assert facts["next"] in facts["text"]
+
+
+def test_the_verdict_is_sent_once_it_explains_an_alert_that_it_did_not(tmp_path: Path) -> None:
+    days = [right(0), right(1, realized=BAD), *(wrong(day, realized=BAD) for day in (2, 3, 4))]
+    with watched(tmp_path, policies={"low": LOW}) as watch:
+        told = watch_days(watch, days)
+    assert [(kind, names) for _, kind, names in told] == [("opened", ["low"]), ("joined", ["health"])]
+    assert [message.facts["explained"] for message in watch.sent] == [False, True]
+
+
+def test_a_new_fault_after_the_model_was_healthy_is_sent_although_another_alert_lasts(tmp_path: Path) -> None:
+    policies = {"few": {"when": "predictions < 100", "severity": "critical"}}
+    days = [right(0, rows=50), *(wrong(day, rows=50) for day in (1, 2)), *(right(day, rows=50) for day in (3, 4, 5))]
+    days += [wrong(day, rows=50) for day in (6, 7, 8)]
+    with watched(tmp_path, policies=policies) as watch:
+        told = watch_days(watch, days)
+    assert [(kind, names) for _, kind, names in told if "health" in names] == [
+        ("joined", ["health"]),
+        ("eased", ["health"]),
+        ("joined", ["health"]),
+    ]
+
+
+COLUMN = fact("finding", finding=Finding("missing", ("age",), "critical", 0.02, 1.0, 1e-12), features=("age",))
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "subjects", "same"),
+    [
+        ("degraded", {}, ("accuracy",), True),
+        ("degraded", {}, ("verdict",), True),
+        ("degraded", {}, ("coverage",), False),
+        ("degraded", {}, ("business ctr",), False),
+        ("degraded", {}, ("latency_p99",), False),
+        ("degraded", {"kind": "service"}, ("latency_p99",), True),
+        ("degraded", {"kind": "service"}, ("accuracy",), False),
+        ("degraded", {"slice": "country=NL"}, ("accuracy", "slice:country=NO"), False),
+        ("degraded", {"slice": "country=NL"}, ("accuracy", "slice:country=NL"), True),
+        ("degraded", {"cause": COLUMN}, ("psi of age", "column:age"), True),
+        ("degraded", {"cause": COLUMN}, ("psi of plan", "column:plan"), False),
+        ("at_risk", {}, ("accuracy",), False),
+        ("at_risk", {}, ("estimated roc_auc",), True),
+        ("at_risk", {"reasons": (COLUMN,)}, ("missing", "column:age"), True),
+        ("healthy", {"cause": COLUMN}, ("psi of age", "column:age"), False),
+        ("unknown", {}, ("verdict",), False),
+    ],
+)
+def test_a_verdict_explains_what_it_names(
+    state: VerdictState, more: dict[str, Any], subjects: tuple[str, ...], same: bool
+) -> None:
+    assert explains(Verdict(state, **more), subjects) is same
+    assert not explains(None, subjects)
