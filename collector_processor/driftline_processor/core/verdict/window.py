@@ -91,8 +91,9 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         return fact("repair_service", fault=first.fact)
     if cause.kind == "output_fault":
         return fact("repair_output", fault=first.fact)
-    if episode.fault is not None:
-        return _repair_data(episode.fault)
+    fault = episode.fault or (_worst_fault(evaluation) if cause.kind == "data_fault" else None)
+    if fault is not None:
+        return _repair_data(fault)
     better = next((version for version in context.versions if _is_better(version, evaluation.key.version)), None)
     if better is not None:
         return _change_version(better)
@@ -343,8 +344,10 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) 
         return "data_fault" if any(map(output.follows_from, filter(is_fault, evaluation.findings))) else "output_fault"
     if episode.kind:
         return episode.kind
-    if evaluation.change_kind is not None:
-        return evaluation.change_kind.kind
+    of_window = evaluation.change_kind
+    # rows that show that the loss does not return without a fault refute it
+    if of_window is not None and (episode.evidence is None or of_window.kind != "data_fault"):
+        return of_window.kind
     if signs and signs[0].reason == "slice_loss":
         return "concept_change"
     faulty = any(sign.reason == "data" for sign in signs)
@@ -624,18 +627,20 @@ def _lacking_baseline(evaluation: Evaluation) -> Fact | None:
 
 def _effect(reading: Reading, first: Fact | None) -> dict[str, Any]:
     """Return metric and change of the first reason of a verdict, else those of the first sign of its state."""
-    evaluation, decides = reading.evaluation, deciding_change(reading.evaluation)
-    kind = "" if first is None else first.kind
-    if kind == "level_of_scores" and evaluation.level is not None:
-        metric, change = "mean_score", evaluation.level
+    kind, decides = "" if first is None else first.kind, deciding_change(reading.evaluation)
+    if first is not None and kind == "level_of_scores":
+        predicted, low, high = (first.values[name] for name in ("predicted", "low", "high"))
+        reach = (None, None) if low is None or high is None else (predicted - high, predicted - low)
+        effect = "mean_score", predicted - first.values["actual"], *reach
     elif kind == "may_be_worse" and decides is not None:
         metric, change = decides
+        effect = metric, change.change, change.low, change.high
     elif reading.signs:
         sign = reading.signs[0]
-        return {"metric": sign.metric, "effect": sign.effect, "low": sign.low, "high": sign.high}
+        effect = sign.metric, sign.effect, sign.low, sign.high
     else:
         return {}
-    return {"metric": metric, "effect": change.change, "low": change.low, "high": change.high}
+    return dict(zip(("metric", "effect", "low", "high"), effect, strict=True))
 
 
 def open_questions(evaluation: Evaluation) -> Fact | None:

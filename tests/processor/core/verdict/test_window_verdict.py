@@ -31,7 +31,6 @@ from tests.support.verdict_windows import (
     drifted_slice,
     explained,
     known,
-    objective,
     right,
     value,
     window,
@@ -88,20 +87,14 @@ def test_drift_that_an_earlier_window_showed_to_be_harmless_is_no_risk_where_out
     assert states == ["healthy", "unknown", "at_risk", "healthy", "at_risk"]
 
 
-def test_the_effect_is_the_distance_from_what_it_is_compared_with() -> None:
-    verdict = verdict_of_window(known(**CONSTANT))
-    assert verdict.metric == "log_loss"
-    assert [verdict.effect, verdict.low, verdict.high] == pytest.approx([0.18, 0.10, 0.26])
-    level = verdict_of_window(wrong(**LEVEL))
-    assert (level.metric, level.effect, level.low, level.high) == ("mean_score", -0.18, -0.21, -0.15)
-    undecided = {"log_loss": change("inconclusive", 0.1, -0.1, 0.3)}
-    for verdict in map(verdict_of_window, (known(changes=undecided), known(changes=undecided, **DRIFT))):
-        assert (verdict.metric, verdict.effect, verdict.low, verdict.high) == ("log_loss", 0.1, -0.1, 0.3)
-    missed = verdict_of_window(known(objectives=(objective(),)))
-    assert missed.metric == "precision"
-    assert [missed.effect, missed.low] == pytest.approx([-0.05, -0.07])
-    worse = verdict_of_window(wrong())
-    assert (worse.metric, worse.effect, worse.low, worse.high) == ("log_loss", 0.2, 0.02, 0.38)
+def test_the_effect_is_that_of_the_sentence() -> None:
+    for evaluation in (known(**CONSTANT), wrong(**LEVEL)):
+        verdict = verdict_of_window(evaluation)
+        said = verdict.reasons[0].values
+        assert verdict.metric == "mean_score"
+        assert [verdict.effect, verdict.low, verdict.high] == pytest.approx(
+            [said["predicted"] - said["actual"], said["predicted"] - said["high"], said["predicted"] - said["low"]]
+        )
 
 
 def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> None:
