@@ -20,7 +20,7 @@ import driftline
 import numpy as np
 import pandas as pd
 from driftline.tables.table import F64
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.notebook.report import NotebookReport
 from driftline_processor.present.sentences.verdict import verdict_cause, verdict_sentence
@@ -32,6 +32,8 @@ Random = np.random.Generator
 
 START = np.datetime64("2026-01-01T00:00:00")
 TRAINING_DAYS, BASELINE_DAYS, GOOD_DAYS, BAD_DAYS = 20, 30, 8, 10
+FIRST_DAY = TRAINING_DAYS + BASELINE_DAYS + 10
+"""The first good day."""
 ROWS = 800
 """Rows a day."""
 DAY_SPREAD = 0.15
@@ -248,22 +250,26 @@ class History(NamedTuple):
         return set(cause.features if cause is not None else fact.values.get("features", ()))
 
 
-def run(fault: Fault, seed: int) -> History:
-    """Plant a fault, evaluate all days, and read the model's verdict after each bad day."""
+def planted_rows(fault: Fault, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of a baseline, and those of the good and the bad days after it."""
     random = np.random.default_rng([seed, 28])
     model = fit(random)
     baseline = draw(World(), BASELINE_DAYS, TRAINING_DAYS + 5, random)
-    first = TRAINING_DAYS + BASELINE_DAYS + 10
-    good = draw(World(), GOOD_DAYS, first, random)
-    bad = draw(fault.world, BAD_DAYS, first + GOOD_DAYS, random)
+    good = draw(World(), GOOD_DAYS, FIRST_DAY, random)
+    bad = draw(fault.world, BAD_DAYS, FIRST_DAY + GOOD_DAYS, random)
     if fault.of_inputs is not None:
         bad = fault.of_inputs(bad, random)
     for rows in (baseline, good, bad):
         rows["score"] = model.score(rows)
     if fault.of_answers is not None:
         bad = fault.of_answers(bad, random)
+    return baseline, pd.concat([good, bad], ignore_index=True)
+
+
+def evaluate(baseline: pd.DataFrame, rows: pd.DataFrame) -> list[Evaluation]:
+    """Evaluate the days of rows."""
     report = driftline.evaluate(
-        pd.concat([good, bad], ignore_index=True),
+        rows,
         baseline=baseline,
         task="binary",
         score="score",
@@ -274,9 +280,14 @@ def run(fault: Fault, seed: int) -> History:
         window="1d",
         progress=False,
     )
-    evaluations = cast(NotebookReport, report).result.evaluations
+    return list(cast(NotebookReport, report).result.evaluations)
+
+
+def run(fault: Fault, seed: int) -> History:
+    """Plant a fault, evaluate all days, and read the model's verdict after each bad day."""
+    evaluations = evaluate(*planted_rows(fault, seed))
     verdicts = [verdict_of_model(evaluations[: last + 1]) for last in range(len(evaluations))][GOOD_DAYS:]
-    began = int((START + np.timedelta64(first + GOOD_DAYS, "D")).astype("datetime64[ns]").astype(np.int64))
+    began = int((START + np.timedelta64(FIRST_DAY + GOOD_DAYS, "D")).astype("datetime64[ns]").astype(np.int64))
     answers = Counter[tuple[str, str]](
         (verdict.kind, verdict.advice.kind if verdict.advice else "")
         for verdict in verdicts

@@ -377,6 +377,18 @@ FACTS: tuple[Fact, ...] = (
     fact("own_first_rows", covered=7 * HOUR, rows=1_850, until=JULY, shift=1.25),
     fact("own_first_rows", covered=3 * DAY, rows=9_850, until=JULY, shift=0.25),
     fact("baseline_without_skill", metric="log_loss", value=0.7, constant=0.61),
+    fact(
+        "baseline_level_off",
+        level=fact(
+            "level_of_scores",
+            predicted=0.24,
+            actual=0.03,
+            low=0.028,
+            high=0.032,
+            positive_class="positive",
+            constant_is_better=True,
+        ),
+    ),
     fact("baseline_decided_again", threshold=0.3, baseline_threshold=0.5),
     fact("baseline_without_decisions", baseline_threshold=0.5, threshold=0.3, decided_there=True),
     fact("baseline_without_decisions", baseline_threshold=0.5, threshold=0.3, decided_there=False),

@@ -88,12 +88,12 @@ def build(
             baseline.save(output)
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
-        from driftline_processor.core.performance.reference import find_missing_skill
+        from driftline_processor.core.performance.judge import find_baseline_fault
         from driftline_processor.present.numbers import many
         from driftline_processor.present.sentences import clause
 
-        if (missing := find_missing_skill(baseline)) is not None:
-            say(clause(missing))
+        if (fault := find_baseline_fault(baseline)) is not None:
+            say(clause(fault))
         contents = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
         typer.echo(f"{output}: {contents}; next, run: driftline evaluate DATA... --baseline {output}")
 

@@ -66,13 +66,15 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .changes import LEVEL, Compared, judge_changes, made_inconclusive
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
+from .margin import constants
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
+from .positive_class import POSITIVE, positive_words
 from .realized import realized, realized_from_panes_alone
-from .reference import blocks_of_baseline, lent_days, margins_of, reference_of
+from .reference import blocks_of_baseline, find_missing_skill, lent_days, margins_of, reference_of
 from .service_objectives import judge_service
-from .settings import PerformanceSettings
+from .settings import STANDARD, PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
 from .window_outcomes import WindowOutcomes
 
@@ -216,8 +218,7 @@ def level_change(
     if half is None:
         return None
     came = float(sums.pane.parts["losses"][sums.task.losses.index("positive")] / sums.pane.parts["losses"][0])
-    loss = margins_of(baseline, settings).get("log_loss")
-    margin = None if loss is None else sqrt(2 * came * (1 - came) * loss)
+    margin = _gap_margin(came, margins_of(baseline, settings).get("log_loss"))
     return _gap_change((own.value, half), (usual.value, usual.half), margin, final=final)
 
 
@@ -271,6 +272,38 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> _OfBaseline 
     spread = day_spread(found.influence.influence, found.influence.expected, found.rows) if days else None
     enough_days = spread is not None and spread.freedom >= FEWEST_LENDING - 1
     return _OfBaseline(found.value, half, spread.of_days(length / DAY) if enough_days and spread is not None else None)
+
+
+def find_baseline_fault(baseline: Baseline) -> Fact | None:
+    """Return the fact that a baseline's scores have another level than its outcomes, or no skill; else None.
+
+    The level is off by the same rule as that of a window (:func:`level_change`), compared with no baseline.
+    """
+    reference, found = reference_of(baseline, STANDARD), _of_baseline(baseline, STANDARD)
+    predicted, actual, loss = (
+        reference[name].value if name in reference else None for name in ("mean_score", "actual_rate", "log_loss")
+    )
+    constant = constants(reference, baseline.pane, baseline.task).get("log_loss")
+    if found is None or predicted is None or actual is None:
+        return find_missing_skill(baseline)
+    margin = _gap_margin(actual, margins_of(baseline, STANDARD).get("log_loss")) or 0.0
+    if abs(found.value) < max(margin, OFF * found.half):
+        return find_missing_skill(baseline)
+    level = fact(
+        "level_of_scores",
+        predicted=predicted,
+        actual=actual,
+        low=reference["actual_rate"].low,
+        high=reference["actual_rate"].high,
+        positive_class=positive_words(baseline.task, baseline.columns) or POSITIVE,
+        constant_is_better=loss is not None and constant is not None and loss > constant,
+    )
+    return fact("baseline_level_off", level=level)
+
+
+def _gap_margin(rate: float, log_loss: float | None) -> float | None:
+    """Return the gap that costs as much log loss as its margin at a rate of positives; None without a margin."""
+    return None if log_loss is None else sqrt(2 * rate * (1 - rate) * log_loss)
 
 
 def _half(sums: PerformanceSums, loss_mean: LossMean) -> float | None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from driftline_processor.core.change import COVERED, STRUCTURAL, is_explained, is_faulty, kind_of_loss
+from driftline_processor.core.change import COVERED, STRUCTURAL, is_explained, is_faulty, kind_of_loss, may_be_unit
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence
 from driftline_processor.core.explain.loss_evidence import add_evidence
 
@@ -81,13 +81,14 @@ def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) ->
     unproved = total is None and windows[-1].slice_change is None
     for window in windows:
         for finding in window.findings:
-            if is_fault(finding) or (is_faulty(finding) and (unproved or _explains(finding, total))):
-                newest[finding.check, frozenset(finding.features)] = finding
-                counts[finding.check, frozenset(finding.features)] += 1
-    if not counts:
-        return None
-    most, windows_with = max(counts.items(), key=lambda one: (one[1], is_fault(newest[one[0]])))
-    return newest[most] if 2 * windows_with > len(windows) else None
+            fault = finding.check, frozenset(finding.features)
+            proven = is_fault(finding) or (is_faulty(finding, total) and (unproved or _explains(finding, total)))
+            if proven:
+                newest[fault] = finding
+            if proven or may_be_unit(finding):
+                counts[fault] += 1
+    most = max(newest, key=lambda fault: (counts[fault], is_fault(newest[fault])), default=None)
+    return newest[most] if most is not None and 2 * counts[most] > len(windows) else None
 
 
 def _explains(finding: Finding, total: LossEvidence | None) -> bool:

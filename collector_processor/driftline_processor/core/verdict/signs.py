@@ -10,6 +10,7 @@ from driftline.baseline.sections.section import MOST_BLOCKS
 from msgspec import Struct
 from msgspec.structs import replace
 
+from driftline_processor.core.change import is_proven_unit
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
 from driftline_processor.core.drift.rule import ALPHA
@@ -18,6 +19,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     InconclusiveReason,
+    LossEvidence,
     MetricChange,
     MetricValue,
     ObjectiveState,
@@ -688,7 +690,7 @@ def _faulty_outcomes(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for finding in evaluation.findings:
-        if is_fault(finding):
+        if is_fault(finding, evaluation.loss_evidence):
             yield _fault_sign("data", finding, "fault_certain")
     for expectation in evaluation.expected:
         if expectation.state == "broken":
@@ -715,10 +717,14 @@ def _fault_sign(reason: Reason, finding: Finding, certainty: str) -> Sign:
     )
 
 
-def is_fault(finding: Finding) -> bool:
-    """Return True for critical data faults; out-of-range and unseen values may be real and count as drift."""
+def is_fault(finding: Finding, evidence: LossEvidence | None = None) -> bool:
+    """Return True for critical data faults, and another unit that a loss proves.
+
+    Out-of-range and unseen values may be real and count as drift.
+    """
     may_be_real = finding.check in (OUT_OF_RANGE.name, UNSEEN.name)
-    return finding.severity == "critical" and not may_be_real and not is_of_output(finding)
+    is_grave = finding.severity == "critical" or is_proven_unit(finding, evidence)
+    return is_grave and not may_be_real and not is_of_output(finding)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:

@@ -210,8 +210,8 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
 def _worst_fault(evaluation: Evaluation) -> Finding | None:
     """Return the first critical data fault, of columns before those of whole rows; None without any."""
-    faults = sorted(filter(is_fault, evaluation.findings), key=lambda finding: not finding.features)
-    return faults[0] if faults else None
+    faults = [finding for finding in evaluation.findings if is_fault(finding, evaluation.loss_evidence)]
+    return min(faults, key=lambda finding: not finding.features, default=None)
 
 
 def _repair_data(fault: Finding) -> Fact:

@@ -37,6 +37,7 @@ from driftline_processor.core.labels.delay import (
     learn_outcome_delay,
 )
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.verdict.context import VerdictContext
@@ -48,6 +49,7 @@ from driftline_processor.evaluation.judge import TOGETHER, follow, judge_togethe
 from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
 from driftline_processor.present.numbers import many
 from driftline_processor.present.progress import Progress, no_progress, report_parts
+from driftline_processor.present.sentences import clause
 from driftline_processor.readers.column_options import NO_OUTCOMES
 from driftline_processor.readers.column_roles import has_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
@@ -153,6 +155,8 @@ def evaluate_files(
         # with a rolling reference, the earlier rows define the seasons, not the baseline
         reference_options = options if declared.rolling is None else structs.replace(options, seasonality="")
         baseline = baseline_of(reference, data[0], reference_options, say, progress)
+    if declared.rolling is None and (fault := find_baseline_fault(baseline)) is not None:
+        say(clause(fault))
     built, asked = baseline, options.features or options.actual == NO_OUTCOMES
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as for the rows

@@ -10,7 +10,7 @@ from driftline_processor.present.metrics import metric_value, metric_words
 from driftline_processor.present.times import date_words, span_words
 from driftline_processor.present.wording import listed
 
-from .register import clauses, words_as, words_of
+from .register import clause, clauses, words_as, words_of
 
 _SEASONS: Mapping[str, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
 _BY_SEASON: Mapping[str, str] = {"hour": "by hour", "weekday": "by weekday", "hour_of_week": "by hour of the week"}
@@ -50,6 +50,11 @@ def _baseline_without_skill(metric: str, value: float, constant: float) -> str:
         f"its {metric_words(metric)} of {own} is no better than the {other} of a constant prediction; recalibrate the "
         "model before you monitor it"
     )
+
+
+@words_of("baseline_level_off")
+def _baseline_level_off(level: Fact) -> str:
+    return f"in the baseline, {clause(level)}; recalibrate the model before you monitor it"
 
 
 @words_of("baseline_decided_again")

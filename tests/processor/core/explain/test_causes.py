@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence, explanation_sentence
 from msgspec.structs import replace
 
+from tests.support.recomputation import fraction_in_range
 from tests.support.unwrap import unwrap
 
 HOUR = 3_600 * 10**9
@@ -49,21 +49,6 @@ def number_changes(was: F64, now: F64) -> list[tuple[str, float, float]]:
 NORMAL = np.random.default_rng(4).normal(50, 10, 50_000)
 
 
-def fraction(where: str, values: F64) -> float:
-    """Return the fraction of values for which a range in words holds."""
-    low, high = np.full(len(values), True), np.full(len(values), True)
-    if found := re.search(r"(of|above) (\S+)(?! or less)", where):
-        edge = float(found[2])
-        low = values >= edge if found[1] == "of" else values > edge
-    if found := re.search(r"(?:(below) |to )(?:(below) )?([-\d.e]+)$", where):
-        edge = float(found[3])
-        high = values < edge if found[1] or found[2] else values <= edge
-    elif found := re.fullmatch(r"values of (\S+)( or less)?", where):
-        edge = float(found[1])
-        low, high = np.full(len(values), True) if found[2] else low, values <= edge
-    return float((low & high).mean())
-
-
 @pytest.mark.parametrize(
     ("was", "now"),
     [
@@ -81,7 +66,9 @@ def fraction(where: str, values: F64) -> float:
 def test_the_fractions_of_a_range_are_those_of_the_rows(was: F64, now: F64) -> None:
     bins = number_bins(was)
     [found] = region_changes(bins, count(bins, Column(numbers=was)), count(bins, Column(numbers=now)))
-    assert [found.was, found.now] == pytest.approx([fraction(found.where, was), fraction(found.where, now)], abs=0.001)
+    assert [found.was, found.now] == pytest.approx(
+        [fraction_in_range(found.where, was), fraction_in_range(found.where, now)], abs=0.001
+    )
     assert abs(found.now - found.was) > 0.15
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from driftline.baseline.baseline import Baseline
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.facts import facts_within
+from driftline_processor.core.performance.judge import find_baseline_fault
 from driftline_processor.core.performance.margin import LARGEST_OF_AREA, SHARE, constants, deciding_order, margins
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import STANDARD
@@ -83,3 +86,20 @@ def test_neither_log_loss_nor_accuracy_decides_where_one_class_is_rare(rate: flo
 def test_the_order_knows_rankings_and_what_stands_alone() -> None:
     assert deciding_order(["ctr", "ndcg@10", "ndcg@5"], {})[0] == "ndcg@10"
     assert deciding_order(["f1", "recall[cat]"], {}) == ["recall[cat]", "f1"]
+
+
+@pytest.mark.parametrize(("offset", "kinds"), [(0.0, []), (0.5, ["baseline_level_off", "level_of_scores"])])
+def test_a_baseline_whose_scores_are_too_high_has_a_fault(offset: float, kinds: list[str]) -> None:
+    rng = np.random.default_rng(1)
+    logit = rng.normal(-0.8, 1.0, 8_000)
+    label = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(np.float64)
+    score, time = 1 / (1 + np.exp(-(logit + offset))), (20_454 * 86_400 + np.arange(len(logit)) * 216) * 1_000_000_000
+    rows = {"score": score, "label": label, "time": time}
+    baseline = Baseline.from_frame(rows, score="score", actual="label", time="time", model="m", task="binary")
+    fault = find_baseline_fault(baseline)
+    assert [one.kind for one in facts_within(fault)] == kinds
+    for one in facts_within(fault):
+        if one.kind == "level_of_scores":
+            assert [one.values["predicted"], one.values["actual"]] == pytest.approx(
+                [rows["score"].mean(), label.mean()]
+            )
