@@ -169,6 +169,9 @@ GROSS = {
 EXPLAINED = 0.5
 """Minimum fraction of a loss that must return for a cause to be the kind of change."""
 
+COVERED = 0.75
+"""Minimum weight of a window's rows in what inputs explain; with less, their values are new, and most is assumed."""
+
 SKILL_KEPT = 0.85
 """Minimum ratio of the skill of recalibrated predictions to that in the baseline, if only their level is off. It is
 0.95 to 1.05 after a change of the level, 0.7 with 8 % of the outcomes inverted, and near 0 if an input's effect is
@@ -217,7 +220,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
 
     excess = evidence.excess.value
     explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
-    if explained and evidence.together.covered < 0.5:  # nearly all values are new
+    if explained and evidence.together.covered < COVERED:
         return "covariate_shift"
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
     skill, gain = evidence.skill, evidence.recalibrated or 0.0
