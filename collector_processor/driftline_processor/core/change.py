@@ -219,10 +219,8 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
         return least + (0.0 if not held else -STABLE if kind == held else STABLE)
 
     excess = evidence.excess.value
-    least = limit("covariate_shift", EXPLAINED)
-    explained = is_explained(evidence.together, excess, least)
-    # if most values are new, the rows cannot show another cause, so less proof is needed
-    if evidence.together.covered < COVERED and is_explained(evidence.together, excess, least, z=1.0):
+    explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
+    if explained and evidence.together.covered < COVERED:
         return "covariate_shift"
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
     skill, gain = evidence.skill, evidence.recalibrated or 0.0

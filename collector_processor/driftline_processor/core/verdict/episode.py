@@ -29,7 +29,7 @@ class Episode(NamedTuple):
         kind: The kind of change that their rows prove; "" if unknown.
         evidence: The sum of their evidence; None without any.
         fault: The data fault that most of them have; None without one.
-        slice: The slice in which the model became worse in most of those with a loss; None without one.
+        slice: The slice in which the model became worse in at least half of those with a loss; None without one.
         cause: The input that explains most of the loss; None if none does.
         share: The fraction of the loss that all shifted inputs explain; None if most of it is assumed, since values are
             new.
@@ -97,10 +97,10 @@ def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) ->
 
 
 def _lasting_slice(windows: Sequence[Evaluation]) -> SliceChange | None:
-    """Return the newest slice of the feature that most windows with a loss name; None without one."""
+    """Return the newest slice of the feature that at least half of the windows with a loss name; None without one."""
     lossy = [one.slice_change for one in windows if one.slice_change is not None or one.loss_evidence is not None]
     counts = Counter(change.features for change in lossy if change is not None)
-    features = next((features for features, count in counts.items() if 2 * count > len(lossy)), None)
+    features = next((features for features, count in counts.items() if 2 * count >= len(lossy)), None)
     return next((change for change in reversed(lossy) if change is not None and change.features == features), None)
 
 
