@@ -170,14 +170,15 @@ def drifting(change: Callable[[F64, Random], F64]) -> Callable[[int, Random], Fi
             built({**{name: draw(rng, 20_000) for name, draw in SHAPES.items()}, "score": rng.random(20_000)})
             for _ in range(3)
         ]
-        wrong = 0
+        severities = list[str]()
         for at in range(windows):
             n = (500, 5_000)[at % 2]
             frame = {name: change(draw(rng, n), rng) for name, draw in SHAPES.items()}
             baseline = bases[at % 3]
             findings = quality(fold(table({**frame, "score": rng.random(n)}), baseline.bins), baseline)
-            wrong += sum(one.check in ("unit_change", "swapped") for one in findings)
-        return {"features": windows * len(SHAPES), "found": wrong}
+            severities += [one.severity for one in findings if one.check in ("unit_change", "swapped")]
+        minor = severities.count("minor")
+        return {"features": windows * len(SHAPES), "found": len(severities), "grave": len(severities) - minor}
 
     return measure
 
@@ -206,7 +207,7 @@ def text(figures: Mapping[str, Figures]) -> str:
         for name, (check, _, _) in planted.PLANTED.items()
     ]
     drifts = [
-        [name, f"{figures[f'drift: {name}']['features']:,}", f"{figures[f'drift: {name}']['found']:,}"]
+        [name, *(f"{figures[f'drift: {name}'][figure]:,}" for figure in ("features", "found", "grave"))]
         for name in DRIFTS
     ]
     return "\n".join(
@@ -215,7 +216,15 @@ def text(figures: Mapping[str, Figures]) -> str:
                 ["row", "nothing changed: rows of the window", "reference", "windows", "with a finding"], quiet_lines
             ),
             markdown(["planted in a window of 10 features", *(f"{size:,} rows" for size in SIZES)], faults),
-            markdown(["drift of eleven shapes of numbers", "features", "taken for another unit or place"], drifts),
+            markdown(
+                [
+                    "drift of eleven shapes of numbers",
+                    "features",
+                    "taken for another unit or place",
+                    "of these major or critical",
+                ],
+                drifts,
+            ),
         ]
     )
 

@@ -169,6 +169,9 @@ GROSS = {
 EXPLAINED = 0.5
 """Minimum fraction of a loss that must return for a cause to be the kind of change."""
 
+COVERED = 0.75
+"""Minimum weight of a window's rows in what inputs explain; with less, their values are new, and most is assumed."""
+
 SKILL_KEPT = 0.85
 """Minimum ratio of the skill of recalibrated predictions to that in the baseline, if only their level is off. It is
 0.95 to 1.05 after a change of the level, 0.7 with 8 % of the outcomes inverted, and near 0 if an input's effect is
@@ -217,7 +220,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
 
     excess = evidence.excess.value
     explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
-    if explained and evidence.together.covered < 0.5:  # nearly all values are new
+    if explained and evidence.together.covered < COVERED:
         return "covariate_shift"
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
     skill, gain = evidence.skill, evidence.recalibrated or 0.0
@@ -228,10 +231,14 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
         return "label_shift"
     if explained:
         return "covariate_shift"
-    if excess**2 <= Z**2 * evidence.excess.variance or excess < 0:
+    if not _is_loss(evidence.excess):
         return ""
     level_off = skill is not None and gain * evidence.rows > LEVEL_OFF
     return "calibration" if ranks and level_off else "concept_change"
+
+
+def _is_loss(excess: LossPart) -> bool:
+    return excess.value > 0 and excess.value**2 > Z**2 * excess.variance
 
 
 def explains_ranking(kind: str, output: OutputFault, evaluation: Evaluation) -> bool:
@@ -346,7 +353,7 @@ def kind_of_change(
         failure = service_failing(evaluation)
         if failure is not None:
             return KindOfChange("service", "service_changed", (failure.fact,))
-    faults = [finding for finding in evaluation.findings if is_faulty(finding)]
+    faults = [finding for finding in evaluation.findings if is_faulty(finding, evaluation.loss_evidence)]
     output = next(output_faults(evaluation), None)
     if output is not None and explains_ranking(kind_of_loss(evaluation.loss_evidence), output, evaluation):
         output = None
@@ -400,11 +407,34 @@ def _of_service(metric: str) -> bool:
     return metric.startswith("latency") or metric in ("error_rate", "availability")
 
 
-def is_faulty(finding: Finding) -> bool:
-    """Return True for findings that are a fault of the data, of any severity that their check allows."""
+def is_faulty(finding: Finding, evidence: LossEvidence | None = None) -> bool:
+    """Return True for findings that are a fault of the data, of any severity that their check allows.
+
+    Args:
+        finding: The finding.
+        evidence: What the rows of a loss show about its cause; None without a loss.
+    """
     if finding.check == "constant" and (finding.was or 0.0) >= 0.5:
         return False  # most rows had this value before
+    if may_be_unit(finding):
+        return is_proven_unit(finding, evidence)
     return finding.check in STRUCTURAL or finding.severity in GROSS.get(finding.check, ())
+
+
+def may_be_unit(finding: Finding) -> bool:
+    """Return True for another unit of most values that growth, or other rows, may explain as well."""
+    return finding.check == "unit_change" and finding.severity == "minor" and (finding.now or 0.0) >= EXPLAINED
+
+
+def is_proven_unit(finding: Finding, evidence: LossEvidence | None) -> bool:
+    """Return True if a feature may be in a named unit, and a loss does not return with its old distribution.
+
+    The same values have other outcomes than before, which growth does not explain.
+    """
+    if evidence is None or not may_be_unit(finding) or not finding.units or not _is_loss(evidence.excess):
+        return False
+    parts = [evidence.inputs[name] for name in finding.features if name in evidence.inputs]
+    return bool(parts) and not any(is_explained(part, evidence.excess.value) for part in parts)
 
 
 def _drift_facts(evaluation: Evaluation) -> tuple[Fact, ...]:

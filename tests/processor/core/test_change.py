@@ -7,11 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.change import kind_of_change
+from driftline_processor.core.change import is_faulty, kind_of_change
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
     Finding,
+    LossEvidence,
+    LossPart,
     MetricValue,
     ObjectiveState,
     ServiceLevel,
@@ -134,3 +136,22 @@ def test_values_out_of_range_are_inputs_that_moved() -> None:
     found = unwrap(kind_of_change(window(findings=(finding,), features={"x": drift})))
     assert found.kind == "covariate_shift"
     assert found.evidence == (fact("columns_drift", names=("x",)),)
+
+
+@pytest.mark.parametrize(
+    ("returns", "excess", "units", "faulty"),
+    [
+        (0.0, 0.05, ("km to miles",), True),
+        (0.04, 0.05, ("km to miles",), False),
+        (0.0, 0.02, ("km to miles",), False),
+        (0.0, 0.05, (), False),
+    ],
+)
+def test_a_factor_that_may_be_growth_is_a_fault_if_a_loss_does_not_return_with_the_old_values(
+    returns: float, excess: float, units: tuple[str, ...], faulty: bool
+) -> None:
+    finding = Finding("unit_change", ("x",), "minor", 0.0, 1.0, 0.0, factors=(0.62,), units=units)
+    part = LossPart(returns, 0.01**2)
+    evidence = LossEvidence(1_000, "log_loss", LossPart(excess, 0.01**2), {"x": part}, part)
+    assert is_faulty(finding, evidence) is faulty
+    assert not is_faulty(finding)

@@ -83,5 +83,7 @@ def quality(
 
 
 def _covers(finding: Finding, other: Finding) -> bool:
-    """Return True if a finding describes the same fault as the other, more specifically."""
+    """Return True if a finding describes the same fault as the other, more specifically, and not just possibly."""
+    if finding.severity == "minor" != other.severity:
+        return False
     return other.check in CHECKS[finding.check].covers and set(other.features) <= set(finding.features)

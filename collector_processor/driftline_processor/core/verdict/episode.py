@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from driftline_processor.core.change import STRUCTURAL, is_explained, is_faulty, kind_of_loss
+from driftline_processor.core.change import COVERED, STRUCTURAL, is_explained, is_faulty, kind_of_loss, may_be_unit
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence
 from driftline_processor.core.explain.loss_evidence import add_evidence
 
@@ -27,16 +27,15 @@ class Episode(NamedTuple):
         evidence: The sum of their evidence; None without any.
         fault: The data fault that most of them have; None without one.
         cause: The input that explains most of the loss; None if none does.
-        others: Other inputs with new values that explain as much.
-        share: The fraction of the loss that all shifted inputs explain.
+        share: The fraction of the loss that all shifted inputs explain; None if most of it is assumed, since values are
+            new.
     """
 
     kind: ChangeKind | Literal[""] = ""
     evidence: LossEvidence | None = None
     fault: Finding | None = None
     cause: Cause | None = None
-    others: tuple[str, ...] = ()
-    share: float = 0.0
+    share: float | None = None
 
 
 NO_EPISODE = Episode()
@@ -61,13 +60,8 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
         return Episode(kind, total)
-    share = min(1.0, total.together.value / total.excess.value)
-    others = [
-        other
-        for other, part in total.inputs.items()
-        if name and other != name and part.covered < 0.5 and part.value >= CLOSE * total.inputs[name].value
-    ]
-    return Episode(kind, total, None, _cause(name, windows), tuple(others), share)
+    share = None if total.together.covered < COVERED else min(1.0, total.together.value / total.excess.value)
+    return Episode(kind, total, None, _cause(name, windows), share)
 
 
 def _named(total: LossEvidence, held: str) -> str:
@@ -84,21 +78,25 @@ def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) ->
     """Return the newest finding of the data fault that most windows have; None if at most half of them have it."""
     newest: dict[tuple[str, frozenset[str]], Finding] = {}
     counts: Counter[tuple[str, frozenset[str]]] = Counter()
+    unproved = total is None and windows[-1].slice_change is None
     for window in windows:
         for finding in window.findings:
-            if is_fault(finding) or (is_faulty(finding) and _explains(finding, total)):
-                newest[finding.check, frozenset(finding.features)] = finding
-                counts[finding.check, frozenset(finding.features)] += 1
-    if not counts:
-        return None
-    most, windows_with = max(counts.items(), key=lambda one: (one[1], is_fault(newest[one[0]])))
-    return newest[most] if 2 * windows_with > len(windows) else None
+            fault = finding.check, frozenset(finding.features)
+            proven = is_fault(finding) or (is_faulty(finding, total) and (unproved or _explains(finding, total)))
+            if proven:
+                newest[fault] = finding
+            if proven or may_be_unit(finding):
+                counts[fault] += 1
+    most = max(newest, key=lambda fault: (counts[fault], is_fault(newest[fault])), default=None)
+    return newest[most] if most is not None and 2 * counts[most] > len(windows) else None
 
 
 def _explains(finding: Finding, total: LossEvidence | None) -> bool:
-    """Return False if rows show that the loss does not return without a fault in a part of the rows."""
-    if finding.check in STRUCTURAL or total is None:
+    """Return True for a fault of all rows, and for one in a part of the rows if the loss returns without it."""
+    if finding.check in STRUCTURAL:
         return True
+    if total is None:
+        return False
     parts = [total.inputs[name] for name in finding.features if name in total.inputs]
     return any(is_explained(part, total.excess.value, NAMED) for part in parts)
 

@@ -400,3 +400,29 @@ def test_a_rotation_of_columns_of_which_two_are_similar_is_misplaced() -> None:
     (finding,) = quality(fold(table(window), baseline.bins), baseline)
     assert (finding.check, finding.severity) == ("misplaced", "critical")
     assert dict(zip(finding.features, finding.sources, strict=True)) == sources
+
+
+@pytest.mark.parametrize(
+    ("factor", "spread", "severity"),
+    [(1.5, 0.2, "minor"), (1 / 1.609344, 0.8, "minor"), (7.46, 0.5, "critical"), (100.0, 0.5, "critical")],
+)
+def test_a_factor_that_may_be_growth_or_other_rows_is_minor(factor: float, spread: float, severity: str) -> None:
+    def trips(n: int, seed: int) -> Frame:
+        rng = np.random.default_rng(seed)
+        return {"distance": rng.lognormal(2.2, spread, n), "score": rng.random(n)}
+
+    baseline = Baseline.from_frame(trips(20_000, 1), score="score", model="m", task="binary")
+    window = trips(3_000, 2)
+    window["distance"] = window["distance"] * factor
+    units = [one for one in quality(fold(table(window), baseline.bins), baseline) if one.check == "unit_change"]
+    assert [(one.severity, one.units) for one in units] == [(severity, ("km to miles",) if factor < 1 else ())]
+
+
+@pytest.mark.parametrize("colder", [-2.0, 0.0, 2.0])
+def test_another_unit_is_found_on_days_that_differ_in_level(colder: float) -> None:
+    rng = np.random.default_rng(5)
+    before = {"temp": 12 + 7 * rng.normal(size=20_000), "score": rng.random(20_000)}
+    baseline = Baseline.from_frame(before, score="score", model="m", task="binary")
+    window = {"temp": 32 + 1.8 * (12 - colder + 7 * rng.normal(size=800)), "score": rng.random(800)}
+    (finding,) = quality(fold(table(window), baseline.bins), baseline, designs={"temp": 20.0})
+    assert (finding.check, finding.units, finding.severity) == ("unit_change", ("°C to °F",), "critical")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.panes.unbinned_values import OFFSET_UNIT
 from driftline.tables.table import F64
+from msgspec.structs import replace
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import (
@@ -42,6 +43,9 @@ EQUAL = 0.2
 
 EXACT = 0.35
 """The same of a conversion and the best factor: the factor's own error."""
+
+MOST_GROWTH = 2.5
+"""Factor without a name up to which values may have grown, or fallen."""
 
 MOST = 40
 """Number of features, those that changed most, for which a factor is fitted."""
@@ -142,7 +146,7 @@ def find(look: CheckInput) -> CheckResult:
     A finding needs a significant KS distance from the baseline, and a mixture that leaves no more of it than chance and
     the grid explain. Zeros are ignored. A factor without a name must explain the window better than a shift of all
     values does. A real change by exactly such a factor cannot be distinguished from a change of unit: hence the
-    question mark.
+    question mark. A factor is minor if it may be growth, or if other rows of the baseline explain the values, too.
     """
     most = sorted(look.changed, key=lambda changed: -changed.distance)[:MOST]
     with np.errstate(all="ignore"):  # values near the largest float
@@ -171,7 +175,7 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
     if best is None:
         return None
     pair, share = changed.pair, best.of.share
-    return suspicion(
+    found = suspicion(
         CHECK.name,
         [pair.name],
         changed.p,
@@ -182,6 +186,11 @@ def _check_pair(changed: ChangedNumber) -> Suspicion | None:
         units=tuple(conversion.name for conversion in equal if conversion.name),
         without_zero=window.not_zero <= 0.99,  # above it zeros are too few to be mentioned
     )
+    factor = best.conversion.factor
+    grows = not best.conversion.name and not best.conversion.round and max(factor, 1 / factor) <= MOST_GROWTH
+    if grows or not window.leaves(best):
+        return found._replace(finding=replace(found.finding, severity="minor"))
+    return found
 
 
 class _Window:
@@ -219,7 +228,7 @@ class _Window:
             and self._left(fit) <= (0.6 if self._other_season(fit) else self._most_left(fit))
             and self._atoms_moved(fit)
             and self._spread(fit)
-            and self._leaves(fit)
+            and (self.leaves(fit) or (all_of_it and bool(conversion.name and conversion.factor)))
             and (conversion.round or (self._no_shift(fit) if all_of_it else not conversion.factor or self._exact(fit)))
         )
 
@@ -303,7 +312,7 @@ class _Window:
             held.share >= 0.9 * fit.of.share and held.deviation > 1 / OFFSET_UNIT for held in self._octaves.values()
         )
 
-    def _leaves(self, fit: _Fit) -> bool:
+    def leaves(self, fit: _Fit) -> bool:
         """Return True if values left the range of the baseline, or nearly all left the place of most of them.
 
         Other customers, or a winter with shorter bookings, are values that the baseline had, in other fractions.
@@ -327,16 +336,20 @@ class _Window:
             return True
         middle_was, middle_now = (np.interp(0.5, one.below, one.points) for one in (self.changed.was, self.changed.now))
         quartiles = float(self.sample[1_500] - self.sample[500])
-        shifts = np.linspace(-0.5, 0.5, 41) * max(1.8, abs(fit.conversion.factor)) * quartiles + middle_now - middle_was
-        tried = [_shifted(shift) for shift in shifts.tolist()]
+        shifts = np.linspace(-0.5, 0.5, 41) * max(1.8, abs(fit.conversion.factor)) * quartiles
+        # the level of a window differs, too, beside another unit
+        own = min(self._whole(_shifted(shift, fit.conversion)).of.residual for shift in shifts.tolist())
         # 0.1: of a conversion with fixed numbers less may be chance than of a factor that is fitted
-        most = self._left(fit) + 0.5 * (self.changed.noise if fit.conversion.factor else min(self.changed.noise, 0.1))
+        part = 0.5 * (self.changed.noise if fit.conversion.factor else min(self.changed.noise, 0.1))
+        most = min(self._left(fit), own) + part
+        tried = [_shifted(shift, multiplied(1.0)) for shift in (shifts + middle_now - middle_was).tolist()]
         near = np.flatnonzero(self._residuals(tried) <= most)
         return all(self._whole(tried[index]).of.residual > most for index in near.tolist())
 
 
-def _shifted(by: float) -> Conversion:
-    return Conversion("", 0.0, lambda x: x + by, lambda x: x - by)
+def _shifted(by: float, conversion: Conversion) -> Conversion:
+    """Return a conversion whose results are shifted."""
+    return Conversion("", 0.0, lambda x: conversion.there(x) + by, lambda x: conversion.back(x - by))
 
 
 def _divided(points: F64, factor: float) -> F64:
