@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from driftline_processor.core.change import STRUCTURAL, is_explained, is_faulty, kind_of_loss, may_be_unit
+from driftline_processor.core.change import (
+    STRUCTURAL,
+    explained_share,
+    is_explained,
+    is_faulty,
+    kind_of_loss,
+    may_be_unit,
+    new_inputs,
+)
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence
 from driftline_processor.core.explain.loss_evidence import add_evidence
 
@@ -28,7 +36,7 @@ class Episode(NamedTuple):
         fault: The data fault that most of them have; None without one.
         cause: The input that explains most of the loss; None if none does.
         others: Other inputs with new values that explain as much.
-        share: The fraction of the loss that all shifted inputs explain.
+        share: The fraction of the loss that all shifted inputs explain; None if unknown.
     """
 
     kind: ChangeKind | Literal[""] = ""
@@ -36,7 +44,7 @@ class Episode(NamedTuple):
     fault: Finding | None = None
     cause: Cause | None = None
     others: tuple[str, ...] = ()
-    share: float = 0.0
+    share: float | None = None
 
 
 NO_EPISODE = Episode()
@@ -61,23 +69,25 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
         return Episode(kind, total)
-    share = min(1.0, total.together.value / total.excess.value)
     others = [
         other
         for other, part in total.inputs.items()
         if name and other != name and part.covered < 0.5 and part.value >= CLOSE * total.inputs[name].value
     ]
-    return Episode(kind, total, None, _cause(name, windows), tuple(others), share)
+    return Episode(kind, total, None, _cause(name, windows), tuple(others), explained_share(total))
 
 
 def _named(total: LossEvidence, held: str) -> str:
-    """Return the input that explains most of a loss; the one named before unless another explains clearly more."""
+    """Return the input that explains most of a loss; the one named before unless another explains clearly more.
+
+    If none does, an input of which most values are new: the loss may be that of another metric.
+    """
     parts = {
         name: part.value * (1 / CLOSE if name == held else 1.0)
         for name, part in total.inputs.items()
         if is_explained(part, total.excess.value, NAMED, z=1.0)
     }
-    return max(parts, key=lambda name: parts[name], default="")
+    return max(parts or new_inputs(total), key=lambda name: parts.get(name, float(name == held)), default="")
 
 
 def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) -> Finding | None:

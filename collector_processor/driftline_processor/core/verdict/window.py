@@ -702,7 +702,7 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
         return fact("likely_cause", cause=cause.fact, others=episode.others, share=episode.share)
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
         return fact("inputs_look_as_before", cause=cause.fact)
-    if episode.kind == "covariate_shift" and episode.evidence is not None:
+    if episode.kind == "covariate_shift" and episode.share is not None:
         return fact("inputs_explain", share=episode.share)
     if episode.kind == "label_shift":
         return fact("proportions_changed")
