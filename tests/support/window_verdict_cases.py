@@ -242,7 +242,7 @@ WINDOWS: list[tuple[Evaluation, str, tuple[str, ...], str]] = [
             explanation=explained(),
         ),
         "at_risk",
-        ("may_be_worse", "and_also", "likely_cause"),
+        ("may_be_worse", "and_also", "first_cause"),
         "send_more_outcomes",
     ),
     (

@@ -169,6 +169,9 @@ GROSS = {
 EXPLAINED = 0.5
 """Minimum fraction of a loss that must return for a cause to be the kind of change."""
 
+COVERED = 0.75
+"""Minimum weight of a window's rows in what inputs explain; with less, their values are new, and most is assumed."""
+
 SKILL_KEPT = 0.85
 """Minimum ratio of the skill of recalibrated predictions to that in the baseline, if only their level is off. It is
 0.95 to 1.05 after a change of the level, 0.7 with 8 % of the outcomes inverted, and near 0 if an input's effect is
@@ -217,10 +220,10 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
 
     excess = evidence.excess.value
     explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
-    if explained and evidence.together.covered < 0.5:  # nearly all values are new
+    if explained and evidence.together.covered < COVERED:
         return "covariate_shift"
-    if new_inputs(evidence) and not _is_loss(evidence.excess):  # another metric is worse
-        return "covariate_shift"
+    if new_inputs(evidence) and (evidence.together.value >= EXPLAINED * excess or not _is_loss(evidence.excess)):
+        return "covariate_shift"  # rows with old values are too few to be worse, or another metric is
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
     skill, gain = evidence.skill, evidence.recalibrated or 0.0
     ranks = skill is None or skill.value >= kept
@@ -242,8 +245,13 @@ def new_inputs(evidence: LossEvidence) -> list[str]:
 
 
 def explained_share(evidence: LossEvidence) -> float | None:
-    """Return the fraction of a loss that all shifted inputs explain; None without a significant loss."""
-    return min(1.0, evidence.together.value / evidence.excess.value) if _is_loss(evidence.excess) else None
+    """Return the fraction of a loss that all shifted inputs explain.
+
+    None without a significant loss, and if most of it is assumed, since values are new.
+    """
+    if evidence.together.covered < COVERED or not _is_loss(evidence.excess):
+        return None
+    return min(1.0, evidence.together.value / evidence.excess.value)
 
 
 def _is_loss(excess: LossPart) -> bool:

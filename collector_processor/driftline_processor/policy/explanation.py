@@ -85,7 +85,8 @@ class PolicyDecision(Struct, frozen=True):
         resolve: The resolve condition; "" if none is configured.
         window: Length of the evaluated windows; "" if there are none.
         windows: Decision per window, newest first.
-        now: Current verdict if the policy is only about states; else None.
+        now: Current verdict if the policy is only about states, or if its open alert is about the same fault; else
+            None.
         standing: Current state of the policy in words.
         fires: Whether its alert is open.
         history: Its newest alert about the model with its messages; None if there is none.
@@ -241,6 +242,7 @@ class PolicyExplanations:
         steps = judgement.steps[-SHOWN:] if case.of_now else judgement.steps
         history = None if alert is None else alert_history(self._alerts, alert)
         cool_down = policy.rule.patience.cool_down
+        is_same_fault = alert is not None and alert.open and explains(view.verdict, alert.subjects)
         return PolicyDecision(
             policy=case.name,
             key=view.key,
@@ -259,7 +261,7 @@ class PolicyExplanations:
                 )
                 for step in reversed(steps)
             ],
-            now=view.verdict if case.of_now and policy.rule.states else None,
+            now=view.verdict if is_same_fault or (case.of_now and policy.rule.states) else None,
             standing=standing,
             fires=alert is not None and alert.open,
             history=history,

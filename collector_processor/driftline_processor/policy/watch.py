@@ -29,7 +29,6 @@ from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
-from driftline_processor.core.windows.window import length
 from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
@@ -578,7 +577,7 @@ class PolicyWatch:
             links = dict(self._links(leading, alert)) if linked else {}
             explained = bool(alert.state) or explains(verdict, alert.subjects)
             if policy is not None and not explained:
-                room = _no_room(policy, leading)
+                room = _no_room(policy, alert, leading)
             if (lost := loss_of_model(group.views)) is not None:
                 loss = loss_sentence(lost, leading.currency, timezone)
         if policy is not None and policy.runbook:
@@ -639,14 +638,20 @@ def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:
     return sorted(groups, key=lambda group: rank_tier(group.leading.tier))
 
 
-def _no_room(policy: Policy, view: ModelView) -> str:
-    """Return why the limit of a policy lies within the noise of the baseline, as a clause; "" if it does not."""
+def _no_room(policy: Policy, alert: Alert, view: ModelView) -> str:
+    """Return why the limit of a policy lies within the noise of the baseline, as a clause.
+
+    It is "" if it does not, or if the whole interval of the value is beyond the limit.
+    """
     objective = objective_of(policy.condition)
-    if objective is None or objective.limit is None or objective.slice:
+    windows = (window for window in view.windows.get(alert.window, ()) if window.window.start == alert.start)
+    evaluation = next(windows, None)
+    if objective is None or objective.limit is None or objective.slice or evaluation is None:
         return ""
-    windows = view.windows.get(policy.window or max(view.windows, key=length, default=""), ())
-    reference = windows[-1].reference if windows else {}
-    return no_room("the limit", objective.metric, objective.limit, reference)
+    value = evaluation.realized.get(objective.metric)
+    if value is None or value.low is None or value.high is None or not value.low <= objective.limit <= value.high:
+        return ""
+    return no_room("the limit", objective.metric, objective.limit, evaluation.reference)
 
 
 def _unwatched(alert: Alert, models: Sequence[ModelView], now: int) -> Alert:

@@ -14,7 +14,7 @@ from driftline_processor.policy.explanation import SHOWN, PolicyDecision, decisi
 
 from tests.support.policy_watch import DAY, JULY, Watched, model, silence, silent, watched
 from tests.support.unwrap import unwrap
-from tests.support.verdict_windows import column, known, objective, right, value, window
+from tests.support.verdict_windows import column, known, objective, right, value, window, wrong
 
 HOUR = 3600 * 10**9
 LOW = {"low": {"when": "accuracy < 70 %"}}
@@ -198,3 +198,15 @@ def test_a_window_that_is_restated_changes_what_was_decided(tmp_path: Path) -> N
     with watched(tmp_path, policies=LOW) as watch:
         assert decided(watch, "low", low(0)).windows[0].holds is True
         assert decided(watch, "low", low(0, 0.9)).windows[0].holds is False
+
+
+def test_the_page_of_an_open_alert_has_the_verdict_of_its_message(tmp_path: Path) -> None:
+    windows = [right(0), *(wrong(day, realized={"accuracy": value(0.6)}) for day in (1, 2))]
+    policies = {**LOW, "late": {"when": "coverage < 90 %"}}
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model(windows[:1]))
+        watch.look(model(windows))
+        view = model(windows)
+        decisions = [watch.explanations.of_alert(alert, [view]) for alert in watch.alerts.open]
+        shown = {decision.policy: decision.now for decision in map(unwrap, decisions)}
+    assert shown == {"health": view.verdict, "low": view.verdict, "late": None}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.config.policy_warnings import no_room
-from driftline_processor.core.evaluation import Evaluation, Finding, Verdict, VerdictState
+from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import explains
 from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
@@ -98,17 +98,22 @@ def test_a_policy_about_the_same_fault_is_listed_in_the_next_message_and_another
     assert [alert["policy"] for alert in late.facts["lasting"]] == ["health", "low"]
 
 
-def test_a_policy_that_the_verdict_does_not_confirm_has_no_advice_of_the_verdict(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("measured", "chance"), [(value(0.8, 0.78, 0.82), True), (value(0.75, 0.73, 0.77), False)])
+def test_a_policy_that_the_verdict_does_not_confirm_has_no_advice_of_the_verdict(
+    tmp_path: Path, measured: MetricValue, chance: bool
+) -> None:
     policies = {"high": {"when": "accuracy < 0.81", "severity": "critical"}}
     reference = {"log_loss": value(0.49), "accuracy": value(0.8, 0.78, 0.82)}
-    days = [right(0, reference=reference), right(1, reference=reference)]
+    more = {"reference": reference, "realized": {"accuracy": measured}}
+    days = [right(0, **more), right(1, **more)]
     with watched(tmp_path, policies=policies) as watch:
         (message,) = watch.look(model(days))
     verdict, facts = unwrap(model(days).verdict), message.facts
     assert (verdict.state, facts["severity"], facts["explained"]) == ("healthy", "critical", False)
     assert verdict_next(verdict) not in facts["text"]
     assert verdict_sentence(verdict) not in facts["text"]
-    assert facts["next"].lower().startswith(no_room("the limit", "accuracy", 0.81, reference).lower())
+    room = no_room("the limit", "accuracy", 0.81, reference)
+    assert facts["next"].lower().startswith(room.lower()) is chance
     assert facts["next"] in facts["text"]
 
 
@@ -150,6 +155,7 @@ COLUMN = fact("finding", finding=Finding("missing", ("age",), "critical", 0.02, 
         ("degraded", {"slice": "country=NL"}, ("accuracy", "slice:country=NL"), True),
         ("degraded", {"cause": COLUMN}, ("psi of age", "column:age"), True),
         ("degraded", {"cause": COLUMN}, ("psi of plan", "column:plan"), False),
+        ("degraded", {"cause": COLUMN}, ("columns_drift", "column:age", "business ctr"), False),
         ("at_risk", {}, ("accuracy",), False),
         ("at_risk", {}, ("estimated roc_auc",), True),
         ("at_risk", {"reasons": (COLUMN,)}, ("missing", "column:age"), True),

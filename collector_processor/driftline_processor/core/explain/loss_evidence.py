@@ -8,6 +8,9 @@ Rows whose values the baseline hardly has get a weight near 0. Where the window 
 the loss is assumed to be that of the baseline: the new values explain it. An input that neither scores nor outcomes
 depend on in the baseline explains nothing there.
 
+The other direction must agree: an input explains at most the rise that its new distribution makes of the losses that
+the baseline had at the same values, and of those of values that are new. Else rows with old values are worse, too.
+
 Source: Deming and Stephan, "On a least squares adjustment of a sampled frequency table when the expected marginal
 totals are known" (1940); Shimodaira, "Improving predictive inference under covariate shift" (2000).
 """
@@ -15,16 +18,19 @@ totals are known" (1940); Shimodaira, "Improving predictive inference under cova
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.loss_cells import limited
 from driftline.baseline.sections.section import block_columns
 from driftline.panes.bins import SCORE_BINS, Bins, CategoryBins, Index, score_centers
 from driftline.panes.pane import Pane
 from driftline.tables.row_losses import RowLoss
 from driftline.tables.table import F64, I64
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.evaluation import LossEvidence, LossPart, MetricValue
@@ -56,6 +62,9 @@ and how many times as much as by chance, which is the number of cells divided by
 
 METRICS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae", "error": "accuracy"}
 """Loss of a row → its metric; the first available one is used."""
+
+NEW = 0.01
+"""Maximum fraction of the baseline's rows in a cell whose values are new: the baseline does not show their loss."""
 
 CUTS = (0.0015, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.99, 0.9985)
 """Quantiles of the baseline between the cells of a number. Values grow fastest in the tails, so that their cells are
@@ -113,15 +122,50 @@ def _evidence(
     usable = np.flatnonzero(np.isfinite(values) & (weight > 0))
     if len(usable) < FEWEST_ROWS:
         return None
-    labelled = _Labelled(values[usable], weight[usable] / weight[usable].mean(), expected, _days(rows.time, usable))
+    weights = weight[usable] / weight[usable].mean()
+    labelled = _Labelled(loss, values[usable], weights, expected, _days(rows.time, usable))
     inputs = {name: found for name in features if (found := _input(name, rows, usable, labelled, baseline))}
     largest = sorted(inputs, key=lambda name: -inputs[name].moved)[:MOST_INPUTS]
-    parts = {name: labelled.returned([inputs[name]]) for name in largest}
-    overlapping = [inputs[name] for name in largest if inputs[name].relevant or inputs[name].overlap >= 0.5]
-    joint = labelled.returned(overlapping) if overlapping else LossPart(0.0, 0.0)
-    together = max([joint, *parts.values()], key=lambda part: part.value)
     excess = LossPart(labelled.mean - expected, labelled.variance(labelled.loss - labelled.mean))
-    return LossEvidence(float(len(usable)), loss, excess, parts, together)
+    rises = {name: _rises(name, rows, usable, labelled, inputs[name], baseline) for name in largest}
+    most = {name: rises[name][1] for name in largest}
+    returned = {name: labelled.returned([inputs[name]]) for name in largest}
+    parts = {name: _at_most(part, most[name]) for name, part in returned.items()}
+    overlapping = [name for name in largest if inputs[name].relevant or inputs[name].overlap >= 0.5]
+    joint = LossPart(0.0, 0.0)
+    if overlapping:
+        of_all = sum(max(most[name], 0.0) for name in overlapping)
+        joint = _at_most(labelled.returned([inputs[name] for name in overlapping]), of_all)
+    together = max([joint, *parts.values()], key=lambda part: part.value)
+    either = max([together.value, *(part.value for part in returned.values()), *(least for least, _ in rises.values())])
+    return LossEvidence(float(len(usable)), loss, excess, parts, together, either)
+
+
+def _at_most(part: LossPart, most: float) -> LossPart:
+    return part if part.value <= most else replace(part, value=most)
+
+
+def _rises(
+    name: str, rows: RowLosses, usable: Index, labelled: _Labelled, column: _Input, baseline: Baseline
+) -> tuple[float, float]:
+    """Return the rise of the loss if old values had the baseline's losses, and new ones its mean loss, or their own.
+
+    0 and infinity if unknown.
+    """
+    part, losses = f"feature:{name}", baseline.extras.losses
+    if losses is None or losses.by != labelled.by or part not in losses.by_part:
+        return 0.0, inf
+    of_part, over = losses.by_part[part], block_columns(baseline.bins)[part]
+    weight, _, loss, _ = of_part.sums
+    cell = of_part.cell_of_bin(over.size)[rows.codes[name][usable]]
+    own, was = limited(losses.by, labelled.loss), float(loss.sum() / weight.sum())
+    rise, excess = float(labelled.weight @ own) / len(own) - was, labelled.mean - labelled.expected
+    if rise <= 0 or excess <= 0:
+        return 0.0, inf
+    is_old = (column.was[column.cell] >= NEW) & (weight[cell] > 0)
+    old = np.where(is_old, loss[cell] / np.maximum(weight[cell], 1e-12), 0.0)
+    least, most = (float(labelled.weight @ (old + np.where(is_old, 0.0, new))) / len(own) - was for new in (was, own))
+    return least / rise * excess, most / rise * excess
 
 
 def _days(time: I64 | None, usable: Index) -> I64 | None:
@@ -211,8 +255,8 @@ def _spread(mean: F64, rows: F64) -> bool:
 class _Labelled:
     """The labelled rows of a window, and the mean loss of the baseline."""
 
-    def __init__(self, loss: F64, weight: F64, expected: float, day: I64 | None) -> None:
-        self.loss, self.weight, self.expected, self.day = loss, weight, expected, day
+    def __init__(self, by: RowLoss, loss: F64, weight: F64, expected: float, day: I64 | None) -> None:
+        self.by, self.loss, self.weight, self.expected, self.day = by, loss, weight, expected, day
         self.mean = float(weight @ loss) / len(loss)
 
     def returned(self, inputs: Sequence[_Input]) -> LossPart:
@@ -228,7 +272,7 @@ class _Labelled:
         mean = float(weight @ self.loss) / max(total, 1e-12)
         effective = total**2 / max(float(weight @ weight), 1e-12)
         assumed = self.expected if any(column.relevant for column in inputs) else self.mean
-        kept = min(1.0, total / n) * effective / (effective + ASSUMED_ROWS)
+        kept = effective / (effective + ASSUMED_ROWS)
         back = kept * mean + (1 - kept) * assumed
         influence = (self.loss - self.mean) * self.weight - kept * n / max(total, 1e-12) * weight * (self.loss - mean)
         return LossPart(self.mean - back, self.variance(influence), kept)
@@ -313,6 +357,7 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
         mean([one.excess for one in parts]),
         {name: mean([one.inputs.get(name, nothing) for one in parts]) for name in names},
         mean([one.together for one in parts]),
+        sum(part * one.either for part, one in zip(share, parts, strict=True)),
         sum(part * gain for part, gain in zip(share, gains, strict=True)) if len(gains) == len(parts) else None,
         mean(skills) if len(skills) == len(parts) else None,
         sum(one.rates for one in parts),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from driftline_processor.core.business import PREFIX
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, columns_of
 from driftline_processor.core.metrics import metric_named
@@ -84,7 +85,8 @@ def explains(verdict: Verdict | None, subjects: Collection[str]) -> bool:
     """Return True if a verdict and a finding of a policy are about the same fault.
 
     A column or a slice must be one that the verdict names. A metric of outcomes is about the same fault as a
-    degraded model, an estimated metric also as one at risk, and a metric of calls as a failing service.
+    degraded model, an estimated metric also as one at risk, and a metric of calls as a failing service. Verdicts
+    are never about what the business does.
 
     Args:
         verdict: The current verdict; None if unknown.
@@ -99,6 +101,8 @@ def explains(verdict: Verdict | None, subjects: Collection[str]) -> bool:
         return False
     if "verdict" in subjects:
         return True
+    if any(subject.startswith(PREFIX) for subject in subjects):
+        return False
     slices = _named(subjects, "slice:")
     if slices and verdict.slice and verdict.slice not in slices:
         return False

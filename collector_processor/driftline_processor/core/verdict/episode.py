@@ -35,15 +35,14 @@ class Episode(NamedTuple):
         evidence: The sum of their evidence; None without any.
         fault: The data fault that most of them have; None without one.
         cause: The input that explains most of the loss; None if none does.
-        others: Other inputs with new values that explain as much.
-        share: The fraction of the loss that all shifted inputs explain; None if unknown.
+        share: The fraction of the loss that all shifted inputs explain; None if most of it is assumed, since values are
+            new.
     """
 
     kind: ChangeKind | Literal[""] = ""
     evidence: LossEvidence | None = None
     fault: Finding | None = None
     cause: Cause | None = None
-    others: tuple[str, ...] = ()
     share: float | None = None
 
 
@@ -69,12 +68,7 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
         return Episode(kind, total)
-    others = [
-        other
-        for other, part in total.inputs.items()
-        if name and other != name and part.covered < 0.5 and part.value >= CLOSE * total.inputs[name].value
-    ]
-    return Episode(kind, total, None, _cause(name, windows), tuple(others), explained_share(total))
+    return Episode(kind, total, None, _cause(name, windows), explained_share(total))
 
 
 def _named(total: LossEvidence, held: str) -> str:
@@ -94,10 +88,11 @@ def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) ->
     """Return the newest finding of the data fault that most windows have; None if at most half of them have it."""
     newest: dict[tuple[str, frozenset[str]], Finding] = {}
     counts: Counter[tuple[str, frozenset[str]]] = Counter()
+    unproved = total is None and windows[-1].slice_change is None
     for window in windows:
         for finding in window.findings:
             fault = finding.check, frozenset(finding.features)
-            proven = is_fault(finding) or (is_faulty(finding, total) and _explains(finding, total))
+            proven = is_fault(finding) or (is_faulty(finding, total) and (unproved or _explains(finding, total)))
             if proven:
                 newest[fault] = finding
             if proven or may_be_unit(finding):
@@ -107,9 +102,11 @@ def _lasting_fault(windows: Sequence[Evaluation], total: LossEvidence | None) ->
 
 
 def _explains(finding: Finding, total: LossEvidence | None) -> bool:
-    """Return False if rows show that the loss does not return without a fault in a part of the rows."""
-    if finding.check in STRUCTURAL or total is None:
+    """Return True for a fault of all rows, and for one in a part of the rows if the loss returns without it."""
+    if finding.check in STRUCTURAL:
         return True
+    if total is None:
+        return False
     parts = [total.inputs[name] for name in finding.features if name in total.inputs]
     return any(is_explained(part, total.excess.value, NAMED) for part in parts)
 

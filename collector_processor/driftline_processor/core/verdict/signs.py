@@ -21,6 +21,7 @@ from driftline_processor.core.evaluation import (
     InconclusiveReason,
     LossEvidence,
     MetricChange,
+    MetricValue,
     ObjectiveState,
     ServiceLevel,
     SliceChange,
@@ -28,6 +29,7 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
+from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.metrics.name_grammar import parse_name
 from driftline_processor.core.output_faults import DOUBTFUL, is_of_output, outcomes_of_one_class, output_faults
 from driftline_processor.core.performance.judge import OFF
@@ -241,7 +243,11 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     else:
         baseline = None if was is None else was.value
         same = {"value": now, "baseline": baseline, "margin": change.margin}
-        shown_fact = fact("no_worse_than_baseline", metric=name, **same, better=better)
+        skill_now, skill_before = (
+            _skill(one, evaluation.reference) for one in (evaluation.realized, evaluation.reference)
+        )
+        has_skill = name != "log_loss" or not skill_now < skill_before
+        shown_fact = fact("no_worse_than_baseline", metric=name, **same, better=better and has_skill)
     certainty = fact("better_than_baseline", **_outcomes(evaluation))
     if not better:
         certainty = fact("inside_margin", metric=name, margin=change.margin, **_outcomes(evaluation))
@@ -295,6 +301,14 @@ def _objective(objective_state: ObjectiveState) -> dict[str, Any]:
 
 def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
     return change.change, change.low, change.high
+
+
+def _skill(metrics: Mapping[str, MetricValue], reference: Mapping[str, MetricValue]) -> float:
+    """Return by how much the log loss is below that of a constant, which is low with few positives; NaN if unknown."""
+    loss, constant = metrics.get("log_loss"), log_loss_of_constant(metrics, reference)
+    if loss is None or constant is None or loss.value is None or constant.value is None:
+        return math.nan
+    return constant.value - loss.value
 
 
 def _is_better(name: str, change: MetricChange) -> bool:
@@ -442,6 +456,10 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
         )
 
 
+OF_GAP = 0.25
+"""Fraction of the gap between predicted and actual rate from which on the gap of the baseline is named, too."""
+
+
 def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
     """Return the predicted and the actual rate of positives; None if unknown."""
     predicted, actual = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
@@ -455,7 +473,17 @@ def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False)
         high=actual.high,
         positive_class=evaluation.positive_class or POSITIVE,
         constant_is_better=constant_is_better,
+        baseline=_rates_of_baseline(evaluation, predicted.value - actual.value),
     )
+
+
+def _rates_of_baseline(evaluation: Evaluation, gap: float) -> tuple[float, float] | None:
+    """Return the predicted and the actual rate of the baseline, if their gap is a relevant part of the gap now."""
+    predicted, actual = (evaluation.reference.get(name) for name in ("mean_score", "actual_rate"))
+    if predicted is None or actual is None or predicted.value is None or actual.value is None:
+        return None
+    same_side = (predicted.value - actual.value) / gap if gap else 0.0
+    return (predicted.value, actual.value) if same_side >= OF_GAP else None
 
 
 def level_off(evaluation: Evaluation) -> Fact | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from driftline_processor.core.change import explains_ranking
+from driftline_processor.core.change import EXPLAINED, explains_ranking
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import (
@@ -17,6 +17,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     InconclusiveReason,
+    LossEvidence,
     MetricChange,
     ServiceLevel,
     UnknownReason,
@@ -311,13 +312,14 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
         return FirstCause(fault.fact, kind, fault.features)
     if evaluation.slice_change is not None and kind not in OF_ALL_ROWS:
         return FirstCause(slice_fact(evaluation.slice_change, evaluation.slice_change.name), kind)
-    if episode.cause is not None:
-        return FirstCause(fact("cause", cause=episode.cause), kind, episode.cause.features)
-    if episode.evidence is None and evaluation.explanation is not None and evaluation.explanation.causes:
-        cause, *more = evaluation.explanation.causes
-        names = dict.fromkeys(name for one in more for name in one.features if name not in cause.features)
-        return FirstCause(fact("cause", cause=cause), kind, cause.features, tuple(names))
-    return FirstCause(None, kind)
+    causes = () if evaluation.explanation is None else evaluation.explanation.causes
+    if episode.evidence is not None and not _may_explain(episode.evidence):
+        causes = ()
+    first = episode.cause or next(iter(causes), None)
+    if first is None:
+        return FirstCause(None, kind)
+    names = dict.fromkeys(name for cause in causes for name in cause.features if name not in first.features)
+    return FirstCause(fact("cause", cause=first), kind, first.features, tuple(names))
 
 
 def _seen_in(evaluation: Evaluation, episode: Episode) -> Episode:
@@ -699,16 +701,23 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
     if cause.fact is not None and cause.fact.kind == "slice_worse":
         return cause.reason("first_cause")
     if episode.cause is not None:
-        return fact("likely_cause", cause=cause.fact, others=episode.others, share=episode.share)
+        if episode.share is None:
+            return cause.reason("coinciding_cause")
+        return fact("likely_cause", cause=cause.fact, others=(), share=episode.share)
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
         return fact("inputs_look_as_before", cause=cause.fact)
     if episode.kind == "covariate_shift" and episode.share is not None:
         return fact("inputs_explain", share=episode.share)
     if episode.kind == "label_shift":
         return fact("proportions_changed")
-    if episode.kind in ("concept_change", "calibration"):
+    if episode.kind in ("concept_change", "calibration") and not _may_explain(episode.evidence):
         return fact("no_input_explains")
     return cause.reason("coinciding_cause" if cause.features else "first_cause")
+
+
+def _may_explain(evidence: LossEvidence | None) -> bool:
+    """Return True if an input may explain a loss after all: it does in one direction."""
+    return evidence is not None and evidence.either >= EXPLAINED * evidence.excess.value
 
 
 def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:
@@ -719,10 +728,9 @@ def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -
     cause = first_cause(evaluation, signs)
     explained = cause.fact is not None and first.reason in ("score", "inputs", "slice", "estimate")
     moved = first.fact if first.reason not in ("inputs", "slice") or not explained else None
-    why = None
-    if explained:
-        why = cause.reason("likely_cause" if moved is not None and cause.features else "first_cause")
     open_change = _open_change(evaluation)
+    moves_score = moved is not None and cause.features and open_change is None
+    why = cause.reason("likely_cause" if moves_score else "first_cause") if explained else None
     if open_change is None:
         return moved, why, fact("and_also", reason=inconclusive(evaluation, context))
     level = level_off(evaluation)

@@ -140,7 +140,7 @@ def _retrain_with_range(column: str, outside: float, since: int | None, timezone
     rows = _outcomes_since(since, timezone, of_days=of_days)
     values = f"{format_percent(outside)} of the values of {name} are new to it"
     sentence = f"Retrain it with {rows}: {values}. First rule out a fault at the source of {name}."
-    return Advice("retrain it with rows from this range", sentence)
+    return Advice("retrain it with rows from its new range", sentence)
 
 
 def _check_threshold(moved: Fact) -> Advice:

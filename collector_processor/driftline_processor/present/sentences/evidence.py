@@ -111,14 +111,19 @@ def _level_of_scores(
     high: float | None,
     positive_class: str,
     constant_is_better: bool,
-) -> str:
-    interval = "" if low is None or high is None else f" ({percents(low, high)})"
+    baseline: tuple[float, float] | None = None,
+) -> tuple[str, ...]:
+    interval = "" if low is None or high is None else percents(low, high)
     name = short(positive_class, NAME)
     several, one = ("positives", "positive") if positive_class == POSITIVE else (f"'{name}'", f"'{name}'")
-    level = (
-        f"its scores predict {format_percent(predicted)} {several}, but {format_percent(actual)} were {one}{interval}"
-    )
-    return level + ("; a constant prediction is better" if constant_is_better else "")
+    level = f"its scores predict {format_percent(predicted)} {several}, but {format_percent(actual)} were {one}"
+    before = "" if baseline is None else "in the baseline " + " and ".join(map(format_percent, baseline))
+    levels = [
+        f"{level} ({'; '.join(more)})" if (more := [one for one in ends if one]) else level
+        for ends in ((interval, before), (interval,))
+    ]
+    constant = ("; a constant prediction is better", "") if constant_is_better else ("",)
+    return tuple(dict.fromkeys(level + end for level in levels for end in constant))
 
 
 @words_of("metric_moved")
@@ -148,8 +153,8 @@ def _errors_rose(metric: str, before: float, after: float) -> str:
 @words_of("slice_worse")
 def _slice_worse(slice: str, metric: str, was: float, now: float, share: float, days: int) -> tuple[str, ...]:
     place = f" for {slice_words(slice)}" if slice else ""
-    rise = f"its {metric_words(metric)}{place} rose from {metric_value(metric, was)}"
-    rise += f" to {metric_value(metric, now)}{f' in {days} days' if days > 1 else ''}"
+    rise = f"its {metric_words(metric)}{place} rose from {metric_value(metric, was)} in the baseline"
+    rise += f" to {metric_value(metric, now)}{f' over {days} days' if days > 1 else ''}"
     if share == 1:
         return f"{rise}, and that of all other rows did not rise significantly", rise
     return f"{rise}, {format_percent(share)} of the rise over all rows", rise

@@ -362,7 +362,7 @@ def policy_advice(policy: str, room: str) -> str:
     if room:
         return capital(f"{room}.")
     name = short(policy, 80)
-    return f"Check the condition of the policy '{name}'; the verdict does not show the same fault."
+    return f"Check what the policy '{name}' measures; the verdict does not show the same fault so far."
 
 
 def pending_words(count: int, needed: int) -> str:

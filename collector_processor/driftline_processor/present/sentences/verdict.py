@@ -9,8 +9,8 @@ from driftline_processor.present.wording import NAME, capital, count_words, prin
 from .advice import advise
 from .register import clause, forms, voice_of, worded
 
-MOST_WORDS = 45
-"""Upper limit of words per sentence, so that one reading is enough."""
+MOST_WORDS = 50
+"""Words up to which clauses have their longer forms, so that one reading is enough."""
 
 _ASSUMES_INDEPENDENT_ROWS = "assumes independent rows; add `--time` if days differ"
 
@@ -42,8 +42,6 @@ def verdict_sentence(verdict: Verdict) -> str:
     sentence = f"{head}: {parts}" if parts else head
     if verdict.assumes:
         sentence += f"; {_ASSUMES_INDEPENDENT_ROWS}"
-    if count_words(sentence) > MOST_WORDS:  # the name can consist of forty single letters
-        sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
     return printable(sentence.rstrip(". ") + ".")
 
 
@@ -107,20 +105,18 @@ def _model(verdict: Verdict) -> str:
 
 @worded
 def _parts(verdict: Verdict) -> str:
-    """Return the clauses that fit into the sentence, and the advice.
+    """Return a clause for each reason, and the advice.
 
-    The longest form of a clause that fits is used.
+    The longest form of a clause that fits is used, the shortest if none does.
     """
     action = advise(verdict.advice).action
+    clauses = [(reason.kind, forms(reason)) for reason in verdict.reasons if forms(reason)]
     left = MOST_WORDS - count_words(_head(verdict)) - count_words(action)
     left -= count_words(_ASSUMES_INDEPENDENT_ROWS) if verdict.assumes else 0
-    parts: list[tuple[str, bool]] = []
-    for reason in verdict.reasons:
-        fitting = next((form for form in forms(reason) if count_words(form) <= left), "")
-        if fitting:
-            parts.append((fitting, reason.kind == "and_also"))
-            left -= count_words(fitting)
+    left -= sum(count_words(shortest) for _, (*_, shortest) in clauses)
     text = ""
-    for form, joined in parts:
-        text += form if not text else f"{', ' if joined else '; '}{form}"
+    for kind, (*longer, shortest) in clauses:
+        form = next((form for form in longer if count_words(form) - count_words(shortest) <= left), shortest)
+        left -= count_words(form) - count_words(shortest)
+        text += form if not text else f"{', ' if kind == 'and_also' else '; '}{form}"
     return "; ".join(part for part in (text, action) if part)

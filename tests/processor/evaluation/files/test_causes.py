@@ -85,6 +85,6 @@ def test_a_degradation_has_its_kind_its_input_and_one_advice(name: str, seed: in
 
 
 def test_the_named_input_explains_a_stated_part() -> None:
-    verdict = verdict_of_model(evaluated(World((2.2, 0, 0, 0)), 0))
+    verdict = verdict_of_model(evaluated(World((1.6, 0, 0, 0)), 0))
     (share,) = [reason.value("share") for reason in verdict.reasons if reason.kind == "likely_cause"]
     assert 0.5 <= share <= 1
