@@ -16,6 +16,7 @@ from driftline_processor.core.decode.training_runs import TrainingRun
 from driftline_processor.core.evaluation import Evaluation, Verdict, newest_closed
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, order_of_need, parts_in_use
+from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
@@ -128,6 +129,18 @@ class ModelView(Struct):
         had_time = self.outcome_delay.nanoseconds <= max(0, self.watermark - evaluation.window.end)
         had_time = had_time or self.outcome_delay.complete(evaluation.coverage)
         return evaluation.closed and had_time and evaluation.maturity == "mature"
+
+    def deciding_window(self) -> Evaluation | None:
+        """Return the window that the verdict is about, or the days that show it together; None if unknown."""
+        verdict = self.verdict
+        if verdict is None or verdict.window_start is None:
+            return None
+        windows: Iterable[Evaluation] = (one for of_length in self.windows.values() for one in of_length)
+        if any(one.kind == "days_together" for one in verdict.certainty):
+            closed = (one for one in windows if one.closed)
+            windows = trailing_periods(sorted(closed, key=lambda one: one.window.end)).windows
+        own = (verdict.window_start, verdict.window_end)
+        return next((one for one in windows if (one.window.start, one.window.end) == own), None)
 
     def measured(self, window: str) -> Evaluation | None:
         """Return the newest mature window with enough outcomes, else with any outcomes."""

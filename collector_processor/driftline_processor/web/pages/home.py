@@ -49,7 +49,7 @@ class ModelRow(Struct, frozen=True):
         received: Arrival of the newest prediction, unix nanoseconds, 0 = none.
         window: The most informative length of windows.
         windows: The windows of ``model`` of that length.
-        measured: The newest window with known performance.
+        measured: The window that the verdict is about, else the newest one with known performance.
         metric: Primary metric of the model; "" if unknown.
         money: Loss per day; None if unknown.
     """
@@ -287,12 +287,15 @@ def _row(versions: Sequence[ModelView]) -> ModelRow:
     model = leading_model(versions)
     window = default_window(model)
     windows = model.windows.get(window, [])
-    measured = model.measured(window) or next((window for window in reversed(windows) if has_performance(window)), None)
+    deciding = model.deciding_window()
+    measured = deciding if deciding is not None and has_performance(deciding) else model.measured(window)
+    measured = measured or next((window for window in reversed(windows) if has_performance(window)), None)
     metrics = metric_names(measured.realized) if measured else []
     rows = sum(version.rows + version.distributed for version in versions)
     received = max(version.received for version in versions)
-    telling = next((name for name in metrics if direction(name)), "")
     verdict, lost = verdict_of(versions), loss_of_model(versions)
+    of_verdict = [verdict.metric] if verdict is not None and verdict.metric in metrics else []
+    telling = next((name for name in (*of_verdict, *metrics) if direction(name)), "")
     return ModelRow(
         model=model,
         versions=tuple(versions),

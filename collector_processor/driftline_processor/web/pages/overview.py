@@ -17,7 +17,6 @@ from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.facts import facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
@@ -206,13 +205,9 @@ def told_window(selection: Selection) -> Evaluation | None:
 
 def measured_window(selection: Selection, window_told: Evaluation) -> Evaluation:
     """Return the window whose metrics are shown: the days that show the verdict together, else that of the page."""
-    place, verdict = selection.place, selection.model.verdict
-    if place.at or place.until or verdict is None or verdict.window_start is None:
+    if selection.place.at or selection.place.until or selection.place.window:
         return window_told
-    closed = [one for windows in selection.model.windows.values() for one in windows if one.closed]
-    together = trailing_periods(sorted(closed, key=lambda one: one.window.end)).windows
-    own = (verdict.window_start, verdict.window_end)
-    return next((one for one in together if (one.window.start, one.window.end) == own), window_told)
+    return selection.model.deciding_window() or window_told
 
 
 def figures(selection: Selection, evaluation: Evaluation) -> list[Figure]:

@@ -349,3 +349,16 @@ def test_rows_are_made_again_only_for_models_that_changed() -> None:
     after = remembered.of(StateSnapshot((known[0], replace(known[1], rows=13))))
     assert after[0] is before[0]
     assert (before[1].rows, after[1].rows) == (12, 13)
+
+
+def test_the_figure_of_a_row_is_that_of_the_window_that_the_verdict_is_about() -> None:
+    model = flights()
+    windows = [one for one in model.windows["1d"] if one.closed and one.realized]
+    older, newest = windows[0], windows[-1]
+    assert older.realized["log_loss"].value != newest.realized["log_loss"].value
+    about = replace(
+        verdict("degraded"), metric="log_loss", window_start=older.window.start, window_end=older.window.end
+    )
+    versions = replace(model, verdict=about)
+    [row] = RememberedRows().of(StateSnapshot((versions,)))
+    assert (row.metric, row.value) == ("log_loss", older.realized["log_loss"])

@@ -80,7 +80,8 @@ def test_the_numbers_are_of_the_days_that_show_the_verdict_together(model: Model
         one.realized_changes = {"log_loss": MetricChange("inconclusive", 0.0, -0.05, 0.05, margin=0.04)}
     (week, *_) = trailing_periods(days).windows
     start, end = week.window.start, week.window.end
-    model.verdict = structs.replace(model.verdict, window_start=start, window_end=end)
+    certainty = (fact("days_together", days=10),)
+    model.verdict = structs.replace(model.verdict, window_start=start, window_end=end, certainty=certainty)
     shown = measured_window(selected(model), model.windows["1d"][-1])
     assert (shown.window, shown.outcome_rows) == (week.window, week.outcome_rows)
     assert figures(selected(model), shown)[0].title == "log loss"
