@@ -326,8 +326,8 @@ class PolicyWatch:
             replaced = all(view.key.version != alert.version for view in group.views)
             if not replaced and _inconclusive(alert, group):
                 return alert
-            until = group.watermark
-            if replaced or alert.state in ("", "degraded"):
+            until = None if replaced else _healthy_since(alert, group)
+            if replaced or (until is None and alert.state in ("", "degraded")):
                 ending = "replaced" if replaced else "revised"
         elif until is None:
             until = firings[-1].until
@@ -677,6 +677,14 @@ def _inconclusive(alert: Alert, group: VersionGroup) -> bool:
         newest = max(view.received for view in group.views)
         return alert.since is not None and newest <= alert.since
     return alert.state == "degraded" and verdict.state == "unknown"
+
+
+def _healthy_since(alert: Alert, group: VersionGroup) -> int | None:
+    """Return when the model became healthy after the begin of an alert about its state; None if it was all along."""
+    verdict = verdict_of(group.views)
+    if not alert.state or alert.since is None or verdict is None or verdict.state != "healthy":
+        return None
+    return verdict.since if verdict.since is not None and verdict.since > alert.since else None
 
 
 def _overlaps(alert: Alert, firing: Firing) -> bool:

@@ -10,7 +10,9 @@ from driftline_processor.config.policy_warnings import no_room
 from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import explains
+from driftline_processor.present.sentences.policies import ending_words
 from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
+from msgspec import structs
 
 from tests.support.facts import lacking
 from tests.support.policy_watch import Watched, model, watched
@@ -168,3 +170,17 @@ def test_a_verdict_explains_what_it_names(
 ) -> None:
     assert explains(Verdict(state, **more), subjects) is same
     assert not explains(None, subjects)
+
+
+def test_an_alert_ends_when_the_verdict_says_that_the_model_became_healthy(tmp_path: Path) -> None:
+    days = [right(0), wrong(1), wrong(2)]
+    view = model([*days, right(3), right(4), right(5), right(6)])
+    inverted = structs.replace(unwrap(model(days).verdict), since=days[1].window.start)
+    healthy = structs.replace(unwrap(view.verdict), since=right(4).window.start)
+    with watched(tmp_path) as watch:
+        # only the days together show the fault, so no window has it once it is over
+        watch.look(model([right(0)]))
+        watch.look(model([right(0), right(1), right(2)], verdict=inverted))
+        (end,) = watch.look(model([right(day) for day in range(7)], verdict=healthy))
+    assert (end.kind, end.facts["until"]) == ("resolved", "2013-07-05T00:00:00Z")
+    assert ending_words("revised") not in end.facts["text"]
