@@ -222,6 +222,8 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
     explained = is_explained(evidence.together, excess, limit("covariate_shift", EXPLAINED))
     if explained and evidence.together.covered < COVERED:
         return "covariate_shift"
+    if new_inputs(evidence) and (evidence.together.value >= EXPLAINED * excess or not _is_loss(evidence.excess)):
+        return "covariate_shift"  # rows with old values are too few to be worse, or another metric is
     kept = SKILL_KEPT + (0.0 if not held else STABLE / 2 if held == "concept_change" else -STABLE / 2)
     skill, gain = evidence.skill, evidence.recalibrated or 0.0
     ranks = skill is None or skill.value >= kept
@@ -235,6 +237,21 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
         return ""
     level_off = skill is not None and gain * evidence.rows > LEVEL_OFF
     return "calibration" if ranks and level_off else "concept_change"
+
+
+def new_inputs(evidence: LossEvidence) -> list[str]:
+    """Return the inputs of which most values are new."""
+    return [name for name, part in evidence.inputs.items() if part.covered < 0.5]
+
+
+def explained_share(evidence: LossEvidence) -> float | None:
+    """Return the fraction of a loss that all shifted inputs explain.
+
+    None without a significant loss, and if most of it is assumed, since values are new.
+    """
+    if evidence.together.covered < COVERED or not _is_loss(evidence.excess):
+        return None
+    return min(1.0, evidence.together.value / evidence.excess.value)
 
 
 def _is_loss(excess: LossPart) -> bool:
@@ -389,8 +406,9 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     if kind in ("", "label_shift") and fit is not None and _is_label_shift(fit):
         return KindOfChange("label_shift", "proportions_changed", (*rates, fact("scores_of_classes_hold"), *moved))
     if evidence is not None and kind == "covariate_shift":
-        share = min(1.0, evidence.together.value / evidence.excess.value)
-        return KindOfChange(kind, "inputs_explain", (fact("inputs_explain", share=share), *moved))
+        share = explained_share(evidence)
+        explained = () if share is None else (fact("inputs_explain", share=share),)
+        return KindOfChange(kind, "inputs_explain", (*explained, *moved))
     if kind == "calibration":
         return KindOfChange(kind, "level_off", (*rates, *moved))
     if kind == "concept_change":

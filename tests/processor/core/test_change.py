@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.change import is_faulty, kind_of_change
+from driftline_processor.core.change import is_faulty, kind_of_change, kind_of_loss
 from driftline_processor.core.evaluation import (
     ColumnDrift,
     Evaluation,
@@ -155,3 +155,10 @@ def test_a_factor_that_may_be_growth_is_a_fault_if_a_loss_does_not_return_with_t
     evidence = LossEvidence(1_000, "log_loss", LossPart(excess, 0.01**2), {"x": part}, part)
     assert is_faulty(finding, evidence) is faulty
     assert not is_faulty(finding)
+
+
+@pytest.mark.parametrize(("covered", "kind"), [(0.1, "covariate_shift"), (0.9, "label_shift")])
+def test_new_values_are_no_label_shift_while_another_metric_than_the_loss_is_worse(covered: float, kind: str) -> None:
+    part = LossPart(0.01, 0.02**2, covered)
+    evidence = LossEvidence(800, "log_loss", part, {"x": part}, part, rates=100.0, classes=1.0, scores=100.0)
+    assert kind_of_loss(evidence) == kind
