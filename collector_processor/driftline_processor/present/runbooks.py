@@ -59,7 +59,7 @@ def runbook_for(verdict: Verdict | None, subjects: Collection[str] = (), state: 
         return ""
     if verdict.kind == "data_fault" and _is_unit_change(verdict.cause):
         return "unit-change"
-    if verdict.cause is not None and verdict.cause.kind == "outcomes_of_one_class":
+    if verdict.cause is not None and verdict.cause.kind in ("outcomes_of_one_class", "outcomes_unknown"):
         return "label-delay"
     if verdict.kind:
         return _BY_KIND.get(verdict.kind, "")

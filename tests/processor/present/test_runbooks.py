@@ -27,6 +27,7 @@ def verdict(state: VerdictState, kind: ChangeKind | Literal[""] = "", check: str
         (verdict("degraded", "label_shift"), ("accuracy",), "", "concept-change"),
         (verdict("degraded", "data_fault", "missing"), ("latency_p99",), "", "slow-or-failing-model"),
         (verdict("degraded"), (), "degraded", "concept-change"),
+        (Verdict("unknown", cause=fact("outcomes_unknown", unknown=None)), (), "unknown", "label-delay"),
         (verdict("healthy"), ("latency_p99",), "", "slow-or-failing-model"),
         (verdict("unknown"), ("coverage",), "", "label-delay"),
         (verdict("healthy"), ("predictions",), "", ""),
