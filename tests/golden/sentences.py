@@ -223,6 +223,7 @@ FACTS: tuple[Fact, ...] = (
     fact("proportions_changed"),
     fact("first_cause", cause=FINDINGS[18].fact, others=("age", "pay")),
     fact("harmless_cause", cause=CAUSE, others=()),
+    fact("harmless_cause", cause=CAUSE, others=(), of_newest=True),
     fact("slice_worse", slice="country=NL", metric="log_loss", was=0.45, now=1.2, share=0.9, days=14),
     fact("slice_worse", slice="", metric="log_loss", was=0.45, now=1.2, share=1.0, days=1),
     fact("slice_certainly_worse", rows=301, p_value=1e-6),

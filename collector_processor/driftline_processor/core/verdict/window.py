@@ -677,7 +677,10 @@ def _conclusion(
     if reading.state == "healthy" and signs[0].reason == "same_rows":
         return (signs[0].fact,), fact("evaluate_newer_rows"), signs[0].certainty
     if reading.state == "healthy":
-        return (signs[0].fact, harmless_drift(evaluation)), keep(evaluation), signs[0].certainty
+        drift = harmless_drift(evaluation)
+        if drift is not None and drift.kind == "harmless_cause" and evaluation.window.name in LENGTHS:
+            drift = fact("harmless_cause", **drift.values, of_newest=True)
+        return (signs[0].fact, drift), keep(evaluation), signs[0].certainty
     if reading.state == "at_risk":
         return (
             _risks(evaluation, signs, reading.context),
@@ -685,7 +688,9 @@ def _conclusion(
             signs[0].certainty,
         )
     open_fact, level = inconclusive(evaluation, reading.context), level_off(evaluation)
-    reasons = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
+    reasons: tuple[Fact | None, ...] = (open_fact,) if level is None else (level, fact("and_also", reason=open_fact))
+    if open_fact.kind == "may_be_worse":
+        reasons += (cause.reason("first_cause"),)
     return reasons, outcomes_wanted(evaluation, reading.context), fact("nothing_shows_either")
 
 

@@ -97,8 +97,9 @@ def _first_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
 
 
 @words_of("harmless_cause")
-def _harmless_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
-    return _forms(cause, others, after=", and that did no harm")
+def _harmless_cause(cause: Fact, others: Sequence[str], of_newest: bool = False) -> tuple[str, ...]:
+    before = "at its end, " if of_newest else ""
+    return _forms(cause, others, before=before, after=", and that did no harm")
 
 
 def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = "") -> tuple[str, ...]:
