@@ -183,6 +183,10 @@ def _innocent(history: History) -> Callable[[int, Random], Figures]:
     return measure
 
 
+WEAKEST = History("permuted", "BE")
+"""The fault that is hardest to find: a small rise of the loss, in a twentieth of the rows."""
+
+
 def _claims() -> dict[str, Promise]:
     quiet = {
         "quiet": ("nothing changes", History()),
@@ -217,7 +221,8 @@ def _claims() -> dict[str, Promise]:
         for fault, words in what.items():
             history = History(fault, place)
             sentence = words.format(place_words)
-            claims.append(Promise(f"slice-change-{place}-{fault}", _planted(history), 10, sentence, 1, least=0.8))
+            least = 0.5 if history == WEAKEST else 0.8
+            claims.append(Promise(f"slice-change-{place}-{fault}", _planted(history), 10, sentence, 1, least=least))
     number = History("reversed", "BE", number=True)
     claims.append(
         Promise(

@@ -320,13 +320,15 @@ def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO
 
 
 def _seen_in(evaluation: Evaluation, episode: Episode) -> Episode:
-    """Return an episode with the numbers of a window for its fault and its cause, if the window shows them, too."""
+    """Return an episode with the numbers of a window for its fault and its cause; without any if it shows none."""
     fault, cause = episode.fault, episode.cause
     if fault is not None:
         same = (one for one in evaluation.findings if (one.check, one.features) == (fault.check, fault.features))
         fault = next(same, fault)
-    if cause is not None and evaluation.explanation is not None:
-        cause = next((one for one in evaluation.explanation.causes if one.features == cause.features), cause)
+    if cause is not None:
+        causes = () if evaluation.explanation is None else evaluation.explanation.causes
+        without_numbers = replace(cause, changes=(), finding=None)
+        cause = next((one for one in causes if one.features == cause.features), without_numbers)
     return episode._replace(fault=fault, cause=cause)
 
 
