@@ -1,6 +1,6 @@
-"""Compare what tools answer of models that are worse, equivalent, or neither, and count Driftline's planted goals.
+"""Compare what tools answer of models that are worse, equivalent, or neither; count planted goals and causes.
 
-    make right-or-wrong                          # both tables, into docs/data/right-or-wrong.md: 20 minutes
+    make right-or-wrong                          # three tables, into docs/data/right-or-wrong.md: 20 minutes
     make right-or-wrong ARGS="--quick --print"   # Driftline, scipy and River, few worlds, printed: a minute
     make right-or-wrong ARGS="--only goals --first-seed 1000 --print"
 
@@ -24,6 +24,7 @@ import pandas as pd
 from benchmarks.peers.__main__ import ROOT, environment, last_error
 from simulations.frame import DATA, markdown
 
+from .causes import FAULTS, table
 from .goals import FULL, QUICK, goals
 from .score import cells_of
 from .streams import LENGTHS, Stream
@@ -36,6 +37,8 @@ WINDOWS = Path(__file__).parent / "windows.csv"
 OWN_ENVIRONMENT = ("evidently", "nannyml")
 QUICK_TOOLS = ("driftline", "scipy", "river")
 SEED, DRAWS = 1, 5_000
+HISTORIES = 10
+"""Histories of each planted cause."""
 
 HEADS = {"worse": "worse beyond the margin", "equivalent": "equivalent", "neither": "neither is shown"}
 ROWS = {
@@ -57,7 +60,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.right_or_wrong", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tools of this environment, few worlds")
     parser.add_argument("--print", action="store_true", help="leave the page as it is")
-    parser.add_argument("--only", choices=("streams", "goals"))
+    parser.add_argument("--only", choices=("streams", "goals", "causes"))
     parser.add_argument("--tools", nargs="+", choices=TOOLS, help="only these")
     parser.add_argument("--first-seed", type=int, default=1, help="of the planted worlds")
     parser.add_argument(
@@ -68,18 +71,21 @@ def main(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore")
     tools = options.tools or (QUICK_TOOLS if options.quick else TOOLS)
     parts, failed = {}, False
-    if options.only != "goals":
+    if options.only in (None, "streams"):
         windows, missing = answered_windows(tools, options.block_days)
         parts["streams"], failed = streams_table(windows), bool(missing)
         for tool, reason in missing.items():
             print(f"{tool}: {reason}", file=sys.stderr)
         if not options.print:
             windows.to_csv(WINDOWS, index=False)
-    if options.only != "streams":
+    if options.only in (None, "goals"):
         plan = (QUICK if options.quick else FULL)._replace(first_seed=options.first_seed)
         found = list(goals(plan, lambda line: print(line, file=sys.stderr, flush=True)))
         parts["goals"] = markdown(("planted", "goal", "found", "seeds", "kept"), [goal.cells for goal in found])
         failed |= any(goal.kept is False for goal in found)
+    if options.only in (None, "causes"):
+        seeds = range(options.first_seed, options.first_seed + (1 if options.quick else HISTORIES))
+        parts["causes"] = table(FAULTS, seeds, lambda line: print(line, file=sys.stderr, flush=True))
     for name, text in parts.items():
         print(text)
         if not options.print:

@@ -13,7 +13,7 @@ import argparse
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, cast
 
 import driftline
@@ -333,18 +333,24 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--first-seed", type=int, default=1)
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    print(table(options.faults or list(FAULTS), seeds, lambda line: print(line, flush=True)))
+    return 0
+
+
+def table(names: Iterable[str], seeds: Iterable[int], say: Callable[[str], None]) -> str:
+    """Return the table; ``say`` gets what is said of each history."""
     rows = []
-    for name in options.faults or FAULTS:
+    for name in names:
         histories = []
-        for seed in range(options.first_seed, options.first_seed + options.seeds):
+        for seed in seeds:
             history = run(FAULTS[name], seed)
             histories.append(history)
             answers = ", ".join(f"{kind or '–'}/{advice} {days}" for (kind, advice), days in history.answers.items())
-            print(f"{name} {seed}: {verdict_sentence(history.verdict)}\n    cause: {verdict_cause(history.verdict)}")
-            print(f"    days: {answers}; begin {history.onset}", flush=True)
+            say(f"{name} {seed}: {verdict_sentence(history.verdict)}\n    cause: {verdict_cause(history.verdict)}")
+            say(f"    days: {answers}; begin {history.onset}")
         rows.append(row(name, histories))
-    print(markdown(HEAD, rows))
-    return 0
+    return markdown(HEAD, rows)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
     if where and cause.kind not in OF_ALL_ROWS:
-        return fact("retrain_with_slice", slice=where, **clock)
+        return fact("retrain_with_slice", slice=where, **clock, check_outcomes=cause.kind == "concept_change")
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
         auc, was = (None if side is None else side.value for side in sides)
@@ -710,13 +710,13 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
             return cause.reason("coinciding_cause")
         return fact("likely_cause", cause=cause.fact, others=(), share=episode.share)
     if looks_as_before(evaluation) and reading.signs[0].reason != "service":
-        return fact("inputs_look_as_before", cause=cause.fact)
+        return fact("inputs_look_as_before", cause=cause.fact, meaning=episode.kind == "concept_change")
     if episode.kind == "covariate_shift" and episode.share is not None:
         return fact("inputs_explain", share=episode.share)
     if episode.kind == "label_shift":
         return fact("proportions_changed")
     if episode.kind in ("concept_change", "calibration") and not _may_explain(episode.evidence):
-        return fact("no_input_explains")
+        return fact("no_input_explains", meaning=episode.kind == "concept_change")
     return cause.reason("coinciding_cause" if cause.features else "first_cause")
 
 

@@ -12,7 +12,7 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_words
 from driftline_processor.present.numbers import figure
 from driftline_processor.present.times import date_words, since_words, span_words
-from driftline_processor.present.wording import NAME, format_percent, listed, printable, short, slice_words
+from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
 from .outcomes import correction_words, unknown_outcomes_sentence
 from .register import clause, clauses, voice_of
@@ -114,15 +114,25 @@ def _change_version(
 
 def _retrain(since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    first = " First rule out that outcomes are recorded in another way." if check_outcomes else ""
-    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.{first}")
+    if check_outcomes:
+        sentence = f"{_CHECK_OUTCOMES} Then retrain it with {rows}, and build a new baseline."
+        return Advice("check its outcomes, then retrain it", sentence)
+    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.")
 
 
-def _retrain_with_slice(slice: str, since: int | None, timezone: str, of_days: bool) -> Advice:
+_CHECK_OUTCOMES = "First rule out that outcomes are recorded in another way, which looks the same."
+
+
+def _retrain_with_slice(
+    slice: str, since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False
+) -> Advice:
     name = slice_words(slice)
     action = f"retrain it with more rows of {name}"
     rows = _outcomes_since(since, timezone, of_days=of_days)
-    return Advice(action, f"R{action[1:]}, from {rows}. Until then, do not rely on it for {name}.")
+    until = f"Until then, do not rely on it for {name}."
+    if check_outcomes:
+        return Advice(f"check its outcomes, then {action}", f"{_CHECK_OUTCOMES} Then {action}, from {rows}. {until}")
+    return Advice(action, f"{capital(action)}, from {rows}. {until}")
 
 
 def _recalibrate(

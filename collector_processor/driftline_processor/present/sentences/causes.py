@@ -286,7 +286,6 @@ def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was:
 words_as(
     {
         "no_input_drifts": "no input drifts",
-        "no_input_explains": "no input explains it",
         "proportions_changed": "the proportions of the classes changed, and each class looks as before",
         "output_drifts": "the {name} drifts",
         "scores_of_classes_hold": "the scores within each class are distributed as before",

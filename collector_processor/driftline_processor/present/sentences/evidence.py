@@ -183,11 +183,18 @@ def _relation_changed(features: Sequence[str]) -> str:
 
 
 @words_of("inputs_look_as_before")
-def _inputs_look_as_before(cause: Fact | None) -> tuple[str, ...]:
-    steady = "its inputs look as before, so only the outcomes show it"
+def _inputs_look_as_before(cause: Fact | None, meaning: bool = False) -> tuple[str, ...]:
+    follows = "so their meaning, or that of its outcomes, changed" if meaning else "so only the outcomes show it"
+    steady = f"its inputs look as before, {follows}"
     if cause is None:
         return (steady,)
-    return f"its inputs look almost as before, although {clause(cause)}; only the outcomes show it", steady
+    return f"its inputs look almost as before, although {clause(cause)}, {follows}", steady
+
+
+@words_of("no_input_explains")
+def _no_input_explains(meaning: bool = False) -> tuple[str, ...]:
+    plain = "no input explains it"
+    return (f"{plain}, so the meaning of inputs or outcomes changed", plain) if meaning else (plain,)
 
 
 @words_of("chance_possible")

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.present.numbers import MINUS
-from driftline_processor.present.wording import NAME, format_percent, short
+from driftline_processor.present.wording import NAME, format_percent, listed, short
 
 from .register import worded, words_of
 
@@ -27,6 +27,10 @@ def finding_sentence(finding: Finding) -> str:
         return _absence(finding, names)
     text, more = _fault(finding)
     return f"{names}: {text}{more}" if names and finding.check != "misplaced" else f"{text}{more}"
+
+
+MOST_LISTED = 4
+"""Columns in the wrong place that are named one by one."""
 
 
 def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
@@ -105,7 +109,7 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
                 f" (expected: {format_percent(was)}; stale?)"
             )
         case "swapped":
-            return f"{share} of values{place} are in the other column", " (swapped?)"
+            return f"{share} of values{place} are in each other's column", " (swapped?)"
         case "recoded":
             return (
                 f"{share} of values{place} are new texts, as frequent as the old values",
@@ -123,7 +127,9 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             return f"values{place} are {hours} {'later' if finding.hours > 0 else 'earlier'}", " (time zone?)"
         case "misplaced":
             first, source = short(finding.features[0], NAME), short(finding.sources[0], NAME)
-            columns = f"{len(finding.features)} columns from {first} on"
+            columns = listed([short(name, NAME) for name in finding.features])
+            if len(finding.features) > MOST_LISTED:
+                columns = f"{len(finding.features)} columns from {first} on"
             return f"{share} of values of {columns} are those of another column", (
                 f" ({first} has the values of {source}; shifted by one?)"
             )
