@@ -47,7 +47,7 @@ METRICS = ("roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 
 
 def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
-    """Return a metric that no window reaches; None if one is as good as the baseline, is faulty, or they are too few.
+    """Return a metric that no window reaches; None if one is no worse than the baseline or faulty, or they are too few.
 
     A model that was worse from its first day on cannot be distinguished from a baseline of training rows.
 
@@ -57,8 +57,9 @@ def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
     known = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
     if any(map(_is_faulty, known)):
         return None
-    worse = sum(1 for one in known if (decides := deciding_change(one)) is not None and decides[1].state == "worse")
-    if len(known) < FEWEST_WINDOWS and not len(known) == worse >= FEWEST_WORSE:
+    states = [decides[1].state for one in known if (decides := deciding_change(one)) is not None]
+    all_worse = len(known) == states.count("worse") >= FEWEST_WORSE
+    if "not_worse" in states or (len(known) < FEWEST_WINDOWS and not all_worse):
         return None
     for name in METRICS:
         better = direction(name)
