@@ -182,6 +182,7 @@ LACKING = ("metric", "decisions", "rows", "interval")
 
 FACTS: tuple[Fact, ...] = (
     fact("no_worse_than_baseline", metric="accuracy", value=0.79, baseline=0.8, margin=0.05, better=False),
+    fact("no_worse_than_baseline", metric="log_loss", value=0.436, baseline=0.506, margin=0.007, better=False),
     fact("no_worse_than_baseline", metric="mae", value=None, baseline=None, margin=None, better=True),
     fact(
         "objective_met", metric="precision", value=0.95, low=0.93, high=0.97, rule="precision >= 0.9", of_change=False

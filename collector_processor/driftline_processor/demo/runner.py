@@ -438,4 +438,4 @@ def _links(page: str, console: Console) -> None:
         ("metrics", f"{page}/metrics"),
         ("JSON", f"{page}/api/v1/models/{train.MODEL_NAME}/evaluations?window=1mo"),
     ):
-        console.print(f"  {name:<16}{url}", soft_wrap=True)
+        console.print(f"  {name:<19}{url}", soft_wrap=True)

@@ -47,7 +47,9 @@ _objective("objective_missed", "misses")
 def _no_worse(metric: str, value: float | None, baseline: float | None, margin: float | None, better: bool) -> str:
     now = "" if value is None else f" of {metric_value(metric, value)}"
     than = "" if baseline is None else f" {metric_value(metric, baseline)}"
-    compared = "better than" if better or margin is None else f"within {size_of_change(metric, margin, None, None)} of"
+    compared = "better than" if better or margin is None else "no worse than"
+    if margin is not None and not better and (value is None or baseline is None or abs(value - baseline) <= margin):
+        compared = f"within {size_of_change(metric, margin, None, None)} of"
     return f"its {metric_words(metric)}{now} is {compared} the baseline's{than}"
 
 

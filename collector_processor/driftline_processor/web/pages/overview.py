@@ -34,7 +34,7 @@ from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
 from driftline_processor.present.sentences.verdict import verdict_next
-from driftline_processor.present.times import date_words, since_words
+from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
@@ -129,7 +129,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
     context |= {"verdict": verdict, "money": money}
     if window_told is None:
-        context |= {"told": None, "next": (), "actions": (), "since": ""}
+        context |= {"told": None, "next": (), "actions": (), "since": "", "shown_by": ""}
         return Page("model/overview.html", context, tables, about(selection))
     timeline = timeline_of(
         selection.shown_windows,
@@ -150,6 +150,7 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
     context |= {
         "told": window_told,
         "since": _since(verdict, selection.model.timezone),
+        "shown_by": _shown_by(verdict),
         "chosen": window_told,
         "measured": selection.model.measured(selection.window),
         "closes": closes_at(window_told.window),
@@ -342,6 +343,13 @@ def _actions(selection: Selection, evaluation: Evaluation, verdict: Verdict | No
         yield Action("drifted columns", place.address("drift", **window_parameters))
     if evaluation.findings:
         yield Action("data quality", place.address("data", **window_parameters))
+
+
+def _shown_by(verdict: Verdict | None) -> str:
+    """Return the window of the verdict's numbers; "" if its sentence names it, or without one."""
+    if verdict is None or verdict.of_window or verdict.window_start is None or verdict.window_end is None:
+        return ""
+    return span_words(verdict.window_start, verdict.window_end, verdict.timezone, days=verdict.of_days)
 
 
 def _since(verdict: Verdict | None, timezone: str) -> str:

@@ -58,7 +58,7 @@ def month(model: ModelView, at: int) -> tuple[Evaluation, str]:
 def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) -> None:
     verdict = unwrap(flights().verdict)
     text = page(browse(many()), "/models/flights").text
-    begins = text.index(f"at risk {verdict_sentence(verdict)}")  # the sentence says since when, so its badge does not
+    begins = text.index(verdict_sentence(verdict))
     assert text.index("flights winter demo") < begins < text.index("56,965 rows")
     assert "▲" not in text  # signs are the style sheet's
     assert begins < text.index(verdict_next(verdict)) < text.index("log loss 0.65")
