@@ -23,7 +23,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.verdict.model import pace_of
+from driftline_processor.core.verdict.traffic import pace_of
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.windows.window import DAY, PANE, Window
 from driftline_processor.evaluation.window_queue import Backlog

@@ -22,7 +22,8 @@ from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums
 from driftline_processor.core.policy.replay import MONTH, judge_quiet
 from driftline_processor.core.policy.rule import MOST_WINDOWS, WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import Traffic, pace_of, verdict_of_model
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.traffic import Traffic, pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
 from driftline_processor.ingest.transaction import KEPT
 from driftline_processor.policy.alerts import AlertStore

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from driftline_processor.core import change
 from driftline_processor.core.estimate import label_shift
-from driftline_processor.core.verdict import model
+from driftline_processor.core.verdict import traffic
 from driftline_processor.core.weak_slices import search
 from driftline_processor.core.windows.window import DAY, HOUR
 
@@ -118,11 +118,11 @@ def _rows() -> Iterator[Choice]:
     def row(
         name: str, module: ModuleType, values: tuple[Any, ...], measured: Measured, windows: int, what: str, told: Any
     ) -> Choice:
-        subject = "pace" if module is model else module.__name__.rpartition(".")[2].replace("_", "-")
+        subject = "pace" if module is traffic else module.__name__.rpartition(".")[2].replace("_", "-")
         short = f"constant-{subject}-{name.lower().replace('_', '-')}"
         return Choice(short, at_each(module, name, values, measured), windows, what, values, told)
 
-    traffic = "false silences, hours until silent"
+    silent_words = "false silences, hours until silent"
     for name, values in (
         ("FEWEST", (4, 8, 16)),
         ("AROUND_THE_CLOCK", (0.9, 0.95, 0.99)),
@@ -133,7 +133,7 @@ def _rows() -> Iterator[Choice]:
         ("UNSURE", (1.0, 2.0, 3.0)),
         ("OUTAGE", (2.0, 3.0, 6.0)),
     ):
-        yield row(name, model, values, silences, 8, traffic, _silent)
+        yield row(name, traffic, values, silences, 8, silent_words, _silent)
     found = "reported of none; found between two values, in a pair"
     for name, values in (("LEAST_RATIO", (1.1, 1.2, 1.5)), ("FINE", (10, 20, 40)), ("COARSE", (5, 10, 20))):
         yield row(name, search, values, slices, 60, found, _shares)

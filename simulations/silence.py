@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 from driftline.tables.table import I64
-from driftline_processor.core.verdict.model import open_time, pace_of
+from driftline_processor.core.verdict.traffic import open_time, pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE
 from driftline_processor.ingest.transaction import KEPT
 

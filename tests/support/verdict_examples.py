@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from driftline_processor.core.evaluation import Cause, Change, Evaluation, Finding, ServiceLevel, Verdict
-from driftline_processor.core.verdict.model import Traffic, verdict_of_model
+from driftline_processor.core.verdict.model import verdict_of_model
+from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.windows.window import HOUR
 from msgspec.structs import replace
 

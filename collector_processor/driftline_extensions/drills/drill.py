@@ -15,8 +15,8 @@ from driftline_processor.config.policies import Policy
 from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, Verdict, VerdictState
 from driftline_processor.core.policy.replay import problem_periods
-from driftline_processor.core.verdict.model import pace_of
 from driftline_processor.core.verdict.states import rank_state
+from driftline_processor.core.verdict.traffic import pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, length
 from driftline_processor.policy.alert_history import AlertHistory, Sent
 from driftline_processor.policy.replay import replayed_model

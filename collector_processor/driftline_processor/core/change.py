@@ -3,13 +3,15 @@
 In this order, since each precludes the next ones:
 
 1. *service*: an objective on failed calls or latency is broken, or the error rate is too high for any service;
-2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large fraction of the rows is
+2. *output fault*: scores are missing, constant, out of range or the wrong way round, and no fault of the inputs
+   explains it;
+3. *data fault*: a column is constant, swapped, in another unit or of another type, or a large fraction of the rows is
    missing, stale or repeated; also *service*, if a fraction of the calls gets one answer while no input drifted
    (:mod:`~driftline_processor.core.default_answers`);
-3. of a degradation, what its rows prove (:func:`kind_of_loss`): *label shift*, *covariate shift*, *calibration* or
+4. of a degradation, what its rows prove (:func:`kind_of_loss`): *label shift*, *covariate shift*, *calibration* or
    *concept change*;
-4. *label shift* without outcomes: scores and features shifted as by a new rate of positives;
-5. *covariate shift*: inputs or the score drift, and nothing shows that their relation to the outcomes changed.
+5. *label shift* without outcomes: scores and features shifted as by a new rate of positives;
+6. *covariate shift*: inputs or the score drift, and nothing shows that their relation to the outcomes changed.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ from driftline_processor.core.explain.loss_evidence import METRICS, Recalibratio
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.output_faults import OutputFault, is_inverted, outcomes_of_one_class, output_faults
+from driftline_processor.core.quality.check import STRUCTURAL
 from driftline_processor.core.service_level.failing import service_failing
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 
 CELLS = 10
 """Cells of scores with equal weight in the reference: deciles, as for a number
@@ -76,7 +80,7 @@ class OutcomeFit(NamedTuple):
 
 
 def outcome_fit(pane: Pane, rates: Rates, reference: Pane, between: float) -> OutcomeFit | None:
-    """Compare the outcomes of a window with both explanations; None with too few.
+    """Compare the outcomes of a window with three explanations; None with too few.
 
     Args:
         pane: Pane of the window, with its outcomes.
@@ -153,11 +157,6 @@ def _misfit(sides: Sequence[F64], was: Sequence[F64]) -> float:
         freedom += many - 1
     return q - freedom
 
-
-STRUCTURAL = frozenset(
-    {"constant", "copied", "hours_shifted", "misplaced", "recoded", "swapped", "unlinked", "type_change", "unit_change"}
-)
-"""Checks whose findings are faults at any severity."""
 
 GROSS = {
     "missing": ("major", "critical"),
@@ -360,13 +359,13 @@ def kind_of_change(
     broken = [
         objective
         for objective in evaluation.objectives
-        if objective.state == "broken" and _of_service(objective.metric)
+        if objective.state == "broken" and objective.metric in SERVICE_METRICS
     ]
     if broken:
         return KindOfChange(
             "service", "service_changed", tuple(fact("rule_broken", rule=expectation.rule) for expectation in broken)
         )
-    if not any(_of_service(objective.metric) for objective in evaluation.objectives):
+    if not any(objective.metric in SERVICE_METRICS for objective in evaluation.objectives):
         failure = service_failing(evaluation)
         if failure is not None:
             return KindOfChange("service", "service_changed", (failure.fact,))
@@ -419,10 +418,6 @@ def _proven(evaluation: Evaluation, fit: OutcomeFit | None, moved: tuple[Fact, .
     if fit is not None and fit.p_value > LEVEL and moved:
         return KindOfChange("covariate_shift", "inputs_moved_as_expected", (*moved, fact("outcomes_as_expected")))
     return None
-
-
-def _of_service(metric: str) -> bool:
-    return metric.startswith("latency") or metric in ("error_rate", "availability")
 
 
 def is_faulty(finding: Finding, evidence: LossEvidence | None = None) -> bool:

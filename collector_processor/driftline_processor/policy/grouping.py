@@ -38,7 +38,6 @@ class AlertChange(Struct, frozen=True):
         kind: ``opened``, ``worse``, ``resolved`` or ``passed``.
         alert: The current alert.
         channels: Names of the channels to notify.
-        alone: Whether its policy excludes it from the messages of others.
         rises: Whether it is more severe than in the last notification.
         repeats: Whether an earlier notification was never delivered because its channel was removed.
     """
@@ -46,7 +45,6 @@ class AlertChange(Struct, frozen=True):
     kind: Kind
     alert: Alert
     channels: Sequence[str]
-    alone: bool = False
     rises: bool = False
     repeats: bool = False
 
@@ -84,14 +82,12 @@ class Threads:
 
     def messages(self, changes: Sequence[AlertChange]) -> Iterator[Message]:
         """Yield the messages about changes: per model and channel first what began, then what ended."""
-        changes_by_audience: dict[tuple[str, str, str], list[AlertChange]] = {}
+        changes_by_audience: dict[_Audience, list[AlertChange]] = {}
         for change in changes:
             for channel in change.channels:
-                changes_by_audience.setdefault((change.alert.environment, change.alert.model, channel), []).append(
-                    change
-                )
-        for (environment, model, channel), new in changes_by_audience.items():
-            audience = channel, environment, model
+                audience = channel, change.alert.environment, change.alert.model
+                changes_by_audience.setdefault(audience, []).append(change)
+        for audience, new in changes_by_audience.items():
             yield from self._begun(audience, [change for change in new if change.kind != "resolved"])
             yield from self._ended(audience, [change.alert for change in new if change.kind == "resolved"])
 
@@ -113,14 +109,14 @@ class Threads:
         changes_by_thread: dict[str, list[AlertChange]] = {}
         first = ""
         for one in sorted(alert_changes, key=lambda change: gravity(change.alert)):
-            thread_id = next((name for name, thread in reversed(threads.items()) if one.alert.id in thread.open), None)
+            thread_id = _thread_of(one.alert, threads)
             if (
                 one.kind == "opened"
                 and thread_id is not None
                 and any(self._is_open(alert_id, opened) for alert_id in threads[thread_id].open)
             ):
                 continue  # its end in between was not notified
-            if one.alone:
+            if self._alone(one.alert):
                 thread = one.alert.id
             elif one.kind == "worse" and thread_id is not None:
                 thread = thread_id
@@ -131,11 +127,7 @@ class Threads:
         for name, changes in changes_by_thread.items():
             changed_ids = {change.alert.id for change in changes}
             known_thread = threads.get(name, _Thread())
-            lasting_alerts = [
-                self._alerts[alert_id]
-                for alert_id in known_thread.open
-                if alert_id not in changed_ids and self._is_open(alert_id, ())
-            ]
+            lasting_alerts = self._lasting(known_thread, changed_ids)
             kinds = {change.kind for change in changes}
             rising = [
                 change.alert
@@ -156,14 +148,11 @@ class Threads:
         threads = self._threads.setdefault(audience, {})
         alerts_by_thread: dict[str, list[Alert]] = {}
         for alert in alerts:
-            thread_id = next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), alert.id)
-            alerts_by_thread.setdefault(thread_id, []).append(alert)
+            alerts_by_thread.setdefault(_thread_of(alert, threads) or alert.id, []).append(alert)
         for name, ended_alerts in alerts_by_thread.items():
             known_thread = threads.get(name, _Thread())
             ids = {alert.id for alert in ended_alerts}
-            lasting_alerts = [
-                self._alerts[one] for one in known_thread.open if one not in ids and self._is_open(one, ())
-            ]
+            lasting_alerts = self._lasting(known_thread, ids)
             if lasting_alerts:
                 is_healthy = any(alert.state and alert.ending != "unwatched" for alert in ended_alerts)
                 if is_healthy or min(map(_severity, lasting_alerts)) > min(map(_severity, ended_alerts)):
@@ -182,6 +171,10 @@ class Threads:
     def _may_join(self, thread: _Thread, opened: Iterable[str]) -> bool:
         """Return True for a thread with an open alert that others may join."""
         return any(self._is_open(id, opened) and not self._alone(self._alerts[id]) for id in thread.open)
+
+    def _lasting(self, thread: _Thread, changed: Collection[str]) -> list[Alert]:
+        """Return the open alerts of a thread that do not change."""
+        return [self._alerts[id] for id in thread.open if id not in changed and self._is_open(id, ())]
 
     def _is_open(self, alert: str, opened: Iterable[str]) -> bool:
         return alert in self._alerts and self._alerts[alert].open and alert not in opened
@@ -253,6 +246,11 @@ class _Thread:
                 self.open[alert] = None
             elif message.kind in ("resolved", "eased"):
                 self.open.pop(alert, None)
+
+
+def _thread_of(alert: Alert, threads: dict[str, _Thread]) -> str | None:
+    """Return the id of the newest thread in which an alert is open; None without one."""
+    return next((name for name, thread in reversed(threads.items()) if alert.id in thread.open), None)
 
 
 def gravity(alert: Alert) -> tuple[int, int, int]:

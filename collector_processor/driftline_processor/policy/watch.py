@@ -202,12 +202,12 @@ class PolicyWatch:
                 changed[alert.about] = _unwatched(alert, models, now)
         self._readings, self._reading_cache = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
-        facts, told_names = _FactsOfLook(self, groups), set[str]()
+        facts, notified_ids = _FactsOfLook(self, groups), set[str]()
         changes = [*self._due(changed, now)]
         for change in changes:
             actions = () if change.repeats else self._actions_of(change.alert)
             if change.kind != "resolved" and (change.channels or actions):
-                told_names.add(change.alert.id)
+                notified_ids.add(change.alert.id)
         look = Look(self._by_id(changed.values()), self._is_alone, facts, now)
         ordering = Orders(self.store, self._actions, look, self._actions_of)
         orders = [*ordering.orders(changes)] if changes and self._actions else []
@@ -219,7 +219,7 @@ class PolicyWatch:
         messages = [message if message.id in listed_ids else hold(message, self._keys) for message in messages]
         written = [
             replace(alert, notified=alert.notified or now, notified_state=alert.state)
-            if alert.id in told_names
+            if alert.id in notified_ids
             else alert
             for alert in changed.values()
         ]
@@ -456,16 +456,16 @@ class PolicyWatch:
             unheard = bool(heirs) and alert.acknowledged is None and self._is_unheard(alert)
             if policy is None or self._is_kept_back(policy, alert, open_now, now):
                 if kind == "resolved":
-                    yield AlertChange(kind, alert, left if unheard else [*left, *heirs], self._is_alone(alert))
+                    yield AlertChange(kind, alert, left if unheard else [*left, *heirs])
                 continue
             if kind in ("worse", "resolved"):
                 channels = left if unheard else [*left, *heirs]
             if kind is not None:
                 rises = kind == "worse" and self._has_risen(policy, alert, stored_alert)
-                yield AlertChange(kind, alert, channels, self._is_alone(alert), rises)
+                yield AlertChange(kind, alert, channels, rises)
             if unheard and kind in (None, "worse", "resolved"):
                 late: Kind = "passed" if kind == "resolved" else "opened"
-                yield AlertChange(late, alert, heirs, self._is_alone(alert), repeats=True)
+                yield AlertChange(late, alert, heirs, repeats=True)
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
         """Return True if a silence or a policy in ``unless`` suppresses the notification of an alert."""

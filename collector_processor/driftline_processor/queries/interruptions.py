@@ -13,7 +13,7 @@ import pyarrow as pa
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from driftline_processor.core.verdict.model import Traffic
+from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.store.database import Connection, insert, number, read
 from driftline_processor.store.panes import KEEP_DAYS
 

@@ -7,10 +7,11 @@ import pytest
 from driftline_processor.core import special_functions
 from driftline_processor.core.drift import normal_variation
 from driftline_processor.core.estimate import importance_weighting, point
+from driftline_processor.core.intervals import confidence
 from driftline_processor.core.intervals.confidence import CONFIDENCE
 from driftline_processor.core.performance import objective_states
 from driftline_processor.core.quality import feature_sums
-from driftline_processor.core.verdict import trailing_periods, window
+from driftline_processor.core.verdict import window
 from scipy import special
 
 FUNCTIONS = {
@@ -40,7 +41,7 @@ def test_a_function_takes_numbers_and_arrays() -> None:
         (feature_sums.BY_CHANCE, special.kolmogi(0.01)),
         (point.DEVIATIONS, special.ndtri((1 + CONFIDENCE) / 2)),
         (objective_states.POWER, special.ndtri(objective_states._TELLS)),
-        (trailing_periods.USUAL, special.ndtri((1 + CONFIDENCE) / 2)),
+        (confidence.NORMAL, special.ndtri((1 + CONFIDENCE) / 2)),
         (window.REACH, special.ndtri((1 + CONFIDENCE) / 2) + special.ndtri(objective_states._TELLS)),
         (
             importance_weighting._STUDENT_QUANTILE,

@@ -29,6 +29,7 @@ from driftline_processor.core.drift.bin_edges import edge_number, single_value
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.drift.display_cells import Cells, cells, shares
 from driftline_processor.core.evaluation import Cause, Change, ColumnDrift, Explanation, Finding
+from driftline_processor.core.quality.check import STRUCTURAL
 from driftline_processor.core.quality.share_test import LEAST, effect
 from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps, no_time_before
 from driftline_processor.core.windows.window import Window
@@ -314,11 +315,6 @@ def _filled(mean: F64, rows: F64, fewest_rows: float) -> F64:
     return filled
 
 
-ALWAYS = frozenset(
-    {"swapped", "misplaced", "recoded", "copied", "unlinked", "hours_shifted", "unit_change", "type_change", "constant"}
-)
-"""Checks whose findings explain a change of a feature better than its drift."""
-
 MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
 """Checks whose findings explain a change if they are at least half of it."""
 
@@ -388,7 +384,7 @@ def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
     """Return the cause of a finding; None without a feature, or if the finding explains little of the shift."""
     parts = {name: explain_input.sides(f"feature:{name}") for name in finding.features}
     shifts = [_shifted_fraction(name, explain_input) for name, sides in parts.items() if sides is not None]
-    if not finding.features or finding.check not in ALWAYS | MOSTLY:
+    if not finding.features or finding.check not in STRUCTURAL | MOSTLY:
         return None
     shift = max(shifts, default=0.0)
     if finding.check in MOSTLY:

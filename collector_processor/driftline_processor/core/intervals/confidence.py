@@ -93,6 +93,9 @@ NONE = Interval(None, None, "")
 CONFIDENCE = 0.95
 """Default confidence of intervals (Fisher 1925)."""
 
+NORMAL = 1.959963984540054
+"""``normal_quantile(CONFIDENCE)``, written down, since scipy is loaded late."""
+
 
 @lru_cache(maxsize=64)
 def normal_quantile(confidence: float) -> float:

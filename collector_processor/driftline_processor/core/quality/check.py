@@ -15,6 +15,12 @@ MINOR, MAJOR = 0.05, 0.5
 """Fractions of the rows: a finding is minor below 5 %, major below 50 %, else critical."""
 
 
+STRUCTURAL = frozenset(
+    {"constant", "copied", "hours_shifted", "misplaced", "recoded", "swapped", "unlinked", "type_change", "unit_change"}
+)
+"""Checks whose findings are faults at any severity, and explain a change of a feature better than its drift."""
+
+
 class Suspicion(NamedTuple):
     """A possible finding, before the correction for multiple tests.
 

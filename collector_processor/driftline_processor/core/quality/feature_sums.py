@@ -222,6 +222,16 @@ def distribution_function(
     return DistributionFunction(where, share)
 
 
+def baseline_function(bins: NumberBins, pair: FeaturePair) -> DistributionFunction:
+    """Return the distribution function of the baseline over its bins, within the range of its values."""
+    return distribution_function(bins, pair.was, pair.minimum, pair.greatest)
+
+
+def distance_of_bins(pair: FeaturePair) -> float:
+    """Return the KS distance of window and baseline over the bins of a feature."""
+    return largest(np.cumsum(shares(pair.now) - shares(pair.was)))
+
+
 class Mixture(NamedTuple):
     """A window as a mixture of the baseline and another distribution; all distances are KS distances.
 
@@ -247,10 +257,11 @@ def mixture(now: F64, was: F64, other: F64) -> Mixture:
     a, b = now - was, other - was
     square = float(b @ b)
     share = min(1.0, max(0.0, float(a @ b) / square)) if square > 0 else 0.0
-    return Mixture(share, _largest(a), _largest(b), _largest(a - share * b))
+    return Mixture(share, largest(a), largest(b), largest(a - share * b))
 
 
-def _largest(difference: F64) -> float:
+def largest(difference: F64) -> float:
+    """Return the largest absolute difference of two distribution functions, the KS distance; 0 without points."""
     return float(np.abs(difference).max(initial=0.0))
 
 
@@ -295,22 +306,19 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     if not isinstance(pair.bins, NumberBins) or min(pair.was.usable, pair.now.usable) < LEAST_ROWS:
         return None
     n, m = effective_rows(pair)
-    distance = _largest(np.cumsum(shares(pair.now) - shares(pair.was)))
+    distance = distance_of_bins(pair)
     independent = pair.design_effect if distance >= SEPARATE else 1.0
     p = float(kolmogorov(math.sqrt(n * m / (n + m) * independent) * distance))
     if p > CERTAIN or min(n, m) * independent < LEAST_EFFECTIVE:
         return None
-    was, now = (
-        distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest),
-        distribution_function(pair.bins, pair.now),
-    )
+    was, now = baseline_function(pair.bins, pair), distribution_function(pair.bins, pair.now)
     own = was.at(now.points)
     return ChangedNumber(
         pair=pair,
         was=was,
         now=now,
         baseline_cdf=own,
-        distance=_largest(now.below - own),
+        distance=largest(now.below - own),
         p=p,
         noise=noise_of(n, m),
     )
@@ -466,6 +474,12 @@ class CheckInput(Struct, frozen=True, dict=True):
         """Numbers whose distribution differs significantly from the baseline."""
         differ = self.table.where(self.table.may_differ())
         return [one for pair in differ if (one := changed_number(pair)) is not None]
+
+    @cached_property
+    def functions(self) -> dict[str, DistributionFunction]:
+        """Distribution functions of the numbers in the baseline, by name."""
+        numbers = ((name, pair, pair.bins) for name, pair in self.pairs.items() if pair.was.usable > 0)
+        return {name: baseline_function(over, pair) for name, pair, over in numbers if isinstance(over, NumberBins)}
 
     @cached_property
     def table(self) -> FeatureTable:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from driftline_processor.core.change import (
-    STRUCTURAL,
     explained_share,
     is_explained,
     is_faulty,
@@ -17,13 +16,14 @@ from driftline_processor.core.change import (
 )
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation, Finding, LossEvidence, SliceChange
 from driftline_processor.core.explain.loss_evidence import add_evidence
+from driftline_processor.core.quality.check import STRUCTURAL
 
 from .signs import is_fault
 
 NAMED = 0.25
 """Minimum fraction of a loss that must return with one input for it to be named as the cause."""
 
-OF_ALL_ROWS = ("covariate_shift", "label_shift", "calibration")
+KINDS_OF_ALL_ROWS = ("covariate_shift", "label_shift", "calibration")
 """Kinds of change of all rows, which harm some slices more than others. A slice is not their cause."""
 
 CLOSE = 0.8
@@ -72,7 +72,7 @@ def episode_of(windows: Sequence[Evaluation]) -> Episode:
     if fault is not None:
         return Episode("data_fault", total, fault)
     if total is None or kind != "covariate_shift":
-        return Episode(kind, total, slice=None if kind in OF_ALL_ROWS else _lasting_slice(windows))
+        return Episode(kind, total, slice=None if kind in KINDS_OF_ALL_ROWS else _lasting_slice(windows))
     return Episode(kind, total, cause=_cause(name, windows), share=explained_share(total))
 
 

@@ -1,9 +1,4 @@
-"""Verdict of a model from its windows, its traffic and its backlog, and from its versions and environments.
-
-Pace of traffic: a pause is counted in open time, the hours of the week in which rows usually arrive, so nights and
-weekends of an office-hours model are not pauses. A model has no data once a pause is longer than its own pauses make
-likely.
-"""
+"""Verdict of a model from its windows, its traffic and its backlog, and from its versions and environments."""
 
 from __future__ import annotations
 
@@ -11,14 +6,10 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-from driftline.tables.table import F64, I64, ModelKey
-from msgspec import Struct, structs
+from driftline.tables.table import ModelKey
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Finding, ServiceLevel, Verdict, VerdictState
@@ -26,12 +17,13 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.service_level.failing import service_failing
-from driftline_processor.core.windows.window import DAY, HOUR, PANE, looks_a_day, time_zone
+from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
+from .traffic import Traffic
 from .trailing_periods import LEVEL, TrailingPeriods, tiles, trailing_periods
 from .training_rows import never_as_good
 from .window import Reading, harmless_parts, read_outcomes, read_window, usual_service, verdict_of
@@ -113,199 +105,6 @@ def _with_name(part: ModelPart, parts: Sequence[ModelPart]) -> Verdict:
     )
 
 
-PATIENCE = 2 * PANE
-"""Nanoseconds that windows may wait if no deadline of their length is given."""
-
-
-class Traffic(Struct, frozen=True):
-    """Traffic and backlog of a model.
-
-    Attributes:
-        now: The present, unix nanoseconds.
-        silent_since: Time of the newest row, if the next one is overdue by the model's own :class:`Pace`; else None.
-        pause: Maximum expected pause, nanoseconds of open time.
-        waiting: Number of windows that wait for evaluation.
-        waiting_since: When the first of them began to wait, unix nanoseconds; None without any.
-        pending: Number of these that are past windows, or have waited too long.
-        patience: Nanoseconds that windows may wait.
-    """
-
-    now: int
-    silent_since: int | None = None
-    pause: int = 0
-    waiting: int = 0
-    waiting_since: int | None = None
-    patience: int = PATIENCE
-    pending: int = 0
-
-    @property
-    def silent(self) -> bool:
-        """True if no rows arrive although the model's own pace expects them."""
-        return self.silent_since is not None
-
-    @property
-    def is_behind(self) -> bool:
-        """True if windows wait longer than ``patience``."""
-        return self.waiting > 0 and self.waiting_since is not None and self.now - self.waiting_since > self.patience
-
-
-Bools = npt.NDArray[np.bool_]
-
-WEEK = 7 * DAY
-"""Nanoseconds of a week."""
-
-_HOURS = WEEK // HOUR
-_YEAR = 365.25 * DAY
-"""Nanoseconds of a year."""
-
-_MONDAY = 3 * DAY
-"""Offset of the epoch, a Thursday, from the Monday before."""
-
-SEEN = DAY
-"""Nanoseconds of traffic that a pace needs: one day and one night."""
-
-FEWEST = 8
-"""Number of pauses that a pace needs. Effect of other values of this and the next numbers: docs/data/constants.md."""
-
-AROUND_THE_CLOCK = 0.95
-"""Fraction of hours with rows above which an hour of the week without observations counts as open."""
-
-USUAL = 0.5
-"""Fraction of weeks with rows above which an hour of the week is open."""
-
-SCHEDULED = 0.9
-"""Fraction of the hours with rows that must be open for a weekly schedule to be used."""
-
-FALSE_A_YEAR = 0.2
-"""False "no data" states per model and year that the limit allows for exponential pauses."""
-
-TAIL = (0.1, 5, 50)
-"""Fraction of all pauses used as the tail, with its minimum and maximum number of pauses."""
-
-UNSURE = 2.0
-"""Standard errors added to the mean of the tail."""
-
-OUTAGE = 3.0
-"""Ratio to the next longest pause above which a pause was an outage and is excluded from the pace."""
-
-
-class Pace(Struct, frozen=True, eq=False):
-    """The pace of a model's traffic.
-
-    Attributes:
-        open: bool (168,), the hours of the week, from Monday 0:00 in ``timezone``, in which rows usually arrive.
-        limit: Nanoseconds of open time without a row after which the model has no data.
-        timezone: The time zone of the model.
-    """
-
-    open: Bools
-    limit: int
-    timezone: str
-
-    def silent_since(self, last: int, now: int, away: tuple[int, int] = (0, 0)) -> int | None:
-        """Return ``last`` if no row arrived for longer than the limit, else None.
-
-        Args:
-            last: Time of the newest row, unix nanoseconds.
-            now: The present.
-            away: Period without a running receiver; it does not count.
-        """
-        ends = np.array([last, now, *(min(max(end, last), now) for end in away)], np.int64)
-        began, ended, left, back = open_time(ends, self.open, self.timezone).tolist()
-        return last if ended - began - max(0, back - left) > self.limit else None
-
-
-def pace_of(arrivals: I64, now: int, timezone: str = "UTC") -> Pace | None:
-    """Return the pace of a model; None with too little traffic.
-
-    The limit is the pause that occurs :data:`FALSE_A_YEAR` times per year, if the tail of its pauses is exponential,
-    with a mean increased by twice its standard error. ``simulations/silence.py`` measures the actual rate.
-
-    Args:
-        arrivals: int64 (n,), ascending, the panes of wall time with rows, unix nanoseconds.
-        now: The present, unix nanoseconds.
-        timezone: Time zone of the week.
-
-    Example:
-        >>> days = np.arange(28 * 288, dtype=np.int64) * PANE
-        >>> office = days[(days % DAY // HOUR >= 9) & (days % DAY // HOUR < 17)]
-        >>> pace = pace_of(office, 28 * DAY)
-        >>> int(pace.open.sum()), pace.limit // PANE
-        (56, 3)
-    """
-    arrivals = arrivals[arrivals <= now]
-    if len(arrivals) <= FEWEST or now - int(arrivals[0]) < SEEN:
-        return None
-    usual = _open_hours(arrivals, timezone)
-    pauses = np.sort(np.diff(open_time(arrivals, usual, timezone)))
-    pauses = pauses[pauses > 0].astype(np.float64)
-    while len(pauses) > FEWEST and pauses[-1] > max(OUTAGE * pauses[-2], 2 * HOUR):
-        pauses = pauses[:-1]
-    if len(pauses) < FEWEST:
-        return None
-    return Pace(usual, _limit(pauses, now - int(arrivals[0])), timezone)
-
-
-def open_time(moments: I64, usual: Bools, timezone: str) -> I64:
-    """Return the open time since a fixed moment, nanoseconds: int64 (n,).
-
-    Args:
-        moments: int64 (n,), unix nanoseconds.
-        usual: bool (168,), the open hours of the week.
-        timezone: Time zone of the week.
-    """
-    local = _local(moments, timezone)
-    before = np.concatenate([[0], np.cumsum(usual)]) * HOUR
-    week, rest = np.divmod(local, WEEK)
-    hour, into = np.divmod(rest, HOUR)
-    passed: I64 = week * before[-1] + before[hour] + usual[hour] * into
-    return passed
-
-
-def _open_hours(arrivals: I64, timezone: str) -> Bools:
-    """Return the open hours of the week; all of them if traffic does not follow a weekly schedule.
-
-    Hours after the last row are not used, since they may be an outage.
-    """
-    hours = np.arange(int(arrivals[0]) // HOUR, int(arrivals[-1]) // HOUR + 1, dtype=np.int64)
-    active = np.zeros(len(hours), bool)
-    active[arrivals // HOUR - hours[0]] = True
-    place = _local(hours * HOUR, timezone) % WEEK // HOUR
-    seen = np.bincount(place, minlength=_HOURS)
-    held = np.bincount(place, active, minlength=_HOURS)
-    always = bool(active.mean() >= AROUND_THE_CLOCK)
-    usual: Bools = np.where(seen == 0, always, held >= USUAL * np.maximum(seen, 1))
-    followed = (usual[place] & active).sum() >= SCHEDULED * active.sum()
-    return usual if followed else np.ones(_HOURS, bool)
-
-
-def _limit(pauses: F64, span: int) -> int:
-    """Return the pause that occurs :data:`FALSE_A_YEAR` times per year; ``pauses``: ascending. Both in nanoseconds."""
-    share, fewest, most = TAIL
-    m = min(max(int(share * len(pauses)), fewest), most, len(pauses) - 1)
-    begins = pauses[-m - 1]
-    mean = (pauses[-m:] - begins).mean() * (1 + UNSURE / np.sqrt(m))
-    longer = mean * np.log(max(m * _YEAR / span / FALSE_A_YEAR, 1.0))
-    limit = int(max(begins + longer, pauses[-1], begins + 2 * PANE))
-    return -(-limit // PANE) * PANE
-
-
-def _local(moments: I64, timezone: str) -> I64:
-    """Return moments as nanoseconds of local time since a Monday, with one UTC offset per UTC day."""
-    days, which = np.unique(moments // DAY, return_inverse=True)
-    offsets = np.array([_offset(int(day), timezone) for day in days], np.int64)
-    local: I64 = moments + offsets[which] + _MONDAY
-    return local
-
-
-@lru_cache(maxsize=4096)
-def _offset(day: int, timezone: str) -> int:
-    """Return the UTC offset at noon of a day since the epoch, nanoseconds."""
-    noon = datetime(1970, 1, 1, 12, tzinfo=UTC) + timedelta(days=day)
-    ahead = noon.astimezone(time_zone(timezone)).utcoffset() or timedelta()
-    return round(ahead.total_seconds()) * 10**9
-
-
 MANY_PENDING = 0.1
 """Pending windows per evaluated one, from which on a verdict gives no advice but to wait for them."""
 
@@ -314,10 +113,6 @@ TO_TURN = 2
 
 COMPARED = ("worse", "level", "constant")
 """The reasons of signs that a longer window can show to be chance."""
-
-AT_ONCE = "service"
-"""The reason whose clear interval changes the state at once in any window: its limit is above the values of past hours.
-"""
 
 
 class _Turn(NamedTuple):
@@ -395,7 +190,7 @@ def verdict_of_model(
     if traffic is None:
         return verdict
     if traffic.pending > 1 and traffic.pending >= MANY_PENDING * sum(reading.evaluation.closed for reading in readings):
-        verdict = structs.replace(verdict, advice=fact("wait_for_windows", windows=traffic.pending))
+        verdict = replace(verdict, advice=fact("wait_for_windows", windows=traffic.pending))
     if verdict.state == "degraded":
         return verdict
     if traffic.silent:
@@ -425,7 +220,7 @@ def _weight(reading: Reading) -> int:
     """Return the count of a window towards a change of state."""
     if not reading.clear:
         return 1
-    at_once = any(sign.at_once or (sign.clear and sign.reason == AT_ONCE) for sign in reading.signs)
+    at_once = any(sign.at_once for sign in reading.signs)
     return windows_to_turn(_length(reading)) if at_once else TO_TURN
 
 
@@ -527,7 +322,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         verdict = _with_training_rows(verdict, lengths.values(), previous)
         if onset is None or run.since is None or onset.earliest >= run.since:
             return verdict
-        return structs.replace(verdict, since_earliest=onset.earliest)
+        return replace(verdict, since_earliest=onset.earliest)
     unsettled = [readings for name, readings in lengths.items() if name not in newest_runs]
     lone = _lone_loss(unsettled) if run is None else None
     if lone is not None and lone.stands_out:
@@ -548,7 +343,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         untold = replace(newest if run is None else _without_outcomes(closed, run)[-1], state="unknown", signs=())
         is_alone = sum(reading.evaluation.window.name == untold.evaluation.window.name for reading in closed) == 1
         verdict = verdict_of(untold, since, (_last_known(closed, run),), alone=is_alone and since == untold.start)
-        return verdict if run is None else structs.replace(verdict, reason="expired")
+        return verdict if run is None else replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
 
@@ -562,7 +357,7 @@ def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> O
     slice_change = reading.evaluation.slice_change
     if slice_change is not None and slice_change.since is not None and reading.signs[0].reason == "slice_loss":
         return Onset(slice_change.since_earliest or slice_change.since, slice_change.since, slice_change.since)
-    if reading.signs[0].reason not in ("worse", "level", "constant") or run.since is None:
+    if reading.signs[0].reason not in COMPARED or run.since is None:
         return None
     metric = reading.signs[0].metric if reading.signs[0].reason == "worse" or decides is None else decides[0]
     step = together.onset(metric)
@@ -604,7 +399,7 @@ def _with_training_rows(verdict: Verdict, lengths: Iterable[Sequence[Reading]], 
         found = never_as_good([reading.evaluation for reading in readings])
         if found is not None:
             reasons = (*verdict.reasons[:1], found.fact)
-            return structs.replace(
+            return replace(
                 verdict, cause=found.fact, reasons=reasons, advice=fact("check_baseline", then=verdict.advice)
             )
     return verdict
@@ -863,7 +658,7 @@ def _not_borne_out(turn: _Turn, *, alone: bool) -> Verdict:
     """Return an at-risk verdict: the newest windows show a degradation, but too few of them."""
     verdict = verdict_of(turn.reading, turn.since, alone=alone)
     second = windows_to_turn(_length(turn.reading)) == TO_TURN
-    return structs.replace(
+    return replace(
         verdict,
         state="at_risk",
         reasons=(turn.reading.signs[0].fact, fact("chance_possible", windows=turn.windows)),

@@ -41,7 +41,7 @@ from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
-from driftline_processor.core.weak_slices.slice_change import METRICS
+from driftline_processor.core.weak_slices.slice_change import METRIC_OF_LOSS
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
 Reason = Literal[
@@ -73,14 +73,14 @@ CHOSEN, CHOSEN_DAYS, CHOSEN_BY_CHANCE = 1.7, 30, 0.05
 normal quantiles of 0.05 / 30 and 0.05 are 3.14 and 1.96, a ratio of 1.6; see ``docs/data/verdict.md``.
 """
 
-TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
+REPORTED_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
 """The metrics to report first among the worse ones, each also at a cutoff."""
 
-TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
+REPORTED_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
 """The metrics to report only if no other is worse: they depend on one threshold, or on the rate of positives."""
 
-_ORDER_TOLD = {name: index - len(TOLD_FIRST) for index, name in enumerate(TOLD_FIRST)} | {
-    name: index + 1 for index, name in enumerate(TOLD_LAST)
+_REPORT_ORDER = {name: index - len(REPORTED_FIRST) for index, name in enumerate(REPORTED_FIRST)} | {
+    name: index + 1 for index, name in enumerate(REPORTED_LAST)
 }
 
 OUTCOMES = "outcomes"
@@ -115,7 +115,8 @@ class Sign(Struct, frozen=True):
         since: Start, unix nanoseconds; None = that of the window.
         features: The affected features.
         part: The part that drifted or is faulty, to match the sign in other windows; "" without one.
-        at_once: Whether it changes the state at once in any window, because its level counts all looks of 90 days.
+        at_once: Whether it changes the state at once in any window: its level counts all looks of 90 days, or its limit
+            is above the values of past hours, as that of the service.
     """
 
     reason: Reason
@@ -323,6 +324,7 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
         broken, key=lambda objective: (not _of_service(objective), bool(objective.slice), -_excess(objective))
     ):
         effect = _beyond(objective_state)
+        clear = objective_state.rolling or is_clear(*effect[1:])
         certainty = fact("objective_certainly_missed", rows=objective_state.rows)
         shown_fact = fact("objective_missed", **_objective(objective_state))
         reason: Reason = "service" if _of_service(objective_state) else "objective"
@@ -333,10 +335,10 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
             certainty,
             objective_state.metric,
             *effect,
-            clear=objective_state.rolling or is_clear(*effect[1:]),
+            clear=clear,
             slice=where,
             since=objective_state.since or None,
-            at_once=objective_state.rolling,
+            at_once=objective_state.rolling or (reason == "service" and clear),
         )
 
 
@@ -350,21 +352,12 @@ def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) ->
     failure = service_failing(evaluation, earlier)
     if failure is None or failure.metric != ERROR_RATE or failure.measured.value is None:
         return
-    measured, limit = failure.measured, failure.limit
-    low, high = (None if end is None else end - limit for end in (measured.low, measured.high))
-    shown_fact = failure.fact
+    limit = failure.limit
+    low, high = (None if end is None else end - limit for end in (failure.measured.low, failure.measured.high))
+    clear = is_clear(low, high)
     certainty = fact("failures_certain", metric=failure.metric, limit=limit)
-    effect = failure.measured.value - limit
-    yield Sign(
-        reason="service",
-        fact=shown_fact,
-        certainty=certainty,
-        metric=failure.metric,
-        effect=effect,
-        low=low,
-        high=high,
-        clear=is_clear(low, high),
-    )
+    effect = failure.measured.value - limit, low, high
+    yield Sign("service", failure.fact, certainty, failure.metric, *effect, clear=clear, at_once=clear)
 
 
 def _of_service(objective_state: ObjectiveState) -> bool:
@@ -462,28 +455,32 @@ OF_GAP = 0.25
 
 def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:
     """Return the predicted and the actual rate of positives; None if unknown."""
-    predicted, actual = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if predicted is None or actual is None or predicted.value is None or actual.value is None:
+    rates = _rates(evaluation.realized)
+    if rates is None:
         return None
+    predicted, actual = rates
     return fact(
         "level_of_scores",
-        predicted=predicted.value,
-        actual=actual.value,
-        low=actual.low,
-        high=actual.high,
+        predicted=predicted,
+        actual=actual,
+        low=evaluation.realized["actual_rate"].low,
+        high=evaluation.realized["actual_rate"].high,
         positive_class=evaluation.positive_class or POSITIVE,
         constant_is_better=constant_is_better,
-        baseline=_rates_of_baseline(evaluation, predicted.value - actual.value),
+        baseline=_rates_of_baseline(evaluation, predicted - actual),
     )
+
+
+def _rates(metrics: Mapping[str, MetricValue]) -> tuple[float, float] | None:
+    """Return the predicted and the actual rate of positives; None if unknown."""
+    predicted, actual = (metrics[name].value if name in metrics else None for name in ("mean_score", "actual_rate"))
+    return None if predicted is None or actual is None else (predicted, actual)
 
 
 def _rates_of_baseline(evaluation: Evaluation, gap: float) -> tuple[float, float] | None:
     """Return the predicted and the actual rate of the baseline, if their gap is a relevant part of the gap now."""
-    predicted, actual = (evaluation.reference.get(name) for name in ("mean_score", "actual_rate"))
-    if predicted is None or actual is None or predicted.value is None or actual.value is None:
-        return None
-    same_side = (predicted.value - actual.value) / gap if gap else 0.0
-    return (predicted.value, actual.value) if same_side >= OF_GAP else None
+    rates = _rates(evaluation.reference)
+    return rates if rates is not None and gap and (rates[0] - rates[1]) / gap >= OF_GAP else None
 
 
 def level_off(evaluation: Evaluation) -> Fact | None:
@@ -496,10 +493,8 @@ def level_off(evaluation: Evaluation) -> Fact | None:
 
 def _is_off(evaluation: Evaluation) -> bool:
     """Return True if the predicted rate differs from the actual rate by a relevant amount."""
-    mean_score, actual_rate = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    if mean_score is None or actual_rate is None or mean_score.value is None or actual_rate.value is None:
-        return False
-    return abs(mean_score.value - actual_rate.value) >= SHARE * actual_rate.value
+    rates = _rates(evaluation.realized)
+    return rates is not None and abs(rates[0] - rates[1]) >= SHARE * rates[1]
 
 
 def is_surely_off(evaluation: Evaluation) -> bool:
@@ -516,7 +511,7 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield the metrics of the family that are worse beyond their margin."""
     decides = deciding_change(evaluation)
     deciding = None if decides is None else decides[0]
-    for name in told_first(worse_metrics(evaluation)):
+    for name in in_report_order(worse_metrics(evaluation)):
         if is_of_family(name, deciding):
             yield _worse_sign(name, evaluation)
 
@@ -524,7 +519,7 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
 def slice_fact(change: SliceChange, slice: str = "") -> Fact:
     """Return the fact that a model became worse in a slice; ``slice``: its name, "" if the sentence has it already."""
     values = {"was": change.was, "now": change.now, "share": change.share, "days": change.days}
-    return fact("slice_worse", slice=slice, metric=METRICS[change.by], **values)
+    return fact("slice_worse", slice=slice, metric=METRIC_OF_LOSS[change.by], **values)
 
 
 def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
@@ -538,7 +533,7 @@ def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
         "slice_loss",
         slice_fact(change),
         certainty,
-        METRICS[change.by],
+        METRIC_OF_LOSS[change.by],
         *effect,
         clear=True,
         slice=change.name,
@@ -546,9 +541,9 @@ def _worse_slice(evaluation: Evaluation) -> Iterator[Sign]:
     )
 
 
-def told_first(names: Iterable[str]) -> list[str]:
+def in_report_order(names: Iterable[str]) -> list[str]:
     """Sort names of metrics in the order in which sentences report them."""
-    return sorted(names, key=lambda name: (_ORDER_TOLD.get(_base(name), 0), rank(name), name))
+    return sorted(names, key=lambda name: (_REPORT_ORDER.get(_base(name), 0), rank(name), name))
 
 
 def _base(name: str) -> str:
@@ -560,7 +555,7 @@ def _worse_sign(name: str, evaluation: Evaluation) -> Sign:
     change = evaluation.realized_changes[name]
     level = level_of_scores(evaluation) if _is_off(evaluation) else None
     certainty = fact("certainly_worse", **_outcomes(evaluation))
-    metric_fact = metric_moved(name, evaluation, level if _base(name) in TOLD_LAST else None)
+    metric_fact = metric_moved(name, evaluation, level if _base(name) in REPORTED_LAST else None)
     if level is not None and name in ("log_loss", "brier") and is_surely_off(evaluation):
         metric_fact = level
     return Sign("worse", metric_fact, certainty, name, *_signed(change), clear=is_clear(change.low, change.high))
@@ -741,8 +736,8 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     worse = [
         name for name, estimated_change in evaluation.estimated_changes.items() if estimated_change.state == "worse"
     ]
-    for name in told_first(worse):
-        if _base(name) in TOLD_LAST:
+    for name in in_report_order(worse):
+        if _base(name) in REPORTED_LAST:
             continue  # it depends on the rate of positives, which may change without harm
         change, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
         if estimate is not None and estimate.record.state == "failed":

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import inf, nan, sqrt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64, I64
@@ -26,7 +26,7 @@ from driftline_processor.core.evaluation import (
     MetricChange,
     MetricValue,
 )
-from driftline_processor.core.intervals.confidence import student_quantile
+from driftline_processor.core.intervals.confidence import NORMAL, student_quantile
 from driftline_processor.core.intervals.onset import Onset, onset_of_step
 from driftline_processor.core.intervals.time_blocks import FEWEST_ALONE, variance_from_blocks
 from driftline_processor.core.metrics import direction
@@ -60,9 +60,6 @@ UNLIKELY = 1.5
 """Standard errors by the days' own intervals below which a period need not be tested."""
 
 CONFIDENCE = STANDARD.confidence
-
-USUAL = 1.959963984540054
-"""Normal quantile of the confidence."""
 
 NEWEST = (2, 3, 5, 7, 10, 14, 20, 30)
 """Numbers of days that can show a recovery."""
@@ -160,7 +157,6 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
     decides = deciding_change(newest)
     if decides is not None and decides[0] not in changes:
         changes = made_inconclusive(changes, ("not_worse",), "too_few_days")
-    more: dict[str, Any] = {"objectives": (), "level": None, "constant_comparison": None, "service": None}
     return structs.replace(
         newest,
         window=Window(name, windows[0].window.start, newest.window.end),
@@ -169,7 +165,10 @@ def _added(windows: Sequence[Evaluation], since: int, metrics: Iterable[_Days], 
         realized=realized,
         realized_changes=changes,
         verdict=None,
-        **more,
+        objectives=(),
+        level=None,
+        constant_comparison=None,
+        service=None,
     )
 
 
@@ -215,7 +214,7 @@ class _Days(NamedTuple):
         if mean is None or self.was.value is None or self.was.low is None or self.was.high is None:
             return None
         value, variance, freedom = mean
-        error = sqrt(variance + ((self.was.high - self.was.low) / 2 / USUAL) ** 2)
+        error = sqrt(variance + ((self.was.high - self.was.low) / 2 / NORMAL) ** 2)
         return (-direction(self.name) * (value - self.was.value), error, freedom) if error > 0 else None
 
     def recovered(self) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from msgspec import Struct, structs
+from msgspec import Struct
 from msgspec.structs import replace
 
 from driftline_processor.core.change import EXPLAINED, explains_ranking
@@ -24,6 +24,7 @@ from driftline_processor.core.evaluation import (
     Verdict,
 )
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
@@ -34,13 +35,14 @@ from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 
 from .context import NO_CONTEXT, VerdictContext
-from .episode import NO_EPISODE, OF_ALL_ROWS, Episode, episode_of
+from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
 from .signs import (
     OF_OUTPUT,
     OUTCOMES,
     Sign,
     deciding_change,
     has_small_drift,
+    in_report_order,
     inconclusive_reason,
     is_certainly_worse,
     is_fault,
@@ -51,12 +53,11 @@ from .signs import (
     signs_of_loss,
     signs_of_risk,
     slice_fact,
-    told_first,
     worse_metrics,
 )
 from .trailing_periods import LENGTHS
 
-REACH = 1.959963984540054 + POWER
+REACH = NORMAL + POWER
 """Normal quantile of 0.95 plus the power: standard errors between a value and its limit at which a test at 5 % has 90 %
 power.
 """
@@ -84,7 +85,7 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         episode: All windows of the degradation.
         since: Since when the model is degraded, unix nanoseconds.
     """
-    evaluation, signs, context = reading.evaluation, list(reading.signs), reading.context
+    evaluation, signs, context = reading.evaluation, reading.signs, reading.context
     first = signs[0]
     clock = {"since": since, "timezone": context.timezone, "of_days": reading.of_days}
     if first.reason == "service":
@@ -98,7 +99,7 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     if better is not None:
         return _change_version(better)
     where = first.slice or ("" if episode.slice is None else episode.slice.name)
-    if where and cause.kind not in OF_ALL_ROWS:
+    if where and cause.kind not in KINDS_OF_ALL_ROWS:
         return fact("retrain_with_slice", slice=where, **clock, check_outcomes=cause.kind == "concept_change")
     if cause.kind in ("calibration", "label_shift") or (not cause.kind and _only_its_level_moved(evaluation)):
         sides = (evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc"))
@@ -110,11 +111,11 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
     return fact("retrain", **clock, check_outcomes=cause.kind == "concept_change")
 
 
-def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Fact:
+def look_closer(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContext) -> Fact:
     """Return the advice for a model at risk: repair the data, or get outcomes."""
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
-        return _repair_columns(fault.features, fault.fact)
+        return fact("repair_columns", columns=fault.features, fault=fault.fact)
     if fault is not None:
         return fact(_REPAIRS.get(fault.metric, "repair_data"), fault=fault.fact)
     return outcomes_wanted(evaluation, context)
@@ -179,7 +180,7 @@ def keep(evaluation: Evaluation) -> Fact:
         return fact("repair_columns_all_the_same", columns=fault.features, fault=fault.fact)
     if fault is not None:
         return _repair_data(fault)
-    at_threshold = [name for name in told_first(worse_metrics(evaluation)) if name not in OF_RANKS]
+    at_threshold = [name for name in in_report_order(worse_metrics(evaluation)) if name not in OF_RANKS]
     if at_threshold:
         return fact("check_threshold", moved=metric_moved(at_threshold[0], evaluation))
     if has_small_drift(evaluation):
@@ -216,12 +217,8 @@ def _worst_fault(evaluation: Evaluation) -> Finding | None:
 
 def _repair_data(fault: Finding) -> Fact:
     if fault.features:
-        return _repair_columns(fault.features, fault.fact)
+        return fact("repair_columns", columns=fault.features, fault=fault.fact)
     return fact(_REPAIRS.get(fault.check, "repair_data"), fault=fault.fact)
-
-
-def _repair_columns(columns: tuple[str, ...], fault: Fact | None) -> Fact:
-    return fact("repair_columns", columns=columns, fault=fault)
 
 
 def _new_values(evaluation: Evaluation, cause: FirstCause) -> Finding | None:
@@ -288,7 +285,7 @@ class FirstCause(NamedTuple):
         return None if self.fact is None else fact(kind, cause=self.fact, others=self.other_features)
 
 
-def first_cause(evaluation: Evaluation, signs: list[Sign], episode: Episode = NO_EPISODE) -> FirstCause:
+def first_cause(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode = NO_EPISODE) -> FirstCause:
     """Return the first cause: a data fault, else the slice in which the model became worse, else the main drift.
 
     Causes of drift are sorted by :mod:`~driftline_processor.core.explain`, by importance if known. If the rows of a
@@ -332,7 +329,7 @@ def _seen_in(evaluation: Evaluation, episode: Episode) -> Episode:
     return episode._replace(fault=fault, cause=cause)
 
 
-def kind_of_change(evaluation: Evaluation, signs: list[Sign], episode: Episode) -> ChangeKind | Literal[""]:
+def kind_of_change(evaluation: Evaluation, signs: Sequence[Sign], episode: Episode) -> ChangeKind | Literal[""]:
     """Return the kind of change of a window, or of all windows of a degradation; "" if unknown."""
     if signs and signs[0].reason == "service":
         return "service"
@@ -367,7 +364,7 @@ def harmless_drift(evaluation: Evaluation) -> Fact | None:
     if fault is not None:
         return FirstCause(fault.fact, "data_fault").reason("harmless_cause")
     if evaluation.explanation is not None and evaluation.explanation.causes:
-        return first_cause(evaluation, []).reason("harmless_cause")
+        return first_cause(evaluation, ()).reason("harmless_cause")
     if any(feature.state == "drift" for feature in evaluation.features.values()) or has_small_drift(evaluation):
         return fact("harmless_inputs")
     if evaluation.score is not None and evaluation.score.state == "drift":
@@ -554,7 +551,7 @@ def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = N
             harmless = harmless_parts(reading)
         elif evaluation.has_mature_outcomes:
             reading = reading.without(harmless)
-        told.append(structs.replace(evaluation, verdict=_verdict_alone(reading)))
+        told.append(replace(evaluation, verdict=_verdict_alone(reading)))
     return told
 
 
@@ -575,14 +572,14 @@ def verdict_of(
         alone: Whether no other window determines ``since``.
         windows: All windows of a degradation, the oldest first. Default: that of the reading.
     """
-    evaluation, signs, start = reading.evaluation, list(reading.signs), reading.start
+    evaluation, signs, start = reading.evaluation, reading.signs, reading.start
     episode = NO_EPISODE
     if reading.state == "degraded":
         episode = _seen_in(evaluation, episode_of(windows or (evaluation,)))
     slice_name = "" if episode.slice is None else episode.slice.name
     of_episode = tuple(sign for sign in signs if sign.reason != "slice_loss" or sign.slice == slice_name)
     if of_episode:
-        signs, reading = list(of_episode), replace(reading, signs=of_episode)
+        signs, reading = of_episode, replace(reading, signs=of_episode)
     cause = first_cause(evaluation, signs, episode)
     reasons, advice, own = _conclusion(reading, cause, episode, since)
     first = signs[0] if signs else None
@@ -669,7 +666,7 @@ def _conclusion(
     reading: Reading, cause: FirstCause, episode: Episode, since: int | None
 ) -> tuple[tuple[Fact | None, ...], Fact, Fact | None]:
     """Return the reasons of a state, the advice, and the certainty of the window."""
-    evaluation, signs = reading.evaluation, list(reading.signs)
+    evaluation, signs = reading.evaluation, reading.signs
     if reading.state == "degraded":
         return (
             (signs[0].fact, _why(reading, cause, episode)),
@@ -725,7 +722,7 @@ def _may_explain(evidence: LossEvidence | None) -> bool:
     return evidence is not None and evidence.either >= EXPLAINED * evidence.excess.value
 
 
-def _risks(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:
+def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:
     """Return what the outcomes leave open, if they came, then what moved; else what moved, and why nothing is shown."""
     first = signs[0]
     if first.part == OUTCOMES:

@@ -25,6 +25,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import SliceChange, SliceCondition
+from driftline_processor.core.intervals.confidence import NORMAL
 from driftline_processor.core.intervals.onset import Onset, onset_of_step
 from driftline_processor.core.special_functions import stdtr
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length, window_of
@@ -64,10 +65,7 @@ UNKNOWN_DAYS = 0.1
 RECOVERED = 0.5
 """Fraction of the rise that the newest days must exclude for the slice to have recovered."""
 
-NORMAL = 1.959963984540054
-"""Normal quantile of 0.975, for 95 % intervals."""
-
-METRICS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae", "error": "error_rate"}
+METRIC_OF_LOSS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae", "error": "error_rate"}
 """The metric that is the mean of each loss."""
 
 
@@ -288,7 +286,8 @@ def find_slice_change(
     losses = baseline.extras.losses
     if losses is None:
         return None
-    over, margin = losses.bins(baseline.bins), margins.get(METRICS[losses.by])
+    over, metric = losses.bins(baseline.bins), "accuracy" if losses.by == "error" else METRIC_OF_LOSS[losses.by]
+    margin = margins.get(metric)
     if baseline not in _KNOWN:
         _KNOWN[baseline] = {part: _slices(part, bins, losses.by_part[part]) for part, bins in over.items()}
     slices = {part: of_part for part, of_part in _KNOWN[baseline].items() if part in tiles.by_part}

@@ -9,7 +9,8 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
-from driftline_processor.core.verdict.model import ModelPart, Traffic, fold_verdicts, state_spans, verdict_of_model
+from driftline_processor.core.verdict.model import ModelPart, fold_verdicts, state_spans, verdict_of_model
+from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.verdict.window import with_verdicts
 from driftline_processor.core.windows.window import Window
 from msgspec.structs import replace

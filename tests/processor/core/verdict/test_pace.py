@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 from driftline.tables.table import I64
-from driftline_processor.core.verdict.model import Pace, pace_of
+from driftline_processor.core.verdict.traffic import Pace, pace_of
 from driftline_processor.core.windows.window import DAY, HOUR, PANE
 
 from tests.support.unwrap import unwrap

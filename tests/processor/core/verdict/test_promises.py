@@ -10,8 +10,9 @@ import pytest
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.verdict.context import VerdictContext
-from driftline_processor.core.verdict.model import Traffic, verdict_of_model
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.states import ORDER, rank_state
+from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.panes.bins import NumberBins
 
 from driftline_processor.core.drift.multivariate.pca import correlations, pairs_of
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
-from driftline_processor.core.quality.feature_sums import SEPARATE, CheckInput, distribution_function
+from driftline_processor.core.quality.feature_sums import SEPARATE, CheckInput, largest
 from driftline_processor.core.quality.octaves import left_within, octaves_of, sample_of
 
 MOST_LEFT, MOST_LEFT_IN_ROWS = 0.15, 0.35
@@ -29,16 +28,15 @@ def find(look: CheckInput) -> CheckResult:
     suspicions = []
     for one in look.changed:
         best = None
-        for name, pair in look.pairs.items():
-            if name in changed or not isinstance(pair.bins, NumberBins):
+        for name, other in look.functions.items():
+            if name in changed:
                 continue
             same_rows = (one.pair.name, name) in together
             if not same_rows and one.distance < SEPARATE:
                 continue
-            other = distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest)
             if not len(other.points):
                 continue
-            left = float(np.abs(one.now.below - other.at(one.now.points)).max(initial=0.0))
+            left = largest(one.now.below - other.at(one.now.points))
             left = max(left, left_within(octaves_of(one.pair), one.pair, sample_of(other)))
             most = MOST_LEFT_IN_ROWS * one.distance if same_rows else min(one.noise, MOST_LEFT * one.distance)
             if left <= most and (best is None or left < best[0]):

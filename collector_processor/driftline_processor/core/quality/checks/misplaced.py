@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import product
+from itertools import islice, product
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +12,10 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import (
     CheckInput,
-    DistributionFunction,
     Mixture,
     distribution_function,
     effective_rows,
+    largest,
     mixture,
     noise_of,
     shares,
@@ -72,13 +72,13 @@ def find(look: CheckInput) -> CheckResult:
 def _sources(look: CheckInput) -> Iterator[tuple[tuple[str, str], _Source]]:
     """Yield each feature with another one whose values it has."""
     changed = sorted(look.changed, key=lambda one: -one.distance)[:MOST]
-    functions = _functions(look) if len(changed) >= LEAST else {}
+    functions = dict(islice(look.functions.items(), MOST_SOURCES)) if len(changed) >= LEAST else {}
     for one in changed:
         for name, function in functions.items():
             if name == one.pair.name:
                 continue
             other = function.at(one.now.points)
-            left = float(np.abs(one.now.below - other).max(initial=0.0))
+            left = largest(one.now.below - other)
             fit = mixture(one.now.below, one.baseline_cdf, other)
             if one.distance >= APART and left <= MOST_LEFT * one.distance:
                 yield (one.pair.name, name), _Source(1.0, left, one.p)
@@ -95,15 +95,6 @@ def _sources(look: CheckInput) -> Iterator[tuple[tuple[str, str], _Source]]:
 
 def _mostly(fit: Mixture) -> bool:
     return fit.component_distance >= APART_IN_PART and fit.share >= ALIKE and fit.residual <= MOST_LEFT * fit.distance
-
-
-def _functions(look: CheckInput) -> dict[str, DistributionFunction]:
-    """Return the distribution functions of the baseline."""
-    return {
-        name: distribution_function(pair.bins, pair.was, pair.minimum, pair.greatest)
-        for name, pair in list(look.pairs.items())[:MOST_SOURCES]
-        if isinstance(pair.bins, NumberBins) and pair.was.usable > 0
-    }
 
 
 def _neighbours(names: list[str], sources: _Sources, look: CheckInput, step: int) -> list[tuple[str, str]]:
@@ -134,11 +125,8 @@ def _left_hidden(look: CheckInput, name: str, other: str, share: float = 1.0) ->
     if not isinstance(first.bins, NumberBins) or not isinstance(second.bins, NumberBins) or min(rows) <= 0:
         return np.inf
     now = distribution_function(first.bins, first.now)
-    was, theirs = (
-        distribution_function(over, one.was, one.minimum, one.greatest).at(now.points)
-        for over, one in ((first.bins, first), (second.bins, second))
-    )
-    own, left = (float(np.abs(now.below - one).max(initial=0.0)) for one in (was, (1 - share) * was + share * theirs))
+    was, theirs = (look.functions[one].at(now.points) for one in (name, other))
+    own, left = (largest(now.below - one) for one in (was, (1 - share) * was + share * theirs))
     return left if left <= max(own, noise_of(*rows[:2]), noise_of(*rows[2:])) else np.inf
 
 

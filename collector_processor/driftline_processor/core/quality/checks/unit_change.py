@@ -17,6 +17,7 @@ from driftline_processor.core.quality.feature_sums import (
     CheckInput,
     DistributionFunction,
     Mixture,
+    largest,
     mixture,
 )
 from driftline_processor.core.quality.octaves import left_within, octaves_of, sample_of
@@ -102,10 +103,7 @@ def _logarithm(name: str, there: Callable[[F64], F64], back: Callable[[F64], F64
     def log(x: F64) -> F64:
         return there(np.maximum(x, 1e-300))
 
-    def raised(x: F64) -> F64:
-        return back(x)
-
-    return Conversion(name, 0.0, log, raised, (0.0, math.inf)), Conversion(f"{name} to values", 0.0, raised, log)
+    return Conversion(name, 0.0, log, back, (0.0, math.inf)), Conversion(f"{name} to values", 0.0, back, log)
 
 
 POWERS = (10.0, 100.0, 1000.0, 1e6, 0.1, 0.01, 0.001, 1e-6)
@@ -211,7 +209,7 @@ class _Window:
         other = self.changed.was.at(conversion.back(self.points))
         mixed = mixture(self.now, self.changed.baseline_cdf, other)
         if mixed.share >= ALL and not conversion.round:
-            mixed = mixed._replace(share=1.0, residual=float(np.abs(self.now - other).max(initial=0.0)))
+            mixed = mixed._replace(share=1.0, residual=largest(self.now - other))
         return _Fit(conversion, mixed)
 
     def explained(self, fit: _Fit) -> bool:
@@ -259,7 +257,7 @@ class _Window:
         """Return the fit of all values, also within powers of two."""
         other = self.changed.was.at(conversion.back(self.points))
         distance, apart, residual = (
-            float(np.abs(one).max(initial=0.0))
+            largest(one)
             for one in (self.now - self.changed.baseline_cdf, other - self.changed.baseline_cdf, self.now - other)
         )
         fit = _Fit(conversion, Mixture(1.0, distance, apart, residual))

@@ -8,7 +8,7 @@ from driftline.tables.table import F64
 from driftline_processor.core.drift.multivariate.correlation import correlation_shift
 from driftline_processor.core.drift.multivariate.pca import correlations, pairs_of
 from driftline_processor.core.quality.check import Check, CheckResult, suspicion
-from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, Mask, shares
+from driftline_processor.core.quality.feature_sums import CheckInput, Mask, distance_of_bins
 
 RELATED = 0.3
 """Minimum correlation of two features in the baseline to show that their relation is lost."""
@@ -41,7 +41,7 @@ def find(look: CheckInput) -> CheckResult:
     pairs = [look.pairs[name] for name in space.names]
     before, after, rows, rows_before = (_square(values, d) for values in (was.r, now.r, now.rows, was.rows))
     related = np.isfinite(after) & (np.abs(before) >= RELATED)
-    related[[_distance(pair) > SAME for pair in pairs]] = False
+    related[[distance_of_bins(pair) > SAME for pair in pairs]] = False
     related &= related.T
     kept = _slopes(before, after, related)
     lost = int(np.argmin(kept)) if np.isfinite(kept).any() else -1
@@ -81,10 +81,6 @@ def _slopes(before: F64, after: F64, related: Mask) -> F64:
     both = (held * np.where(related, after, 0.0)).sum(axis=1)
     slopes: F64 = np.divide(both, square, out=np.full(len(square), np.inf), where=square > 0)
     return slopes
-
-
-def _distance(pair: FeaturePair) -> float:
-    return float(np.abs(np.cumsum(shares(pair.now) - shares(pair.was))).max(initial=0.0))
 
 
 CHECK = Check("unlinked", "values of other rows", "panes", find)
