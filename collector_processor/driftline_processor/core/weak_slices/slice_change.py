@@ -65,6 +65,9 @@ UNKNOWN_DAYS = 0.1
 RECOVERED = 0.5
 """Fraction of the rise that the newest days must exclude for the slice to have recovered."""
 
+CLEAR = 1.3142
+"""Ratio of a 99 % interval to a 95 % one: the rise of a slice exceeds the margin by its whole 99 % interval."""
+
 METRIC_OF_LOSS: Mapping[RowLoss, str] = {"log_loss": "log_loss", "absolute_error": "mae", "error": "error_rate"}
 """The metric that is the mean of each loss."""
 
@@ -439,7 +442,7 @@ def _proved(compared: _Comparison, level: float, margin: float | None) -> Mask:
     rows, rest = compared.now.weight, compared.rest_now.weight
     proved: Mask = (compared.now.rows >= LEAST_ROWS) & (rows <= LARGEST * (rows + rest))
     least = OF_OWN_LOSS * (compared.now.mean - compared.rise) if margin is None else margin
-    proved &= (compared.share() >= MOST) & (compared.rise >= np.maximum(least, compared.half))
+    proved &= (compared.share() >= MOST) & (compared.rise - CLEAR * compared.half >= least)
     if proved.any():
         proved &= stdtr(compared.freedom, -compared.z) <= level
     return proved
