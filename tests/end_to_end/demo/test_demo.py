@@ -110,7 +110,7 @@ def test_the_demo_quotes_the_verdicts_of_the_processor(
         *("1 to 31 July 2013", f"{100 * true.mean_score:.2g} %", f"{100 * true.actual_rate:.2g} %")
     ]
     assert any(sentence.endswith(f" {july['sentence']} {july['next']}") for sentence in finding.sentences)
-    assert (july["advice"], "1 July 2013" in july["next"]) == ("recalibrate", True)
+    assert (july["advice"], "1 July 2013" in july["next"]) == ("retrain_with_range", True)
     assert months["April"]["verdict"]["state"] == "at_risk"
     assert months["September"]["verdict"]["state"] in ("healthy", "at_risk")
     assert "with temp and dewp set to their training means" in told

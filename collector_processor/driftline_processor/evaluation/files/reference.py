@@ -184,7 +184,9 @@ def reference_rows_path(reference: Reference, option: str) -> Rows:
 
 
 def reference_roles(source: Source, options: ColumnOptions, baseline: Baseline) -> Roles:
-    """Return the roles of the columns of reference rows."""
+    """Return the roles of the columns of reference rows, which may have no times."""
+    if options.time and options.time not in source.schema.names:
+        options = structs.replace(options, time="")
     return find_roles([source], options, lambda _: None, baseline, features_of_files([source], baseline))
 
 
