@@ -71,11 +71,11 @@ def test_what_is_measured_is_the_same_live_and_of_files(tmp_path: Path, monkeypa
             of_files = by_start[window["start"]]
             for part in ("outcomes", "performance"):
                 where = f"{one.case.model}.{window['start']}.{part}"
-                both = [
-                    {**one_of, **WITHOUT_SLICES} if part == "performance" else one_of
-                    for one_of in (window[part], of_files[part])
-                ]
-                assert same(*both, where, BOUNDED) == []
+                streamed, of_rows = (
+                    {**found[part], **WITHOUT_SLICES} if part == "performance" else found[part]
+                    for found in (window, of_files)
+                )
+                assert same(streamed, of_rows, where, BOUNDED) == []
         CHECKS[one.case.number](one.told)
 
 
