@@ -139,7 +139,9 @@ class _Unused(Struct):
         self.first_unweighted = _first(self.first_unweighted, places[resolved.unweighted])
 
     def unknown(self, outcomes: FileOutcomes, reads: Sequence[FileRows], name: str) -> list[UnknownOutcomes]:
-        """Return the outcomes without a row, if they are most of them; ``name``: the id column of the rows."""
+        """Return the outcomes that cannot be used, if they are most of them; ``name``: the id column of the rows."""
+        if outcomes.impossible is not None:
+            return [outcomes.impossible]
         n = len(np.unique(outcomes.number))
         if 2 * self.unmatched > n:
             form, stored = _id_form(outcomes.source, "id"), _id_form(reads[0].source, name)

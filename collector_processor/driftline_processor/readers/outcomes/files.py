@@ -18,6 +18,7 @@ from driftline_processor.core.arrow_arrays import category_array
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
+from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.stable_hash import U64, numbers_of_ids
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
@@ -56,6 +57,7 @@ class FileOutcomes(Struct, frozen=True):
         value: float64 (n,), NaN = none, None without such a column.
         slices: Slices of the outcomes.
         item: For rankings, the item of an outcome.
+        impossible: The outcomes that were left out because of their actual; None if they are at most half of the file.
     """
 
     source: Source
@@ -69,6 +71,7 @@ class FileOutcomes(Struct, frozen=True):
     value: F64 | None = None
     slices: Mapping[str, Column] = field(default_factory=dict)
     item: Column | None = None
+    impossible: UnknownOutcomes | None = None
 
     @property
     def path(self) -> str:
@@ -244,6 +247,8 @@ class _Gathered:
             values = take_rows(self._columns.pop(name).column(), rows_here)
             return values if order is None else store.take_column(values, order)
 
+        count, rows = self._strange[0], self._source.rows
+        impossible = UnknownOutcomes("actual", count, rows, possible=possible_actuals_text(self._task))
         return FileOutcomes(
             source=self._source,
             line=array("line"),
@@ -256,6 +261,7 @@ class _Gathered:
             value=array("value") if "value" in there else None,
             slices={name.removeprefix(SLICE): texts(name) for name in [*self._columns] if name.startswith(SLICE)},
             item=texts("item") if "item" in there else None,
+            impossible=impossible if 2 * count > rows else None,
         )
 
 

@@ -783,7 +783,7 @@ def test_a_loss_without_drift_is_wrong_and_only_the_outcomes_show_it(answer: Ans
     verdict = answer(flipped(rows(2, 8_000, 30, 14)))["verdict"]
     assert (verdict["state"], verdict["metric"]) == ("degraded", "log_loss")
     assert verdict["interval"][0] > 0
-    assert "its inputs look as before, so only the outcomes show it" in verdict["sentence"]
+    assert "inputs_look_as_before" in verdict["reasons"]
 
 
 def test_a_model_that_is_worse_from_its_first_row_is_wrong_in_every_window(answer: Answer) -> None:

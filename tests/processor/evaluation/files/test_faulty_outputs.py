@@ -151,6 +151,22 @@ def test_a_baseline_of_training_rows_is_asked_about(is_trained: bool, seed: int)
     assert ("never_as_good" in [reason.kind for reason in verdict.reasons]) == is_trained
 
 
+def test_outcomes_of_other_names_are_the_cause() -> None:
+    rng = np.random.default_rng(4)
+    reference, current = rows(4_000, 20, rng), rows(2_400, 4, rng)
+    named = pd.DataFrame({"id": current.id, "actual": current.late.map({0: "no", 1: "yes"})})
+    inputs = EvaluationInputs(
+        [read_table(current.drop(columns="late"), "current")],
+        read_table(reference.rename(columns={"late": "actual"}), "baseline"),
+        read_table(named, "outcomes"),
+    )
+    options = EvaluationOptions(score=("score",), id="id", time="time", task="binary")
+    verdict = evaluate_files(inputs, options, lambda _: None).verdict
+    assert verdict.cause is not None
+    assert (verdict.state, verdict.cause.kind) == ("unknown", "outcomes_unknown")
+    assert (verdict.cause.value("unknown").kind, verdict.cause.value("unknown").rows) == ("actual", 2_400)
+
+
 def test_a_model_that_became_worse_later_is_not_asked_about_its_baseline() -> None:
     rng = np.random.default_rng(3)
     reference, current = rows(4_000, 20, rng), rows(6_000, 10, rng)
