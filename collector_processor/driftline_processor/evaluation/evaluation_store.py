@@ -762,6 +762,8 @@ class Dictionaries:
         def decode_row(row: dict[str, Any]) -> T:
             digest = row["dictionary"]
             if digest not in self._open and digest not in packed:
+                packed.update(self._packed(connection, [row]))  # it was in memory, and made room for others
+            if digest not in self._open and digest not in packed:
                 raise ValueError("the compression dictionary of the row is missing")
             return decode(self.open(digest, packed.get(digest, b"")).decompress(row["blob"]))
 

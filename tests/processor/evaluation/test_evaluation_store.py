@@ -26,6 +26,7 @@ from driftline_processor.evaluation.evaluation_codec import Dictionary, mentions
 from driftline_processor.evaluation.evaluation_store import (
     FOR_DETAILS,
     HEAD,
+    Dictionaries,
     EvaluationStore,
     LazyEvaluation,
     WindowDetails,
@@ -343,6 +344,19 @@ def test_a_damaged_dictionary_costs_the_windows_that_were_compressed_with_it(
     again.write(patient=False)
     restored = EvaluationStore(connection, Clock()).history(1)["1h"]
     assert [len(one.features) for one in restored.values()] == [3] * 5
+
+
+def test_a_dictionary_that_makes_room_for_others_is_read_again(
+    store: Store, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("WINDOWS_OF_DICTIONARY", 2), ("DICTIONARIES", 1)):
+        monkeypatch.setattr(f"driftline_processor.evaluation.evaluation_store.{name}", value)
+    stored_hours(connection, 6)
+    rows = read(connection, "SELECT series, start, dictionary, blob FROM evaluations ORDER BY start DESC").to_pylist()
+    known = Dictionaries()
+    assert len(list(known.read(connection, rows[-1:], bytes))) == 1
+    assert len(list(known.read(connection, rows, bytes))) == 6
+    assert not store.unreadable.sentence()
 
 
 def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(connection: Connection) -> None:
