@@ -177,4 +177,6 @@ def _read(name: str, rule: str, read: Callable[[Any], T], value: object) -> T:
     try:
         return read(value)
     except Exception:
-        raise UnusableOutcome(f"its {name} must be a {rule}, not {describe(value).text}") from None
+        is_text = isinstance(value, str) and "string" in rule
+        wrong = "not a text of another form" if is_text else f"not {describe(value).text}"
+        raise UnusableOutcome(f"its {name} must be a {rule}, {wrong}") from None
