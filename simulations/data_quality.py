@@ -136,7 +136,7 @@ SHAPES: dict[str, Callable[[Random, int], F64]] = {
 
 
 def preferred(prefer: float) -> Callable[[F64, Random], F64]:
-    """Draw values again, large ones preferred by so many logarithms per standard deviation."""
+    """Draw values again; ``prefer``: rise of the logarithm of their weight per standard deviation of the values."""
 
     def draw(x: F64, rng: Random) -> F64:
         weight = np.exp(prefer * np.clip((x - np.mean(x)) / np.std(x), -2, 2))

@@ -239,7 +239,7 @@ def kind_of_loss(evidence: LossEvidence | None, held: str = "") -> ChangeKind | 
 
 
 def new_inputs(evidence: LossEvidence) -> list[str]:
-    """Return the inputs of which most values are new."""
+    """Return the inputs with fewer effective rows of old values than the assumed ones."""
     return [name for name, part in evidence.inputs.items() if part.covered < 0.5]
 
 

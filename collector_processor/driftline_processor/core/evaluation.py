@@ -417,8 +417,8 @@ class LossEvidence(Struct, frozen=True):
         excess: Mean loss less that of the baseline.
         inputs: Shifted feature → the part of ``excess`` that returns if it alone has the baseline's distribution.
         together: The part that returns if all of them do.
-        either: The largest part that one input explains in either direction: the baseline's distribution with the
-            losses of the window, or the window's with those of the baseline.
+        largest_part: The largest part that one input explains, by the baseline's distribution with the losses of the
+            window, or by the window's distribution with the losses of the baseline.
         recalibrated: The fall of the loss if predictions are recalibrated; None if unknown.
         skill: The skill of recalibrated predictions divided by that in the baseline; None if unknown. Its ``covered``
             is not used.
@@ -432,7 +432,7 @@ class LossEvidence(Struct, frozen=True):
     excess: LossPart
     inputs: dict[str, LossPart]
     together: LossPart
-    either: float = 0.0
+    largest_part: float = 0.0
     recalibrated: float | None = None
     skill: LossPart | None = None
     rates: float = 0.0

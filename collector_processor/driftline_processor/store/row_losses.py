@@ -78,7 +78,7 @@ class StoredLosses:
     """The sums of the losses of windows, cached. Not thread-safe."""
 
     def __init__(self, connection: Connection, max_bytes: int = MOST_BYTES) -> None:
-        """Create an empty cache of so many bytes."""
+        """Create an empty cache; ``max_bytes``: its maximum size."""
         self._connection, self._max_bytes, self._used = connection, max_bytes, 0
         self._sums: OrderedDict[_Key, Mapping[str, F64]] = OrderedDict()
 

@@ -1,6 +1,6 @@
 """Values that bins do not describe: magnitudes of outliers, values of another type, and categories of other features.
 
-Each feature has up to five parts, which are sums as all parts are; they are missing if there are no such values, and a
+Each feature has up to five parts. They are sums, like all parts; they are missing if there are no such values, and a
 window without them only pays for the search. Data quality checks use them to detect a column in another unit, of
 another type, or swapped with another column.
 """

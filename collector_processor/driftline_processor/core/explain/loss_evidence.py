@@ -8,8 +8,8 @@ Rows whose values the baseline hardly has get a weight near 0. Where the window 
 the loss is assumed to be that of the baseline: the new values explain it. An input that neither scores nor outcomes
 depend on in the baseline explains nothing there.
 
-The other direction must agree: an input explains at most the rise that its new distribution makes of the losses that
-the baseline had at the same values, and of those of values that are new. Else rows with old values are worse, too.
+The other direction must agree. Each row gets the loss that the baseline had at its value, and a new value its own: an
+input explains at most the rise of their mean. If the rise is larger, rows with old values became worse.
 
 Source: Deming and Stephan, "On a least squares adjustment of a sampled frequency table when the expected marginal
 totals are known" (1940); Shimodaira, "Improving predictive inference under covariate shift" (2000).
@@ -137,8 +137,8 @@ def _evidence(
         of_all = sum(max(most[name], 0.0) for name in overlapping)
         joint = _at_most(labelled.returned([inputs[name] for name in overlapping]), of_all)
     together = max([joint, *parts.values()], key=lambda part: part.value)
-    either = max([together.value, *(part.value for part in returned.values()), *(least for least, _ in rises.values())])
-    return LossEvidence(float(len(usable)), loss, excess, parts, together, either)
+    explained = [*(part.value for part in returned.values()), *(least for least, _ in rises.values())]
+    return LossEvidence(float(len(usable)), loss, excess, parts, together, max([together.value, *explained]))
 
 
 def _at_most(part: LossPart, most: float) -> LossPart:
@@ -357,7 +357,7 @@ def add_evidence(parts: Sequence[LossEvidence]) -> LossEvidence:
         mean([one.excess for one in parts]),
         {name: mean([one.inputs.get(name, nothing) for one in parts]) for name in names},
         mean([one.together for one in parts]),
-        sum(part * one.either for part, one in zip(share, parts, strict=True)),
+        sum(part * one.largest_part for part, one in zip(share, parts, strict=True)),
         sum(part * gain for part, gain in zip(share, gains, strict=True)) if len(gains) == len(parts) else None,
         mean(skills) if len(skills) == len(parts) else None,
         sum(one.rates for one in parts),

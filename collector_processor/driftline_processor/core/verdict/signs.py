@@ -450,7 +450,7 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 OF_GAP = 0.25
-"""Fraction of the gap between predicted and actual rate from which on the gap of the baseline is named, too."""
+"""Minimum gap of the baseline's rates that is named, as a fraction of the gap between predicted and actual rate."""
 
 
 def level_of_scores(evaluation: Evaluation, *, constant_is_better: bool = False) -> Fact | None:

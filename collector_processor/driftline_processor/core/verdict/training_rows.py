@@ -47,29 +47,31 @@ METRICS = ("roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 
 
 def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
-    """Return a metric that no window reaches; None if one is no worse than the baseline or faulty, or they are too few.
+    """Return a metric that no window reaches.
+
+    None with too few windows, and if one of them is faulty, or no worse than the baseline.
 
     A model that was worse from its first day on cannot be distinguished from a baseline of training rows.
 
     Args:
         windows: Windows of one length with outcomes, the oldest first.
     """
-    known = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
-    if any(map(_is_faulty, known)):
+    windows = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
+    if any(map(_is_faulty, windows)):
         return None
-    states = [decides[1].state for one in known if (decides := deciding_change(one)) is not None]
-    all_worse = len(known) == states.count("worse") >= FEWEST_WORSE
-    if "not_worse" in states or (len(known) < FEWEST_WINDOWS and not all_worse):
+    states = [decides[1].state for one in windows if (decides := deciding_change(one)) is not None]
+    all_worse = len(windows) == states.count("worse") >= FEWEST_WORSE
+    if "not_worse" in states or (len(windows) < FEWEST_WINDOWS and not all_worse):
         return None
     for name in METRICS:
         better = direction(name)
-        pairs = [(one.realized.get(name), one.reference.get(name)) for one in known]
+        pairs = [(one.realized.get(name), one.reference.get(name)) for one in windows]
         values = [
             (now.value, was.value)
             for now, was in pairs
             if now is not None and was is not None and now.value is not None and was.value is not None
         ]
-        if len(values) >= min(len(known), FEWEST_WINDOWS):
+        if len(values) >= min(len(windows), FEWEST_WINDOWS):
             if any(now * better >= was * better for now, was in values):
                 return None
             best = max((now for now, _ in values), key=lambda now: now * better)

@@ -719,7 +719,7 @@ def _why(reading: Reading, cause: FirstCause, episode: Episode) -> Fact | None:
 
 def _may_explain(evidence: LossEvidence | None) -> bool:
     """Return True if an input may explain a loss after all: it does in one direction."""
-    return evidence is not None and evidence.either >= EXPLAINED * evidence.excess.value
+    return evidence is not None and evidence.largest_part >= EXPLAINED * evidence.excess.value
 
 
 def _risks(evaluation: Evaluation, signs: Sequence[Sign], context: VerdictContext) -> tuple[Fact | None, ...]:

@@ -29,12 +29,10 @@ def find(look: CheckInput) -> CheckResult:
     for one in look.changed:
         best = None
         for name, other in look.functions.items():
-            if name in changed:
+            if name in changed or not len(other.points):
                 continue
             same_rows = (one.pair.name, name) in together
             if not same_rows and one.distance < SEPARATE:
-                continue
-            if not len(other.points):
                 continue
             left = largest(one.now.below - other.at(one.now.points))
             left = max(left, left_within(octaves_of(one.pair), one.pair, sample_of(other)))

@@ -58,7 +58,7 @@ def find(look: CheckInput) -> CheckResult:
     From panes, as swapped columns. First neighbours are compared: a file with one separator too many or too few shifts
     all columns from there on by one. Features that cannot be distinguished from their neighbour are part of the chain.
     Then any order: each feature belongs to the feature that it looks like most, and a cycle is a finding. Features that
-    cannot be distinguished close a cycle, too.
+    cannot be distinguished may also close a cycle.
     """
     sources = dict(_sources(look))
     if len(sources) < LEAST:

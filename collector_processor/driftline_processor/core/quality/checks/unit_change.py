@@ -335,7 +335,7 @@ class _Window:
         middle_was, middle_now = (np.interp(0.5, one.below, one.points) for one in (self.changed.was, self.changed.now))
         quartiles = float(self.sample[1_500] - self.sample[500])
         shifts = np.linspace(-0.5, 0.5, 41) * max(1.8, abs(fit.conversion.factor)) * quartiles
-        # the level of a window differs, too, beside another unit
+        # windows also differ in level
         own = min(self._whole(_shifted(shift, fit.conversion)).of.residual for shift in shifts.tolist())
         # 0.1: of a conversion with fixed numbers less may be chance than of a factor that is fitted
         part = 0.5 * (self.changed.noise if fit.conversion.factor else min(self.changed.noise, 0.1))

@@ -28,8 +28,8 @@ FEWEST = 100.0
 def find(look: CheckInput) -> CheckResult:
     """Find one feature whose correlations with all others are lost while all distributions and correlations hold.
 
-    From the pane's sums over pairs of features. Of two features that are related to no other one, either may be the
-    cause: the finding names both.
+    From the pane's sums over pairs of features. If two features are related only to each other, the finding names both,
+    since either may be the cause.
     """
     space = look.baseline.bins.space
     if space is None or any(name not in look.pairs for name in space.names):
