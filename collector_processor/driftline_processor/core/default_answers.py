@@ -70,11 +70,14 @@ def default_fraction(pane: Pane, baseline: Baseline, design_effect: float = 1.0)
 
 
 def _as_before(window: F64, reference: F64) -> bool:
-    """Return True unless the counts of two samples, pooled to at least ten expected rows per cell, differ."""
+    """Return True if the counts of two samples, pooled to at least ten expected rows per cell, do not differ.
+
+    With too few rows for two cells nothing is known: the scores may be new ones that are close together.
+    """
     n, m = float(window.sum()), float(reference.sum())
     cells = int(min(10, n // EXPECTED, m // EXPECTED))
     if cells < 2:
-        return True
+        return False
     total = window + reference
     cell = np.minimum((np.cumsum(total) - total / 2) / total.sum() * cells, cells - 1).astype(np.int64)
     now, was = (np.bincount(cell, counts, minlength=cells) for counts in (window, reference))

@@ -319,6 +319,10 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
             alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
         windows = _windows_of(run, closed)
         verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
+        longer = _longest_of_episode(run, runs)
+        if longer is not run:
+            windows = _windows_of(longer, closed)
+            verdict = _with_cause_of(verdict, verdict_of(longer.reading, longer.since, windows=windows))
         verdict = _with_training_rows(verdict, lengths.values(), previous)
         if onset is None or run.since is None or onset.earliest >= run.since:
             return verdict
@@ -346,6 +350,30 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         return verdict if run is None else replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
+
+
+def _longest_of_episode(run: _Run, runs: Iterable[_Run]) -> _Run:
+    """Return the run of the longest windows with the state of a run, if it began before their newest one ended.
+
+    A window with more rows proves causes that a short one cannot: wiring, units, slices, what the loss returns with.
+    """
+
+    def is_same_episode(other: _Run) -> bool:
+        began, end = run.since, other.reading.evaluation.window.end
+        return other.reading.state == run.reading.state and began is not None and began < end
+
+    return max((run, *filter(is_same_episode, runs)), key=lambda one: _length(one.reading))
+
+
+def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:
+    """Return the verdict of short windows with the cause and the advice of longer ones of the same episode.
+
+    A faulty output, a failing service and a slice are known from the short ones.
+    """
+    if verdict.kind == "output_fault" or verdict.slice or longer.slice or not longer.kind:
+        return verdict
+    reasons = (*verdict.reasons[:1], *longer.reasons[1:])
+    return replace(verdict, kind=longer.kind, cause=longer.cause, reasons=reasons, advice=longer.advice)
 
 
 def _onset(run: _Run, closed: Sequence[Reading], together: TrailingPeriods) -> Onset | None:
@@ -627,7 +655,8 @@ def _run_of_risk(
                 run, quiet, sure, in_a_row = [], None, False, 0
         if run and sure:
             runs.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
-    return max(runs, key=lambda run: _by_time(run.reading.evaluation), default=None)
+    newest = max(runs, key=lambda run: _by_time(run.reading.evaluation), default=None)
+    return None if newest is None else _longest_of_episode(newest, runs)
 
 
 def _stale(closed: Sequence[Reading], run: _Run) -> bool:
