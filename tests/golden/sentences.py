@@ -105,6 +105,7 @@ FINDINGS = (
     Finding("score_out_of_range", (), "critical", 0.0, 1.0, 0.0),
     Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=0.3, high=0.3),
     Finding("score_constant", (), "critical", 0.01, 0.97, 0.0, low=30.0, high=32.5),
+    Finding("score_classes", (), "critical", 0.02, 1.0, 0.0),
 )
 COLD = Cause(("temp",), "", 0.35, (Change("values below 5", 0.41, 0.06),))
 CAUSES = (
@@ -192,6 +193,7 @@ FACTS: tuple[Fact, ...] = (
     fact("worse_inside_margin", metric="log_loss", change=0.02, low=0.01, high=0.03, value=0.51, margin=0.05),
     fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3),
     fact("score_missing", was=0.0, now=0.3),
+    fact("classes_without_score", was=0.0, now=1.0),
     fact("same_rows", share=0.75),
     fact("baseline_lacks_features", version="1", features=()),
     fact("baseline_lacks_features", version="1", features=("tenure",)),
@@ -435,8 +437,10 @@ ADVICE: tuple[Fact, ...] = (
     fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
     fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),
     fact("repair_output", fault=fact("score_missing", was=0.0, now=0.3)),
+    fact("repair_output", fault=fact("classes_without_score", was=0.0, now=1.0)),
+    fact("repair_output", fault=FINDINGS[-1].fact),
+    fact("repair_output", fault=FINDINGS[-4].fact),
     fact("repair_output", fault=FINDINGS[-3].fact),
-    fact("repair_output", fault=FINDINGS[-2].fact),
     fact("change_version", version="7"),
     fact("change_version", version="7", loss="error", challenger=0.1, champion=0.2),
     fact("retrain", **CLOCK),

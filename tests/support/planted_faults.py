@@ -119,6 +119,11 @@ PLANTED: dict[str, tuple[str, Change, dict[str, Any]]] = {
         lambda f, _: {**f, "score": f["score"] * 100},
         facts("critical", (), 0.988, 0.0),
     ),
+    "classes as scores": (
+        "score_classes",
+        lambda f, _: {**f, "score": np.where(f["score"] > 0.5, 1.0, 0.0)},
+        facts("critical", (), 1.0, 0.002),
+    ),
     "one score": (
         "score_constant",
         lambda f, _: {**f, "score": np.where(np.arange(N) % 50 == 0, f["score"], 0.5)},

@@ -80,7 +80,7 @@ class Rows:
                 yield from _differs("actual", values["actual"], _metric("actual_rate", rows))
             case "metric_moved" | "no_worse_than_baseline" | "worse_inside_margin" | "worse_than_constant":
                 yield from _differs(said.kind, values.get("value"), _metric(values.get("metric", "log_loss"), rows))
-            case "score_missing":
+            case "score_missing" | "classes_without_score":
                 yield from _differs("missing scores", values["now"], rows["score"].isna().mean())
             case "finding":
                 yield from self._of_finding(Finding(**values), rows)
@@ -100,6 +100,8 @@ class Rows:
             if finding.check == "score_constant" and finding.low is not None and finding.high is not None:
                 inside = frame["score"].between(finding.low, finding.high)
                 yield from _differs("score_constant", said, inside.mean(), 0.002)
+            elif finding.check == "score_classes" and said is finding.now:
+                yield from _differs("score_classes", said, frame["score"].isin([0, 1]).mean())
             elif finding.check == "score_out_of_range":
                 yield from _differs("score_out_of_range", said, (~frame["score"].between(0, 1)).mean())
             elif finding.check == "missing":

@@ -1,4 +1,4 @@
-"""Faults of a model's scores: missing, out of range, constant, or the wrong way round; and outcomes of one class."""
+"""Faults of a model's scores: missing, out of range, classes, constant, the wrong way round; outcomes of one class."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.quality.checks.score_classes import CHECK as CLASSES
 from driftline_processor.core.quality.checks.score_constant import CHECK as CONSTANT
 from driftline_processor.core.quality.checks.score_out_of_range import CHECK as OUT_OF_RANGE
 
 FAULTY = 0.1
 """Rise of the fraction of predictions with a faulty score from which on the output is faulty."""
 
-CHECKS = (OUT_OF_RANGE.name, CONSTANT.name)
+CHECKS = (OUT_OF_RANGE.name, CLASSES.name, CONSTANT.name)
 """Names of the checks of the score."""
 
 
@@ -55,13 +56,14 @@ def is_of_output(finding: Finding) -> bool:
 
 
 def output_faults(evaluation: Evaluation) -> Iterator[OutputFault]:
-    """Yield the faults of the output of a window: missing, out of range, constant, the wrong way round."""
+    """Yield the faults of the output of a window: missing, out of range, classes, constant, the wrong way round."""
     score = evaluation.score
     if score is not None and score.missing_now is not None and evaluation.rows:
         was, now = score.missing_was or 0.0, score.missing_now
         error = math.sqrt(max(now * (1 - now), 0.25 / evaluation.rows) / evaluation.rows)
         if now - was - FAULTY > normal_quantile(STANDARD.confidence) * error:
-            yield OutputFault(fact("score_missing", was=was, now=now), "missing", now - was)
+            kind = "classes_without_score" if _has_classes(evaluation) else "score_missing"
+            yield OutputFault(fact(kind, was=was, now=now), "missing", now - was)
     for check in CHECKS:
         for finding in evaluation.findings:
             was, now = finding.was or 0.0, finding.now or 0.0
@@ -73,6 +75,14 @@ def output_faults(evaluation: Evaluation) -> Iterator[OutputFault]:
     if area.high < 0.5:
         reversed_ranking = fact("ranks_the_wrong_way", value=area.value, low=area.low, high=area.high)
         yield OutputFault(reversed_ranking, "roc_auc", area.value - 0.5, area.low - 0.5, area.high - 0.5)
+
+
+def _has_classes(evaluation: Evaluation) -> bool:
+    """Return True if its predictions without a score have a class."""
+    score, predicted = evaluation.score, evaluation.predicted
+    if score is None or predicted is None or not predicted.rows:
+        return False
+    return (score.missing_now or 0.0) - (predicted.missing_now or 0.0) > FAULTY
 
 
 def is_inverted(evaluation: Evaluation) -> bool:

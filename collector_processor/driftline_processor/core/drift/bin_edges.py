@@ -9,6 +9,9 @@ from driftline.tables.table import F64
 NEGLIGIBLE = 0.01
 """Maximum distance of a shortened edge, as a fraction of the narrower bin next to it, which has 1 % of the rows."""
 
+ZERO = 1e-300
+"""Minimum absolute value of an edge that is not 0: the number next to 0 is the edge of exact zeros."""
+
 
 def edge_number(edges: F64, index: int) -> float:
     """Return an edge with as few digits as its rows allow: an edge next to one value is that value.
@@ -16,8 +19,12 @@ def edge_number(edges: F64, index: int) -> float:
     >>> edges = np.array([0.123456, 1.99999976, 2.00000024, 41.238456, 97.0])
     >>> [edge_number(edges, index) for index in range(5)]
     [0.123456, 2.0, 2.0, 41.0, 97.0]
+    >>> edge_number(np.nextafter(edges - edges, 1.0), 0)
+    0.0
     """
     edge = float(edges[index])
+    if abs(edge) < ZERO:
+        return 0.0
     short = float(f"{edge:.6g}")
     if abs(short - edge) <= 2 * TOLERANCE * abs(edge):
         return short

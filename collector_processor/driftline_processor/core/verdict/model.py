@@ -341,7 +341,7 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
     if risk is not None:
         quiet = fact("newest_without_drift") if risk.turn is not None else _last_known(closed, run)
         return verdict_of(risk.reading, risk.since, (quiet,), alone=risk.alone)
-    newest = doubtful or closed[-1]
+    newest = doubtful or _most_informative(closed)
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _without_outcomes(closed, run)[-1], state="unknown", signs=())
@@ -350,6 +350,22 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         return verdict if run is None else replace(verdict, reason="expired")
     certainty = tuple(reading for reading in (_after(closed, run), _lone(run)) if reading is not None)
     return verdict_of(run.reading, run.since, certainty, alone=run.alone)
+
+
+def _most_informative(closed: Sequence[Reading]) -> Reading:
+    """Return the inconclusive window of the last day with most outcomes; the newest window without any.
+
+    An hour may look worse while its day shows that it is not.
+    """
+    newest = closed[-1].evaluation.window.end
+    telling = [
+        reading
+        for reading in closed
+        if not reading.decides
+        and reading.evaluation.has_mature_outcomes
+        and reading.evaluation.window.end > newest - DAY
+    ]
+    return max(telling, key=lambda reading: reading.evaluation.outcome_rows, default=closed[-1])
 
 
 def _longest_of_episode(run: _Run, runs: Iterable[_Run]) -> _Run:

@@ -92,6 +92,9 @@ def _repair_output(fault: Fact) -> Advice:
         case "score_out_of_range":
             sentence = f"Send scores from 0 to 1, and divide percentages by 100: {why}."
             return Advice("send scores from 0 to 1", sentence)
+        case "score_classes" | "classes_without_score":
+            sentence = f"Send the probabilities that predict_proba returns, not the classes of predict: {why}."
+            return Advice("send probabilities as scores", sentence)
         case "score_constant":
             sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
             return Advice("check its service for a default value", sentence)

@@ -105,6 +105,12 @@ def _score_missing(was: float, now: float) -> str:
     return f"{format_percent(now)} of its predictions have no usable score, {format_percent(was)} in the baseline"
 
 
+@words_of("classes_without_score")
+def _classes_without_score(was: float, now: float) -> str:
+    before = f"{format_percent(1 - was)} had one in the baseline"
+    return f"{format_percent(now)} of its predictions are classes without a score; {before}"
+
+
 @words_of("level_of_scores")
 def _level_of_scores(
     predicted: float,

@@ -102,6 +102,8 @@ def _fault(finding: Finding, place: str = "") -> tuple[str, str]:
             return f"{share} of rows repeat another row of the window in full", f" (expected: {format_percent(was)})"
         case "score_out_of_range":
             return f"{share} of its scores are not between 0 and 1", before
+        case "score_classes":
+            return f"{share} of its scores are 0 or 1, like classes", f" (was at most {format_percent(was)})"
         case "score_constant":
             return f"{share} of its scores are {_one_value(finding)}", f" (was at most {format_percent(was)})"
         case "stale":

@@ -372,3 +372,13 @@ def test_a_fault_that_outcomes_do_not_show_is_over_without_outcomes() -> None:
     assert verdict_of_model([*bad, *(silent(at) for at in range(5, 9))]).state == "unknown"
     (fault,) = (span for span in state_spans(after) if span.verdict.state == "degraded")
     assert fault.until == silent(5).window.start
+
+
+def test_an_unknown_model_is_described_by_the_window_with_most_outcomes_of_the_last_day() -> None:
+    undecided = known(0, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")}, outcome_rows=480)
+    last_hour = replace(
+        hour(24, "healthy"), realized_changes={"log_loss": change("inconclusive", 0.9, -0.1, 1.9)}, outcome_rows=20
+    )
+    verdict = verdict_of_model([undecided, last_hour])
+    assert verdict.state == "unknown"
+    assert verdict.since == day(0)

@@ -44,8 +44,8 @@ def verdict_of(change: Change, seed: int) -> Verdict:
     return evaluated(current, read_table(reference, "baseline"))
 
 
-def evaluated(current: Rows, reference: MemoryRows | MemoryBaseline, window: str = "") -> Verdict:
-    columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time", "window": window}
+def evaluated(current: Rows, reference: MemoryRows | MemoryBaseline, **more: str) -> Verdict:
+    columns: dict[str, Any] = {"score": ("score",), "actual": "late", "id": "id", "time": "time", **more}
     of_rows: dict[str, Any] = {} if isinstance(reference, MemoryBaseline) else {"task": "binary", "positive_class": "1"}
     inputs = EvaluationInputs([read_table(current, "current")], reference)
     return evaluate_files(inputs, EvaluationOptions(**columns, **of_rows), lambda _: None).verdict
@@ -79,6 +79,12 @@ FAULTS: dict[str, tuple[Change, str, str, str]] = {
         "score_missing",
         "repair_output",
     ),
+    "classes as scores": (
+        with_score(lambda frame, _: (frame.score > 0.5) * 1.0),
+        "output_fault",
+        "score_classes",
+        "repair_output",
+    ),
     "a default": (with_score(lambda *_: 0.5), "output_fault", "score_constant", "repair_output"),
     "a default in nineteen of twenty": (
         with_score(lambda frame, rng: frame.score.where(rng.random(len(frame)) > 0.95, 0.0)),
@@ -109,6 +115,15 @@ def test_a_planted_fault_is_the_cause_and_its_repair_the_advice(fault: str, seed
     shown = [verdict.cause, *(reason.value("cause") or reason.value("reason") or reason for reason in verdict.reasons)]
     assert verdict.cause in shown[1:]
     assert verdict.state == "degraded" if kind == "output_fault" else verdict.state != "degraded"
+
+
+def test_classes_without_a_score_are_said_to_be_classes() -> None:
+    rng = np.random.default_rng(0)
+    reference, current = (
+        frame.assign(predicted=(frame.score > 0.5).astype(int)) for frame in (rows(4_000, 20, rng), rows(2_400, 8, rng))
+    )
+    verdict = evaluated(current.assign(score=np.nan), read_table(reference, "baseline"), predicted="predicted")
+    assert (verdict.state, verdict.cause) == ("degraded", fact("classes_without_score", was=0.0, now=1.0))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
