@@ -433,6 +433,7 @@ ADVICE: tuple[Fact, ...] = (
     fact("stop_duplicates", fault=FINDINGS[8].fact),
     fact("evaluate_newer_rows"),
     fact("check_baseline", then=fact("retrain", **CLOCK, check_outcomes=True)),
+    fact("check_class_order", then=fact("retrain", **CLOCK, check_outcomes=False)),
     *(fact("correct_outcomes", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
     fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),

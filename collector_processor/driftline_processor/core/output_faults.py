@@ -85,13 +85,18 @@ def _has_classes(evaluation: Evaluation) -> bool:
     return (score.missing_now or 0.0) - (predicted.missing_now or 0.0) > FAULTY
 
 
-def is_inverted(evaluation: Evaluation) -> bool:
+INVERTED = 0.5
+"""Minimum skill of scores the other way round, as a fraction of the baseline's. A reversed effect of the most important
+input leaves 0.1 to 0.3.
+"""
+
+
+def is_inverted(evaluation: Evaluation, least: float = INVERTED) -> bool:
     """Return True if scores would rank about as well as in the baseline the other way round."""
     now, was = evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc")
     if now is None or now.value is None or was is None or was.value is None:
         return True
-    # 0.5: fraction of the baseline's skill; a reversed effect of the most important input left 0.1 to 0.3
-    return 0.5 - now.value >= 0.5 * (was.value - 0.5)
+    return 0.5 - now.value >= least * (was.value - 0.5)
 
 
 def outcomes_of_one_class(evaluation: Evaluation, by_chance: float = BY_CHANCE) -> Fact | None:

@@ -298,8 +298,12 @@ class SnapshotPublisher(Struct, kw_only=True):
         """Return why nearly no outcome of the newest windows of a series is known; () if they are, or none arrived."""
         model, pending = series.key.model, self.join.pending.get(series.key.model, 0)
         unusable = self.join.unusable[series.number, performance_fold(series.task)]
-        newest = [next((one for one in reversed(of_name) if one.closed), None) for of_name in windows.values()]
-        if not (pending or unusable) or not any(one is not None and lacks_outcomes(one) for one in newest):
+        newest = [
+            next((one for one in reversed(of_name) if one.closed), of_name[-1])
+            for of_name in windows.values()
+            if of_name
+        ]
+        if not (pending or unusable) or not any(map(lacks_outcomes, newest)):
             return ()
         impossible = UnknownOutcomes("actual", unusable, unusable, possible=possible_actuals_text(series.task))
         review = self._reviews.get(model)

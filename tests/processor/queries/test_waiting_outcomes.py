@@ -78,3 +78,10 @@ def test_the_count_follows_new_outcomes_once_a_minute(state: Opened, clock: Cloc
     assert unknown_of(state).rows == 100
     clock.now += REVIEW_EVERY
     assert unknown_of(state).rows == 300
+
+
+def test_outcomes_without_a_prediction_are_the_cause_in_an_open_window_too(state: Opened) -> None:
+    times = [NOON - HOUR // 4 + at for at in range(400)]
+    state.send(predictions([""] * 400, times))
+    state.send(outcomes(IDS, LABELS, [time + 1 for time in times]))
+    assert unknown_of(state).stored.kind == "none"

@@ -17,8 +17,8 @@ FEW = 0.1
 
 
 def lacks_outcomes(evaluation: Evaluation) -> bool:
-    """Return True for a closed window whose outcomes had their time, and nearly none of them is known."""
-    return evaluation.closed and not evaluation.young and evaluation.outcome_rows < FEW * evaluation.rows
+    """Return True if nearly no outcome of a window is known, unless it is closed and more are expected."""
+    return not (evaluation.closed and evaluation.young) and evaluation.outcome_rows < FEW * evaluation.rows
 
 
 class VerdictContext(Struct, frozen=True):

@@ -317,10 +317,12 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         if onset is not None and run.since is not None:
             of_slice = run.reading.signs[0].reason == "slice_loss"  # other signs may be older, or its first range wider
             alone, run = False, run._replace(since=onset.latest if of_slice else min(run.since, onset.latest))
+        longer = _longest_of_episode(run, runs)
+        if onset is None and _shows_before(longer, run):
+            alone, run = False, run._replace(since=longer.since)
         windows = _windows_of(run, closed)
         verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
-        longer = _longest_of_episode(run, runs)
-        if longer is not run:
+        if longer.reading is not run.reading:
             windows = _windows_of(longer, closed)
             verdict = _with_cause_of(verdict, verdict_of(longer.reading, longer.since, windows=windows))
         verdict = _with_training_rows(verdict, lengths.values(), previous)
@@ -379,6 +381,16 @@ def _longest_of_episode(run: _Run, runs: Iterable[_Run]) -> _Run:
         return other.reading.state == run.reading.state and began is not None and began < end
 
     return max((run, *filter(is_same_episode, runs)), key=lambda one: _length(one.reading))
+
+
+def _shows_before(longer: _Run, run: _Run) -> bool:
+    """Return True if a whole longer window shows the same fault before the first short one that proves it."""
+    if longer.since is None or run.since is None or longer.since + _length(longer.reading) > run.since:
+        return False
+    sign, other = longer.reading.signs[0], run.reading.signs[0]
+    by_outcomes = (*COMPARED, "errors")
+    same_output = sign.reason in OF_OUTPUT and (sign.reason, sign.metric) == (other.reason, other.metric)
+    return same_output or (sign.reason in by_outcomes and other.reason in by_outcomes)
 
 
 def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:

@@ -217,6 +217,13 @@ def _check_baseline(then: Fact) -> Advice:
     return Advice("check whether it was trained on the baseline's rows", f"{first} {advice[:1].lower()}{advice[1:]}")
 
 
+def _check_class_order(then: Fact) -> Advice:
+    advice = advise(then)
+    first = "Check the order of its classes: its score must be that of the positive class. If it is:"
+    action = f"check the order of its classes, then {advice.action}"
+    return Advice(action, f"{first} {advice.sentence[:1].lower()}{advice.sentence[1:]}")
+
+
 def _look_again(then: Fact) -> Advice:
     advice = advise(then).sentence
     sentence = f"Check the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
@@ -270,6 +277,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "nothing_to_do": partial(Advice, "nothing to do", "Nothing: keep sending outcomes."),
     "look_again": _look_again,
     "check_baseline": _check_baseline,
+    "check_class_order": _check_class_order,
     "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
     "evaluate_newer_rows": partial(

@@ -382,3 +382,18 @@ def test_an_unknown_model_is_described_by_the_window_with_most_outcomes_of_the_l
     verdict = verdict_of_model([undecided, last_hour])
     assert verdict.state == "unknown"
     assert verdict.since == day(0)
+
+
+def without_scores(at: int, hours: int) -> Evaluation:
+    """Return a window of so many hours, from one on, in which a third of the predictions have no score."""
+    start = JULY + at * HOUR
+    score = replace(column(p=0.5), missing_was=0.0, missing_now=0.33)
+    return replace(window(0), score=score, window=Window("1d" if hours == 24 else "1h", start, start + hours * HOUR))
+
+
+def test_a_fault_that_a_whole_day_showed_before_the_first_hours_in_a_row_began_with_the_day() -> None:
+    hours = [without_scores(at, 1) if at >= 43 else hour(at, "healthy") for at in range(48)]
+    days = [without_scores(at, 24) for at in (0, 24)]
+    assert verdict_of_model(hours).since == JULY + 43 * HOUR
+    assert verdict_of_model([*hours, *days]).since == day(0)
+    assert verdict_of_model([*hours[24:], days[1]]).since == JULY + 43 * HOUR

@@ -16,7 +16,10 @@ from driftline_processor.evaluation.files.evaluate_options import EvaluationOpti
 from driftline_processor.evaluation.files.inputs import EvaluationInputs
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, read_table
 
+from tests.support.paths import ROOT
+
 SEEDS = range(3)
+TWO_FILES = ROOT / "examples/two_files"
 Rows = pd.DataFrame
 Change = Callable[[Rows, np.random.Generator], Rows]
 
@@ -200,3 +203,11 @@ def test_short_windows_of_one_class_do_not_degrade_the_model(window: str) -> Non
     assert verdict.state in ("at_risk", "unknown")
     assert verdict.advice is not None
     assert not verdict.advice.kind.startswith(("retrain", "recalibrate"))
+
+
+def test_swapped_classes_beside_new_values_are_ruled_out_before_a_retraining() -> None:
+    current, reference = (pd.read_parquet(TWO_FILES / f"{name}.parquet") for name in ("lastweek", "reference"))
+    verdict = evaluated(current.assign(score=1 - current.score), read_table(reference, "baseline"))
+    assert (verdict.kind, verdict.reasons[0].kind) == ("covariate_shift", "ranks_the_wrong_way")
+    assert verdict.advice is not None
+    assert (verdict.advice.kind, verdict.advice.value("then").kind) == ("check_class_order", "retrain_with_range")
