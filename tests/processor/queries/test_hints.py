@@ -25,14 +25,19 @@ from tests.support.unwrap import unwrap
 
 
 def window(
-    now: float | None, was: float = 0.9, name: str = "roc_auc", rows: int = 200, closed: bool = True
+    now: float | None,
+    was: float = 0.9,
+    name: str = "roc_auc",
+    rows: int = 200,
+    closed: bool = True,
+    low: float | None = None,
 ) -> Evaluation:
     return Evaluation(
         ModelKey("m"),
         Window("1d", 0, DAY),
         rows,
         closed,
-        realized={name: MetricValue(now, rows, "rows")},
+        realized={name: MetricValue(now, rows, "rows", low=low)},
         reference={name: MetricValue(was, 1_000, "panes")},
         outcome_rows=rows,
     )
@@ -50,6 +55,8 @@ def window(
         ([window(0.8)] * 7 + [window(0.8, rows=99)], None),
         ([window(0.8)] * 7 + [window(None)], None),
         ([window(1.9, 2.0, "rmse")] * 8, None),
+        ([window(0.8, low=0.7)] * 8, ("roc_auc", 0.9, 0.8, 8)),
+        ([window(0.52, low=0.48)] * 8, None),
     ],
 )
 def test_only_what_every_window_says_counts(windows: list[Evaluation], found: object) -> None:

@@ -17,6 +17,9 @@ FEWEST_WINDOWS, FEWEST_WORSE = 8, 3
 worse by itself, beyond the margin.
 """
 
+PERFECT = {"roc_auc": 0.999, "accuracy": 0.999, "f1": 0.999, "r2": 0.999}
+"""Metrics of a baseline that only rows on which the model was trained reach, or an easy task: one window is enough."""
+
 FEWEST_ROWS = 100
 """Minimum outcomes of a window."""
 
@@ -60,7 +63,8 @@ def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
     if any(map(_is_faulty, windows)):
         return None
     states = [decides[1].state for one in windows if (decides := deciding_change(one)) is not None]
-    all_worse = len(windows) == states.count("worse") >= FEWEST_WORSE
+    perfect = bool(windows) and _is_perfect(windows[-1])
+    all_worse = len(windows) == states.count("worse") >= (1 if perfect else FEWEST_WORSE)
     if "not_worse" in states or (len(windows) < FEWEST_WINDOWS and not all_worse):
         return None
     for name in METRICS:
@@ -74,9 +78,17 @@ def never_as_good(windows: Sequence[Evaluation]) -> NeverAsGood | None:
         if len(values) >= min(len(windows), FEWEST_WINDOWS):
             if any(now * better >= was * better for now, was in values):
                 return None
+            lows = [now.low for now, _ in pairs if now is not None and now.low is not None]
+            if name == "roc_auc" and lows and max(lows) <= 0.5:
+                return None  # without any skill, it is another model, or its scores are random
             best = max((now for now, _ in values), key=lambda now: now * better)
             return NeverAsGood(name, values[-1][1], best, len(values))
     return None
+
+
+def _is_perfect(evaluation: Evaluation) -> bool:
+    values = ((evaluation.reference.get(name), limit) for name, limit in PERFECT.items())
+    return any(was is not None and was.value is not None and was.value >= limit for was, limit in values)
 
 
 def _is_faulty(evaluation: Evaluation) -> bool:

@@ -608,12 +608,17 @@ def verdict_of(
     lists_open = own is not None and own.kind != "drift_with_too_few_days"
     still_open = open_questions(evaluation) if lists_open else None
     lacking = _lacking_baseline(evaluation)
+    named_cause = next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact)
+    if lacking is not None and named_cause is None and reading.state in ("degraded", "unknown"):
+        named_cause, lacking = fact("old_baseline", **lacking.values), None
+        reasons = (*reasons, named_cause)
+        advice = fact("build_baseline", cause=named_cause) if reading.state == "unknown" else advice
     return Verdict(
         state=reading.state,
         since=since,
         **_effect(reading, reasons[0]),
         kind=cause.kind if reading.state != "healthy" else "",
-        cause=next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact),
+        cause=named_cause,
         reasons=tuple(reason for reason in reasons if reason is not None),
         certainty=tuple(one for one in (own, final, together, still_open, lacking, *certainty) if one is not None),
         advice=advice,

@@ -224,6 +224,11 @@ def _check_class_order(then: Fact) -> Advice:
     return Advice(action, f"{first} {advice.sentence[:1].lower()}{advice.sentence[1:]}")
 
 
+def _build_baseline(cause: Fact) -> Advice:
+    sentence = f"Build a baseline of this version, from rows on which it was not trained: {clause(cause)}."
+    return Advice("build a baseline of this version", sentence)
+
+
 def _look_again(then: Fact) -> Advice:
     advice = advise(then).sentence
     sentence = f"Check the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
@@ -276,6 +281,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "ignore_drift": _ignore_drift,
     "nothing_to_do": partial(Advice, "nothing to do", "Nothing: keep sending outcomes."),
     "look_again": _look_again,
+    "build_baseline": _build_baseline,
     "check_baseline": _check_baseline,
     "check_class_order": _check_class_order,
     "wait_for_windows": _wait_for_windows,

@@ -74,12 +74,16 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
 
 @words_of("baseline_lacks_features")
 def _baseline_lacks_features(version: str, features: Sequence[str]) -> str:
+    return f"The {_old_baseline(version, features).removeprefix('its ')}; build one of this version."
+
+
+@words_of("old_baseline")
+def _old_baseline(version: str, features: Sequence[str]) -> str:
     of_version = f" of version {short(version, NAME)}" if version else ""
     if not features:
-        return f"The baseline is{of_version}; build one of this version."
-    names = listed([short(name, NAME) for name in features[:2]])
-    more = f" and {len(features) - 2} more" if len(features) > 2 else ""
-    return f"The baseline{of_version} does not have {names}{more}; build one of this version."
+        return f"its baseline is{of_version}"
+    more = [f"{len(features) - 2} more"] if len(features) > 2 else []
+    return f"its baseline{of_version} lacks {listed([*(short(name, NAME) for name in features[:2]), *more])}"
 
 
 @words_of("to_be_confirmed")

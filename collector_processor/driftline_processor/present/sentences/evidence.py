@@ -77,7 +77,10 @@ def _ranks_the_wrong_way(value: float, low: float, high: float) -> str:
 @words_of("never_as_good")
 def _never_as_good(metric: str, baseline: float, best: float, windows: int) -> tuple[str, ...]:
     values = f"{metric_words(metric)} {metric_value(metric, baseline)}, {metric_value(metric, best)} at best since"
-    plain = f"none of its {windows:,} windows was as good as the baseline"
+    since = f"none of its {windows:,} windows was" if windows > 1 else "it was not"
+    plain = f"{since} as good as the baseline"
+    if windows == 1:
+        values = values.removesuffix(" at best since") + " now"
     return (f"{plain} ({values})", plain)
 
 

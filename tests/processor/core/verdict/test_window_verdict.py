@@ -272,3 +272,16 @@ def test_every_state_has_an_example_that_says_what_to_do() -> None:
     verdicts = [one for _, one in examples()]
     assert {one.state for one in verdicts} == {"healthy", "degraded", "at_risk", "unknown", "no_data", "lagging"}
     assert all(one.reasons and one.advice for one in verdicts)
+
+
+def test_a_baseline_of_another_version_is_the_cause_where_none_is_proved() -> None:
+    undecided = known(0, {"log_loss": change("inconclusive", 0.1, -0.3, 0.5, reason="too_few_rows")})
+    old = replace(undecided, baseline_version="0", new_features=("tenure",))
+    verdict = verdict_of_window(old)
+    cause = fact("old_baseline", version="0", features=("tenure",))
+    assert (verdict.cause, verdict.reasons[-1]) == (cause, cause)
+    assert verdict.advice == fact("build_baseline", cause=cause)
+    healthy = replace(right(0), baseline_version="0")
+    verdict = verdict_of_window(healthy)
+    assert verdict.cause is None
+    assert "baseline_lacks_features" in [one.kind for one in verdict.certainty]

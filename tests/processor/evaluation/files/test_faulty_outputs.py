@@ -169,6 +169,16 @@ def test_a_baseline_of_training_rows_is_asked_about(is_trained: bool, seed: int)
     assert ("never_as_good" in [reason.kind for reason in verdict.reasons]) == is_trained
 
 
+def test_a_perfect_baseline_is_asked_about_in_the_first_window() -> None:
+    rng = np.random.default_rng(0)
+    reference, current = rows(4_000, 20, rng), rows(2_400, 4, rng)
+    reference["score"] = 0.4 * reference.score + 0.6 * reference.late
+    verdict = evaluated(current, read_table(reference, "baseline"))
+    assert verdict.cause is not None
+    assert verdict.advice is not None
+    assert (verdict.cause.kind, verdict.advice.kind) == ("never_as_good", "check_baseline")
+
+
 def test_outcomes_of_other_names_are_the_cause() -> None:
     rng = np.random.default_rng(4)
     reference, current = rows(4_000, 20, rng), rows(2_400, 4, rng)
