@@ -74,16 +74,20 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
 
 @words_of("baseline_lacks_features")
 def _baseline_lacks_features(version: str, features: Sequence[str]) -> str:
-    return f"The {_old_baseline(version, features).removeprefix('its ')}; build one of this version."
+    return f"The {_of_other_version(version, features)}; build one of this version."
 
 
 @words_of("old_baseline")
 def _old_baseline(version: str, features: Sequence[str]) -> str:
+    return f"its {_of_other_version(version, features)}"
+
+
+def _of_other_version(version: str, features: Sequence[str]) -> str:
     of_version = f" of version {short(version, NAME)}" if version else ""
     if not features:
-        return f"its baseline is{of_version}"
+        return f"baseline is{of_version}"
     more = [f"{len(features) - 2} more"] if len(features) > 2 else []
-    return f"its baseline{of_version} lacks {listed([*(short(name, NAME) for name in features[:2]), *more])}"
+    return f"baseline{of_version} lacks {listed([*(short(name, NAME) for name in features[:2]), *more])}"
 
 
 @words_of("to_be_confirmed")
