@@ -37,6 +37,7 @@ from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.policy.condition import read_condition
 from driftline_processor.core.policy.replay import QuietTime
 from driftline_processor.core.retraining.decision import LossChange, RetrainCost, RetrainQuestion, weigh_retraining
+from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.present.sentences import clause, forms
 from driftline_processor.present.sentences.advice import advise
@@ -195,6 +196,9 @@ FACTS: tuple[Fact, ...] = (
     fact("score_missing", was=0.0, now=0.3),
     fact("classes_without_score", was=0.0, now=1.0),
     fact("same_rows", share=0.75),
+    fact("improbable_times", times=ImprobableTimes(2_400, refused=1_200), timezone="UTC"),
+    fact("improbable_times", times=ImprobableTimes(2_400, undated=2_400), timezone="UTC"),
+    fact("improbable_times", times=ImprobableTimes(2_400, ahead=2_400, latest=JULY), timezone="UTC"),
     fact("old_baseline", version="1", features=()),
     fact("old_baseline", version="", features=("a", "b", "c")),
     fact("baseline_lacks_features", version="1", features=()),
@@ -437,6 +441,7 @@ ADVICE: tuple[Fact, ...] = (
     fact("evaluate_newer_rows"),
     fact("check_baseline", then=fact("retrain", **CLOCK, check_outcomes=True)),
     fact("build_baseline", cause=fact("old_baseline", version="1", features=("tenure",))),
+    *(fact("correct_times", times=kind) for kind in ("refused", "undated", "ahead")),
     fact("check_class_order", then=fact("retrain", **CLOCK, check_outcomes=False)),
     *(fact("correct_outcomes", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),

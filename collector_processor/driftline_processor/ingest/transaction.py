@@ -81,6 +81,7 @@ from .pane_sums import (
     spread_over_panes,
     write_restated,
 )
+from .prediction_times import PredictionTimes
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import MOST_BYTES, RowKeys, keys_of
 
@@ -307,6 +308,7 @@ class Intake:
         self.training_runs = TrainingRuns(self._connection)
         self._kept_features = KeptFeatures(self._connection)
         self.limits = ModelLimits(limits, models, counters)
+        self.prediction_times = PredictionTimes()
         self._load()
 
     def _load(self) -> None:
@@ -417,6 +419,7 @@ class Intake:
                 work.unused["batch_seen"] += len(table)
                 continue
             usable = _timely(table.time, work.now, rejected)
+            self.prediction_times.add(table.key, table.time, len(table) - len(usable), table.undated, work.now)
             table = table if len(usable) == len(table) else take_table(table, usable)
             if not len(table):
                 continue

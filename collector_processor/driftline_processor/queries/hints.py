@@ -16,6 +16,7 @@ from driftline_processor.core.evaluation import Evaluation, newest_window
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import newest_objectives
+from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.core.verdict.training_rows import never_as_good
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
@@ -23,7 +24,11 @@ from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.names import near_names
 from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.sentences.objectives import overdue
-from driftline_processor.present.sentences.outcomes import delay_sentence, unknown_outcomes_sentence
+from driftline_processor.present.sentences.outcomes import (
+    delay_sentence,
+    improbable_times_sentence,
+    unknown_outcomes_sentence,
+)
 from driftline_processor.present.sentences.window import COMPLETE
 from driftline_processor.present.times import window_name
 from driftline_processor.present.wording import short
@@ -52,6 +57,7 @@ class ModelSummary(Struct, frozen=True):
         waiting: A sentence on windows that have waited for evaluation for long, or "".
         delay: Maximum delay of outcomes.
         unknown: Why its newest outcomes cannot be used.
+        times: Improbable times of its newest predictions; None if they are usual.
     """
 
     series: Series
@@ -68,6 +74,7 @@ class ModelSummary(Struct, frozen=True):
     waiting: str = ""
     delay: OutcomeDelay = UNKNOWN_DELAY
     unknown: tuple[UnknownOutcomes, ...] = ()
+    times: ImprobableTimes | None = None
 
 
 def hints(model: ModelSummary) -> tuple[str, ...]:
@@ -88,6 +95,10 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
         *_too_young(series, model.windows, model.delay, model.outcomes),
     ]
     hint_list += _unusable(series, model.unusable)
+    if model.times is not None:
+        hint_list.append(improbable_times_sentence(model.times, settings.timezone))
+        if not totals.rows:
+            return tuple(hint_list)  # outcomes wait for predictions that were refused
     if totals.distributed and not totals.rows:
         return (*hint_list, *_outcomes_of_nothing(series, model.pending))
     return (*hint_list, *_outcomes(series, model.outcomes + model.unusable, model.pending, model.unknown))

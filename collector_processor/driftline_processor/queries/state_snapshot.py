@@ -262,6 +262,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             history=history,
             unknown=self._unknown(series, windows, now),
             provisional=in_force is not None and in_force.source == "provisional",
+            improbable_times=intake.prediction_times.of(key, now),
         )
         verdict = self.verdicts.of(number, known_windows) if any(windows.values()) else None
         interruptions, business = self.verdicts.interruptions(number), intake.business.of(key.model)
@@ -283,6 +284,7 @@ class SnapshotPublisher(Struct, kw_only=True):
                 intake.baselines.series_number(number),
                 known_windows.concept,
                 known_windows.unknown,
+                known_windows.improbable_times,
                 backlog,
             ),
             *(self.join.joined[number], self.join.pending.get(key.model, 0), self.join.pending_since.get(key.model, 0)),
@@ -339,6 +341,7 @@ class SnapshotPublisher(Struct, kw_only=True):
             waiting=windows_wait(backlog, now) if backlog.is_long(now) else "",
             delay=self.delays.of(series),
             unknown=known_windows.unknown,
+            times=known_windows.improbable_times,
         )
         return ModelView(
             key=key,

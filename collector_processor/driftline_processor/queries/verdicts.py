@@ -18,6 +18,7 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.performance.objective import counts_already
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
+from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.traffic import Pace, Traffic, pace_of
 from driftline_processor.core.verdict.window import Reading, read_window
@@ -51,6 +52,7 @@ class VerdictInputs(Struct, frozen=True):
         history: Object that is replaced whenever a window changes.
         unknown: Why its newest outcomes cannot be used.
         provisional: Whether its baseline was learned from its own first rows.
+        improbable_times: Improbable times of its newest predictions; None if they are usual.
     """
 
     windows: dict[str, list[Evaluation]]
@@ -63,6 +65,7 @@ class VerdictInputs(Struct, frozen=True):
     history: object = None
     unknown: tuple[UnknownOutcomes, ...] = ()
     provisional: bool = False
+    improbable_times: ImprobableTimes | None = None
 
 
 class VerdictChange(Struct, frozen=True):
@@ -235,7 +238,10 @@ class Verdicts:
         if silent is None:
             pause = 0
         since = backlog.since if backlog.late else None
-        return Traffic(now, silent, pause, backlog.windows, since, backlog.patience, backlog.pending_windows(now))
+        pending = backlog.pending_windows(now)
+        return Traffic(
+            now, silent, pause, backlog.windows, since, backlog.patience, pending, known_windows.improbable_times
+        )
 
     def _pace(self, known_windows: VerdictInputs, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the normal rate of a model in an environment, computed once per hour."""
@@ -261,10 +267,11 @@ def _telling(windows: Mapping[str, Sequence[Evaluation]]) -> Windows:
 def _same(made_verdict: _CachedVerdict, windows: Windows, context: VerdictContext, traffic: Traffic) -> bool:
     """Return True if the input of a verdict is unchanged. Time alone does not change a verdict."""
     before = made_verdict.traffic
-    if (before.silent_since, before.is_behind, before.pending) != (
+    if (before.silent_since, before.is_behind, before.pending, before.times) != (
         traffic.silent_since,
         traffic.is_behind,
         traffic.pending,
+        traffic.times,
     ):
         return False
     if traffic.is_behind and before.waiting != traffic.waiting:

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from driftline.capture.absent import ABSENT
@@ -17,6 +18,7 @@ from driftline.capture.buffer import BufferedRow, read_buffered_row
 from driftline.capture.call_plan import CallPlan
 from driftline.capture.deferred import UnmadePrediction, read_deferred, read_unmade
 from driftline.capture.diagnostics import (
+    EARLIEST,
     count_unsound_scores,
     log_first_call,
     warn_absent_fields,
@@ -95,9 +97,9 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
     if isinstance(predicted, Column):
         warn_unknown_class(plan, predicted.categories)
     slice_names = dict.fromkeys(chain.from_iterable(mapping for mapping in slices if mapping))
-    time = np.array(times, np.int64)
+    time, undated = np.array(times, np.int64), None
     if plan.inputs.time_field in columns:
-        time = _or_now(plan, columns[plan.inputs.time_field], time)
+        time, undated = _or_now(plan, columns[plan.inputs.time_field], time)
     trace, span = _sampled(contexts)
     block = PredictionBatch(
         identity=plan.identity,
@@ -112,6 +114,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         slices={
             name: _slice_values([mapping.get(name) if mapping else None for mapping in slices]) for name in slice_names
         },
+        undated=undated,
     )
     if plan.identity.task.ranks_items:  # last, so that what is no number is not counted at each of some attempts
         block.items, block.scores = _rankings(plan, scores)
@@ -207,7 +210,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
     names = plan.default_names(batch.width()) if names is None else names
     columns = batch.columns(names, ColumnSelection(plan))
     columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
-    times, ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
+    (times, undated), ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
     columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
     output = read_output(prediction) if not prediction.error else Output()
     items, scores = None, output.scores
@@ -238,6 +241,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
         items,
         features_of(plan, columns),
         slices_of(plan, _batch_slices(prediction, columns)),
+        undated,
     )
 
 
@@ -262,24 +266,26 @@ def _fit(ids: Text, plan: CallPlan) -> Text:
     return ids if fit is None else texts(map(fit, strings(ids)))
 
 
-def _batch_times(prediction: Prediction, columns: Columns) -> I64:
+def _batch_times(prediction: Prediction, columns: Columns) -> tuple[I64, NDArray[np.bool_] | None]:
     now = np.full(prediction.count, prediction.time, np.int64)
     inputs, when = prediction.plan.inputs, prediction.when
     if when is ABSENT or when is None:
-        return _or_now(prediction.plan, columns[inputs.time_field], now) if inputs.time_field in columns else now
+        if inputs.time_field not in columns:
+            return now, None
+        return _or_now(prediction.plan, columns[inputs.time_field], now)
     is_one_time = isinstance(when, str) or not hasattr(when, "__len__")
     values = [clean_value(when)] * len(now) if is_one_time else [clean_value(value) for value in when]
     return _or_now(prediction.plan, column_of_values(values), now)
 
 
-def _or_now(plan: CallPlan, values: Values, now: I64) -> I64:
-    """Return the given times, and ``now`` for rows without a time."""
+def _or_now(plan: CallPlan, values: Values, now: I64) -> tuple[I64, NDArray[np.bool_] | None]:
+    """Return the given times, and ``now`` for rows without one, and which rows these are; None if all have one."""
     if _rows(values) != len(now):
         FAULTS.swallow("times", ValueError(f"{_rows(values)} times were passed for {len(now)} rows"))
-        return now
+        return now, np.ones(len(now), np.bool_)
     times = instants(values)
-    warn_improbable_times(plan, values, times, now)
-    return np.where(times > 0, times, now)
+    undated = warn_improbable_times(plan, values, times, now)
+    return np.where(times < EARLIEST, now, times), undated if undated.any() else None
 
 
 def _slice_values(values: list[Any]) -> Values:

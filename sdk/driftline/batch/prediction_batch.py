@@ -111,6 +111,7 @@ class PredictionBatch:
     Attributes:
         trace: V16 (n,), ``span``: V8 (n,), zero = not sampled; None if no row is sampled.
         errors: Error type of each row, missing if the call returned; None if all returned.
+        undated: Whether the time of each row could not be read, so that it is that of the call; None if all were read.
     """
 
     identity: Identity
@@ -125,6 +126,7 @@ class PredictionBatch:
     items: Items | None = None
     features: Columns = field(default_factory=dict)
     slices: Columns = field(default_factory=dict)
+    undated: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -214,6 +216,7 @@ def merge_batches(blocks: Sequence[PredictionBatch]) -> PredictionBatch:
         items=None if first.items is None else join_items([block.items for block in blocks if block.items is not None]),
         features={name: _join([block.features[name] for block in blocks]) for name in first.features},
         slices={name: _join([block.slices[name] for block in blocks]) for name in first.slices},
+        undated=_undated(blocks),
     )
 
 
@@ -239,6 +242,12 @@ def _errors(blocks: Sequence[PredictionBatch]) -> Column | None:
         return None
     no_errors = [Column(codes=np.full(len(b), -1, np.int32)) if b.errors is None else b.errors for b in blocks]
     return concatenate(no_errors)
+
+
+def _undated(blocks: Sequence[PredictionBatch]) -> NDArray[np.bool_] | None:
+    if all(block.undated is None for block in blocks):
+        return None
+    return np.concatenate([np.zeros(len(b), np.bool_) if b.undated is None else b.undated for b in blocks])
 
 
 def _join(columns: Sequence[Values]) -> Any:

@@ -25,6 +25,7 @@ _MOST_LETTERS = 100
 _MOST_CLASSES = 12
 """Classes named in a message; the others are counted."""
 _MOST_FIELDS = 12
+EARLIEST = 365 * 86_400 * 10**9
 _MOST_AHEAD = 15 * 60 * 10**9
 """Nanoseconds by which clocks differ; a time zone that is read as UTC is at least half an hour ahead."""
 _MOST_FORM = 40
@@ -109,8 +110,10 @@ def count_unsound_scores(plan: CallPlan, rows: int) -> None:
         )  # fmt: skip
 
 
-def warn_improbable_times(plan: CallPlan, values: NDArray[Any] | Column, times: I64, now: I64) -> None:
-    """Warn about times that cannot be read, and about times in the future.
+def warn_improbable_times(plan: CallPlan, values: NDArray[Any] | Column, times: I64, now: I64) -> NDArray[np.bool_]:
+    """Warn about times that cannot be read, and about times in the future; return which cannot be read: bool (n,).
+
+    Numbers within the first year of unix time are no times: a boolean, a counter, a date such as 20261120.
 
     Args:
         plan: The function.
@@ -118,18 +121,18 @@ def warn_improbable_times(plan: CallPlan, values: NDArray[Any] | Column, times: 
         times: int64 (n,), the same in unix nanoseconds, 0 if unreadable or missing.
         now: int64 (n,), the times of the calls.
     """
-    if not len(times):
-        return
-    if times.min() <= 0:
+    undated = times < EARLIEST
+    if undated.any():
         column = values if isinstance(values, Column) else Column(numbers=values.astype(np.float64))
-        given = is_present(column)
+        undated &= is_present(column)
         if column.codes is not None and "" in column.categories:  # an empty text is a missing time
-            given &= column.codes != column.categories.index("")
-        unreadable = np.flatnonzero(given & (times <= 0))
+            undated &= column.codes != column.categories.index("")
+        unreadable = np.flatnonzero(undated)
         if len(unreadable):
             code = -1 if column.codes is None else column.codes[unreadable[0]]
             warn_unreadable_times(plan, len(unreadable), column.categories[code] if code >= 0 else 0)
-    warn_future_times(plan, int((times - now).max()))
+    warn_future_times(plan, int((times - now).max(initial=0)))
+    return undated
 
 
 def warn_unreadable_times(plan: CallPlan, rows: int, value: object) -> None:

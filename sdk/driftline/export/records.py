@@ -65,6 +65,8 @@ def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]
     attributes = identity.record_attributes()
     attributes[a.DRIFTLINE_BATCH_ID] = IDS.uuid7(_now())
     attributes[a.ML_PREDICTION_COUNT] = n
+    if block.undated is not None and block.undated.any():
+        attributes[a.DRIFTLINE_PREDICTION_UNDATED] = int(block.undated.sum())
     attributes[a.DRIFTLINE_PREDICTION_COLUMNS] = column_codec.encode(block.wire_columns())
     # In a replay, event time can be a year old; the processor compares rows with counts by the time of recording.
     record = log_record(events.DRIFTLINE_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())

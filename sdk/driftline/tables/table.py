@@ -141,6 +141,7 @@ class PredictionTable:
             recognised by their batch id instead.
         observed: int64 (n,), unix nanoseconds at which the record of the row was written, independent of its event
             time; None if the rows were not in a record.
+        undated: Number of rows whose time the sender could not read, so that it is that of the call.
     """
 
     key: ModelKey
@@ -159,6 +160,7 @@ class PredictionTable:
     slices: dict[str, Column] = field(default_factory=dict)
     keyed: bool = True
     observed: I64 | None = None
+    undated: int = 0
 
     def __len__(self) -> int:
         return len(self.time)

@@ -39,6 +39,16 @@ def test_unreadable_times_are_counted_and_logged_once_with_their_form(
     assert reasons("driftline.sdk.unusable.values") == {"unreadable_time": 2 * rows}
 
 
+@pytest.mark.parametrize("value", ["19/11/2026 00:00:56", True, 0, 20261119])
+def test_rows_with_an_unreadable_time_are_counted_for_the_processor(service: Service, value: Any) -> None:
+    service.model().predict(returns([0.5] * 3), time="at")(pd.DataFrame({"x": [1.0] * 3, "at": [value, None, value]}))
+    service.flush()
+
+    (table,) = service.tables()
+    assert table.undated == 2
+    assert table.time.tolist() == [NOW] * 3
+
+
 def test_an_unreadable_time_of_one_prediction_is_logged(
     service: Service, caplog: pytest.LogCaptureFixture, reasons: Reasons
 ) -> None:

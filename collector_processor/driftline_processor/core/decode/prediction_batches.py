@@ -82,6 +82,8 @@ def from_record(
     happened = record.time_unix_nano or record.observed_time_unix_nano
     table = found.table(key, head.task(), happened if 0 < happened < 2**63 else now)
     table.keyed = not batch
+    undated = head.get(a.DRIFTLINE_PREDICTION_UNDATED, INTEGER)
+    table.undated = min(max(undated or 0, 0), n)
     written = record.observed_time_unix_nano or happened
     table.observed = np.full(n, written if 0 < written < 2**63 else now)
     return table, batch

@@ -21,6 +21,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import episode_of
+from .improbable_times import ImprobableTimes
 from .signs import OF_OUTPUT, Sign, deciding_change
 from .states import rank_state
 from .traffic import Traffic
@@ -184,6 +185,26 @@ def verdict_of_model(
         context: Facts in addition to the windows.
         read: Reads a window, as :func:`~.window.read_window` does; pass a cached version for speed.
     """
+    verdict = _verdict_by_windows(evaluations, traffic, previous, context, read)
+    return verdict if traffic is None or traffic.times is None else _with_times(verdict, traffic.times, context)
+
+
+def _with_times(verdict: Verdict, times: ImprobableTimes, context: VerdictContext) -> Verdict:
+    """Return the verdict of a model whose predictions have improbable times, and are in the wrong windows."""
+    found = fact("improbable_times", times=times, timezone=context.timezone)
+    advice = verdict.advice
+    if verdict.state not in ("degraded", "at_risk"):
+        advice = fact("correct_times", times=times.kind)
+    return replace(verdict, reasons=(*verdict.reasons, found), cause=verdict.cause or found, advice=advice)
+
+
+def _verdict_by_windows(
+    evaluations: Iterable[Evaluation],
+    traffic: Traffic | None,
+    previous: Verdict | None,
+    context: VerdictContext,
+    read: Callable[[Evaluation, VerdictContext], Reading],
+) -> Verdict:
     windows = usual_service(sorted(evaluations, key=_by_time))
     readings = [_read(evaluation, context, earlier, read) for evaluation, earlier in windows]
     verdict = _of_windows(readings, previous)

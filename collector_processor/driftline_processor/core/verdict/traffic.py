@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, time_zone
 
+from .improbable_times import ImprobableTimes
+
 PATIENCE = 2 * PANE
 """Nanoseconds that windows may wait if no deadline of their length is given."""
 
@@ -31,6 +33,7 @@ class Traffic(Struct, frozen=True):
         waiting_since: When the first of them began to wait, unix nanoseconds; None without any.
         patience: Nanoseconds that windows may wait.
         pending: Number of these that are past windows, or have waited too long.
+        times: Improbable times of the newest predictions; None if they are usual.
     """
 
     now: int
@@ -40,6 +43,7 @@ class Traffic(Struct, frozen=True):
     waiting_since: int | None = None
     patience: int = PATIENCE
     pending: int = 0
+    times: ImprobableTimes | None = None
 
     @property
     def silent(self) -> bool:

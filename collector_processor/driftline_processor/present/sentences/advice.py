@@ -14,7 +14,7 @@ from driftline_processor.present.numbers import figure
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
-from .outcomes import correction_words, unknown_outcomes_sentence
+from .outcomes import TIME_FIXES, correction_words, unknown_outcomes_sentence
 from .register import clause, clauses, voice_of
 
 
@@ -229,6 +229,11 @@ def _build_baseline(cause: Fact) -> Advice:
     return Advice("build a baseline of this version", sentence)
 
 
+def _correct_times(times: str) -> Advice:
+    fix = TIME_FIXES[times]
+    return Advice(fix, f"{capital(fix)}: its predictions are in other windows than their own.")
+
+
 def _look_again(then: Fact) -> Advice:
     advice = advise(then).sentence
     sentence = f"Check the next window; if it shows the same: {advice[:1].lower()}{advice[1:]}"
@@ -283,6 +288,7 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "look_again": _look_again,
     "build_baseline": _build_baseline,
     "check_baseline": _check_baseline,
+    "correct_times": _correct_times,
     "check_class_order": _check_class_order,
     "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),

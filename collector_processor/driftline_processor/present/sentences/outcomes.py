@@ -9,7 +9,9 @@ from driftline_processor.core.evaluation import Delay, Evaluation, FastLabels, S
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 from driftline_processor.core.outcomes.id_form import Difference, IdForm, IdKind
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
+from driftline_processor.core.verdict.improbable_times import ImprobableTimes
 from driftline_processor.present.numbers import count, many, percent
+from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import capital, duration, short
 
 from .register import clause, clauses, voice_of, worded, words_of
@@ -118,6 +120,38 @@ def unknown_outcomes_sentence(unknown: UnknownOutcomes) -> str:
         f"no stored prediction has {f'their ids: these are {forms}' if stored else 'an id'}; "
         f"{id_fix_words(unknown.form, unknown.stored)}"
     )
+
+
+@words_of("improbable_times")
+def _improbable_times(times: ImprobableTimes, timezone: str) -> tuple[str, ...]:
+    number = {"refused": times.refused, "undated": times.undated, "ahead": times.ahead}[times.kind]
+    which = "all of" if number == times.rows else f"{number:,} of"
+    rows = f"{which} its {times.rows:,} newest predictions"
+    if times.kind == "refused":
+        plain = f"{rows} were refused for their time"
+        return (f"{plain}, which is before 1970 or more than a year ahead", plain)
+    if times.kind == "undated":
+        plain = f"the times of {rows} could not be read"
+        return (f"{plain}, so they stand at the time of the call", plain)
+    plain = f"{rows} are dated in the future"
+    return (f"{plain}, up to {date_words(times.latest, timezone)}", plain)
+
+
+TIME_FIXES = {
+    "refused": "correct the times of its predictions",
+    "undated": "send times as datetimes, ISO 8601 texts or unix times",
+    "ahead": "send times with their time zone",
+}
+"""Kind of improbable times → action."""
+
+
+def improbable_times_sentence(times: ImprobableTimes, timezone: str) -> str:
+    """Return the sentence about improbable times of predictions, with its fix.
+
+    >>> improbable_times_sentence(ImprobableTimes(600, refused=60), "UTC").split("; ")[1]
+    'correct the times of its predictions.'
+    """
+    return f"{capital(_improbable_times(times, timezone)[0])}; {TIME_FIXES[times.kind]}."
 
 
 @words_of("outcomes_unknown")

@@ -1,0 +1,50 @@
+"""Prediction times that cannot be right are named in the verdict and on the page, with their fix."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
+from tests.support.unwrap import unwrap
+
+IDS = [f"{number:08d}" for number in range(400)]
+
+
+@pytest.mark.parametrize(
+    ("share", "dated", "kind"),
+    [
+        (1.0, NOON + 33 * HOUR, "ahead"),
+        (0.5, NOON + 400 * DAY, "refused"),
+        (0.5, -DAY, "refused"),
+        (0.04, NOON + 400 * DAY, ""),
+    ],
+)
+def test_times_of_the_future_are_named(state: Opened, share: float, dated: int, kind: str) -> None:
+    odd = round(400 * share)
+    times = [dated] * odd + [NOON - 2 * DAY + at * 10**9 for at in range(400 - odd)]
+    state.send(predictions(IDS, times))
+    state.send(outcomes(IDS, [at % 2 for at in range(400)], [NOON - DAY] * 400))
+    verdict = unwrap(state.view().verdict)
+    named = [reason.value("times") for reason in verdict.reasons if reason.kind == "improbable_times"]
+    assert [times.kind for times in named] == ([kind] if kind else [])
+    assert all(times.rows == 400 and odd == (times.ahead if kind == "ahead" else times.refused) for times in named)
+    assert (unwrap(verdict.advice).kind == "correct_times") == bool(kind)
+    assert any("newest predictions" in hint for hint in state.view().hints) == bool(kind)
+
+
+def test_times_that_could_not_be_read_are_named(state: Opened) -> None:
+    table = predictions(IDS, [NOON - 60 * 10**9 + at for at in range(400)])
+    table.undated = 399
+    state.send(table)
+    verdict = unwrap(state.view().verdict)
+    assert verdict.cause is not None
+    assert (verdict.cause.kind, verdict.cause.value("times").undated) == ("improbable_times", 399)
+    assert unwrap(verdict.advice).value("times") == "undated"
+
+
+def test_they_are_forgotten_two_days_later(state: Opened, clock: Clock) -> None:
+    state.send(predictions(IDS, NOON + HOUR))
+    assert unwrap(state.view().verdict).reasons[-1].kind == "improbable_times"
+    clock.now = NOON + 3 * DAY
+    state.send(predictions([f"later-{id}" for id in IDS], NOON + 3 * DAY))
+    assert unwrap(state.view().verdict).reasons[-1].kind != "improbable_times"
