@@ -44,6 +44,9 @@ ActualCheck = Callable[[Column, Task], None]
 """Raises for actual values that are not classes of the task."""
 
 
+MANY_OUTSIDE = 0.01
+"""Fraction of the scores of a binary model outside 0 to 1 from which on they are not probabilities."""
+
 FEWEST_COPIED = 50
 """Rows from which a feature that equals the outcome in all of them is a copy of it."""
 
@@ -115,7 +118,7 @@ def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
     settle = description.settle(sampled) if description.settle is not None else _as_it_is
     sampled = settle(sampled)
     task, texts = task_and_vocabularies(sampled, description, classes)
-    warn_copied_outcome(sampled)
+    warn_unlikely_rows(sampled, task)
     reference = table_of(sampled, description.key, task, texts)
 
     ranked = Pane()
@@ -323,8 +326,16 @@ def task_and_vocabularies(
     return task, texts
 
 
-def warn_copied_outcome(rows: ReferenceRows) -> None:
-    """Log the features that are the outcome of all rows: columns of labels among the features."""
+def warn_unlikely_rows(rows: ReferenceRows, task: Task) -> None:
+    """Log scores that are not probabilities, and features that are the outcome of all rows: a column of labels."""
+    if task.has_threshold and rows.scores is not None and len(rows.scores):
+        with np.errstate(invalid="ignore"):
+            outside = float(np.mean((rows.scores < 0) | (rows.scores > 1)))
+        if outside >= MANY_OUTSIDE:
+            logger.warning(
+                "driftline: baseline: %.0f %% of the scores are not between 0 and 1: pass probabilities, and divide "
+                "percentages by 100", 100 * outside,
+            )  # fmt: skip
     if rows.actual is None or rows.rows < FEWEST_COPIED:
         return
     for name, column in rows.features.items():

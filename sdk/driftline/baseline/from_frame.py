@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from driftline.faults import logger
 from driftline.inputs.dataframes import ArrayLike, FrameLike, column_of, columns_of, is_time, score_matrix
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.outputs.rankings import copy_ranking, first_of, one_ranking, values_of
@@ -18,8 +19,9 @@ from driftline.tables.table import F64, Column, ModelKey, PredictionTable, lengt
 from driftline.tables.task import Task
 from driftline.tables.timestamps import instants
 
-from .build import ReferenceDescription, table_of, task_and_vocabularies, warn_copied_outcome
+from .build import ReferenceDescription, table_of, task_and_vocabularies, warn_unlikely_rows
 from .document import Columns
+from .outcome_columns import possible_outcomes
 from .ranking_outcomes import relevance_in, statements_of_values
 from .reference_rows import ReferenceRows
 
@@ -70,7 +72,13 @@ def read_frame(
     rows, column_names = rows_from_frame(X, description, columns)
     classes = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
     task, texts = task_and_vocabularies(rows, description, classes)
-    warn_copied_outcome(rows)
+    warn_unlikely_rows(rows, task)
+    if rows.actual is None:
+        for name, why in possible_outcomes(rows.features, rows.scores, task):
+            logger.warning(
+                "driftline: baseline: is %r the outcome (%s)? It is taken for a feature; if it is the outcome, pass it "
+                "as actual=%r", name, why, name,
+            )  # fmt: skip
     if rows.actual is not None and task.classes:
         refuse_unknown_classes(rows.actual, task)
     return table_of(rows, description.key, task, texts), rows, column_names, texts

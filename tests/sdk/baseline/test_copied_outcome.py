@@ -1,4 +1,4 @@
-"""A column of labels among the features of a baseline is logged with its name."""
+"""A column of labels among the features of a baseline is logged with its name, and scores that are percentages."""
 
 from __future__ import annotations
 
@@ -34,3 +34,20 @@ def test_another_flag_is_a_feature(caplog: pytest.LogCaptureFixture) -> None:
     Baseline.from_frame({"age": AGE, "flag": flag}, score=SCORE, actual=LABELS, model="m", task="binary")
 
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("name", ["target", "left"])
+def test_a_feature_that_could_be_the_outcome_is_asked_about(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    Baseline.from_frame({"age": AGE, name: LABELS}, score=SCORE, model="m", task="binary")
+    Baseline.from_frame({"age": AGE}, score=SCORE, model="m", task="binary")
+
+    (line,) = caplog.messages
+    assert f"is '{name}' the outcome" in line
+    assert f"actual='{name}'" in line
+
+
+@pytest.mark.parametrize(("score", "lines"), [(100 * SCORE, 1), (SCORE, 0)])
+def test_scores_that_are_percentages_are_logged(score: Any, lines: int, caplog: pytest.LogCaptureFixture) -> None:
+    Baseline.from_frame({"age": AGE}, score=score, actual=LABELS, model="m", task="binary")
+
+    assert len([line for line in caplog.messages if "divide percentages by 100" in line]) == lines

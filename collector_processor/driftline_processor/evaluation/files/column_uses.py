@@ -6,27 +6,19 @@ never a feature silently: the caller names it, or states that the rows have no o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.baseline.outcome_columns import possible_outcomes
 from driftline.panes.bins import CategoryBins
-from driftline.tables.table import Column, PredictionTable, is_present, length
+from driftline.tables.table import PredictionTable
 from msgspec import Struct
 
 from driftline_processor.core.nearest_names import listed
 from driftline_processor.readers.column_options import NO_OUTCOMES
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.errors import BadInput, option_text
-
-_OUTCOME_NAME = re.compile(r"actuals?|outcomes?|(class|true)?labels?|targets?|y(true|test)?|groundtruth|truth")
-"""Names of outcomes, in lower case without marks."""
-
-_SKILL = 0.01
-"""Minimum part of the variance of a column of 0 and 1 that its score explains, so that it could be the outcome."""
-
-_FEWEST = 100
 
 
 class ColumnUses(Struct, frozen=True):
@@ -120,18 +112,11 @@ def column_uses_sentence(uses: ColumnUses) -> str:
 
 
 def ask_about_outcomes(sample: PredictionTable, roles: Roles, path: str) -> None:
-    """Raise BadInput if a feature could be the outcome of reference rows without outcomes.
-
-    That is a column with the name of an outcome, or of 0 and 1 that the score of a binary model predicts better than
-    their mean does.
-    """
+    """Raise BadInput if a feature could be the outcome of reference rows without outcomes."""
     if roles.actual:
         return
-    for name, column in sample.features.items():
-        if _has_outcome_name(name, sample.features):
-            raise _question(path, name, "its name is that of an outcome")
-        if _is_predicted(column, sample):
-            raise _question(path, name, "it is 0 or 1, and the score predicts it")
+    for name, why in possible_outcomes(sample.features, sample.scores, sample.task):
+        raise _question(path, name, why)
 
 
 def ask_about_missing_outcomes(baseline: Baseline, names: Collection[str], path: str) -> None:
@@ -149,22 +134,6 @@ def _question(path: str, name: str, why: str) -> BadInput:
         f"{path}: is '{name}' the outcome ({why})? If so, name it with {option_text('actual', name)}; if the rows have "
         f"no outcomes, use {option_text('actual', NO_OUTCOMES)}, and it is a feature"
     )
-
-
-def _has_outcome_name(name: str, names: Collection[str]) -> bool:
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    return _OUTCOME_NAME.fullmatch(plain) is not None and not (plain == "y" and {"x", "X"} & {*names})
-
-
-def _is_predicted(column: Column, table: PredictionTable) -> bool:
-    scores = table.task.monitored_score(table.scores) if table.scores is not None else None
-    if not table.task.has_threshold or scores is None or column.numbers is None or length(column) < _FEWEST:
-        return False
-    known = is_present(column) & np.isfinite(scores)
-    values, scores = column.numbers[known], scores[known]
-    if len(values) < _FEWEST or not np.isin(values, (0.0, 1.0)).all() or np.ptp(values) == 0:
-        return False
-    return float(np.mean((values - scores) ** 2)) < (1 - _SKILL) * float(values.var())
 
 
 def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
