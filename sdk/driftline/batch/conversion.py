@@ -21,6 +21,7 @@ from driftline.capture.diagnostics import (
     EARLIEST,
     count_unsound_scores,
     log_first_call,
+    warn_absent_features,
     warn_absent_fields,
     warn_improbable_scores,
     warn_improbable_times,
@@ -122,6 +123,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         block.scores = _finite(plan, _scores(plan, scores), scores.count(None))
     if shape is not None:
         warn_absent_fields(plan, shape.names, len(group))
+        warn_absent_features(plan, {str(name) for name in shape.names})
     return block
 
 
@@ -229,6 +231,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
         warn_unknown_class(plan, output.predicted.categories)
     if names:
         warn_absent_fields(plan, names, n, ids=prediction.ids is None, index=batch.index_names())
+        warn_absent_features(plan, {str(name) for name in names})
     return PredictionBatch(
         plan.identity,
         times,

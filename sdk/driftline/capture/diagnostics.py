@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,6 +208,37 @@ def warn_absent_fields(
                 "slices", field,
                 "these rows are not in its slices: set slices= to fields, arguments or a function of the arguments",
             )  # fmt: skip
+
+
+def warn_absent_features(plan: CallPlan, names: Collection[str]) -> None:
+    """Warn once about features of the model that the input lacks, with the field of a similar name if there is one.
+
+    ``names``: fields of the input. Descriptors of texts (``review.length``) are not fields.
+    """
+    features = plan.identity.features
+    if features is None or plan.inputs.as_given:
+        return
+    absent = [name for name in features if name not in names and name.rpartition(".")[0] not in names]
+    if (
+        not absent
+        or len(absent) == len(features)
+        or not FAULTS.once(f"absent features {plan.identity.name} {plan.name}")
+    ):
+        return
+    from difflib import get_close_matches
+
+    others = {str(name).lower(): str(name) for name in names if name not in features}
+    near = [others[match] for name in absent for match in get_close_matches(name.lower(), others, 1, 0.8)]
+    logger.warning(
+        "driftline: %s.%s was called without %s%s, which the baseline or feature_names= of %s has: these values are "
+        "missing; pass the same names",
+        plan.identity.name, plan.name, _first_names(absent), f" but with {_first_names(near)}" if near else "",
+        plan.identity.name,
+    )  # fmt: skip
+
+
+def _first_names(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names[:_MOST_FIELDS])) + (", ..." if len(names) > _MOST_FIELDS else "")
 
 
 def _warn_absent(plan: CallPlan, names: tuple[str, ...], kind: str, field: str, then: str) -> None:

@@ -1,4 +1,4 @@
-"""Times that cannot be read or lie in the future, scores that are NaN, an id that is the index: each is logged once."""
+"""Improbable times, scores that are NaN, an id that is the index, features of another name: each is logged once."""
 
 from __future__ import annotations
 
@@ -103,3 +103,28 @@ def test_an_id_that_is_the_index_is_named_with_its_fix(service: Service, caplog:
         service.model().outcomes(frame.rename_axis(None).assign(actual=1))
     with pytest.raises(ValueError, match=r"'order' is the index: use reset_index\(\)"):
         driftline.evaluate(frame, baseline=frame, id="order")
+
+
+@pytest.mark.parametrize(("given", "named"), [("Income", " but with 'Income'"), ("zip", "")])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_features_of_another_name_are_logged_once(
+    service: Service, caplog: pytest.LogCaptureFixture, given: str, named: str, rows: int
+) -> None:
+    model = service.model(feature_names=["age", "income"])
+    predict = model.predict(returns(0.5 if rows == 1 else [0.5] * rows))
+    row = {"age": 1.0, given: 2.0}
+    for _ in range(2):
+        predict(row if rows == 1 else pd.DataFrame([row] * rows))
+        service.flush()
+
+    (line,) = warnings_of(caplog)
+    assert f"was called without 'income'{named}, which" in line
+
+
+def test_features_that_are_there_are_not_logged(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    predict = service.model(feature_names=["age", "income"]).predict(returns([0.5] * 3))
+    predict(pd.DataFrame([{"age": 1.0, "income": 2.0, "Income": 3.0}] * 3))
+    predict(np.zeros((3, 2)))
+    service.flush()
+
+    assert warnings_of(caplog) == []
