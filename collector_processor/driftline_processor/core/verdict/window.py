@@ -609,7 +609,8 @@ def verdict_of(
     still_open = open_questions(evaluation) if lists_open else None
     lacking = _lacking_baseline(evaluation)
     named_cause = next((reason for reason in reasons if reason and reason.kind == "outcomes_unknown"), cause.fact)
-    if lacking is not None and named_cause is None and reading.state in ("degraded", "unknown"):
+    compared = reading.state in ("degraded", "unknown") and evaluation.has_mature_outcomes
+    if lacking is not None and named_cause is None and compared:
         named_cause, lacking = fact("old_baseline", **lacking.values), None
         reasons = (*reasons, named_cause)
         advice = fact("build_baseline", cause=named_cause) if reading.state == "unknown" else advice

@@ -281,6 +281,7 @@ def test_a_baseline_of_another_version_is_the_cause_where_none_is_proved() -> No
     cause = fact("old_baseline", version="0", features=("tenure",))
     assert (verdict.cause, verdict.reasons[-1]) == (cause, cause)
     assert verdict.advice == fact("build_baseline", cause=cause)
+    assert unwrap(verdict_of_window(replace(old, outcome_rows=0)).advice).kind == "send_outcomes_or_label"
     healthy = replace(right(0), baseline_version="0")
     verdict = verdict_of_window(healthy)
     assert verdict.cause is None
