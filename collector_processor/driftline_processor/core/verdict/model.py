@@ -14,8 +14,10 @@ from msgspec.structs import replace
 
 from driftline_processor.core.evaluation import Evaluation, Finding, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.facts import Fact, fact
+from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.intervals.onset import Onset
 from driftline_processor.core.performance.objective import counts_already
+from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.windows.window import DAY, looks_a_day
 
@@ -341,9 +343,10 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None) -> Verdic
         longer = _longest_of_episode(run, runs)
         if onset is None and _shows_before(longer, run):
             alone, run = False, run._replace(since=longer.since)
-        windows = _windows_of(run, closed)
-        verdict = verdict_of(run.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
-        if longer.reading is not run.reading:
+        told = longer if _measures(longer, run) else run
+        windows = _windows_of(told, closed)
+        verdict = verdict_of(told.reading, run.since, _healthy_again(run), alone=alone, windows=windows)
+        if longer.reading is not told.reading:
             windows = _windows_of(longer, closed)
             verdict = _with_cause_of(verdict, verdict_of(longer.reading, longer.since, windows=windows))
         verdict = _with_training_rows(verdict, lengths.values(), previous)
@@ -408,10 +411,31 @@ def _shows_before(longer: _Run, run: _Run) -> bool:
     """Return True if a whole longer window shows the same fault before the first short one that proves it."""
     if longer.since is None or run.since is None or longer.since + _length(longer.reading) > run.since:
         return False
-    sign, other = longer.reading.signs[0], run.reading.signs[0]
+    return _is_same_fault(longer, run)
+
+
+def _measures(longer: _Run, run: _Run) -> bool:
+    """Return True if a longer window measures the fault of a short one more precisely.
+
+    All its rows are of the same fault, and its value is one that the short one may have: the fault has not changed.
+    """
+    start = longer.reading.start
+    if start is None or run.since is None or start < run.since or not _is_same_fault(longer, run):
+        return False
+    sign, of_short = longer.reading.signs[0], run.reading.signs[0]
+    if sign.metric != of_short.metric or sign.effect is None or of_short.effect is None:
+        return True
+    if of_short.low is None or of_short.high is None:
+        half = normal_quantile(STANDARD.confidence) * math.sqrt(0.25 / max(run.reading.evaluation.rows, 1))
+        return abs(sign.effect - of_short.effect) <= half
+    return of_short.low <= sign.effect <= of_short.high
+
+
+def _is_same_fault(run: _Run, other: _Run) -> bool:
+    sign, of_other = run.reading.signs[0], other.reading.signs[0]
     by_outcomes = (*COMPARED, "errors")
-    same_output = sign.reason in OF_OUTPUT and (sign.reason, sign.metric) == (other.reason, other.metric)
-    return same_output or (sign.reason in by_outcomes and other.reason in by_outcomes)
+    same_output = sign.reason in OF_OUTPUT and (sign.reason, sign.metric) == (of_other.reason, of_other.metric)
+    return same_output or (sign.reason in by_outcomes and of_other.reason in by_outcomes)
 
 
 def _with_cause_of(verdict: Verdict, longer: Verdict) -> Verdict:

@@ -395,5 +395,8 @@ def test_a_fault_that_a_whole_day_showed_before_the_first_hours_in_a_row_began_w
     hours = [without_scores(at, 1) if at >= 43 else hour(at, "healthy") for at in range(48)]
     days = [without_scores(at, 24) for at in (0, 24)]
     assert verdict_of_model(hours).since == JULY + 43 * HOUR
-    assert verdict_of_model([*hours, *days]).since == day(0)
-    assert verdict_of_model([*hours[24:], days[1]]).since == JULY + 43 * HOUR
+    assert verdict_of_model(hours).window_start == JULY + 47 * HOUR
+    verdict = verdict_of_model([*hours, *days])
+    assert (verdict.since, verdict.window_start) == (day(0), day(1))  # the day has more rows of the fault
+    verdict = verdict_of_model([*hours[24:], days[1]])
+    assert (verdict.since, verdict.window_start) == (JULY + 43 * HOUR, JULY + 47 * HOUR)  # the day has others, too
