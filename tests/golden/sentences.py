@@ -442,7 +442,6 @@ ADVICE: tuple[Fact, ...] = (
     fact("check_baseline", then=fact("retrain", **CLOCK, check_outcomes=True)),
     fact("build_baseline", cause=fact("old_baseline", version="1", features=("tenure",))),
     *(fact("correct_times", times=kind) for kind in ("refused", "undated", "ahead")),
-    fact("check_class_order", then=fact("retrain", **CLOCK, check_outcomes=False)),
     *(fact("correct_outcomes", unknown=unknown) for unknown in UNKNOWN_OUTCOMES),
     fact("check_labels", fault=fact("outcomes_of_one_class", outcomes=600, positive=True, was=0.3, positive_class="a")),
     fact("repair_output", fault=fact("ranks_the_wrong_way", value=0.26, low=0.22, high=0.3)),

@@ -42,7 +42,14 @@ from driftline_processor.core.evaluation import (
 from driftline_processor.core.explain.loss_evidence import METRICS, Recalibration, RowLosses, loss_evidence, recalibrate
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.output_faults import OutputFault, is_inverted, outcomes_of_one_class, output_faults
+from driftline_processor.core.output_faults import (
+    INVERTED,
+    SURELY_INVERTED,
+    OutputFault,
+    is_inverted,
+    outcomes_of_one_class,
+    output_faults,
+)
 from driftline_processor.core.quality.check import STRUCTURAL
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
@@ -261,7 +268,8 @@ def explains_ranking(kind: str, output: OutputFault, evaluation: Evaluation) -> 
     """Return True if a proven kind of change explains that scores rank the wrong way: they are not inverted."""
     if output.metric != "roc_auc":
         return False
-    return kind == "covariate_shift" or (bool(kind) and not is_inverted(evaluation))
+    least = SURELY_INVERTED if kind == "covariate_shift" else INVERTED
+    return bool(kind) and not is_inverted(evaluation, least)
 
 
 def is_explained(part: LossPart, excess: float, least: float = EXPLAINED, z: float = Z) -> bool:

@@ -25,7 +25,7 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import NORMAL
-from driftline_processor.core.output_faults import is_inverted, output_faults
+from driftline_processor.core.output_faults import output_faults
 from driftline_processor.core.performance.objective_states import ALL_REVIEWED, POWER
 from driftline_processor.core.quality.checks.duplicates import CHECK as DUPLICATES
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
@@ -72,14 +72,6 @@ FURTHER = 1.5
 _REPAIRS = {DUPLICATES.name: "stop_duplicates", "actual_rate": "check_labels"}
 """Checks of whole rows, and metrics of outcomes, with an advice of their own."""
 
-NEARLY_AS_WELL = 0.75
-"""Minimum skill of scores the other way round, as a fraction of the baseline's, for classes that may be swapped. Inputs
-that move to where the model errs leave at most 0.67, swapped classes about 1.
-"""
-
-_LEARNING = ("retrain", "retrain_with_range", "retrain_with_slice", "recalibrate")
-"""Advices that learn from the outcomes."""
-
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which recalibration does not change."""
 
@@ -93,13 +85,6 @@ def repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | N
         episode: All windows of the degradation.
         since: Since when the model is degraded, unix nanoseconds.
     """
-    advice = _repair(reading, cause, episode, since)
-    # new values may reverse the ranking; but scores that rank as well as ever the other way round may be swapped
-    asks = reading.signs[0].fact.kind == "ranks_the_wrong_way" and is_inverted(reading.evaluation, NEARLY_AS_WELL)
-    return fact("check_class_order", then=advice) if asks and advice.kind in _LEARNING else advice
-
-
-def _repair(reading: Reading, cause: FirstCause, episode: Episode, since: int | None) -> Fact:
     evaluation, signs, context = reading.evaluation, reading.signs, reading.context
     first = signs[0]
     clock = {"since": since, "timezone": context.timezone, "of_days": reading.of_days}

@@ -217,13 +217,6 @@ def _check_baseline(then: Fact) -> Advice:
     return Advice("check whether it was trained on the baseline's rows", f"{first} {advice[:1].lower()}{advice[1:]}")
 
 
-def _check_class_order(then: Fact) -> Advice:
-    advice = advise(then)
-    first = "Check the order of its classes: its score must be that of the positive class. If it is:"
-    action = f"check the order of its classes, then {advice.action}"
-    return Advice(action, f"{first} {advice.sentence[:1].lower()}{advice.sentence[1:]}")
-
-
 def _build_baseline(cause: Fact) -> Advice:
     sentence = f"Build a baseline of this version, from rows on which it was not trained: {clause(cause)}."
     return Advice("build a baseline of this version", sentence)
@@ -289,7 +282,6 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "build_baseline": _build_baseline,
     "check_baseline": _check_baseline,
     "correct_times": _correct_times,
-    "check_class_order": _check_class_order,
     "wait_for_windows": _wait_for_windows,
     "wait_for_first_window": partial(Advice, "wait for the first window", "Wait until the first window closes."),
     "evaluate_newer_rows": partial(
