@@ -209,7 +209,7 @@ class Service:
         return create_app(site)
 
     def _load_pages(self, application: LateApplication) -> None:
-        application.load()
+        application.load(self._stopping.wait)
         from driftline_processor.web.page import compile_templates
 
         compile_templates(self._stopping.is_set)

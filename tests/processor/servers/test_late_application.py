@@ -72,3 +72,25 @@ def test_what_kept_the_application_from_loading_ends_every_request() -> None:
             await answer_of(application)
 
     asyncio.run(story())
+
+
+def test_what_the_system_refuses_at_first_is_loaded_later() -> None:
+    attempts: list[float] = []
+
+    def make() -> ASGIApp:
+        if len(attempts) < 2:
+            raise OSError(24, "Too many open files")
+        return PlainTextResponse("here")
+
+    def is_over(seconds: float) -> bool:
+        attempts.append(seconds)
+        return False
+
+    application = LateApplication(make)
+    application.load(is_over)
+    assert asyncio.run(answer_of(application)) == 200
+    assert len(attempts) == 2
+
+    attempts.clear()
+    with pytest.raises(OSError, match="Too many"):
+        LateApplication(make).load(lambda _: True)
