@@ -26,16 +26,28 @@ class ModelVerdict(Protocol):
         """State: "healthy", "degraded", "at_risk", "unknown", "no_data" or "lagging"."""
 
     @property
-    def sentence(self) -> str:
-        """Sentence that explains the state."""
+    def headline(self) -> str:
+        """State, begin and size in about a dozen words."""
 
     @property
-    def next(self) -> str:
+    def evidence(self) -> str:
+        """The numbers that show the state, as a sentence; "" if the cause is all that is known."""
+
+    @property
+    def cause(self) -> str:
+        """The cause, as a sentence; "" if unknown."""
+
+    @property
+    def action(self) -> str:
         """Recommended action, as a sentence."""
 
     @property
     def certainty(self) -> str:
         """Confidence of the verdict, as a sentence."""
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one sentence."""
 
 
 class EvaluationReport(Protocol):

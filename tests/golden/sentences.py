@@ -51,7 +51,7 @@ from driftline_processor.present.sentences.policies import ENDINGS, claim_words,
 from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
 from driftline_processor.present.sentences.verdict import (
     verdict_certainty,
-    verdict_next,
+    verdict_action,
     verdict_reason,
     verdict_sentence,
 )
@@ -604,7 +604,7 @@ def fact_lines() -> Iterator[str]:
         yield f"verdict {verdict.state}: {verdict_sentence(verdict)}"
         yield f"  reason: {verdict_reason(verdict)}"
         yield f"  certainty: {verdict_certainty(verdict)}"
-        yield f"  next: {verdict_next(verdict)}"
+        yield f"  next: {verdict_action(verdict)}"
 
 
 def verdicts() -> Iterator[Verdict]:

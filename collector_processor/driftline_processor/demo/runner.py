@@ -50,7 +50,7 @@ class Month(Struct, frozen=True):
     Attributes:
         name: Its name.
         state: State of its verdict.
-        sentence: The verdict's sentence.
+        sentence: The verdict's headline and cause.
         advice: The verdict's advice.
         score_psi: PSI of the scores against the winter's.
         over_constant: Log loss of the model minus that of a constant.
@@ -75,11 +75,15 @@ def month_of(window: Mapping[str, Any]) -> Month | None:
     return Month(
         name=start.strftime("%B"),
         state=verdict["state"],
-        sentence=verdict["sentence"],
-        advice=verdict["next"],
+        sentence=_in_words(verdict),
+        advice=verdict["action"],
         score_psi=score["methods"]["psi"]["value"],
         over_constant=loss - constant,
     )
+
+
+def _in_words(verdict: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (f"{verdict['headline']}.", verdict["cause"])))
 
 
 def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[str], float]) -> list[str]:
@@ -90,7 +94,7 @@ def findings_of(answer: Mapping[str, Any], loss_with_frozen_weather: Callable[[s
         loss_with_frozen_weather: Name of a month → the model's log loss in it with the weather of the winter.
     """
     verdict = answer["verdict"]
-    sentences = [] if verdict is None else [f"{verdict['sentence']} {verdict['next']}"]
+    sentences = [] if verdict is None else [f"{_in_words(verdict)} {verdict['action']}"]
     months = [month for window in answer["windows"] if (month := month_of(window)) is not None]
     warned = [month for month in months if month.state == "at_risk"]
     wrong = [month for month in months if month.state == "degraded"]

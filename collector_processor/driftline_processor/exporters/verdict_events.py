@@ -15,7 +15,7 @@ from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
 
 from driftline_processor.core.evaluation import VerdictState
 from driftline_processor.present.links import NO_LINKS, Links
-from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.verdicts import VerdictChange
 
@@ -56,7 +56,7 @@ def change_request(change: VerdictChange, links: Links = NO_LINKS) -> bytes:
     if verdict.since is not None:
         record.attributes.append(text_value(a.DRIFTLINE_VERDICT_SINCE, iso_time(verdict.since)))
     if verdict.advice is not None:
-        record.attributes.append(text_value(a.DRIFTLINE_VERDICT_ADVICE, verdict_next(verdict)))
+        record.attributes.append(text_value(a.DRIFTLINE_VERDICT_ADVICE, verdict_action(verdict)))
     if page := links.model_link(key):
         record.attributes.append(text_value(a.DRIFTLINE_PAGE_URL_FULL, page))
     return bytes(request.SerializeToString())

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from driftline_processor.evaluation.files.column_uses import column_uses_sentence
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.present.numbers import many
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import (
+    verdict_action,
+    verdict_cause,
+    verdict_certainty,
+    verdict_evidence,
+    verdict_headline,
+    verdict_sentence,
+)
 
 from .frames import FrameKind, arrow_table, frame_of
 
@@ -24,9 +31,12 @@ class VerdictInWords(NamedTuple):
     """A verdict in words; see :class:`driftline.evaluation.ModelVerdict`."""
 
     state: str
-    sentence: str
-    next: str
+    headline: str
+    evidence: str
+    cause: str
+    action: str
     certainty: str
+    sentence: str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,8 +59,15 @@ class NotebookReport:
     def verdict(self) -> VerdictInWords:
         """The verdict over all windows."""
         verdict = self.result.verdict
-        words = verdict_sentence(verdict), verdict_next(verdict), verdict_certainty(verdict)
-        return VerdictInWords(verdict.state, *words)
+        makers = (
+            verdict_headline,
+            verdict_evidence,
+            verdict_cause,
+            verdict_action,
+            verdict_certainty,
+            verdict_sentence,
+        )
+        return VerdictInWords(verdict.state, *(words(verdict) for words in makers))
 
     @property
     def windows(self) -> Sequence[Mapping[str, Any]]:
@@ -98,7 +115,7 @@ class NotebookReport:
         rows, windows = sum(evaluation.rows for evaluation in self.result.evaluations), len(self.result.evaluations)
         model = self.result.key.model
         where = f"{model}, {many(rows)}" + (f" in {many(windows, 'window')}" if windows > 1 else "")
-        return f"{self.verdict.sentence}\n{self.verdict.next}\n({where})"
+        return f"{self.verdict.headline}\n{self.verdict.action}\n({where})"
 
     def _repr_html_(self) -> str:
         from .page import report_html

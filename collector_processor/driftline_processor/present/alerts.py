@@ -10,9 +10,11 @@ from msgspec import Struct, structs
 from driftline_processor.core.evaluation import Verdict
 from driftline_processor.present.sentences.policies import policy_advice
 from driftline_processor.present.sentences.verdict import (
+    verdict_action,
     verdict_cause,
     verdict_certainty,
-    verdict_next,
+    verdict_evidence,
+    verdict_headline,
     verdict_sentence,
 )
 from driftline_processor.present.times import date_words, since_words
@@ -221,7 +223,8 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         # an alert is not explained by a healthy verdict, so its "nothing to do" is not about the alert
         without_advice = verdict.state == "healthy" and not has_ended
         verdict_words = verdict_sentence(structs.replace(verdict, advice=None) if without_advice else verdict)
-        advice = verdict_next(verdict) if explained or has_ended else policy_advice(told.policy, told.room)
+        of_verdict = [f"{verdict_headline(verdict)}.", verdict_evidence(verdict), verdict_cause(verdict)]
+        advice = verdict_action(verdict) if explained or has_ended else policy_advice(told.policy, told.room)
     lines = []
     if told.told_at is not None:
         before = ", ".join(short(channel, 80) for channel in told.told_to)
@@ -230,13 +233,13 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         )
     if has_ended:
         lines += [sentence if told.reason else f"Finding: {sentence}"]
-        lines += [] if verdict is None else [f"Now: {verdict_words}"]
+        lines += [] if verdict is None else [f"Now: {verdict_headline(verdict)}."]
     elif verdict is None:
         lines.append(sentence)
     elif explained:
-        lines += [verdict_words, verdict_certainty(verdict), f"What to do: {advice}"]
+        lines += [*of_verdict, f"What to do: {advice}", verdict_certainty(verdict)]
     else:
-        lines += [sentence, verdict_words, f"What to do: {advice}"]
+        lines += [sentence, *of_verdict, f"What to do: {advice}"]
     if told.loss and not has_ended:
         lines.append(told.loss)
     if explained and not state:
@@ -266,8 +269,10 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "verdict_kind": None if verdict is None else verdict.kind or None,
         "sentence": None if verdict is None else verdict_words,
         "certainty": None if verdict is None else verdict_certainty(verdict),
-        "cause": None if verdict is None else verdict_cause(verdict),
-        "next": advice or None,
+        "headline": None if verdict is None else verdict_headline(verdict),
+        "evidence": None if verdict is None else verdict_evidence(verdict) or None,
+        "cause": None if verdict is None else verdict_cause(verdict) or None,
+        "action": advice or None,
         "loss": told.loss or None,
     }
 

@@ -53,9 +53,11 @@ from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
 from driftline_processor.present.sentences.causes import change_sentence
 from driftline_processor.present.sentences.verdict import (
+    verdict_action,
     verdict_cause,
     verdict_certainty,
-    verdict_next,
+    verdict_evidence,
+    verdict_headline,
     verdict_sentence,
 )
 from driftline_processor.present.wording import iso_time
@@ -153,11 +155,13 @@ SHAPES = Shapes(
             or_null("metric"),
             "effect",
             computed("interval", _interval, list[float | None] | None),
+            computed("headline", verdict_headline, str),
+            computed("evidence", lambda one: verdict_evidence(one) or None, str | None),
             computed("cause", lambda one: verdict_cause(one) or None, str | None),
+            computed("action", verdict_action, str),
             or_null("kind"),
             computed("certainty", verdict_certainty, str),
             computed("sentence", verdict_sentence, str),
-            computed("next", verdict_next, str),
             computed("advice", lambda one: one.advice and one.advice.kind, str | None),
             computed("reasons", lambda one: [reason.kind for reason in one.reasons], list[str]),
             or_null("reason"),

@@ -256,8 +256,8 @@ def no_model(url: str) -> str:
 
 
 def verdict_text(row: ModelRow) -> Text:
-    """Return the sentence of a model's verdict in the colour of its state."""
-    sentence = "" if row.verdict is None else short(row.verdict["sentence"], 400)
+    """Return the headline of a model's verdict in the colour of its state."""
+    sentence = "" if row.verdict is None else short(row.verdict["headline"], 400)
     return Text(sentence, VERDICT_STYLES.get(row.state, ""))
 
 

@@ -19,7 +19,7 @@ from driftline_processor.present.sections.concept import concept as concept_sect
 from driftline_processor.present.sections.performance import worst_rows
 from driftline_processor.present.sections.section import Section
 from driftline_processor.present.sections.windows import windows
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_headline, verdict_lines
 from driftline_processor.present.sentences.window import window_facts
 from driftline_processor.present.wording import short
 
@@ -77,9 +77,10 @@ def evaluation_view(
 
 
 def verdict_view(verdict: Verdict) -> RenderableType:
-    """Return a verdict: its sentence, advice and certainty."""
-    parts = [Text(verdict_sentence(verdict), style=f"bold {VERDICT_STYLES[verdict.state]}")]
-    parts += [Text(verdict_next(verdict)), Text(verdict_certainty(verdict), style="dim")]
+    """Return a verdict: its headline, and lines of evidence, cause, action and confidence."""
+    parts = [Text(verdict_headline(verdict), style=f"bold {VERDICT_STYLES[verdict.state]}")]
+    for title, words in verdict_lines(verdict):
+        parts.append(Text.assemble((f"{title}: ", "dim"), (words, "dim" if title == "Confidence" else "")))
     return Readable(Group(*parts))
 
 

@@ -49,6 +49,10 @@ def model_view(row: ModelRow, part: Mapping[str, Any], answer: ModelSections | N
     return Group(*parts, *section_views([*answer.sections, *_versions(row, part)], " on its page"))
 
 
+TITLES = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+"""Keys of a verdict in JSON → titles of their lines."""
+
+
 def _heading(part: Mapping[str, Any], now: int) -> Text:
     received = nanoseconds(part["received"]) if part["received"] else 0
     facts = [part["task"], many(part["rows"] + part.get("distributed", 0)), many(part["outcomes"], "outcome")]
@@ -64,8 +68,10 @@ def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
         yield Text("There is no verdict before the first window.", "dim")
     for verdict in verdicts:
         if verdict is not None:
-            yield Text(short(verdict["sentence"], 1000), f"bold {VERDICT_STYLES.get(verdict['state'], '')}")
-            yield from (Text(short(verdict[key], 1000), style) for key, style in (("next", ""), ("certainty", "dim")))
+            yield Text(short(verdict["headline"], 400), f"bold {VERDICT_STYLES.get(verdict['state'], '')}")
+            for key, style in (("evidence", ""), ("cause", ""), ("action", ""), ("certainty", "dim")):
+                if verdict[key]:
+                    yield Text.assemble((f"{TITLES[key]}: ", "dim"), (short(verdict[key], 1000), style))
 
 
 def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:

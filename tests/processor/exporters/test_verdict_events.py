@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
 from driftline_processor.present.links import Links
-from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
 from driftline_processor.queries.verdicts import VerdictChange
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -45,7 +45,7 @@ def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
         a.DRIFTLINE_STATE: "degraded",
         a.DRIFTLINE_VERDICT_PREVIOUS_STATE: "healthy",
         a.DRIFTLINE_VERDICT_SINCE: "2027-01-15T08:00:00Z",
-        a.DRIFTLINE_VERDICT_ADVICE: verdict_next(change().verdict),
+        a.DRIFTLINE_VERDICT_ADVICE: verdict_action(change().verdict),
     }
 
 

@@ -11,7 +11,7 @@ from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import explains
 from driftline_processor.present.sentences.policies import ending_words
-from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
 from msgspec import structs
 
 from tests.support.facts import lacking
@@ -56,7 +56,7 @@ def test_a_message_about_a_degraded_model_has_the_words_of_the_verdict_and_each_
         watch.look(model(days[:1]))
         (message,) = watch.look(model(days))
     verdict, facts = unwrap(model(days).verdict), message.facts
-    assert (facts["explained"], facts["next"]) == (True, verdict_next(verdict))
+    assert (facts["explained"], facts["next"]) == (True, verdict_action(verdict))
     assert lacking(facts["text"], verdict_sentence(verdict), facts["next"], "'low'", "70 %", "75 %") == []
     assert str(facts["text"]).startswith(verdict_sentence(verdict))
 
@@ -112,7 +112,7 @@ def test_a_policy_that_the_verdict_does_not_confirm_has_no_advice_of_the_verdict
         (message,) = watch.look(model(days))
     verdict, facts = unwrap(model(days).verdict), message.facts
     assert (verdict.state, facts["severity"], facts["explained"]) == ("healthy", "critical", False)
-    assert verdict_next(verdict) not in facts["text"]
+    assert verdict_action(verdict) not in facts["text"]
     assert verdict_sentence(verdict) not in facts["text"]
     room = no_room("the limit", "accuracy", 0.81, reference)
     assert facts["next"].lower().startswith(room.lower()) is chance

@@ -16,7 +16,7 @@ from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.present.sentences import register
 from driftline_processor.present.sentences.policies import found_words
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
 from starlette.testclient import TestClient
 
 from tests.golden.sentences import fact_lines, verdicts
@@ -68,7 +68,7 @@ def test_every_sentence_passes_the_one_place(monkeypatch: pytest.MonkeyPatch) ->
 def test_runbooks_and_drills_follow_from_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     known = list(verdicts())
     plain = [decisions(one) for one in known]
-    spoken = [(verdict_sentence(one), verdict_next(one), verdict_certainty(one)) for one in known]
+    spoken = [(verdict_sentence(one), verdict_action(one), verdict_certainty(one)) for one in known]
     in_capitals(monkeypatch)
     assert [decisions(one) for one in verdicts()] == plain
     assert all(capitals(verdict_sentence(one)) == verdict_sentence(one) for one in known)

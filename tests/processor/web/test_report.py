@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from driftline_processor.core.facts import fact
 from driftline_processor.present.links import Links
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
 from driftline_processor.web.place import Place
 from driftline_processor.web.report import shows
 from driftline_processor.web.selection import select
@@ -47,7 +47,7 @@ def test_a_report_needs_no_server_and_runs_nothing(browse: Browse, model: str) -
 def test_a_report_begins_with_the_verdict_and_what_to_do(browse: Browse) -> None:
     verdict = unwrap(flights().verdict)
     text = Page(written(browse(many()), "/models/flights/report")).text
-    assert text.index(verdict_sentence(verdict)) < text.index(verdict_next(verdict)) < text.index("Overview")
+    assert text.index(verdict_sentence(verdict)) < text.index(verdict_action(verdict)) < text.index("Overview")
 
 
 def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: Browse) -> None:

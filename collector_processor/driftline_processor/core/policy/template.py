@@ -35,7 +35,7 @@ FACTS: Final = (
     "sentence",
     "certainty",
     "cause",
-    "next",
+    "action",
     "loss",
 )
 """Names of the facts of a message; ``id`` is its key."""

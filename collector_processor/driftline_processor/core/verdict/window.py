@@ -22,6 +22,7 @@ from driftline_processor.core.evaluation import (
     ServiceLevel,
     UnknownReason,
     Verdict,
+    VerdictState,
 )
 from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.intervals.confidence import NORMAL
@@ -517,6 +518,14 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
         if tells_usual(evaluation, before):
             known.append(evaluation.service)
     return with_earlier
+
+
+def state_of(evaluation: Evaluation) -> VerdictState:
+    """Return the state of one window by itself, computed once for each evaluation."""
+    cached: VerdictState | None = evaluation.__dict__.get("_verdict_state")
+    if cached is None:
+        cached = evaluation.__dict__["_verdict_state"] = read_window(evaluation).state
+    return cached
 
 
 def verdict_of_window(

@@ -38,7 +38,7 @@ DETAILS: Final = (
     "state",
     "since",
     "cause",
-    "next",
+    "action",
 )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.facts import Fact
 from driftline_processor.present.times import since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
 from .advice import advise
+from .headline import brief
 from .register import clause, forms, voice_of, worded
 
 MOST_WORDS = 50
@@ -36,6 +38,106 @@ def verdict_sign(state: str) -> str:
     return _SIGNS[state]
 
 
+CAUSES = frozenset(
+    {
+        "likely_cause",
+        "coinciding_cause",
+        "first_cause",
+        "harmless_cause",
+        "harmless_inputs",
+        "harmless_output",
+        "inputs_look_as_before",
+        "no_input_explains",
+        "inputs_explain",
+        "proportions_changed",
+        "old_baseline",
+        "outcomes_unknown",
+    }
+)
+"""Kinds of reasons that explain a state; the others are its evidence."""
+
+
+def verdict_headline(verdict: Verdict) -> str:
+    """Return the headline of a verdict: state, begin and size, in about a dozen words.
+
+    >>> from driftline_processor.core.facts import fact
+    >>> level = fact("level_of_scores", predicted=0.14, actual=0.31, positive_class="late")
+    >>> verdict_headline(Verdict("degraded", 1_370_044_800 * 10**9, reasons=(level,)))
+    "Degraded since 1 June 2013: predicts 14 % 'late', actual 31 %"
+    """
+    size = _size(verdict)
+    return printable(capital(f"{voice_of(_state(verdict))}{f': {size}' if size else ''}"))
+
+
+def verdict_size(verdict: Verdict) -> str:
+    """Return the headline without state and begin, which have places of their own: the size of the effect."""
+    return printable(capital(_size(verdict) or voice_of(_state(verdict))))
+
+
+def verdict_evidence(verdict: Verdict) -> str:
+    """Return the sentence with the numbers that show the state; "" if the cause is all that is known."""
+    shown = [reason for reason in _reasons(verdict) if not _is_cause(reason, verdict)]
+    text = "; ".join(dict.fromkeys(map(clause, shown)))
+    if verdict.assumes:
+        text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
+    return _as_sentence(text)
+
+
+def verdict_cause(verdict: Verdict) -> str:
+    """Return the sentence about the cause, or that no input explains the state; "" if unknown."""
+    causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
+    return _as_sentence("; ".join(causes) or clause(verdict.cause))
+
+
+def _reasons(verdict: Verdict) -> list[Fact]:
+    return [reason.values["reason"] if reason.kind == "and_also" else reason for reason in verdict.reasons]
+
+
+def _is_cause(reason: Fact, verdict: Verdict) -> bool:
+    return reason.kind in CAUSES or reason == verdict.cause
+
+
+def verdict_action(verdict: Verdict) -> str:
+    """Return the sentence on what to do."""
+    return printable(advise(verdict.advice).sentence)
+
+
+def verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
+    """Return evidence, cause, action and confidence, each with its title; lines that are unknown are left out."""
+    lines = [
+        ("Evidence", verdict_evidence(verdict)),
+        ("Cause", verdict_cause(verdict)),
+        ("Do", verdict_action(verdict)),
+        ("Confidence", verdict_certainty(verdict)),
+    ]
+    return [(title, words) for title, words in lines if words]
+
+
+def verdict_step(verdict: Verdict) -> str:
+    """Return what to do in a few words, for lists."""
+    return capital(printable(advise(verdict.advice).action))
+
+
+def _as_sentence(text: str) -> str:
+    return printable(f"{capital(text).rstrip('. ')}.") if text else ""
+
+
+def _size(verdict: Verdict) -> str:
+    return brief(next(iter(verdict.reasons), None))
+
+
+def _state(verdict: Verdict) -> str:
+    """Return version, state and begin: "version 2 degraded since 1 June 2013"."""
+    timezone, state = verdict.timezone, verdict_word(verdict.state)
+    name = "" if verdict.version is None and not verdict.environment else f"{_model(verdict)} is "
+    place = f" for {slice_words(verdict.slice)}" if verdict.slice else ""
+    if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
+        span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
+        return f"{name}{state}{place} {'from' if verdict.of_days and ' to ' in span else 'on'} {span}"
+    name = name.replace(" is ", " has been ") if verdict.since is not None else name
+    return f"{name}{state}{place}{since_words(verdict.since, timezone, days=verdict.of_days)}"
+
+
 def verdict_sentence(verdict: Verdict) -> str:
     """Return the sentence of a verdict: state, begin, size, cause and advice."""
     head, parts = voice_of(_head(verdict)), _parts(verdict)
@@ -49,16 +151,6 @@ def verdict_reason(verdict: Verdict) -> str:
     """Return the sentence without state and begin: size, cause and advice."""
     parts = _parts(verdict)
     return printable(capital(parts).rstrip(". ") + ".") if parts else verdict_sentence(verdict)
-
-
-def verdict_next(verdict: Verdict) -> str:
-    """Return the advice."""
-    return printable(advise(verdict.advice).sentence)
-
-
-def verdict_cause(verdict: Verdict) -> str:
-    """Return the first cause as a clause; "" if unknown."""
-    return printable(clause(verdict.cause))
 
 
 def verdict_certainty(verdict: Verdict) -> str:

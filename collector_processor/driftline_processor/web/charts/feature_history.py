@@ -27,6 +27,7 @@ MOST_STACKED = 7
 """Number of categories with their own colour; the others share one."""
 
 _AREA = Area(58.0, 700.0, 10.0, 190.0)
+_SMALL_AREA = Area(44.0, 396.0, 8.0, 112.0)
 _OPEN = 8.0
 """Height of the hatch of an open end."""
 
@@ -44,6 +45,7 @@ class FeatureRange(Struct, frozen=True):
         timezone: Time zone of the model.
         address: Returns the link of a window; None = no links, as in a report file.
         unread: Starts of windows that are not loaded yet, which are hatched.
+        small: Drawn for a narrow column.
     """
 
     name: str
@@ -52,6 +54,12 @@ class FeatureRange(Struct, frozen=True):
     timezone: str
     address: Address | None = None
     unread: Collection[int] = ()
+    small: bool = False
+
+    @property
+    def area(self) -> Area:
+        """The place of the drawing inside the picture."""
+        return _SMALL_AREA if self.small else _AREA
 
 
 def fan(
@@ -75,7 +83,7 @@ def fan(
         return None
     before = none if baseline is None else baseline
     ends = np.concatenate([values[is_known], [before]])[:, [0, -1]]
-    plot = over_time(feature.windows, _AREA, levels(ends[np.isfinite(ends)].tolist()))
+    plot = over_time(feature.windows, feature.area, levels(ends[np.isfinite(ends)].tolist()))
     plot.grid()
     plot.select(place_of(feature.chosen, feature.windows), 6, 8)
     _hatch_unread(plot, feature)
@@ -124,10 +132,10 @@ def stacked(
     def parts(shares: F64) -> list[float]:
         return [float(shares[index]) for index in largest] + ([float(shares[rest].sum())] if rest else [])
 
-    frame = Plot(_AREA, (0.0, 0.25, 0.5, 0.75, 1.0))
+    frame = Plot(feature.area, (0.0, 0.25, 0.5, 0.75, 1.0))
     frame.grid(percent_tick)
-    left = _AREA.left + (0.0 if baseline is None else _BASELINE + 8)
-    area = _AREA._replace(left=left, right=_AREA.right - 96)
+    left = feature.area.left + (0.0 if baseline is None else _BASELINE + 8)
+    area = feature.area._replace(left=left, right=feature.area.right - 96)
     plot = over_time(feature.windows, area, marks=frame.marks)
     _hatch_unread(plot, feature)
     usual = np.mean([rows[place] for place in known], axis=0) if baseline is None else baseline
@@ -137,8 +145,10 @@ def stacked(
         columns.append((span, parts(rows[farthest])))
     newest = columns[-1][1]
     if baseline is not None:
-        columns.append(((_AREA.left, _AREA.left + _BASELINE), parts(baseline)))
-        plot.marks.append(svg.text((_AREA.left + _BASELINE / 2, _AREA.bottom + 14), "baseline", anchor="middle"))
+        columns.append(((feature.area.left, feature.area.left + _BASELINE), parts(baseline)))
+        plot.marks.append(
+            svg.text((feature.area.left + _BASELINE / 2, feature.area.bottom + 14), "baseline", anchor="middle")
+        )
     boxes: list[tuple[str, Box]] = []
     for index in range(len(names)):
         for (begin, end), shares in columns:
@@ -148,7 +158,7 @@ def stacked(
                 boxes.append((f"share share-{index}", box))
     plot.boxes(boxes)
     plot.select(place_of(feature.chosen, feature.windows), 6, 8)
-    _name_categories(plot, names, newest)
+    _name_categories(plot, feature.area, names, newest)
 
     def words(place: int) -> str:
         return _share_words(names, parts(rows[place])) if place in known else "no value"
@@ -190,12 +200,15 @@ def _picture(plot: Plot, feature: FeatureRange, words: Callable[[int], str], lab
     address = None if plot.column else feature.address
     if address is not None:
         strips = [(shade, (begin, begin + max(0.9 * (end - begin), 0.6))) for shade, (begin, end) in strips]
-    plot.boxes((f"cell {shade}", (begin, _AREA.bottom + 3, end - begin, 7)) for shade, (begin, end) in merged(strips))
+    plot.boxes(
+        (f"cell {shade}", (begin, feature.area.bottom + 3, end - begin, 7)) for shade, (begin, end) in merged(strips)
+    )
     if address is not None:
         titles = [_tooltip(feature, place, words) for place in range(len(feature.windows))]
         plot.links(titles, map(address, feature.windows), stop=False, below=10)
-    plot.times(_AREA.bottom + 26, feature.windows, feature.timezone)
-    return plot.picture(720, 222, f"{short(feature.name, 40)} over time: {label}", "chart fan-chart")
+    plot.times(feature.area.bottom + 26, feature.windows, feature.timezone)
+    size = (feature.area.right + 20, feature.area.bottom + 32)
+    return plot.picture(*size, f"{short(feature.name, 40)} over time: {label}", "chart fan-chart")
 
 
 def _tooltip(feature: FeatureRange, place: int, words: Callable[[int], str]) -> str:
@@ -219,7 +232,7 @@ def _share_words(names: Sequence[str], shares: Sequence[float]) -> str:
     return ", ".join(f"{short(name, 24)} {percent(share)}" for share, name in largest if share > 0)
 
 
-def _name_categories(plot: Plot, names: Sequence[str], shares: Sequence[float]) -> None:
+def _name_categories(plot: Plot, area: Area, names: Sequence[str], shares: Sequence[float]) -> None:
     """Write the names of categories next to the newest column in their colour, without overlap."""
     low, free = 0.0, math.inf
     for index, (name, share) in enumerate(zip(names, shares, strict=True)):
@@ -228,8 +241,8 @@ def _name_categories(plot: Plot, names: Sequence[str], shares: Sequence[float]) 
         if height < 3:
             continue
         line = min(top + height / 2 + 3.5, free)
-        if line < _AREA.top + 4:
+        if line < area.top + 4:
             break
-        plot.marks.append(svg.rect((_AREA.right - 90, line - 8, 8, 8), f"share share-{index}"))
-        plot.marks.append(svg.text((_AREA.right - 78, line), short(name, 15)))
+        plot.marks.append(svg.rect((area.right - 90, line - 8, 8, 8), f"share share-{index}"))
+        plot.marks.append(svg.text((area.right - 78, line), short(name, 15)))
         free = line - 12

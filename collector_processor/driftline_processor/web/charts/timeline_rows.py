@@ -13,7 +13,9 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from driftline_processor.core.business import BusinessSeries
-from driftline_processor.core.evaluation import Evaluation, MetricValue, State
+from driftline_processor.core.evaluation import Evaluation, MetricValue, State, VerdictState
+from driftline_processor.core.verdict.states import rank_state
+from driftline_processor.core.verdict.window import state_of
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.metrics import BESIDE, direction_words, in_shares, metric_names, metric_title
 from driftline_processor.present.numbers import finite, many
@@ -253,12 +255,12 @@ def _row_data(row: TimelineRow) -> dict[str, Any]:
 
 
 class HistoryPart(Struct, frozen=True):
-    """Consecutive windows of the full history; ``share``: their largest fraction of drifted inputs."""
+    """Consecutive windows of the full history; ``state``: the most urgent state of one of them by itself."""
 
     start: int
     end: int
     rows: int
-    share: float
+    state: VerdictState
     is_shown: bool
 
 
@@ -272,9 +274,9 @@ def history_parts(evaluations: Sequence[Evaluation], shown_windows: Sequence[Eva
     for index in range(0, len(evaluations), size):
         part = evaluations[index : index + size]
         first, last = part[0].window.start, part[-1].window.end
-        share = max((evaluation.fraction or 0.0) for evaluation in part)
+        state = min(map(state_of, part), key=rank_state)
         rows = sum(evaluation.rows for evaluation in part)
-        parts.append(HistoryPart(first, last, rows, share, first < end and last > begin))
+        parts.append(HistoryPart(first, last, rows, state, first < end and last > begin))
     return parts
 
 
@@ -373,10 +375,12 @@ def state_of_window(evaluation: Evaluation, model: ModelView) -> Literal["open",
     return "final" if model.mature(evaluation) else "young"
 
 
-def telling_metric(windows: Sequence[Evaluation]) -> str:
-    """Return the primary metric of these windows; "" if none is known."""
+def telling_metric(windows: Sequence[Evaluation], decides: str = "") -> str:
+    """Return the primary metric of these windows; "" if none is known. ``decides``: the metric of the verdict."""
     known = {name for window in windows for name, metric in window.realized.items() if metric.value is not None}
     ordered = metric_names(known)
+    if decides in known:
+        return decides
     return next((name for name in ordered if direction_words(name)), next(iter(ordered), ""))
 
 

@@ -9,11 +9,13 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.verdict.states import ORDER
+from driftline_processor.core.verdict.window import state_of
 from driftline_processor.present.metrics import metric_title
 from driftline_processor.present.numbers import compact, count, many, number, percent
 from driftline_processor.present.sections.estimates import assumption
+from driftline_processor.present.sentences.verdict import verdict_word
 from driftline_processor.present.sentences.window import drift_words
-from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.present.times import window_name
 from driftline_processor.queries.model_view import ModelView
 
@@ -41,10 +43,9 @@ _DOTS = {"final": ("dot", ""), "young": ("dot young", "; not final"), "open": ("
 
 
 def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address: Address, timezone: str) -> Markup:
-    """Draw the timeline to select a window: a bar per window with its rows as height, filled by its drift.
+    """Draw the timeline to select a window: a bar per window with its rows as height and the colour of its state.
 
-    The filled part is the fraction of drifted features among the comparable ones. One link is a stop of the tab key;
-    arrow keys move to the others.
+    One link is a stop of the tab key; arrow keys move to the others.
     """
     most = max(evaluation.rows for evaluation in evaluations) or 1
     plot = in_places(len(evaluations), Area(0, 1000, 6, 46), (0, most), free=0.5)  # a few windows are centred
@@ -54,17 +55,22 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation | None, address:
     plot.select(place, 6, 4)
     titles = []
     for evaluation, span, far in zip(evaluations, plot.spans, [False, *is_far], strict=True):
-        state, rows, words = overall(evaluation), max(evaluation.rows, 0.075 * most), drift_words(evaluation)
-        bars = [(f"bar state-{state}{_open(evaluation)}", rows)]
-        if state == "drift":
-            bars.append(("bar drift-part", rows * max(drifted(evaluation) / max(compared(evaluation), 1), 0.1)))
-        plot.marks += [svg.rect(plot.box(span, height, gap=(0.1, 0.1)), css) for css, height in bars]
+        rows, state = max(evaluation.rows, 0.075 * most), state_of(evaluation)
+        plot.marks.append(svg.rect(plot.box(span, rows, gap=(0.1, 0.1)), f"bar verdict-{state}{_open(evaluation)}"))
         if far:
             plot.upright(span[0], "break", above=4, below=2)
+        words = f"{verdict_word(state)}, {drift_words(evaluation)}"
         words = (words if evaluation.closed else f"open, {words}") + (", after a gap" if far else "")
         titles.append(f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {words}")
     plot.links(titles, map(address, evaluations), chosen=place, above=6, below=4)
     return plot.picture(1000, 50, "windows over time; choose one", "strip", stretch=True)
+
+
+def legend_of_states(evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
+    """Return the legend of :func:`strip`: class and words of the states that occur."""
+    states = {state_of(evaluation) for evaluation in evaluations if evaluation.closed}
+    found = [(f"verdict-{state}", verdict_word(state)) for state in ORDER if state in states]
+    return found + [("open", "open")] * any(not evaluation.closed for evaluation in evaluations)
 
 
 def timeline(shown: Timeline, address: Address | None) -> Markup:
@@ -76,7 +82,7 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
     marks: list[Markup] = []
     rows: list[Plot] = []
     for row in shown.rows:
-        bottom = top + (30 if row.bars else 74)
+        bottom = top + (26 if row.bars else 112 if row is shown.rows[0] else 74)
         rows.append(over_time(shown.windows, Area(left, right, top, bottom), row_ticks(row), marks))
         top = bottom + 20
     plot = over_time(shown.windows, Area(left, right, 10, bottom + 2), marks=marks)
@@ -116,7 +122,7 @@ def history(parts: Sequence[HistoryPart]) -> Markup:
     if shown := [span for part, span in zip(parts, plot.spans, strict=True) if part.is_shown]:
         plot.marks.append(svg.rect(plot.full((shown[0][0], shown[-1][1]), above=2), "chosen"))
     plot.columns_at = len(parts)
-    classes = ["bar state-drift" if part.share > 0 else "bar state-ok" for part in parts]
+    classes = [f"bar verdict-{part.state}" for part in parts]
     plot.bars([part.rows for part in parts], classes, gap=(0, 0.1), least=(1, 1))
     return plot.picture(1000, 20, "predictions over the whole history, and the range shown", "history", stretch=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
@@ -113,6 +113,46 @@ def page(
         rows = [(one.id, iso_time(one.time), one.value, one.trace_id, one.span_id) for one in outside]
         tables["outside"] = Table(("id", "time", "value", "trace_id", "span_id"), rows)
     return Page("model/feature.html", context, tables, {**about(selection), "feature": name})
+
+
+class Picture(NamedTuple):
+    """A feature over time; with a single window, that window next to the baseline."""
+
+    name: str
+    address: str
+    over_time: Any
+    drawing: Any
+
+
+def picture_of(
+    selection: Selection, name: str, evaluation: Evaluation, histories: FeatureHistories | None = None
+) -> Picture | None:
+    """Return the drawings of a feature for another page; None if it has none.
+
+    Args:
+        selection: The model and the range.
+        name: The feature.
+        evaluation: The window that is compared with the baseline.
+        histories: Source of its windows; None = only the drawings of evaluations are available.
+    """
+    column, model = evaluation.features.get(name), selection.model
+    history = None if histories is None else histories.history(model.key, name, selection.shown_windows, evaluation)
+    drawn = charts.FeatureRange(
+        name=name,
+        windows=selection.shown_windows,
+        chosen=evaluation,
+        timezone=model.timezone,
+        address=None if selection.in_report else selection.to,
+        unread=frozenset[int]() if history is None else history.unread_starts,
+        small=True,
+    )
+    over_time = None
+    if len(selection.shown_windows) > 1:
+        over_time = _over_time(selection, drawn, column, _windows(selection, name, history), history)
+    drawing = None if over_time is not None else _drawing(column, history, name)
+    if over_time is None and drawing is None:
+        return None
+    return Picture(name, selection.place.address(feature_page(name)), over_time, drawing)
 
 
 def _windows(selection: Selection, name: str, feature_history: FeatureHistory | None) -> dict[int, FeatureWindow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import is_
 from typing import Any, NamedTuple
 
@@ -77,8 +78,20 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """The verdict's sentence without state and time, which have their own columns."""
-        return self._unjudged if self.verdict is None else verdicts.verdict_reason(self.verdict)
+        """The size of the effect in few words; state and begin have their own columns."""
+        return self._unjudged if self.verdict is None else verdicts.verdict_size(self.verdict)
+
+    @property
+    def cause(self) -> str:
+        """Sentence about the cause; "" if unknown."""
+        return "" if self.verdict is None else verdicts.verdict_cause(self.verdict)
+
+    @property
+    def step(self) -> str:
+        """What to do in a few words; "" if nothing."""
+        advice = None if self.verdict is None else self.verdict.advice
+        nothing = advice is None or advice.kind in ("nothing_to_do", "ignore_drift")
+        return "" if nothing or self.verdict is None else verdicts.verdict_step(self.verdict)
 
     @property
     def money_words(self) -> str:
@@ -350,6 +363,10 @@ def _choices(rows: Sequence[ModelRow], chosen: Mapping[str, str]) -> list[tuple[
     return [(name, chosen[name], value) for name, value in values.items() if value]
 
 
+def _words(words: Callable[[Verdict], str], verdict: Verdict | None) -> str | None:
+    return None if verdict is None else words(verdict) or None
+
+
 def models_table(rows: Sequence[ModelRow]) -> Table:
     """Return the models as data."""
     return table_of(
@@ -358,7 +375,14 @@ def models_table(rows: Sequence[ModelRow]) -> Table:
         *(or_null("team"), Key("tier", by=lambda tier: int(tier) if tier else None), "state"),
         time_at("since"),
         Key("sentence", "", lambda row: None if row.verdict is None else row.sentence),
-        Key("next", "verdict", lambda verdict: None if verdict is None else verdicts.verdict_next(verdict)),
+        *(
+            Key(name, "verdict", partial(_words, words))
+            for name, words in (
+                ("headline", verdicts.verdict_headline),
+                ("cause", verdicts.verdict_cause),
+                ("action", verdicts.verdict_action),
+            )
+        ),
         *("rows", Key("last_seen", "received", lambda time: iso_time(time) if time else None), or_null("metric")),
         "value=value.value low=value.low high=value.high",
         Key("drifted", "windows", lambda windows: states.drifted(newest_window(windows)) if windows else None),

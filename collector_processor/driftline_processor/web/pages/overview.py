@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
-from driftline_processor.core.facts import facts_within
+from driftline_processor.core.facts import columns_of, facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.present import states, times
@@ -33,9 +33,10 @@ from driftline_processor.present.metrics import (
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
-from driftline_processor.present.sentences.verdict import verdict_next
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_cause, verdict_evidence
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import capital, iso_time, printable, short
+from driftline_processor.queries.feature_history import FeatureHistories
 from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.money_lost import loss_of_model
 from driftline_processor.web.charts.timeline_rows import history_parts, telling_metric, timeline_data, timeline_of
@@ -43,6 +44,8 @@ from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import anchor, api_address, feature_page, read_place
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
+
+from .feature import Picture, picture_of
 
 NAMED = 3
 """Causes and slices that are listed; a link leads to the others."""
@@ -116,26 +119,41 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(request: Request) -> Response:
         if not read_place(request).model and "" not in site.state.snapshot.by_handle:
             return RedirectResponse("/", 303)  # the list of models is /, not /models
-        return site.answer(request, page(site.selection(request), site.clock(), log=site.incidents))
+        selection, histories = site.selection(request), site.state.queries.features
+        return site.answer(request, page(selection, site.clock(), log=site.incidents, histories=histories))
 
     return [Route("/models/{name:path}", show)]
 
 
-def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> Page:
-    """Return the overview of a model; ``log``: source of its incidents."""
+def page(
+    selection: Selection,
+    now: int,
+    *,
+    log: IncidentLog | None = None,
+    histories: FeatureHistories | None = None,
+) -> Page:
+    """Return the overview of a model.
+
+    Args:
+        selection: The model, the range, and the selected window.
+        now: Unix nanoseconds.
+        log: Source of its incidents.
+        histories: Source of the windows of a feature; None = only the drawings of evaluations are available.
+    """
     window_told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
     lost, currency = loss_of_model(selection.versions), selection.model.currency
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
     context |= {"verdict": verdict, "money": money}
     if window_told is None:
-        context |= {"told": None, "next": (), "actions": (), "since": "", "shown_by": ""}
+        context |= {"told": None, "lines": _lines(verdict, (), selection), "actions": (), "since": "", "shown_by": ""}
         return Page("model/overview.html", context, tables, about(selection))
+    deciding = telling_metric(selection.shown_windows, "" if verdict is None else verdict.metric)
     timeline = timeline_of(
         selection.shown_windows,
         window_told,
-        telling_metric(selection.shown_windows),
-        selection.reference.get(telling_metric(selection.shown_windows)),
+        deciding,
+        selection.reference.get(deciding),
         selection.model,
         selection.versions,
     )
@@ -155,7 +173,8 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "measured": selection.model.measured(selection.window),
         "closes": closes_at(window_told.window),
         "needed": MIN_ROWS,
-        "next": linked(verdict_next(verdict), window_told.features, selection) if verdict else (),
+        "lines": _lines(verdict, window_told.features, selection),
+        "picture": _picture(selection, window_told, verdict, histories),
         "actions": list(_actions(selection, window_told, verdict)),
         "figures": figures(selection, measured_window(selection, window_told)),
         "timeline": timeline,
@@ -181,6 +200,31 @@ def page(selection: Selection, now: int, *, log: IncidentLog | None = None) -> P
         "incident": _incident_line(lasting_incidents[0], selection) if lasting_incidents else None,
     }
     return Page("model/overview.html", context, tables, about(selection))
+
+
+def _lines(verdict: Verdict | None, features: Iterable[str], selection: Selection) -> list[tuple[str, list[TextPart]]]:
+    """Return evidence, cause and action of a verdict with links, each with its title."""
+    if verdict is None:
+        return []
+    sentences = [
+        ("Evidence", verdict_evidence(verdict)),
+        ("Cause", verdict_cause(verdict)),
+        ("Do", verdict_action(verdict)),
+    ]
+    names = [*features]
+    return [(title, linked(sentence, names, selection)) for title, sentence in sentences if sentence]
+
+
+def _picture(
+    selection: Selection, evaluation: Evaluation, verdict: Verdict | None, histories: FeatureHistories | None
+) -> Picture | None:
+    """Draw the feature of the verdict's cause, else the most drifted feature of the window."""
+    causes = [] if verdict is None else [*columns_of(verdict.cause)]
+    explained = () if evaluation.explanation is None else evaluation.explanation.causes
+    ranked = [column.name for column in states.rank(evaluation.features.values()) if column.state == "drift"]
+    names = [*causes, *(name for cause in explained for name in cause.features), *ranked]
+    name = next((name for name in names if name in evaluation.features), None)
+    return None if name is None else picture_of(selection, name, evaluation, histories)
 
 
 def told_window(selection: Selection) -> Evaluation | None:

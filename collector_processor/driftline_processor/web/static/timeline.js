@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const LINE = 78, BARS = 42, AXIS = 22, LEFT = 58, DAY = 86400;
+  const FIRST = 120, LINE = 78, BARS = 42, AXIS = 22, LEFT = 58, DAY = 86400;
   const TIMES = [
     [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
     [DAY * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
@@ -101,8 +101,8 @@
     }
     if (row.baseline != null) across(row.baseline, [4, 3], colour("quiet"));
     for (const [name, limit] of row.limits || []) {
-      across(limit, [6, 3], colour("bad"), 1.2);
-      ctx.fillStyle = colour("bad");
+      across(limit, [6, 3], colour("ink"), 1.2);
+      ctx.fillStyle = colour("ink");
       ctx.textAlign = "right";
       ctx.fillText(name, bbox.left + bbox.width - 4 * ratio, Y(limit) - 3 * ratio);
     }
@@ -126,7 +126,7 @@
           ctx.globalAlpha = 1;
         }
       }
-      for (const [values, style, width] of [[row.beside, "drift", 1.3], [row.values, "line", 1.8]]) {
+      for (const [values, style, width] of [[row.beside, "beside", 1.5], [row.values, "line", 1.8]]) {
         if (!values) continue;
         ctx.strokeStyle = colour(style);
         ctx.lineWidth = width * ratio;
@@ -154,7 +154,7 @@
     for (const mark of data.marks) {
       if (mark.kind === "incident") {
         if (!last) continue;
-        ctx.fillStyle = colour("drift");
+        ctx.fillStyle = colour("ink");
         ctx.fillRect(X(mark.start), bbox.top + bbox.height - 3 * ratio, Math.max(X(mark.end) - X(mark.start), 2 * ratio), 3 * ratio);
         continue;
       }
@@ -213,7 +213,7 @@
       if (value == null) return;
       ctx.globalAlpha = data.open.includes(i) ? 0.45 : 1;
       const top = value || row.states ? Math.min(Y(value), bottom - ratio) : bottom;
-      ctx.fillStyle = !row.states ? colour("edge") : colour(state === "drift" ? "drift" : "ok");
+      ctx.fillStyle = !row.states ? colour("edge") : colour(state === "drift" ? "shift" : "steady");
       ctx.fillRect(left, top, width, bottom - top);
       if (row.beside?.[i]) {
         ctx.fillStyle = colour("cover");
@@ -273,7 +273,7 @@
 
   function chart(row, first, last, box, there) {
     const { xs, windows } = there;
-    const height = (row.bars ? BARS : LINE) + (last ? AXIS : 0);
+    const height = (row.bars ? BARS : first ? FIRST : LINE) + (last ? AXIS : 0);
     const grid = () => ({ stroke: colour("grid"), width: 1 });
     const quiet = () => colour("quiet");
     const font = "11px system-ui, sans-serif";

@@ -16,7 +16,7 @@ from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.any_object import Builder
@@ -61,7 +61,7 @@ def any_context(seed: int) -> VerdictContext:
 
 
 def check_words(verdict: Verdict) -> None:
-    for text in (verdict_sentence(verdict), verdict_next(verdict), verdict_certainty(verdict)):
+    for text in (verdict_sentence(verdict), verdict_action(verdict), verdict_certainty(verdict)):
         assert text.endswith("."), text
         assert text.isprintable(), text
         assert not text.endswith(".."), text

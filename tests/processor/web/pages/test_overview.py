@@ -28,7 +28,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.sentences.verdict import verdict_next, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages import overview
@@ -61,7 +61,7 @@ def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) ->
     begins = text.index(verdict_sentence(verdict))
     assert text.index("flights winter demo") < begins < text.index("56,965 rows")
     assert "▲" not in text  # signs are the style sheet's
-    assert begins < text.index(verdict_next(verdict)) < text.index("log loss 0.65")
+    assert begins < text.index(verdict_action(verdict)) < text.index("log loss 0.65")
 
 
 def test_the_badge_says_since_when_where_the_sentence_does_not(model: ModelView) -> None:
