@@ -319,6 +319,11 @@ def decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> 
     return _post_form(url, _of_model(model, "decisions"), kind=kind, by=by, why=why, version=version)
 
 
+def annotate(url: str, model: str, text: str, kind: str, by: str, version: str, time: str) -> dict[str, Any]:
+    """Record an annotation; :class:`BadInput` if there is no answer, or no such model."""
+    return _post_form(url, "/v1/annotations", model=model, text=text, kind=kind, by=by, version=version, time=time)
+
+
 def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
     kind = {"content-type": "application/x-www-form-urlencoded"}
     return dict(json.loads(_ask("POST", url, path, content=urlencode(fields).encode(), headers=kind)))

@@ -18,6 +18,7 @@ from . import without_collections
 from .baseline import app as baseline_app
 from .evaluate import evaluate
 from .incidents import app as incidents_app
+from .models import annotate
 from .models import app as models_app
 from .option_parameters import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
@@ -76,6 +77,7 @@ app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")
 app.add_typer(outcomes_app, name="outcomes")
 app.add_typer(policies_app, name="policies")
+app.command()(annotate)
 app.command()(forget)
 
 

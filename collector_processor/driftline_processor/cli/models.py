@@ -54,6 +54,23 @@ def decisions(
             typer.echo(f"{decision['time']}  {decision['kind']}{version}  by {decision['by']}: {decision['why']}")
 
 
+def annotate(
+    model: Model,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
+    by: By,
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="note or deployment.")] = "note",
+    time: Annotated[str, typer.Option("--time", metavar="TIME", help="When it happened. Default: now.")] = "",
+    version: Version = "",
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Mark a note or a deployment on the timeline of a model."""
+    with report_bad_input():
+        from . import client
+
+        mark = client.annotate(url, model, text, kind, by, version, time)
+        typer.echo(f"{mark['model']}: {mark['kind']} at {mark['time']}, by {mark['by']}: {mark['why']}")
+
+
 def _decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> None:
     with report_bad_input():
         from . import client

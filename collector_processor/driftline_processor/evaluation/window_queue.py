@@ -773,12 +773,12 @@ def backfill_sentence(backfill: Backfill) -> str:
     """Return a sentence about the progress and the remaining time of a backfill.
 
     >>> backfill_sentence(Backfill(12_400, 37_600, 0, 209.0))
-    'Past windows are being evaluated: 12,400 of 50,000, about 3 min left'
+    'Catching up: 12,400 of 50,000 past windows evaluated, about 3 min left; results may change'
     """
     left = backfill.remaining
     time_left = "remaining time unknown" if left is None else f"about {_about(left)} left"
     judged_windows, total = backfill.judged, backfill.judged + backfill.waiting
-    return f"Past windows are being evaluated: {judged_windows:,} of {total:,}, {time_left}"
+    return f"Catching up: {judged_windows:,} of {total:,} past windows evaluated, {time_left}; results may change"
 
 
 _STEPS = ((DAY, 2 * DAY, "days"), (HOUR, 2 * HOUR, "h"), (60 * SECOND, 90 * SECOND, "min"), (SECOND, 0, "s"))

@@ -1,4 +1,4 @@
-"""People's decisions about models: approved retraining and retirement, with person and reason."""
+"""People's decisions about models, and annotations of what happened to them, with person and reason."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from msgspec.structs import asdict
 from driftline_processor.present.wording import iso_time, without_half_surrogates
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
-DecisionKind = Literal["retraining", "retirement"]
+DecisionKind = Literal["retraining", "retirement", "note", "deployment"]
 
-KINDS: Final[tuple[DecisionKind, ...]] = get_args(DecisionKind)
+ANNOTATIONS: Final[tuple[DecisionKind, ...]] = ("note", "deployment")
+"""What happened to a model: marks on its timeline, not decisions about it."""
 
-WORDS: Final = {"retraining": "retraining approved", "retirement": "retired"}
+KINDS: Final[tuple[DecisionKind, ...]] = tuple(kind for kind in get_args(DecisionKind) if kind not in ANNOTATIONS)
+"""Kinds of decisions."""
+
+WORDS: Final = {"retraining": "retraining approved", "retirement": "retired", "note": "note", "deployment": "deployed"}
 """Kind of a decision → its words."""
 
 MOST: Final = 10_000
@@ -31,10 +35,10 @@ class Decision(Struct, frozen=True):
         id: Constant id.
         model: Name of the model.
         version: Version of the model; "" = all.
-        kind: Approved retraining, or retirement.
+        kind: Approved retraining, retirement, or an annotation.
         by: The person.
-        why: The reason.
-        time: Wall time in unix nanoseconds.
+        why: The reason; the text of an annotation.
+        time: Wall time of a decision, time of an annotation, unix nanoseconds.
     """
 
     id: str
@@ -90,7 +94,7 @@ class DecisionStore:
         return decision
 
     def of(self, model: str) -> list[Decision]:
-        """Return the decisions about a model, newest first."""
+        """Return the decisions about a model and its annotations, newest first."""
         return [decision for decision in reversed(self.decisions) if decision.model == without_half_surrogates(model)]
 
 
@@ -100,6 +104,6 @@ def decision_json(decision: Decision) -> dict[str, Any]:
 
 
 def _decision(row: dict[str, Any]) -> Decision:
-    if row["kind"] not in KINDS:
+    if row["kind"] not in WORDS:
         raise ValueError(f"{row['kind']!r} is not a kind of decision")
     return Decision(**row)

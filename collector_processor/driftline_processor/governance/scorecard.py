@@ -31,7 +31,7 @@ from driftline_processor.present.metrics import ends_of_calls, service_title, va
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.sections.fairness import criterion_sentence, fewest_sentence
-from driftline_processor.present.sentences.verdict import verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_cause, verdict_headline
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import format_percent, short
 from driftline_processor.queries.incidents import KINDS, Incident
@@ -237,7 +237,8 @@ def _verdict(verdict: Verdict | None) -> ScoreLine:
         "no_data": "broken",
         "unknown": "inconclusive",
     }
-    return ScoreLine("verdict", grades.get(verdict.state, "watch"), verdict_sentence(verdict))
+    words = " ".join(filter(None, (f"{verdict_headline(verdict)}.", verdict_cause(verdict))))
+    return ScoreLine("verdict", grades.get(verdict.state, "watch"), words)
 
 
 class _ObjectiveHistory(Struct):

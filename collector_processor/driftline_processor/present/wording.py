@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,10 +174,12 @@ def count_words(text: str) -> int:
     return sum(word[0].isalnum() or any(map(str.isalnum, word)) for word in text.split())
 
 
-def capital(text: str) -> str:
-    """Begin a text with a capital letter.
+def capital(text: str, names: Iterable[str] = ()) -> str:
+    """Begin a text with a capital letter, unless it begins with one of the names that users wrote.
 
-    >>> capital("the model")
-    'The model'
+    >>> capital("the model"), capital("f001 moved", ["f001"])
+    ('The model', 'f001 moved')
     """
-    return text[:1].upper() + text[1:]
+    begins = re.match(r"[^\s:,;]*", text)
+    is_name = begins is not None and any(begins[0] == short(name, NAME).split(" ")[0] for name in names)
+    return text if is_name else text[:1].upper() + text[1:]

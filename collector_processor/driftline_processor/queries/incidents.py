@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from driftline_processor.core.drift.incident import WHERE
-from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size
+from driftline_processor.core.evaluation import ColumnDrift, Evaluation, ObjectiveState, Size, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.core.service_level.failing import ServiceFailure, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
@@ -26,12 +26,15 @@ from driftline_processor.core.verdict.model import StateSpan, state_spans
 from driftline_processor.core.verdict.window import Reading, read_outcomes, usual_service
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
-from driftline_processor.present.sentences.verdict import verdict_reason
+from driftline_processor.present.sentences.verdict import verdict_cause, verdict_size
 from driftline_processor.present.wording import capital, printable, short
 
 from .model_view import ModelView
 
 IncidentKind = Literal["verdict", "objective", "service", "labels", "drift", "latency"]
+
+Severity = Literal["critical", "major", "minor"]
+"""The model or its service fails; something drifts or breaks an objective; a small shift, or slower calls."""
 
 KINDS: Mapping[IncidentKind, str] = {
     "verdict": "verdict",
@@ -94,6 +97,13 @@ class Incident(Struct, frozen=True):
         return not self.ended
 
     @property
+    def severity(self) -> Severity:
+        """How much it matters, whether it is open or over."""
+        if self.kind == "service" or (self.kind == "verdict" and self.subject in _GRAVEST):
+            return "critical"
+        return "minor" if self.kind == "latency" or self.minor or self.size in ("small", "moderate") else "major"
+
+    @property
     def name(self) -> str:
         """Id for links, stable as long as the earlier windows are."""
         parts = (self.key.model, self.key.version, self.key.environment, self.kind, self.subject, str(self.since))
@@ -114,6 +124,11 @@ def _incidents(model: ModelView, spans: Sequence[StateSpan], moved: _Moved) -> l
         incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         incidents += _failures(model, windows)
     return sorted(_folded(incidents), key=_order)
+
+
+def _words_of(verdict: Verdict) -> str:
+    """Return the size of the effect and the cause, without the begin, which has a column of its own."""
+    return " ".join(filter(None, (f"{verdict_size(verdict)}.", verdict_cause(verdict))))
 
 
 def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:
@@ -268,7 +283,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
                 until=span.until,
                 windows=(span.window,),
                 start=verdict.window_start,
-                sentence=verdict_reason(verdict),
+                sentence=_words_of(verdict),
                 ended="Later windows no longer showed it.",
                 timezone=model.timezone,
             )
@@ -286,7 +301,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
             until=None,
             windows=windows,
             start=now.window_start if windows else None,
-            sentence=verdict_reason(now),
+            sentence=_words_of(now),
             ended="",
             timezone=model.timezone,
         )

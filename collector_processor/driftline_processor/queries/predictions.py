@@ -123,6 +123,13 @@ class KeptPredictions:
             rows = rows.sort_by([("time", "descending"), ("prediction", "descending")]).slice(0, MOST_OF_ID)
             return self._read(connection, rows.select(["prediction"]), features=True)
 
+    def models_of(self, id: str) -> list[str]:
+        """Return the names of the models with a prediction of an id."""
+        with self.store.reading() as connection:
+            predictions = IdLookup(connection, pa.array([id])).predictions(Condition("true", ()))
+            numbers = {*integers_of(predictions, "series").tolist()}
+        return list(dict.fromkeys(series.key.model for series in self.register if series.number in numbers))
+
     def newest(self, key: ModelKey, since: int, until: int, limit: int) -> list[KeptPrediction]:
         """Return the newest predictions of ``[since, until)``, unix nanoseconds, at most ``limit``; no features."""
         series = self.register.find(key)

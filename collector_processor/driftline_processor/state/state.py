@@ -306,10 +306,12 @@ class State:
         """Accept rows that are already tables."""
         return self._queue.offer(request, 0)
 
-    def decide(self, model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
-        """Store a user's decision about a model, and return it. Raises StorageOutage."""
+    def decide(
+        self, model: str, version: str, kind: DecisionKind, by: str, why: str, time: int | None = None
+    ) -> Decision:
+        """Store a user's decision about a model, and return it; ``time``: default now. Raises StorageOutage."""
         with self._writing():
-            return self.parts.decisions.record(model, version, kind, by, why, self._clock())
+            return self.parts.decisions.record(model, version, kind, by, why, self._clock() if time is None else time)
 
     def erase(self, order: ErasureOrder) -> ErasureResult:
         """Delete the rows of prediction ids, of a subject or of a model; return when they are gone from the disk.

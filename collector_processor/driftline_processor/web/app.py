@@ -24,6 +24,7 @@ from driftline_processor.servers.http_body import MalformedBody
 
 from .answers import FiniteJSON
 from .api import alerts as alerts_api
+from .api import annotations as annotations_api
 from .api import audit as audit_api
 from .api import baselines as baselines_api
 from .api import decisions as decisions_api
@@ -52,6 +53,7 @@ from .pages import (
     review,
     runbooks,
     scorecard,
+    search,
     status,
     unknown_outcomes,
     versions,
@@ -64,7 +66,7 @@ HERE = Path(__file__).parent
 SECURITY_HEADERS = {
     # Scripts and styles are only our own files: a script in a model's name would not run even if escaping failed.
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -74,7 +76,7 @@ SECURITY_HEADERS = {
 
 
 PAGES = (
-    home, incidents, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
+    home, search, incidents, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
     feature,  # before all other routes of a model, because a feature may have the name of a page
     performance, drift, data, predictions, versions, report,
     overview,  # after all that go on behind the name of a model
@@ -82,7 +84,7 @@ PAGES = (
 """Modules of the pages, in the order in which their routes are matched."""
 
 API = (
-    policies_api, alerts_api, audit_api, baselines_api, decisions_api, deletion_api, labels_api,
+    policies_api, alerts_api, annotations_api, audit_api, baselines_api, decisions_api, deletion_api, labels_api,
     mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip

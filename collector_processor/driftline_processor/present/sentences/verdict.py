@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Verdict
-from driftline_processor.core.facts import Fact
+from driftline_processor.core.facts import Fact, columns_of
 from driftline_processor.present.times import since_words, span_words
 from driftline_processor.present.wording import NAME, capital, count_words, printable, short, slice_words
 
@@ -71,7 +71,7 @@ def verdict_headline(verdict: Verdict) -> str:
 
 def verdict_size(verdict: Verdict) -> str:
     """Return the headline without state and begin, which have places of their own: the size of the effect."""
-    return printable(capital(_size(verdict) or voice_of(_state(verdict))))
+    return printable(capital(_size(verdict) or voice_of(_state(verdict)), _names(verdict)))
 
 
 def verdict_evidence(verdict: Verdict) -> str:
@@ -80,13 +80,13 @@ def verdict_evidence(verdict: Verdict) -> str:
     text = "; ".join(dict.fromkeys(map(clause, shown)))
     if verdict.assumes:
         text = "; ".join(filter(None, (text, _ASSUMES_INDEPENDENT_ROWS)))
-    return _as_sentence(text)
+    return _as_sentence(text, verdict)
 
 
 def verdict_cause(verdict: Verdict) -> str:
     """Return the sentence about the cause, or that no input explains the state; "" if unknown."""
     causes = [clause(reason) for reason in _reasons(verdict) if _is_cause(reason, verdict)]
-    return _as_sentence("; ".join(causes) or clause(verdict.cause))
+    return _as_sentence("; ".join(causes) or clause(verdict.cause), verdict)
 
 
 def _reasons(verdict: Verdict) -> list[Fact]:
@@ -118,8 +118,13 @@ def verdict_step(verdict: Verdict) -> str:
     return capital(printable(advise(verdict.advice).action))
 
 
-def _as_sentence(text: str) -> str:
-    return printable(f"{capital(text).rstrip('. ')}.") if text else ""
+def _as_sentence(text: str, verdict: Verdict) -> str:
+    return printable(f"{capital(text, _names(verdict)).rstrip('. ')}.") if text else ""
+
+
+def _names(verdict: Verdict) -> set[str]:
+    """Return the names of columns in a verdict, which stay as the user wrote them."""
+    return {name for fact in (*verdict.reasons, verdict.cause) for name in columns_of(fact)}
 
 
 def _size(verdict: Verdict) -> str:
@@ -150,7 +155,7 @@ def verdict_sentence(verdict: Verdict) -> str:
 def verdict_reason(verdict: Verdict) -> str:
     """Return the sentence without state and begin: size, cause and advice."""
     parts = _parts(verdict)
-    return printable(capital(parts).rstrip(". ") + ".") if parts else verdict_sentence(verdict)
+    return printable(capital(parts, _names(verdict)).rstrip(". ") + ".") if parts else verdict_sentence(verdict)
 
 
 def verdict_certainty(verdict: Verdict) -> str:

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.policy.alert_history import alert_histories, alert_json
@@ -18,7 +16,7 @@ from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
-from .forms import read_form
+from .forms import read_form, return_to_page
 
 MOST = 1000
 
@@ -70,11 +68,5 @@ def routes(site: Site) -> list[BaseRoute]:
 def _answer(request: Request, store: AlertStore, alert: str) -> Response:
     """Return the current state of an alert as JSON; redirect a browser to the alert's page."""
     if "text/html" in request.headers.get("accept", ""):
-        try:
-            referer = urlsplit(request.headers.get("referer", ""))
-        except ValueError:  # an invalid Referer header
-            referer = urlsplit("")
-        path = "/" + referer.path.lstrip("/\\")  # an address that begins with two slashes leads to another host
-        address = f"{path}?{referer.query}".rstrip("?") if referer.netloc == request.url.netloc else "/incidents"
-        return RedirectResponse(address, 303)
+        return return_to_page(request, "/incidents")
     return FiniteJSON(alert_json(next(history for history in alert_histories(store) if history.alert.id == alert)))

@@ -5,12 +5,14 @@ There is no sign-in, so forms from other machines are rejected even if the pages
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 
 _PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers that show that a proxy forwarded the request for another client."""
@@ -23,7 +25,7 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
     """Return the fields of a form. Raises 400 if a field is missing or too long, 403 if it comes from another machine.
 
     Args:
-        request: Its body is the form.
+        request: Its body is the form, or a JSON object of texts.
         names: Names of the fields; other fields are not read.
         required: Name of a required field → how to write it.
     """
@@ -36,13 +38,37 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
             403,
             "decisions are not accepted through a proxy; run the command on the machine on which 'driftline up' runs",
         )
-    form = dict(parse_qsl(await _text_of(request)))
+    text = await _text_of(request)
+    form = _of_json(text) if request.headers.get("content-type", "").startswith("application/json") else None
+    form = dict(parse_qsl(text)) if form is None else form
     fields = {name: form.get(name, "").strip() for name in names}
     for name, fix in required.items():
         if not fields[name]:
             raise HTTPException(400, f"{name}: {fix}")
     if long := [name for name, text in fields.items() if len(text) > LONGEST]:
         raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
+    return fields
+
+
+def return_to_page(request: Request, address: str) -> RedirectResponse:
+    """Redirect a browser to the page from which it sent a form; ``address``: if that is unknown."""
+    try:
+        referer = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # an invalid Referer header
+        referer = urlsplit("")
+    path = "/" + referer.path.lstrip("/\\")  # an address that begins with two slashes leads to another host
+    here = f"{path}?{referer.query}".rstrip("?") if referer.netloc == request.url.netloc else address
+    return RedirectResponse(here, 303)
+
+
+def _of_json(text: str) -> dict[str, str]:
+    """Return the texts of a JSON object. Raises 400."""
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        raise HTTPException(400, "the body is not JSON; send an object of texts, or a form") from None
+    if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
+        raise HTTPException(400, "the body must be a JSON object whose values are texts")
     return fields
 
 

@@ -17,6 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, State, 
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import state_of
 from driftline_processor.core.windows.window import Window
+from driftline_processor.governance.decisions import ANNOTATIONS, Decision
 from driftline_processor.present.metrics import BESIDE, direction_words, in_shares, metric_names, metric_title
 from driftline_processor.present.numbers import finite, many
 from driftline_processor.present.times import window_name
@@ -75,12 +76,12 @@ class TimelineRow(Struct, frozen=True):
 
 
 class Mark(Struct, frozen=True):
-    """An event: ``kind`` is ``deployment`` or ``incident``; time in unix nanoseconds."""
+    """An event: a deployment, a person's note, or an incident; times in unix nanoseconds."""
 
     time: int
     end: int
     words: str
-    kind: Literal["deployment", "incident"]
+    kind: Literal["deployment", "note", "incident"]
 
 
 class Gap(Struct, frozen=True):
@@ -126,6 +127,7 @@ def timeline_of(
     reference: MetricValue | None,
     model: ModelView,
     same: Sequence[ModelView] = (),
+    annotations: Sequence[Decision] = (),
 ) -> Timeline:
     """Return the timeline of a model.
 
@@ -136,13 +138,15 @@ def timeline_of(
         reference: Its value in the baseline.
         model: The version shown.
         same: All versions of the model: the first prediction of each is a deployment.
+        annotations: Notes and deployments of people.
     """
     rows = [performance_row(metric, windows, reference)] if metric else []
     rows += [row for row in (_score_row(windows), _inputs_row(windows)) if row is not None]
     rows += [row for series in model.business if (row := _business_row(series, windows)) is not None]
     marks: tuple[Mark, ...] = ()
     if windows:
-        marks = (*_deployments(windows, model, same), *_incidents(windows), *_interruptions(windows, model))
+        noted = _annotations(windows, annotations)
+        marks = (*_deployments(windows, model, same), *noted, *_incidents(windows), *_interruptions(windows, model))
     place, gaps = place_of(chosen, windows), gaps_of(windows, model)
     return Timeline(windows, place, (*rows, _traffic_row(windows)), marks, model.timezone, gaps)
 
@@ -239,7 +243,7 @@ def timeline_data(timeline: Timeline) -> dict[str, Any]:
 
 def _row_data(row: TimelineRow) -> dict[str, Any]:
     data = {
-        "title": row.title,
+        "title": row.title if row.bars or not row.beside_title else f"{row.title}, {row.beside_title}",
         "shares": row.shares,
         "bars": row.bars,
         "values": _rounded(row.values),
@@ -339,6 +343,14 @@ def _deployments(windows: Sequence[Evaluation], model: ModelView, same: Sequence
         if view.first and begin < view.first < end and view.key.environment == model.key.environment
     ]
     return sorted(first, key=lambda mark: mark.time)[-MOST_MARKS:] if len(same) > 1 else []
+
+
+def _annotations(windows: Sequence[Evaluation], annotations: Sequence[Decision]) -> list[Mark]:
+    """Return the newest annotations in the range."""
+    begin, end = windows[0].window.start, windows[-1].window.end
+    found = [one for one in annotations if begin <= one.time <= end and one.kind in ANNOTATIONS]
+    newest = sorted(found, key=lambda one: one.time)[-MOST_MARKS:]
+    return [Mark(one.time, one.time, short(one.why, 40), "note") for one in newest]
 
 
 def _incidents(windows: Sequence[Evaluation]) -> list[Mark]:

@@ -275,6 +275,24 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     return [(css, words) for css, words in keys.items() if words]
 
 
+def legend_of_metrics(
+    rows: Sequence[TimelineRow], windows: Sequence[Evaluation], model: ModelView
+) -> list[tuple[str, str]]:
+    """Return the legend of charts of metrics: class and words of what is drawn in any of them."""
+    keys = {
+        "line": "final" if any(value is not None for row in rows for value in row.values) else "",
+        "band": "interval" if any(end is not None for row in rows for end in row.low) else "",
+        "open": "open, or not final" if any(state_of_window(one, model) != "final" for one in windows) else "",
+        "line beside": next((row.beside_title for row in rows if row.reference), ""),
+        "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
+        "usual": "interval of the baseline" if any(row.baseline_ends for row in rows) else "",
+        "objective": "objective" if any(row.limits for row in rows) else "",
+        "coverage": "fraction of rows with a known outcome" if any(one.outcome_rows for one in windows) else "",
+        "is-gap": "no evaluated window" if gaps_of(windows, model) else "",
+    }
+    return [(css, words) for css, words in keys.items() if words]
+
+
 def window_tooltip(timeline: Timeline, place: int) -> str:
     """Return the tooltip of a window: all its values in the timeline."""
     evaluation = timeline.windows[place]

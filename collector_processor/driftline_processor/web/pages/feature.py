@@ -122,6 +122,7 @@ class Picture(NamedTuple):
     address: str
     over_time: Any
     drawing: Any
+    is_fan: bool = False
 
 
 def picture_of(
@@ -146,13 +147,15 @@ def picture_of(
         unread=frozenset[int]() if history is None else history.unread_starts,
         small=True,
     )
-    over_time = None
+    over_time, windows = None, dict[int, FeatureWindow]()
     if len(selection.shown_windows) > 1:
-        over_time = _over_time(selection, drawn, column, _windows(selection, name, history), history)
+        windows = _windows(selection, name, history)
+        over_time = _over_time(selection, drawn, column, windows, history)
     drawing = None if over_time is not None else _drawing(column, history, name)
     if over_time is None and drawing is None:
         return None
-    return Picture(name, selection.place.address(feature_page(name)), over_time, drawing)
+    is_fan = any(window.quantiles is not None for window in windows.values())
+    return Picture(name, selection.place.address(feature_page(name)), over_time, drawing, is_fan)
 
 
 def _windows(selection: Selection, name: str, feature_history: FeatureHistory | None) -> dict[int, FeatureWindow]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
@@ -190,8 +190,6 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(request: Request) -> Response:
         snapshot, query_params = site.state.snapshot, request.query_params
         rows = remembered.of(snapshot)
-        if only := only_match(rows, query_params):
-            return RedirectResponse(only, 303)
         where, host = site.addresses, request.url.netloc
         home_page = page(
             rows=rows,
@@ -268,15 +266,6 @@ def page(
         {"models": models_table(shown_rows)},
         {"hints": list(hints), "counts": dict(counts)},
     )
-
-
-def only_match(rows: Sequence[ModelRow], query_params: QueryParams) -> str:
-    """Return the address of the only model that a submitted search finds; "" if there are several, none, or filters."""
-    given_names = {name for name, value in query_params.items() if value.strip()}
-    if given_names != {"q", "go"}:
-        return ""
-    matches = [row for row in rows if row.holds(query_params["q"].lower())]
-    return matches[0].address if len(matches) == 1 else ""
 
 
 class RememberedRows:

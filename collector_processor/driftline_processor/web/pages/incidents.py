@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
@@ -18,11 +17,10 @@ from driftline_processor.policy.explanation import PolicyDecision
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.json_shapes import Key, or_null, time_at
-from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences.policies import found_words
 from driftline_processor.present.times import common_zone
 from driftline_processor.present.wording import iso_time
-from driftline_processor.queries.incidents import AT_ONCE, KINDS, SIZES, Incident
+from driftline_processor.queries.incidents import AT_ONCE, KINDS, Incident
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.page import Page, Table, first_shown, table_of
 from driftline_processor.web.place import Place, feature_page
@@ -117,18 +115,18 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
     told_incidents = [incident for incident in incidents if show_all or not incident.minor]
     of_kind = [incident for incident in told_incidents if not kind or incident.kind == kind]
     listed = [incident for incident in of_kind if not state or incident.open == (state == "open")]
-    rows = [IncidentRow((incident,)) for incident in listed] if kind == "drift" else incident_rows(listed)
-    first = first_shown(query_params, len(rows), SHOWN)
-    counts = Counter(incident.kind for incident in incidents)
+    first = first_shown(query_params, len(listed), SHOWN)
+    in_state = [one for one in told_incidents if not state or one.open == (state == "open")]
+    counts = Counter(incident.kind for incident in in_state)
     return {
-        "incidents": rows[first : first + SHOWN],
+        "incidents": listed[first : first + SHOWN],
         "first": first,
-        "listed": len(rows),
-        "shared": len(rows) < len(listed),
+        "listed": len(listed),
         "step": SHOWN,
         "kind": kind,
         "state": state,
         "kinds": [(name, words, counts[name]) for name, words in KINDS.items() if counts[name]],
+        "of_all_kinds": len(in_state),
         "words": KINDS,
         "folded": len(incidents) - len(told_incidents),
         "at_once": round(AT_ONCE * 1000),
@@ -137,57 +135,6 @@ def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[s
         "resolved": sum(not incident.open for incident in of_kind),
         "place_of_incident": address,
     }
-
-
-class IncidentRow(Struct, frozen=True):
-    """A row of the page: an incident, or the remaining drifts of a version.
-
-    Attributes:
-        incidents: In the order of the page; either all are open or all are over.
-    """
-
-    incidents: tuple[Incident, ...]
-
-    @property
-    def since(self) -> int | None:
-        """Begin of the first incident, unix nanoseconds."""
-        return min((incident.since for incident in self.incidents if incident.since is not None), default=None)
-
-    @property
-    def until(self) -> int | None:
-        """End of the last incident, unix nanoseconds; None while they are open."""
-        return max((incident.until for incident in self.incidents if incident.until is not None), default=None)
-
-    @property
-    def windows(self) -> tuple[str, ...]:
-        """Lengths of the windows that show any of the incidents."""
-        return tuple(dict.fromkeys(window for incident in self.incidents for window in incident.windows))
-
-    @property
-    def words(self) -> str:
-        """Number of incidents by size."""
-        sizes = Counter(incident.size for incident in self.incidents)
-        size_words = [f"{count} {size or 'of unknown size'}" for size in reversed([*SIZES]) if (count := sizes[size])]
-        return f"{many(len(self.incidents), 'more drifted column')}: {', '.join(size_words)}"
-
-
-def incident_rows(listed: Iterable[Incident]) -> list[IncidentRow]:
-    """Return the rows of incidents in their order: the first drifts of a version alone, the others in one row.
-
-    A long list of small drifts therefore does not hide a more severe incident.
-    """
-    rows, places = list[IncidentRow](), dict[tuple[object, bool], list[int]]()
-    for incident in listed:
-        place_incidents = places.setdefault((incident.key, incident.open), [])
-        # 3: drifts of a version with their own row, counted for open and past drifts each; the others share
-        # one row
-        if incident.kind != "drift" or len(place_incidents) <= 3:
-            if incident.kind == "drift":
-                place_incidents.append(len(rows))
-            rows.append(IncidentRow((incident,)))
-            continue
-        rows[place_incidents[-1]] = IncidentRow((*rows[place_incidents[-1]].incidents, incident))
-    return rows
 
 
 def address(incident: Incident) -> str:
@@ -215,7 +162,7 @@ def table(incidents: Sequence[Incident]) -> Table:
     """Return incidents as data."""
     return table_of(
         incidents,
-        "name model=key.model version=key.version environment=key.environment kind subject",
+        "name model=key.model version=key.version environment=key.environment kind severity subject",
         *map(time_at, ("since", "until")),
         *(Key("windows", by=" ".join), "sentence", or_null("ended"), Key("address", "", address)),
     )

@@ -18,6 +18,8 @@ from driftline_processor.core.evaluation import Evaluation, MetricValue, Objecti
 from driftline_processor.core.facts import columns_of, facts_within
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.windows.window import closes_at
+from driftline_processor.governance.decisions import Decision
+from driftline_processor.policy.alert_history import AlertHistory, alert_histories
 from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.metrics import (
@@ -120,7 +122,17 @@ def routes(site: Site) -> list[BaseRoute]:
         if not read_place(request).model and "" not in site.state.snapshot.by_handle:
             return RedirectResponse("/", 303)  # the list of models is /, not /models
         selection, histories = site.selection(request), site.state.queries.features
-        return site.answer(request, page(selection, site.clock(), log=site.incidents, histories=histories))
+        annotations = site.state.parts.decisions.of(selection.model.key.model)
+        alerts = [one for one in alert_histories(site.state.alerts, selection.model.key.model) if one.alert.open]
+        made = page(
+            selection,
+            site.clock(),
+            log=site.incidents,
+            histories=histories,
+            annotations=annotations,
+            alerts=alerts,
+        )
+        return site.answer(request, made)
 
     return [Route("/models/{name:path}", show)]
 
@@ -131,6 +143,8 @@ def page(
     *,
     log: IncidentLog | None = None,
     histories: FeatureHistories | None = None,
+    annotations: Sequence[Decision] = (),
+    alerts: Sequence[AlertHistory] = (),
 ) -> Page:
     """Return the overview of a model.
 
@@ -139,12 +153,14 @@ def page(
         now: Unix nanoseconds.
         log: Source of its incidents.
         histories: Source of the windows of a feature; None = only the drawings of evaluations are available.
+        annotations: Notes and deployments of people.
+        alerts: Its open alerts.
     """
     window_told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
     lost, currency = loss_of_model(selection.versions), selection.model.currency
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
-    context |= {"verdict": verdict, "money": money}
+    context |= {"verdict": verdict, "money": money, "alerts": alerts}
     if window_told is None:
         context |= {"told": None, "lines": _lines(verdict, (), selection), "actions": (), "since": "", "shown_by": ""}
         return Page("model/overview.html", context, tables, about(selection))
@@ -156,6 +172,7 @@ def page(
         selection.reference.get(deciding),
         selection.model,
         selection.versions,
+        annotations,
     )
     causes = () if window_told.explanation is None else window_told.explanation.causes
     weak = list(_weaknesses(selection, window_told))
@@ -168,7 +185,7 @@ def page(
     context |= {
         "told": window_told,
         "since": _since(verdict, selection.model.timezone),
-        "shown_by": _shown_by(verdict),
+        "shown_by": "" if selection.as_of else _shown_by(verdict),
         "chosen": window_told,
         "measured": selection.model.measured(selection.window),
         "closes": closes_at(window_told.window),

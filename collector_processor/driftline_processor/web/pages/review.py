@@ -18,7 +18,7 @@ from driftline_processor.web.page import Page, Table, render
 from driftline_processor.web.report import content_security_policy, style
 from driftline_processor.web.site import Site
 
-from .scorecard import SUBJECT_WORDS, lines_table, models_table, period_of
+from .scorecard import SUBJECT_WORDS, first_reason, lines_table, models_table, period_of
 
 MOST: Final = 5
 """Incidents per model in the review, open ones first; CSV has all."""
@@ -50,6 +50,7 @@ def page(site: Site, query_params: QueryParams) -> Page:
         "amount": amount_text,
         "telling": sum(model.card.loss is not None for model in period_review.models),
         "most": MOST,
+        "first_reason": first_reason,
     }
     return Page("review.html", context, _tables(period_review), _about(period_review))
 

@@ -68,6 +68,7 @@ def page(model_views: Sequence[ModelView], query_params: QueryParams, now: int, 
         for card in scorecards(model_views, period, log.of(model_views))
         if (not tier or card.tier == tier) and (not team or card.owner == team)
     ]
+    unset = [name for name in SUBJECT_WORDS if all(card.grades[name].grade == "not_agreed" for card in cards)]
     context: dict[str, Any] = {
         "now": now,
         "period": period,
@@ -75,7 +76,8 @@ def page(model_views: Sequence[ModelView], query_params: QueryParams, now: int, 
         "review": "/review?"
         + urlencode([(name, query_params[name]) for name in ("quarter", "from", "to") if query_params.get(name)]),
         "cards": [(card, card_address(card), first_reason(card)) for card in cards],
-        "columns": [*SUBJECT_WORDS],
+        "columns": [name for name in SUBJECT_WORDS if name not in unset],
+        "unset": [SUBJECT_WORDS[name] for name in unset],
         "subjects": SUBJECT_WORDS,
         "filtered": bool(tier or team),
     }
@@ -124,8 +126,9 @@ def period_of(query_params: QueryParams, model_views: Sequence[ModelView], now: 
 
 
 def first_reason(card: Scorecard) -> str:
-    """Return the reason of the line with the worst grade."""
-    return min(card.lines, key=lambda line: [*GRADES].index(line.grade)).reason
+    """Return the reason of the line with the worst grade; "" if everything that is agreed is kept."""
+    worst = min(card.lines, key=lambda line: [*GRADES].index(line.grade))
+    return "" if worst.grade in ("kept", "not_agreed") else worst.reason
 
 
 def card_address(card: Scorecard) -> str:

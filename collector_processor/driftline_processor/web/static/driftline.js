@@ -116,19 +116,15 @@
     waiting = setTimeout(() => choose(form), event.target.type === "search" ? 150 : 0);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
+    const palette = event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey;
+    const slash = event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (!palette && !slash) return;
+    if (slash && event.target.closest?.("input, textarea, select, [contenteditable]")) return;
     event.preventDefault();
     const search = document.getElementById("search");
     search.focus();
     search.select();
   });
-  // "go" says that a search was submitted, and leads to its only model: once, not again while the page is open.
-  const opened = new URL(location.href);
-  if (opened.searchParams.has("go")) {
-    opened.searchParams.delete("go");
-    history.replaceState(history.state, "", opened);
-  }
   document.documentElement.classList.add("scripted");
   live.hidden = false;
   tellAgo();
