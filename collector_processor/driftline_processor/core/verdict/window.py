@@ -438,6 +438,10 @@ class Reading(Struct, frozen=True):
         return max(known_since, self.start if earliest is None else earliest)
 
 
+_STATE = "_verdict_state"
+"""Key of the state among the cached properties of an evaluation: reading a stored window again costs a query."""
+
+
 def read_window(
     evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
 ) -> Reading:
@@ -452,11 +456,9 @@ def read_window(
         earlier: Service levels of earlier windows of the same length, see :func:`usual_service`.
     """
     reading = read_outcomes(evaluation, context, earlier)
-    if reading.decides:
-        return reading
-    risks = signs_of_risk(evaluation)
-    if risks:
-        return Reading("at_risk", evaluation, tuple(risks), any(risk.clear for risk in risks), context)
+    if not reading.decides and (risks := signs_of_risk(evaluation)):
+        reading = Reading("at_risk", evaluation, tuple(risks), any(risk.clear for risk in risks), context)
+    evaluation.__dict__[_STATE] = reading.state
     return reading
 
 
@@ -521,11 +523,9 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
 
 
 def state_of(evaluation: Evaluation) -> VerdictState:
-    """Return the state of one window by itself, computed once for each evaluation."""
-    cached: VerdictState | None = evaluation.__dict__.get("_verdict_state")
-    if cached is None:
-        cached = evaluation.__dict__["_verdict_state"] = read_window(evaluation).state
-    return cached
+    """Return the state of one window by itself, as it was read last."""
+    cached: VerdictState | None = evaluation.__dict__.get(_STATE)
+    return read_window(evaluation).state if cached is None else cached
 
 
 def verdict_of_window(

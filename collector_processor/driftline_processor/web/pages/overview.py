@@ -235,10 +235,10 @@ def _lines(verdict: Verdict | None, features: Iterable[str], selection: Selectio
 def _picture(
     selection: Selection, evaluation: Evaluation, verdict: Verdict | None, histories: FeatureHistories | None
 ) -> Picture | None:
-    """Draw the feature of the verdict's cause, else the most drifted feature of the window."""
+    """Draw the feature of the verdict's cause, else the one that is farthest from the baseline."""
     causes = [] if verdict is None else [*columns_of(verdict.cause)]
     explained = () if evaluation.explanation is None else evaluation.explanation.causes
-    ranked = [column.name for column in states.rank(evaluation.features.values()) if column.state == "drift"]
+    ranked = [column.name for column in states.rank(evaluation.features.values())]
     names = [*causes, *(name for cause in explained for name in cause.features), *ranked]
     name = next((name for name in names if name in evaluation.features), None)
     return None if name is None else picture_of(selection, name, evaluation, histories)
