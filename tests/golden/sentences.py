@@ -50,10 +50,15 @@ from driftline_processor.present.sentences.outcomes import weak_slice_sentence
 from driftline_processor.present.sentences.policies import ENDINGS, claim_words, ending_words, quiet_sentence
 from driftline_processor.present.sentences.retraining import retraining_reasons, retraining_sentence
 from driftline_processor.present.sentences.verdict import (
-    verdict_certainty,
     verdict_action,
+    verdict_cause,
+    verdict_certainty,
+    verdict_evidence,
+    verdict_headline,
     verdict_reason,
     verdict_sentence,
+    verdict_size,
+    verdict_step,
 )
 from msgspec import structs
 from msgspec.structs import replace
@@ -604,7 +609,12 @@ def fact_lines() -> Iterator[str]:
         yield f"verdict {verdict.state}: {verdict_sentence(verdict)}"
         yield f"  reason: {verdict_reason(verdict)}"
         yield f"  certainty: {verdict_certainty(verdict)}"
-        yield f"  next: {verdict_action(verdict)}"
+        yield f"  headline: {verdict_headline(verdict)}"
+        yield f"  size: {verdict_size(verdict)}"
+        yield f"  evidence: {verdict_evidence(verdict) or None}"
+        yield f"  cause: {verdict_cause(verdict) or None}"
+        yield f"  action: {verdict_action(verdict)}"
+        yield f"  step: {verdict_step(verdict)}"
 
 
 def verdicts() -> Iterator[Verdict]:

@@ -26,7 +26,7 @@ from driftline_processor.core.verdict.model import StateSpan, state_spans
 from driftline_processor.core.verdict.window import Reading, read_outcomes, usual_service
 from driftline_processor.present.sentences import clause
 from driftline_processor.present.sentences.objectives import objective_sentence
-from driftline_processor.present.sentences.verdict import verdict_cause, verdict_size
+from driftline_processor.present.sentences.verdict import verdict_cause, verdict_evidence, verdict_size
 from driftline_processor.present.wording import capital, printable, short
 
 from .model_view import ModelView
@@ -128,7 +128,7 @@ def _incidents(model: ModelView, spans: Sequence[StateSpan], moved: _Moved) -> l
 
 def _words_of(verdict: Verdict) -> str:
     """Return the size of the effect and the cause, without the begin, which has a column of its own."""
-    return " ".join(filter(None, (f"{verdict_size(verdict)}.", verdict_cause(verdict))))
+    return " ".join(filter(None, (f"{verdict_size(verdict)}.", verdict_cause(verdict) or verdict_evidence(verdict))))
 
 
 def _order(incident: Incident) -> tuple[bool, bool, int, int, int]:

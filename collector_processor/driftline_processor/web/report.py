@@ -92,8 +92,8 @@ def report(
 def drifted(selection: Selection) -> Sequence[str]:
     """Return the features that get a chapter: those in drift in the selected window, the largest drift first."""
     columns = () if selection.chosen is None else selection.chosen.features.values()
-    # 10: features with their own chapter, the largest drift first; the table has all
-    return [column.name for column in states.rank(columns) if column.state == "drift"][:10]
+    # 3: features with their own chapter, the largest drift first; the table has all
+    return [column.name for column in states.rank(columns) if column.state == "drift"][:3]
 
 
 @lru_cache(maxsize=1)

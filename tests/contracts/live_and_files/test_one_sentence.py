@@ -28,6 +28,7 @@ from rich.console import Console
 from starlette.testclient import TestClient
 
 from tests.support.churn_files import Run
+from tests.support.facts import lacking
 from tests.support.fake_view import app_of
 from tests.support.live_and_files import agree
 from tests.support.paths import ROOT
@@ -81,12 +82,12 @@ def shown(text: str) -> str:
 def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clock) -> None:
     command = ("evaluate", FILES / "lastweek.parquet", "--baseline", FILES / "reference.parquet", *NAMED)
     of_file: dict[str, Any] = json.loads(run(*command, "--window", "1w", "--json").stdout)["verdict"]
-    sentence = of_file["sentence"]
+    sentence, headline = of_file["sentence"], of_file["headline"]
     assert of_file["state"] == "degraded"
     assert re.findall(r"8 to 14 July 2013|\d+ %", sentence)[:3] == ["8 to 14 July 2013", "14 %", "36 %"]
-    assert shown(run(*command, "--window", "1w").stdout).startswith(
-        f"{sentence} {of_file['next']} {of_file['certainty']}"
-    )
+    titles = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+    lines = [headline, *(f"{title}: {of_file[name]}" for name, title in titles.items() if of_file[name])]
+    assert shown(run(*command, "--window", "1w").stdout).startswith(" ".join(lines))
 
     app = app_of(lived.state, clock)
     client = TestClient(app, base_url="http://localhost")
@@ -96,18 +97,23 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
     for live in (listed["models"][0]["verdict"], answer["verdict"]):
         agree(live, of_file | {"interval": live["interval"]})
         assert live["interval"] == pytest.approx(of_file["interval"], rel=1e-9)
-    for page in ("/", "/models/late?version=1"):
-        assert sentence in shown(html.unescape(client.get(page).text))
-    without_links = re.sub("</?a[^>]*>", "", client.get("/models/late?version=1").text)
-    assert of_file["next"] in shown(html.unescape(without_links))
+    size = headline.partition(": ")[2]
+    first_page, model_page = (
+        shown(html.unescape(re.sub("</?a[^>]*>", "", client.get(page).text)))
+        for page in ("/", "/models/late?version=1")
+    )
+    assert lacking(first_page, f"{size[0].upper()}{size[1:]}", of_file["cause"]) == []
+    words = [of_file[name] for name in titles if of_file[name]]
+    assert lacking(model_page, sentence, headline, *words) == []
 
-    assert findings_of(answer, lambda _: 0.0)[0] == f"{sentence} {of_file['next']}"
+    found = " ".join(filter(None, (f"{headline}.", of_file["cause"], of_file["action"])))
+    assert findings_of(answer, lambda _: 0.0)[0] == found
 
     screen = Console(file=io.StringIO(), width=120, color_system=None)
     with serve(app) as address:
         assert run_top(address, screen) == 0
     assert isinstance(screen.file, io.StringIO)
-    assert sentence in shown(screen.file.getvalue())
+    assert headline in shown(screen.file.getvalue())
 
 
 MIDNIGHT = NOON - 12 * HOUR

@@ -96,21 +96,26 @@ def test_drift_is_what_scipy_says(months: dict[str, Any], expected: dict[str, Tr
                 assert features[feature]["state"] == ("drift" if clear else "ok"), (name, feature)
 
 
+def in_words(verdict: dict[str, Any]) -> str:
+    """Return headline, cause and action of a verdict, as the demo quotes it."""
+    return " ".join(filter(None, (f"{verdict['headline']}.", verdict["cause"], verdict["action"])))
+
+
 def test_the_demo_quotes_the_verdicts_of_the_processor(
     played: tuple[Finding, str], months: dict[str, Any], expected: dict[str, Truth]
 ) -> None:
     finding, screen = played
     told = re.sub(r"\s+", " ", screen)
     verdict = finding.months["verdict"]
-    assert finding.sentences[0] == f"{verdict['sentence']} {verdict['next']}"
+    assert finding.sentences[0] == in_words(verdict)
     assert all(sentence in told for sentence in finding.sentences)
     july, true = months["July"]["verdict"], expected["July"]
     assert july["state"] == "degraded"
     assert re.findall(r"\d+ to \d+ July 2013|\d+ %", july["sentence"])[:3] == [
         *("1 to 31 July 2013", f"{100 * true.mean_score:.2g} %", f"{100 * true.actual_rate:.2g} %")
     ]
-    assert any(sentence.endswith(f" {july['sentence']} {july['next']}") for sentence in finding.sentences)
-    assert (july["advice"], "1 July 2013" in july["next"]) == ("retrain_with_range", True)
+    assert any(sentence.endswith(f" {in_words(july)}") for sentence in finding.sentences)
+    assert (july["advice"], "1 July 2013" in july["action"]) == ("retrain_with_range", True)
     assert months["April"]["verdict"]["state"] == "at_risk"
     assert months["September"]["verdict"]["state"] in ("healthy", "at_risk")
     assert "with temp and dewp set to their training means" in told

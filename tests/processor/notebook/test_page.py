@@ -47,8 +47,12 @@ def report(week: pd.DataFrame, reference: pd.DataFrame) -> driftline.EvaluationR
 def test_the_verdict_comes_first_then_what_to_do(report: driftline.EvaluationReport) -> None:
     texts = read(html_of(report)).texts
     verdict = report.verdict
-    assert texts[:3] == [keep_units(said) for said in (verdict.sentence, verdict.next, verdict.certainty)]
-    assert texts[3].startswith("churn · 2 February 2026")
+    lines = [("Evidence", verdict.evidence), ("Cause", verdict.cause), ("Do", verdict.action)]
+    lines += [("Confidence", verdict.certainty)]
+    said = [verdict.headline, *(part for title, words in lines if words for part in (title, words))]
+    assert texts[: len(said)] == list(map(keep_units, said))
+    assert {"Evidence", "Do", "Confidence"} <= {*said}
+    assert texts[len(said)].startswith("churn · 2 February 2026")
 
 
 def test_drift_and_performance_are_drawn_with_their_numbers(report: driftline.EvaluationReport) -> None:
@@ -128,4 +132,4 @@ def test_the_file_to_send_is_a_whole_document(report: driftline.EvaluationReport
 
 
 def test_text_begins_with_the_verdict(report: driftline.EvaluationReport) -> None:
-    assert repr(report) == f"{report.verdict.sentence}\n{report.verdict.next}\n(churn, 3,000 rows)"
+    assert repr(report) == f"{report.verdict.headline}\n{report.verdict.action}\n(churn, 3,000 rows)"

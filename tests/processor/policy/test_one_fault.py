@@ -11,7 +11,15 @@ from driftline_processor.core.evaluation import Evaluation, Finding, MetricValue
 from driftline_processor.core.facts import fact
 from driftline_processor.core.policy.firing import explains
 from driftline_processor.present.sentences.policies import ending_words
-from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import (
+    verdict_action,
+    verdict_cause,
+    verdict_certainty,
+    verdict_evidence,
+    verdict_headline,
+    verdict_sentence,
+    verdict_step,
+)
 from msgspec import structs
 
 from tests.support.facts import lacking
@@ -56,9 +64,14 @@ def test_a_message_about_a_degraded_model_has_the_words_of_the_verdict_and_each_
         watch.look(model(days[:1]))
         (message,) = watch.look(model(days))
     verdict, facts = unwrap(model(days).verdict), message.facts
-    assert (facts["explained"], facts["next"]) == (True, verdict_action(verdict))
-    assert lacking(facts["text"], verdict_sentence(verdict), facts["next"], "'low'", "70 %", "75 %") == []
-    assert str(facts["text"]).startswith(verdict_sentence(verdict))
+    assert (facts["explained"], facts["action"]) == (True, verdict_action(verdict))
+    assert (facts["headline"], facts["sentence"]) == (verdict_headline(verdict), verdict_sentence(verdict))
+    assert (facts["evidence"], facts["cause"]) == (verdict_evidence(verdict), verdict_cause(verdict) or None)
+    lines = [f"{verdict_headline(verdict)}.", verdict_evidence(verdict), verdict_cause(verdict)]
+    lines += [f"What to do: {verdict_action(verdict)}", verdict_certainty(verdict)]
+    said = [line for line in lines if line]
+    assert str(facts["text"]).splitlines()[: len(said)] == said
+    assert lacking(facts["text"], "'low'", "70 %", "75 %") == []
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -113,10 +126,10 @@ def test_a_policy_that_the_verdict_does_not_confirm_has_no_advice_of_the_verdict
     verdict, facts = unwrap(model(days).verdict), message.facts
     assert (verdict.state, facts["severity"], facts["explained"]) == ("healthy", "critical", False)
     assert verdict_action(verdict) not in facts["text"]
-    assert verdict_sentence(verdict) not in facts["text"]
+    assert verdict_step(verdict) not in facts["text"]
     room = no_room("the limit", "accuracy", 0.81, reference)
-    assert facts["next"].lower().startswith(room.lower()) is chance
-    assert facts["next"] in facts["text"]
+    assert facts["action"].lower().startswith(room.lower()) is chance
+    assert facts["action"] in facts["text"]
 
 
 def test_the_verdict_is_sent_once_it_explains_an_alert_that_it_did_not(tmp_path: Path) -> None:

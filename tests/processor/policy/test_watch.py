@@ -56,7 +56,7 @@ def test_a_message_says_how_sure_it_is_and_what_to_do(tmp_path: Path) -> None:
     facts = message.facts
     assert (facts["kind"], facts["severity"], facts["owner"], facts["tier"]) == ("opened", "critical", "flights", 1)
     assert (facts["state"], facts["since"]) == ("degraded", "2013-07-02T00:00:00Z")
-    for part in (facts["sentence"], facts["certainty"], facts["next"]):
+    for part in (facts["headline"], facts["evidence"], facts["action"], facts["certainty"]):
         assert part
         assert part in facts["text"]
     assert message.id == f"{message.alert}-1-json"

@@ -21,7 +21,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.evaluation_json import evaluations_to_json, to_json
 from driftline_processor.present.sentences.drift import column_sentence, joint_sentence
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_certainty, verdict_sentence
 from driftline_processor.present.wording import iso_time
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
@@ -275,11 +275,13 @@ def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
             "metric": "log_loss",
             "effect": 0.2,
             "interval": [0.1, 0.3],
+            "headline": "Degraded since 1 March 2026: age moved",
+            "evidence": "age moved.",
             "cause": None,
             "kind": None,
             "certainty": verdict_certainty(verdict),
             "sentence": verdict_sentence(verdict),
-            "next": verdict_action(verdict),
+            "action": verdict_action(verdict),
             "advice": "retrain",
             "reasons": ["column_moved"],
             "reason": None,

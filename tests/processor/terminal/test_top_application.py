@@ -17,7 +17,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Cause, Explanation, Verdict, VerdictState
 from driftline_processor.core.facts import fact
-from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline, verdict_lines
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.terminal.api_tables import STATES, fetch_models
 from driftline_processor.terminal.top_application import ModelScreen, ModelsScreen, ModelsTable, TopApplication
@@ -106,7 +106,7 @@ def test_all_models_are_rows_the_worst_first_and_the_one_under_the_cursor_says_i
         assert "4 at risk 1  5 unknown 1" in text
         verdict = unwrap(flights().verdict)
         words = " ".join(text.split())
-        assert f"flights winter demo {verdict_sentence(verdict)}" in words
+        assert f"flights winter demo {verdict_headline(verdict)}" in words
         assert verdict_action(verdict)[:30] in words
         assert max(map(len, text.splitlines())) <= 80
         await pilot.press("down")
@@ -254,8 +254,8 @@ def test_enter_goes_into_a_model_and_escape_comes_back(served: tuple[FakeView, s
         assert "windows of 1mo" in lines[0]
         assert "flights winter demo · binary · 56,965 rows · 54,800 outcomes" in text
         told = unwrap(view.known[0].verdict)
-        assert verdict_sentence(told) in text
-        assert verdict_action(told) in text
+        said = [f"{title}: {line}" for title, line in verdict_lines(told)]
+        assert " ".join([verdict_headline(told), *said]) in text
         assert "1. temp x·[2J[red]y[/]" in text
         wind = next(line for line in lines if line.strip().startswith("wind_speed"))
         assert {"drift", "moderate", "KS", "0.1804"} <= {*wind.split()}

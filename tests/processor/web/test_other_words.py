@@ -16,7 +16,7 @@ from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.present.runbooks import runbook_for
 from driftline_processor.present.sentences import register
 from driftline_processor.present.sentences.policies import found_words
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_certainty, verdict_sentence
 from starlette.testclient import TestClient
 
 from tests.golden.sentences import fact_lines, verdicts
@@ -26,7 +26,7 @@ from tests.support.window_verdict_cases import WINDOWS
 
 CONDITIONS = ("verdict is degraded or at_risk", "features drift", "data faulty", "accuracy < 85 %", "coverage < 50 %")
 PAGES = ("/", "/incidents", "/models/flights", "/models/flights/drift", "/models/flights/data", "/scorecard")
-TEXTS = frozenset({"sentence", "immature", "certainty", "next", "cause", "explanation", "evidence"})
+TEXTS = frozenset({"sentence", "headline", "evidence", "cause", "action", "certainty", "immature", "explanation"})
 """Keys of JSON whose values are sentences."""
 
 

@@ -13,11 +13,12 @@ from tests.support.paths import ROOT
 
 SHEET = ROOT / "collector_processor/driftline_processor/web/static/driftline.css"
 THEMES = ("light", "dark")
-TEXTS = [(ink, under) for ink in ("ink", "quiet", "accent", "bad", "drift-ink") for under in ("ground", "card", "wash")]
-TEXTS += [("on-drift", "drift"), ("on-accent", "accent"), ("card", "bad")]
-STATES = ("ok", "drift", "unsure")
+TEXTS = [(ink, under) for ink in ("ink", "quiet", "accent", "bad") for under in ("ground", "card", "wash")]
+TEXTS += [("on-risk", "risk"), ("on-accent", "accent"), ("card", "bad"), ("card", "shift")]
+STATES = ("healthy", "risk", "bad")
+"""Colours of the states of a model. Unknown is a hatch, whose colour need not be far from theirs."""
 SIZES = ("small", "moderate", "large")
-MARKS = (*STATES, *SIZES, "was", "now", "line", "cover")
+MARKS = (*STATES, *SIZES, "unsure", "steady", "shift", "was", "now", "line", "cover", "beside")
 
 DEUTERANOPIA = np.array(
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
@@ -87,11 +88,36 @@ def test_states_and_sizes_stay_apart_for_everyone(theme: str, seen: F64) -> None
     """A difference of 2 is just seen side by side (CIE 1976); small marks apart from each other need far more."""
     colours = {name: lab(colour, seen) for name, colour in palette(theme).items()}
     apart = {pair: float(np.linalg.norm(colours[pair[0]] - colours[pair[1]])) for pair in _pairs()}
-    assert {pair: far for pair, far in apart.items() if far < (12 if set(pair) <= set(SIZES) else 30)} == {}
+    assert {pair: far for pair, far in apart.items() if far < _least(pair)} == {}
+
+
+def _least(pair: tuple[str, str]) -> float:
+    if set(pair) <= set(SIZES) or "unsure" in pair:
+        return 12  # unsure is always hatched, too
+    return 18 if set(pair) == {"risk", "bad"} else 30  # a sign stands on each badge of these two
 
 
 def _pairs() -> list[tuple[str, str]]:
-    return [*itertools.combinations(("ok", "drift", "unsure"), 2), *itertools.combinations(SIZES, 2), ("now", "large")]
+    data = [*itertools.combinations(SIZES, 2), ("now", "large"), ("steady", "shift"), ("line", "beside")]
+    return [*itertools.combinations((*STATES, "unsure"), 2), *data]
+
+
+def test_colours_of_states_mean_states_and_nothing_else() -> None:
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", SHEET.read_text(encoding="utf-8"))
+    of_states = ("verdict", "grade", "severity", ".live", ":root")
+    others = {
+        selector.strip()
+        for selector, body in rules
+        if re.search(r"var\(--(healthy|risk)\)", body) and not any(word in selector for word in of_states)
+    }
+    assert others == set()
+
+
+def test_text_has_five_sizes() -> None:
+    text = SHEET.read_text(encoding="utf-8")
+    assert set(re.findall(r"--text-\d", text)) == {f"--text-{size}" for size in range(1, 6)}
+    fixed = {size for size in re.findall(r"font-size: ([^;}]+)", text) if not size.startswith("var(--text-")}
+    assert fixed == {"0.86em", "1em", "10.5px", "15px", "75%"}  # code, text of drawings, phones and paper
 
 
 @pytest.mark.parametrize("state", ["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"])

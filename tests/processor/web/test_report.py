@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from driftline_processor.core.facts import fact
 from driftline_processor.present.links import Links
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_headline, verdict_lines
 from driftline_processor.web.place import Place
 from driftline_processor.web.report import shows
 from driftline_processor.web.selection import select
@@ -47,7 +47,9 @@ def test_a_report_needs_no_server_and_runs_nothing(browse: Browse, model: str) -
 def test_a_report_begins_with_the_verdict_and_what_to_do(browse: Browse) -> None:
     verdict = unwrap(flights().verdict)
     text = Page(written(browse(many()), "/models/flights/report")).text
-    assert text.index(verdict_sentence(verdict)) < text.index(verdict_action(verdict)) < text.index("Overview")
+    parts = [part for line in verdict_lines(verdict) for part in line]
+    begins = text.index(" ".join([verdict_headline(verdict), *parts]))
+    assert begins < text.index("Overview")
 
 
 def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: Browse) -> None:
@@ -66,7 +68,7 @@ def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> No
     assert "30 September 2013" in whole
     assert "31 October 2013" not in whole
     verdict = unwrap(flights().verdict)
-    assert verdict_sentence(verdict) not in whole
+    assert verdict_headline(verdict) not in whole
 
 
 def test_a_report_of_an_earlier_window_says_of_when_its_verdict_is_and_how_sure_that_one_is(browse: Browse) -> None:

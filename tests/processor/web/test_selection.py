@@ -10,7 +10,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MetricChange, SlicePerformance
 from driftline_processor.present.names import handle
-from driftline_processor.present.sentences.verdict import verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_headline
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.web.place import SLASH, TABS, Place, feature_page, place_of, routed_path
 from driftline_processor.web.selection import select
@@ -202,13 +202,13 @@ def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(b
     html = browse(FakeView([model])).get(f"/models/flights{tab}?window=1mo&at=2013-07-01").text
     said = Page(html).text
     first, second = (
-        said.index(keep_units(verdict_sentence(then))),
-        said.index(keep_units(verdict_sentence(model.verdict))),
+        said.index(keep_units(verdict_headline(then))),
+        said.index(keep_units(verdict_headline(model.verdict))),
     )
     assert first < second
     assert re.search(r"(?i)\bas of 31 July 2013\b", said[:second])
-    answers = re.findall(r'<p class="answer[^"]*">(.*?)</p>', html, re.DOTALL)
-    assert [keep_units(verdict_sentence(then)) in Page(one).text for one in answers] == [True]
+    answers = re.findall(r'<h2 class="(?:answer [^"]*|headline)">(.*?)</h2>', html, re.DOTALL)
+    assert [keep_units(verdict_headline(then)) in Page(one).text for one in answers] == [True]
     assert html.count('<p class="today">') == 1
 
 

@@ -42,7 +42,7 @@ def brief(fact: Fact | None) -> str:
     if fact.kind in _BY_KIND:
         return _BY_KIND[fact.kind](**fact.values)
     clause = next(reversed(forms(fact)), "")
-    return re.sub(r" \([^()]*\)", "", clause).removeprefix("its ").partition(", and that did no harm")[0]
+    return re.sub(r"(?i)^its | \([^()]*\)|, and that did no harm$", "", clause)
 
 
 def _change(metric: str, change: float, value: float | None) -> str:

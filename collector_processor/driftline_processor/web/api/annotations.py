@@ -30,7 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def annotate(request: Request) -> Response:
         needed = {"model": "add the name of the model", "text": "add what happened", "by": "add your name"}
         form = await read_form(request, FIELDS, needed)
-        models = state.snapshot.versions_of(handle(form["model"]))
+        models = state.snapshot.versions_of(form["model"]) or state.snapshot.versions_of(handle(form["model"]))
         if not models:
             known = [short(view.key.model, 80) for view in state.snapshot.models]
             raise HTTPException(404, f"there is no model '{short(form['model'], 80)}'; {near(form['model'], known)}")

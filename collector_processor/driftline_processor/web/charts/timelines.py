@@ -82,7 +82,7 @@ def timeline(shown: Timeline, address: Address | None) -> Markup:
     marks: list[Markup] = []
     rows: list[Plot] = []
     for row in shown.rows:
-        bottom = top + (26 if row.bars else 112 if row is shown.rows[0] else 74)
+        bottom = top + (26 if row.bars else 98 if row is shown.rows[0] else 74)
         rows.append(over_time(shown.windows, Area(left, right, top, bottom), row_ticks(row), marks))
         top = bottom + 20
     plot = over_time(shown.windows, Area(left, right, 10, bottom + 2), marks=marks)
@@ -287,7 +287,7 @@ def legend_of_metrics(
         "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",
         "usual": "interval of the baseline" if any(row.baseline_ends for row in rows) else "",
         "objective": "objective" if any(row.limits for row in rows) else "",
-        "coverage": "fraction of rows with a known outcome" if any(one.outcome_rows for one in windows) else "",
+        "coverage": "coverage" if any(one.outcome_rows for one in windows) else "",
         "is-gap": "no evaluated window" if gaps_of(windows, model) else "",
     }
     return [(css, words) for css, words in keys.items() if words]

@@ -49,7 +49,7 @@ from driftline_processor.web.site import Site
 
 from .feature import Picture, picture_of
 
-NAMED = 3
+NAMED = 2
 """Causes and slices that are listed; a link leads to the others."""
 
 OBJECTIVES = 2

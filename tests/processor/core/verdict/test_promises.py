@@ -16,7 +16,7 @@ from driftline_processor.core.verdict.traffic import Traffic
 from driftline_processor.core.verdict.window import verdict_of_window
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_certainty, verdict_sentence
 from msgspec.structs import replace
 
 from tests.support.any_object import Builder

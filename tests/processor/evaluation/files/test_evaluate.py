@@ -776,7 +776,7 @@ def test_a_model_as_good_as_its_baseline_is_right(answer: Answer) -> None:
     verdict = answer(rows(2, 8_000, 30, 14))["verdict"]
     assert verdict["state"] == "healthy"
     assert lacking(verdict["sentence"], "31 January to 13 February 2026", "healthy") == []
-    assert verdict["next"] == "Nothing: keep sending outcomes."
+    assert verdict["action"] == "Nothing: keep sending outcomes."
 
 
 def test_a_loss_without_drift_is_wrong_and_only_the_outcomes_show_it(answer: Answer) -> None:
@@ -830,14 +830,19 @@ def test_a_feature_that_is_gone_is_a_fault_of_the_data(answer: Answer) -> None:
     verdict = answer(gone)["verdict"]
     assert (verdict["state"], verdict["kind"]) == ("at_risk", "data_fault")
     assert verdict["advice"] == "repair_columns"
-    assert verdict["next"].startswith("Repair age ")
+    assert verdict["action"].startswith("Repair age ")
 
 
-def test_the_terminal_prints_the_same_sentence_first_and_a_condition_reads_it(run: Run, tmp_path: Path) -> None:
+def test_the_terminal_prints_the_same_headline_and_lines_first_and_a_condition_reads_it(
+    run: Run, tmp_path: Path
+) -> None:
     reference = write(tmp_path / "reference.parquet", rows(1, 20_000, 0, 30))
     data = write(tmp_path / "rows.parquet", flipped(rows(2, 8_000, 30, 14)))
     command = ("evaluate", data, "--baseline", reference, *NAMED)
     told = json.loads(run(*command, "--json").stdout)["verdict"]
     shown = run(*command, "--fail-on", "verdict.state == degraded")
     assert shown.exit_code == 3
-    assert " ".join(shown.stdout.split()).startswith(f"{told['sentence']} {told['next']} {told['certainty']}")
+    titles = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+    assert all(told[name] for name in ("headline", *titles))
+    lines = [told["headline"], *(f"{title}: {told[name]}" for name, title in titles.items())]
+    assert " ".join(shown.stdout.split()).startswith(" ".join(lines))

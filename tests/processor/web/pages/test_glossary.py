@@ -47,7 +47,7 @@ def test_csv_and_json_have_the_words_too(browse: Browse) -> None:
     ("address", "words"),
     [
         (f"/models/flights{JULY}", {"outcome", "baseline", "drift"}),
-        (f"/models/flights/performance{JULY}", {"baseline", "interval", "mature", "objective", "coverage"}),
+        (f"/models/flights/performance{JULY}", {"baseline", "coverage"}),
         (f"/models/flights/drift{JULY}", {"drift", "baseline", "PSI", "method", "p-value", "inconclusive"}),
         (f"/models/flights/features/temp{JULY}", {"baseline", "method", "p-value"}),
         (f"/models/flights/data{JULY}", {"outcome"}),

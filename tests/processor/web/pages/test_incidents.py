@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from unittest.mock import ANY
 
+import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import MetricValue, ServiceLevel
+from driftline_processor.core.evaluation import MetricValue, ServiceLevel, Size
 from driftline_processor.queries.incidents import Incident, IncidentKind
 from driftline_processor.queries.interruptions import Interruption
 from driftline_processor.queries.model_view import ModelView
-from driftline_processor.web.pages.incidents import IncidentRow, incident_rows
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
@@ -161,26 +161,24 @@ def of_kind(kind: IncidentKind, subject: str, begun: int, over: bool = False) ->
     return Incident(key, kind, subject, begun, until, ("1d",), begun, f"{subject} is so.", ended, size="small")
 
 
-def test_drifts_of_a_version_behind_its_first_three_share_a_row_and_nothing_else_does() -> None:
-    lasting = [of_kind("drift", f"f{at}", MONTHS[at]) for at in range(6)]
-    past = [of_kind("drift", f"p{at}", MONTHS[at], over=True) for at in range(4)]
-    wrong = of_kind("verdict", "degraded", MONTHS[0], over=True)
-    other = replace(lasting[0], key=ModelKey("other", "1"))
-    rows = incident_rows([*lasting, other, wrong, *past])
-    assert [[one.subject for one in row.incidents] for row in rows] == [
-        *(["f0"], ["f1"], ["f2"], ["f3", "f4", "f5"], ["f0"], ["degraded"]),
-        *(["p0"], ["p1"], ["p2"], ["p3"]),
-    ]
-    assert (rows[3].since, rows[3].until, rows[3].windows) == (MONTHS[3], None, ("1d",))
+@pytest.mark.parametrize(
+    ("kind", "subject", "size", "severity"),
+    [
+        ("verdict", "degraded", "", "critical"),
+        ("verdict", "no_data", "", "critical"),
+        ("service", "error rate", "", "critical"),
+        ("verdict", "at_risk", "", "major"),
+        ("objective", "accuracy >= 0.9", "", "major"),
+        ("drift", "feature:a", "large", "major"),
+        ("drift", "feature:a", "small", "minor"),
+        ("latency", "latency_p95", "", "minor"),
+    ],
+)
+def test_an_incident_has_a_severity(kind: IncidentKind, subject: str, size: Size, severity: str) -> None:
+    assert replace(of_kind(kind, subject, MONTHS[0]), size=size).severity == severity
 
 
-def test_a_row_of_drifts_says_how_many_of_which_size_the_largest_first() -> None:
-    one = of_kind("drift", "f", MONTHS[0])
-    row = IncidentRow((one, replace(one, size="large"), one, replace(one, size="")))
-    assert row.words == "4 more drifted columns: 1 large, 2 small, 1 of unknown size"
-
-
-def test_what_was_wrong_stands_below_four_rows_of_drift_and_each_drift_keeps_its_address(browse: Browse) -> None:
+def test_each_incident_is_a_row_and_the_counts_add_up(browse: Browse) -> None:
     model = replace(flights(), verdict=None)
     for one in model.windows["1mo"]:
         since = ns(2013, 8, 1)
@@ -188,9 +186,11 @@ def test_what_was_wrong_stands_below_four_rows_of_drift_and_each_drift_keeps_its
     model.interruptions = (Interruption("no_data", ns(2013, 7, 4, 5), ns(2013, 7, 6, 7), 3 * 3600 * 10**9),)
     client = browse(FakeView([model]))
     found = page(client, "/incidents")
-    assert "9 more drifted columns: 9 of unknown size" in found.text
-    assert "rows 1 to 5 of 5" in found.text
-    assert client.get("/incidents").text.count("<tr") == 1 + 5
+    assert "1 to 13 of 13" in found.text
+    assert client.get("/incidents").text.count("<tr") == 1 + 13
+    assert "all 13 open 12 resolved 1" in found.text
+    assert "all kinds 13 verdict 1 drift 12" in found.text
+    assert "1 to 12 of 12" in page(client, "/incidents?state=open").text
     names = [f"incident-{one['name']}" for one in client.get("/incidents?format=json").json()["incidents"]]
     assert len(names) == 13
     assert set(names) <= set(found.ids)

@@ -28,7 +28,7 @@ from driftline_processor.core.facts import fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.sentences.verdict import verdict_action, verdict_sentence
+from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline, verdict_sentence
 from driftline_processor.present.wording import iso_time, keep_units
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.pages import overview
@@ -58,10 +58,11 @@ def month(model: ModelView, at: int) -> tuple[Evaluation, str]:
 def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) -> None:
     verdict = unwrap(flights().verdict)
     text = page(browse(many()), "/models/flights").text
-    begins = text.index(verdict_sentence(verdict))
+    begins = text.index(verdict_headline(verdict))
     assert text.index("flights winter demo") < begins < text.index("56,965 rows")
     assert "▲" not in text  # signs are the style sheet's
     assert begins < text.index(verdict_action(verdict)) < text.index("log loss 0.65")
+    assert begins < text.index(verdict_sentence(verdict))  # among the details
 
 
 def test_the_badge_says_since_when_where_the_sentence_does_not(model: ModelView) -> None:
@@ -263,7 +264,12 @@ def test_the_timeline_has_one_link_a_window_and_one_stop_of_the_tab_key(browse: 
     block = text[text.index('id="timeline-data">') + 19 :].partition("</script>")[0]
     data = json.loads(block)
     assert len(data["starts"]) == 90
-    assert [row["title"] for row in data["rows"]] == ["log loss", "score drift", "drifted inputs", "predictions"]
+    assert [row["title"] for row in data["rows"]] == [
+        "log loss, log loss of a constant",
+        "score drift",
+        "drifted inputs",
+        "predictions",
+    ]
     assert len(block) < 8_400
 
 

@@ -1,0 +1,45 @@
+"""Headlines: state, begin and size in about a dozen words, and names exactly as they were written."""
+
+from __future__ import annotations
+
+from driftline_processor.core.facts import fact
+from driftline_processor.present.sentences.verdict import (
+    verdict_cause,
+    verdict_evidence,
+    verdict_headline,
+    verdict_lines,
+    verdict_size,
+)
+from driftline_processor.present.wording import count_words
+from msgspec.structs import replace
+
+from tests.golden.sentences import verdicts
+
+
+def test_a_headline_has_about_a_dozen_words() -> None:
+    plain = [one for one in verdicts() if one.version is None and one.environment is None and not one.slice]
+    counts = sorted(count_words(verdict_headline(one)) for one in plain)
+    assert counts[len(counts) // 2] <= 12
+    assert counts[-1] <= 16
+
+
+def test_a_headline_has_no_interval() -> None:
+    assert [one for one in map(verdict_headline, verdicts()) if "(" in one or ";" in one] == []
+
+
+def test_what_a_line_says_no_other_line_repeats() -> None:
+    for verdict in verdicts():
+        parts = [part.strip(". ").lower() for part in verdict_evidence(verdict).split("; ") if part]
+        assert not [part for part in parts if part and part in verdict_cause(verdict).lower()]
+
+
+def test_a_line_that_is_unknown_is_left_out() -> None:
+    healthy = next(one for one in verdicts() if one.state == "healthy" and len(one.reasons) == 1)
+    assert [title for title, _ in verdict_lines(healthy)] == ["Evidence", "Do", "Confidence"]
+
+
+def test_a_name_at_the_beginning_stays_as_it_was_written() -> None:
+    at_risk = next(one for one in verdicts() if one.state == "at_risk")
+    moved = replace(at_risk, reasons=(fact("column_moved", name="f001"), fact("and_also", reason=fact("no_outcomes"))))
+    assert verdict_size(moved) == "f001 moved"
+    assert verdict_evidence(moved) == "f001 moved; no outcome is known."
