@@ -324,7 +324,7 @@ class ModelsScreen(Screen[None]):
             hint = next(iter(row.version["hints"]), "there is no verdict before the first window")
             text.append(short(hint, 300), "dim")
         else:
-            text.append_text(verdict_text(row)).append(f"\n{short(row.verdict['next'], 300)}")
+            text.append_text(verdict_text(row)).append(f"\n{short(row.verdict['action'], 300)}")
         self.query_one("#said", Static).update(text)
 
     @on(DataTable.RowHighlighted)

@@ -132,7 +132,7 @@ def test_a_model_without_a_window_has_a_report(browse: Browse) -> None:
 @pytest.mark.parametrize("asked", ["", "?from=all"])
 def test_a_report_of_200_features_and_a_year_of_days_is_below_half_a_megabyte(browse: Browse, asked: str) -> None:
     text = written(browse(FakeView([wide(200, 365)])), f"/models/wide/report{asked}")
-    assert text.count('class="chapter"') == 18  # eight pages, and the ten features that drift most
+    assert text.count('class="chapter"') == 11  # eight pages, and the three features that drift most
     assert len(text.encode()) < 500_000
 
 

@@ -15,7 +15,7 @@ from driftline_processor.present.metrics import metric_value, metric_words, size
 from driftline_processor.present.numbers import figure
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
 
-from .register import forms, worded
+from .register import plain_forms, worded
 
 _BY_KIND: dict[str, Callable[..., str]] = {}
 
@@ -41,8 +41,8 @@ def brief(fact: Fact | None) -> str:
         return brief(fact.values["reason"])
     if fact.kind in _BY_KIND:
         return _BY_KIND[fact.kind](**fact.values)
-    clause = next(reversed(forms(fact)), "")
-    return re.sub(r"(?i)^its | \([^()]*\)|, and that did no harm$", "", clause)
+    clause = next(reversed(plain_forms(fact)), "")
+    return re.sub(r"^its | \([^()]*\)|, and that did no harm$", "", clause)
 
 
 def _change(metric: str, change: float, value: float | None) -> str:
@@ -123,7 +123,7 @@ def _slice_worse(slice: str, metric: str, was: float, now: float, **_: Any) -> s
 
 @_brief("service_failing")
 def _service_failing(**values: Any) -> str:
-    clause = next(reversed(forms(Fact("service_failing", values))), "")
+    clause = next(reversed(plain_forms(Fact("service_failing", values))), "")
     return re.sub(r" \([^()]*\)", "", clause).partition(", most of")[0]
 
 

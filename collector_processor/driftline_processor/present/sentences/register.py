@@ -69,6 +69,12 @@ def forms(fact: Fact | None) -> tuple[str, ...]:
     return tuple(voice(form) for form in ((clause,) if isinstance(clause, str) else clause) if form)
 
 
+def plain_forms(fact: Fact) -> tuple[str, ...]:
+    """Return the forms of the clause about a fact without :data:`voice`, for words that are shortened first."""
+    made = _MAKERS[fact.kind](**fact.values)
+    return tuple(form for form in ((made,) if isinstance(made, str) else made) if form)
+
+
 def clause(fact: Fact | None) -> str:
     """Return the longest clause about a fact; "" without a fact."""
     return next(iter(forms(fact)), "")

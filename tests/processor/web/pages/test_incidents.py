@@ -34,7 +34,7 @@ def drifting() -> ModelView:
 def test_incidents_say_since_when_until_when_and_how_they_ended(browse: Browse) -> None:
     text = page(browse(FakeView([drifting()])), "/incidents").text
     assert "Incidents 2 all 2 open 1 resolved 1" in text
-    lasting, over = text.index("▲ open"), text.index("✓ resolved")
+    lasting, over = text.index("# open"), text.index("# resolved")
     assert lasting < over
     assert "The score drifts" in text[lasting:over]
     assert "2013-08-01 00:00 ongoing 1mo" in text[lasting:over]
@@ -51,7 +51,7 @@ def test_a_silence_of_the_past_is_in_page_data_and_report(browse: Browse) -> Non
     assert [silence] == [
         {
             **{"name": ANY, "model": "flights", "version": "winter", "environment": "demo"},
-            **{"kind": "verdict", "subject": "no_data", "windows": "", "ended": ANY, "sentence": ANY},
+            **{"kind": "verdict", "severity": "critical", "subject": "no_data", "windows": "", "ended": ANY, "sentence": ANY},
             **{"since": "2013-07-04T05:00:00Z", "until": "2013-07-06T07:00:00Z"},
             "address": "/models/flights?version=winter&environment=demo",
         }
