@@ -207,7 +207,7 @@ def test_every_page_of_an_earlier_window_says_its_verdict_before_that_of_today(b
     )
     assert first < second
     assert re.search(r"(?i)\bas of 31 July 2013\b", said[:second])
-    answers = re.findall(r'<h2 class="(?:answer [^"]*|headline)">(.*?)</h2>', html, re.DOTALL)
+    answers = re.findall(r'<h2 class="(?:answer [^"]*|headline answer)">(.*?)</h2>', html, re.DOTALL)
     assert [keep_units(verdict_headline(then)) in Page(one).text for one in answers] == [True]
     assert html.count('<p class="today">') == 1
 

@@ -176,12 +176,13 @@ def page(
     )
     causes = () if window_told.explanation is None else window_told.explanation.causes
     weak = list(_weaknesses(selection, window_told))
+    named = 1 if weak and window_told.objectives else NAMED  # so that all of them fit on the screen
     lasting_incidents = [
         incident
         for incident in (log or IncidentLog()).of([selection.model])
         if incident.open and not incident.minor and incident.kind != "verdict"
     ]
-    # 120: characters of a cause; further clauses are folded
+    # 80: characters of a cause; further clauses are folded
     context |= {
         "told": window_told,
         "since": _since(verdict, selection.model.timezone),
@@ -201,10 +202,10 @@ def page(
         else [],
         "causes": [
             (linked(clause, cause.features, selection), folded)
-            for cause in causes[:NAMED]
-            for clause, folded in [fold_clauses(cause_clauses(cause), 120)]
+            for cause in causes[:named]
+            for clause, folded in [fold_clauses(cause_clauses(cause), 80)]
         ],
-        "more_causes": max(len(causes) - NAMED, 0),
+        "more_causes": max(len(causes) - named, 0),
         "drifted": _drifted(window_told, selection) if not causes else [],
         "weak": weak[:NAMED],
         "more_weak": max(len(weak) - NAMED, 0),

@@ -55,14 +55,16 @@ class Hit(NamedTuple):
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Return the route of the page. A search with a single hit leads to it."""
+    """Return the route of the page. A search with a single hit, or for the whole name of a model, leads to it."""
 
     def show(request: Request) -> Response:
         query = request.query_params.get("q", "").strip()[:400]
         found = find(query, site.models, site.incidents, site.state.queries.predictions)
         hits = [hit for kind in TITLES for hit in islice((one for one in found if one.kind == kind), SHOWN)]
-        if len(hits) == 1 and "format" not in request.query_params:
-            return RedirectResponse(hits[0].address, 303)
+        named = [hit for hit in hits if hit.kind == "model" and hit.name.lower() == query.lower()]
+        for only in (hits, named):
+            if len(only) == 1 and "format" not in request.query_params:
+                return RedirectResponse(only[0].address, 303)
         return site.answer(request, page(query, hits))
 
     return [Route("/search", show)]

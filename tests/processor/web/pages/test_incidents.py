@@ -51,7 +51,14 @@ def test_a_silence_of_the_past_is_in_page_data_and_report(browse: Browse) -> Non
     assert [silence] == [
         {
             **{"name": ANY, "model": "flights", "version": "winter", "environment": "demo"},
-            **{"kind": "verdict", "severity": "critical", "subject": "no_data", "windows": "", "ended": ANY, "sentence": ANY},
+            **{
+                "kind": "verdict",
+                "severity": "critical",
+                "subject": "no_data",
+                "windows": "",
+                "ended": ANY,
+                "sentence": ANY,
+            },
             **{"since": "2013-07-04T05:00:00Z", "until": "2013-07-06T07:00:00Z"},
             "address": "/models/flights?version=winter&environment=demo",
         }

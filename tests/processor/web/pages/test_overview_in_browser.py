@@ -82,9 +82,10 @@ def drag(page: Page, begin: float, end: float, over: str = ".u-over") -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("model", ["busy", "flights", "flights?window=1d", "fraud", "animals", "price", "churn"])
 def test_an_overview_fits_one_screen(page_at: OpenPage, address: str, model: str, dark: bool) -> None:  # noqa: F811
-    page = page_at(f"{address}/models/{model}", 1280, 720, dark)
-    expect(page.locator("#timeline-live canvas").first).to_be_visible()
-    assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [720, 1280]
+    page = page_at(f"{address}/models/{model}", 1280, 800, dark)
+    if page.locator("#over-time").count():  # a single window has no chart over time
+        expect(page.locator("#timeline-live canvas").first).to_be_visible()
+    assert page.evaluate("[document.documentElement.scrollHeight, document.documentElement.scrollWidth]") == [800, 1280]
 
 
 def test_dragging_zooms_and_the_address_and_all_links_say_so(page_at: OpenPage, address: str) -> None:  # noqa: F811
