@@ -28,12 +28,12 @@ MOST_NOTES = 20
 SURFACES = frozenset({"notebook"})
 
 LIGHT = (
-    "--ground: #fff; --ink: #17201d; --quiet: #5c6863; --edge: #dfe4e1; --same: #4a7fb5; --drift: #d9632b; "
-    "--drift-ink: #a8441a; --was: #26302c; --bad: #b3361f; --right: #2f6f9f;"
+    "--ground: #fff; --ink: #17201d; --quiet: #5c6863; --edge: #dfe4e1; --same: #8496a8; --drift: #1b4f91; "
+    "--drift-ink: #1b4f91; --was: #26302c; --bad: #951d12; --right: #00665c; --risk: #cf5d14;"
 )
 DARK = (
-    "--ground: #181d1b; --ink: #e4ebe8; --quiet: #9aa8a2; --edge: #2e3a36; --same: #6ea3d8; --drift: #f08b4f; "
-    "--drift-ink: #f08b4f; --was: #e4ebe8; --bad: #ff8f73; --right: #7fb4e0;"
+    "--ground: #181d1b; --ink: #e4ebe8; --quiet: #9aa8a2; --edge: #2e3a36; --same: #66788a; --drift: #9cc6f5; "
+    "--drift-ink: #9cc6f5; --was: #e4ebe8; --bad: #ff8f73; --right: #63d3bd; --risk: #e87b35;"
 )
 """Colours of the two themes: blue and orange, which colour-blind people can distinguish."""
 

@@ -40,13 +40,13 @@ def test_axe_finds_nothing_serious(page_at: OpenPage, page_of: dict[bool, str], 
     assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
 
 
-def test_drift_is_orange_the_rest_blue_and_what_nobody_can_tell_hatched(
+def test_drift_is_blue_the_rest_grey_and_what_is_inconclusive_hatched(
     page_at: OpenPage,  # noqa: F811
     page_of: dict[bool, str],
 ) -> None:
     colours = page_at(page_of[False]).evaluate(COLOURS)
-    assert colours["td.bad .now"] == "rgb(217, 99, 43)"
-    assert colours["td:not(.bad) .now:not(.untold)"] == "rgb(74, 127, 181)"
+    assert colours["td.bad .now"] == "rgb(27, 79, 145)"
+    assert colours["td:not(.bad) .now:not(.untold)"] == "rgb(132, 150, 168)"
     assert colours[".now.untold"].startswith('url("#driftline-')
 
 

@@ -60,4 +60,4 @@ def test_fifty_models_fit_on_twenty_pages_of_a4(tmp_path: Path) -> None:
         page.goto(file.as_uri())
         printed = page.pdf(format="A4")
         browser.close()
-    assert 5 <= len(re.findall(rb"/Type /Page\b", printed)) <= 20
+    assert 2 <= len(re.findall(rb"/Type /Page\b", printed)) <= 20
