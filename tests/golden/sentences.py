@@ -55,7 +55,6 @@ from driftline_processor.present.sentences.verdict import (
     verdict_certainty,
     verdict_evidence,
     verdict_headline,
-    verdict_reason,
     verdict_sentence,
     verdict_size,
     verdict_step,
@@ -607,7 +606,6 @@ def fact_lines() -> Iterator[str]:
         yield f"ending {ending}: {ending_words(ending)}"
     for verdict in verdicts():
         yield f"verdict {verdict.state}: {verdict_sentence(verdict)}"
-        yield f"  reason: {verdict_reason(verdict)}"
         yield f"  certainty: {verdict_certainty(verdict)}"
         yield f"  headline: {verdict_headline(verdict)}"
         yield f"  size: {verdict_size(verdict)}"

@@ -92,11 +92,6 @@ class ReviewedModel(NamedTuple):
     incidents: tuple[ReviewedIncident, ...]
     decisions: tuple[ReviewedDecision, ...]
 
-    @property
-    def incident_count(self) -> int:
-        """Number of its incidents."""
-        return len(self.incidents)
-
 
 class Review(Struct, frozen=True):
     """A review.

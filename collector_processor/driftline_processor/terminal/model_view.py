@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from driftline_processor.present import times
 from driftline_processor.present.numbers import compact, many
 from driftline_processor.present.sections.section import Cell, Column, ModelSections, Section, Table, row
-from driftline_processor.present.sentences.verdict import verdict_word
+from driftline_processor.present.sentences.verdict import LINE_TITLES, verdict_word
 from driftline_processor.present.wording import short
 
 from .api_tables import ModelRow, nanoseconds, part_label
@@ -49,10 +49,6 @@ def model_view(row: ModelRow, part: Mapping[str, Any], answer: ModelSections | N
     return Group(*parts, *section_views([*answer.sections, *_versions(row, part)], " on its page"))
 
 
-TITLES = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
-"""Keys of a verdict in JSON → titles of their lines."""
-
-
 def _heading(part: Mapping[str, Any], now: int) -> Text:
     received = nanoseconds(part["received"]) if part["received"] else 0
     facts = [part["task"], many(part["rows"] + part.get("distributed", 0)), many(part["outcomes"], "outcome")]
@@ -69,9 +65,10 @@ def _verdict(row: ModelRow, part: Mapping[str, Any]) -> Iterator[Text]:
     for verdict in verdicts:
         if verdict is not None:
             yield Text(short(verdict["headline"], 400), f"bold {VERDICT_STYLES.get(verdict['state'], '')}")
-            for key, style in (("evidence", ""), ("cause", ""), ("action", ""), ("certainty", "dim")):
+            for key, title in LINE_TITLES.items():
                 if verdict[key]:
-                    yield Text.assemble((f"{TITLES[key]}: ", "dim"), (short(verdict[key], 1000), style))
+                    style = "dim" if key == "certainty" else ""
+                    yield Text.assemble((f"{title}: ", "dim"), (short(verdict[key], 1000), style))
 
 
 def _versions(model: ModelRow, current: Mapping[str, Any]) -> Iterator[Section]:

@@ -102,14 +102,14 @@ def verdict_action(verdict: Verdict) -> str:
     return printable(advise(verdict.advice).sentence)
 
 
+LINE_TITLES = {"evidence": "Evidence", "cause": "Cause", "action": "Do", "certainty": "Confidence"}
+"""The lines of a verdict, by their keys in JSON, and their titles."""
+
+
 def verdict_lines(verdict: Verdict) -> list[tuple[str, str]]:
     """Return evidence, cause, action and confidence, each with its title; lines that are unknown are left out."""
-    lines = [
-        ("Evidence", verdict_evidence(verdict)),
-        ("Cause", verdict_cause(verdict)),
-        ("Do", verdict_action(verdict)),
-        ("Confidence", verdict_certainty(verdict)),
-    ]
+    makers = verdict_evidence, verdict_cause, verdict_action, verdict_certainty
+    lines = zip(LINE_TITLES.values(), (words(verdict) for words in makers), strict=True)
     return [(title, words) for title, words in lines if words]
 
 
@@ -134,12 +134,13 @@ def _size(verdict: Verdict) -> str:
 def _state(verdict: Verdict) -> str:
     """Return version, state and begin: "version 2 degraded since 1 June 2013"."""
     timezone, state = verdict.timezone, verdict_word(verdict.state)
-    name = "" if verdict.version is None and not verdict.environment else f"{_model(verdict)} is "
+    start, end = (verdict.window_start, verdict.window_end) if verdict.of_window else (None, None)
+    verb = "is" if start is not None or verdict.since is None else "has been"
+    name = "" if verdict.version is None and not verdict.environment else f"{_model(verdict)} {verb} "
     place = f" for {slice_words(verdict.slice)}" if verdict.slice else ""
-    if verdict.of_window and verdict.window_start is not None and verdict.window_end is not None:
-        span = span_words(verdict.window_start, verdict.window_end, timezone, days=verdict.of_days)
+    if start is not None and end is not None:
+        span = span_words(start, end, timezone, days=verdict.of_days)
         return f"{name}{state}{place} {'from' if verdict.of_days and ' to ' in span else 'on'} {span}"
-    name = name.replace(" is ", " has been ") if verdict.since is not None else name
     return f"{name}{state}{place}{since_words(verdict.since, timezone, days=verdict.of_days)}"
 
 
@@ -150,12 +151,6 @@ def verdict_sentence(verdict: Verdict) -> str:
     if verdict.assumes:
         sentence += f"; {_ASSUMES_INDEPENDENT_ROWS}"
     return printable(sentence.rstrip(". ") + ".")
-
-
-def verdict_reason(verdict: Verdict) -> str:
-    """Return the sentence without state and begin: size, cause and advice."""
-    parts = _parts(verdict)
-    return printable(capital(parts, _names(verdict)).rstrip(". ") + ".") if parts else verdict_sentence(verdict)
 
 
 def verdict_certainty(verdict: Verdict) -> str:

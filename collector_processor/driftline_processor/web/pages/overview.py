@@ -35,7 +35,7 @@ from driftline_processor.present.metrics import (
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
-from driftline_processor.present.sentences.verdict import verdict_action, verdict_cause, verdict_evidence
+from driftline_processor.present.sentences.verdict import LINE_TITLES, verdict_lines
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -224,13 +224,9 @@ def _lines(verdict: Verdict | None, features: Iterable[str], selection: Selectio
     """Return evidence, cause and action of a verdict with links, each with its title."""
     if verdict is None:
         return []
-    sentences = [
-        ("Evidence", verdict_evidence(verdict)),
-        ("Cause", verdict_cause(verdict)),
-        ("Do", verdict_action(verdict)),
-    ]
-    names = [*features]
-    return [(title, linked(sentence, names, selection)) for title, sentence in sentences if sentence]
+    names, confidence = [*features], LINE_TITLES["certainty"]  # which stands below money and alerts
+    lines = verdict_lines(verdict)
+    return [(title, linked(sentence, names, selection)) for title, sentence in lines if title != confidence]
 
 
 def _picture(
