@@ -225,6 +225,12 @@ def told(metric: str, more: str = "") -> str:
     return " ".join(filter(None, (m.DESCRIPTIONS[metric], more, ABSENT)))
 
 
+DRIFT_VALUES: Final = {m.DRIFTLINE_DRIFT_VALUE: "", m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: " so far"}
+"""The metrics of drift values → what the legend adds: "" for closed windows, " so far" for the open one."""
+
+SO_FAR: Final = "Dashed: the open window so far, which no verdict or alert uses."
+
+
 class Board:
     """A dashboard in the making: panels get their ids in order, and stand side by side until a line is full."""
 
@@ -559,6 +565,13 @@ PAGE_OF_ROW: Links = {
 PAGE_OF_PROCESSOR: Links = {"Open Driftline": "${driftline_url}/"}
 
 
+PAGES_OF_FEATURE: Links = {
+    "Dashboard of the feature": "/d/driftline-feature?var-model=${model:percentencode}&${window:queryparam}"
+    f"&var-feature={_CELL % 'Feature'}&{_SAME}",
+    "Open in Driftline": page("${model:percentencode}", _CELL % "Version", ""),
+}
+
+
 def _environment(board: Board) -> None:
     board.variable(
         "environment", "Environment", f"label_values({series(m.DRIFTLINE_MODEL_INFO)}, {ENVIRONMENT})", everything=".*"
@@ -577,7 +590,12 @@ def _model(board: Board, *, window: bool = True) -> None:
     if window:
         named = "|".join(
             m.INSTRUMENTS[name].prometheus
-            for name in (m.DRIFTLINE_DRIFT_STATUS, m.DRIFTLINE_OUTCOME_COVERAGE, m.DRIFTLINE_PERFORMANCE_VALUE)
+            for name in (
+                m.DRIFTLINE_DRIFT_STATUS,
+                m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE,
+                m.DRIFTLINE_OUTCOME_COVERAGE,
+                m.DRIFTLINE_PERFORMANCE_VALUE,
+            )
         )
         having = ",".join((f'__name__=~"{named}"', *OF_MODEL))
         board.variable("window", "Window", f"label_values({{{having}}}, {WINDOW})", several=False)
@@ -813,17 +831,16 @@ def model() -> Board:
     )
     board.lines(
         "Shift of the score",
-        told(m.DRIFTLINE_DRIFT_VALUE, "For the score and the predicted class, by method."),
+        told(m.DRIFTLINE_DRIFT_VALUE, f"For the score and the predicted class, by method. {SO_FAR}"),
         [
             Query(
-                series(m.DRIFTLINE_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, "score")),
-                f"score, {{{{{METHOD}}}}} {OF_VERSION}",
-            ),
-            Query(
-                series(m.DRIFTLINE_DRIFT_VALUE, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, "class")),
-                f"class, {{{{{METHOD}}}}} {OF_VERSION}",
-                WARNING,
-            ),
+                series(metric, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, column)),
+                f"{column}{so_far}, {{{{{METHOD}}}}} {OF_VERSION}",
+                colour,
+                dashed=bool(so_far),
+            )
+            for metric, so_far in DRIFT_VALUES.items()
+            for column, colour in (("score", ""), ("class", WARNING))
         ],
         "short",
     )
@@ -873,14 +890,23 @@ def model() -> Board:
         {FEATURE: "Feature", VERSION: "Version"},
         states={"State": DRIFTS},
         units={"PSI": "short"},
-        links={
-            "Feature": {
-                "Dashboard of the feature": "/d/driftline-feature?var-model=${model:percentencode}&${window:queryparam}"
-                f"&var-feature={_CELL % 'Feature'}&{_SAME}",
-                "Open in Driftline": page("${model:percentencode}", _CELL % "Version", ""),
-            }
+        links={"Feature": PAGES_OF_FEATURE},
+        size=(16, 9),
+    )
+    board.table(
+        "Features so far, largest drift first",
+        told(m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, "PSI of each feature."),
+        {
+            "PSI so far": Query(
+                f"max by ({FEATURE}, {VERSION}) "
+                f"({series(m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, IN_WINDOW, **ALL_ROWS, **OF_FEATURE, **PSI)})"
+            ),
         },
-        size=(24, 9),
+        {FEATURE: "Feature", VERSION: "Version"},
+        states={},
+        units={"PSI so far": "short"},
+        links={"Feature": PAGES_OF_FEATURE},
+        size=(8, 9),
     )
     board.row("Calls")
     classes = label(a.ML_PREDICTION_CLASS)
@@ -1006,8 +1032,11 @@ def feature() -> Board:
         "One feature of a model: its distance from the baseline, by slice, and its missing values.",
     )
     _model(board)
-    features = series(m.DRIFTLINE_DRIFT_STATUS, IN_WINDOW, **OF_FEATURE)
-    board.variable("feature", "Feature", f"label_values({features}, {FEATURE})", several=False)
+    names = "|".join(
+        m.INSTRUMENTS[name].prometheus for name in (m.DRIFTLINE_DRIFT_STATUS, m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE)
+    )
+    having = ",".join((f'__name__=~"{names}"', *IN_WINDOW, f'{TARGET}="feature"'))
+    board.variable("feature", "Feature", f"label_values({{{having}}}, {FEATURE})", several=False)
     mine = (*IN_WINDOW, f'{FEATURE}="$feature"')
     # Without a choice of slices: all rows, which have no label of a slice.
     board.variable(
@@ -1023,9 +1052,12 @@ def feature() -> Board:
         "PSI",
         told(
             m.DRIFTLINE_DRIFT_VALUE,
-            "PSI, the population stability index: the distance of the feature from the baseline.",
+            f"PSI, the population stability index: the distance of the feature from the baseline. {SO_FAR}",
         ),
-        [Query(series(m.DRIFTLINE_DRIFT_VALUE, cut, **PSI), where)],
+        [
+            Query(series(metric, cut, **PSI), f"{where}{so_far}", dashed=bool(so_far))
+            for metric, so_far in DRIFT_VALUES.items()
+        ],
         "short",
     )
     board.lines(

@@ -122,7 +122,7 @@ def test_each_dashboard_is_known_by_its_own_name() -> None:
 
 def test_a_column_has_its_name_also_where_other_columns_got_no_answer() -> None:
     tables = [panel for name in NAMES for panel in panels(name) if panel["type"] == "table"]
-    assert len(tables) == 4
+    assert len(tables) == 5
     for panel in tables:
         (organized,) = (one["options"] for one in panel["transformations"] if one["id"] == "organize")
         renamed = organized["renameByName"]

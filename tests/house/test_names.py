@@ -220,6 +220,19 @@ def test_no_name_is_registered_that_nothing_sends_or_reads() -> None:
     assert [key for part in (attributes, events, metrics) for key in constants(part) if key not in used] == []
 
 
+def test_the_open_window_is_shown_and_never_evaluated() -> None:
+    key = "DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE"
+    users = {
+        module.name
+        for module in modules()
+        if any(isinstance(node, ast.Attribute) and node.attr == key for node in ast.walk(module.tree))
+    }
+    assert users == {"driftline_processor.exporters.derived_metrics"}
+    rules = (ROOT / "otel-config/driftline.rules.yml").read_text(encoding="utf-8")
+    assert metrics.INSTRUMENTS[metrics.DRIFTLINE_DRIFT_STATUS].prometheus in rules
+    assert metrics.INSTRUMENTS[metrics.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE].prometheus not in rules
+
+
 def test_the_search_for_literals_finds_names_in_f_strings_and_bytes(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(

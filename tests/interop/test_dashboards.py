@@ -19,6 +19,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.exporters.metric_points import Exemplar, Point
 from driftline_processor.exporters.prometheus_page import CONTENT_TYPE, OPENMETRICS, OPENMETRICS_TYPE, exposition
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +30,7 @@ from tests.support.paths import ROOT
 from tests.support.serve import serve
 
 from .peers import Driftline, eventually, get, prometheus
-from .rows import baseline, send_wrong_churn
+from .rows import baseline, predict, send_wrong_churn, tracer
 
 pytestmark = pytest.mark.interop
 
@@ -174,5 +175,8 @@ def test_every_query_is_answered_about_a_model_that_went_wrong_or_there_is_a_rea
     address = driftline.web.removeprefix("http://")
     with prometheus(tmp_path, address) as url, driftline.up(tmp_path, models={"churn": churn}):
         send_wrong_churn(driftline, 5, 2)
+        with tracer(OTLPSpanExporter(endpoint=f"{driftline.http}/v1/traces")) as shop:
+            for row in range(200):  # of the open window
+                predict(shop, f"open-{row}", row / 200)
         expected = {query for of_reason in REASONS.values() for query in of_reason}
         assert eventually(partial(silent, url), lambda missing: missing <= expected) == expected

@@ -1,9 +1,9 @@
 """Export drift and performance as OTLP metrics, with the names, attributes and values of the Prometheus page.
 
-Gauges describe the newest closed window, those of performance the newest mature one. They have the current time,
-because backends reject old timestamps; an unknown value is an absent series, and a state is one series with the value
-1. An ended gauge is sent once more without a value, because a backend would otherwise show it, or two states, for
-minutes. Counters count from the start of this process.
+Gauges describe the newest closed window, those of performance the newest mature one, and one gauge the drift of the
+open window so far. They have the current time, because backends reject old timestamps; an unknown value is an absent
+series, and a state is one series with the value 1. An ended gauge is sent once more without a value, because a backend
+would otherwise show it, or two states, for minutes. Counters count from the start of this process.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final, Literal, Protocol, get_args
 
 from driftline.baseline.sections.slices import slice_name
@@ -143,14 +144,10 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
             key_attributes, window = model_attributes(model.key), {a.DRIFTLINE_WINDOW: name}
             place = next((index for index in range(len(evaluations) - 1, -1, -1) if evaluations[index].closed), None)
             newest = None if place is None else with_track_records(evaluations[: place + 1], place)[0]
+            yield from _open_drift(evaluations, key_attributes, window)
             if newest is not None:
-                for column in (newest.score, newest.predicted, *newest.features.values()):
-                    if column is not None:
-                        yield from _drift(column, key_attributes, window)
-                for cut, slice_drift in newest.slices.items():
-                    for column in (slice_drift.score, slice_drift.predicted, *slice_drift.features.values()):
-                        if column is not None:
-                            yield from _drift(column, key_attributes, {a.DRIFTLINE_DRIFT_SLICE: cut, **window})
+                for column, cut in _columns(newest):
+                    yield from _drift(column, key_attributes, {**cut, **window})
                 for joint_drift in newest.joint.values():
                     yield from _joint(joint_drift, key_attributes, window)
                 yield from _shares(newest, key_attributes, window)
@@ -267,15 +264,55 @@ def _objectives(evaluations: Sequence[Evaluation], model: dict[str, str], window
         yield _point(m.DRIFTLINE_OBJECTIVE_REQUIRED_ROWS, attributes, objective.needed)
 
 
+def _columns(evaluation: Evaluation) -> Iterator[tuple[ColumnDrift, dict[str, str]]]:
+    """Yield the compared columns of all rows, then those of slices, with the attribute of their slice."""
+    for column in (evaluation.score, evaluation.predicted, *evaluation.features.values()):
+        if column is not None:
+            yield column, {}
+    for cut, slice_drift in evaluation.slices.items():
+        for column in (slice_drift.score, slice_drift.predicted, *slice_drift.features.values()):
+            if column is not None:
+                yield column, {a.DRIFTLINE_DRIFT_SLICE: cut}
+
+
+def _column_attributes(column: ColumnDrift) -> dict[str, str]:
+    feature = {a.DRIFTLINE_FEATURE_NAME: column.name} if column.column == "feature" else {}
+    return {a.DRIFTLINE_DRIFT_COLUMN: column.column, **feature}
+
+
 def _drift(column: ColumnDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    attributes = {**model, a.DRIFTLINE_DRIFT_COLUMN: column.column}
-    if column.column == "feature":
-        attributes[a.DRIFTLINE_FEATURE_NAME] = column.name
+    attributes = {**model, **_column_attributes(column)}
     for method, method_drift in column.methods.items():
         yield _point(
             m.DRIFTLINE_DRIFT_VALUE, {**attributes, a.DRIFTLINE_DRIFT_METHOD: method, **window}, method_drift.value
         )
     yield _point(m.DRIFTLINE_DRIFT_STATUS, {**attributes, **window, a.DRIFTLINE_STATE: column.state}, 1.0)
+
+
+def _open_drift(evaluations: Sequence[Evaluation], model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    """Yield the drift so far of the newest open window in which a column has enough rows.
+
+    It has no state, because the hours that a window lacks may differ from those that it has. A value of too few rows is
+    left out, because it would be large by chance whenever a window begins; until then the window before is still open.
+    A column has one method, PSI if it is measured: with 13 features that adds a sixth to the series of a model, and all
+    methods would add almost half.
+    """
+    for evaluation in takewhile(lambda one: not one.closed, reversed(evaluations)):
+        drifts = [
+            ({**_column_attributes(column), a.DRIFTLINE_DRIFT_METHOD: method, **cut}, column.methods[method].value)
+            for column, cut in _columns(evaluation)
+            if column.reason != "too_few_rows"
+            and (method := "psi" if "psi" in column.methods else column.decided_by) in column.methods
+        ]
+        drifts += [
+            (_joint_attributes(joint_drift), joint_drift.value)
+            for joint_drift in evaluation.joint.values()
+            if joint_drift.reason != "too_few_rows"
+        ]
+        if drifts:
+            for attributes, value in drifts:
+                yield _point(m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, {**model, **attributes, **window}, value)
+            break
 
 
 def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
@@ -287,8 +324,12 @@ def _concept(concept: ConceptDrift, model: dict[str, str]) -> Iterator[Point]:
         yield from _concept(slice_concept, {**model, a.DRIFTLINE_DRIFT_SLICE: cut})
 
 
+def _joint_attributes(joint_drift: JointDrift) -> dict[str, str]:
+    return {a.DRIFTLINE_DRIFT_COLUMN: "features", a.DRIFTLINE_DRIFT_METHOD: joint_drift.method}
+
+
 def _joint(joint_drift: JointDrift, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    attributes = {**model, a.DRIFTLINE_DRIFT_COLUMN: "features", a.DRIFTLINE_DRIFT_METHOD: joint_drift.method, **window}
+    attributes = {**model, **_joint_attributes(joint_drift), **window}
     yield _point(m.DRIFTLINE_DRIFT_VALUE, attributes, joint_drift.value)
     yield _point(m.DRIFTLINE_DRIFT_STATUS, {**attributes, a.DRIFTLINE_STATE: joint_drift.state}, 1.0)
 

@@ -49,6 +49,9 @@ DRIFTLINE_FEATURE_MISSING_VALUES: Final = "driftline.feature.missing.values"
 DRIFTLINE_DRIFT_VALUE: Final = "driftline.drift.value"
 """The distance of the newest closed window from the baseline, by one method."""
 
+DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: Final = "driftline.drift.open_window.value"
+"""The distance of the open window, so far, from the baseline."""
+
 DRIFTLINE_MODEL_INFO: Final = "driftline.model.info"
 """1 for each known model, with its team and its tier."""
 
@@ -245,6 +248,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_FEATURE_CATEGORIES: Instrument("counter", "{value}", "driftline_feature_categories_total"),
     DRIFTLINE_FEATURE_MISSING_VALUES: Instrument("counter", "{value}", "driftline_feature_missing_values_total"),
     DRIFTLINE_DRIFT_VALUE: Instrument("gauge", "{score}", "driftline_drift_value"),
+    DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: Instrument("gauge", "{score}", "driftline_drift_open_window_value"),
     DRIFTLINE_MODEL_INFO: Instrument("gauge", "{model}", "driftline_model_info"),
     DRIFTLINE_MODEL_STATUS: Instrument("gauge", "{state}", "driftline_model_status"),
     DRIFTLINE_DRIFT_STATUS: Instrument("gauge", "{state}", "driftline_drift_status"),
@@ -323,6 +327,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_FEATURE_CATEGORIES: "The values of one categorical feature, by category; rare categories are `other`.",
     DRIFTLINE_FEATURE_MISSING_VALUES: "Predictions without a usable value of one feature.",
     DRIFTLINE_DRIFT_VALUE: "The distance of the newest closed window from the baseline, by one method.",
+    DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE: "The distance of the open window, so far, from the baseline.",
     DRIFTLINE_MODEL_INFO: "1 for each known model, with its team and its tier.",
     DRIFTLINE_MODEL_STATUS: "1 for the state of the model's verdict.",
     DRIFTLINE_DRIFT_STATUS: "1 for the drift state of the column.",

@@ -19,9 +19,11 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Expected,
     Finding,
+    JointDrift,
     MethodValue,
     MetricChange,
     MetricValue,
+    SliceDrift,
     Verdict,
 )
 from driftline_processor.core.facts import fact
@@ -32,6 +34,7 @@ from driftline_processor.exporters import prometheus_page as page
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
 from driftline_processor.exporters.metric_points import Point, growth
 from driftline_processor.queries.model_view import ModelView
+from msgspec import structs
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
@@ -86,6 +89,46 @@ def test_the_newest_closed_window_is_described() -> None:
     assert found(view, m.DRIFTLINE_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
     assert found(view, m.DRIFTLINE_OUTCOME_COVERAGE) == {(window,): 0.8}
     assert all(point.attributes[:3] == MODEL for point in points(view))
+
+
+def test_the_open_window_has_a_drift_of_its_own_and_no_state() -> None:
+    window, method = (a.DRIFTLINE_WINDOW, "1h"), (a.DRIFTLINE_DRIFT_METHOD, "ks")
+    age = ((a.DRIFTLINE_DRIFT_COLUMN, "feature"), (a.DRIFTLINE_FEATURE_NAME, "age"), method)
+    opened = evaluation(closed=False, drift=0.5)
+    del opened.features["age"].methods["psi"]
+    opened.slices = {"country=NL": SliceDrift(100, "drift", "", 1, 1.0, opened.features, None, None)}
+    opened.joint = {
+        "mmd": JointDrift("mmd", "drift", 100, 0.2, 0.001, 0.2),
+        "domain": JointDrift("domain", "inconclusive", 9, 0.9, None, 0.4, reason="too_few_rows"),
+    }
+    alone = [point for point in points(FakeView([model(windows={"1h": [opened]})])) if window in point.attributes]
+    assert {(point.metric, *point.attributes[3:]): point.value for point in alone} == {
+        (m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, *age, window): 0.5,
+        (m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE, *age, (a.DRIFTLINE_DRIFT_SLICE, "country=NL"), window): 0.5,
+        (
+            m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE,
+            (a.DRIFTLINE_DRIFT_COLUMN, "features"),
+            (a.DRIFTLINE_DRIFT_METHOD, "mmd"),
+            window,
+        ): 0.2,
+    }
+
+    closed = evaluation(start=NOW - 2 * HOUR)
+    after_closed = FakeView([model(windows={"1h": [closed, opened]})])
+    assert list(found(after_closed, m.DRIFTLINE_DRIFT_VALUE).values()) == [0.3]
+    assert found(after_closed, m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE)[(*age, window)] == 0.5
+    assert found(FakeView([model(windows={"1h": [closed]})]), m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE) == {}
+
+
+def test_until_an_open_window_has_enough_rows_the_one_before_is_shown_while_it_is_open() -> None:
+    before, opened = evaluation(closed=False, start=NOW - 2 * HOUR, drift=0.4), evaluation(closed=False, drift=0.9)
+    few = {"age": structs.replace(opened.features["age"], state="inconclusive", reason="too_few_rows")}
+    opened = structs.replace(opened, features=few)
+    before.features["age"].methods["psi"] = MethodValue(0.25)
+    alone, after_open = ({"1h": [opened]}, {"1h": [before, opened]})
+    assert found(FakeView([model(windows=alone)]), m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE) == {}
+    shown = found(FakeView([model(windows=after_open)]), m.DRIFTLINE_DRIFT_OPEN_WINDOW_VALUE)
+    assert list(shown.values()) == [0.25]
 
 
 def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
