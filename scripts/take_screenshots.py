@@ -69,6 +69,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Take the pictures of docs/images.")
     drawn: dict[str, Callable[[Browser], None]] = {
         "notebook": take_notebook,
+        "report": take_report,
         "top": lambda browser: take_top(browser, asked.address),
         "demo": lambda browser: take_terminal(browser, asked.log),
     }
@@ -120,14 +121,21 @@ def take_page(browser: Browser, name: str, url: str, picture: Picture) -> None:
     make_small(IMAGES / f"{name}.png")
 
 
-def take_notebook(browser: Browser) -> None:
-    """Take a report in a cell of a notebook, of the two files of the examples."""
+def evaluate_examples() -> Any:
+    """Evaluate the two files of the examples."""
     files = ROOT / "examples" / "two_files"
     named: Any = {"task": "binary", "score": "score", "actual": "late", "id": "id", "time": "time"}
-    report: Any = driftline.evaluate(
-        str(files / "lastweek.parquet"), baseline=str(files / "reference.parquet"), **named
-    )
-    draw(browser, "notebook", report._repr_html_(), 1000, 1150)
+    return driftline.evaluate(str(files / "lastweek.parquet"), baseline=str(files / "reference.parquet"), **named)
+
+
+def take_notebook(browser: Browser) -> None:
+    """Take a report in a cell of a notebook."""
+    draw(browser, "notebook", evaluate_examples()._repr_html_(), 1000, 1150)
+
+
+def take_report(browser: Browser) -> None:
+    """Take the first screens of a report to send."""
+    draw(browser, "report", evaluate_examples().to_html(), 1060, 1300)
 
 
 def take_top(browser: Browser, address: str) -> None:

@@ -1,4 +1,4 @@
-"""`driftline report`: the pages of a model over a range of time as one HTML file, from a running processor."""
+"""`driftline report`: a model's newest window and its range of time as one HTML file, from a running processor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report(
     ] = None,
     url: Url = "http://127.0.0.1:8780",
 ) -> None:
-    """Write a model's pages as one HTML file: verdict, performance, drift, data, predictions."""
+    """Write a report as one HTML file: a model's verdict, performance, features and findings."""
     with report_bad_input():
         from driftline_processor.readers.errors import BadInput
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
 from msgspec import Struct
 from starlette.exceptions import HTTPException
@@ -16,10 +15,8 @@ from driftline_processor.present.links import Links
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import iso_time
 
-from .file_report import PAGES
-from .pages import feature
+from .pages.report import file_name, report
 from .place import Place
-from .report import file_name, report
 from .selection import select
 
 _log = logging.getLogger("driftline")
@@ -50,12 +47,11 @@ class AlertReports(Struct, frozen=True):
         place = Place(handle(alert.model), handle(alert.version), handle(alert.environment), alert.window, start)
         try:
             selection = select(place, self.state.snapshot.versions_of(place.model))
-            feature_page = partial(feature.page, histories=self.state.queries.features, links=self.links)
-            html = report(selection, PAGES, feature_page, self.clock(), self.links).encode("utf-8", "replace")
+            html = report(selection, self.clock(), histories=self.state.queries.features, links=self.links)
         except HTTPException:
             return None
         except Exception:
             _log.exception("the report of an alert could not be written; the message is sent without it")
             return None
         name = file_name(selection).removesuffix(".html")
-        return Report(f"{name}-{file_safe(message.id)}.html", html)
+        return Report(f"{name}-{file_safe(message.id)}.html", html.encode("utf-8", "replace"))

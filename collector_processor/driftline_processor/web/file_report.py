@@ -1,11 +1,10 @@
-"""The report of `driftline evaluate`: the evaluation of files on the pages of a running processor.
+"""The report of `driftline evaluate`: the evaluation of files as the report of a running processor.
 
 Also a postmortem as one self-contained HTML file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
 
 from markdown_it import MarkdownIt
@@ -14,9 +13,9 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.evaluation.files.evaluate import EvaluationResult
 from driftline_processor.queries.model_view import BaselineView, ModelView, importance_of
 
-from .pages import data, drift, feature, overview, performance, versions
+from .inline_style import content_security_policy, style
+from .pages.report import report
 from .place import place_of
-from .report import MakePage, content_security_policy, report, style
 from .selection import select
 
 
@@ -32,20 +31,10 @@ def postmortem_html(text: str) -> str:
     )
 
 
-PAGES: Mapping[str, MakePage] = {
-    "": overview.page,
-    "performance": performance.page,
-    "drift": drift.page,
-    "data": data.page,
-    "versions": versions.page,
-}
-"""The pages that need only the evaluation; they contain no single rows."""
-
-
 def file_report(result: EvaluationResult, now: int) -> str:
     """Return the evaluation of files as one HTML document; ``now``: time of creation, unix nanoseconds."""
     model = model_view(result)
-    return report(select(place_of(model), [model]), PAGES, feature.page, now)
+    return report(select(place_of(model), [model]), now)
 
 
 def model_view(result: EvaluationResult) -> ModelView:

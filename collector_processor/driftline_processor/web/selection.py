@@ -65,7 +65,6 @@ class Selection(Struct, frozen=True):
         shown_windows: Windows of the range.
         chosen: The selected window; None if none has been evaluated.
         instead: Why the selected window is not the requested one; "" if it is.
-        in_report: Part of a report file: windows cannot be selected there, so charts need no links.
     """
 
     place: Place
@@ -76,7 +75,6 @@ class Selection(Struct, frozen=True):
     shown_windows: Sequence[Evaluation]
     chosen: Evaluation | None
     instead: str = ""
-    in_report: bool = False
 
     def to(self, evaluation: Evaluation, page: str = "", target: str = "") -> str:
         """Return the address of a window, on a page of this model."""
@@ -293,7 +291,7 @@ def common_context(selection: Selection, tab: str, now: int) -> dict[str, Any]:
         "tab": tab,
         "now": now,
         "at": lambda evaluation: selection.to(evaluation, tab),
-        "lead": None if selection.in_report else lambda evaluation: selection.to(evaluation, tab),
+        "lead": lambda evaluation: selection.to(evaluation, tab),
         "api": lambda resource, **asked: api_address(model, resource, asked),
     }
 

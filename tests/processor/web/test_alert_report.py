@@ -68,7 +68,7 @@ def test_a_window_or_a_model_that_is_gone_has_none(window: str) -> None:
 def test_a_report_that_fails_is_logged_and_holds_no_message_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(*_: Any) -> str:
+    def fails(*_: Any, **__: Any) -> str:
         raise ZeroDivisionError
 
     monkeypatch.setattr(alert_report, "report", fails)

@@ -48,7 +48,7 @@ BROKEN = {
     "drift-dark": "for (const it of document.querySelectorAll('.trend')) it.remove()",
     "feature": "document.querySelector('.feature-charts').style.gridTemplateColumns = '1fr'",
     "incidents": "for (const it of document.querySelectorAll('.incidents .told')) it.remove()",
-    "report": "document.querySelector('.over-time').style.visibility = 'hidden'",
+    "report": "document.querySelector('#over-time svg').style.visibility = 'hidden'",
 }
 """Name → what takes a chart away or lets a column collapse."""
 

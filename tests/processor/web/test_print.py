@@ -30,11 +30,12 @@ SHEETS = {
     "/models/flights/predictions": 2,
     "/models/flights/versions?window=1mo&compare=at:2013-04-03": 2,
     "/models/flights/incidents": 1,
-    f"/models/flights/report?{JULY}": 11,
+    f"/models/flights/report?{JULY}": 2,
+    "/models/flights/report?window=1mo&from=2013-07-01&to=2013-08-01": 2,
     "/models/fraud/data": 1,
     "/models/wide": 1,
     "/models/wide/performance": 10,
-    "/models/wide/report": 25,
+    "/models/wide/report": 9,
 }
 """Address → sheets of A4 that it may take. ``wide`` has 200 features and 365 windows, of which a page shows 90."""
 

@@ -1,4 +1,4 @@
-"""A model's pages as one file."""
+"""A report of a model as one file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from driftline_processor.core.facts import fact
 from driftline_processor.present.links import Links
 from driftline_processor.present.sentences.verdict import verdict_certainty, verdict_headline, verdict_lines
 from driftline_processor.web.place import Place
-from driftline_processor.web.report import shows
 from driftline_processor.web.selection import select
 from msgspec import structs
 from starlette.testclient import TestClient
@@ -24,6 +23,7 @@ from tests.support.wide_models import wide
 
 Browse = Callable[[FakeView], TestClient]
 
+ONE_MONTH = "window=1mo&from=2013-07-01&to=2013-08-01"
 MODELS = ("flights", "fraud", "animals", "price", "churn")
 
 
@@ -49,17 +49,40 @@ def test_a_report_begins_with_the_verdict_and_what_to_do(browse: Browse) -> None
     text = Page(written(browse(many()), "/models/flights/report")).text
     parts = [part for line in verdict_lines(verdict) for part in line]
     begins = text.index(" ".join([verdict_headline(verdict), *parts]))
-    assert begins < text.index("Overview")
+    assert begins < text.index("over time", begins) < text.index("Performance", begins)
 
 
-def test_a_report_has_a_chapter_for_each_page_and_each_drifted_feature(browse: Browse) -> None:
-    page = Page(written(browse(many()), "/models/flights/report?window=1mo&at=2013-07-04"))
-    chapters = [one.removeprefix("page/") for one in page.ids if one.startswith("page/")]
-    assert chapters[:3] == ["overview", "performance", "drift"]
-    assert {"features/temp", "features/dewp"} <= set(chapters[3:-5])
-    assert chapters[-5:] == ["data", "predictions", "versions", "incidents", "scorecard"]
-    assert "features/carrier" not in chapters
-    assert {f"page/{one}" for one in chapters} <= page.targets
+def test_a_report_of_one_window_draws_what_moved_once_in_a_picture_and_once_in_one_table(browse: Browse) -> None:
+    text = written(browse(many()), f"/models/flights/report?{ONE_MONTH}")
+    page = Page(text)
+    assert "over time" not in page.text
+    assert re.findall(r'figcaption><a dir="auto">(\w+)</a>', text.replace(' href=""', "")) == [
+        "temp",
+        "dewp",
+        "wind_speed",
+    ]
+    assert text.count('<svg class="mini"') == 11  # nine features, the score and the predicted class
+    assert not [one for one in page.ids if one.startswith("more-")]
+
+
+def test_a_report_of_several_windows_draws_them_over_time_and_lists_the_newest(browse: Browse) -> None:
+    text = written(browse(many()), "/models/flights/report?window=1d&from=2013-09-01&to=2013-10-01")
+    page = Page(text)
+    assert {"over-time", "columns", "windows"} <= set(page.ids)
+    assert "among 29 windows of 1d, 2013-09-01 to 2013-09-30" in page.text
+    windows = text.partition('id="windows"')[2].partition("</section>")[0]
+    assert windows.count('<th scope="row"') == 12
+    assert windows.index("2013-09-30") < windows.index("2013-09-19")
+
+
+def test_rows_beyond_those_of_a_notebook_are_at_the_end_unless_they_are_few(browse: Browse) -> None:
+    text = written(browse(FakeView([wide(30, 1)])), "/models/wide/report")
+    page = Page(text)
+    assert page.ids.index("more-columns") > page.ids.index("columns")
+    assert "20 more features" in page.text
+    few = Page(written(browse(FakeView([wide(15, 1)])), "/models/wide/report"))
+    assert "more-columns" not in few.ids
+    assert "feature-14" in few.text
 
 
 def test_a_report_of_a_range_says_what_was_true_at_its_end(browse: Browse) -> None:
@@ -132,7 +155,7 @@ def test_a_model_without_a_window_has_a_report(browse: Browse) -> None:
 @pytest.mark.parametrize("asked", ["", "?from=all"])
 def test_a_report_of_200_features_and_a_year_of_days_is_below_half_a_megabyte(browse: Browse, asked: str) -> None:
     text = written(browse(FakeView([wide(200, 365)])), f"/models/wide/report{asked}")
-    assert text.count('class="chapter"') == 11  # eight pages, and the three features that drift most
+    assert text.count('<svg class="mini"') == 200
     assert len(text.encode()) < 500_000
 
 
@@ -141,41 +164,7 @@ def test_a_chart_of_a_report_leads_to_no_window(browse: Browse) -> None:
     drawn = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(drawn) > 10
     assert not [one for one in drawn if 'class="ground' in one]
-    assert {link for one in drawn for link in Page(one).links} <= {f"#page/features/feature-{at}" for at in range(3)}
-
-
-@pytest.mark.parametrize(
-    ("address", "there"),
-    [
-        ("drift", True),
-        ("drift?window=1d", True),
-        ("drift?window=1d&at=2013-12-31T00:00:00Z", True),
-        ("drift?version=1", True),
-        ("drift?at=2013-07-01", False),
-        ("drift?window=1mo", False),
-        ("drift?version=2", False),
-        ("drift?environment=staging", False),
-        ("drift?from=2013-07-01", False),
-        ("drift?slice=country%3DNL", False),
-        ("drift?sort=name", False),
-    ],
-)
-def test_a_link_stays_inside_where_it_asks_for_what_the_report_shows(address: str, there: bool) -> None:
-    model = wide(3, 365)
-    selection = select(Place("wide"), [model])
-    assert selection.chosen is not None
-    query = address.partition("?")[2]
-    assert shows(selection, "wide", query) is there
-    assert not shows(selection, "another", query)
-
-
-def test_a_link_to_another_version_of_a_report_leads_nowhere_without_an_address(browse: Browse) -> None:
-    first = wide(3, 3)
-    second = structs.replace(first, key=replace(first.key, version="2"))
-    text = written(browse(FakeView([first, second])), "/models/wide/report?version=1")
-    chapter = text.partition('id="page/versions"')[2]
-    assert "<a>2</a>" in chapter
-    assert 'href=""' not in text
+    assert not [link for one in drawn for link in Page(one).links]
 
 
 @pytest.mark.slow
@@ -186,20 +175,3 @@ def test_a_browser_shows_a_report_with_its_style_and_without_a_complaint(
 ) -> None:
     page = page_at(f"{served[1]}/models/flights/report?window=1mo")
     assert page.evaluate("getComputedStyle(document.querySelector('.answer')).borderLeftWidth") != "0px"
-
-
-def test_a_report_has_no_control_that_does_nothing_and_says_no_title_twice(browse: Browse) -> None:
-    text = written(browse(many()), "/models/flights/report?window=1mo")
-    for dead in (
-        "Show 100",
-        "as CSV",
-        'id="states"',
-        'id="compare"',
-        "From the API",
-        'class="steps" aria-label="features',
-    ):
-        assert dead not in text
-    assert text.count(">Incidents</h2>") == 1
-    for name in ("temp", "dewp"):
-        assert f'<h2 class="chapter-title">{name}</h2>' not in text
-    assert '<h2 class="chapter-title">Overview</h2>' in text

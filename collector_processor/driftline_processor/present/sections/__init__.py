@@ -68,9 +68,7 @@ def sections_of_windows(
     if not evaluations:
         return
     newest = newest_window(evaluations)
-    measured = [evaluation for evaluation in evaluations if evaluation.realized]
-    mature = [evaluation for evaluation in measured if evaluation.closed and evaluation.maturity == "mature"]
-    best = (mature or measured or [newest])[-1]
+    best = measured_window(evaluations, newest)
     before = performance.performance(best).on_surface(surfaces) if best is not newest else None
     if before is not None:
         yield _named(before, best, timezone)
@@ -79,6 +77,13 @@ def sections_of_windows(
             yield _named(section, newest, timezone)
     every_window = windows(evaluations[::-1], timezone).on_surface(surfaces)
     yield from [] if every_window is None else [every_window]
+
+
+def measured_window(evaluations: Sequence[Evaluation], newest: Evaluation) -> Evaluation:
+    """Return the newest mature window with performance, else the newest with performance, else ``newest``."""
+    measured = [evaluation for evaluation in evaluations if evaluation.realized]
+    mature = [evaluation for evaluation in measured if evaluation.closed and evaluation.maturity == "mature"]
+    return (mature or measured or [newest])[-1]
 
 
 def _named(section: Section, evaluation: Evaluation, timezone: str) -> Section:

@@ -200,8 +200,8 @@ TOP = frozenset({"terminal", "top"})
 def is_shown(names: str, surfaces: Collection[str]) -> bool:
     """Return whether something is shown: ``names`` is a space-separated list of surfaces, "" = all.
 
-    Surfaces are ``page``, ``terminal``, ``notebook`` and ``top``, and the reader's options: ``all`` rows, or
-    ``explain``, the statistics.
+    Surfaces are ``page``, ``terminal``, ``notebook``, ``report`` (a notebook with numbers of each window) and ``top``,
+    and the reader's options: ``all`` rows, or ``explain``, the statistics.
 
     >>> is_shown("page explain", {"terminal", "explain"}), is_shown("page", {"terminal"}), is_shown("", {"terminal"})
     (True, False, True)

@@ -42,16 +42,16 @@ def windows(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> Section
         Column("outcomes", "number"),
         Column("verdict", surfaces="notebook"),
         Column("drift", surfaces="notebook"),
-        Column("drifted", "number", surfaces="terminal"),
+        Column("drifted", "number", surfaces="terminal report"),
         *([Column("within normal variation", "number", surfaces="terminal", spare=8)] if usual else []),
-        Column("top drift", surfaces="terminal", spare=7),
-        Column("score PSI", "number", surfaces="terminal", spare=3),
-        *([Column("predicted → actual rate", "number", surfaces="terminal", spare=6)] if rates else []),
+        Column("top drift", surfaces="terminal report", spare=7),
+        Column("score PSI", "number", surfaces="terminal report", spare=3),
+        *([Column("predicted → actual rate", "number", surfaces="terminal report", spare=6)] if rates else []),
         *(
             column
             for index, name in enumerate(metrics)
             for column in (
-                Column(metric_title(name), "number", surfaces="terminal", spare=index),
+                Column(metric_title(name), "number", surfaces="terminal report", spare=index),
                 *([Column("interval", surfaces="terminal", spare=10 + index)] if name in bounded else []),
             )
         ),

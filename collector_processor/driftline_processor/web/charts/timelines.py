@@ -217,13 +217,11 @@ def estimate(
     return plot.picture(360, 142, f"{metric_title(metric)} estimated over time")
 
 
-def outcome_coverage(
-    evaluations: Sequence[Evaluation], chosen: Evaluation | None, timezone: str, tooltips: bool = True
-) -> Markup | None:
+def outcome_coverage(evaluations: Sequence[Evaluation], chosen: Evaluation | None, timezone: str) -> Markup | None:
     """Draw the fraction of predictions with a known outcome as a bar per window; None if no outcome is known.
 
-    A dashed line is the fraction that the label SLA requires. ``tooltips``: each window has a tooltip with its
-    fraction if there are at most :data:`~.plot.MOST_MARKS` windows.
+    A dashed line is the fraction that the label SLA requires. Each window has a tooltip with its fraction if there are
+    at most :data:`~.plot.MOST_MARKS` windows.
     """
     if not any(evaluation.outcome_rows for evaluation in evaluations):
         return None
@@ -233,7 +231,7 @@ def outcome_coverage(
     gap = _GAP if len(evaluations) <= 200 else (0.0, 0.0)
     classes = [f"coverage{_open(evaluation)}" for evaluation in evaluations]
     plot.bars([one.coverage or 0.0 for one in evaluations], classes, gap, of=min)  # so that a loss is visible
-    if tooltips and not plot.column:
+    if not plot.column:
         plot.links(
             f"{window_name(one.window, timezone)}: outcomes of {percent(one.coverage)} of "
             + many(one.rows, "prediction")

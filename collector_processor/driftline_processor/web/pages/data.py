@@ -78,9 +78,7 @@ def page(selection: Selection, now: int) -> Page:
         "missing": missing[:FEATURES],
         "missing_more": max(len(missing) - FEATURES, 0),
         "share_line": share_line,
-        "coverage_chart": outcome_coverage(
-            selection.shown_windows, chosen, selection.model.timezone, tooltips=not selection.in_report
-        ),
+        "coverage_chart": outcome_coverage(selection.shown_windows, chosen, selection.model.timezone),
     }
     tables = {
         "findings": table_of(

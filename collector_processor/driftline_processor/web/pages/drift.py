@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
@@ -15,6 +16,7 @@ from driftline_processor.present.sections.drift import lasting
 from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.times import date_label
 from driftline_processor.web.charts.heat_map import heat_map
+from driftline_processor.web.charts.plot import Address
 from driftline_processor.web.charts.sparklines import mini_of, trend
 from driftline_processor.web.page import Page, Table, table_of
 from driftline_processor.web.place import feature_page
@@ -72,10 +74,10 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
     ranked = states.rank(chosen.features.values())
     rows = _sorted(_rows(selection, chosen, ranked), sort)
     matches = [row for row in rows if search.casefold() in row.column.name.casefold()]
-    heated = _heated(selection.shown_windows, ranked)
+    heatable = len(_heated(selection.shown_windows, ranked))
     # 40: features in the heat map unless all are requested: those that drift in most windows
-    drawn_rows = heated if asked.get("heat") == "all" else heated[:40]
-    place, importance = selection.place, {} if selection.model.baseline is None else selection.model.baseline.importance
+    heated = heatable if asked.get("heat") == "all" else min(heatable, 40)
+    importance = {} if selection.model.baseline is None else selection.model.baseline.importance
     context |= {
         "rows": matches,
         "features": len(rows),
@@ -88,18 +90,31 @@ def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None)
         "date": lambda time: date_label(time, selection.model.timezone),
         "mini": mini_of,
         "trend": lambda name: trend(name, selection.shown_windows),
-        "heat": heat_map(
-            *(selection.shown_windows, drawn_rows, chosen, context["lead"]),
-            lambda name: place.address(feature_page(name)),
-            selection.model.timezone,
-        )
-        if drawn_rows and len(selection.shown_windows) > 1
-        else None,
-        "heated": len(drawn_rows),
-        "heatable": len(heated),
+        "heat": heat_of(selection, chosen, heated, context["lead"]),
+        "heated": heated,
+        "heatable": heatable,
         "lasting": lasting(chosen, selection.model.timezone).on_surface(PAGE),
     }
     return Page("model/drift.html", context, {"features": _table(rows)}, about(selection))
+
+
+def heat_of(selection: Selection, chosen: Evaluation, most: int, lead: Address | None) -> Markup | None:
+    """Draw the drift of the features that drift in most windows; None for a single window.
+
+    Args:
+        selection: The model and the range.
+        chosen: The selected window.
+        most: Upper limit of features.
+        lead: Returns the link of a window; None = no links.
+    """
+    features = _heated(selection.shown_windows, states.rank(chosen.features.values()))[:most]
+    if not features or len(selection.shown_windows) < 2:
+        return None
+    return heat_map(
+        *(selection.shown_windows, features, chosen, lead),
+        lambda name: selection.place.address(feature_page(name)),
+        selection.model.timezone,
+    )
 
 
 def _rows(selection: Selection, chosen: Evaluation, ranked: Sequence[ColumnDrift]) -> list[FeatureRow]:

@@ -82,7 +82,7 @@ def page(
         windows=selection.shown_windows,
         chosen=chosen,
         timezone=model.timezone,
-        address=None if selection.in_report else lambda one: selection.to(one, feature_page(name)),
+        address=lambda one: selection.to(one, feature_page(name)),
         unread=frozenset[int]() if history is None else history.unread_starts,
     )
     # 0.01: minimum fraction of a window in one step beyond the baseline's bins for the page to name that step
@@ -126,7 +126,12 @@ class Picture(NamedTuple):
 
 
 def picture_of(
-    selection: Selection, name: str, evaluation: Evaluation, histories: FeatureHistories | None = None
+    selection: Selection,
+    name: str,
+    evaluation: Evaluation,
+    histories: FeatureHistories | None = None,
+    *,
+    linked: bool = True,
 ) -> Picture | None:
     """Return the drawings of a feature for another page; None if it has none.
 
@@ -135,6 +140,7 @@ def picture_of(
         name: The feature.
         evaluation: The window that is compared with the baseline.
         histories: Source of its windows; None = only the drawings of evaluations are available.
+        linked: Whether each window is a link.
     """
     column, model = evaluation.features.get(name), selection.model
     history = None if histories is None else histories.history(model.key, name, selection.shown_windows, evaluation)
@@ -143,7 +149,7 @@ def picture_of(
         windows=selection.shown_windows,
         chosen=evaluation,
         timezone=model.timezone,
-        address=None if selection.in_report else selection.to,
+        address=selection.to if linked else None,
         unread=frozenset[int]() if history is None else history.unread_starts,
         small=True,
     )

@@ -28,7 +28,7 @@ from driftline_processor.present.sections.section import PAGE
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.weak_slices import WeakSlicesOfWindows
-from driftline_processor.web.charts.timeline_rows import gaps_of, measured_in, performance_row
+from driftline_processor.web.charts.timeline_rows import TimelineRow, gaps_of, measured_in, performance_row
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.selection import Selection, about, common_context
 from driftline_processor.web.site import Site
@@ -37,9 +37,6 @@ from .overview import BY_TASK
 
 MOST_CELLS = 2000
 """Upper limit of cells of the table of windows, the newest windows; CSV has all."""
-
-MOST_CELLS_IN_REPORT = 400
-"""The same limit for a report file."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -81,7 +78,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "metrics": metrics,
         "chosen_slice": chosen_slice,
         "few": 40,
-        "most_cells": MOST_CELLS_IN_REPORT if selection.in_report else MOST_CELLS,
+        "most_cells": MOST_CELLS,
         "gaps": {gap.start: gap for gap in gaps_of(selection.shown_windows, selection.model)},
         "measured": {} if chosen is None else measured_in(chosen, chosen_slice),
         "blocks": [] if chosen is None or chosen_slice else blocks_of(chosen, selection.reference, first),
@@ -271,6 +268,12 @@ def _headlines(metrics: Sequence[str], model: ModelView) -> list[str]:
     of_task = [name for name in BY_TASK.get(model.task.kind, ()) if name in metrics]
     # 3: metrics that are not folded
     return list(dict.fromkeys((*of_task, *metrics)))[:3]
+
+
+def headline_rows(selection: Selection) -> list[TimelineRow]:
+    """Return the primary metrics of the model over the windows shown."""
+    names = _headlines(_metrics(selection.shown_windows, ""), selection.model)
+    return [performance_row(name, selection.shown_windows, _reference(selection, name)) for name in names]
 
 
 def _table(selection: Selection) -> Table:

@@ -14,8 +14,8 @@ from driftline_processor.governance.scorecard import GRADES
 from driftline_processor.present.money import amount_text
 from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.incidents import KINDS
+from driftline_processor.web.inline_style import content_security_policy, style
 from driftline_processor.web.page import Page, Table, render
-from driftline_processor.web.report import content_security_policy, style
 from driftline_processor.web.site import Site
 
 from .scorecard import SUBJECT_WORDS, first_reason, lines_table, models_table, period_of
