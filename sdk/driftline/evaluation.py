@@ -86,6 +86,21 @@ class EvaluationReport(Protocol):
             kind: See :meth:`to_frame`.
         """
 
+    def figure(self, name: str = "", window: int | None = None) -> Any:
+        """Return an interactive figure, a ``plotly.graph_objects.Figure``, which the user can change.
+
+        Args:
+            name: A feature, "score" or "class": its distribution in the window, compared with the baseline. A metric,
+                such as "log_loss": its value and interval in each window, and the baseline's value. Default: the
+                feature with the largest drift.
+            window: Index of the window in :attr:`windows`. Default: the newest closed window.
+
+        Raises:
+            ImportError: plotly is not installed.
+            IndexError: There is no such window.
+            ValueError: There is no such feature or metric; the message names the nearest ones.
+        """
+
     def to_html(self) -> str:
         """Return a self-contained HTML page with all features, as ``driftline evaluate --html`` writes it."""
 

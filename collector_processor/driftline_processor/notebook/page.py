@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2s
+from importlib.util import find_spec
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -21,6 +22,8 @@ from driftline_processor.present.sentences import verdict as verdicts
 from driftline_processor.present.sentences.window import window_facts
 from driftline_processor.present.wording import keep_units_of_page, printable, short
 from driftline_processor.web.charts.sparklines import cell_drawing
+
+from .figures import columns_by_name
 
 MOST_WINDOWS = 12
 MOST_NOTES = 20
@@ -59,6 +62,7 @@ def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:
         model=short(result.key.model) or "model",
         facts=window_facts(newest, timezone),
         sections=sections,
+        figure=next(iter(columns_by_name(newest)), "") if find_spec("plotly") else "",
         notes=notes[:MOST_NOTES],
         more_notes=max(0, len(notes) - MOST_NOTES),
     )

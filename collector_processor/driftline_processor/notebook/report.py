@@ -25,6 +25,7 @@ from .frames import FrameKind, arrow_table, frame_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from plotly.graph_objects import Figure
 
 
 class VerdictInWords(NamedTuple):
@@ -104,6 +105,12 @@ class NotebookReport:
             ValueError: There is no such table.
         """
         return frame_of(self.to_arrow(kind), self.library)
+
+    def figure(self, name: str = "", window: int | None = None) -> Figure:
+        """Return an interactive figure; see :meth:`driftline.evaluation.EvaluationReport.figure`."""
+        from .figures import figure
+
+        return figure(self.result.evaluations, name, window, self.result.timezone)
 
     def to_html(self) -> str:
         """Return one HTML file with all features, as ``driftline evaluate --html`` writes it."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from html.parser import HTMLParser
 
 import driftline
 import numpy as np
 import pandas as pd
 import pytest
+from driftline_processor.present.numbers import ends
 from driftline_processor.present.wording import keep_units
 
 
@@ -62,7 +64,7 @@ def test_drift_and_performance_are_drawn_with_their_numbers(report: driftline.Ev
     assert texts.index("region") > texts.index("1 of 3 features drifts")
     assert page.count('<svg class="mini"') == 6  # four features, the score and the predicted class
     auc = report.windows[0]["performance"]["realized"]["roc_auc"]
-    assert f"{auc['low']:.4g} to {auc['high']:.4g}" in texts
+    assert ends(auc["low"], auc["high"]) in texts
     assert page.count('<svg class="interval-line"') == page.count('class="dot"')
 
 
@@ -129,6 +131,15 @@ def test_the_file_to_send_is_a_whole_document(report: driftline.EvaluationReport
     document = report.to_html()
     assert document.startswith("<!doctype html>")
     assert "income" in document
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_call_of_a_figure_is_shown_if_it_can_be_drawn(
+    report: driftline.EvaluationReport, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    if not installed:
+        monkeypatch.setitem(sys.modules, "plotly", None)
+    assert (".figure('region')" in read(html_of(report)).texts) is installed
 
 
 def test_text_begins_with_the_verdict(report: driftline.EvaluationReport) -> None:

@@ -16,6 +16,8 @@ pytestmark = [needs_chromium, pytest.mark.slow]
 NOTEBOOK = """<!doctype html><html lang="en"><meta charset="utf-8"><title>A notebook</title><style>
 .jp-RenderedHTMLCommon td, .jp-RenderedHTMLCommon th, .jp-RenderedHTMLCommon tr { text-align: right; max-width: none; }
 .jp-RenderedHTMLCommon tbody tr:nth-child(odd) { background: #f5f5f5; }
+.jp-RenderedHTMLCommon dl dt { font-weight: bold; float: left; width: 20%%; }
+.jp-RenderedHTMLCommon dl dd { float: left; width: 80%%; }
 </style><body data-jp-theme-light="%s"><main class="jp-RenderedHTMLCommon">
 <h1>A</h1><h2>B</h2><h3>C</h3>%s</main></body>"""
 
@@ -65,6 +67,16 @@ def test_the_tables_of_a_notebook_leave_those_of_a_report_alone(
 ) -> None:
     name = "() => getComputedStyle(document.querySelector('tbody th')).textAlign"
     assert page_at(page_of[False]).evaluate(name) == "left"
+
+
+def test_the_lines_of_the_verdict_are_as_wide_as_the_report(
+    page_at: OpenPage,  # noqa: F811
+    page_of: dict[bool, str],
+) -> None:
+    page = page_at(page_of[False])
+    right = "(of) => document.querySelector(of).getBoundingClientRect().right"
+    assert page.evaluate(right, ".lines dd") == page.evaluate(right, ".lines")
+    assert page.evaluate("() => getComputedStyle(document.querySelector('.lines dt')).fontWeight") == "400"
 
 
 def test_a_phone_scrolls_within_the_report(page_at: OpenPage, page_of: dict[bool, str]) -> None:  # noqa: F811
