@@ -12,7 +12,7 @@ from driftline_processor.core.service_level.level import ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.present.wording import NAME, format_percent, short
 
-from .numbers import UNKNOWN, figure, finite, number, percents, rounded_ends
+from .numbers import UNKNOWN, finite, number, percents, rounded_ends
 
 METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}
 """Drift method → its short title in a terminal column: "ks" → "KS"."""
@@ -170,7 +170,7 @@ def metric_value(metric: str, value: float) -> str:
     """
     if metric in SERVICE_METRICS:
         return measured_text(metric, value)
-    return format_percent(value, 3) if in_shares(metric) and 0 <= value <= 1 else figure(value)
+    return format_percent(value, 3) if in_shares(metric) and 0 <= value <= 1 else number(value)
 
 
 def interval_of_value(metric: str, low: float | None, high: float | None) -> str:
@@ -197,7 +197,7 @@ def size_of_change(metric: str, change: float, low: float | None, high: float | 
     scale = 100.0 if in_shares(metric) else 1.0
     sign = -scale if change < 0 else scale
     unit = " points" if scale > 1 else ""
-    text = f"{figure(float(f'{sign * change:.2g}') if unit else sign * change)}{unit}"
+    text = f"{number(float(f'{sign * change:.2g}') if unit else sign * change)}{unit}"
     if low is None or high is None:
         return text
     ends = sorted((sign * low, sign * high))

@@ -25,34 +25,30 @@ def finite(value: float | None) -> float | None:
 
 
 def number(value: float | None) -> str:
-    """Return a value with four significant digits, or three if it is below 0.1.
+    """Return a value with three significant digits; integers keep all of theirs from 1,000 on.
 
-    >>> number(0.12345), number(0.012345), number(1234.5), number(-2.0), number(None), number(0.0000012)
-    ('0.1235', '0.0123', '1,234', '−2', '–', '1.2e−06')
+    >>> number(0.12345), number(0.00012345), number(1234.5), number(-2.0), number(None), number(0.0000012)
+    ('0.123', '0.000123', '1,234', '−2', '–', '1.2e−06')
     """
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    if value == 0:
-        return "0"
     size = abs(value)
-    if size >= 1e15 or size < 1e-3:
+    if size >= 1e15 or 0 < size < 1e-4:
         text = f"{value:.2g}"
-    elif size >= 1000:
-        text = f"{value:,.0f}"
     else:
-        text = f"{value:.4g}" if size >= 0.1 else f"{value:.3g}"
+        text = f"{value:,.0f}" if size >= 999.5 else f"{value + 0.0:.3g}"
     return text.replace("-", MINUS)
 
 
 def cell(value: float | None) -> str:
-    """Return a value with three decimals for a table, so that decimal points align.
+    """Return a value with three significant digits for a column of a table, final zeros included.
 
-    >>> cell(0.495213), cell(1.3), cell(1234.5), cell(0.00001), cell(None)
-    ('0.495', '1.300', '1,234', '1e−05', '–')
+    >>> cell(0.69), cell(1.3), cell(1234.5), cell(0.00001), cell(None)
+    ('0.690', '1.30', '1,234', '1e−05', '–')
     """
-    if value is None or not math.isfinite(value) or not 1e-3 <= abs(value) < 1000:
+    if value is None or not 1e-4 <= abs(value) < 999.5:
         return number(value)
-    return f"{value:.3f}".replace("-", MINUS)
+    return f"{value:#.3g}".removesuffix(".").replace("-", MINUS)
 
 
 def change(before: float | None, after: float | None) -> str:
@@ -73,7 +69,7 @@ def ends(low: float | None, high: float | None) -> str:
     >>> ends(0.7, 0.98), ends(None, None)
     ('0.7 to 0.98', '')
     """
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+    return "" if low is None or high is None else " to ".join(rounded_ends(low, high))
 
 
 def count(value: float | None) -> str:
@@ -193,19 +189,6 @@ _MOST_DECIMALS = 9
 """Upper limit of decimals for an interval's end that is close to zero."""
 
 
-def figure(value: float) -> str:
-    """Return a number with three digits.
-
-    >>> figure(0.75991), figure(-0.0012), figure(12345.6), figure(0.0)
-    ('0.76', '−0.0012', '12,346', '0')
-    """
-    if not math.isfinite(value):
-        return "unknown"
-    size = abs(value)
-    text = f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"
-    return text.replace("-", "−")
-
-
 def percents(low: float, high: float) -> str:
     """Return the ends of an interval of a fraction as percentages.
 
@@ -223,7 +206,7 @@ def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[s
     """
     length = high - low
     if not math.isfinite(length) or length <= 0:
-        return figure(low), figure(high)
+        return number(low), number(high)
     # 4.0: minimum length of an interval in units of its last digit
     decimals = math.ceil(math.log10(4.0 / length))
     return _rounded(low, decimals, greatest), _rounded(high, decimals, greatest)

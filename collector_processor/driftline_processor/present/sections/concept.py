@@ -83,7 +83,7 @@ def _stream_words(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
             reached, now = concept.after, ""
             if reached is None or reached >= fall.before:
                 reached, now = fall.after, f", and is {level} now"
-            fell = f"fell from {_level(concept, fall.before)} to {_level(concept, reached)}"
+            fell = f"dropped from {_level(concept, fall.before)} to {_level(concept, reached)}"
             return f"concept: the {measure} {fell}{since}{now}"
         return f"concept: the {measure} is {level} over {outcomes}, no rise found"
     if concept.state == "learning":

@@ -105,8 +105,7 @@ def remarks(evaluation: Evaluation, windows: Sequence[Evaluation], timezone: str
     record = estimate_sentence(evaluation.estimated, came=metrics_with_outcomes(windows))
     if record and (not contradicted or has_failed):
         lines.append(Line(f"{capital(record)}.", "bad" if has_failed else "quiet", "estimate-record"))
-    reflects = "it reflects shifts of the inputs, but not changes of the relation between inputs and outcomes"
-    lines.append(Line(f"An estimate assumes {ASSUMES}: {reflects}.", "quiet"))
+    lines.append(Line("Estimates are valid only if the relation between inputs and outcomes is unchanged.", "quiet"))
     return Section("estimate-remarks", "Estimates", tuple(lines))
 
 

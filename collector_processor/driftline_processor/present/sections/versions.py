@@ -121,7 +121,7 @@ def mean_loss(loss: str, value: float | None) -> str:
     """Return a mean loss; error rates as a percentage.
 
     >>> mean_loss("error", 0.2), mean_loss("brier", 0.16251), mean_loss("error", None)
-    ('20 %', '0.1625', 'unknown')
+    ('20 %', '0.163', 'unknown')
     """
     return "unknown" if value is None else (percent if loss == "error" else number)(value)
 

@@ -10,7 +10,7 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.present.metrics import metric_words
-from driftline_processor.present.numbers import figure
+from driftline_processor.present.numbers import number
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import NAME, capital, format_percent, listed, printable, short, slice_words
 
@@ -108,7 +108,7 @@ def _change_version(
 ) -> Advice:
     name, figures = short(version, NAME) or "without a name", ""
     if challenger is not None and champion is not None:
-        write = format_percent if loss == "error" else figure
+        write = format_percent if loss == "error" else number
         figures = (
             f": its {loss.replace('_', ' ')} is {write(challenger)}, compared with {write(champion)} of this version"
         )
@@ -144,7 +144,7 @@ def _recalibrate(
     rows = _outcomes_since(since, timezone, of_days=of_days)
     if roc_auc is None or baseline is None:
         return Advice("recalibrate it", f"Recalibrate its predictions on {rows}: their level is off.")
-    ranks = f"its ROC AUC is {figure(roc_auc)}, {figure(baseline)} in the baseline"
+    ranks = f"its ROC AUC is {number(roc_auc)}, {number(baseline)} in the baseline"
     return Advice("recalibrate it", f"Recalibrate its score on {rows}: the level of its score is off ({ranks}).")
 
 

@@ -248,7 +248,7 @@ def _label_shift(
         )
     moved = f"{short(features[0])} moved" if features else ""
     if quantity == "mean":
-        return _target_shift(explains, moved, f"{now:.4g}", f"{low:.4g}", f"{high:.4g}", f"{was:.4g}")
+        return _target_shift(explains, moved, f"{now:.3g}", f"{low:.3g}", f"{high:.3g}", f"{was:.3g}")
     of, who = (f"'{class_name}'", f"rows of '{class_name}'") if class_name else ("positive", "positives")
     rates = (
         f"an estimated {format_percent(now)} of the rows are {of} (95 % interval: {format_percent(low)} to "

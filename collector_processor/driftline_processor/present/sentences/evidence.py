@@ -14,7 +14,7 @@ from driftline_processor.present.metrics import (
     signed_ends,
     size_of_change,
 )
-from driftline_processor.present.numbers import figure, percents
+from driftline_processor.present.numbers import number, percents
 from driftline_processor.present.wording import NAME, duration, format_percent, printable, short, slice_words
 
 from .register import clause, forms, words_as, words_of
@@ -157,7 +157,7 @@ def _estimate_moved(metric: str, change: float, low: float | None, high: float |
 @words_of("errors_rose")
 def _errors_rose(metric: str, before: float, after: float) -> str:
     of_classes = metric == "error_rate"
-    levels = [format_percent(level, 3) if of_classes else figure(level) for level in (before, after)]
+    levels = [format_percent(level, 3) if of_classes else number(level) for level in (before, after)]
     return f"its {'error rate' if of_classes else 'absolute error'} rose from {' to '.join(levels)}"
 
 

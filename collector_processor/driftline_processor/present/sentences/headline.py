@@ -12,7 +12,7 @@ from typing import Any
 from driftline_processor.core.facts import Fact
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
-from driftline_processor.present.numbers import figure
+from driftline_processor.present.numbers import number
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
 
 from .register import plain_forms, worded
@@ -111,7 +111,7 @@ def _bias_rose(value: float, **_: Any) -> str:
 @_brief("errors_rose")
 def _errors_rose(metric: str, before: float, after: float) -> str:
     of_classes = metric == "error_rate"
-    was, now = (format_percent(level, 3) if of_classes else figure(level) for level in (before, after))
+    was, now = (format_percent(level, 3) if of_classes else number(level) for level in (before, after))
     return f"{'error rate' if of_classes else 'absolute error'} up from {was} to {now}"
 
 

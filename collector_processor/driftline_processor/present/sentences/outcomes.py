@@ -30,8 +30,8 @@ _FAST_AND_SLOW = {
 
 _LOSS = {
     "error": ("wrong in {:.1%}", "{:.1%}"),
-    "log_loss": ("a log loss of {:.4g}", "{:.4g}"),
-    "absolute_error": ("off by {:.4g} on average", "{:.4g}"),
+    "log_loss": ("a log loss of {:.3g}", "{:.3g}"),
+    "absolute_error": ("off by {:.3g} on average", "{:.3g}"),
 }
 
 
@@ -200,7 +200,7 @@ def _fast_labels(**values: Any) -> str:
         return f"outcomes that arrived {within} do not differ from later ones by more than chance"
     in_percent = fast_labels.metric in ("actual_rate", "error_rate")
     fast, slow = (
-        f"{100 * value:.3g} %" if in_percent else f"{value:.4g}" for value in (fast_labels.fast, fast_labels.slow)
+        f"{100 * value:.3g} %" if in_percent else f"{value:.3g}" for value in (fast_labels.fast, fast_labels.slow)
     )
     comparison = _FAST_AND_SLOW[fast_labels.metric].format(within=within, fast=fast, slow=slow)
     return f"{comparison}; until the later ones arrive, the performance describes only the early ones"

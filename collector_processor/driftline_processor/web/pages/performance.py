@@ -8,6 +8,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.changes import LEVEL
@@ -72,9 +73,7 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         "can_search": weak is not None,
         "weak_found": None,
         "find_weak": False,
-        "concept": concept(
-            selection.model.concept if selection.model.outcomes else None, selection.model.timezone
-        ).on_surface(PAGE),
+        "concept": concept(_concept(selection), selection.model.timezone).on_surface(PAGE),
         "metrics": metrics,
         "chosen_slice": chosen_slice,
         "few": 40,
@@ -94,6 +93,17 @@ def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None
         context |= {"find_weak": True, "weak_found": weak.of(selection.model.key, stored)}
     tables = {"metrics": _table(selection), "windows": metrics_by_window(selection.shown_windows, chosen_slice)}
     return Page("model/performance.html", context, tables, about(selection))
+
+
+def _concept(selection: Selection) -> ConceptDrift | None:
+    """Return the concept drift of the model; None if errors only dropped, and not in the selected window."""
+    drift, chosen = selection.model.concept, selection.chosen
+    if drift is None or not selection.model.outcomes:
+        return None
+    dropped = drift.state == "ok" and bool(drift.changes)
+    if dropped and chosen is not None and not chosen.window.start <= drift.changes[-1].since < chosen.window.end:
+        return None
+    return drift
 
 
 class Block(Struct, frozen=True):

@@ -126,7 +126,7 @@ def test_the_row_of_a_timeline_says_what_is_drawn_in_words() -> None:
     shown[4].realized["log_loss"] = MetricValue(0.69, 900, "rows", low=0.54, high=0.84)
     timeline = timeline_of(shown, shown[4], "log_loss", None, flights())
     assert timelines.window_tooltip(timeline, 4) == (
-        "July 2013: log loss 0.69 (0.54 to 0.84), log loss of a constant 0.6531; score drift 0.9811; "
+        "July 2013: log loss 0.69 (0.54 to 0.84), log loss of a constant 0.653; score drift 0.981; "
         "drifted inputs 33.3 %; predictions 5,348, with outcome 5,134"
     )
     assert timelines.legend_of(timeline) == [
