@@ -33,7 +33,7 @@ from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import EARLIER, tells_usual
 from driftline_processor.core.versions.side_by_side import SideBySide
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import DAY, closes_at
 
 from .context import NO_CONTEXT, VerdictContext
 from .episode import KINDS_OF_ALL_ROWS, NO_EPISODE, Episode, episode_of
@@ -133,7 +133,7 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Fact:
     if unknown is not None:
         return fact("correct_outcomes", unknown=unknown)
     if not evaluation.closed:
-        return fact("wait_for_end_of_window", end=evaluation.window.end, timezone=context.timezone)
+        return fact("wait_for_end_of_window", end=closes_at(evaluation.window), timezone=context.timezone)
     if evaluation.young:
         return fact("wait_for_outcomes", immature=evaluation.immature)
     needed = labels_needed(evaluation)

@@ -28,22 +28,27 @@ _MOST_PSI = 0.5
 
 
 def traffic(evaluations: Sequence[Evaluation]) -> Markup:
-    """Draw rows per window as bars; the open window is hollow."""
+    """Draw rows per window as bars; the open window is hollow. A single window has no drawing."""
     shown = evaluations[-SHOWN:]
+    if len(shown) < 2:
+        return Markup()
     highest = max((evaluation.rows for evaluation in shown), default=0) or 1
     plot = in_places(len(shown), Area(0, 96, 1, 15), (0, highest), room=_ROOM, free=1)
     classes = ["bar" if evaluation.closed else "bar open" for evaluation in shown]
     plot.bars([evaluation.rows or None for evaluation in shown], classes, gap=(0, 0.25), least=(0, 1))
-    newest = count(shown[-1].rows) if shown else "no"
-    return plot.picture(96, 16, f"rows of {many(len(shown), 'window')}, {newest} in the newest", "spark")
+    words = f"rows of {many(len(shown), 'window')}, {count(shown[-1].rows)} in the newest"
+    return plot.picture(96, 16, words, "spark")
 
 
 def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
-    """Draw a metric as a line in the band of its intervals with the baseline's value; unknown values are gaps."""
+    """Draw a metric as a line in the band of its intervals with the baseline's value; unknown values are gaps.
+
+    A single window has no drawing.
+    """
     shown = evaluations[-SHOWN:]
     values, lows, highs = numbers_of([evaluation.realized.get(metric) for evaluation in shown], "value", "low", "high")
     known = [value for value in values if value is not None]
-    if not known:
+    if not known or len(shown) < 2:
         return Markup()
     reference = next((one.reference[metric] for one in reversed(shown) if metric in one.reference), None)
     baseline = None if reference is None else finite(reference.value)

@@ -83,8 +83,14 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def cause(self) -> str:
-        """Sentence about the cause; "" if unknown."""
-        return "" if self.verdict is None else verdicts.verdict_cause(self.verdict)
+        """Sentence about the cause, or what is missing if the state is unknown; "" if nothing is known."""
+        cause = "" if self.verdict is None else verdicts.verdict_cause(self.verdict)
+        return cause or ("" if self.state != "unknown" else self.missing)
+
+    @property
+    def missing(self) -> str:
+        """What is missing to know the state, without how to provide it, which is on the model's page."""
+        return " ".join(f"{hint.partition('; ')[0].rstrip('.')}." for hint in self.model.hints[:2])
 
     @property
     def step(self) -> str:

@@ -92,6 +92,18 @@ def test_a_healthy_row_has_no_second_line(browse: Browse) -> None:
     assert 'class="why"' not in browse(FakeView([model])).get("/").text
 
 
+def test_the_row_of_an_unknown_model_says_what_is_missing_and_when_it_will_be_known(browse: Browse) -> None:
+    advice = fact("wait_for_end_of_window", end=ns(2026, 11, 25, 1, 10), timezone="UTC")
+    opened = Verdict("unknown", ns(2026, 11, 25), reasons=(fact("window_open"),), advice=advice)
+    hints = ("churn has no baseline: learning 160 of 1,000 rows; pass one to driftline.Model.", "No outcomes yet.")
+    model = replace(named("churn", "unknown"), verdict=opened, hints=hints)
+    text = page(browse(FakeView([model]))).text
+    why = "churn has no baseline: learning 160 of 1,000 rows. No outcomes yet."
+    assert f"{why} Wait until the window closes on 25 November 2026, 01:10." in text
+    healthy = replace(model, verdict=structs.replace(opened, state="healthy"))
+    assert why not in page(browse(FakeView([healthy]))).text
+
+
 def test_an_interval_stands_behind_its_value(browse: Browse) -> None:
     model = named("churn")
     model.windows["1d"][0].realized = {"accuracy": MetricValue(0.8312, 400, "rows", low=0.7912, high=0.8655)}
