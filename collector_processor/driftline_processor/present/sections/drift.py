@@ -237,7 +237,7 @@ def lasting(evaluation: Evaluation, timezone: str = "UTC") -> Section:
     """Lay out the shifts that persist over windows, the most significant first, or why none can be found."""
     lines = [Line(f"{text}.", "bad") for text in lasting_sentences(evaluation, lambda time: date_words(time, timezone))]
     if missing := what_lacks(evaluation):
-        lines.append(Line(f"{missing}.", "quiet", surfaces="page explain"))
+        lines.append(Line(missing, "quiet", surfaces="page explain"))
     return Section("lasting", "Lasting shifts", tuple(lines))
 
 
@@ -271,18 +271,17 @@ def what_lacks(evaluation: Evaluation) -> str:
     >>> from types import SimpleNamespace as Some
     >>> from driftline_processor.core.evaluation import LastingDrift
     >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), reason=("no_times",))))
-    'lasting shifts: inconclusive, the reference has no times; build it with its time column'
+    'Lasting shifts cannot be tested: the reference has no times. Build it with its time column.'
     """
     columns = {} if evaluation.lasting is None else evaluation.lasting.columns
     reason = {shift.reason for shift in columns.values()}
     if not evaluation.window.name or not reason or "" in reason:
         return ""
     if "no_times" in reason:
-        return "lasting shifts: inconclusive, the reference has no times; build it with its time column"
+        return "Lasting shifts cannot be tested: the reference has no times. Build it with its time column."
     name = evaluation.window.name
-    return (
-        f"lasting shifts: inconclusive, the reference has fewer than {LEAST_BLOCKS} periods of {name} with enough rows"
-    )
+    fewer = f"the reference has fewer than {LEAST_BLOCKS} periods of {name} with enough rows"
+    return f"Lasting shifts cannot be tested: {fewer}."
 
 
 def lasting_sentence(name: str, lasting_shift: LastingShift, moment: Callable[[int], str], score: str = "score") -> str:

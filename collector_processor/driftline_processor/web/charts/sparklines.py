@@ -62,10 +62,13 @@ def performance(evaluations: Sequence[Evaluation], metric: str) -> Markup:
     return plot.picture(96, 16, f"{metric_title(metric)} of {many(len(shown), 'window')}, {words}", "spark")
 
 
-def share_line(shares: Sequence[float | None], name: str) -> Markup:
-    """Draw fractions over windows as small bars; unknown fractions are left out."""
-    highest = max((share for share in shares if share is not None), default=0.0) or 1.0
-    plot = in_places(len(shares), Area(0, 160, 2, 31), (0.0, highest), room=_ROOM, free=1)
+def share_line(shares: Sequence[float | None], name: str, full: float) -> Markup:
+    """Draw fractions over windows as small bars; unknown fractions are left out.
+
+    ``full``: the fraction of a bar of full height, the same in all rows of a table.
+    """
+    highest = max((share for share in shares if share is not None), default=0.0)
+    plot = in_places(len(shares), Area(0, 160, 2, 31), (0.0, full), room=_ROOM, free=1)
     plot.columns_at = 80
     plot.level(0.0, "grid")
     plot.bars([share or None for share in shares], "bar", gap=(0, 0.15))

@@ -78,6 +78,7 @@ def page(selection: Selection, now: int) -> Page:
         "missing": missing[:FEATURES],
         "missing_more": max(len(missing) - FEATURES, 0),
         "share_line": share_line,
+        "most_missing": max((part or 0.0 for row in missing[:FEATURES] for part in row.over_time), default=0.0) or 1.0,
         "coverage_chart": outcome_coverage(selection.shown_windows, chosen, selection.model.timezone),
     }
     tables = {

@@ -23,6 +23,7 @@
   function tellAgo() {
     for (const it of document.querySelectorAll("time[data-ago]")) {
       const seconds = Math.max(0, (Date.now() - Date.parse(it.dateTime)) / 1000);
+      if (seconds > 60 * 86400) continue; // a date says more than 4,710 days
       const [value, unit] =
         seconds < 60 ? [seconds, "s"] : seconds < 3600 ? [seconds / 60, "min"] : seconds < 172800 ? [seconds / 3600, "h"] : [seconds / 86400, "days"];
       it.dataset.moment ??= it.textContent;
