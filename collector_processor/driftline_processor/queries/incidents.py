@@ -351,7 +351,7 @@ def _drifts(model: ModelView, windows: Sequence[Evaluation], moved: _Moved) -> I
             size = moved[id(column)][1].get(stretch.subject)
             if size is not None and (largest is None or SIZES[size] > SIZES[largest]):
                 evaluation, largest = column, size
-        how = f": the shift is {largest}" if largest else ""
+        how = f": {largest} shift" if largest else ""
         name = part_words(
             stretch.subject, None if stretch.subject.startswith("feature:") else _column(evaluation, stretch.subject)
         )

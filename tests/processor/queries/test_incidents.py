@@ -319,10 +319,10 @@ def test_open_drift_stands_by_its_size_and_what_the_verdict_says_before_it() -> 
     )
     assert [one.subject for one in found] == ["at_risk", "feature:pay", "feature:debt", "feature:age", "feature:city"]
     assert [one.size for one in found] == ["", "large", "moderate", "small", ""]
-    assert found[1].sentence == "pay drifts: the shift is large."
+    assert found[1].sentence == "pay drifts: large shift."
 
 
 def test_a_drift_of_two_lengths_of_windows_is_as_large_as_the_largest_and_leads_there() -> None:
     (found,) = incidents_of(model(moving(2, "small", "age"), moving(3, "large", "age", "3d")))
-    assert (found.size, found.sentence, found.windows) == ("large", "age drifts: the shift is large.", ("3d", "1d"))
+    assert (found.size, found.sentence, found.windows) == ("large", "age drifts: large shift.", ("3d", "1d"))
     assert (times(found), found.start) == ((2, None), 3 * DAY)
