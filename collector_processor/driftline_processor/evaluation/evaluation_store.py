@@ -13,7 +13,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -166,16 +166,26 @@ class WindowDetails:
     Attributes:
         stored_at: When the window was stored, in unix nanoseconds; 0 before.
         values: The fields by name; None while they are in the store only.
+        empty: One bit per field of :data:`DETAILS`, set once the field is known to be empty, so that it is not read
+            again: a page may look for the few windows that have it.
         summary: Drift without drawings, which stays in memory longer; None before its first use.
     """
 
-    __slots__ = ("place", "source", "stored_at", "summary", "values")
+    __slots__ = ("empty", "place", "source", "stored_at", "summary", "values")
 
     def __init__(
         self, source: EvaluationStore, place: WindowKey, stored_at: int, values: dict[str, Any] | None
     ) -> None:
         self.source, self.place, self.stored_at, self.values = source, place, stored_at, values
+        self.empty = 0
         self.summary: DriftSummary | None = None
+        if values is not None:
+            self.take(values)
+
+    def take(self, values: dict[str, Any]) -> None:
+        """Keep the fields in memory."""
+        self.values = values
+        self.empty = sum(1 << place for place, name in enumerate(DETAILS) if _is_empty(values[name]))
 
 
 class LazyEvaluation(Evaluation, kw_only=True):
@@ -194,13 +204,13 @@ class LazyEvaluation(Evaluation, kw_only=True):
 
 def _detail(name: str) -> property:
     """Return a property that reads a field from the details, unless the field was replaced."""
-    field = Evaluation.__dict__[name]
+    field, bit = Evaluation.__dict__[name], 1 << DETAILS.index(name)
 
     def read_detail(evaluation: LazyEvaluation) -> Any:
         value, details = field.__get__(evaluation), evaluation.details
         if value is not UNSET:
             return value
-        values = details.values
+        values = _NO_DETAILS if details.empty & bit else details.values
         return (details.source.read_details(evaluation) if values is None else values)[name]
 
     return property(read_detail, field.__set__)
@@ -565,16 +575,15 @@ class EvaluationStore:
         self._drop(place)
         self._cached_details[place] = details, size
         self._held_bytes += size
-        for oldest_place in (
-            list(self._cached_details)[: len(self._cached_details) - 1] if self._held_bytes > FOR_DETAILS else ()
-        ):
+        for _ in range(len(self._cached_details) - 1):
+            if self._held_bytes <= FOR_DETAILS:
+                break
+            oldest_place = next(iter(self._cached_details))
             if self._is_newest(oldest_place):
                 self._cached_details.move_to_end(oldest_place)
             else:
                 self._cached_details[oldest_place][0].values = None
                 self._drop(oldest_place)
-            if self._held_bytes <= FOR_DETAILS:
-                break
 
     def _is_known(self, details: WindowDetails) -> bool:
         """Return True if the details belong to a window that readers see."""
@@ -605,7 +614,7 @@ class EvaluationStore:
             values_by_start = {}
             for row, (values, size) in self._dictionaries.read(connection, rows, _details_of):
                 stored_details, values_by_start[row["start"]] = details_by_start[row["start"]], values
-                stored_details.values = values
+                stored_details.take(values)
                 self._hold(stored_details, size)
             return values_by_start.get(place.start, _NO_DETAILS)
 
@@ -718,6 +727,10 @@ class EvaluationStore:
                 name: dict(sorted(evaluations.items())) for name, evaluations in evaluation_history.items()
             }
             return self._history[series]
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, Sized) and not len(value))
 
 
 def _size_of_summary(summary: DriftSummary) -> int:

@@ -349,9 +349,7 @@ def _drift(views: Sequence[ModelView], period: Period) -> ScoreLine:
             f"Only {compared} of {many(unsure + compared, 'feature')} could be compared.",
             "drift",
         )
-    days = many(
-        sum(bool(evaluation.drift.drifted) for view in views for evaluation in windows_of(view, period)), "window"
-    )
+    days = many(sum(bool(evaluation.fraction) for view in views for evaluation in windows_of(view, period)), "window")
     return ScoreLine(
         "drift",
         "kept",
@@ -466,15 +464,14 @@ def _baseline(model: ModelView) -> ScoreLine:
 
 def _fairness(views: Sequence[ModelView], period: Period) -> ScoreLine:
     tab = "performance"
-    evaluations = [
-        evaluation for view in views for evaluation in reversed(windows_of(view, period)) if evaluation.fairness
-    ]
-    if not evaluations:
-        longest = [window for windows in _all_within(views, period) for window in reversed(windows) if window.fairness]
-        evaluations = longest
-    if not evaluations:
+    of_trend = [evaluation for view in views for evaluation in reversed(windows_of(view, period))]
+    all_windows = [evaluation for evaluations in _all_within(views, period) for evaluation in reversed(evaluations)]
+    mature_first = (
+        sorted(windows, key=lambda window: window.maturity != "mature") for windows in (of_trend, all_windows)
+    )
+    mature = next((window for windows in mature_first for window in windows if window.fairness), None)
+    if mature is None:
         return ScoreLine("fairness", "not_agreed", "No fairness rule is set.", tab)
-    mature = next((evaluation for evaluation in evaluations if evaluation.maturity == "mature"), evaluations[0])
     criteria = [
         (evaluation.attribute, criterion) for evaluation in mature.fairness for criterion in evaluation.criteria
     ]

@@ -21,18 +21,21 @@ from driftline_processor.core.evaluation import (
     Verdict,
     VerdictState,
 )
+from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.windows.window import DAY
+from driftline_processor.evaluation.evaluation_store import EvaluationStore, LazyEvaluation
 from driftline_processor.governance.period import Period
 from driftline_processor.governance.scorecard import SUBJECTS, ScoreLine, scorecard, scorecards
-from driftline_processor.queries.incidents import Incident
+from driftline_processor.queries.incidents import Incident, IncidentLog
 from driftline_processor.queries.model_view import BaselineView, ModelView
+from driftline_processor.store.database import Connection
 from msgspec import structs
 from msgspec.structs import replace
 
 from tests.support.facts import Facts, lacking
 from tests.support.money_windows import costing
 from tests.support.policy_watch import model
-from tests.support.verdict_windows import JULY, column, known, objective, value, window
+from tests.support.verdict_windows import JULY, column, known, objective, right, value, window, wrong
 
 QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
 
@@ -282,3 +285,34 @@ def test_versions_of_a_model_share_a_card_and_shadows_have_no_part_in_it() -> No
     shadow = view([broken], key=ModelKey("late", "2"), shadow=True)
     (card,) = scorecards([view([met]), shadow], QUARTER, ())
     assert card.grades["objectives"].grade == "kept"
+
+
+def test_scorecards_and_incidents_read_no_window_of_the_store_again(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 1)
+    days = [
+        (wrong if 30 <= day < 35 else right)(day, features={"temp": column("ok")}, score=column("ok", kind="score"))
+        for day in range(60)
+    ]
+    evaluations = EvaluationStore(connection, lambda: JULY)
+    for one in days:
+        evaluations.put(1, one)
+    evaluations.write(patient=False)
+    stored = [*EvaluationStore(connection, lambda: JULY).history(1)["1d"].values()]
+    read, reads = EvaluationStore.read_details, list[int]()
+
+    def counted(store: EvaluationStore, evaluation: LazyEvaluation) -> dict[str, Any]:
+        reads.append(evaluation.window.start)
+        return read(store, evaluation)
+
+    monkeypatch.setattr(EvaluationStore, "read_details", counted)
+    verdict_of_model(stored)  # as before each snapshot
+    views, log, read_before = [view(stored)], IncidentLog(), len(reads)
+    (card,), (of_memory,) = (
+        scorecards(views, QUARTER, log.of(views)),
+        scorecards([view(days)], QUARTER, log.of([view(days)])),
+    )
+    assert (card.lines, card.incidents) == (of_memory.lines, of_memory.incidents)
+    assert [one.kind for one in card.incidents] == ["verdict"]
+    assert len(reads) - read_before < len(days) / 2  # the windows at which a state begins

@@ -31,7 +31,13 @@ from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.metrics.name_grammar import parse_name
-from driftline_processor.core.output_faults import DOUBTFUL, is_of_output, outcomes_of_one_class, output_faults
+from driftline_processor.core.output_faults import (
+    DOUBTFUL,
+    OutputFault,
+    is_of_output,
+    outcomes_of_one_class,
+    output_faults,
+)
 from driftline_processor.core.performance.judge import OFF
 from driftline_processor.core.performance.margin import SHARE, deciding_metric, deciding_order, is_of_family, rank
 from driftline_processor.core.performance.positive_class import POSITIVE
@@ -386,21 +392,33 @@ def _excess(objective_state: ObjectiveState) -> float:
     return abs(objective_state.value - objective_state.limit) / half if half > 0 else 0.0
 
 
-def _faulty_output(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield a sign for each fault of the output."""
-    for fault in output_faults(evaluation):
-        ranks = fault.low is not None
-        yield Sign(
-            "ranking" if ranks else "output",
-            fault.fact,
-            fact("certainly_below_chance", **_outcomes(evaluation)) if ranks else fact("fault_certain"),
-            fault.metric,
-            fault.effect,
-            fault.low,
-            fault.high,
-            clear=is_clear(fault.low, fault.high) if ranks else True,
-            part=f"{fault.metric}:score",
+_OUTPUT = "_output_signs"
+"""Key of the faults of the output among the cached properties of an evaluation: its score is read from the store."""
+
+
+def _faulty_output(evaluation: Evaluation) -> tuple[Sign, ...]:
+    """Return a sign for each fault of the output, computed once per evaluation."""
+    cached: tuple[Sign, ...] | None = evaluation.__dict__.get(_OUTPUT)
+    if cached is None:
+        cached = evaluation.__dict__[_OUTPUT] = tuple(
+            _sign_of_output(evaluation, fault) for fault in output_faults(evaluation)
         )
+    return cached
+
+
+def _sign_of_output(evaluation: Evaluation, fault: OutputFault) -> Sign:
+    ranks = fault.low is not None
+    return Sign(
+        "ranking" if ranks else "output",
+        fault.fact,
+        fact("certainly_below_chance", **_outcomes(evaluation)) if ranks else fact("fault_certain"),
+        fault.metric,
+        fault.effect,
+        fault.low,
+        fault.high,
+        clear=is_clear(fault.low, fault.high) if ranks else True,
+        part=f"{fault.metric}:score",
+    )
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
