@@ -62,11 +62,11 @@ def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
 def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
     header, flights, fraud, *_ = drawn(models_table(document("/api/v1/models"), 170, NOW), 170)
     assert header == (
-        "model               state   traffic      rows last    window                       drifted   PSI pred → act "
+        "model               state   traffic      rows last    window                       drifted    PSI pred → act "
         "performance                                           known"
     )
     assert flights == (
-        "flights winter demo at risk ██████████    57k now     2013-12                          2/9 0.039  23 → 33 % "
+        "flights winter demo at risk ██████████    57k now     2013-12                          2/9 0.0390  23 → 33 % "
         "log loss 0.650 (0.673), ROC AUC 0.636, accuracy 0.670  96 %"
     )
     assert "▅▆▆▆▆▇▇▇▇███  15k now     2014-01-01 07:00" in fraud

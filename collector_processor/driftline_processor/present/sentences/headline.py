@@ -6,13 +6,13 @@ Kinds of facts without words of their own here have the shortest clause about th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from driftline_processor.core.facts import Fact
+from driftline_processor.core.facts import Fact, columns_of
 from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.present.metrics import metric_value, metric_words, size_of_change
-from driftline_processor.present.numbers import number
+from driftline_processor.present.numbers import many, number
 from driftline_processor.present.wording import NAME, format_percent, printable, short, slice_words
 
 from .register import plain_forms, worded
@@ -134,6 +134,17 @@ def _may_be_worse(metric: str, low: float | None, reason: str, outcomes: int, **
     too_few = {"too_few_rows": f", {outcomes:,} outcomes are too few", "too_few_days": ", its days differ too much"}
     why = too_few.get(reason, "")
     return f"{metric_words(metric)} may be worse{why}" if low is not None else why[2:] or "outcomes are inconclusive"
+
+
+def _cause(cause: Fact, others: Sequence[str], **_: Any) -> str:
+    name = next(columns_of(cause), "")
+    if cause.kind != "cause" or not name:
+        return brief(cause)
+    more = f" and {many(len(others), 'more input')}" if others else ""
+    return f"{short(name, NAME)}{more} {'drift' if others else 'drifts'}"
+
+
+_BY_KIND |= dict.fromkeys(("first_cause", "coinciding_cause", "likely_cause"), _cause)
 
 
 @_brief("windows_wait")
