@@ -66,7 +66,7 @@ def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
         "performance                                           known"
     )
     assert flights == (
-        "flights winter demo at risk ██████████    57k now     2013-12                          2/9 0.0390  23 → 33 % "
+        "flights winter demo at risk ██████████    57k now     2013-12                          2/9 0.0385  23 → 33 % "
         "log loss 0.650 (0.673), ROC AUC 0.636, accuracy 0.670  96 %"
     )
     assert "▅▆▆▆▆▇▇▇▇███  15k now     2014-01-01 07:00" in fraud
