@@ -50,6 +50,7 @@ OF_THE_CALLER = {
     "driftline_integrations.web.route_plan": ("pydantic_core",),
     "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
     "driftline_processor.evaluation.evaluation_codec": ("compression",),
+    "driftline_processor.notebook.figures": ("plotly",),
     "driftline_processor.notebook.frames": ("polars",),
     "driftline_processor.readers.sources": ("mlflow",),
     "driftline_processor.terminal.progress": ("IPython",),

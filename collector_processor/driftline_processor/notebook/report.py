@@ -25,7 +25,6 @@ from .frames import FrameKind, arrow_table, frame_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from plotly.graph_objects import Figure
 
 
 class VerdictInWords(NamedTuple):
@@ -106,7 +105,7 @@ class NotebookReport:
         """
         return frame_of(self.to_arrow(kind), self.library)
 
-    def figure(self, name: str = "", window: int | None = None) -> Figure:
+    def figure(self, name: str = "", window: int | None = None) -> Any:
         """Return an interactive figure; see :meth:`driftline.evaluation.EvaluationReport.figure`."""
         from .figures import figure
 

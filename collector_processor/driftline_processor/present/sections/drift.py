@@ -76,7 +76,7 @@ def columns(evaluation: Evaluation, history: Sequence[Evaluation] = ()) -> Secti
         Column("size", spare=1),
         Column("test", "number", spare=3),
         Column("p", "number", surfaces="explain", spare=10),
-        Column("PSI", "number", surfaces="explain notebook", spare=9),
+        Column("PSI", "number", term="PSI", surfaces="explain notebook", spare=9),
         Column("JS", "number", surfaces="explain", spare=11),
         *(Column(METHOD_SYMBOLS[name], "number", spare=5) for name in methods),
         *([Column("missing", spare=8)] if missing else []),

@@ -184,14 +184,18 @@ def _without_details(section: Section) -> tuple[Section, Section]:
 
 
 def _incidents(selection: Selection, log: IncidentLog | None) -> list[Incident]:
-    """Return the open incidents, the most severe first, that began before the end of the selected window."""
-    chosen = selection.chosen
-    if log is None or chosen is None or selection.past:
+    """Return the incidents of the range that neither the verdict nor the features show, the open ones first."""
+    if log is None:
         return []
-    found = log.of([selection.model])
-    return [incident for incident in found if incident.open and not incident.minor and incident.kind != "verdict"][
-        :MOST_INCIDENTS
+    begin, end = selection.shown_windows[0].window.start, selection.shown_windows[-1].window.end
+    found = [
+        incident
+        for incident in log.of([selection.model])
+        if (incident.since or 0) < end and (incident.until is None or incident.until > begin)
+        if incident.kind != "drift" and not incident.minor
+        if incident.kind != "verdict" or incident.subject in ("no_data", "lagging")
     ]
+    return found[:MOST_INCIDENTS]
 
 
 def file_name(selection: Selection) -> str:

@@ -69,8 +69,7 @@ def test_a_page_leads_once_to_each_of_its_words_and_to_all_of_them(
 def test_a_report_tells_its_own_words_and_no_others(browse: Browse) -> None:
     found = page(browse(many()), f"/models/flights/report{JULY}")
     told = [one for one in found.ids if one.startswith("word-")]
-    assert {"word-baseline", "word-PSI", "word-drift", "word-outcome"} <= set(told)
+    assert {"word-baseline", "word-PSI", "word-drift", "word-coverage"} <= set(told)
     assert "word-selector" not in told
     assert [link for link in found.links if link.startswith(PATH)] == []
     assert {one for one in found.targets if one.startswith("word-")} == set(told)
-    assert "words" in found.targets
