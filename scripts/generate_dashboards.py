@@ -503,7 +503,7 @@ class Board:
             style = []
             if column in states:
                 style.append(models.DynamicConfigValue("mappings", mappings(states[column])))
-                style.append(models.DynamicConfigValue("custom.cellOptions", {"type": "color-background"}))
+                style.append(models.DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}))
             if column in units:
                 style.append(models.DynamicConfigValue("unit", units[column]))
             if column in links:
@@ -831,11 +831,11 @@ def model() -> Board:
     )
     board.lines(
         "Shift of the score",
-        told(m.DRIFTLINE_DRIFT_VALUE, f"For the score and the predicted class, by method. {SO_FAR}"),
+        told(m.DRIFTLINE_DRIFT_VALUE, f"PSI of the score and of the predicted class. {SO_FAR}"),
         [
             Query(
-                series(metric, IN_WINDOW, **ALL_ROWS, **equal(a.DRIFTLINE_DRIFT_COLUMN, column)),
-                f"{column}{so_far}, {{{{{METHOD}}}}} {OF_VERSION}",
+                series(metric, IN_WINDOW, **ALL_ROWS, **PSI, **equal(a.DRIFTLINE_DRIFT_COLUMN, column)),
+                f"{column}{so_far} {OF_VERSION}",
                 colour,
                 dashed=bool(so_far),
             )
