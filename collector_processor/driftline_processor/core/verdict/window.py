@@ -211,9 +211,17 @@ def labels_needed(evaluation: Evaluation) -> int | None:
 
 
 def _worst_fault(evaluation: Evaluation) -> Finding | None:
-    """Return the first critical data fault, of columns before those of whole rows; None without any."""
+    """Return the first critical data fault, of columns before those of whole rows; None without any.
+
+    Of several columns with the same fault, it is the one that ranks first among the causes of drift.
+    """
     faults = [finding for finding in evaluation.findings if is_fault(finding, evaluation.loss_evidence)]
-    return min(faults, key=lambda finding: not finding.features, default=None)
+    first = min(faults, key=lambda finding: not finding.features, default=None)
+    causes = () if evaluation.explanation is None else evaluation.explanation.causes
+    ranked = [name for cause in causes for name in cause.features]
+    same = [finding for finding in faults if first is not None and finding.features and finding.check == first.check]
+    in_order = (finding for name in ranked for finding in same if name in finding.features)
+    return first if first is None or not first.features else next(in_order, first)
 
 
 def _repair_data(fault: Finding) -> Fact:

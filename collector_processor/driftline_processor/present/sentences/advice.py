@@ -118,9 +118,9 @@ def _change_version(
 def _retrain(since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
     if check_outcomes:
-        sentence = f"{_CHECK_OUTCOMES} Then retrain it with {rows}, and build a new baseline."
+        sentence = f"{_CHECK_OUTCOMES} Then retrain it on data that include {rows}, and build a new baseline."
         return Advice("check its outcomes, then retrain it", sentence)
-    return Advice("retrain it", f"Retrain it with {rows}, and build a new baseline.")
+    return Advice("retrain it", f"Retrain it on data that include {rows}, and build a new baseline.")
 
 
 _CHECK_OUTCOMES = "First rule out that outcomes are recorded in another way, which looks the same."
@@ -152,7 +152,7 @@ def _retrain_with_range(column: str, outside: float, since: int | None, timezone
     name = short(column, NAME)
     rows = _outcomes_since(since, timezone, of_days=of_days)
     values = f"{format_percent(outside)} of the values of {name} are new to it"
-    sentence = f"Retrain it with {rows}: {values}. First rule out a fault at the source of {name}."
+    sentence = f"Retrain it on data that include {rows}: {values}. First rule out a fault at the source of {name}."
     return Advice("retrain it with rows from its new range", sentence)
 
 

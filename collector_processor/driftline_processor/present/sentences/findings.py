@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from driftline.panes.bins import between
-from msgspec import structs
 
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.present.numbers import MINUS
@@ -54,7 +53,7 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
         share = format_percent(finding.now or 0.0)
         if not numbers:
             return f"{names} left its normal range"
-        return f"{names} left its normal range ({share} of values {_place(finding)}; before, {before})"
+        return f"{names} left its normal range ({share} of values {_beyond(finding)}; before, {before})"
     text, more = _fault(finding, f" in {names}" if names else "")
     return f"{text}{more}" if numbers or not more.startswith(" (") else text
 
@@ -207,25 +206,24 @@ def _out_of_range(finding: Finding, values: str) -> tuple[str, str]:
             parts.append(f"{share_words} are more than a million times as large as the largest in the baseline")
         return ", and ".join(parts), ""
     infinite = f", and {format_percent(finding.infinite)} are infinite" if finding.infinite else ""
-    before = f"were {_outside(finding)}" if finding.side else "were"
+    before = "were outside it" if finding.side and finding.low != finding.high else "were"
     text = f"{format_percent(finding.now or 0.0)} of {values} are {_place(finding)}{infinite}"
     return text, f" (before, {format_percent(finding.was or 0.0)} {before})"
 
 
 def _place(finding: Finding) -> str:
     """Return where values out of range lie."""
-    if finding.side == "below":
-        return f"below {_number(finding.low or 0.0)}"
+    low, high = (_number(end or 0.0) for end in (finding.low, finding.high))
+    if low == high:
+        return f"different from {low}"
+    return f"{finding.side or 'outside'} the range of {low} to {'below ' if finding.high_outside else ''}{high}"
+
+
+def _beyond(finding: Finding) -> str:
+    """Return where values out of range lie, in a clause that names the range."""
     if finding.side == "above":
         return f"{'at or above' if finding.high_outside else 'above'} {_number(finding.high or 0.0)}"
-    return _outside(finding)
-
-
-def _outside(finding: Finding) -> str:
-    """Return both ends of the range from outside."""
-    if finding.low == finding.high:
-        return f"different from {_number(finding.low or 0.0)}"
-    return " or ".join(_place(structs.replace(finding, side=side)) for side in ("below", "above"))
+    return f"below {_number(finding.low or 0.0)}" if finding.side == "below" else _place(finding)
 
 
 def _number(value: float) -> str:

@@ -155,13 +155,7 @@ def verdict_sentence(verdict: Verdict) -> str:
 
 def verdict_certainty(verdict: Verdict) -> str:
     """Return the certainty of a verdict in sentences."""
-    sentences: list[str] = []
-    for fact in verdict.certainty:
-        if fact.kind == "drift_open" and sentences:
-            sentences[-1] = f"{sentences[-1].rstrip('.')}; {clause(fact)}"
-        else:
-            sentences.append(clause(fact))
-    return printable(" ".join(sentences))
+    return printable(" ".join(capital(clause(fact)) for fact in verdict.certainty))
 
 
 def _head(verdict: Verdict) -> str:
