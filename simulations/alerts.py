@@ -28,6 +28,7 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, len
 from driftline_processor.ingest.transaction import KEPT
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.message import Message
+from driftline_processor.policy.silences import Silences
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.database import Store
@@ -89,8 +90,10 @@ def at_desk(measure: Callable[[Desk], Figures]) -> Figures:
         config = Config.model_validate({"notify": "https://127.0.0.1:1/", "storage": {"directory": folder}})
         store = Store(Path(folder))
         try:
-            alerts = AlertStore(store.connect(lasting=True), store.unreadable)
-            desk = Desk(PolicyWatch(alerts, config, lambda: desk.now, no_links))
+            connection = store.connect(lasting=True)
+            silences = Silences(config.silences, connection, store.unreadable)
+            alerts = AlertStore(connection, store.unreadable)
+            desk = Desk(PolicyWatch(alerts, config, silences, lambda: desk.now, no_links))
             return measure(desk)
         finally:
             store.close()

@@ -199,7 +199,6 @@ class Service:
         site = Site(
             state=state,
             health=self.health,
-            silences=self.config.silences,
             clock=self._clock,
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,

@@ -62,8 +62,19 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
             return note_acknowledgement(watch.alerts, {}, alert, by, why, watch.clock(), take_over=take_over)[0]
 
         view = FakeView([model([right(0), wrong(1), wrong(2)])], alerts=watch.alerts, decisions=watch.audit.decisions)
-        view.notifications = SimpleNamespace(acknowledge=acknowledge, approve=approve)
-        app = app_of(view, watch.clock, silences=watch.audit.silences)
+        view.silences = watch.silences
+        def silence(model: str, environment: str, policy: str, by: str, why: str, lasts: int) -> Any:
+            now = watch.clock()
+            return watch.silences.record(model, environment, policy, by, why, now, now + lasts)
+
+        def end_silence(id: str, by: str) -> Any:
+            return watch.silences.end(id, by, watch.clock())
+
+        view.notifications = SimpleNamespace(
+            acknowledge=acknowledge, approve=approve, silence=silence, end_silence=end_silence
+        )
+        view.explanations = watch.explanations
+        app = app_of(view, watch.clock)
         (alert,) = watch.alerts.alerts
         yield Awaiting(app, alert, watch, sent)
 

@@ -70,6 +70,9 @@ class FakeView:
     alerts: Any = field(default_factory=lambda: SimpleNamespace(alerts={}, messages={}, deliveries={}, approvals={}))
     decisions: Any = field(default_factory=lambda: SimpleNamespace(known=(), of=lambda _: []))
     explanations: Any = field(default_factory=lambda: SimpleNamespace(of_model=lambda _: [], of_alert=lambda *_: None))
+    silences: Any = field(
+        default_factory=lambda: SimpleNamespace(all=(), covering=lambda *_: None, of_model=lambda *_: [])
+    )
     notifications: Any = None
     erase: Any = None
     decide: Any = None

@@ -20,6 +20,7 @@ from driftline_processor.policy.alerts import AlertStore, Delivery, Result
 from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.message import Message
+from driftline_processor.policy.silences import Silences
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.store.database import Store
@@ -67,14 +68,16 @@ class Watched:
         self.sent: list[Message] = []
         self._store = Store(folder)
         self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
-        self._watch = PolicyWatch(self.alerts, config, self.clock, no_links)
+        self.silences = Silences(config.silences, self._store.connect(lasting=True), self._store.unreadable)
+        self._watch = PolicyWatch(self.alerts, config, self.silences, self.clock, no_links)
         self.decisions = DecisionStore(self._store.connect(lasting=True), self._store.unreadable)
-        self.audit = Audit(self.alerts, self.decisions, config.silences, self.clock)
+        self.audit = Audit(self.alerts, self.decisions, self.silences, self.clock)
         self.channels = config.all_channels
         self.put_off: dict[str, str] = {}
         self.explanations = PolicyExplanations(
             self.alerts,
             config,
+            self.silences,
             lambda: self._watch.waiting,
             lambda name: self.put_off.get(name, ""),
             self.clock,

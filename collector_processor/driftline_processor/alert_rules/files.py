@@ -172,7 +172,11 @@ def _silences(silences: Mapping[str, Silence]) -> Iterator[str]:
     if silences:
         yield "Silences are entered into a running Alertmanager:"
     for name, silence in silences.items():
-        labels = [*_matching(a.ML_MODEL_NAME, silence.models), *_matching("policy", silence.policies)]
+        labels = [
+            *_matching(a.ML_MODEL_NAME, silence.models),
+            *_matching(a.DEPLOYMENT_ENVIRONMENT_NAME, silence.environments),
+            *_matching("policy", silence.policies),
+        ]
         if not labels:
             labels = [matcher("alertname", Pattern(".+"))]
         times = f"--start={iso_time(silence.since)} --end={iso_time(silence.until)}"

@@ -299,6 +299,22 @@ def acknowledge_alert(url: str, alert: str, by: str, why: str = "", *, take_over
     return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", **fields)
 
 
+def fetch_silences(url: str, model: str = "") -> dict[str, Any]:
+    """Return the silences, as in ``GET /v1/silences``; :class:`BadInput` if there is no answer."""
+    return dict(_get_json(url, "/v1/silences", {"model": model}))
+
+
+def silence(url: str, model: str, environment: str, policy: str, lasts: str, by: str, why: str) -> dict[str, Any]:
+    """Silence a model, and return the silence; :class:`BadInput` if there is no answer, or no such model."""
+    fields = {"model": model, "environment": environment, "policy": policy, "for": lasts, "by": by, "why": why}
+    return _post_form(url, "/v1/silences", **fields)
+
+
+def end_silence(url: str, id: str, by: str) -> dict[str, Any]:
+    """End a silence, and return it; :class:`BadInput` if there is no answer, or no such silence."""
+    return _send_form("DELETE", url, f"/v1/silences/{quote(id, safe='')}", by=by)
+
+
 def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict[str, Any]:
     """Approve an action of an alert and return the alert. Raises :class:`BadInput` if no approval is pending."""
     return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", action=action, by=by, why=why)
@@ -325,8 +341,12 @@ def annotate(url: str, model: str, text: str, kind: str, by: str, version: str, 
 
 
 def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
+    return _send_form("POST", url, path, **fields)
+
+
+def _send_form(method: str, url: str, path: str, **fields: str) -> dict[str, Any]:
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    return dict(json.loads(_ask("POST", url, path, content=urlencode(fields).encode(), headers=kind)))
+    return dict(json.loads(_ask(method, url, path, content=urlencode(fields).encode(), headers=kind)))
 
 
 def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: bool = False) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from . import without_collections
 from .baseline import app as baseline_app
 from .evaluate import evaluate
 from .incidents import app as incidents_app
+from .incidents import silence
 from .models import annotate
 from .models import app as models_app
 from .option_parameters import BAD_INPUT, Url, Version, report_bad_input, say
@@ -79,6 +80,7 @@ app.add_typer(outcomes_app, name="outcomes")
 app.add_typer(policies_app, name="policies")
 app.command()(annotate)
 app.command()(forget)
+app.command()(silence)
 
 
 @app.command()

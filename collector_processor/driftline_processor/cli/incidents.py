@@ -1,4 +1,4 @@
-"""`driftline incidents list`, `ack`, `approve` and `audit`: alerts, acknowledgements, approvals and the audit log."""
+"""`driftline incidents list`, `ack`, `approve` and `audit`, and `driftline silence`: alerts and answers to them."""
 
 from __future__ import annotations
 
@@ -77,6 +77,45 @@ def ack(
             )
             raise typer.Exit(1)
         typer.echo(f"{answer['model']}: acknowledged by you since {since}")
+
+
+def silence(
+    alert: Annotated[
+        str, typer.Argument(metavar="[ALERT]", help="Id of the alert, or the beginning of the id.", show_default=False)
+    ] = "",
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who silences or ends it.", envvar="USER")] = "",
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason of the silence.")] = "",
+    lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="How long, such as 1h, 8h, 1d or 1w.")] = "8h",
+    model: Annotated[str, typer.Option(metavar="NAME", help="Silence all alerts of this model.")] = "",
+    end: Annotated[str, typer.Option("--end", metavar="ID", help="End this silence.")] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List the silences that are not over.")] = False,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Silence an alert or a model for a time, list silences, or end one. The state of the model stays visible."""
+    with report_bad_input():
+        from . import client
+
+        if sum(map(bool, (alert, model, end, listed))) != 1:
+            raise BadInput("use an alert, --model NAME, --list or --end ID")
+        if listed:
+            silences = client.fetch_silences(url)["silences"]
+        elif end:
+            silences = [client.end_silence(url, end, by)]
+        elif alert:
+            known = client.find_alert(url, alert)
+            place = known["model"], known["environment"], known["policy"]
+            silences = [client.silence(url, *place, lasts, by, why)]
+        else:
+            silences = [client.silence(url, model, "", "", lasts, by, why)]
+        typer.echo("\n".join(map(silence_line, silences)) or "no silences")
+
+
+def silence_line(silence: Mapping[str, Any]) -> str:
+    """Return a silence as one line, from the JSON of the API."""
+    policies = "" if silence["policies"] == ["*"] else f" ({', '.join(silence['policies'])})"
+    state = f"ended by {silence['ended_by']}" if silence["ended_by"] else f"silenced until {_seconds(silence['until'])}"
+    author = f"by {silence['by']}: {silence['why']}" if silence["by"] else "by the configuration"
+    return f"{silence['id']}  {', '.join(silence['models'])}{policies}  {state}, {author}"
 
 
 @app.command()

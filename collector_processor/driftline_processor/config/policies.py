@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated
@@ -261,24 +261,29 @@ class Silence(Section):
     models: Texts = Field(
         default=("*",), description="The names of the models; `*` matches any part.", examples=["[churn]"]
     )
+    environments: Texts = Field(default=("*",), description="The environments of the models.", examples=["[staging]"])
     policies: Texts = Field(default=("*",), description="The names of the policies.", examples=["[health]"])
     since: Moment = Field(description="The start of the silence.", examples=["2026-12-24T00:00:00Z"])
     until: Moment = Field(description="The end of the silence.", examples=["2026-12-27T00:00:00Z"])
 
-    def covers(self, model: str, policy: str, now: int) -> bool:
-        """Return True if a model is silenced for a policy at a time, unix nanoseconds."""
+    def covers(self, model: str, environment: str, policy: str, now: int) -> bool:
+        """Return True if a model is silenced in an environment for a policy at a time, unix nanoseconds."""
         if not self.since <= now < self.until:
             return False
-        return self.names(model) and any(fnmatchcase(policy, pattern) for pattern in self.policies)
+        return self.names(model) and _matches(environment, self.environments) and _matches(policy, self.policies)
 
     def names(self, model: str) -> bool:
         """Return True if it covers a model."""
-        return any(fnmatchcase(model, pattern) for pattern in self.models)
+        return _matches(model, self.models)
 
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that is broken."""
         if self.until <= self.since:
             yield Problem("until", "must be later than 'since'; use a later time")
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 class _Policies(Section):

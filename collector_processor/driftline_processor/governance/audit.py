@@ -1,20 +1,20 @@
 """The audit log in chronological order: actions of policies, channels, actions and people.
 
-It is read from stored alerts, messages with their deliveries, approvals and decisions, and from the configured
-silences. Only the last result of repeated attempts is known.
+It is read from stored alerts, messages with their deliveries, approvals, decisions and silences, and from the
+configured silences. Only the last result of repeated attempts is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from driftline_processor.config.policies import Silence
 from driftline_processor.policy.alerts import Alert, AlertStore, Delivery
 from driftline_processor.policy.message import Message
+from driftline_processor.policy.silences import Silences
 from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import iso_time, printable
@@ -27,7 +27,7 @@ EntryKind = Literal[
 """Kind of an entry.
 
 A policy fires, or its alert ends; a notification is sent, or an action ordered; its result; an approval, an
-acknowledgement, or a decision about a model; a silence begins.
+acknowledgement, or a decision about a model; a silence begins, or a person ends it.
 """
 
 KINDS: Final[tuple[EntryKind, ...]] = get_args(EntryKind)
@@ -65,13 +65,13 @@ class Audit(Struct, frozen=True):
     Attributes:
         alerts: Store of alerts and messages.
         decisions: Store of decisions.
-        silences: Silences by name.
+        silences: All silences.
         clock: Returns unix nanoseconds.
     """
 
     alerts: AlertStore
     decisions: DecisionStore
-    silences: Mapping[str, Silence]
+    silences: Silences
     clock: Callable[[], int]
 
     def entries(self, model: str = "", kind: str = "") -> list[Entry]:
@@ -128,12 +128,17 @@ class Audit(Struct, frozen=True):
             )
 
     def _of_silences(self, model: str) -> Iterator[Entry]:
-        for name, silence in self.silences.items():
+        for named in self.silences.all:
+            silence = named.silence
             if silence.since > self.clock() or (model and not silence.names(model)):
                 continue
             policies = "" if silence.policies == ("*",) else f" of {', '.join(silence.policies)}"
-            words = f"no notifications{policies} until {date_words(silence.until)}"
-            yield Entry(time=silence.since, kind="silenced", model=", ".join(silence.models), subject=name, words=words)
+            words = f"no notifications{policies} until {date_words(named.planned or silence.until)}"
+            models = ", ".join(silence.models)
+            entry = Entry(time=silence.since, kind="silenced", model=models, subject=named.id, words=words)
+            yield replace(entry, by=named.by, why=named.why)
+            if named.ended_by:
+                yield replace(entry, time=silence.until, words="the silence was ended", by=named.ended_by)
 
 
 def _with_model(alert: Alert, entry: Entry) -> Entry:

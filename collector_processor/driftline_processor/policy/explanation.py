@@ -30,6 +30,7 @@ from driftline_processor.queries.model_view import ModelView
 from .alert_history import AlertHistory, Sent, alert_history
 from .alerts import Alert, AlertStore
 from .replay import replayed_model
+from .silences import Silences
 from .watch import groups_of, same_windows
 
 SHOWN: Final = 14
@@ -172,7 +173,8 @@ class PolicyExplanations:
 
     Args:
         alerts: Store of alerts.
-        config: The policies, including disabled ones, silences and channels.
+        config: The policies, including disabled ones, and channels.
+        silences: All silences.
         waiting: Returns the environments and models with past windows that wait for evaluation.
         put_off: Returns why a channel or an action accepts no messages now; "" if it does.
         clock: Returns unix nanoseconds.
@@ -182,19 +184,21 @@ class PolicyExplanations:
         self,
         alerts: AlertStore,
         config: Config,
+        silences: Silences,
         waiting: Callable[[], Collection[tuple[str, str]]],
         put_off: Callable[[str], str],
         clock: Callable[[], int],
     ) -> None:
         disabled = {name: policy for name, policy in config.policies.items() if not policy.enabled}
         self._policies = {**config.watched_policies, **disabled}
-        self._recipients_of, self._keys, self._silences = (
-            config.recipients_of,
-            config.all_channels,
-            [*config.silences.values()],
-        )
+        self._recipients_of, self._keys, self._silences = config.recipients_of, config.all_channels, silences
         self._alerts, self._waiting, self._put_off, self._clock = alerts, waiting, put_off, clock
         self._histories: Mapping[ModelKey, _VersionHistory] = {}
+
+    @property
+    def policies(self) -> Collection[str]:
+        """Names of all policies, including disabled ones."""
+        return self._policies.keys()
 
     def of_model(self, views: Sequence[ModelView]) -> list[PolicyDecision]:
         """Return the decision of each policy about the versions of a model that are in use.
@@ -317,9 +321,9 @@ class PolicyExplanations:
     def _kept_back(self, policy: Policy, alert: Alert, timezone: str) -> Iterator[Reason]:
         """Yield the reasons that suppress or suppressed the notification of an alert."""
         end = self._clock() if alert.open else alert.first_seen
-        ends = [silence.until for silence in self._silences if silence.covers(alert.model, alert.policy, end)]
-        if ends:
-            yield Reason("silenced", words.silenced_words(max(ends), timezone))
+        silenced = self._silences.covering(alert, end)
+        if silenced is not None:
+            yield Reason("silenced", words.silenced_words(silenced.silence.until, timezone))
         for other_policy in policy.unless:
             other_alerts = self._alerts.alerts_of((other_policy, *alert.about[1:]))
             if any(

@@ -41,6 +41,7 @@ from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, Look, Threads, gravity
 from .message import SEVERITIES, Kind, Message
 from .orders import Orders
+from .silences import Silences
 
 PAST_AWAITED: Final = 600 * 10**9
 """Maximum wall time for which a model's policies wait for past windows of which no more are evaluated, nanoseconds.
@@ -131,12 +132,15 @@ class PolicyWatch:
 
     Args:
         store: Store of alerts.
-        config: The policies, silences, channels and actions.
+        config: The policies, channels and actions.
+        silences: All silences.
         clock: Returns unix nanoseconds.
         links: Returns the links of messages.
     """
 
-    def __init__(self, store: AlertStore, config: Config, clock: Callable[[], int], links: MessageLinks) -> None:
+    def __init__(
+        self, store: AlertStore, config: Config, silences: Silences, clock: Callable[[], int], links: MessageLinks
+    ) -> None:
         policies = config.watched_policies
         self.store = store
         self._keys = config.all_channels
@@ -148,7 +152,7 @@ class PolicyWatch:
         self._past_waits: dict[tuple[str, str], _PastWait] = {}
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
-        self._recipients_of, self._silences = config.recipients_of, [*config.silences.values()]
+        self._recipients_of, self._silences = config.recipients_of, silences
         self._clock, self._links = clock, links
         self._reading_cache: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
@@ -425,10 +429,8 @@ class PolicyWatch:
 
     def _silenced(self, alert: Alert, now: int) -> Alert:
         """Return an alert with the end of its silence, if there is one."""
-        ends = [
-            silence.until for silence in self._silences if alert.open and silence.covers(alert.model, alert.policy, now)
-        ]
-        until = max(ends, default=None)
+        silenced = self._silences.covering(alert, now) if alert.open else None
+        until = None if silenced is None else silenced.silence.until
         return alert if alert.silenced == until else replace(alert, silenced=until)
 
     def _due(self, changed: Mapping[About, Alert], now: int) -> Iterator[AlertChange]:
@@ -469,7 +471,7 @@ class PolicyWatch:
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
         """Return True if a silence or a policy in ``unless`` suppresses the notification of an alert."""
-        silenced = any(silence.covers(alert.model, alert.policy, now) for silence in self._silences)
+        silenced = self._silences.covering(alert, now) is not None
         return silenced or any((policy_name, *alert.about[1:]) in open_now for policy_name in policy.unless)
 
     def _is_unheard(self, alert: Alert) -> bool:
@@ -527,7 +529,7 @@ class PolicyWatch:
         told_now = {(alert, message.channel) for message in messages for alert in message.about}
         for alert in sorted(changed.values(), key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
-            if policy is None or any(silence.covers(alert.model, alert.policy, now) for silence in self._silences):
+            if policy is None or self._silences.covering(alert, now) is not None:
                 continue
             escalations = self._escalations.due(
                 alert, policy.escalate, None if group is None else group.leading.tier, now

@@ -115,7 +115,7 @@ def _alert_json(
         for other in others
         if other.alert.policy in policy.unless and other.alert.first_seen <= time <= (other.alert.resolved or time)
     ]
-    return {**firing, **_unnotified(config, alert.model, alert.policy, held_back, time)}
+    return {**firing, **_unnotified(config, alert.model, alert.environment, alert.policy, held_back, time)}
 
 
 def add_notifications(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
@@ -129,16 +129,20 @@ def add_notifications(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
             policy_answer["channels"] = channels = [*config.recipients_of(policy)]
             for firing in policy_answer["firings"]:
                 time = instant(firing["fired"])
-                consequences = _unnotified(config, model["model"], name, firing.pop("held_back_by"), time)
+                consequences = _unnotified(
+                    config, model["model"], model["environment"], name, firing.pop("held_back_by"), time
+                )
                 if not consequences["untold"]:
                     consequences = _notified(config, policy, firing, channels, {*policy.actions}, time, tier)
                 firing.update(consequences)
     return answer
 
 
-def _unnotified(config: Config, model: str, policy: str, held_back: Sequence[str], time: int) -> dict[str, Any]:
+def _unnotified(
+    config: Config, model: str, environment: str, policy: str, held_back: Sequence[str], time: int
+) -> dict[str, Any]:
     """Return the reasons why nobody is notified of a firing; "" if there are none."""
-    silences = [name for name, silence in config.silences.items() if silence.covers(model, policy, time)]
+    silences = [name for name, silence in config.silences.items() if silence.covers(model, environment, policy, time)]
     reasons = [*(f"policy {name}" for name in held_back), *(f"silence {name}" for name in silences)]
     return {"untold": ", ".join(reasons), "notified": [], "held": [], "actions": []}
 

@@ -1,4 +1,4 @@
-"""Alerts of the state: their start and end, acknowledgements, and messages."""
+"""Alerts of the state: their start and end, acknowledgements, silences, and messages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from driftline_processor.config.schema import Config
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, Approval, Delivery
 from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.silences import NamedSilence
 from driftline_processor.policy.watch import MessageLinks, no_links
 from driftline_processor.queries.model_view import ModelView
 
@@ -88,6 +89,26 @@ class Notifications:
             )
         self._couriers.post(messages)
         return acknowledged
+
+    def silence(self, model: str, environment: str, policy: str, by: str, why: str, lasts: int) -> NamedSilence:
+        """Silence a model from now on, and return the silence. Raises StorageOutage.
+
+        Args:
+            model: Name of the model.
+            environment: Environment of the model; "" = all.
+            policy: Name of the policy; "" = all.
+            by: The person.
+            why: The reason.
+            lasts: Nanoseconds until its end.
+        """
+        now = self._clock()
+        with self._writing():
+            return self._parts().silences.record(model, environment, policy, by, why, now, now + lasts)
+
+    def end_silence(self, id: str, by: str) -> NamedSilence | None:
+        """End a person's silence, and return it; None if there is none. Raises StorageOutage."""
+        with self._writing():
+            return self._parts().silences.end(id, by, self._clock())
 
     def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
         """Record the approval of an action for an alert, and execute it.

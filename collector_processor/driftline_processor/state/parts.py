@@ -24,6 +24,7 @@ from driftline_processor.memory_ceiling import share_of_caches
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.explanation import PolicyExplanations
+from driftline_processor.policy.silences import Silences
 from driftline_processor.policy.watch import MessageLinks, PolicyWatch
 from driftline_processor.queries.baselines import BaselineShelf
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -102,6 +103,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     snapshots: SnapshotPublisher
     queries: Queries
     alerts: AlertStore
+    silences: Silences
     decisions: DecisionStore
     policies: PolicyWatch
     digests: Digests
@@ -183,8 +185,9 @@ class Parts(Struct, frozen=True, kw_only=True):
         )
         snapshots.publish()
         alerts = AlertStore(connection, store.unreadable)
-        policies = PolicyWatch(alerts, config, clock, shared.links)
-        explanations = PolicyExplanations(alerts, config, lambda: policies.waiting, shared.put_off, clock)
+        silences = Silences(config.silences, connection, store.unreadable)
+        policies = PolicyWatch(alerts, config, silences, clock, shared.links)
+        explanations = PolicyExplanations(alerts, config, silences, lambda: policies.waiting, shared.put_off, clock)
         return cls(
             intake=intake,
             connection=connection,
@@ -196,6 +199,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             snapshots=snapshots,
             queries=queries,
             alerts=alerts,
+            silences=silences,
             decisions=DecisionStore(connection, store.unreadable),
             policies=policies,
             digests=Digests(alerts, config.all_channels),

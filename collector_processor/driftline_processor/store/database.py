@@ -132,6 +132,11 @@ _PANES = """CREATE TABLE {} (
     series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, parts VARCHAR, counts BLOB, places BLOB, sums BLOB);"""
 """A table of panes, see :mod:`.pane_rows`."""
 
+_SILENCES = """CREATE TABLE IF NOT EXISTS silences (
+    id VARCHAR, model VARCHAR, environment VARCHAR, policy VARCHAR, since BIGINT, until BIGINT, "by" VARCHAR,
+    why VARCHAR, ended BIGINT, ended_by VARCHAR);"""
+"""A table that older files lack."""
+
 _SCHEMA = f"""
 CREATE TABLE meta (name VARCHAR, value BIGINT);
 CREATE TABLE series (
@@ -207,6 +212,7 @@ CREATE TABLE business_streams (
 CREATE TABLE business_readings (model VARCHAR, name VARCHAR, query BLOB, until BIGINT);
 CREATE TABLE decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
+{_SILENCES}
 CREATE TABLE training_runs (
     id VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, "end" BIGINT, received BIGINT, json VARCHAR);
 CREATE TABLE acknowledged (time BIGINT);
@@ -345,6 +351,7 @@ class Store:
             else:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
+                root.execute(_SILENCES)
                 set_mark(root, "schema", SCHEMA_VERSION)  # a truncated file fails at its first write
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if file_exists:

@@ -34,6 +34,7 @@ from .api import label_queue as labels_api
 from .api import mispredictions as mispredictions_api
 from .api import policies as policies_api
 from .api import retraining as retraining_api
+from .api import silences as silences_api
 from .api import snapshots as exports_api
 from .api import versions as versions_api
 from .api import weak_slices as weak_slices_api
@@ -84,8 +85,8 @@ PAGES = (
 """Modules of the pages, in the order in which their routes are matched."""
 
 API = (
-    policies_api, alerts_api, annotations_api, audit_api, baselines_api, decisions_api, deletion_api, labels_api,
-    mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api,
+    policies_api, alerts_api, silences_api, annotations_api, audit_api, baselines_api, decisions_api, deletion_api,
+    labels_api, mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
 """Modules of the API, in the order in which their routes are matched."""

@@ -12,7 +12,6 @@ from msgspec import Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from driftline_processor.config.policies import Silence
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
 from driftline_processor.governance.audit import Audit
@@ -64,7 +63,6 @@ class Site(Struct, frozen=True, kw_only=True):
     Attributes:
         state: Its snapshot, queries, alerts and decisions are read on every request, in a thread.
         health: Its problems determine the answer of ``/readyz``; its counters count unusable outcomes.
-        silences: Configured silences, by name.
         clock: Returns unix nanoseconds.
         addresses: Name of a receiver → its address, for the page on how to start.
         links: Addresses of traces and, for other machines, of the pages.
@@ -75,7 +73,6 @@ class Site(Struct, frozen=True, kw_only=True):
 
     state: State
     health: Health
-    silences: Mapping[str, Silence] = field(default_factory=dict)
     clock: Callable[[], int] = time.time_ns
     addresses: Mapping[str, str] = field(default_factory=dict)
     links: Links = NO_LINKS
@@ -86,7 +83,7 @@ class Site(Struct, frozen=True, kw_only=True):
     @property
     def audit(self) -> Audit:
         """Reader of the audit log."""
-        return Audit(self.state.alerts, self.state.parts.decisions, self.silences, self.clock)
+        return Audit(self.state.alerts, self.state.parts.decisions, self.state.parts.silences, self.clock)
 
     @property
     def models(self) -> Sequence[ModelView]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,47 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
     assert [*pd.read_csv(sheet)][:3] == ["id", "prediction_time", "weight"]
     assert results["kubernetes/abort"][0] == "dry_run"
     assert "merge patch" in results["kubernetes/abort"][1]
+
+
+def test_nobody_is_notified_of_what_a_person_silenced_on_the_page_until_the_person_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / CHURN.model).mkdir()
+    monkeypatch.chdir(tmp_path / CHURN.model)
+    replay = staged(CHURN, tmp_path / CHURN.model)
+    with webhook() as hook:
+        said = {**yaml.safe_load(all_models([replay], tmp_path)), "notify": [hook.url]}
+        first = Processor(tmp_path, yaml.safe_dump(said))
+        try:
+            send(first, replay)
+            hook.wait_for(1)
+            shown = submit(first, "/models/churn", "/v1/silences", {"policy": "", "for": "1h", "why": "deploying"})
+            assert "silenced until" in shown
+        finally:
+            first.stop()
+        low = {"when": "accuracy < 0.99", "severity": "warning", "group": False}
+        second = Processor(tmp_path, yaml.safe_dump({**said, "policies": {"low": low}}))  # so that an alert begins
+        try:
+            wait_until(lambda: len(told(second)) == 2)
+            (alert,) = [one for one in told(second) if one["policy"] == "low"]
+            assert (alert["open"], alert["notified"], alert["silenced"] is not None) == (True, None, True)
+            assert second.get("/api/v1/models")["models"][0]["verdict"]["state"] == "degraded"
+            assert len(hook.taken) == 1
+            assert "silenced until" not in submit(second, "/incidents", "/v1/silences/[^/]+/end", {})
+            assert len(hook.wait_for(2)) == 2
+            wait_until(lambda: all(one["notified"] for one in told(second)))
+        finally:
+            second.stop()
+
+
+def submit(processor: Processor, page: str, action: str, values: dict[str, str]) -> str:
+    """Submit the first form of a page with this action as a browser does; return the page that follows."""
+    with httpx.Client(base_url=processor.web, trust_env=False, follow_redirects=True) as browser:
+        html = browser.get(page).text
+        found = re.search(rf'<form method="post" action="({action})".*?</form>', html, re.DOTALL)
+        assert found is not None, html
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', found[0]))
+        headers = {"accept": "text/html", "referer": f"{processor.web}{page}"}
+        answer = browser.post(found[1], data={**hidden, "by": "ann", **values}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.text

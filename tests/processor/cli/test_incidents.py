@@ -78,3 +78,23 @@ def test_a_silenced_alert_says_until_when() -> None:
         "  It is wrong.",
         "  silenced until 2026-12-27T00:00:00Z; not acknowledged",
     ]
+
+
+def test_an_alert_or_a_model_is_silenced_listed_and_the_silence_ended(tmp_path: Path) -> None:
+    run, by = CliRunner().invoke, ["--by", "ann"]
+    with awaiting(tmp_path) as there, serve(there.app) as url:
+        done = run(commands, ["silence", there.alert[:5], "--for", "1h", "--why", "a deployment", *by, "--url", url])
+        run(commands, ["silence", "--model", "late", "--why", "a migration", *by, "--url", url])
+        listed = run(commands, ["silence", "--list", "--url", url]).output.splitlines()
+        ended = run(commands, ["silence", "--end", done.output.split()[0], *by, "--url", url])
+        left = run(commands, ["silence", "--list", "--url", url]).output.splitlines()
+        both = run(commands, ["silence", there.alert, "--model", "late", "--why", "x", *by, "--url", url])
+        without = run(commands, ["silence", "--model", "late", *by, "--url", url])
+    assert lacking(done.output, "late (health)", "silenced until", "by ann: a deployment") == []
+    assert listed[0] == done.output.rstrip("\n")
+    assert "late  silenced until" in listed[1]
+    assert (ended.exit_code, "ended by ann" in ended.output, left) == (0, True, listed[1:])
+    assert [(one.exit_code, reason in one.output) for one, reason in ((both, "--model NAME"), (without, "why:"))] == [
+        (2, True),
+        (2, True),
+    ]

@@ -98,11 +98,12 @@ def pages_of(view: FakeView, alerts: AlertStore, watch: Watched | None = None) -
     view.alerts = alerts
     view.explanations = None if watch is None else watch.explanations
     view.decisions = None if watch is None else watch.audit.decisions
+    if watch is not None:
+        view.silences = watch.silences
     return app_of(
         view,
         rows=fake_rows(),
         links=Links("http://jaeger.example.com/trace/{trace_id}"),
-        silences={} if watch is None else watch.audit.silences,
     )
 
 

@@ -14,6 +14,7 @@ from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_history, alert_json
 from driftline_processor.policy.alerts import Alert
 from driftline_processor.policy.explanation import PolicyDecision
+from driftline_processor.policy.silences import NamedSilence
 from driftline_processor.present import names
 from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.json_shapes import Key, or_null, time_at
@@ -61,7 +62,12 @@ def page(site: Site, query_params: QueryParams) -> Page:
     zone = common_zone(incident.timezone for incident in incidents)
     histories = alert_histories(site.state.alerts)[:TOLD]
     tables = {"incidents": table(incidents), "alerts": alert_table(histories)}
-    context = {**_context(incidents, query_params), **context_of_alerts(site.models), "zone": zone, "told": histories}
+    context = {
+        **_context(incidents, query_params),
+        **context_of_alerts(site, site.models),
+        "zone": zone,
+        "told": histories,
+    }
     return Page("incidents.html", context, tables)
 
 
@@ -73,7 +79,7 @@ def model_page(selection: Selection, site: Site, query_params: QueryParams) -> P
     context = {
         **common_context(selection, "incidents", site.clock()),
         **_context(incidents, query_params),
-        **context_of_alerts(selection.versions),
+        **context_of_alerts(site, selection.versions),
         "told": histories,
         "decisions": decisions,
     }
@@ -91,14 +97,15 @@ def alert_page(site: Site, id: str) -> Page:
     decision = site.state.parts.explanations.of_alert(alert, models)
     decisions = [] if decision is None else [decision]
     context: dict[str, Any] = {"alert": alert, "told": histories, "decisions": decisions, "whole": True}
-    context |= context_of_alerts(models)
+    context |= context_of_alerts(site, models)
     context["zone"] = context["zone_of_alert"](alert)
     return Page("alert.html", context, {"decisions": decision_table(decisions), "alerts": alert_table(histories)})
 
 
-def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
-    """Return the template functions for alerts: time in the model's time zone and address of the window."""
+def context_of_alerts(site: Site, models: Sequence[ModelView]) -> dict[str, Any]:
+    """Return the template functions for alerts: time in the model's time zone, address of the window, and silence."""
     zones = {(model.key.environment, model.key.model): model.timezone for model in models}
+    silences, now = site.state.parts.silences, site.clock()
 
     def place(alert: Alert) -> str:
         return address_of_alert(alert) if (alert.environment, alert.model) in zones else ""
@@ -106,7 +113,10 @@ def context_of_alerts(models: Sequence[ModelView]) -> dict[str, Any]:
     def zone(alert: Alert) -> str:
         return zones.get((alert.environment, alert.model), "UTC")
 
-    return {"place_of_alert": place, "zone_of_alert": zone, "kind_words": kind_words}
+    def silence(alert: Alert) -> NamedSilence | None:
+        return silences.covering(alert, now) if alert.open else None
+
+    return {"place_of_alert": place, "zone_of_alert": zone, "silence_of": silence, "kind_words": kind_words}
 
 
 def _context(incidents: Sequence[Incident], query_params: QueryParams) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from driftline_processor.core.performance.slices import rank_slices, ranking_met
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.governance.decisions import Decision
 from driftline_processor.policy.alert_history import AlertHistory, alert_histories
+from driftline_processor.policy.silences import Silences
 from driftline_processor.present import states, times
 from driftline_processor.present.json_shapes import Key, time_of
 from driftline_processor.present.metrics import (
@@ -51,6 +52,9 @@ from .feature import Picture, picture_of
 
 NAMED = 2
 """Causes and slices that are listed; a link leads to the others."""
+
+ALERTS = 2
+"""Open alerts that are listed."""
 
 OBJECTIVES = 2
 """Objectives that are listed."""
@@ -131,6 +135,7 @@ def routes(site: Site) -> list[BaseRoute]:
             histories=histories,
             annotations=annotations,
             alerts=alerts,
+            silences=site.state.parts.silences,
         )
         return site.answer(request, made)
 
@@ -145,6 +150,7 @@ def page(
     histories: FeatureHistories | None = None,
     annotations: Sequence[Decision] = (),
     alerts: Sequence[AlertHistory] = (),
+    silences: Silences | None = None,
 ) -> Page:
     """Return the overview of a model.
 
@@ -155,12 +161,18 @@ def page(
         histories: Source of the windows of a feature; None = only the drawings of evaluations are available.
         annotations: Notes and deployments of people.
         alerts: Its open alerts.
+        silences: All silences.
     """
     window_told, context = told_window(selection), common_context(selection, "", now)
     tables, verdict = {"windows": windows_table(selection)}, selection.verdict()
     lost, currency = loss_of_model(selection.versions), selection.model.currency
     money = "" if lost is None else loss_sentence(lost, currency, selection.model.timezone)
-    context |= {"verdict": verdict, "money": money, "alerts": alerts}
+    context |= {"verdict": verdict, "money": money, "alerts": [], "more_alerts": 0, "silences": []}
+    if silences is not None:
+        shown = [(one.alert, silences.covering(one.alert, now)) for one in alerts[:ALERTS]]
+        of_alerts = [silence for _, silence in shown]
+        others = [one for one in silences.of_model(selection.model.key.model, now) if one not in of_alerts]
+        context |= {"alerts": shown, "more_alerts": len(alerts) - len(shown), "silences": others}
     if window_told is None:
         context |= {"told": None, "lines": _lines(verdict, (), selection), "actions": (), "since": "", "shown_by": ""}
         return Page("model/overview.html", context, tables, about(selection))
