@@ -36,7 +36,8 @@ def audit(
         deliveries={},
     )
     decided: Any = SimpleNamespace(decisions=decisions)
-    return Audit(store, decided, {}, lambda: 0)
+    silences: Any = SimpleNamespace(all=())
+    return Audit(store, decided, silences, lambda: 0)
 
 
 def alert(since: int, until: int | None = None, name: str = "late", by: str = "ann") -> Alert:
