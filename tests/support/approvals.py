@@ -63,6 +63,7 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
 
         view = FakeView([model([right(0), wrong(1), wrong(2)])], alerts=watch.alerts, decisions=watch.audit.decisions)
         view.silences = watch.silences
+
         def silence(model: str, environment: str, policy: str, by: str, why: str, lasts: int) -> Any:
             now = watch.clock()
             return watch.silences.record(model, environment, policy, by, why, now, now + lasts)

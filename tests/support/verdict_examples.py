@@ -71,7 +71,7 @@ def examples() -> list[tuple[str, Verdict]]:
     failing = ServiceLevel(4_000, 326, {"TimeoutError": 300}, {"error_rate": CALLS})
     return [
         ("nothing moved, the outcomes are good", said(right())),
-        ("inputs moved, the outcomes are good", said(right(**MOVED))),
+        ("inputs drifted, the outcomes are good", said(right(**MOVED))),
         ("its scores are too low", said(known(realized=LATE, constant_comparison=BESIDE, reference=BASE, **MOVED))),
         ("only the outcomes are bad", said(wrong(clear=True, features={"temp": column("ok", "")}))),
         (
@@ -79,7 +79,7 @@ def examples() -> list[tuple[str, Verdict]]:
             said(known(changes=WORSE, realized=WORSE_NOW, **MOVED)),
         ),
         ("calls fail", said(right(service=failing))),
-        ("inputs moved, no outcomes", said(window(reference=BASE, **MOVED))),
+        ("inputs drifted, no outcomes", said(window(reference=BASE, **MOVED))),
         ("nothing moved, no outcomes", said(window(reference=BASE))),
         ("few outcomes", said(known(changes=UNSURE, realized={"log_loss": FEW}, outcome_rows=120, coverage=0.024))),
         ("outcomes may still come", said(window(young=True, maturity="immature", immature=MAY_COME))),

@@ -133,7 +133,7 @@ def _claimed(told: Notification, when: str) -> str:
     policy = f"policy '{short(told.policy, 80)}'"
     if told.claim:
         return f": {short(told.claim, 120)}{when} ({policy})"
-    return f": {policy} {'fired' if told.kind in ('resolved', 'passed') else 'has fired'}{when}"
+    return f": {policy} {'fired' if told.kind in ('resolved', 'passed') else 'has been firing'}{when}"
 
 
 def group_facts(
@@ -229,7 +229,8 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
     if told.told_at is not None:
         before = ", ".join(short(channel, 80) for channel in told.told_to)
         lines.append(
-            f"Notified {before} on {date_words(told.told_at, told.timezone)}; it has not been acknowledged since."
+            f"{before} {'was' if len(told.told_to) == 1 else 'were'} notified on "
+            f"{date_words(told.told_at, told.timezone)}; nobody has acknowledged the alert since."
         )
     if has_ended:
         lines += [sentence if told.reason else f"Finding: {sentence}"]
@@ -413,7 +414,7 @@ def _line(alert_line: AlertLine, timezone: str) -> str:
         since = f"{lasted_words(alert_line.since, alert_line.until, timezone)}, and is resolved"
     else:
         state_words = _STATES.get(alert_line.state)
-    fired = "has fired" if alert_line.until is None else "fired"
+    fired = "has been firing" if alert_line.until is None else "fired"
     what = f" {state_words}" if state_words else f": policy '{short(alert_line.policy, 80)}' {fired}"
     more = [SEVERITY_WORDS[alert_line.severity], *([f"tier {alert_line.tier}"] if alert_line.tier else [])]
     more += [alert_line.loss_words] if alert_line.loss_words else []

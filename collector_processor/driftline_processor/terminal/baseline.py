@@ -20,7 +20,7 @@ from driftline_processor.core.reference.decision_threshold import align_threshol
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.metrics import metric_title
-from driftline_processor.present.numbers import count, ends, many, number, percent
+from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.sections.drift import fewer_cells
 from driftline_processor.present.sections.section import Cell, Column, Section, Spark, Table, floats, row
 from driftline_processor.present.times import window_name
@@ -105,7 +105,7 @@ def _columns(baseline: Baseline) -> Iterator[tuple[str, dict[str, Cell]]]:
     for name, over in baseline.bins.features.items():
         range_ends = None if ranges is None else ranges.by_feature.get(name)
         raw = baseline.raw_name(name)
-        range_text = "" if range_ends is None else ends(*range_ends)
+        range_text = "" if range_ends is None else " to ".join(map(number, range_ends))
         mark = "" if marks is None else marks.by_feature.get(name, "")
         if name in baseline.bins.projections:
             mark, range_text = mark or "embedding", f"length (L2 norm) {range_text}" if range_text else ""

@@ -36,7 +36,7 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     assert lines[3] == "type distribution range missing importance"
     assert "region 3 categories █▅▃ north, south, east 25 %" in lines
     [income] = [line for line in lines if line.startswith("income")]
-    assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.62 to 89.34 3.25 % 0 %"
+    assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.6 to 89.3 3.25 % 0 %"
     assert any(line.startswith("ROC AUC ≈ 0.699 4,000") for line in lines)
     assert any(line.startswith("calibration, score → fraction of positive outcomes: ") for line in lines)
     assert "time: 28 blocks of 6 hours" in lines

@@ -23,7 +23,7 @@ def test_a_report_of_a_running_processor_is_a_file_or_standard_output(
     printed = CliRunner().invoke(commands, [*asked, "--url", served[1]])
     assert printed.exit_code == 0
     page = Page(printed.stdout)
-    assert "3 windows of 1mo, May 2013 to July 2013" in page.text
+    assert "3 windows of 1mo, 2013-05 to 2013-07" in page.text
     to_file = CliRunner().invoke(commands, [*asked, "--url", served[1], "-o", str(tmp_path / "july.html")])
     assert to_file.exit_code == 0
     assert (tmp_path / "july.html").read_text(encoding="utf-8") == printed.stdout

@@ -209,7 +209,7 @@ def test_late_outcomes_that_clear_one_of_them_end_it_with_the_thread(tmp_path: P
 
 
 def at_risk(**more: Any) -> list[Any]:
-    """Return two days, and two whose inputs moved, which are told as a warning."""
+    """Return two days, and two whose inputs drifted, which are told as a warning."""
     moved: dict[str, Any] = {"features": {"temp": column(p=1e-30)}, "incident": {"feature:temp": JULY + 2 * DAY}}
     return [right(0), right(1), *(window(day, **moved, **more) for day in (2, 3))]
 

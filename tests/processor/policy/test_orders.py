@@ -26,7 +26,7 @@ JIRA = {"url": "https://example.atlassian.net", "project": "PAY", "token": "secr
 
 WRONG = [right(0), right(1), wrong(2), wrong(3)]
 SHIFTED = [window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
-"""Two days whose inputs moved, and of which no outcome is known yet."""
+"""Two days whose inputs drifted, and of which no outcome is known yet."""
 
 RIGHT = [*WRONG, right(4), right(5), right(6)]
 

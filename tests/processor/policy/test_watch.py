@@ -24,7 +24,7 @@ from tests.support.verdict_windows import MAY_COME, column, known, objective, ri
 HOUR = 3600 * 10**9
 
 SHIFTED = [window(day, features={"temp": column(p=1e-30)}, incident={"feature:temp": JULY + 2 * DAY}) for day in (2, 3)]
-"""Two days whose inputs moved, and of which no outcome is known yet."""
+"""Two days whose inputs drifted, and of which no outcome is known yet."""
 
 
 def test_a_model_that_turns_wrong_is_told_once_and_once_more_when_it_is_over(tmp_path: Path) -> None:

@@ -41,5 +41,5 @@ def test_a_line_that_is_unknown_is_left_out() -> None:
 def test_a_name_at_the_beginning_stays_as_it_was_written() -> None:
     at_risk = next(one for one in verdicts() if one.state == "at_risk")
     moved = replace(at_risk, reasons=(fact("column_moved", name="f001"), fact("and_also", reason=fact("no_outcomes"))))
-    assert verdict_size(moved) == "f001 moved"
-    assert verdict_evidence(moved) == "f001 moved; no outcome is known."
+    assert verdict_size(moved) == "f001 drifted"
+    assert verdict_evidence(moved) == "f001 drifted; no outcome is known."

@@ -45,7 +45,7 @@ def day(number: int, change: dict[str, Any] | None = None, rows: int = 1_000) ->
         "start": f"2026-07-0{number}T00:00:00Z",
         "end": f"2026-07-0{number + 1}T00:00:00Z",
         "rows": rows,
-        "verdict": {"cause": "age moved", "kind": "concept_change"},
+        "verdict": {"cause": "age drifted", "kind": "concept_change"},
         "performance": {"changes": change or {}},
         "outcomes": {"rows": 800},
     }
@@ -84,7 +84,7 @@ def test_the_loss_is_that_of_the_windows_of_the_incident() -> None:
     text = postmortem(Incident(ALERT, "1d", windows))
     assert "**160 more wrong predictions** (80 to 240) " in text
     assert "**1,000** (400 to 1,600) in the unit of `cost_per_prediction`" in text
-    assert "| Cause | age moved (concept change) |" in text
+    assert "| Cause | age drifted (concept change) |" in text
 
 
 def test_a_loss_that_nobody_knows_is_said() -> None:

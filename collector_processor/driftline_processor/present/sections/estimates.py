@@ -145,7 +145,7 @@ def track_record_sentence(metric: str, record: TrackRecord, came: bool = False) 
         return f"estimates of {metric} were wrong in {f'{record.missed} ' if many else ''}{windows}; {off}"
     share = (f"{percent(record.inside)} " if record.inside else "none ") if many else ""
     lay = "lay" if many or record.inside else "did not lie"
-    return f"the {metric} that outcomes showed {lay} within the estimate's interval in {share}{windows}; {off}"
+    return f"the actual {metric} {lay} within the estimate's interval in {share}{windows}; {off}"
 
 
 def estimate_sentence(estimated: Mapping[str, Estimate], name: str = "", came: Iterable[str] = ()) -> str:

@@ -40,7 +40,7 @@ def advise(fact: Fact | None) -> Advice:
 
 def _outcomes_since(since: int | None, timezone: str, *, of_days: bool) -> str:
     when = since_words(since, timezone, days=of_days)
-    return f"the outcomes{when}" if when else "these outcomes"
+    return f"the outcomes{when}" if when else "its newest outcomes"
 
 
 def _names(columns: Sequence[str]) -> str:
@@ -49,23 +49,23 @@ def _names(columns: Sequence[str]) -> str:
 
 
 def _repair_service(fault: Fact) -> Advice:
-    return Advice("repair the service", f"Repair the service first: {clause(fault)}.")
+    return Advice("fix the service", f"Fix the service first: {clause(fault)}.")
 
 
 def _repair_columns(columns: Sequence[str], fault: Fact | None) -> Advice:
     names = _names(columns)
     source = "its source" if len(columns) == 1 else "their source"
-    sentence = f"Repair {names} at {source}, then evaluate again: {printable(clause(fault))}."
-    return Advice(f"repair {names}", sentence)
+    sentence = f"Fix {names} at {source}, then evaluate again: {printable(clause(fault))}."
+    return Advice(f"fix {names}", sentence)
 
 
 def _repair_columns_all_the_same(columns: Sequence[str], fault: Fact) -> Advice:
-    action = f"repair {_names(columns)}"
-    return Advice(action, f"R{action[1:]}, although the model is healthy: {clause(fault)}.")
+    action = f"fix {_names(columns)}"
+    return Advice(action, f"{capital(action)}, although the model is healthy: {clause(fault)}.")
 
 
 def _repair_data(fault: Fact) -> Advice:
-    return Advice("repair its data", f"Repair its data: {clause(fault)}.")
+    return Advice("fix its data", f"Fix its data: {clause(fault)}.")
 
 
 def _stop_duplicates(fault: Fact) -> Advice:
@@ -99,7 +99,7 @@ def _repair_output(fault: Fact) -> Advice:
             sentence = f"Check whether its service returns a default value, or has loaded another model: {why}."
             return Advice("check its service for a default value", sentence)
         case _:
-            sentence = f"Check why its service returns no usable score, such as NaN: {why}."
+            sentence = f"Check why its service returns unusable scores, such as NaN: {why}."
             return Advice("check why its service returns no score", sentence)
 
 
@@ -118,19 +118,19 @@ def _change_version(
 def _retrain(since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
     if check_outcomes:
-        sentence = f"{_CHECK_OUTCOMES} Then retrain it on data that include {rows}, and build a new baseline."
-        return Advice("check its outcomes, then retrain it", sentence)
-    return Advice("retrain it", f"Retrain it on data that include {rows}, and build a new baseline.")
+        sentence = f"{_CHECK_OUTCOMES} Then retrain the model on data that include {rows}, and build a new baseline."
+        return Advice("check its outcomes, then retrain the model", sentence)
+    return Advice("retrain the model", f"Retrain the model on data that include {rows}, and build a new baseline.")
 
 
-_CHECK_OUTCOMES = "First rule out that outcomes are recorded in another way, which looks the same."
+_CHECK_OUTCOMES = "First check that outcomes are still recorded in the same way: a change looks like a degraded model."
 
 
 def _retrain_with_slice(
     slice: str, since: int | None, timezone: str, of_days: bool, check_outcomes: bool = False
 ) -> Advice:
     name = slice_words(slice)
-    action = f"retrain it with more rows of {name}"
+    action = f"retrain the model with more rows of {name}"
     rows = _outcomes_since(since, timezone, of_days=of_days)
     until = f"Until then, do not rely on it for {name}."
     if check_outcomes:
@@ -143,17 +143,19 @@ def _recalibrate(
 ) -> Advice:
     rows = _outcomes_since(since, timezone, of_days=of_days)
     if roc_auc is None or baseline is None:
-        return Advice("recalibrate it", f"Recalibrate its predictions on {rows}: their level is off.")
+        return Advice("recalibrate the model", f"Recalibrate its predictions on {rows}: on average they are off.")
     ranks = f"its ROC AUC is {number(roc_auc)}, {number(baseline)} in the baseline"
-    return Advice("recalibrate it", f"Recalibrate its score on {rows}: the level of its score is off ({ranks}).")
+    return Advice("recalibrate the model", f"Recalibrate its score on {rows}: its score is miscalibrated ({ranks}).")
 
 
 def _retrain_with_range(column: str, outside: float, since: int | None, timezone: str, of_days: bool) -> Advice:
     name = short(column, NAME)
     rows = _outcomes_since(since, timezone, of_days=of_days)
     values = f"{format_percent(outside)} of the values of {name} are new to it"
-    sentence = f"Retrain it on data that include {rows}: {values}. First rule out a fault at the source of {name}."
-    return Advice("retrain it with rows from its new range", sentence)
+    sentence = (
+        f"Retrain the model on data that include {rows}: {values}. First rule out a fault at the source of {name}."
+    )
+    return Advice("retrain the model with rows from the new range", sentence)
 
 
 def _check_threshold(moved: Fact) -> Advice:
@@ -176,7 +178,7 @@ def _why_longer(reason: str, needed: int | None, rows: int | None) -> str:
     if reason == "too_few_days":
         return "a window with more days is expected to be conclusive"
     if not needed:
-        return f"this window has {rows:,} rows, and their outcomes are known"
+        return f"the outcomes of all {rows:,} rows are known, and they are too few"
     return f"about {needed:,} outcomes are expected to be conclusive, and this window has {rows:,} rows"
 
 
@@ -224,7 +226,7 @@ def _build_baseline(cause: Fact) -> Advice:
 
 def _correct_times(times: str) -> Advice:
     fix = TIME_FIXES[times]
-    return Advice(fix, f"{capital(fix)}: its predictions are in other windows than their own.")
+    return Advice(fix, f"{capital(fix)}: wrong times assign its predictions to the wrong windows.")
 
 
 def _look_again(then: Fact) -> Advice:
@@ -235,7 +237,7 @@ def _look_again(then: Fact) -> Advice:
 
 def _wait_for_windows(windows: int) -> Advice:
     left = "1 more window is" if windows == 1 else f"{windows:,} more windows are"
-    return Advice(f"wait until {left} evaluated", f"Wait until {left} evaluated: the advice follows from all of them.")
+    return Advice(f"wait until {left} evaluated", f"Wait until {left} evaluated: the advice depends on all of them.")
 
 
 ADVICE: dict[str, Callable[..., Advice]] = {
@@ -258,11 +260,12 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "wait_for_longer_window": _wait_for_longer_window,
     "evaluate_longer_window": _evaluate_longer_window,
     "evaluate_more_rows": _evaluate_more_rows,
-    "set_objective": partial(Advice, "set an objective", "Set an objective, or build the baseline with actual values."),
+    "set_objective": partial(Advice, "set an objective", "Set an objective, or build the baseline with outcomes."),
     "recalibrate_first": partial(
         Advice,
-        "recalibrate it before you monitor it",
-        "Recalibrate it before you monitor it, and build its baseline anew: now a constant prediction is as good.",
+        "recalibrate the model before you monitor it",
+        "Recalibrate the model before you monitor it, and build its baseline anew: a constant prediction is at least as "
+        "good now.",
     ),
     "send_outcomes": partial(
         Advice,
@@ -287,17 +290,17 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "evaluate_newer_rows": partial(
         Advice,
         "evaluate other rows",
-        "Evaluate rows that are not in the baseline: these show only that the comparison works.",
+        "Evaluate other rows: these are rows of the baseline, so they only show that the comparison works.",
     ),
     "check_service": partial(
         Advice,
         "check whether its service runs",
-        "Check whether the service runs, and whether it reaches the processor.",
+        "Check whether the service runs, and whether it reaches Driftline.",
     ),
     "wait_or_add_processor": partial(
         Advice,
-        "wait, or give the processor more CPU",
-        "Wait until the processor has caught up; if it never does, give it more CPU, or evaluate fewer windows.",
+        "wait, or give Driftline more CPU",
+        "Wait until Driftline has caught up; if it never does, give it more CPU, or evaluate fewer windows.",
     ),
 }
 """Kind of advice → the maker of its words."""

@@ -66,7 +66,7 @@ def cause_words(cause: Cause) -> str:
     """Return a cause of drift as a clause of a verdict: the shift from one value to another.
 
     >>> cause_words(Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),)))
-    'temp moved (values below 54 went from 99 % to 0 %)'
+    'temp drifted (values below 54 went from 99 % to 0 %)'
     """
     return _shift_clause(cause, numbers=True)
 
@@ -79,11 +79,11 @@ def _likely_cause(cause: Fact, others: Sequence[str], share: float | None = None
 
 @words_of("inputs_explain")
 def _inputs_explain(share: float) -> str:
-    return f"its shifted inputs together explain {_explained(share)}"
+    return f"its drifted inputs together explain {_explained(share)}"
 
 
 def _explained(share: float) -> str:
-    return "all of it" if share >= 0.995 else f"{format_percent(share, 2)} of it"
+    return "all of the change" if share >= 0.995 else f"{format_percent(share, 2)} of the change"
 
 
 @words_of("coinciding_cause")
@@ -98,7 +98,7 @@ def _first_cause(cause: Fact, others: Sequence[str]) -> tuple[str, ...]:
 
 @words_of("harmless_cause")
 def _harmless_cause(cause: Fact, others: Sequence[str], of_newest: bool = False) -> tuple[str, ...]:
-    before = "at its end, " if of_newest else ""
+    before = "at the end of the window, " if of_newest else ""
     return _forms(cause, others, before=before, after=", and that did no harm")
 
 
@@ -120,7 +120,7 @@ def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = ""
     more = ""
     if others:
         names = short(others[0], NAME) if len(others) == 1 else f"{len(others)} more inputs"
-        more = f" and {names} moved" if faulty else f", as did {names}"
+        more = f" and {names} drifted" if faulty else f", as did {names}"
     return tuple(f"{before}{form}{after}" for form in dict.fromkeys((full + more, full, plain + more, plain)))
 
 
@@ -130,10 +130,10 @@ def _shift_clause(cause: Cause, *, numbers: bool) -> str:
         return f"{fault_clause(cause.finding, numbers=numbers)}{where}"
     names = " and ".join(short(name, NAME) for name in cause.features)
     if not numbers or not cause.changes:
-        return f"{names} moved{where}"
+        return f"{names} drifted{where}"
     first = cause.changes[0]
     place = short(first.where, NAME) or "no text"
-    return f"{names} moved{where} ({place} went from {format_percent(first.was)} to {format_percent(first.now)})"
+    return f"{names} drifted{where} ({place} went from {format_percent(first.was)} to {format_percent(first.now)})"
 
 
 def _since(cause: Cause, timezone: str) -> str:
@@ -158,7 +158,7 @@ def _effect(cause: Cause, score: str) -> str:
     if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
         parts.append(f"{pronoun} {carries} {format_percent(min(cause.score_shift, 1.0))} of the {score}'s shift")
     elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
-        parts.append(f"without other changes, {pronoun} would move the {score} in the opposite direction")
+        parts.append(f"alone, {pronoun} would shift the {score} in the opposite direction")
     if cause.importance is not None:
         parts.append(
             f"{'' if parts else f'{pronoun} '}{has} {format_percent(cause.importance)} of the model's importance"
@@ -180,7 +180,7 @@ def change_sentence(change: KindOfChange) -> str:
         case "meaning_changed":
             return f"the meaning of the inputs or of the outcomes changed: {first}; {CAVEAT}"
         case "inputs_explain":
-            return f"the inputs moved: {first}"
+            return f"the inputs drifted: {first}"
         case "level_off":
             return (
                 f"the level of the scores is off{f': {first}' if change.evidence else ''}; their ranking is as before"
@@ -193,18 +193,18 @@ def change_sentence(change: KindOfChange) -> str:
             return f"{first}; {OPEN}"
         case "inputs_moved_as_expected":
             last = clause(change.evidence[-1])
-            return f"the inputs moved, but their relation to the outcomes did not change: {last}"
+            return f"the inputs drifted, but their relation to the outcomes did not change: {last}"
         case "inputs_or_proportions_moved":
-            return f"the inputs moved ({first}); a changed fraction of positives would explain the scores as well"
+            return f"the inputs drifted ({first}); a changed fraction of positives would explain the scores as well"
         case "inputs_moved":
-            return f"the inputs moved ({first})"
+            return f"the inputs drifted ({first})"
         case "inputs_moved_without_outcomes":
-            return f"the inputs moved ({first}); {OPEN}"
+            return f"the inputs drifted ({first}); {OPEN}"
 
 
 @words_of("rule_broken")
 def _rule_broken(rule: str) -> str:
-    return f"the objective '{printable(rule)}' is broken"
+    return f"the objective '{printable(rule)}' is not met"
 
 
 @words_of("one_answer")
@@ -243,10 +243,10 @@ def _label_shift(
     """Return the explanation of a shift of scores; ``class_name``: the class of the fraction, "" = the positive one."""
     if not known:
         return (
-            "the predicted classes moved; the predictions are not accurate enough to show whether changed fractions of "
-            "the classes are the cause"
+            "the predicted classes drifted; the predictions are not accurate enough to show whether changed fractions "
+            "of the classes are the cause"
         )
-    moved = f"{short(features[0])} moved" if features else ""
+    moved = f"{short(features[0])} drifted" if features else ""
     if quantity == "mean":
         return _target_shift(explains, moved, f"{now:.3g}", f"{low:.3g}", f"{high:.3g}", f"{was:.3g}")
     of, who = (f"'{class_name}'", f"rows of '{class_name}'") if class_name else ("positive", "positives")
@@ -256,31 +256,31 @@ def _label_shift(
     )
     if explains == "labels":
         side = "more" if now > was else "less"
-        return f"{who} probably became {side} frequent: {rates}; scores and features moved as expected from this"
+        return f"{who} probably became {side} frequent: {rates}; scores and features drifted as expected from this"
     changed = "changed fractions of the classes" if class_name else "a changed fraction of positives"
     if explains == "inputs":
-        return f"changed inputs explain why the scores moved: {_beyond(moved, 'the scores', changed)}"
-    return f"the scores moved, because of changed inputs or because of {changed}; in the second case, {rates}"
+        return f"changed inputs explain why the scores drifted: {_beyond(moved, 'the scores', changed)}"
+    return f"the scores drifted, because of changed inputs or because of {changed}; in the second case, {rates}"
 
 
 def _beyond(moved: str, outputs: str, explanation: str) -> str:
     """Return that something moved in a way that an explanation does not cover."""
     if moved:
         return f"{moved} more than {explanation} can explain"
-    return f"{outputs} moved in a way that {explanation} cannot explain"
+    return f"{outputs} drifted in a way that {explanation} cannot explain"
 
 
 def _target_shift(explains: str, moved: str, now: str, low: str, high: str, was: str) -> str:
     if explains == "inputs":
-        return f"changed inputs explain why the predictions moved: {_beyond(moved, 'they', 'a changed target')}"
+        return f"changed inputs explain why the predictions drifted: {_beyond(moved, 'they', 'a changed target')}"
     mean = f"estimated mean is {now} (95 % interval: {low} to {high}), compared with {was} in the baseline"
     why = (
         "if the target changed, the errors changed, too, so estimated metrics have no interval; only "
         "outcomes can show whether the target changed"
     )
     if explains == "labels":
-        return f"predictions and features moved as if the target changed: its {mean}; {why}"
-    return f"the predictions moved, because of changed inputs or because of a changed target, whose {mean}; {why}"
+        return f"predictions and features drifted as if the target changed: its {mean}; {why}"
+    return f"the predictions drifted, because of changed inputs or because of a changed target, whose {mean}; {why}"
 
 
 words_as(

@@ -22,7 +22,7 @@ def _from(outcomes: int, coverage: float | None) -> str:
 def _certain_by_outcomes(kind: str, certain: str) -> None:
     @words_of(kind)
     def maker(outcomes: int, coverage: float | None) -> str:
-        return f"Certain: {certain} {_from(outcomes, coverage)}"
+        return f"Significant: {certain} {_from(outcomes, coverage)}"
 
 
 for _kind, _certain in {
@@ -39,20 +39,19 @@ for _kind, _certain in {
 @words_of("inside_margin")
 def _inside_margin(metric: str, margin: float | None, outcomes: int, coverage: float | None) -> str:
     size = "" if margin is None else f" of {size_of_change(metric, margin, None, None)}"
-    return (
-        f"Certain: the whole confidence interval of the change is inside the margin{size} {_from(outcomes, coverage)}"
-    )
+    inside = f"the whole confidence interval of the change is inside the margin{size}"
+    return f"Significant: {inside} {_from(outcomes, coverage)}"
 
 
 @words_of("failures_certain")
 def _failures(metric: str, limit: float) -> str:
     lowest = "even the lowest value in the confidence interval"
-    return f"Certain: {lowest} of the failure rate is more than {metric_value(metric, limit)}."
+    return f"Significant: {lowest} of the failure rate is more than {metric_value(metric, limit)}."
 
 
 @words_of("rows_counted")
 def _rows_counted(expected: Expected) -> str:
-    return f"Certain, because every row was counted ({printable(expectation_sentence(expected))})."
+    return f"Exact: every row was counted ({printable(expectation_sentence(expected))})."
 
 
 @words_of("estimate_assumes")
@@ -69,7 +68,7 @@ def _drift_open(outputs: Sequence[str], features: Sequence[str], missing: Sequen
     )
     few = " and ".join(reason.replace("_", " ") for reason in missing)
     columns = listed([*(f"its {name}" for name in outputs), *feature_names])
-    return f"it is inconclusive whether {columns} drifted: {few}."
+    return f"Drift of {columns} is inconclusive: {few}."
 
 
 @words_of("baseline_lacks_features")
@@ -121,28 +120,27 @@ def _newest_may_be_chance(shown: Fact) -> str:
 
 @words_of("drift_beyond_chance")
 def _drift_beyond_chance(rows: int, size: str, chance: float) -> str:
-    return (
-        f"Of windows without drift, at most {format_percent(chance)} show such a shift in {rows:,} rows; it is {size}."
-    )
+    most = f"at most {format_percent(chance)} of windows with {rows:,} rows"
+    return f"The shift is {size}; without drift, {most} show such a shift."
 
 
 @words_of("joint_drift_beyond_chance")
 def _joint_drift_beyond_chance(rows: int, chance: float) -> str:
-    return f"Of windows without drift, at most {format_percent(chance)} show such a change in {rows:,} rows."
+    return f"Without drift, at most {format_percent(chance)} of windows with {rows:,} rows show such a change."
 
 
 words_as(
     {
         "objective_certainly_missed": (
-            "Certain: even the best value in the confidence interval misses the objective ({rows:,} rows)."
+            "Significant: even the best value in the confidence interval misses the objective ({rows:,} rows)."
         ),
         "slice_certainly_worse": (
-            "The rise in this slice is larger than that of all other rows, corrected over all searched slices "
-            "({rows:,} outcomes)."
+            "The rise in this slice is larger than that of all other rows, also after the correction for all searched "
+            "slices ({rows:,} outcomes)."
         ),
         "rise_detected": "A change detector found the rise in {outcomes:,} outcomes.",
-        "fault_certain": "Certain: at most one in a thousand windows without a fault would look like this by chance.",
-        "finding_certain": "Certain: at most one in a thousand windows without drift would look like this by chance.",
+        "fault_certain": "Significant: without a fault, at most 1 in 1,000 windows would look like this.",
+        "finding_certain": "Significant: without drift, at most 1 in 1,000 windows would look like this.",
         "drift_with_too_few_days": (
             "The rows differ significantly, but the baseline has too few days to show whether this is normal variation."
         ),
@@ -153,7 +151,7 @@ words_as(
         "no_window_before": "No earlier window has conclusive outcomes.",
         "nothing_known": "Nothing is known yet.",
         "pause_unlikely": (
-            "Its traffic of the last four weeks makes such a long pause unlikely; a holiday can explain it."
+            "Such a long gap is improbable, given its traffic of the last four weeks; a holiday can explain it."
         ),
         "same_rows_compared": "Certain: the features of whole rows were compared; only other rows can show a change.",
         "shown_is_old": "The results shown for the model do not include its newest rows yet.",

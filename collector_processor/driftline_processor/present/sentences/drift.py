@@ -114,16 +114,14 @@ def _within_normal_variation(column: ColumnDrift) -> str:
         return f"{far}, but within its normal variation"
     if column.alike[0]:
         return f"{far}, but {_similar_windows(*column.alike)}"
-    windows = f"the {column.alike[1]} windows of this length in the reference vary so much"
-    return (
-        f"{far}, but within its normal variation: {windows} that this is not significant, although none differs as much"
-    )
+    windows = f"the {column.alike[1]} windows of this length in the reference differs as much, but they vary so much"
+    return f"{far}, and none of {windows} that the difference is not significant"
 
 
 def _ok(column: ColumnDrift) -> str:
     difference = f"difference from the reference: {_distance(column)}"
     if column.size == "large":  # what is large and certain is ok only where its effect is below this limit
-        difference += ", but below the configured min_effect"
+        difference += ", below the configured min_effect"
     detectable = _detectable(column)
     return f"does not drift ({difference})" + (f"; {detectable}" if detectable else "")
 

@@ -93,7 +93,7 @@ def _same_rows(share: float) -> str:
 def _outcomes_of_one_class(outcomes: int, positive: bool, was: float, positive_class: str) -> str:
     name = positive_class if positive_class == POSITIVE else f"'{short(positive_class, NAME)}'"
     which = f"all of its {outcomes:,} outcomes are" if positive else f"none of its {outcomes:,} outcomes is"
-    return f"{which} {name}, {format_percent(was)} in the baseline"
+    return f"{which} {name}; in the baseline, {format_percent(was)} were"
 
 
 @words_of("bias_rose")
@@ -105,7 +105,7 @@ def _bias_rose(value: float, low: float | None, high: float | None) -> str:
 
 @words_of("score_missing")
 def _score_missing(was: float, now: float) -> str:
-    return f"{format_percent(now)} of its predictions have no usable score, {format_percent(was)} in the baseline"
+    return f"{format_percent(now)} of its predictions have no usable score; in the baseline, {format_percent(was)}"
 
 
 @words_of("classes_without_score")
@@ -174,29 +174,29 @@ def _slice_worse(slice: str, metric: str, was: float, now: float, share: float, 
 @words_of("expectation_broken")
 def _expectation_broken(expected: Expected) -> str:
     feature_words = f" of {short(expected.feature, NAME)}" if expected.feature else ""
-    return f"the expectation '{printable(expected.rule)}'{feature_words} is broken"
+    return f"the expectation '{printable(expected.rule)}'{feature_words} is not met"
 
 
 @words_of("column_moved")
 def _column_moved(name: str) -> str:
-    return f"{short(name, NAME)} moved"
+    return f"{short(name, NAME)} drifted"
 
 
 @words_of("output_moved")
 def _output_moved(column: str, name: str) -> str:
-    return f"the {'decisions' if column == 'class' else name} moved"
+    return f"the {'decisions' if column == 'class' else name} drifted"
 
 
 @words_of("relation_changed")
 def _relation_changed(features: Sequence[str]) -> str:
     names = " and ".join(short(name, NAME) for name in features)
-    return f"the relations between the features changed{f', most those of {names}' if names else ''}"
+    return f"the correlations between the features changed{f', most of all of {names}' if names else ''}"
 
 
 @words_of("inputs_look_as_before")
 def _inputs_look_as_before(cause: Fact | None, meaning: bool = False) -> tuple[str, ...]:
     follows = "so their meaning, or that of its outcomes, changed" if meaning else "so only the outcomes show it"
-    steady = f"its inputs look as before, {follows}"
+    steady = f"none of its inputs drifted, {follows}"
     if cause is None:
         return (steady,)
     return f"its inputs look almost as before, although {clause(cause)}, {follows}", steady
@@ -225,7 +225,7 @@ def _may_be_worse(
 ) -> tuple[str, ...]:
     name = metric_words(metric)
     if reason == "not_comparable":
-        others = "the rows with outcomes have other scores than all rows"
+        others = "the rows with outcomes are not representative of all rows (their scores differ)"
         return f"{others}, so its {name} cannot be compared", others
     too_few = {
         "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
@@ -245,7 +245,7 @@ def _and_also(reason: Fact) -> tuple[str, ...]:
 
 @words_of("no_prediction")
 def _no_prediction(pause: int) -> str:
-    return f"no prediction arrived, although pauses in its regular hours last at most {duration(pause)}"
+    return f"no prediction arrived, although its gaps at this time of day last at most {duration(pause)}"
 
 
 @words_of("windows_wait")
@@ -257,8 +257,8 @@ words_as(
     {
         "no_skill": "its baseline is no better than a constant prediction",
         "objectives_met": "all its {count} objectives are met",
-        "harmless_inputs": "its inputs moved, and that did no harm",
-        "harmless_output": "its {name} moved, and that did no harm",
+        "harmless_inputs": "its inputs drifted, and that did no harm",
+        "harmless_output": "its {name} drifted, and that did no harm",
         "window_open": "its window is still open",
         "no_rows": "the window has no rows",
         "outcomes_may_come": "its outcomes may still arrive",

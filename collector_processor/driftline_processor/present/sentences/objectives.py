@@ -23,7 +23,7 @@ def failure_clause(
     measured, ends = measured_text(metric, value), measured_ends(metric, low, high)
     highest = "" if usual is None else f"at most {measured_text(metric, usual)}"
     if metric != ERROR_RATE:
-        before = f"; in earlier windows, this time was {highest}" if highest else ""
+        before = f"; in earlier windows, it was {highest}" if highest else ""
         return f"{_SLOW[metric]} took longer than {measured} ({ends}){before}"
     by = f", most of them with {error}" if error else ""
     before = f"; in earlier windows, {highest} failed" if highest else ""
@@ -94,7 +94,7 @@ def _no_row_reviewed(metric: str, slice: str, needed: int | None) -> str:
 
 @words_of("no_call")
 def _no_call(metric: str, slice: str) -> str:
-    what = "has a duration" if metric in LATENCIES else "contains whether it failed"
+    what = "has a duration" if metric in LATENCIES else "records whether it failed"
     return f"no call{f' of {slice}' if slice else ''} {what}"
 
 

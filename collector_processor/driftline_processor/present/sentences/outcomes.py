@@ -132,7 +132,7 @@ def _improbable_times(times: ImprobableTimes, timezone: str) -> tuple[str, ...]:
         return (f"{plain}, which is before 1970 or more than a year ahead", plain)
     if times.kind == "undated":
         plain = f"the times of {rows} could not be read"
-        return (f"{plain}, so they stand at the time of the call", plain)
+        return (f"{plain}, so the time of the call is used instead", plain)
     plain = f"{rows} are dated in the future"
     return (f"{plain}, up to {date_words(times.latest, timezone)}", plain)
 
@@ -167,8 +167,8 @@ def _outcomes_unknown(unknown: UnknownOutcomes) -> tuple[str, ...]:
     if unknown.kind == "actual":
         return (f"{outcomes} {have} an actual that is {unknown.possible}",)
     plain = f"{outcomes} {'waits' if unknown.rows == 1 else 'wait'} for a prediction with the same id"
-    stored = "have none" if unknown.stored.kind == "none" else f"{id_form_words(unknown.stored)}"
-    return (f"{plain} ({id_form_words(unknown.form)}; predictions: {stored})", plain)
+    stored = "have no id" if unknown.stored.kind == "none" else f"have {id_form_words(unknown.stored)}"
+    return (f"{plain} (outcomes have {id_form_words(unknown.form)}, predictions {stored})", plain)
 
 
 def correction_words(unknown: UnknownOutcomes) -> str:
@@ -203,7 +203,7 @@ def _fast_labels(**values: Any) -> str:
         f"{100 * value:.3g} %" if in_percent else f"{value:.3g}" for value in (fast_labels.fast, fast_labels.slow)
     )
     comparison = _FAST_AND_SLOW[fast_labels.metric].format(within=within, fast=fast, slow=slow)
-    return f"{comparison}; until the later ones arrive, the performance describes only the early ones"
+    return f"{comparison}; performance of the newest rows describes early outcomes only"
 
 
 def immature_words(evaluation: Evaluation) -> str:

@@ -57,7 +57,7 @@ Untold = Literal[
 ANSWERS = {True: "yes", False: "no", None: "inconclusive"}
 """Result of a condition's sentence in a window."""
 
-CATCHING_UP = "Earlier windows are not evaluated yet; the policy decides nothing before that."
+CATCHING_UP = "Earlier windows are not evaluated yet; the policy waits until they are."
 SWITCHED_OFF = "It is switched off by 'enabled: false'."
 NO_CHANNEL = "It has no channel: set 'notify' in the policy or at the top of the file."
 NO_NEWS = "It had ended before the policy was first evaluated, so it is not notified."
@@ -207,7 +207,7 @@ def _signal_compared(
     interval, chance = "", ""
     if low is not None and high is not None:
         interval = f" ({write(low)} to {write(high)})"
-        chance = ", not significantly" if low <= limit <= high else ""
+        chance = "; the difference is not significant" if low <= limit <= high else ""
     from_source = f", the limit from {source}" if source else ""
     return f"{_named(signal, slice)} is {write(value)}{interval}, {side} {write(limit)}{from_source}{chance}"
 
@@ -222,7 +222,7 @@ def _column_statistics(name: str, statistics: Mapping[str, float], p_value: floa
 @words_of("objective_broken")
 def _objective_broken(objective: ObjectiveState) -> str:
     sentence = objective_sentence(objective)
-    return f"{short(objective.rule, 120)} is broken" + (f": {sentence}" if sentence else "")
+    return f"{short(objective.rule, 120)} is not met" + (f": {sentence}" if sentence else "")
 
 
 @words_of("objective_inconclusive")
@@ -291,8 +291,8 @@ def _burn_rate_unknown(signal: str, window: str) -> str:
 @words_of("budget_spent")
 def _budget_spent(signal: str, rule: str, short_rate: float, long_rate: float, short: str, long: str) -> str:
     del signal  # for code only: the rule contains it
-    words = f"the error budget of {rule} is spent {short_rate:.3g} times too fast over {short}"
-    return f"{words} and {long_rate:.3g} times over {long}"
+    words = f"the burn rate of the error budget of {rule} is {short_rate:.3g} over {short}"
+    return f"{words} and {long_rate:.3g} over {long}"
 
 
 words_as(
@@ -300,7 +300,7 @@ words_as(
         "drift_evaluated": "drift is conclusive for only {columns} of {of} columns",
         "no_more_drift": "no more drift than normal variation",
         "no_objective_evaluated": "no objective was evaluated",
-        "no_objective_broken": "no objective is broken",
+        "no_objective_broken": "all objectives are met or inconclusive",
         "outcome_agreement_unknown": "it is inconclusive whether enough outcomes arrived in time",
         "no_grave_fault": "no serious fault was found",
     }
@@ -372,7 +372,9 @@ def pending_words(count: int, needed: int) -> str:
 
 def silenced_words(until: int, timezone: str) -> str:
     """Return until when a silence suppresses the notification."""
-    return f"The alert is silenced until {date_words(until, timezone)}; if it is still open then, it is notified."
+    return (
+        f"The alert is silenced until {date_words(until, timezone)}; if it is still open then, a notification is sent."
+    )
 
 
 def unless_words(policy: str) -> str:
@@ -383,10 +385,7 @@ def unless_words(policy: str) -> str:
 def cooling_words(until: int, cool_down: int, timezone: str, *, degraded: bool) -> str:
     """Return that the condition no longer holds, and the cool-down or the fault in the verdict is not over."""
     end = "the model is healthy" if degraded else f"it has been false for {duration(cool_down)}"
-    return (
-        f"The condition has been false since {date_words(until, timezone)}; "
-        f"the end of the alert is notified when {end}."
-    )
+    return f"The condition has been false since {date_words(until, timezone)}; a notification is sent when {end}."
 
 
 def held_words(channel: str, until: int, *, digest: bool, timezone: str) -> str:

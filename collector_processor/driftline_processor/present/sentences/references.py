@@ -47,8 +47,8 @@ def _own_first_rows(covered: int, rows: int, until: int, shift: float) -> str:
 def _baseline_without_skill(metric: str, value: float, constant: float) -> str:
     own, other = metric_value(metric, value), metric_value(metric, constant)
     return (
-        f"its {metric_words(metric)} of {own} is no better than the {other} of a constant prediction; recalibrate the "
-        "model before you monitor it"
+        f"its {metric_words(metric)} of {own} is not better than {other}, that of a constant prediction; recalibrate "
+        "the model before you monitor it"
     )
 
 
@@ -59,7 +59,7 @@ def _baseline_level_off(level: Fact) -> str:
 
 @words_of("baseline_decided_again")
 def _baseline_decided_again(threshold: float, baseline_threshold: float) -> str:
-    thresholds = f"decided at {threshold:g}, the threshold of these rows, instead of its own {baseline_threshold:g}"
+    thresholds = f"with the threshold {threshold:g} of these rows instead of its own {baseline_threshold:g}"
     return f"the baseline, {thresholds}; predicted classes are not compared"
 
 

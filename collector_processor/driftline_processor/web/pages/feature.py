@@ -392,7 +392,7 @@ def steps_beyond(steps: Sequence[tuple[float, float]]) -> str:
         steps: Begin and end of ranges whose number of rows alone is known; infinite at an open end.
 
     >>> steps_beyond([(54.0, 64.0), (64.0, 100.4)])
-    'Between 54 and 64 and between 64 and 100.4, only the number of rows is known, so the bars are level.'
+    'Between 54 and 64 and between 64 and 100, only the number of rows is known, so the bars are level.'
     >>> steps_beyond([(64.0, float("inf"))])
     'The rows have no known upper limit above 64.'
     """

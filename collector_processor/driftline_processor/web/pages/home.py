@@ -90,7 +90,7 @@ class ModelRow(Struct, frozen=True):
     @property
     def missing(self) -> str:
         """What is missing to know the state, without how to provide it, which is on the model's page."""
-        return " ".join(f"{hint.partition('; ')[0].rstrip('.')}." for hint in self.model.hints[:2])
+        return " ".join(f"{short(hint, 300).partition('; ')[0].rstrip('.')}." for hint in self.model.hints[:2])
 
     @property
     def step(self) -> str:

@@ -207,11 +207,9 @@ def _inconclusive_reason(name: str, change: MetricChange, chosen: Evaluation) ->
         return f"Looks better than the baseline, but a degradation is still possible{reason}."
     if change.p_value is not None and change.p_value > LEVEL:
         metrics = len(chosen.realized_changes)
-        corrected = f", corrected for {metrics} compared metrics," if metrics > 1 else ""
-        return (
-            f"Looks worse, but may be chance: its p-value{corrected} is {change.p_value:.2g}, above the limit of "
-            f"{LEVEL:g}{reason}."
-        )
+        corrected = f" after the correction for {metrics} metrics" if metrics > 1 else ""
+        why = f"; {change.reason.replace('_', ' ')}" if change.reason else ""
+        return f"Looks worse, but is not significant{corrected} (p = {change.p_value:.2g}, limit {LEVEL:g}{why})."
     if change.reason == "too_few_days" and change.margin is not None:
         margin = size_of_change(name, change.margin, None, None)
         few = "Looks worse, but there are too few days to estimate how much days differ"

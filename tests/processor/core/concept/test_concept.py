@@ -174,7 +174,7 @@ def test_a_sentence_tells_it() -> None:
 
     drifted = told((5_000, 0.1), (5_000, 0.3))
     assert lacking(drifted, "concept drift", "error rate", "10 %", "29.4 %", "row 5001") == []
-    assert lacking(told((5_000, 0.3), (5_000, 0.1)), "fell", "30.") == []
+    assert lacking(told((5_000, 0.3), (5_000, 0.1)), "dropped", "30.") == []
     assert lacking(told((99, 0.1)), "learning", "99 outcomes") == []
     assert "unknown" in told()
 
@@ -189,7 +189,7 @@ def test_a_sentence_tells_it() -> None:
         (ConceptDrift("drift", since=7, before=0.0271, after=0.0187), ["drift", "2.71 %", "row 7", "1.87 %"]),
         (
             ConceptDrift("ok", since=7, after=0.05, changes=(Change(7, 9, 0.04, 0.02),)),
-            ["fell", "4 %", "2 %", "row 7", "5 %"],
+            ["dropped", "4 %", "2 %", "row 7", "5 %"],
         ),
     ],
 )
@@ -197,5 +197,5 @@ def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(
     concept: ConceptDrift, facts: list[str]
 ) -> None:
     told = concept_sentence(concept, lambda time: f"row {time}")
-    assert re.findall(r"drift|fell|row 7|[\d.]+ %", told) == facts
+    assert re.findall(r"drift|dropped|fell|row 7|[\d.]+ %", told) == facts
     assert error_rise(concept) == 0.0

@@ -24,7 +24,7 @@ START = 1_772_323_200_000_000_000
 
 
 def any_window(seed: int) -> Evaluation:
-    """Return a window of few or many rows, of a baseline of few or many days, of which some inputs moved."""
+    """Return a window of few or many rows, of a baseline of few or many days, of which some inputs drifted."""
     rng = np.random.default_rng(seed)
     days, rows, features = int(rng.integers(1, 20)), int(rng.integers(60, 400)), int(rng.integers(1, 5))
     alike, moved = rng.choice([0.0, 0.1, 0.5]), rng.choice([0.0, 0.5, 2.0, 6.0])

@@ -808,7 +808,7 @@ def test_drift_without_outcomes_is_a_risk_and_names_the_feature(answer: Answer) 
     moved["age"] = moved["age"] + 1.5
     verdict = answer(without(moved, "late"))["verdict"]
     assert verdict["state"] == "at_risk"
-    assert "age moved (" in verdict["sentence"]
+    assert "age drifted (" in verdict["sentence"]
     assert "no outcome is known; send its outcomes" in verdict["sentence"]
 
 
@@ -830,7 +830,7 @@ def test_a_feature_that_is_gone_is_a_fault_of_the_data(answer: Answer) -> None:
     verdict = answer(gone)["verdict"]
     assert (verdict["state"], verdict["kind"]) == ("at_risk", "data_fault")
     assert verdict["advice"] == "repair_columns"
-    assert verdict["action"].startswith("Repair age ")
+    assert verdict["action"].startswith("Fix age ")
 
 
 def test_the_terminal_prints_the_same_headline_and_lines_first_and_a_condition_reads_it(

@@ -69,7 +69,7 @@ def test_hints_of_no_model_are_on_the_page_with_and_without_models(browse: Brows
 def test_a_row_says_state_reason_since_performance_and_traffic(browse: Browse) -> None:
     text = page(browse(many())).text
     row = text[text.index("at risk flights") :]
-    assert row.startswith("at risk flights winter wind_speed moved")
+    assert row.startswith("at risk flights winter wind_speed drifted")
     assert "2013-03-01 log loss 0.65 57k 2014-01-01 08:59" in row
     assert "Evaluate a longer window." in row
     assert "unknown fraud v7" in text
@@ -237,7 +237,7 @@ def test_the_page_is_a_table_for_programs_too(browse: Browse) -> None:
     assert told["counts"] == {"degraded": 1}
     (row,) = told["models"]
     assert (row["model"], row["team"], row["tier"], row["state"]) == ("churn", "growth", 1, "degraded")
-    assert (row["since"], row["action"][:10]) == ("2013-07-01T00:00:00Z", "Retrain it")
+    assert (row["since"], row["action"][:17]) == ("2013-07-01T00:00:00Z", "Retrain the model")
     (line,) = csv.DictReader(io.StringIO(client.get("/?format=csv").text))
     assert (line["model"], line["rows"], line["metric"], line["value"]) == ("churn", "12", "mae", "21000.0")
 

@@ -178,7 +178,7 @@ def test_features_that_a_sentence_names_lead_to_their_pages() -> None:
         TextPart("wind_speed", "/models/flights/features/wind_speed"),
         TextPart("; temperature"),
     ]
-    assert linked("Retrain it.", ["it.*"], selection) == [TextPart("Retrain it.")]
+    assert linked("Retrain the model.", ["it.*"], selection) == [TextPart("Retrain the model.")]
 
 
 LABEL = fact("look_again", then=fact("send_outcomes_or_label", needed=200))
