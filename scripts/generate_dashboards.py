@@ -503,7 +503,8 @@ class Board:
             style = []
             if column in states:
                 style.append(models.DynamicConfigValue("mappings", mappings(states[column])))
-                style.append(models.DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}))
+                cell = {"type": "color-background", "mode": "basic"}
+                style.append(models.DynamicConfigValue("custom.cellOptions", cell))
             if column in units:
                 style.append(models.DynamicConfigValue("unit", units[column]))
             if column in links:

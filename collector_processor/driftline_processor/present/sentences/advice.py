@@ -264,8 +264,8 @@ ADVICE: dict[str, Callable[..., Advice]] = {
     "recalibrate_first": partial(
         Advice,
         "recalibrate the model before you monitor it",
-        "Recalibrate the model before you monitor it, and build its baseline anew: a constant prediction is at least as "
-        "good now.",
+        "Recalibrate the model before you monitor it, and build its baseline anew: a constant prediction is at "
+        "least as good now.",
     ),
     "send_outcomes": partial(
         Advice,
