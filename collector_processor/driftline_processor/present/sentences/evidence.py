@@ -234,7 +234,8 @@ def _may_be_worse(
     if low is None:
         return f"its outcomes do not show whether its {name} is worse", too_few or "its outcomes are inconclusive"
     within = "" if margin is None else f"; margin {size_of_change(metric, margin, None, None)}"
-    worse = f"its {name} {'is probably' if certain else 'may be'} worse ({signed_ends(metric, low, high)}{within})"
+    change = f"difference from the baseline: {signed_ends(metric, low, high)}{within}"
+    worse = f"its {name} {'is probably' if certain else 'may be'} worse ({change})"
     return (f"{worse}, and {too_few}", worse, too_few) if too_few else (worse,)
 
 

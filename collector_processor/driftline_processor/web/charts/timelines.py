@@ -259,6 +259,7 @@ def legend_of(timeline: Timeline) -> list[tuple[str, str]]:
     rows = timeline.rows
     states = {state for row in rows for state in row.states}
     keys = {
+        "line": next((row.title for row in rows if not row.bars), ""),
         "line beside-line": next((row.beside_title for row in rows if row.reference and not row.bars), ""),
         "band": "interval" if any(end is not None for row in rows for end in row.low) else "",
         "baseline": "baseline" if any(row.baseline is not None for row in rows) else "",

@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const FIRST = 104, LINE = 78, BARS = 42, AXIS = 22, LEFT = 58, DAY = 86400;
+  const FIRST = 100, LINE = 78, BARS = 39, AXIS = 22, LEFT = 58, DAY = 86400;
   const TIMES = [
     [DAY * 365, "{YYYY}", null, null, null, null, null, null, 1],
     [DAY * 28, "{YYYY}-{MM}", null, null, null, null, null, null, 1],

@@ -130,6 +130,7 @@ def test_the_row_of_a_timeline_says_what_is_drawn_in_words() -> None:
         "drifted inputs 33.3 %; predictions 5,348, with outcome 5,134"
     )
     assert timelines.legend_of(timeline) == [
+        ("line", "log loss"),
         ("line beside-line", "log loss of a constant"),
         ("band", "interval"),
         ("state-drift", "drift"),
