@@ -42,7 +42,7 @@ BROKEN = {
     "home": "for (const it of document.querySelectorAll('.triage .what')) it.remove()",
     "overview": "document.querySelector('.live-chart').remove()",
     "overview-days-dark": "document.querySelector('.reasons').remove()",
-    "overview-phone": "document.querySelector('.figures').style.display = 'block'",
+    "overview-phone": "document.querySelector('#picture').remove()",
     "performance": "document.querySelector('#metric-roc_auc svg').remove()",
     "drift": "document.querySelector('.heat-cells').style.visibility = 'hidden'",
     "drift-dark": "for (const it of document.querySelectorAll('.trend')) it.remove()",
