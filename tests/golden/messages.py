@@ -85,7 +85,7 @@ ALERTS = (
     (replace(ALERT, verdict=DEGRADED, explained=True), ""),
     (replace(ALERT, verdict=DEGRADED), ""),
     (replace(ALERT, verdict=HEALTHY), ""),
-    (replace(ALERT, verdict=HEALTHY, room="the limit leaves no room"), ""),
+    (replace(ALERT, verdict=HEALTHY, room="the limit is too close to the baseline"), ""),
     (replace(ALERT, kind="worse", environment="", owner="", tier=None, claim=""), ""),
     (replace(ALERT, kind="escalated", told_to=("team", "ops"), told_at=JULY + HOUR), ""),
     (replace(ALERT, kind="resolved", until=JULY + DAY, verdict=HEALTHY), "degraded"),

@@ -87,7 +87,7 @@ def no_room(limit_name: str, metric: str, limit: float, reference: Mapping[str, 
 
     >>> was = {"accuracy": MetricValue(0.72, 900, "panes", low=0.69, high=0.75)}
     >>> no_room("the limit", "accuracy", 0.7, was)
-    'the limit leaves no room: accuracy is 0.72 (0.69 to 0.75) in the baseline; set it further away'
+    'the limit is too close to the baseline: accuracy is 0.72 (0.69 to 0.75) there; relax it'
     >>> no_room("the limit", "accuracy", 0.65, was)
     ''
     """
@@ -97,7 +97,7 @@ def no_room(limit_name: str, metric: str, limit: float, reference: Mapping[str, 
     if good * ((was.low if good > 0 else was.high) - limit) >= 0:
         return ""
     value, low, high = (f"{end:.3g}" for end in (was.value, was.low, was.high))
-    return f"{limit_name} leaves no room: {metric} is {value} ({low} to {high}) in the baseline; set it further away"
+    return f"{limit_name} is too close to the baseline: {metric} is {value} ({low} to {high}) there; relax it"
 
 
 def _baseline_metrics(model: Model) -> Mapping[str, MetricValue]:
