@@ -57,7 +57,8 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     if side_by_side.start:
         period = f" from {date_words(side_by_side.start, timezone)} to {date_words(side_by_side.end, timezone)}"
     rows = f"{count(champion.rows)} and {count(challenger.rows)} predictions{period}"
-    counts = f"{rows}, {count(side_by_side.pairs)} requests that both versions scored have an outcome."
+    paired = f"{many(side_by_side.pairs, 'request')} with an outcome" if side_by_side.pairs else "no request"
+    counts = f"{rows}; both versions scored {paired}."
     first = Line(f"{short(comparison_sentence(side_by_side), 400)}.", _VERDICTS[side_by_side.verdict][0])
     return Section(
         f"other-metrics-{names[1]}",

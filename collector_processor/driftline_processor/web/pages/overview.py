@@ -73,6 +73,11 @@ BY_TASK: dict[str, tuple[str, ...]] = {
 ADVICE_TO_LABEL = frozenset({"send_outcomes", "send_outcomes_or_label", "label_more"})
 """Advice for which the label queue is useful."""
 
+BY_INPUTS = frozenset(
+    {"likely_cause", "coinciding_cause", "first_cause", "harmless_cause", "harmless_inputs", "inputs_explain"}
+)
+"""Kinds of reasons of a verdict for which drifting inputs are listed as the reason; else they only drifted, too."""
+
 FEATURE_NAME = 40
 """Upper limit of characters of a feature's name in the verdict's sentence."""
 
@@ -189,11 +194,8 @@ def page(
     causes = () if window_told.explanation is None else window_told.explanation.causes
     weak = list(_weaknesses(selection, window_told))
     named = 1 if weak and window_told.objectives else NAMED  # so that all of them fit on the screen
-    lasting_incidents = [
-        incident
-        for incident in (log or IncidentLog()).of([selection.model])
-        if incident.open and not incident.minor and incident.kind != "verdict"
-    ]
+    open_incidents = [one for one in (log or IncidentLog()).of([selection.model]) if one.open and not one.minor]
+    beyond_verdict = [incident for incident in open_incidents if incident.kind != "verdict"]
     # 80: characters of a cause; further clauses are folded
     context |= {
         "told": window_told,
@@ -212,6 +214,7 @@ def page(
         "history": history_parts(selection.windows_of_length, selection.shown_windows)
         if len(selection.windows_of_length) > 1
         else [],
+        "explains": verdict is None or any(reason.kind in BY_INPUTS for reason in verdict.reasons),
         "causes": [
             (linked(clause, cause.features, selection), folded)
             for cause in causes[:named]
@@ -226,8 +229,8 @@ def page(
             for objective in sorted(window_told.objectives, key=states.rank_objective)[:OBJECTIVES]
         ],
         "more_objectives": max(len(window_told.objectives) - OBJECTIVES, 0),
-        "lasting": lasting_incidents,
-        "incident": _incident_line(lasting_incidents[0], selection) if lasting_incidents else None,
+        "open_incidents": len(open_incidents),
+        "incident": _incident_line(beyond_verdict[0], selection) if beyond_verdict else None,
     }
     return Page("model/overview.html", context, tables, about(selection))
 

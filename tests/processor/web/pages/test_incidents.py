@@ -202,3 +202,8 @@ def test_each_incident_is_a_row_and_the_counts_add_up(browse: Browse) -> None:
     assert len(names) == 13
     assert set(names) <= set(found.ids)
     assert "1 to 12 of 12" in page(client, "/incidents?kind=drift").text
+
+
+def test_a_model_without_policies_says_that_nobody_is_notified(browse: Browse) -> None:
+    client = browse(FakeView([flights()]))
+    assert "No policy watches this model, so nobody is notified." in page(client, "/models/flights/incidents").text

@@ -24,7 +24,7 @@ from driftline_processor.core.evaluation import (
     WeakSearch,
     WeakSlice,
 )
-from driftline_processor.core.facts import fact
+from driftline_processor.core.facts import Fact, fact
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.verdict.trailing_periods import trailing_periods
 from driftline_processor.ingest.completeness import Balance
@@ -207,6 +207,20 @@ def test_why_a_window_drifts_is_told_in_sentences_that_lead_to_features(browse: 
     assert "features/temp?" in section
     assert "&lt;dewp&gt;</a> has drifted" in section
     assert "humid" not in section
+
+
+@pytest.mark.parametrize(
+    ("reason", "title"),
+    [(fact("no_input_explains", meaning=False), "Also drifted"), (fact("inputs_explain", share=0.6), "Why")],
+)
+def test_inputs_are_listed_as_the_reason_only_where_the_verdict_says_so(
+    browse: Browse, model: ModelView, reason: Fact, title: str
+) -> None:
+    for window in model.windows["1mo"]:
+        window.explanation = Explanation((Cause(("temp",), "", 0.4, (Change("values below 5", 0.41, 0.06),)),))
+    degraded = Verdict("degraded", ns(2013, 6, 1), reasons=(reason,))
+    text = browse(FakeView([replace(model, verdict=degraded)])).get("/models/flights?window=1mo").text
+    assert f"<h3>{title}</h3>" in text.partition('<section id="causes"')[2]
 
 
 def test_the_weakest_slices_are_named_with_their_values(browse: Browse, model: ModelView) -> None:
