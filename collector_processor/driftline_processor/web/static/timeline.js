@@ -38,12 +38,18 @@
   }
 
   // Intervals of a few rows are as wide as all others together: they may leave the chart.
+  // The next number of one or two digits that a reader expects at the end of an axis.
+  function roundUp(value) {
+    const unit = 10 ** Math.floor(Math.log10(value));
+    return unit * [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((it) => it * unit >= value * (1 - 1e-9));
+  }
+
   function range(row) {
     const [low, high] = view;
     const inside = data.starts.map((start, i) => i).filter((i) => data.ends[i] > low && data.starts[i] < high);
     const take = (values) => inside.map((i) => values?.[i]).filter((value) => value != null);
     const values = take(row.values);
-    if (row.bars) return [0, row.shares ? 1 : Math.max(...values, row.states ? 0.25 : 1) * 1.08];
+    if (row.bars) return [0, row.shares ? 1 : roundUp(Math.max(...values, row.states ? 0.25 : 1))];
     const near = [...values, ...take(row.beside), ...(row.limits || []).map((it) => it[1])];
     if (row.baseline != null) near.push(row.baseline);
     if (!near.length) return [0, 1];
@@ -297,7 +303,7 @@
           { show: last, size: AXIS, gap: 7, space: 70, stroke: quiet, font, grid: grid(), ticks: { show: false }, values: TIMES },
           {
             size: LEFT, stroke: quiet, font, grid: grid(), ticks: { show: false }, space: 20,
-            ...(row.bars ? { splits: (it) => [0, row.shares ? 1 : it.scales.y.max / 1.08] } : {}),
+            ...(row.bars ? { splits: (it) => [0, it.scales.y.max] } : {}),
             values: (_, ticks) => ticks.map((value) => words(row, value)),
           },
         ],
