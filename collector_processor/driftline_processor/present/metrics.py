@@ -155,8 +155,8 @@ def rank_service(slices: Mapping[str, ServiceLevel]) -> list[tuple[str, ServiceL
 def in_shares(metric: str) -> bool:
     """Return True if a metric is a fraction, which is shown as a percentage.
 
-    >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
-    (True, False, False)
+    >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc"), in_shares("r2")
+    (True, False, False, False)
     """
     definition = metric_named(metric)
     return definition is not None and definition.unit == "fraction"

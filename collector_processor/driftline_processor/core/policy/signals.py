@@ -123,7 +123,7 @@ class Signal(Struct, frozen=True):
         of_drift = " of " in self.name
         if self.is_business or (of_drift and not self.is_fraction):
             return None, None
-        if self.is_fraction and self.name.removeprefix(ESTIMATED) != "r2":
+        if self.is_fraction:
             return 0.0, 1.0
         return (0.0, None) if self.name in SERVICE_METRICS or self._unit in _POSITIVE else (None, None)
 
