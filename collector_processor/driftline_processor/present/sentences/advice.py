@@ -123,7 +123,10 @@ def _retrain(since: int | None, timezone: str, of_days: bool, check_outcomes: bo
     return Advice("retrain the model", f"Retrain the model on data that include {rows}, and build a new baseline.")
 
 
-_CHECK_OUTCOMES = "First check that outcomes are still recorded in the same way: a change looks like a degraded model."
+_CHECK_OUTCOMES = (
+    "First check that outcomes are still recorded in the same way, because a change in recording looks like a degraded "
+    "model."
+)
 
 
 def _retrain_with_slice(

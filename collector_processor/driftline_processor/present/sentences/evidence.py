@@ -190,7 +190,7 @@ def _output_moved(column: str, name: str) -> str:
 @words_of("relation_changed")
 def _relation_changed(features: Sequence[str]) -> str:
     names = " and ".join(short(name, NAME) for name in features)
-    return f"the correlations between the features changed{f', most of all of {names}' if names else ''}"
+    return f"the correlations between the features changed{f', most strongly between {names}' if names else ''}"
 
 
 @words_of("inputs_look_as_before")
@@ -229,7 +229,7 @@ def _may_be_worse(
         return f"{others}, so its {name} cannot be compared", others
     too_few = {
         "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
-        "too_few_days": "its days differ too much to tell",
+        "too_few_days": "it varies too much from day to day to tell",
     }.get(reason, "")
     if low is None:
         return f"its outcomes do not show whether its {name} is worse", too_few or "its outcomes are inconclusive"
@@ -246,7 +246,7 @@ def _and_also(reason: Fact) -> tuple[str, ...]:
 
 @words_of("no_prediction")
 def _no_prediction(pause: int) -> str:
-    return f"no prediction arrived, although its gaps at this time of day last at most {duration(pause)}"
+    return f"no prediction arrived, although pauses at this time of day last at most {duration(pause)}"
 
 
 @words_of("windows_wait")

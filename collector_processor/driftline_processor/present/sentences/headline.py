@@ -131,7 +131,10 @@ def _service_failing(**values: Any) -> str:
 def _may_be_worse(metric: str, low: float | None, reason: str, outcomes: int, **_: Any) -> str:
     if reason == "not_comparable":
         return "outcomes are known for unusual scores only"
-    too_few = {"too_few_rows": f", {outcomes:,} outcomes are too few", "too_few_days": ", its days differ too much"}
+    too_few = {
+        "too_few_rows": f", {outcomes:,} outcomes are too few",
+        "too_few_days": ", its days vary too much",
+    }
     why = too_few.get(reason, "")
     return f"{metric_words(metric)} may be worse{why}" if low is not None else why[2:] or "outcomes are inconclusive"
 

@@ -12,7 +12,7 @@ from driftline_processor.present.wording import NAME, short
 
 from .register import clauses, voice_of, worded, words_as, words_of
 
-_SLOW = {"latency_p95": "one call in twenty", "latency_p50": "half of the calls"}
+_SLOW = {"latency_p95": "5 % of the calls", "latency_p50": "half of the calls"}
 
 
 @words_of("service_failing")
@@ -23,7 +23,7 @@ def failure_clause(
     measured, ends = measured_text(metric, value), measured_ends(metric, low, high)
     highest = "" if usual is None else f"at most {measured_text(metric, usual)}"
     if metric != ERROR_RATE:
-        before = f"; in earlier windows, it was {highest}" if highest else ""
+        before = f"; in earlier windows, this limit was {highest}" if highest else ""
         return f"{_SLOW[metric]} took longer than {measured} ({ends}){before}"
     by = f", most of them with {error}" if error else ""
     before = f"; in earlier windows, {highest} failed" if highest else ""

@@ -212,7 +212,7 @@ def _inconclusive_reason(name: str, change: MetricChange, chosen: Evaluation) ->
         return f"Looks worse, but is not significant{corrected} (p = {change.p_value:.2g}, limit {LEVEL:g}{why})."
     if change.reason == "too_few_days" and change.margin is not None:
         margin = size_of_change(name, change.margin, None, None)
-        few = "Looks worse, but there are too few days to estimate how much days differ"
+        few = "Looks worse, but there are too few days to estimate the variation from day to day"
         return f"{few}: only a degradation of {margin} or more counts as worse."
     return f"Looks worse, but is inconclusive{reason}."
 
