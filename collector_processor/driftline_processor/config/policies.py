@@ -189,7 +189,7 @@ class Policy(Section):
 
     def covers(self, model: str, tier: int | None) -> bool:
         """Return True if the policy covers a model."""
-        return any(fnmatchcase(model, name) for name in self.models) and (not self.tiers or tier in self.tiers)
+        return _matches(model, self.models) and (not self.tiers or tier in self.tiers)
 
     def problems(
         self, policies: Collection[str], channels: Collection[str], actions: Collection[str]

@@ -40,15 +40,15 @@ def figure(evaluations: Sequence[Evaluation], name: str, window: int | None, tim
     metrics = metric_names({metric: None for one in evaluations for metric in one.realized})
     name = name or next(iter(columns), "")
     if name in columns:
-        found = _distribution(columns[name])
+        drawing = _distribution(columns[name])
         when = window_name(evaluation.window, timezone)
         title = f"{escape(_state_words(columns[name]))}<br><sub>{when}</sub>"
     elif name in metrics:
-        found = _over_windows(evaluations, name, timezone)
+        drawing = _over_windows(evaluations, name, timezone)
         title = metric_title(name)
     else:
         raise ValueError(f"there is no column or metric '{name}'; {near(name, [*columns, *metrics])}")
-    drawn: Figure = graph_objects.Figure(**found)
+    drawn: Figure = graph_objects.Figure(**drawing)
     return drawn.update_layout(
         title={"text": title, "font": {"size": 15}},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -68,11 +68,11 @@ def columns_by_name(evaluation: Evaluation) -> dict[str, ColumnDrift]:
     outputs = [column for column in (evaluation.score, evaluation.predicted) if column is not None]
     columns = [(column.name, column) for column in rank(evaluation.features.values())]
     columns += [(column.column, column) for column in outputs]
-    found: dict[str, ColumnDrift] = {}
+    by_name: dict[str, ColumnDrift] = {}
     for name, column in columns:
         if column.was is not None and column.now is not None:
-            found.setdefault(name, column)
-    return found
+            by_name.setdefault(name, column)
+    return by_name
 
 
 def _state_words(column: ColumnDrift) -> str:

@@ -38,7 +38,7 @@ DARK = (
     "--ground: #181d1b; --ink: #e4ebe8; --quiet: #9aa8a2; --edge: #2e3a36; --same: #66788a; --drift: #9cc6f5; "
     "--drift-ink: #9cc6f5; --was: #e4ebe8; --bad: #ff8f73; --right: #63d3bd; --risk: #e87b35;"
 )
-"""Colours of the two themes: blue and orange, which colour-blind people can distinguish."""
+"""Colours of the two themes: drift is blue and data grey; green, orange and red are states."""
 
 
 def report_html(result: EvaluationResult, notes: Sequence[str] = ()) -> str:

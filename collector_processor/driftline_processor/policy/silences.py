@@ -99,11 +99,11 @@ class Silences:
 
     def end(self, id: str, by: str, now: int) -> NamedSilence | None:
         """End a person's silence now, and return it; None if there is none. A silence that is over stays as it is."""
-        known = next((one for one in self._stored if one.id == id), None)
-        if known is None or known.silence.until <= now:
-            return known
+        stored = next((one for one in self._stored if one.id == id), None)
+        if stored is None or stored.silence.until <= now:
+            return stored
         by = without_half_surrogates(by)
-        ended = replace(known, silence=known.silence.model_copy(update={"until": now}), ended_by=by)
+        ended = replace(stored, silence=stored.silence.model_copy(update={"until": now}), ended_by=by)
         with transaction(self._connection):
             self._connection.execute("UPDATE silences SET ended = ?, ended_by = ? WHERE id = ?", [now, by, id])
         self._stored = tuple(ended if one.id == id else one for one in self._stored)

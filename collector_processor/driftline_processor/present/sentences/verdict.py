@@ -38,22 +38,19 @@ def verdict_sign(state: str) -> str:
     return _SIGNS[state]
 
 
-CAUSES = frozenset(
-    {
-        "likely_cause",
-        "coinciding_cause",
-        "first_cause",
-        "harmless_cause",
-        "harmless_inputs",
-        "harmless_output",
-        "inputs_look_as_before",
-        "no_input_explains",
-        "inputs_explain",
-        "proportions_changed",
-        "old_baseline",
-        "outcomes_unknown",
-    }
+BY_INPUTS = frozenset(
+    {"likely_cause", "coinciding_cause", "first_cause", "harmless_cause", "harmless_inputs", "inputs_explain"}
 )
+"""Kinds of reasons that explain a state by drifting inputs."""
+
+CAUSES = BY_INPUTS | {
+    "harmless_output",
+    "inputs_look_as_before",
+    "no_input_explains",
+    "proportions_changed",
+    "old_baseline",
+    "outcomes_unknown",
+}
 """Kinds of reasons that explain a state; the others are its evidence."""
 
 

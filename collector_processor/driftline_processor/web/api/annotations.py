@@ -12,13 +12,11 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.decisions import ANNOTATIONS, decision_json
-from driftline_processor.present.names import handle
-from driftline_processor.present.wording import short
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.parameters import read_moment
 from driftline_processor.web.site import Site
 
-from .forms import read_form, return_to_page
+from .forms import find_model, read_form, return_to_page
 
 FIELDS: Final = ("model", "text", "by", "kind", "version", "time")
 
@@ -30,10 +28,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def annotate(request: Request) -> Response:
         needed = {"model": "add the name of the model", "text": "add what happened", "by": "add your name"}
         form = await read_form(request, FIELDS, needed)
-        models = state.snapshot.versions_of(form["model"]) or state.snapshot.versions_of(handle(form["model"]))
-        if not models:
-            known = [short(view.key.model, 80) for view in state.snapshot.models]
-            raise HTTPException(404, f"there is no model '{short(form['model'], 80)}'; {near(form['model'], known)}")
+        models = find_model(state.snapshot, form["model"])
         kind = next((kind for kind in ANNOTATIONS if kind == (form["kind"] or "note")), None)
         if kind is None:
             raise HTTPException(

@@ -14,6 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from driftline_processor.core.nearest_names import near
+from driftline_processor.present.names import handle
+from driftline_processor.present.wording import short
+from driftline_processor.queries.model_view import ModelView
+from driftline_processor.queries.state_snapshot import StateSnapshot
+
 _PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """Headers that show that a proxy forwarded the request for another client."""
 
@@ -48,6 +54,15 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
     if long := [name for name, text in fields.items() if len(text) > LONGEST]:
         raise HTTPException(400, f"{long[0]}: has more than {LONGEST} characters")
     return fields
+
+
+def find_model(snapshot: StateSnapshot, name: str) -> Sequence[ModelView]:
+    """Return the versions and environments of a model by its name or handle. Raises 404."""
+    models = snapshot.versions_of(name) or snapshot.versions_of(handle(name))
+    if not models:
+        names = [short(view.key.model, 80) for view in snapshot.models]
+        raise HTTPException(404, f"there is no model '{short(name, 80)}'; {near(name, names)}")
+    return models
 
 
 def return_to_page(request: Request, address: str) -> RedirectResponse:

@@ -17,12 +17,10 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.config.values import parse_duration
 from driftline_processor.core.nearest_names import near
 from driftline_processor.policy.silences import silence_json
-from driftline_processor.present.names import handle
-from driftline_processor.present.wording import short
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
-from .forms import read_form, return_to_page
+from .forms import find_model, read_form, return_to_page
 
 FIELDS: Final = ("model", "environment", "policy", "for", "by", "why")
 
@@ -43,10 +41,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def silence(request: Request) -> Response:
         needed = {"model": "add the name of the model", "for": "add how long, such as 8h", "by": "add your name"}
         form = await read_form(request, FIELDS, {**needed, "why": "add the reason"})
-        models = state.snapshot.versions_of(form["model"]) or state.snapshot.versions_of(handle(form["model"]))
-        if not models:
-            known = [short(view.key.model, 80) for view in state.snapshot.models]
-            raise HTTPException(404, f"there is no model '{short(form['model'], 80)}'; {near(form['model'], known)}")
+        models = find_model(state.snapshot, form["model"])
         policies, environments = [*state.parts.explanations.policies], [view.key.environment for view in models]
         if form["policy"] and form["policy"] not in policies:
             raise HTTPException(

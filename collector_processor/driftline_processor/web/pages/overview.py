@@ -36,7 +36,7 @@ from driftline_processor.present.metrics import (
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.numbers import UNKNOWN, count, number, percent
 from driftline_processor.present.sentences.causes import cause_clauses
-from driftline_processor.present.sentences.verdict import LINE_TITLES, verdict_lines
+from driftline_processor.present.sentences.verdict import BY_INPUTS, LINE_TITLES, verdict_lines
 from driftline_processor.present.times import date_words, since_words, span_words
 from driftline_processor.present.wording import capital, iso_time, printable, short
 from driftline_processor.queries.feature_history import FeatureHistories
@@ -72,11 +72,6 @@ BY_TASK: dict[str, tuple[str, ...]] = {
 
 ADVICE_TO_LABEL = frozenset({"send_outcomes", "send_outcomes_or_label", "label_more"})
 """Advice for which the label queue is useful."""
-
-BY_INPUTS = frozenset(
-    {"likely_cause", "coinciding_cause", "first_cause", "harmless_cause", "harmless_inputs", "inputs_explain"}
-)
-"""Kinds of reasons of a verdict for which drifting inputs are listed as the reason; else they only drifted, too."""
 
 FEATURE_NAME = 40
 """Upper limit of characters of a feature's name in the verdict's sentence."""

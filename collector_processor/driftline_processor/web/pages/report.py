@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.facts import columns_of
 from driftline_processor.present import glossary, states
 from driftline_processor.present.links import NO_LINKS, Links
@@ -94,16 +94,16 @@ def report(
         links: Addresses of the pages; without an address, the report has no links to them.
     """
     chosen, shown, define = selection.chosen, selection.shown_windows, glossary.Definitions()
+    verdict = selection.verdict()
     context: dict[str, Any] = {"chosen": chosen, "several": len(shown) > 1, "place": None, "heat": None}
     if chosen is not None:
         context |= {
             "facts_of": window_facts(chosen, selection.model.timezone),
-            "pictures": list(_pictures(selection, chosen, histories))[:MOST_PICTURES],
+            "pictures": list(_pictures(selection, chosen, verdict, histories))[:MOST_PICTURES],
             "sections": list(_sections(selection, chosen)),
             "incidents": _incidents(selection, log),
         }
     if chosen is not None and len(shown) > 1:
-        verdict = selection.verdict()
         metric = telling_metric(shown, "" if verdict is None else verdict.metric)
         reference = selection.reference.get(metric)
         context |= {
@@ -115,7 +115,7 @@ def report(
         "report.html",
         model=selection.model,
         selection=selection,
-        verdict=selection.verdict(),
+        verdict=verdict,
         shown=shown,
         define=define,
         style=style(),
@@ -126,12 +126,13 @@ def report(
     return _with_addresses(document, links)
 
 
-def _pictures(selection: Selection, chosen: Evaluation, histories: FeatureHistories | None) -> Iterator[Picture]:
+def _pictures(
+    selection: Selection, chosen: Evaluation, verdict: Verdict | None, histories: FeatureHistories | None
+) -> Iterator[Picture]:
     """Yield what shows the verdict: the calibration, and the features of the cause; else the score."""
     for curve in curve_charts_of(chosen):
         if curve.name == "calibration":
             yield Picture(curve.title, "above the line: too low", curve.picture)
-    verdict = selection.verdict()
     causes = () if chosen.explanation is None else chosen.explanation.causes
     drifted = [column.name for column in states.rank(chosen.features.values()) if column.state == "drift"]
     names = [] if verdict is None else columns_of(verdict.cause)
@@ -157,8 +158,8 @@ def _sections(selection: Selection, chosen: Evaluation) -> Iterator[Section]:
     more = [section.on_surface(SURFACES) for section in (errors, *compared)]
     if len(selection.shown_windows) > 1:
         more.append(windows(selection.shown_windows[-MOST_WINDOWS:][::-1], timezone).on_surface(("report",)))
-    found = [*first, *sections.values(), *(section for section in more if section is not None)]
-    split = [_without_details(section) for section in found]
+    ordered = [*first, *sections.values(), *(section for section in more if section is not None)]
+    split = [_without_details(section) for section in ordered]
     yield from (section for section, _ in split)
     yield from (details for _, details in split if details.parts)
 
@@ -188,14 +189,14 @@ def _incidents(selection: Selection, log: IncidentLog | None) -> list[Incident]:
     if log is None:
         return []
     begin, end = selection.shown_windows[0].window.start, selection.shown_windows[-1].window.end
-    found = [
+    incidents = [
         incident
         for incident in log.of([selection.model])
         if (incident.since or 0) < end and (incident.until is None or incident.until > begin)
         if incident.kind != "drift" and not incident.minor
         if incident.kind != "verdict" or incident.subject in ("no_data", "lagging")
     ]
-    return found[:MOST_INCIDENTS]
+    return incidents[:MOST_INCIDENTS]
 
 
 def file_name(selection: Selection) -> str:
