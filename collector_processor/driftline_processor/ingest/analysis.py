@@ -22,8 +22,9 @@ from driftline_processor.receipts import StorageOutage
 
 from .decoding import Decoding
 from .deduplication import digest_of
+from .permissions import permitted
 from .request_queue import RequestQueue
-from .transaction import Request
+from .transaction import LogPosition, Request
 
 _log = logging.getLogger(__name__)
 
@@ -157,7 +158,8 @@ class Analysis:
         if not requests:
             return
         try:
-            self._queue.write(requests, following, block[-1].entry.received)
+            position = LogPosition(following, self._request_log.end)
+            self._queue.write(requests, position, block[-1].entry.received)
         except StorageOutage:
             raise
         except Exception:
@@ -170,7 +172,8 @@ class Analysis:
 
     def _decoded(self, block: list[Stored]) -> list[Request]:
         """Decode a block: new requests of traces together, all others one by one."""
-        new = self._new_traces([stored.entry for stored in block if stored.entry.signal == "traces"])
+        together = [stored.entry for stored in block if stored.entry.signal == "traces"]
+        new = self._new_traces([entry for entry in together if entry.sending.rules is None])
         requests: list[Request] = []
         decoded = set[int]()
         if len(new) > 1:
@@ -197,7 +200,7 @@ class Analysis:
 
     def _decoded_alone(self, entry: Entry) -> Request | None:
         try:
-            return self._decoding.request(entry.signal, entry.body, entry.received)
+            return permitted(self._decoding.request(entry.signal, entry.body, entry.received), entry.sending)
         except Exception:
             _log.exception("a request could not be decoded; it is skipped")
             self._reject("not_decoded", 1)

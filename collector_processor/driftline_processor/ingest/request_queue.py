@@ -19,7 +19,7 @@ from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
-from .transaction import Intake, Request
+from .transaction import Intake, LogPosition, Request
 
 _log = logging.getLogger(__name__)
 
@@ -97,17 +97,22 @@ class RequestQueue:
         """Position in the log up to which rows are stored."""
         return self._intake.position
 
+    @property
+    def acknowledged(self) -> int:
+        """Position in the log up to which requests were acknowledged, as the state stored it last."""
+        return self._intake.acknowledged
+
     def are_stored(self, digests: Sequence[bytes]) -> list[bool]:
         """Return for each request whether it was stored before."""
         with self._writing:
             return [self._intake.is_stored(digest) for digest in digests]
 
-    def write(self, requests: Sequence[Request], position: int, received: int) -> None:
-        """Store requests of the log in one transaction with the position after them.
+    def write(self, requests: Sequence[Request], position: LogPosition, received: int) -> None:
+        """Store requests of the log in one transaction with its positions.
 
         Args:
             requests: Decoded requests.
-            position: Position in the log.
+            position: Positions in the log.
             received: Time of arrival, unix nanoseconds.
 
         Raises:

@@ -231,8 +231,24 @@ def note_listening(connection: Connection, now: int) -> None:
 LATEST = 366 * 86_400 * 10**9
 """Event times before 1970, or more than a year beyond the wall clock, are invalid."""
 
-_POSITION = "log"
-"""Name of the marks with the stored position of the log: one is appended per block, and the largest counts."""
+_POSITION, _ACKNOWLEDGED = "log", "log_acknowledged"
+"""Names of the marks with the stored position of the log, and with its end when they were stored.
+
+One of each is appended per block, and the largest counts.
+"""
+
+
+class LogPosition(Struct, frozen=True):
+    """Positions of the log that are stored with rows.
+
+    Attributes:
+        stored: Position after the requests whose rows are stored.
+        acknowledged: Position after the last acknowledged request.
+    """
+
+    stored: int
+    acknowledged: int
+
 
 _NONE: I64 = np.empty(0, dtype=np.int64)
 _TIME_AND_ID = pa.schema({"time": pa.int64(), "id": pa.string()})
@@ -318,6 +334,7 @@ class Intake:
         self._batches = SeenDigests(connection, "batches", BATCHES_KEPT, now)
         self.offsets = read_offsets(connection)
         self.position = mark(connection, _POSITION)
+        self.acknowledged = max(self.position, mark(connection, _ACKNOWLEDGED))
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         received_by_key = {
@@ -347,11 +364,11 @@ class Intake:
         return digest in self._requests
 
     def take(
-        self, requests: Sequence[Request], position: int | None = None, received: int | None = None
+        self, requests: Sequence[Request], position: LogPosition | None = None, received: int | None = None
     ) -> list[Receipt]:
         """Store requests in one transaction and return a receipt per request when it is on disk.
 
-        ``position``: position in the log after them, for requests of the log. ``received``: time of arrival in unix
+        ``position``: positions in the log, for requests of the log. ``received``: time of arrival in unix
         nanoseconds, by default now.
 
         Raises StorageOutage if the storage failed, else the error of the store; then no request is acknowledged.
@@ -359,7 +376,7 @@ class Intake:
         with self._store.watched():
             return self._take(requests, position, self._clock() if received is None else received)
 
-    def _take(self, requests: Sequence[Request], position: int | None, received: int) -> list[Receipt]:
+    def _take(self, requests: Sequence[Request], position: LogPosition | None, received: int) -> list[Receipt]:
         work = _Work(received)
         self.balances.at(work.now)
         try:
@@ -371,7 +388,8 @@ class Intake:
                     self._take_points(key, points, work)
                 self._write(work)
                 if position is not None:
-                    self._connection.execute("INSERT INTO meta VALUES (?, ?)", [_POSITION, position])
+                    marks = [_POSITION, position.stored, _ACKNOWLEDGED, position.acknowledged]
+                    self._connection.execute("INSERT INTO meta VALUES (?, ?), (?, ?)", marks)
                 self._store.stamp(self._connection, work.now)
             self._store.acknowledge()
             self._keys.settle()
@@ -385,7 +403,7 @@ class Intake:
             raise
         self.business.take(work.business, work.readings)
         self.offsets |= work.offsets
-        self.position = self.position if position is None else position
+        self.position = self.position if position is None else position.stored
         self.limits.count()
         self.touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
@@ -699,5 +717,6 @@ def _last(connection: Connection, table: str) -> int:
 
 
 def forget_old_positions(connection: Connection) -> None:
-    """Delete all marks of the log except the last."""
-    connection.execute("DELETE FROM meta WHERE name = ? AND value < ?", [_POSITION, mark(connection, _POSITION)])
+    """Delete all marks of the log except the last of each name."""
+    for name in (_POSITION, _ACKNOWLEDGED):
+        connection.execute("DELETE FROM meta WHERE name = ? AND value < ?", [name, mark(connection, name)])

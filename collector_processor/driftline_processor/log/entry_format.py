@@ -18,6 +18,7 @@ from typing import Literal
 import xxhash
 from msgspec import Struct
 
+from driftline_processor.access.principal import UNRESTRICTED, Sending
 from driftline_processor.receipts import Signal
 
 Headers = tuple[tuple[str, str], ...]
@@ -56,6 +57,7 @@ class Entry(Struct, frozen=True):
         headers: Headers that may be forwarded.
         readers: Bits of :data:`FOR_ANALYSIS` and :data:`FOR_DESTINATIONS`.
         to: Its only destination, "" for every interested one.
+        sending: What its sender may send.
     """
 
     signal: Signal
@@ -64,6 +66,7 @@ class Entry(Struct, frozen=True):
     headers: Headers = ()
     readers: int = FOR_ANALYSIS
     to: str = ""
+    sending: Sending = UNRESTRICTED
 
 
 class Stored(Struct, frozen=True):
@@ -85,14 +88,24 @@ class FoundEntries(Struct):
     Attributes:
         stored: The entries in order.
         following: Position up to which bytes were used.
-        damaged: Number of skipped bytes without an entry.
+        gaps: Positions of the first byte, and after the last byte, of each range without an entry.
         sound: Position after the last undamaged entry or blank.
     """
 
     stored: list[Stored]
     following: int
-    damaged: int = 0
+    gaps: list[tuple[int, int]] = []
     sound: int = 0
+
+    @property
+    def damaged(self) -> int:
+        """Return the number of skipped bytes without an entry."""
+        return sum(end - first for first, end in self.gaps)
+
+    def skip(self, first: int, end: int) -> None:
+        """Note a range without an entry."""
+        if end > first:
+            self.gaps.append((first, end))
 
 
 def encode(entry: Entry, salt: int = 0) -> bytes:
@@ -112,6 +125,8 @@ def encoded(entry: Entry, salt: int = 0) -> tuple[bytes, ...]:
         header_fields["headers"] = entry.headers
     if entry.to:
         header_fields["to"] = entry.to
+    if entry.sending.rules is not None:
+        header_fields["sending"] = entry.sending.rules
     headers = json.dumps(header_fields, separators=(",", ":")).encode() if header_fields else b""
     kind = _KINDS.index(entry.signal)
     head = _HEAD.pack(MAGIC, len(headers), len(entry.body), kind, entry.readers, 0, entry.received)
@@ -150,17 +165,17 @@ def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Fou
             begin = _next_entry(buffer, view, offset + 1, salt, whole)
             if begin is None:
                 if whole:
-                    entries_found.damaged += end - offset
+                    entries_found.skip(position + offset, position + end)
                     offset = end
                 break
-            entries_found.damaged += begin - offset
+            entries_found.skip(position + offset, position + begin)
             offset = begin
             continue
         entry = _entry(view, offset, size, salt)
         if entry is None:  # its head looks valid, so only this entry is lost if another one follows it
             follows = offset + size == end or _size(view, offset + size) is not None
             begin = offset + size if follows else (_next_entry(buffer, view, offset + 1, salt, True) or end)
-            entries_found.damaged += begin - offset
+            entries_found.skip(position + offset, position + begin)
             offset = begin
             continue
         if isinstance(entry, Entry):
@@ -208,7 +223,9 @@ def _entry(view: memoryview, offset: int, size: int, salt: int) -> Entry | Liter
         return Entry(signal, bytes(body), received, readers=readers)
     header_fields = json.loads(bytes(header))
     travelling = tuple((str(name), str(value)) for name, value in header_fields.get("headers", ()))
-    return Entry(signal, bytes(body), received, travelling, readers, header_fields.get("to", ""))
+    rules = header_fields.get("sending")
+    sending = UNRESTRICTED if rules is None else Sending({name: tuple(models) for name, models in rules.items()})
+    return Entry(signal, bytes(body), received, travelling, readers, header_fields.get("to", ""), sending)
 
 
 def _checksum(salt: int, *parts: bytes | memoryview) -> bytes:

@@ -26,7 +26,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import xxhash
 from driftline.semconv import attributes, metrics
@@ -37,8 +37,10 @@ from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Overloaded, StorageOutage
 
+from .acknowledged import FILE_NAME, AcknowledgedFile, AcknowledgedMark
 from .entry_format import FOR_DESTINATIONS, Entry, FoundEntries, Stored, blank, encoded
-from .segments import Segment, create, erase_entry, existing, last_sound, sync_folder
+from .gaps import LogGaps, times_around
+from .segments import Segment, create, erase_entry, existing, last_sound, mend_head, sync_folder
 
 _CURSOR = struct.Struct("<QQ")
 
@@ -68,6 +70,15 @@ class Cursors:
             path = self._folder / _file_name(name)
             self._open[name] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.pwrite(self._open[name], _CURSOR.pack(position, _checksum(position)), 0)
+
+    def furthest(self) -> int:
+        """Return the largest position of all readers, also of those that are no longer configured."""
+        return max((self.load(unquote(path.name), 0) for path in self._folder.iterdir()), default=0)
+
+    def sync(self) -> None:
+        """Sync the positions, before what they passed is deleted. Raises OSError."""
+        for file in self._open.values():
+            os.fdatasync(file)
 
     def close(self) -> None:
         """Close the files."""
@@ -189,7 +200,7 @@ class RequestLog:
         counters: Counters of damaged and dropped bytes.
         clock: Unix nanoseconds.
         limits: Limits of all files.
-        at_least: Minimum position of new entries, that of a reader that stores its own position.
+        at_least: Position up to which requests were acknowledged at least, as the state stored it.
         tidy_every: Seconds between clean-ups.
         monotonic: Monotonic seconds.
     """
@@ -219,7 +230,7 @@ class RequestLog:
         self._under_way: Future[int] | None = None
         self._letting_go: list[Future[None]] = []
         self._readers: dict[str, Reader] = {}
-        self._damaged: set[int] = set()
+        self.gaps = LogGaps(counters)
         self._stopping = False
         self._refusing: str | None = None
         self.outage: str | None = None
@@ -227,10 +238,11 @@ class RequestLog:
         self._quiet = False
         self._last_write = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="driftline-log", daemon=True)
-        self._repair_end()
-        last = self._segments[-1].end if self._segments else 0
-        self._end = max(last, at_least)
         self._cursors = Cursors(folder / "cursors")
+        self._acknowledged_file = AcknowledgedFile(folder)
+        self._mark = self._acknowledged_file.load()
+        self._end = max(at_least, self._mark.position if self._mark else 0, self._cursors.furthest())
+        self._repair_end()
 
     # -- readers ------------------------------------------------------------------------------------------------------
 
@@ -306,28 +318,28 @@ class RequestLog:
         position = min(position, end)
         for segment in list(self._segments):
             if position < segment.first:
-                self._lose(position, segment.first - position, f"the files before {segment.path.name} are missing")
+                self.gaps.add(position, segment.first, f"the files before {segment.path.name} are missing", 0, 0)
                 position = segment.first
             if position < segment.end and position < end:
                 try:
                     stored_requests = segment.find(position, most, end)
                 except FileNotFoundError:
-                    self._lose(position, segment.end - position, f"{segment.path.name} is missing")
+                    self.gaps.add(position, segment.end, f"{segment.path.name} is missing", 0, 0)
                     position = segment.end
                     continue
-                if stored_requests.damaged:
-                    self._lose(position, stored_requests.damaged, f"{segment.path.name} is damaged")
+                for first, stop in stored_requests.gaps:
+                    since, until = times_around(stored_requests.stored, first, stop)
+                    reason = f"{segment.path.name} is damaged"
+                    self.gaps.add(first, stop, reason, since, until or self._time_of_gap(stop))
                 return stored_requests
+        if position < self._missing:
+            reason = f"the file with position {position:,} is missing or shorter than it was"
+            self.gaps.add(position, self._missing, reason, 0, self._time_of_gap(self._missing))
         return FoundEntries([], end)
 
-    def _lose(self, position: int, size: int, why: str) -> None:
-        """Count unreadable bytes, once for all readers."""
-        with self._changed:
-            if position in self._damaged:
-                return
-            self._damaged.add(position)
-        self._counters.add(metrics.DRIFTLINE_LOG_DAMAGED, size)
-        _log.warning("log: %s: %s bytes of requests are lost; the other requests are kept", why, f"{size:,}")
+    def _time_of_gap(self, end: int) -> int:
+        """Return when the last request of a gap was received, if the gap was the end of the log at the start."""
+        return self._mark.received if self._mark is not None and self._mark.position == end else 0
 
     # -- the writer ---------------------------------------------------------------------------------------------------
 
@@ -399,6 +411,7 @@ class RequestLog:
         if self._thread.is_alive():
             return
         self._cursors.close()
+        self._acknowledged_file.close()
         for segment in self._segments:
             segment.close()
         self._seal()
@@ -491,6 +504,8 @@ class RequestLog:
             self._pace.end()
             self._company = min(len(group) + len(self._waiting), _GROUP)
         self._last_write = time.monotonic()
+        mark = AcknowledgedMark(segment.end, group[-1][0].received, segment.first, segment.salt)
+        self._acknowledged_file.save(mark)
         for (_, future), parts in zip(group, entries, strict=True):
             future.set_result(position)
             position += sum(map(len, parts))
@@ -571,23 +586,55 @@ class RequestLog:
             self._fail(error, [])
 
     def _repair_end(self) -> None:
-        """Truncate the log after the last readable entry; later bytes were never acknowledged."""
+        """Set the end of the log: after the last readable entry, or after the last acknowledged one if that is later.
+
+        Unreadable bytes after the last acknowledged entry are removed. Acknowledged bytes that are unreadable or
+        missing remain a gap, and new entries follow in a new file.
+        """
+        acknowledged = self._end
         while self._segments:
             segment = self._segments[-1]
+            self._mend_head(segment)
             sound = last_sound(segment) if segment.head else segment.first
             if sound < segment.end:
-                _log.info(
-                    "log: %s ends with an incomplete request that was not acknowledged; the request is removed",
-                    segment.path.name,
-                )
-                if segment.head:
-                    os.truncate(segment.path, segment.head + sound - segment.first)
-                segment.end = sound
+                if sound < min(acknowledged, segment.end):
+                    segment.end = min(acknowledged, segment.end)
+                    break
+                self._cut(segment, sound)
             if segment.size:
-                return
+                break
             segment.close()
             self._segments.pop()
             segment.path.unlink(missing_ok=True)
+        self._end = self._missing = max(acknowledged, self._segments[-1].end if self._segments else 0)
+
+    def _mend_head(self, segment: Segment) -> None:
+        mark = self._mark
+        if not segment.head and segment.size and mark is not None and mark.first == segment.first:
+            mend_head(segment, mark.salt)
+            _log.warning("driftline: log: the head of %s was damaged; it is written again", segment.path.name)
+
+    def _cut(self, segment: Segment, sound: int) -> None:
+        """Remove the bytes after the last readable entry, of which none is known to be acknowledged."""
+        name, size = segment.path.name, segment.end - sound
+        if self._mark is not None:
+            _log.info(
+                "driftline: log: %s ends with an incomplete request (%s bytes) that was not acknowledged; "
+                "the request is removed",
+                name,
+                f"{size:,}",
+            )
+        else:
+            _log.warning(
+                "driftline: log: %s ends with %s unreadable bytes, which are removed; the file log/%s is missing or "
+                "damaged, so driftline cannot find out whether they were acknowledged",
+                name,
+                f"{size:,}",
+                FILE_NAME,
+            )
+        if segment.head:
+            os.truncate(segment.path, segment.head + sound - segment.first)
+        segment.end = sound
 
     # -- deletion -----------------------------------------------------------------------------------------------------
 
@@ -650,6 +697,8 @@ class RequestLog:
         while self._segments and self._segments[0].end <= position:
             if len(self._segments) == 1 and self._writing >= 0:
                 break
+            if not removed:
+                self._cursors.sync()
             segment = self._segments.pop(0)
             segment.path.unlink(missing_ok=True)
             segment.close()

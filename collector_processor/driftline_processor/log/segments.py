@@ -79,13 +79,13 @@ class Segment:
         """
         end = min(end, self.end)
         if not self.head:
-            return FoundEntries([], end, end - position)
+            return FoundEntries([], end, [(position, end)] if end > position else [])
         while True:
             buffer = self.read(position, most, end)
             whole = position + len(buffer) >= end or len(buffer) < min(most, end - position)
             entries_found = find(buffer, position, self.salt, whole)
             if whole and entries_found.following < end:  # the file is shorter than it was
-                entries_found.damaged += end - entries_found.following
+                entries_found.skip(entries_found.following, end)
                 entries_found.following = end
             if entries_found.following > position or whole:
                 return entries_found
@@ -144,8 +144,17 @@ def existing(folder: Path) -> list[Segment]:
     return segments_found
 
 
+def mend_head(segment: Segment, salt: int) -> None:
+    """Write the damaged head of a file again, so that its entries can be read. Raises OSError."""
+    with segment.path.open("r+b") as file:
+        file.write(_HEAD.pack(_LETTERS, _VERSION, salt))
+        file.flush()
+        os.fsync(file.fileno())
+    segment.salt, segment.head = salt, _HEAD.size
+
+
 def last_sound(segment: Segment) -> int:
-    """Return the position after the last readable entry; later bytes were never acknowledged."""
+    """Return the position after the last readable entry."""
     position = sound = segment.first
     while position < segment.end:
         entries_found = segment.find(position, _READ, segment.end)

@@ -28,6 +28,7 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import OutcomeTable
 
+from driftline_processor.access.principal import UNRESTRICTED, Sending
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.business_points import BusinessMetric
@@ -148,7 +149,7 @@ class State:
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log
         log_limits = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
-        folder, at_least = self._store.path.parent / "log", self._queue.position
+        folder, at_least = self._store.path.parent / "log", self._queue.acknowledged
         try:
             return RequestLog(folder, self.health.counters, self._clock, log_limits, at_least)
         except (OSError, UnknownFormat) as error:
@@ -162,6 +163,7 @@ class State:
         self.health.watch("windows", self._waiting_sentence, ready=True)
         self.health.watch("limits", lambda: self.parts.intake.limits.sentence(), ready=True)
         self.health.watch("log", lambda: self.log.outage)
+        self.health.watch("log_gap", lambda: self.log.gaps.sentence(), ready=True)
 
     def _read_intake(self) -> Intake:
         return open_intake(self._store, self._config, self._baselines, self.health.counters, self._clock)
@@ -258,9 +260,10 @@ class State:
         headers: Mapping[str, str] = NO_HEADERS,
         offsets: Sequence[Offset] = (),
         waited: float = 0.0,
+        sending: Sending = UNRESTRICTED,
     ) -> Future[Receipt]:
         """Accept an OTLP request, see :meth:`~driftline_processor.ingest.admission.Admission.submit`."""
-        return self._admission.submit(signal, body, headers, offsets, waited)
+        return self._admission.submit(signal, body, headers, offsets, waited, sending)
 
     def forward(self, passing: Passing) -> None:
         """Store the requests that ``passing`` selects for destinations in the log."""
