@@ -87,6 +87,7 @@ SUMS = frozenset(
             "approvals",
             "silences",
             "decisions",
+            "audit",
             "training_runs",
             "business",
             "business_streams",

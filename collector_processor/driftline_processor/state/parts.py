@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
@@ -142,7 +143,14 @@ class Parts(Struct, frozen=True, kw_only=True):
             policies=config.watched_policies,
             share=share,
         )
-        max_size, resting, storage = config.storage.max_size, shared.queue.resting, config.storage
+        max_size, storage = config.storage.max_size, config.storage
+
+        @contextmanager
+        def resting() -> Iterator[None]:
+            """Let nobody else write."""
+            with shared.queue.resting(), store.appending:
+                yield
+
         sizing = None if max_size is None else Sizing(connection, max_size, resting, store.rewrite)
         upkeep = Upkeep(
             connection=connection,

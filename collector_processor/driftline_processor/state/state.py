@@ -31,6 +31,7 @@ from driftline.tables.table import OutcomeTable
 from driftline_processor.access.principal import UNRESTRICTED, Sending
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config
+from driftline_processor.core.audit_chain import Entry, EntryKind
 from driftline_processor.core.decode.business_points import BusinessMetric
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
@@ -53,6 +54,7 @@ from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.verdicts import VerdictChange
 from driftline_processor.queries.weak_slices import Queries
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
 from driftline_processor.store.memory_folder import MemoryFolder
@@ -83,6 +85,7 @@ class State:
     Attributes:
         parts: The objects over the open file; replaced after an outage or after a model was deleted.
         log: The accepted requests.
+        audit_log: The audit log, see :meth:`audit`.
         notifications: Alerts, and their messages.
     """
 
@@ -129,6 +132,7 @@ class State:
         config, clock, counters = self._config, self._clock, self.health.counters
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
         self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
+        self.audit_log = AuditLog(self._store, clock)
         self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
         self.notifications = Notifications(config, lambda: self.parts, self._writing, clock)
         try:
@@ -316,6 +320,55 @@ class State:
         with self._writing():
             return self.parts.decisions.record(model, version, kind, by, why, self._clock() if time is None else time)
 
+    def audit(
+        self,
+        kind: EntryKind,
+        *,
+        words: str,
+        by: str = "",
+        how: str = "",
+        subject: str = "",
+        model: str = "",
+        environment: str = "",
+        why: str = "",
+        alert: str = "",
+        count: int | None = None,
+        ids: Sequence[str] = (),
+    ) -> None:
+        """Append an entry to the audit log; it is on disk when this returns. Thread-safe.
+
+        Repeated entries of the kinds :data:`~driftline_processor.store.audit_log.GROUPED` are summed per minute, and
+        are never refused. For others, raises StorageOutage.
+
+        Args:
+            kind: Kind of the entry.
+            words: Description.
+            by: Person or token; "" = Driftline.
+            how: How that person logged in.
+            subject: The policy, channel, action, silence, address or file.
+            model: Name of the model.
+            environment: Environment of the model.
+            why: Reason, result or answer.
+            alert: Id of the alert.
+            count: Number of rows, outcomes or attempts.
+            ids: Prediction ids or data subjects, of which only keyed digests are stored.
+        """
+        self.audit_log.append(
+            Entry(
+                kind=kind,
+                by=by,
+                how=how,
+                model=model,
+                environment=environment,
+                subject=subject,
+                words=words,
+                why=why,
+                alert=alert,
+                count=count,
+                digests=tuple(map(self.audit_log.digest, ids)),
+            )
+        )
+
     def erase(self, order: ErasureOrder) -> ErasureResult:
         """Delete the rows of prediction ids, of a subject or of a model; return when they are gone from the disk.
 
@@ -434,6 +487,7 @@ class State:
             _log.warning("a database statement is still running, so the database is not closed; no stored data is lost")
             return
         self.log.stop()
+        self.audit_log.close()
         self.parts.close()
         self._store.close()
         if self._memory is not None:
@@ -455,6 +509,7 @@ class State:
             Step(self._publish, PUBLISH_EVERY, LOOKS),
             Step(self._follow_verdicts, COMPARE_EVERY, LOOKS),
             Step(self._look_at_policies, COMPARE_EVERY, LOOKS),
+            Step(lambda: self.audit_log.flush(), COMPARE_EVERY, LOOKS),
             Step(self._tidy, TIDY_EVERY, LOOKS),
         )
 

@@ -107,7 +107,13 @@ MB at the next start takes a quarter of a second.
 
 _FILE = "driftline.duckdb"
 
-_OWN = ("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftline.acknowledged", "erase.")
+AUDIT_KEY = "driftline.audit.key"
+"""Name of the file with the key of the digests in the audit log."""
+
+_OWN = (
+    *("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftline.acknowledged", "erase."),
+    AUDIT_KEY.removesuffix(".key"),
+)
 """Prefix of the names of the state's files."""
 
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
@@ -136,6 +142,12 @@ _SILENCES = """CREATE TABLE IF NOT EXISTS silences (
     id VARCHAR, model VARCHAR, environment VARCHAR, policy VARCHAR, since BIGINT, until BIGINT, "by" VARCHAR,
     why VARCHAR, ended BIGINT, ended_by VARCHAR);"""
 """A table that older files lack."""
+
+_AUDIT = """CREATE TABLE IF NOT EXISTS audit (
+    seq BIGINT, "time" BIGINT, kind VARCHAR, "by" VARCHAR, how VARCHAR, model VARCHAR, environment VARCHAR,
+    subject VARCHAR, words VARCHAR, why VARCHAR, alert VARCHAR, "count" BIGINT, digests VARCHAR[], previous BLOB,
+    hash BLOB);"""
+"""The audit log, see :mod:`.audit_log`; older files lack it, too."""
 
 _SCHEMA = f"""
 CREATE TABLE meta (name VARCHAR, value BIGINT);
@@ -213,6 +225,7 @@ CREATE TABLE business_readings (model VARCHAR, name VARCHAR, query BLOB, until B
 CREATE TABLE decisions (
     id VARCHAR, model VARCHAR, version VARCHAR, kind VARCHAR, "by" VARCHAR, why VARCHAR, "time" BIGINT);
 {_SILENCES}
+{_AUDIT}
 CREATE TABLE training_runs (
     id VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, "end" BIGINT, received BIGINT, json VARCHAR);
 CREATE TABLE acknowledged (time BIGINT);
@@ -244,6 +257,8 @@ class Store:
         self._gate = threading.Condition()
         self._handles: dict[_Handle, bool] = {}
         self._swapping = False
+        self.appending = threading.RLock()
+        """Held while the audit log is written, and while the file is copied, so that no entry is lost."""
         self._logged_at, self._since, self._is_logged = -_SAID_EVERY, 0.0, False
         self.outage: str | None = None
         """Reason why the file cannot be used until :meth:`reopen`; None normally."""
@@ -352,6 +367,7 @@ class Store:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
                 root.execute(_SILENCES)
+                root.execute(_AUDIT)
                 set_mark(root, "schema", SCHEMA_VERSION)  # a truncated file fails at its first write
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if file_exists:
@@ -520,6 +536,10 @@ class Store:
         must pause; readers continue until the files are exchanged, and then wait. A crash leaves either the old file
         or the new one.
         """
+        with self.appending:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
         fresh = self._drop_fresh()
         try:
             with self._attached(fresh, "fresh"):

@@ -1,0 +1,350 @@
+"""The audit log in the state file: entries are appended in a chain of hashes, and outlive what they are about.
+
+Entries of frequent kinds are grouped: the first of a minute is written at once, those that follow within the minute are
+summed into one entry, so that neither a script that reads rows nor a guessed password can fill the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from driftline_processor.core.audit_chain import START, Entry, EntryKind, Head, anchor, hash_document
+from driftline_processor.present.wording import iso_time, short, without_half_surrogates
+from driftline_processor.receipts import StorageOutage
+
+from .database import (
+    AUDIT_KEY,
+    Connection,
+    StorageError,
+    Store,
+    insert,
+    number,
+    read,
+    read_batches,
+    synced,
+    transaction,
+)
+
+GROUPED: Final[frozenset[EntryKind]] = frozenset({"rows_read", "outcomes_sent", "login_failed"})
+"""Kinds of entries that are summed per minute."""
+
+MINUTE: Final = 60 * 10**9
+
+MOST_GROUPS: Final = 100
+"""Upper limit of groups of a kind within a minute; the rest is summed as "others"."""
+
+LONGEST: Final = 1_000
+"""Upper limit of characters per field."""
+
+HEAD_EVERY: Final = 600 * 10**9
+"""Nanoseconds between two heads in the metrics, because each head is a time series of its own."""
+
+
+class AuditLimits(Struct, frozen=True):
+    """How long entries are kept.
+
+    Attributes:
+        age: Nanoseconds.
+        entries: Number of entries.
+    """
+
+    age: int
+    entries: int
+
+
+class _Group(Struct):
+    """Entries of one kind, person and subject within a minute: its begin, and what is not written yet."""
+
+    since: int
+    entry: Entry
+    count: int = 0
+
+
+class AuditLog:
+    """The audit log. Thread-safe: an entry is on disk when the call returns.
+
+    Args:
+        store: The state file.
+        clock: Unix nanoseconds.
+        limits: How long entries are kept; None = forever.
+    """
+
+    def __init__(
+        self, store: Store, clock: Callable[[], int] = time.time_ns, limits: AuditLimits | None = None
+    ) -> None:
+        self._store, self._clock, self._limits = store, clock, limits
+        self._key = _key(store.path.parent / AUDIT_KEY)
+        self._head: Head | None = None
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._shown: tuple[int, Head] | None = None
+
+    def append(self, *entries: Entry) -> list[Entry]:
+        """Write entries in one transaction, or add them to their groups; return the written ones.
+
+        Raises StorageOutage, except for entries of groups: these are written after the outage.
+        """
+        with self._store.appending:
+            single = [one for entry in entries if (one := self._grouped(entry)) is not None]
+            if not single:
+                return []
+            try:
+                return self._write(single)
+            except StorageOutage:
+                if any(entry.kind not in GROUPED for entry in single):
+                    raise
+                for entry in single:
+                    self._groups[_group_of(entry)].count += entry.count or 1
+                return []
+
+    @contextmanager
+    def transaction(self, connection: Connection, entries: Sequence[Entry]) -> Iterator[None]:
+        """Commit the block together with entries, or roll both back."""
+        if not entries:
+            with transaction(connection):
+                yield
+            return
+        with self._store.appending:
+            try:
+                with transaction(connection):
+                    yield
+                    written = self._insert(connection, entries)
+            except BaseException:
+                self._head = None  # a failed commit may be on disk nevertheless
+                raise
+            self._head = Head(written[-1].sequence, written[-1].hash)
+
+    def flush(self) -> None:
+        """Write the sums of groups whose minute is over; all of them with :meth:`close`."""
+        self._flush(self._clock() - MINUTE)
+
+    def close(self) -> None:
+        """Write all sums. In an outage they are lost."""
+        with suppress(StorageOutage):
+            self._flush(self._clock() + MINUTE)
+
+    def prune(self) -> None:
+        """Remove entries beyond the limits, and note the cut as an entry with the hash of the last removed one."""
+        if self._limits is None:
+            return
+        with self._store.appending, self._store.watched(), self._connected() as connection:
+            head = self._read_head(connection)
+            old = number(connection, "SELECT max(seq) FROM audit WHERE time < ?", self._clock() - self._limits.age)
+            # a tenth more than the limit may remain, so that not every tidying removes a few
+            many = head.sequence - self._limits.entries
+            first = number(connection, "SELECT min(seq) FROM audit") or 1
+            cut = min(max(old or 0, many if many - first > self._limits.entries // 10 else 0), head.sequence - 1)
+            if cut < first:
+                return
+            (row,) = connection.execute("SELECT hash FROM audit WHERE seq = ?", [cut]).fetchall()
+            note = Entry(
+                kind="pruned",
+                subject=anchor(cut, row[0].hex()),
+                words=f"entries {first} to {cut} were removed",
+                why="storage.audit",
+            )
+            with self.transaction(connection, [note]):
+                connection.execute("DELETE FROM audit WHERE seq <= ?", [cut])
+
+    def digest(self, value: str) -> str:
+        """Return the keyed digest of a prediction id or a data subject: HMAC-SHA256 in hexadecimal digits."""
+        return hmac.new(self._key, without_half_surrogates(value).encode(), hashlib.sha256).hexdigest()
+
+    @property
+    def head(self) -> Head:
+        """The last entry. Raises StorageOutage."""
+        with self._store.appending:
+            if self._head is None:
+                with self._store.reading() as connection:
+                    self._head = self._read_head(connection)
+            return self._head
+
+    def shown_head(self) -> Head:
+        """Return a head for metrics, which changes every ten minutes at most. Raises StorageOutage."""
+        now = self._clock()
+        if self._shown is None or not 0 <= now - self._shown[0] < HEAD_EVERY:
+            self._shown = now, self.head
+        return self._shown[1]
+
+    def entries(self, model: str = "", kind: str = "", limit: int = 1_000, skip: int = 0) -> tuple[list[Entry], int]:
+        """Return entries, newest first, and the number of all that match.
+
+        Args:
+            model: Only this model, with silences whose pattern covers it.
+            kind: Only this kind.
+            limit: Maximum number of entries.
+            skip: Number of newest entries to leave out.
+        """
+        conditions, parameters, name = ["true"], list[object](), _clean(model)
+        if kind:
+            conditions.append("kind = ?")
+            parameters.append(kind)
+        if name:
+            conditions.append("(model = ? OR (kind = 'silenced' AND ? GLOB model))")
+            parameters += [name, name]
+        source = f"FROM audit WHERE {' AND '.join(conditions)}"
+        with self._store.reading() as connection:
+            found = number(connection, f"SELECT count(*) {source}", *parameters) or 0
+            newest = read(connection, f"{source} ORDER BY seq DESC LIMIT {limit} OFFSET {skip}", *parameters)
+        return [*map(_entry, newest.to_pylist())], found
+
+    def oldest_first(self, since: int = 1) -> Iterator[Entry]:
+        """Yield all entries in the order of the chain, from one consistent snapshot."""
+        with self._store.reading() as connection:
+            for batch in read_batches(connection, "FROM audit WHERE seq >= ? ORDER BY seq", 10_000, since):
+                yield from map(_entry, batch.to_pylist())
+
+    # -- writing, with the lock held ----------------------------------------------------------------------------------
+
+    def _write(self, entries: Sequence[Entry]) -> list[Entry]:
+        with self._store.watched(), self._connected() as connection:
+            try:
+                with transaction(connection):
+                    written = self._insert(connection, entries)
+            except BaseException:
+                self._head = None
+                raise
+            self._head = Head(written[-1].sequence, written[-1].hash)
+            return written
+
+    def _insert(self, connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
+        head, now, written = self._head or self._read_head(connection), self._clock(), []
+        for entry in entries:
+            entry = replace(_cleaned(entry), sequence=head.sequence + 1, previous=head.hash, time=entry.time or now)
+            entry = replace(entry, hash=hash_document(entry_document(entry)))
+            head = Head(entry.sequence, entry.hash)
+            written.append(entry)
+        insert(connection, "audit", pa.Table.from_pylist([*map(_row, written)], _COLUMNS))
+        return written
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        connection = self._store.connect()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @staticmethod
+    def _read_head(connection: Connection) -> Head:
+        rows = connection.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchall()
+        return Head(rows[0][0], rows[0][1].hex()) if rows else Head(0, START)
+
+    def _grouped(self, entry: Entry) -> Entry | None:
+        """Return an entry to write now; None if it was added to its group."""
+        if entry.kind not in GROUPED:
+            return entry
+        now, key = self._clock(), _group_of(entry)
+        if key not in self._groups and sum(one[0] == entry.kind for one in self._groups) >= MOST_GROUPS:
+            entry = Entry(kind=entry.kind, words=entry.words, subject="others", count=entry.count)
+            key = _group_of(entry)
+            self._groups.setdefault(key, _Group(now, entry))
+        if (group := self._groups.get(key)) is not None:
+            group.count += entry.count or 1
+            return None
+        self._groups[key] = _Group(now, entry)
+        return entry
+
+    def _flush(self, before: int) -> None:
+        """Write the sums of groups that began before a time."""
+        with self._store.appending:
+            over = {key: group for key, group in self._groups.items() if group.since <= before}
+            sums = [replace(group.entry, count=group.count, time=0) for group in over.values() if group.count]
+            if sums:
+                self._write(sums)
+            now = self._clock()
+            for key, group in over.items():
+                if group.count:  # the next sum of a group that goes on is written a minute later
+                    self._groups[key] = _Group(now, group.entry)
+                else:
+                    del self._groups[key]
+
+
+def entry_document(entry: Entry) -> dict[str, Any]:
+    """Return an entry in the format of the API and of an export, from which its hash is computed."""
+    fields = asdict(entry)
+    return {
+        **fields,
+        "time": iso_time(entry.time),
+        "by": entry.by or None,
+        "how": entry.how or None,
+        "alert": entry.alert or None,
+        "digests": list(entry.digests),
+    }
+
+
+def _group_of(entry: Entry) -> tuple[str, ...]:
+    return entry.kind, entry.by, entry.how, entry.model, entry.environment, entry.subject, entry.words
+
+
+def _cleaned(entry: Entry) -> Entry:
+    return replace(entry, **{name: _clean(text) for name, text in asdict(entry).items() if isinstance(text, str)})
+
+
+def _clean(text: str) -> str:
+    return short(without_half_surrogates(text), LONGEST)
+
+
+_COLUMNS: Final = pa.schema(
+    [
+        *((name, pa.int64()) for name in ("seq", "time")),
+        *((name, pa.string()) for name in ("kind", "by", "how", "model", "environment")),
+        *((name, pa.string()) for name in ("subject", "words", "why", "alert")),
+        ("count", pa.int64()),
+        ("digests", pa.list_(pa.string())),
+        *((name, pa.binary()) for name in ("previous", "hash")),
+    ]
+)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row = {**asdict(entry), "seq": entry.sequence, "digests": list(entry.digests)}
+    return {**row, "previous": bytes.fromhex(entry.previous), "hash": bytes.fromhex(entry.hash)}
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    fields = {name: row[name] for name in _COLUMNS.names if name != "seq"}
+    fields |= {"sequence": row["seq"], "digests": tuple(row["digests"])}
+    return Entry(**{**fields, "previous": row["previous"].hex(), "hash": row["hash"].hex()})
+
+
+def _key(file: Path) -> bytes:
+    """Return the key of digests, which is created once. Raises StorageError."""
+    try:
+        text = file.read_text().strip()
+    except FileNotFoundError:
+        text = secrets.token_hex(32)
+        draft = file.with_suffix(".draft")
+        try:
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                out.write(f"{text}\n")
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(draft, file)
+        except OSError as error:
+            raise StorageError(f"storage.directory: {file} cannot be written ({error.strerror})") from error
+        synced(file.parent)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"storage.directory: {file} cannot be read ({error}); restore it from a backup") from error
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise StorageError(
+            f"storage.directory: {file} is not a key of 64 hexadecimal digits; restore it from a backup, or move it "
+            "away: then digests in earlier entries of the audit log can no longer be matched"
+        )
+    return key
