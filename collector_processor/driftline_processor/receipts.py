@@ -16,6 +16,10 @@ UNUSABLE_OUTCOME = "unusable_outcome"
 """The reason under which rejected outcomes are counted, for all sources."""
 
 
+NOT_PERMITTED = "not_permitted"
+"""The reason under which rows are counted that their sender may not send."""
+
+
 class Receipt(Struct, frozen=True):
     """The result of one request. ``rejected``: reason → number of unusable rows, spans or outcomes."""
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,6 +26,10 @@ from driftline.tables.table import ModelKey
 from msgspec.structs import replace
 from starlette.types import ASGIApp
 
+from driftline_processor.access.access import Access, anonymous_of
+from driftline_processor.access.local import LocalToken, local_token_file, write_secret
+from driftline_processor.access.principal import NOBODY
+from driftline_processor.config.auth import Auth
 from driftline_processor.config.business import business_readers
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.values import Address
@@ -84,6 +89,8 @@ class Service:
         self.health.report("service", "the processor has not started")
         self.health.watch("threads", lambda: self.health.ended_thread)
         self.addresses: dict[str, Address] = {}
+        self.access = _access_of(config)
+        self._local_token: LocalToken | None = None
         self._clock = clock
         self._ceiling = ceiling = MemoryCeiling(config.limits.memory)
         self._memory = RequestMemory(config.limits.request_bytes or ceiling.requests, ceiling=ceiling)
@@ -124,7 +131,7 @@ class Service:
     def _bind(self) -> None:
         """Bind the ports of the receivers and of the pages."""
         counters, hosts = self.health.counters, self.config.allowed_hosts
-        around = Surroundings(counters, self._clock, self._memory, self._servers, hosts, self._grace)
+        around = Surroundings(counters, self._clock, self._memory, self._servers, hosts, self._grace, self.access)
         for name, receiver in make_receivers(self.config.receivers, around):
             self._receivers.append(receiver)
             if receiver.address is not None:
@@ -132,6 +139,13 @@ class Service:
         web = self.config.web.endpoint
         self._web = self._servers.bind(web, "web.endpoint", AccessRules([web.host, *hosts]))
         self.addresses["web"] = self._web.address
+        if not self.config.auth.enabled:
+            self._local_token = self.access.local = LocalToken(local_token_file(self._web.address.port))
+        self._reload_access(self.config)
+
+    def _reload_access(self, config: Config) -> None:
+        """Use the log-ins of a configuration. Raises OSError and ValueError; then nothing changes."""
+        self.access.replace(config.auth, anonymous_of(config.auth, metrics=config.metrics_anonymous))
 
     def _forward(self, state: State) -> None:
         """Send accepted requests and derived telemetry to the destinations that want them."""
@@ -172,7 +186,7 @@ class Service:
         channels = {name: open_channel(keys, report) for name, keys in self.config.all_channels.items()}
         sources = Sources(report, AlertRows(state))
         actions = {name: ActionChannel(keys, sources) for name, keys in self.config.actions.items()}
-        self._couriers = couriers = Couriers({**channels, **actions}, self._clock)
+        self._couriers = couriers = Couriers({**channels, **actions}, self._clock, state.notifications.note_attempt)
         self.health.watch("messages", couriers.sentence, ready=True)
         page = f"{links.public_url}/incidents" if links.public_url else ""
         state.notifications.send_by(couriers, AlertLinks(links, lambda: state.queries.mispredictions), page)
@@ -199,6 +213,7 @@ class Service:
         site = Site(
             state=state,
             health=self.health,
+            access=self.access,
             clock=self._clock,
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,
@@ -226,6 +241,8 @@ class Service:
                 step()
             except Exception:
                 _log.exception("a component could not be stopped; the others are stopped")
+        if self._local_token is not None:
+            self._local_token.remove()
         self._web = self._state = self._derived = self._forwarder = self._couriers = None
         self._receivers = []
 
@@ -297,13 +314,41 @@ class Service:
             *self._notification_lines,
             *(f"warning: {one}" for one in self.config.warnings()),
         ]
-        exposed = [str(address) for address in self.addresses.values() if not address.loopback]
-        if exposed:
+        if self._local_token is not None:
+            problem = self._local_token.problem
             lines.append(
-                f"warning: everyone who can reach {', '.join(exposed)} can read, "
-                "add and delete data (insecure_anonymous)"
+                f"warning: nobody can log in: {problem}"
+                if problem
+                else f"decisions are those of {self._local_token.name}, who logs in by 'driftline login'"
+            )
+        exposed = [str(address) for address in self.addresses.values() if not address.loopback]
+        if exposed and self.config.insecure_anonymous:
+            lines.append(
+                f"warning: everyone who can reach {', '.join(exposed)} can send and read data (insecure_anonymous)"
             )
         return lines
+
+
+def _access_of(config: Config) -> Access:
+    """Return the rules of who may do what, before the files of tokens are read."""
+    secure = config.web.public_url.startswith("https://")
+    return Access(Auth(), NOBODY, _session_key(config), secure)
+
+
+def _session_key(config: Config) -> bytes:
+    """Return the key that signs sessions, which outlives a restart if the state does."""
+    file = config.storage.directory / "session.key"
+    if config.storage.in_memory:
+        return secrets.token_bytes(32)
+    with suppress(OSError, ValueError):
+        key = bytes.fromhex(file.read_text(encoding="ascii").strip())
+        if len(key) == 32:
+            return key
+    key = secrets.token_bytes(32)
+    with suppress(OSError):  # the state reports a directory that cannot be written
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_secret(file, key.hex())
+    return key
 
 
 def run(config_file: Path | None = None, forward: str | None = None) -> int:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from driftline.tables.table import OutcomeTable
+from driftline_processor.access.principal import UNRESTRICTED, Sending
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt, Signal
 from driftline_processor.receivers.outcomes_http import routes
@@ -42,8 +43,17 @@ class FakeIntake:
         self.waits: list[float] = []
         self.taken: list[tuple[Signal, bytes]] = []
         self.headers: list[dict[str, str]] = []
+        self.senders: list[Sending] = []
 
-    def __call__(self, signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+    def __call__(
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str],
+        waited: float = 0.0,
+        sending: Sending = UNRESTRICTED,
+    ) -> Future[Receipt]:
+        self.senders.append(sending)
         self.threads.append(threading.current_thread().name)
         self.waits.append(waited)
         future: Future[Receipt] = Future()

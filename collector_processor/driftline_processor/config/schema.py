@@ -21,6 +21,7 @@ from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .actions import ActionKeys, with_action_names
+from .auth import Auth
 from .business import Business, BusinessName, by_source
 from .channels import Channel, channels_of, notify_problems
 from .composition import with_included, with_tiers
@@ -246,6 +247,15 @@ class Config(Section):
         "and delete data. [Who may connect](../how-to/configure-the-processor.md#who-may-connect).",
         examples=["true"],
     )
+    auth: Auth = Field(
+        default=Auth(),
+        description="Who may do what: tokens, and log-ins of people. [How](../how-to/secure-the-processor.md).",
+    )
+    metrics_anonymous: StrictBool = Field(
+        default=False,
+        description="Whether everybody may read `/metrics`, although `auth` is set.",
+        examples=["true"],
+    )
     allowed_hosts: Annotated[tuple[HostName, ...], BeforeValidator(one_or_several)] = Field(
         default=(),
         description="The host names under which people and programs reach this processor; `*` allows every name. "
@@ -351,6 +361,13 @@ class Config(Section):
         received = [(key, endpoint) for key, endpoint in declared if endpoint is not None]
         return [*received, ("web.endpoint", self.web.endpoint)]
 
+    def asks_for_certificates(self, key: str) -> bool:
+        """Return True if a listener accepts only clients with a certificate; ``key``: of its address."""
+        section: Any = self
+        for part in key.split(".")[:-1]:
+            section = getattr(section, part, None)
+        return getattr(getattr(section, "tls", None), "client_ca_file", None) is not None
+
     @property
     def notified_channels(self) -> tuple[str, ...]:
         """Names of the channels of ``notify``; a plain address is named after its service."""
@@ -391,6 +408,7 @@ class Config(Section):
         yield from self._listener_problems()
         yield from self._size_problems()
         yield from under("receivers", self.receivers.problems())
+        yield from self._auth_problems()
         for name, model in self.models.items():
             yield from under(f"models.{name}", model.problems())
         for name, exporter in self.exporters.items():
@@ -436,16 +454,30 @@ class Config(Section):
             for other_key, other_address in listeners[:i]:
                 if address.meets(other_address):
                     yield Problem(key, f"{address} is also the address of {other_key}; use a different port")
-        for key, address in [] if self.insecure_anonymous else listeners:
-            if not address.loopback:
+        for key, address in [] if self.insecure_anonymous or self.auth.enabled else listeners:
+            if not address.loopback and not self.asks_for_certificates(key):
                 yield (
                     Problem(
                         key,
-                        f"{address} can be reached from other machines, and there is no authentication yet: anyone "
-                        "there could read, add and delete; use '127.0.0.1', or set 'insecure_anonymous: "
-                        "true' if a firewall or container network keeps other machines out",
+                        f"{address} can be reached from other machines, and anyone there could read, add and delete; "
+                        "run 'driftline token create NAME --may all' and add to this file: "
+                        "'auth: {tokens: [{name: NAME, token_file: NAME.token, may: all}]}' (or use '127.0.0.1', or "
+                        "set 'insecure_anonymous: true' if a firewall or container network keeps other machines out)",
                     )
                 )
+
+    def _auth_problems(self) -> Iterator[Problem]:
+        yield from under("auth", self.auth.problems())
+        if self.auth.enabled and self.insecure_anonymous:
+            yield Problem(
+                "insecure_anonymous", "would make the log-ins of 'auth' pointless; remove one of the two keys"
+            )
+        if self.auth.oidc is not None and not self.web.public_url:
+            yield Problem(
+                "web.public_url",
+                "is missing, but the OpenID Connect provider sends people back to it; set the URL under which browsers "
+                "reach the pages, such as https://driftline.example.com",
+            )
 
     def _size_problems(self) -> Iterator[Problem]:
         if self.limits.memory < LEAST_MEMORY:

@@ -13,6 +13,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from msgspec import Struct
 
+from driftline_processor.access.principal import UNRESTRICTED, Sending
 from driftline_processor.expected_wait import refuse_late
 from driftline_processor.health import Counters
 from driftline_processor.log.entry_format import FOR_ANALYSIS, FOR_DESTINATIONS, Entry, Headers
@@ -24,6 +25,9 @@ from .decoding import Decoding
 from .deduplication import digest_of
 from .queue_offsets import Offset
 from .request_queue import RequestQueue
+
+_Key = tuple[Signal, bytes, Headers, str]
+"""Signal, digest and forwarded headers of a request, and what its sender may send."""
 
 
 class Passage(NamedTuple):
@@ -107,7 +111,7 @@ class Admission:
         self._monotonic = monotonic
         self._log, self._decoding, self._queue, self._counters, self._clock = log, decoding, queue, counters, clock
         self._ceiling = ceiling or MemoryCeiling()
-        self._unanswered: dict[tuple[Signal, bytes, Headers], _Unanswered] = {}
+        self._unanswered: dict[_Key, _Unanswered] = {}
         self._registering = threading.Lock()
         self.passing: Passing = _Nowhere()
 
@@ -118,6 +122,7 @@ class Admission:
         headers: Mapping[str, str] = NO_HEADERS,
         offsets: Sequence[Offset] = (),
         waited: float = 0.0,
+        sending: Sending = UNRESTRICTED,
     ) -> Future[Receipt]:
         """Accept a request; the future resolves when it is on disk.
 
@@ -132,6 +137,7 @@ class Admission:
             offsets: Positions in a queue after this request. Such a request is decoded and stored before the future
                 resolves, because the queue continues from its offsets.
             waited: Seconds that its sender has waited already, for a thread for instance.
+            sending: What its sender may send.
 
         Raises:
             Malformed: Protobuf would reject the body.
@@ -142,7 +148,7 @@ class Admission:
         if offsets:
             return self._submit_queued(signal, body, headers, offsets)
         travels = travelling(headers, self.passing.headers)
-        key = signal, digest_of(body), travels
+        key = signal, digest_of(body), travels, repr(sending.rules)
         answer: Future[Receipt] = Future()
         answer.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
         since = self._monotonic() - waited
@@ -152,16 +158,14 @@ class Admission:
         if request.answer is not answer:
             return request.answer
         try:
-            storing = self._keep(signal, body, travels, request)
+            storing = self._keep(signal, body, travels, request, sending)
         except BaseException as error:
             self._resolve(key, answer, error)
             raise
         storing.add_done_callback(lambda future: self._resolve(key, answer, future.exception()))
         return answer
 
-    def _resolve(
-        self, key: tuple[Signal, bytes, Headers], answer: Future[Receipt], error: BaseException | None
-    ) -> None:
+    def _resolve(self, key: _Key, answer: Future[Receipt], error: BaseException | None) -> None:
         with self._registering:
             del self._unanswered[key]
         if error is None:
@@ -169,14 +173,16 @@ class Admission:
         else:
             answer.set_exception(error)
 
-    def _keep(self, signal: Signal, body: bytes, travels: Headers, request: _Unanswered) -> Future[int]:
+    def _keep(
+        self, signal: Signal, body: bytes, travels: Headers, request: _Unanswered, sending: Sending
+    ) -> Future[int]:
         """Check a request and append it for its readers; the future resolves when it is on disk."""
         with self._checking(body):
             began = self._monotonic()
             self._decoding.check(signal, body)
             with self._registering:  # the time for its own bytes is not waiting time
                 request.since += self._monotonic() - began
-        passage = self.passing.passage(signal, body)
+        passage = self.passing.passage(signal, body) if sending.forwards else NO_PASSAGE
         analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
             raise StorageOutage(outage)  # the log is on the same disk, and would not be read
@@ -184,19 +190,29 @@ class Admission:
             storing = _done(0)
         elif passage.body and passage.body != body and analysed:
             part = self._append(signal, passage.body, FOR_DESTINATIONS, travels, request.since)
-            storing = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, request.since))
+            storing = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, request.since, sending))
         else:
             readers = (FOR_ANALYSIS if analysed else 0) | (FOR_DESTINATIONS if passage.body else 0)
-            storing = self._append(signal, body if analysed else passage.body, readers, travels, request.since)
+            storing = self._append(signal, body if analysed else passage.body, readers, travels, request.since, sending)
         storing.add_done_callback(lambda future: self._count(signal, passage, future))
         return storing
 
     def _checking(self, body: bytes) -> AbstractContextManager[None]:
         return self._ceiling.working(min(PROTOBUF * len(body), self._ceiling.work))
 
-    def _append(self, signal: Signal, body: bytes, readers: int, travels: Headers, since: float) -> Future[int]:
+    def _append(
+        self,
+        signal: Signal,
+        body: bytes,
+        readers: int,
+        travels: Headers,
+        since: float,
+        sending: Sending = UNRESTRICTED,
+    ) -> Future[int]:
         travels = travels if readers & FOR_DESTINATIONS else ()
-        return self._log.append(Entry(signal, body, self._clock(), travels, readers), self._monotonic() - since)
+        sending = sending if readers & FOR_ANALYSIS else UNRESTRICTED
+        entry = Entry(signal, body, self._clock(), travels, readers, sending=sending)
+        return self._log.append(entry, self._monotonic() - since)
 
     def _submit_queued(
         self, signal: Signal, body: bytes, headers: Mapping[str, str], offsets: Sequence[Offset]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from queue import SimpleQueue
 from typing import NoReturn
+from urllib.parse import unquote
 
 import grpc
 from msgspec import Struct, field
+from starlette.exceptions import HTTPException
 
+from driftline_processor.access.principal import Sending
+from driftline_processor.access.routes import may_send
 from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
@@ -60,7 +64,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         address, key = settings.endpoint, f"receivers.{key}.endpoint"
         check_free(address, key)
         self._intake: Intake
-        self._memory = around.memory
+        self._memory, self._access = around.memory, around.access
         self._arrivals = PendingMessages(self._memory)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
         self._server = grpc.server(
@@ -113,6 +117,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
 
     def _export(self, signal: Signal, bodies: Iterator[bytes], context: grpc.ServicerContext, began: float) -> bytes:
         waited = time.monotonic() - began  # for a thread
+        headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        sending = self._permitted(signal, headers, context)  # before its message is read
         with self._arrivals.awaited(context.cancel) as for_place:
             waited += for_place
             try:
@@ -126,10 +132,9 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call contains no message; send one request")
             raise AssertionError("abort raises")
         holding = self._memory.open()
-        headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         try:
             holding.grow(len(body))
-            self._intake.submit(signal, body, headers, waited=waited).result(PATIENCE)
+            self._intake.submit(signal, body, headers, waited=waited, sending=sending).result(PATIENCE)
             return ACCEPTED
         except Malformed as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -142,6 +147,25 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         finally:
             holding.close()
         raise AssertionError("abort raises")
+
+    def _permitted(self, signal: Signal, headers: Mapping[str, str], context: grpc.ServicerContext) -> Sending:
+        """Return what a sender may send; end a call that it may not make."""
+        try:
+            return may_send(self._access.identify(headers.get, _address_of(context.peer())), signal)
+        except HTTPException as refused:
+            unknown = refused.status_code == 401
+            code = grpc.StatusCode.UNAUTHENTICATED if unknown else grpc.StatusCode.PERMISSION_DENIED
+            context.abort(code, refused.detail)
+        raise AssertionError("abort raises")
+
+
+def _address_of(peer: str) -> str:
+    """Return the address of a peer as gRPC writes it.
+
+    >>> _address_of("ipv4:10.0.0.5:51234"), _address_of("ipv6:%5B::1%5D:51234")
+    ('10.0.0.5', '::1')
+    """
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str = "") -> NoReturn:

@@ -17,9 +17,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from driftline_processor.access.principal import Sending
+from driftline_processor.access.routes import Authentication, Guarded, may_send, principal_of
 from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
 from driftline_processor.core.decode.untrusted_json import TooLarge
@@ -86,15 +88,18 @@ class HttpReceiver:
         """Start to serve."""
         counters, clock = self._around.counters, self._around.clock
         outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.unknown_outcomes)
-        self._port.start(otlp_app(partial(_accept, intake), outcomes), self._around.grace)
+        application = Authentication(otlp_app(partial(_accept, intake), outcomes), self._around.access)
+        self._port.start(application, self._around.grace)
 
     def stop(self, grace: float) -> None:
         """Reject new requests, wait up to ``grace`` seconds for running ones, and free the port."""
         self._port.stop(grace)
 
 
-def _accept(intake: Intake, signal: Signal, body: bytes, headers: Mapping[str, str], waited: float) -> Future[Receipt]:
-    return intake.submit(signal, body, headers, waited=waited)
+def _accept(
+    intake: Intake, signal: Signal, body: bytes, headers: Mapping[str, str], waited: float, sending: Sending
+) -> Future[Receipt]:
+    return intake.submit(signal, body, headers, waited=waited, sending=sending)
 
 
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
@@ -111,7 +116,11 @@ class _Application(Starlette):
     """The routes of the port. Exports bypass them, because routing doubles the cost of a small request."""
 
     def __init__(self, exports: Mapping[Signal, _Export], more_routes: Sequence[BaseRoute]) -> None:
-        otlp = (Route(f"/v1/{signal}", export.respond, methods=["POST"]) for signal, export in exports.items())
+        # `respond` itself checks what the sender may send.
+        otlp = (
+            Guarded(f"/v1/{signal}", export.respond, may="anyone", methods=["POST"])
+            for signal, export in exports.items()
+        )
         super().__init__(routes=[*otlp, *more_routes], exception_handlers={404: _no_route, 405: _no_route})
         self._exports = {f"/v1/{signal}": export for signal, export in exports.items()}
 
@@ -147,19 +156,22 @@ class _Export:
         """Accept a request, and answer when it is on disk."""
         scope, kind = request.scope, content_type(request.scope)
         try:
+            sending = may_send(principal_of(scope), self._signal)
             if kind not in (PROTOBUF, JSON):
                 raise _UnknownType(f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF} or {JSON}")
             body = await receive_body(request, MAX_REQUEST)
             loop = asyncio.get_running_loop()
             if kind == PROTOBUF and body.small:
-                future = self._take(scope, body, kind, time.monotonic())
+                future = self._take(scope, body, kind, sending, time.monotonic())
             else:  # decompressing and decoding here could delay all other requests
                 lane = self._lanes.of(body) if kind == JSON else None
-                future = await loop.run_in_executor(lane, self._take, scope, body, kind, time.monotonic())
+                future = await loop.run_in_executor(lane, self._take, scope, body, kind, sending, time.monotonic())
             if self._calls is None or self._calls.loop is not loop:
                 self._calls = LoopCalls(loop)
             await self._calls.result(future, PATIENCE)
             return Response(as_json(ACCEPTED, self._signal) if kind == JSON else ACCEPTED, media_type=kind)
+        except HTTPException as refused:
+            return otlp_refusal(scope, refused.status_code, refused.detail, refused.headers)
         except (_UnknownType, UnknownEncoding) as refused:
             return otlp_refusal(scope, 415, str(refused))
         except (TooLarge, TooManyMessages, NeedsMoreMemory) as refused:
@@ -178,7 +190,7 @@ class _Export:
             sentence = "the request could not be stored; see the log of driftline"
             return _come_again(request, sentence, Overloaded())
 
-    def _take(self, scope: Scope, body: Body, kind: str, received: float) -> Future[Receipt]:
+    def _take(self, scope: Scope, body: Body, kind: str, sending: Sending, received: float) -> Future[Receipt]:
         """Submit a request. Thread-safe."""
         waited = time.monotonic() - received  # for a thread; the time for its own bytes is not waiting time
         refuse_late(waited)
@@ -190,7 +202,7 @@ class _Export:
                 waited += time.monotonic() - asked_at
                 protobuf = protobuf_of(self._signal, data)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return self._accept(self._signal, protobuf, headers, waited)
+        return self._accept(self._signal, protobuf, headers, waited, sending)
 
 
 async def _no_route(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import compress
 from typing import NamedTuple
 
 import xxhash
@@ -18,8 +19,10 @@ from driftline.tables.table import OutcomeTable
 from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.principal import Principal
+from driftline_processor.access.routes import Guarded, principal_of, refused
 from driftline_processor.core.decode.untrusted_json import TooLarge
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.health import Counters
@@ -28,7 +31,7 @@ from driftline_processor.present.sentences.outcomes import unknown_outcomes_sent
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.outcome_rows import ParsedDocument
-from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
+from driftline_processor.receipts import NOT_PERMITTED, UNUSABLE_OUTCOME, Overloaded, Receipt
 from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body, retry_later
 from driftline_processor.servers.request_memory import ceiling_of
 
@@ -102,7 +105,10 @@ def routes(
         parsed, tables = read.parsed, read.tables
         if not tables and _all_lack_model(parsed):
             return _error(400, _no_model())
-        _count(counters, parsed)
+        tables, forbidden = _permitted(tables, principal_of(request.scope))
+        if forbidden and not tables:
+            raise refused(principal_of(request.scope), "outcomes", forbidden[0].model)
+        _count(counters, parsed, forbidden)
         if not tables:
             return _answer(Receipt(), parsed)
         try:
@@ -116,9 +122,9 @@ def routes(
             _log.exception("outcomes could not be stored")
             return retry_later(Overloaded(), "the outcomes could not be stored; see the log of driftline")
         unknown = await asyncio.get_running_loop().run_in_executor(parsers, review, tables)
-        return _answer(receipt, parsed, unknown)
+        return _answer(receipt, parsed, unknown, forbidden)
 
-    return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
+    return [Guarded("/v1/outcomes", post_outcomes, may="outcomes", methods=["POST"], by_model=True)]
 
 
 class _Document(Struct, frozen=True):
@@ -163,18 +169,36 @@ def _read(body: Body, form: _Form, now: int) -> _Document:
     return _Document(parsed, tables, bool((parsed.rows.time != 0).all()), digest.digest())
 
 
-def _count(counters: Counters, parsed: ParsedDocument) -> None:
+def _permitted(tables: list[OutcomeTable], sender: Principal) -> tuple[list[OutcomeTable], list[OutcomeTable]]:
+    """Return the outcomes of models of which a sender may send outcomes, and the other ones."""
+    allowed = [sender.may("outcomes", table.model) for table in tables]
+    return list(compress(tables, allowed)), [table for table, may in zip(tables, allowed, strict=True) if not may]
+
+
+def _count(counters: Counters, parsed: ParsedDocument, forbidden: Sequence[OutcomeTable]) -> None:
+    if forbidden:
+        rows = sum(map(len, forbidden))
+        counters.add(metrics.DRIFTLINE_REJECTED_ROWS, rows, {attributes.DRIFTLINE_REASON: NOT_PERMITTED})
     if parsed.rejections:
         counters.add(
             metrics.DRIFTLINE_REJECTED_ROWS, parsed.rejections, {attributes.DRIFTLINE_REASON: UNUSABLE_OUTCOME}
         )
 
 
-def _answer(receipt: Receipt, parsed: ParsedDocument, unknown: Sequence[UnknownOutcomes] = ()) -> Response:
+def _answer(
+    receipt: Receipt,
+    parsed: ParsedDocument,
+    unknown: Sequence[UnknownOutcomes] = (),
+    forbidden: Sequence[OutcomeTable] = (),
+) -> Response:
     rejected: list[dict[str, object]] = [{"index": index, "reason": reason} for index, reason in parsed.rejected]
     # Rejections by the state (an outcome for an expired prediction) are counted by reason, not listed by row.
     rejected += [
         {"index": None, "reason": reason, "rows": rows} for reason, rows in sorted(receipt.rejected.items()) if rows
+    ]
+    rejected += [
+        {"index": None, "reason": f"{NOT_PERMITTED}: the model {table.model:.60}", "rows": len(table)}
+        for table in forbidden
     ]
     answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
     if parsed.more:

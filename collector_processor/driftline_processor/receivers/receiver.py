@@ -11,8 +11,10 @@ from importlib import import_module
 from typing import Protocol
 
 from driftline.tables.table import OutcomeTable
-from msgspec import Struct
+from msgspec import Struct, field
 
+from driftline_processor.access.access import Access
+from driftline_processor.access.principal import UNRESTRICTED, Sending
 from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
@@ -23,8 +25,10 @@ from driftline_processor.receipts import NO_HEADERS, Receipt, Signal
 from driftline_processor.servers.http_server import HttpServers
 from driftline_processor.servers.request_memory import RequestMemory
 
-Accept = Callable[[Signal, bytes, Mapping[str, str], float], "Future[Receipt]"]
-"""Accepts a request with its headers and the seconds that it has waited, like :meth:`Intake.submit`."""
+Accept = Callable[[Signal, bytes, Mapping[str, str], float, Sending], "Future[Receipt]"]
+"""Accepts a request with its headers, the seconds that it has waited, and what its sender may send, like
+:meth:`Intake.submit`.
+"""
 
 
 class Intake(Protocol):
@@ -41,6 +45,7 @@ class Intake(Protocol):
         headers: Mapping[str, str] = NO_HEADERS,
         offsets: Sequence[Offset] = (),
         waited: float = 0.0,
+        sending: Sending = UNRESTRICTED,
     ) -> Future[Receipt]:
         """Accept an OTLP request.
 
@@ -50,6 +55,7 @@ class Intake(Protocol):
             headers: Headers of the request, some of which are forwarded.
             offsets: Positions in a queue after this request.
             waited: Seconds that its sender has waited for a thread.
+            sending: What its sender may send.
         """
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
@@ -114,6 +120,7 @@ class Surroundings(Struct, frozen=True):
         servers: The HTTP ports of the process.
         allowed_hosts: The host names of this processor.
         grace: Seconds that an HTTP port waits for running requests when it is stopped.
+        access: Identifies senders.
     """
 
     counters: Counters
@@ -122,6 +129,7 @@ class Surroundings(Struct, frozen=True):
     servers: HttpServers
     allowed_hosts: Sequence[str] = ()
     grace: float = 5.0
+    access: Access = field(default_factory=Access.without_log_in)
 
 
 def make_receivers(receivers: Receivers, around: Surroundings) -> Iterator[tuple[str, Receiver]]:

@@ -12,10 +12,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from driftline_processor.access.routes import Authentication, Guarded, check_routes
 from driftline_processor.exporters import prometheus_page
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
@@ -47,6 +48,7 @@ from .pages import (
     glossary,
     home,
     incidents,
+    login,
     overview,
     performance,
     predictions,
@@ -77,7 +79,7 @@ SECURITY_HEADERS = {
 
 
 PAGES = (
-    home, search, incidents, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
+    login, home, search, incidents, audit, scorecard, review, status, unknown_outcomes, glossary, runbooks,
     feature,  # before all other routes of a model, because a feature may have the name of a page
     performance, drift, data, predictions, versions, report,
     overview,  # after all that go on behind the name of a model
@@ -96,11 +98,16 @@ def create_app(site: Site) -> Starlette:
     """Build the application with the routes of all pages and of the API."""
     state = site.state
     routes = [route for module in (*PAGES, *API) for route in module.routes(site)]
-    routes.append(Route("/metrics", lambda request: prometheus_page.scrape(request, state, site.exemplars)))
+    routes.append(
+        Guarded("/metrics", lambda request: prometheus_page.scrape(request, state, site.exemplars), may="metrics")
+    )
     routes += outcomes_http.routes(state.submit_outcomes, site.health.counters, site.clock, state.unknown_outcomes)
+    routes.append(Mount("/static", StaticFiles(directory=HERE / "static")))
+    check_routes(routes)
     return Starlette(
-        routes=[*routes, Mount("/static", StaticFiles(directory=HERE / "static"))],
+        routes=routes,
         middleware=[
+            Middleware(Authentication, access=site.access),  # first, so that also the page of an error knows the person
             Middleware(SecurityHeaders),
             Middleware(EncodedSlashes),
             Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4),
@@ -153,6 +160,8 @@ async def _sentence(request: Request, error: Exception) -> Response:
         detail = f"there is nothing at {with_slashes(request.scope['path'])[:200]}; start at /"
     if request.scope["path"].startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
         return FiniteJSON({"error": detail}, status_code=status, headers=headers)
+    if status == 401 and (leads := login.to_login(request)) is not None:
+        return leads
     page = await run_in_threadpool(answer_failure, request, status, detail)
     page.headers.update(headers or {})
     page.headers.update(SECURITY_HEADERS)  # internal errors bypass the middleware

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from driftline_processor.access.routes import form_token_of, principal_of
 from driftline_processor.present import (
     metrics,
     names,
@@ -167,7 +168,13 @@ def answer_failure(request: Request, status: int, sentence: str) -> Response:
 
 def _to_html(request: Request, page: Page, status: int, behind: int | None = None) -> Response:
     # A lone surrogate in a received name cannot be encoded; it is shown as a question mark.
-    of_request = {"formats": bool(page.tables), "address": _own_address(request), "behind": behind}
+    of_request = {
+        "formats": bool(page.tables),
+        "address": _own_address(request),
+        "behind": behind,
+        "person": principal_of(request.scope).name,
+        "form_token": form_token_of(request),
+    }
     body = render(page.template, **of_request, **page.context).encode("utf-8", "replace")
     tag = f'W/"{xxhash.xxh3_64_hexdigest(body)}"'
     headers = {"Cache-Control": "no-store", "ETag": tag}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.health import Health
 
 
-def probes(health: Health) -> list[Route]:
+def probes(health: Health) -> list[Guarded]:
     """Return the routes of the health probes."""
 
     def alive(_: Request) -> Response:
@@ -19,4 +19,4 @@ def probes(health: Health) -> list[Route]:
         body = health.body()
         return JSONResponse(body, status_code=200 if body["ready"] else 503)
 
-    return [Route("/healthz", alive), Route("/readyz", ready)]
+    return [Guarded("/healthz", alive, may="anyone"), Guarded("/readyz", ready, may="anyone")]

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from driftline_processor.access.access import Access
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
 from driftline_processor.governance.audit import Audit
@@ -63,6 +64,7 @@ class Site(Struct, frozen=True, kw_only=True):
     Attributes:
         state: Its snapshot, queries, alerts and decisions are read on every request, in a thread.
         health: Its problems determine the answer of ``/readyz``; its counters count unusable outcomes.
+        access: Identifies senders.
         clock: Returns unix nanoseconds.
         addresses: Name of a receiver → its address, for the page on how to start.
         links: Addresses of traces and, for other machines, of the pages.
@@ -73,6 +75,7 @@ class Site(Struct, frozen=True, kw_only=True):
 
     state: State
     health: Health
+    access: Access
     clock: Callable[[], int] = time.time_ns
     addresses: Mapping[str, str] = field(default_factory=dict)
     links: Links = NO_LINKS

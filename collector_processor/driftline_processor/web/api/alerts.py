@@ -9,8 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, principal_of, require
 from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.policy.alerts import AlertStore
 from driftline_processor.web.answers import FiniteJSON
@@ -29,7 +30,9 @@ def routes(site: Site) -> list[BaseRoute]:
         query_params = request.query_params
         if query_params.get("state", "") not in ("", "open", "resolved"):
             raise HTTPException(400, f"state={query_params['state'][:40]!r} is not supported; use open or resolved")
-        histories = alert_histories(state.alerts, query_params.get("model"))
+        may = principal_of(request.scope).may
+        found = alert_histories(state.alerts, query_params.get("model"))
+        histories = [history for history in found if may("read", history.alert.model)]
         chosen = [
             history
             for history in histories
@@ -39,6 +42,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def take_on(request: Request) -> Response:
         form = await read_form(request, ("by", "why", "take_over"), {"by": "add your name"})
+        _check_model(request, state.alerts)
         if form["take_over"] not in ("", "true"):
             raise HTTPException(400, f"take_over={form['take_over'][:40]!r} is not supported; use true, or remove it")
         arguments = request.path_params["alert"], form["by"], form["why"], form["take_over"] == "true"
@@ -50,6 +54,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def consent(request: Request) -> Response:
         needed = {"by": "add your name", "why": "add the reason", "action": "add the action"}
         form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
+        _check_model(request, state.alerts)
         approved = await run_in_threadpool(state.notifications.approve, alert, form["action"], form["by"], form["why"])
         if approved is None:
             raise HTTPException(
@@ -59,10 +64,19 @@ def routes(site: Site) -> list[BaseRoute]:
         return _answer(request, state.alerts, alert)
 
     return [
-        Route("/api/v1/alerts", alerts),
-        Route("/api/v1/alerts/{alert}/acknowledgement", take_on, methods=["POST"]),
-        Route("/api/v1/alerts/{alert}/approval", consent, methods=["POST"]),
+        Guarded("/api/v1/alerts", alerts, may="read", by_model=True),
+        Guarded(
+            "/api/v1/alerts/{alert}/acknowledgement", take_on, methods=["POST"], may="decide", by_model=True, form=True
+        ),
+        Guarded("/api/v1/alerts/{alert}/approval", consent, methods=["POST"], may="decide", by_model=True, form=True),
     ]
+
+
+def _check_model(request: Request, store: AlertStore) -> None:
+    """Raise 403 if the sender may not decide about the model of an alert."""
+    alert = store.alerts.get(request.path_params["alert"])
+    if alert is not None:
+        require(request, "decide", alert.model)
 
 
 def _answer(request: Request, store: AlertStore, alert: str) -> Response:

@@ -8,8 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, require
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.decisions import ANNOTATIONS, decision_json
 from driftline_processor.web.answers import FiniteJSON
@@ -29,6 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
         needed = {"model": "add the name of the model", "text": "add what happened", "by": "add your name"}
         form = await read_form(request, FIELDS, needed)
         models = find_model(state.snapshot, form["model"])
+        require(request, "annotate", models[0].key.model)
         kind = next((kind for kind in ANNOTATIONS if kind == (form["kind"] or "note")), None)
         if kind is None:
             raise HTTPException(
@@ -41,4 +43,4 @@ def routes(site: Site) -> list[BaseRoute]:
             return return_to_page(request, "/")
         return FiniteJSON(decision_json(annotation), status_code=201)
 
-    return [Route("/v1/annotations", annotate, methods=["POST"])]
+    return [Guarded("/v1/annotations", annotate, methods=["POST"], may="annotate", by_model=True, form=True)]

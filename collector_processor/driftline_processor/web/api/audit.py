@@ -6,8 +6,9 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.audit import KINDS, Audit, Entry, entry_json
 from driftline_processor.web.answers import FiniteJSON
@@ -26,7 +27,7 @@ def routes(site: Site) -> list[BaseRoute]:
         found = entries_of(site.audit, request.query_params)
         return FiniteJSON({"entries": [entry_json(entry) for entry in found[:limit]], "all": len(found)})
 
-    return [Route("/api/v1/audit", entries)]
+    return [Guarded("/api/v1/audit", entries, may="admin")]
 
 
 def entries_of(audit: Audit, query_params: QueryParams) -> list[Entry]:

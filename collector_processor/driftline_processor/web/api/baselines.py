@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, require
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
 from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
 from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
@@ -28,14 +29,21 @@ _PREFIX = b"/v1/baselines/"
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of baselines. Errors are ``{"error": "a sentence"}``."""
 
-    async def baselines(request: Request) -> Response:
+    async def put(request: Request) -> Response:
         model, version = _named(request)
-        if request.method == "PUT":
-            return await _put(request, site.state.queries.baselines, model, version)
+        require(request, "baselines", model)
+        return await _put(request, site.state.queries.baselines, model, version)
+
+    async def get(request: Request) -> Response:
+        model, version = _named(request)
+        require(request, "read", model)
         key = ModelKey(model, version, request.query_params.get("environment", ""))
         return await run_in_threadpool(_get, request, site.state.queries.baselines, key)
 
-    return [Route("/v1/baselines/{name:path}", baselines, methods=["GET", "PUT"])]
+    return [
+        Guarded("/v1/baselines/{name:path}", get, may="read", by_model=True),
+        Guarded("/v1/baselines/{name:path}", put, may="baselines", methods=["PUT"], by_model=True),
+    ]
 
 
 async def _put(request: Request, shelf: BaselineShelf, model: str, version: str) -> Response:

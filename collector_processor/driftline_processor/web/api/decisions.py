@@ -8,8 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.decisions import KINDS, Decision, decision_json
 from driftline_processor.present.names import handle
@@ -59,6 +60,6 @@ def routes(site: Site) -> list[BaseRoute]:
         )
 
     return [
-        Route("/api/v1/models/{name:path}/decisions", decisions),
-        Route("/api/v1/models/{name:path}/decisions", record, methods=["POST"]),
+        Guarded("/api/v1/models/{name:path}/decisions", decisions, may="read"),
+        Guarded("/api/v1/models/{name:path}/decisions", record, methods=["POST"], may="decide", form=True),
     ]

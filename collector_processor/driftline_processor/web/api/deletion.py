@@ -9,8 +9,9 @@ from driftline.tables.ids import id_text
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.maintenance.erasure import (
     ErasureOrder,
     OrderNotWritten,
@@ -85,8 +86,8 @@ def routes(site: Site) -> list[BaseRoute]:
         return await carry_out(ErasureOrder(query_params["model"], "model", versions, query_params.get("environment")))
 
     return [
-        Route("/v1/predictions", delete, methods=["DELETE"]),
-        Route("/v1/models", forget, methods=["DELETE"]),
+        Guarded("/v1/predictions", delete, methods=["DELETE"], may="erase", by_model=True),
+        Guarded("/v1/models", forget, methods=["DELETE"], may="erase", by_model=True),
     ]
 
 

@@ -14,8 +14,9 @@ from msgspec import Struct, to_builtins
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State, newest_closed
 from driftline_processor.core.verdict.context import VerdictContext, coming_windows
@@ -48,15 +49,16 @@ def routes(site: Site) -> list[BaseRoute]:
     """Return the routes. They must come after all other routes of a model, because a name may contain slashes."""
     state = site.state
     return [
-        Route("/api/v1/models", lambda request: models(request, state.snapshot)),
-        Route("/api/v1/models/{name:path}/evaluations", lambda request: evaluations(request, site)),
-        Route("/api/v1/models/{name:path}/sections", lambda request: sections(request, state.snapshot)),
-        Route(
+        Guarded("/api/v1/models", lambda request: models(request, state.snapshot), may="read", by_model=True),
+        Guarded("/api/v1/models/{name:path}/evaluations", lambda request: evaluations(request, site), may="read"),
+        Guarded("/api/v1/models/{name:path}/sections", lambda request: sections(request, state.snapshot), may="read"),
+        Guarded(
             "/api/v1/models/{name:path}/formats/{format}",
             lambda request: in_format(request, state.snapshot, site.clock()),
+            may="read",
         ),
-        Route("/api/v1/models/{name:path}/outcomes", lambda request: outcomes(request, site)),
-        Route("/api/v1/models/{name:path}", lambda request: model(request, state.snapshot)),
+        Guarded("/api/v1/models/{name:path}/outcomes", lambda request: outcomes(request, site), may="read"),
+        Guarded("/api/v1/models/{name:path}", lambda request: model(request, state.snapshot), may="read"),
     ]
 
 
@@ -69,7 +71,9 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
     ``?cursor=`` is the last name of the previous page.
     """
     limit, cursor = number(request, "limit", 100, MOST_MODELS), request.query_params.get("cursor", "")
-    after = sorted(name for name in snapshot.by_handle if "cursor" not in request.query_params or name > cursor)
+    may = principal_of(request.scope).may
+    readable = (name for name, views in snapshot.by_handle.items() if may("read", views[0].key.model))
+    after = sorted(name for name in readable if "cursor" not in request.query_params or name > cursor)
     chosen = set(after[:limit])
     views_by_handle = {name: parts for name, parts in snapshot.by_handle.items() if name in chosen}
     documents = map(

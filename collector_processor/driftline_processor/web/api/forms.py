@@ -1,53 +1,50 @@
-"""Read the forms that people submit: few short fields, only from the processor's own machine.
-
-There is no sign-in, so forms from other machines are rejected even if the pages are public.
-"""
+"""Read the forms that people submit: few short fields, with the name of the person who logged in."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from driftline_processor.access.routes import FORM_TOKEN, check_form_token, principal_of
 from driftline_processor.core.nearest_names import near
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import short
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.queries.state_snapshot import StateSnapshot
 
-_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""Headers that show that a proxy forwarded the request for another client."""
-
 LONGEST = 500
 """Upper limit of characters per field."""
 
 
 async def read_form(request: Request, names: Sequence[str], required: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of a form. Raises 400 if a field is missing or too long, 403 if it comes from another machine.
+    """Return the fields of a form; ``by`` is the person who logged in.
+
+    Raises 400 if a field is missing or too long, 403 if the form is not from a page of this session, or names another
+    person.
 
     Args:
         request: Its body is the form, or a JSON object of texts.
         names: Names of the fields; other fields are not read.
         required: Name of a required field → how to write it.
     """
-    if request.client is not None and not _is_loopback(request.client.host):
-        raise HTTPException(
-            403, "decisions are accepted only from the machine on which 'driftline up' runs; run the command there"
-        )
-    if any(name in request.headers for name in _PROXIED):
-        raise HTTPException(
-            403,
-            "decisions are not accepted through a proxy; run the command on the machine on which 'driftline up' runs",
-        )
+    principal = principal_of(request.scope)
     text = await _text_of(request)
     form = _of_json(text) if request.headers.get("content-type", "").startswith("application/json") else None
     form = dict(parse_qsl(text)) if form is None else form
+    check_form_token(request, form.get(FORM_TOKEN, ""))
     fields = {name: form.get(name, "").strip() for name in names}
+    if "by" in fields:
+        if fields["by"] not in ("", principal.name):
+            raise HTTPException(
+                403,
+                f"by: '{short(fields['by'], 60)}' is not who logged in, '{short(principal.name, 60)}'; remove 'by'",
+            )
+        fields["by"] = principal.name
     for name, fix in required.items():
         if not fields[name]:
             raise HTTPException(400, f"{name}: {fix}")
@@ -85,16 +82,6 @@ def _of_json(text: str) -> dict[str, str]:
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
         raise HTTPException(400, "the body must be a JSON object whose values are texts")
     return fields
-
-
-def _is_loopback(peer: str) -> bool:
-    """Return False for the address of another machine."""
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return True  # never the case for a network connection
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 async def _text_of(request: Request) -> str:

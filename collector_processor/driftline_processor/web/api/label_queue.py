@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.labels.sampling import REASONS, Reason
 from driftline_processor.queries.label_sheets import MEDIA_TYPES, label_document, label_sheet
 from driftline_processor.web.answers import FiniteJSON
@@ -35,7 +36,7 @@ def routes(site: Site) -> list[BaseRoute]:
             return FiniteJSON(label_document(model.key, batch))
         return PlainTextResponse(label_sheet(form, model.key, batch), media_type=MEDIA_TYPES[form])
 
-    return [Route("/api/v1/models/{name:path}/label-next", label_next)]
+    return [Guarded("/api/v1/models/{name:path}/label-next", label_next, may="read_rows")]
 
 
 def _reasons(asked: Mapping[str, str]) -> Iterator[Reason]:

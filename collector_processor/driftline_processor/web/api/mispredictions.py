@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import newest_window
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.present.evaluation_json import json_of
@@ -40,7 +41,7 @@ def routes(site: Site) -> list[BaseRoute]:
             }
         )
 
-    return [Route("/api/v1/models/{name:path}/mispredictions", mispredictions)]
+    return [Guarded("/api/v1/models/{name:path}/mispredictions", mispredictions, may="read_rows")]
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int, str]:

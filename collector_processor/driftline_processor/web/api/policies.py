@@ -15,8 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, require
 from driftline_processor.config.policies import read_policies
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
 from driftline_processor.policy.alert_history import alert_history, alert_json
@@ -56,6 +57,7 @@ def routes(site: Site) -> list[BaseRoute]:
         alert = state.alerts.alerts.get(request.path_params["alert"])
         if alert is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
+        require(request, "read", alert.model)
         decision = state.parts.explanations.of_alert(alert, state.snapshot.versions_of(handle(alert.model)))
         decision_document = None if decision is None else decision_json(decision)
         return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": decision_document})
@@ -84,9 +86,9 @@ def routes(site: Site) -> list[BaseRoute]:
             busy.release()
 
     return [
-        Route("/api/v1/models/{name:path}/policies", decisions),
-        Route("/api/v1/alerts/{alert}", one_alert),
-        Route("/api/v1/policies/replay", replay, methods=["POST"]),
+        Guarded("/api/v1/models/{name:path}/policies", decisions, may="read"),
+        Guarded("/api/v1/alerts/{alert}", one_alert, may="read", by_model=True),
+        Guarded("/api/v1/policies/replay", replay, methods=["POST"], may="read"),
     ]
 
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.config.values import parse_duration
 from driftline_processor.core.retraining.decision import LOSSES, RetrainTerms
 from driftline_processor.present.names import handle
@@ -28,8 +29,16 @@ _LONGEST_CURRENCY = 16
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes."""
     return [
-        Route("/api/v1/models/{name:path}/retraining", lambda request: retraining(request, site.state.snapshot)),
-        Route("/api/v1/models/{name:path}/training-runs", lambda request: training_runs(request, site.state.snapshot)),
+        Guarded(
+            "/api/v1/models/{name:path}/retraining",
+            lambda request: retraining(request, site.state.snapshot),
+            may="read",
+        ),
+        Guarded(
+            "/api/v1/models/{name:path}/training-runs",
+            lambda request: training_runs(request, site.state.snapshot),
+            may="read",
+        ),
     ]
 
 

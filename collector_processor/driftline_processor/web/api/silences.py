@@ -12,8 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, principal_of, require
 from driftline_processor.config.values import parse_duration
 from driftline_processor.core.nearest_names import near
 from driftline_processor.policy.silences import silence_json
@@ -35,7 +36,12 @@ def routes(site: Site) -> list[BaseRoute]:
     def silences(request: Request) -> Response:
         model, now = request.query_params.get("model", ""), site.clock()
         lasting = [one for one in state.parts.silences.all if now < one.silence.until]
-        chosen = [one for one in lasting if not model or one.silence.names(model)]
+        may = principal_of(request.scope).may
+        chosen = [
+            one
+            for one in lasting
+            if (not model or one.silence.names(model)) and all(may("read", name) for name in one.silence.models)
+        ]
         return FiniteJSON({"silences": [silence_json(one) for one in chosen]})
 
     async def silence(request: Request) -> Response:
@@ -50,6 +56,7 @@ def routes(site: Site) -> list[BaseRoute]:
         if form["environment"] and form["environment"] not in environments:
             fix = near(form["environment"], environments)
             raise HTTPException(400, f"environment: the model has no environment '{form['environment'][:80]}'; {fix}")
+        require(request, "decide", models[0].key.model)
         place = models[0].key.model, form["environment"], form["policy"]
         lasts = _nanoseconds(form["for"])
         made = await run_in_threadpool(state.notifications.silence, *place, form["by"], form["why"], lasts)
@@ -59,6 +66,9 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def end(request: Request) -> Response:
         form, id = await read_form(request, ("by",), {"by": "add your name"}), request.path_params["id"]
+        for one in state.parts.silences.all:
+            for model in one.silence.models if one.id == id else ():
+                require(request, "decide", model)
         ended = await run_in_threadpool(state.notifications.end_silence, id, form["by"])
         if ended is None:
             raise HTTPException(
@@ -71,10 +81,12 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON(silence_json(ended))
 
     return [
-        Route("/v1/silences", silences),
-        Route("/v1/silences", silence, methods=["POST"]),
-        Route("/v1/silences/{id}", end, methods=["DELETE"]),
-        Route("/v1/silences/{id}/end", end, methods=["POST"]),  # for forms, which cannot send DELETE
+        Guarded("/v1/silences", silences, may="read", by_model=True),
+        Guarded("/v1/silences", silence, methods=["POST"], may="decide", by_model=True, form=True),
+        Guarded("/v1/silences/{id}", end, methods=["DELETE"], may="decide", by_model=True, form=True),
+        Guarded(
+            "/v1/silences/{id}/end", end, methods=["POST"], may="decide", by_model=True, form=True
+        ),  # for forms, which cannot send DELETE
     ]
 
 

@@ -13,8 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.web.parameters import moment
 from driftline_processor.web.site import Site
 
@@ -56,4 +57,4 @@ def routes(site: Site) -> list[BaseRoute]:
             background=BackgroundTask(path.unlink, missing_ok=True),
         )
 
-    return [Route("/v1/snapshots/{model:path}", snapshot, methods=["GET"])]
+    return [Guarded("/v1/snapshots/{model:path}", snapshot, may="read_rows")]

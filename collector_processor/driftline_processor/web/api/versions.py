@@ -7,8 +7,9 @@ from typing import Any
 from msgspec import to_builtins
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.sections.section import TOP
 from driftline_processor.present.sections.versions import comparison
@@ -20,7 +21,11 @@ from driftline_processor.web.site import Site
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route."""
-    return [Route("/api/v1/models/{name:path}/versions", lambda request: versions(request, site.state.snapshot))]
+    return [
+        Guarded(
+            "/api/v1/models/{name:path}/versions", lambda request: versions(request, site.state.snapshot), may="read"
+        )
+    ]
 
 
 def versions(request: Request, snapshot: StateSnapshot) -> Response:

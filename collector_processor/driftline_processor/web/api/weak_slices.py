@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.wording import iso_time
 from driftline_processor.web.answers import FiniteJSON
@@ -47,4 +48,4 @@ def routes(site: Site) -> list[BaseRoute]:
             }
         )
 
-    return [Route("/api/v1/models/{name:path}/weak-slices", weak_slices)]
+    return [Guarded("/api/v1/models/{name:path}/weak-slices", weak_slices, may="read")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from starlette.datastructures import QueryParams
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.governance.audit import KINDS, Audit, Entry, EntryKind, entry_json
 from driftline_processor.web.api.audit import entries_of
 from driftline_processor.web.page import Page, Table, first_shown
@@ -33,7 +34,7 @@ _KIND_WORDS: dict[EntryKind, str] = {
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
-    return [Route("/audit", site.shows(lambda request: page(site.audit, request.query_params)))]
+    return [Guarded("/audit", site.shows(lambda request: page(site.audit, request.query_params)), may="admin")]
 
 
 def page(audit: Audit, query_params: QueryParams) -> Page:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import Evaluation, Judgement
 from driftline_processor.core.quality.judge import CHECKS
 from driftline_processor.present.json_shapes import Key, time_of
@@ -62,7 +63,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(selection: Selection, _: Request) -> Page:
         return page(selection, site.clock())
 
-    return [Route("/models/{name:path}/data", site.shows_model(show))]
+    return [Guarded("/models/{name:path}/data", site.shows_model(show), may="read")]
 
 
 def page(selection: Selection, now: int) -> Page:

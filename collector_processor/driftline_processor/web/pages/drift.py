@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, size_of
 from driftline_processor.present import states
 from driftline_processor.present.json_shapes import Key, or_null, time_at
@@ -54,7 +55,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(selection: Selection, request: Request) -> Page:
         return page(selection, site.clock(), request.query_params)
 
-    return [Route("/models/{name:path}/drift", site.shows_model(show))]
+    return [Guarded("/models/{name:path}/drift", site.shows_model(show), may="read")]
 
 
 def page(selection: Selection, now: int, asked: Mapping[str, str] | None = None) -> Page:

@@ -10,8 +10,9 @@ import numpy as np
 from driftline.tables.table import F64
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.drift.number_shape import LEVELS, shape_of_cells
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, SliceDrift, size_of
 from driftline_processor.present import states
@@ -36,7 +37,7 @@ def routes(site: Site) -> list[BaseRoute]:
         feature = with_slashes(request.path_params["feature"])
         return page(selection, feature, site.clock(), site.state.queries.features, site.links)
 
-    return [Route("/models/{name:path}/features/{feature:path}", site.shows_model(show))]
+    return [Guarded("/models/{name:path}/features/{feature:path}", site.shows_model(show), may="read")]
 
 
 def page(

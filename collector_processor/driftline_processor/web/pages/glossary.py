@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.present.glossary import ADDRESS, WORDS
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.site import Site
@@ -11,7 +12,7 @@ from driftline_processor.web.site import Site
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
-    return [Route("/glossary", site.shows(lambda _: page()))]
+    return [Guarded("/glossary", site.shows(lambda _: page()), may="read", by_model=True)]
 
 
 def page() -> Page:

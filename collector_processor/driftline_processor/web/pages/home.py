@@ -13,8 +13,9 @@ from msgspec import Struct
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import Evaluation, MetricValue, Verdict, VerdictState, newest_window
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.daily_loss import DailyLoss
@@ -208,7 +209,7 @@ def routes(site: Site) -> list[BaseRoute]:
         )
         return site.answer(request, home_page)
 
-    return [Route("/", show)]
+    return [Guarded("/", show, may="read")]
 
 
 def page(

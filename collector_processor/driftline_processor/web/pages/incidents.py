@@ -8,8 +8,9 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.drift.incident import WHERE
 from driftline_processor.policy.alert_history import AlertHistory, alert_histories, alert_history, alert_json
 from driftline_processor.policy.alerts import Alert
@@ -47,12 +48,15 @@ TABS = {
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of the incidents of all models and of one, and of an alert."""
     return [
-        Route("/incidents", site.shows(lambda request: page(site, request.query_params))),
-        Route(
+        Guarded("/incidents", site.shows(lambda request: page(site, request.query_params)), may="read"),
+        Guarded(
             "/models/{name:path}/incidents",
             site.shows_model(lambda selection, request: model_page(selection, site, request.query_params)),
+            may="read",
         ),
-        Route("/alerts/{alert}", site.shows(lambda request: alert_page(site, request.path_params["alert"]))),
+        Guarded(
+            "/alerts/{alert}", site.shows(lambda request: alert_page(site, request.path_params["alert"])), may="read"
+        ),
     ]
 
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, Verdict
 from driftline_processor.core.facts import columns_of, facts_within
@@ -139,7 +140,7 @@ def routes(site: Site) -> list[BaseRoute]:
         )
         return site.answer(request, made)
 
-    return [Route("/models/{name:path}", show)]
+    return [Guarded("/models/{name:path}", show, may="read")]
 
 
 def page(

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
 from driftline_processor.core.metrics import direction
@@ -48,7 +49,7 @@ def routes(site: Site) -> list[BaseRoute]:
             selection, site.clock(), site.state.queries.weak_slices_of_windows, find_weak="weak" in request.query_params
         )
 
-    return [Route("/models/{name:path}/performance", site.shows_model(show))]
+    return [Guarded("/models/{name:path}/performance", site.shows_model(show), may="read")]
 
 
 def page(selection: Selection, now: int, weak: WeakSlicesOfWindows | None = None, *, find_weak: bool = False) -> Page:

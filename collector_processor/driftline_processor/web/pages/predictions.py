@@ -8,8 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.labels.sampling import Reason
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.present.json_shapes import Key, or_null, time_of
@@ -84,7 +85,7 @@ def routes(site: Site) -> list[BaseRoute]:
         )
         return page(selection, site.clock(), rows, search)
 
-    return [Route("/models/{name:path}/predictions", site.shows_model(show))]
+    return [Guarded("/models/{name:path}/predictions", site.shows_model(show), may="read_rows")]
 
 
 def page(selection: Selection, now: int, rows: Rows, search: Search | None = None) -> Page:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.facts import columns_of
 from driftline_processor.present import glossary, states
@@ -64,7 +65,10 @@ def routes(site: Site) -> list[BaseRoute]:
             headers["Content-Disposition"] = f'attachment; filename="{file_name(selection)}"'
         return HTMLResponse(html.encode("utf-8", "replace"), headers=headers)
 
-    return [Route("/models/{name:path}/report", show), Route("/api/v1/models/{name:path}/report", show)]
+    return [
+        Guarded("/models/{name:path}/report", show, may="read"),
+        Guarded("/api/v1/models/{name:path}/report", show, may="read"),
+    ]
 
 
 class Picture(NamedTuple):

@@ -7,8 +7,9 @@ from typing import Any, Final
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.governance.review import Review, ReviewedModel, review
 from driftline_processor.governance.scorecard import GRADES
 from driftline_processor.present.money import amount_text
@@ -34,7 +35,7 @@ def routes(site: Site) -> list[BaseRoute]:
         headers = {"Cache-Control": "no-store", "Content-Security-Policy": content_security_policy()}
         return HTMLResponse(to_file(show(request)).encode("utf-8", "replace"), headers=headers)
 
-    return [Route("/review", site.shows(show)), Route("/api/v1/review", save)]
+    return [Guarded("/review", site.shows(show), may="read"), Guarded("/api/v1/review", save, may="read")]
 
 
 def page(site: Site, query_params: QueryParams) -> Page:

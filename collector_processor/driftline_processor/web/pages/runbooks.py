@@ -9,8 +9,9 @@ from typing import Final
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.nearest_names import near
 from driftline_processor.present.runbooks import ADDRESS, RUNBOOKS
 from driftline_processor.present.wording import short
@@ -24,8 +25,10 @@ FOLDER: Final = Path(__file__).parents[1] / "runbooks"
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of the list of runbooks and of each runbook."""
     return [
-        Route("/runbooks", site.shows(lambda _: list_page())),
-        Route("/runbooks/{name}", site.shows(lambda request: page(request.path_params["name"]))),
+        Guarded("/runbooks", site.shows(lambda _: list_page()), may="read", by_model=True),
+        Guarded(
+            "/runbooks/{name}", site.shows(lambda request: page(request.path_params["name"])), may="read", by_model=True
+        ),
     ]
 
 

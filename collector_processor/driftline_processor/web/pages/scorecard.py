@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.governance.period import USUAL_DAYS, Period, read_period
 from driftline_processor.governance.review import ReviewedDecision
 from driftline_processor.governance.scorecard import GRADES, Scorecard, scorecard, scorecards
@@ -47,8 +48,8 @@ def routes(site: Site) -> list[BaseRoute]:
         return model_page(selection, site, request.query_params)
 
     return [
-        Route("/scorecard", site.shows(show_all)),
-        Route("/models/{name:path}/scorecard", site.shows_model(show)),
+        Guarded("/scorecard", site.shows(show_all), may="read"),
+        Guarded("/models/{name:path}/scorecard", site.shows_model(show), may="read"),
     ]
 
 

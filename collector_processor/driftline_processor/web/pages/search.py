@@ -8,8 +8,9 @@ from typing import Final, Literal, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded, principal_of
 from driftline_processor.core.evaluation import newest_window
 from driftline_processor.present import names
 from driftline_processor.present.metrics import metric_title
@@ -59,7 +60,8 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(request: Request) -> Response:
         query = request.query_params.get("q", "").strip()[:400]
-        found = find(query, site.models, site.incidents, site.state.queries.predictions)
+        predictions = site.state.queries.predictions if principal_of(request.scope).may("read_rows") else None
+        found = find(query, site.models, site.incidents, predictions)
         hits = [hit for kind in TITLES for hit in islice((one for one in found if one.kind == kind), SHOWN)]
         named = [hit for hit in hits if hit.kind == "model" and hit.name.lower() == query.lower()]
         for only in (hits, named):
@@ -67,7 +69,7 @@ def routes(site: Site) -> list[BaseRoute]:
                 return RedirectResponse(only[0].address, 303)
         return site.answer(request, page(query, hits))
 
-    return [Route("/search", show)]
+    return [Guarded("/search", show, may="read")]
 
 
 def page(query: str, hits: Sequence[Hit]) -> Page:

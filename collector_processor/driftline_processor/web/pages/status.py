@@ -9,8 +9,9 @@ from importlib.metadata import version
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.health import Problem
 from driftline_processor.present import numbers
@@ -78,7 +79,7 @@ def routes(site: Site) -> list[BaseRoute]:
             now=site.clock(),
         )
 
-    return [Route("/status", site.shows(show)), *probes(site.health)]
+    return [Guarded("/status", site.shows(show), may="read"), *probes(site.health)]
 
 
 def page(

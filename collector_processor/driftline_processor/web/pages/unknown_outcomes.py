@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.present.json_shapes import or_null, time_of
 from driftline_processor.queries.predictions import KeptPredictions, UnknownOutcome
 from driftline_processor.web.page import Page, Table, table_of
@@ -30,7 +31,7 @@ def routes(site: Site) -> list[BaseRoute]:
         limit = number(request, "limit", SHOWN, MOST)
         return page(site.state.queries.predictions, limit, request.query_params.get("model") or None)
 
-    return [Route("/unknown-outcomes", site.shows(show))]
+    return [Guarded("/unknown-outcomes", site.shows(show), may="read_rows")]
 
 
 def page(kept_predictions: KeptPredictions | None, limit: int = SHOWN, model: str | None = None) -> Page:

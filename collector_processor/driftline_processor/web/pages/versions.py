@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MetricValue
 from driftline_processor.core.retraining.past import RetrainGain
 from driftline_processor.present.json_shapes import Key, or_null, time_of
@@ -126,7 +127,7 @@ def routes(site: Site) -> list[BaseRoute]:
     def show(selection: Selection, request: Request) -> Page:
         return page(selection, site.clock(), request.query_params.get("compare", ""))
 
-    return [Route("/models/{name:path}/versions", site.shows_model(show))]
+    return [Guarded("/models/{name:path}/versions", site.shows_model(show), may="read")]
 
 
 def page(selection: Selection, now: int, compare: str = "") -> Page:

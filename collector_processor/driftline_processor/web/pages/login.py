@@ -1,0 +1,160 @@
+"""The page ``/login``: log in with a token, or at the OpenID Connect provider; ``/logout`` ends the session."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from driftline_processor.access.access import Access
+from driftline_processor.access.oidc import OidcLogin, OidcUnavailableError
+from driftline_processor.access.routes import FORM_TOKEN, Guarded, address_of, check_form_token, principal_of
+from driftline_processor.access.sessions import HOURS
+from driftline_processor.web.page import Page
+from driftline_processor.web.site import Site
+
+LONGEST: Final = 4_096
+"""Maximum bytes of the form: a token and the address of a page."""
+
+_ATTEMPT: Final = "driftline-login"
+"""Name of the cookie of a log-in at the provider, until it comes back."""
+
+_AGAIN: Final = '<!doctype html><meta http-equiv="refresh" content="0"><title>Driftline</title>'
+"""The same address again, as a request of this site, with which a browser sends the cookie."""
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Return the routes of logging in and out."""
+    access = site.access
+    provider = OidcLogin(lambda: site.access.auth.oidc, site.links.public_url)
+
+    def page(request: Request, problem: str = "") -> Response:
+        context = {
+            "next": _own_page(request.query_params.get("next", "")),
+            "problem": problem,
+            "has_tokens": access.has_tokens,
+            "oidc": access.auth.oidc is not None,
+            "local": access.local,
+        }
+        return site.answer(request, Page("login.html", context))
+
+    async def show(request: Request) -> Response:
+        return await run_in_threadpool(page, request)
+
+    async def log_in(request: Request) -> Response:
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LONGEST:
+                raise HTTPException(413, f"the form has more than {LONGEST:,} bytes; send a token and 'next' only")
+        form = dict(parse_qsl(body.decode("utf-8", "replace")))
+        address = address_of(request.scope)
+        wait = access.attempts.wait(address)
+        if wait:
+            raise HTTPException(
+                429, f"too many failed log-ins; try again in {math.ceil(wait)} s", {"retry-after": str(math.ceil(wait))}
+            )
+        session = access.start_session(form.get("token", "").strip())
+        if session is None:
+            access.attempts.fail(address)
+            answer = await run_in_threadpool(page, request, "this token is unknown, or was replaced")
+            answer.status_code = 401
+            return answer
+        return _with_session(RedirectResponse(_own_page(form.get("next", "")), 303), access, session)
+
+    async def log_out(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body())[:LONGEST].decode("utf-8", "replace")))
+        check_form_token(request, form.get(FORM_TOKEN, ""))
+        answer = RedirectResponse("/login", 303)
+        answer.delete_cookie(access.cookie, path="/", secure=access.secure, httponly=True, samesite="strict")
+        return answer
+
+    async def to_provider(request: Request) -> Response:
+        try:
+            attempt = await run_in_threadpool(provider.begin, _own_page(request.query_params.get("next", "")))
+        except OidcUnavailableError as away:
+            raise HTTPException(503, str(away)) from None
+        answer = RedirectResponse(attempt.address, 303)
+        # Lax, because the provider's redirect comes from another site.
+        answer.set_cookie(
+            _ATTEMPT,
+            access.sessions.issue(attempt.claims, 600.0),
+            max_age=600,
+            path="/login",
+            secure=access.secure,
+            httponly=True,
+            samesite="lax",
+        )
+        return answer
+
+    async def from_provider(request: Request) -> Response:
+        claims = access.sessions.read(request.cookies.get(_ATTEMPT, ""))
+        if claims is None:
+            raise HTTPException(400, "this log-in has expired or was begun in another browser; begin again at /login")
+        try:
+            person = await run_in_threadpool(provider.finish, dict(request.query_params), claims)
+        except OidcUnavailableError as away:
+            raise HTTPException(503, str(away)) from None
+        except ValueError as wrong:
+            access.attempts.fail(address_of(request.scope))
+            raise HTTPException(401, str(wrong)) from None
+        answer = RedirectResponse(_own_page(str(claims.get("next", ""))), 303)
+        answer.delete_cookie(_ATTEMPT, path="/login", secure=access.secure, httponly=True, samesite="lax")
+        return _with_session(answer, access, access.start_session_of(person.name, person.groups))
+
+    return [
+        Guarded("/login", show, may="anyone"),
+        Guarded("/login", log_in, may="anyone", methods=["POST"]),
+        Guarded("/logout", log_out, may="anyone", methods=["POST"]),
+        Guarded("/login/oidc", to_provider, may="anyone"),
+        Guarded("/login/oidc/callback", from_provider, may="anyone"),
+    ]
+
+
+def to_login(request: Request) -> Response | None:
+    """Return the answer to a browser that must log in to see a page; None for programs.
+
+    A link on another site sends no cookie, because the cookie is ``SameSite=Strict``. So the same page is opened again,
+    once, as a request of this site.
+    """
+    if request.method not in ("GET", "HEAD") or "text/html" not in request.headers.get("accept", ""):
+        return None
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        return HTMLResponse(_AGAIN, headers={"Cache-Control": "no-store"})
+    if principal_of(request.scope).named:
+        return None
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?next={quote(here, safe='')}", 303)
+
+
+def _with_session(answer: Response, access: Access, session: str) -> Response:
+    answer.set_cookie(
+        access.cookie,
+        session,
+        max_age=HOURS * 3600,
+        path="/",
+        secure=access.secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return answer
+
+
+def _own_page(address: str) -> str:
+    """Return a path of this site: ``/`` for anything else, such as ``//evil.test``.
+
+    >>> _own_page("/models/churn?window=1d"), _own_page("//evil.test"), _own_page("https://evil.test")
+    ('/models/churn?window=1d', '/', '/')
+    """
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
+    plain = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
+    return address if plain and not parts.scheme and not parts.netloc else "/"
