@@ -39,6 +39,7 @@ from msgspec.structs import fields
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tests.support.people import EverybodyMayAll
 from tests.support.serve import serve
 from tests.support.windows import windows_over
 
@@ -61,6 +62,7 @@ class FakeView:
         said: Hints about no model.
         queries: What it answers when rows are asked for; None = nothing, of each.
         alerts: Its alerts, and what policies and people decided.
+        audited: The entries of the audit log that were appended through it.
     """
 
     known: list[ModelView] = field(default_factory=list)
@@ -74,6 +76,8 @@ class FakeView:
         default_factory=lambda: SimpleNamespace(all=(), covering=lambda *_: None, of_model=lambda *_: [])
     )
     notifications: Any = None
+    audit_log: Any = field(default_factory=lambda: SimpleNamespace(entries=lambda *_, **__: ([], 0), head="0:"))
+    audited: list[dict[str, Any]] = field(default_factory=list)
     erase: Any = None
     decide: Any = None
 
@@ -87,6 +91,10 @@ class FakeView:
 
     def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         return self.own
+
+    def audit(self, kind: str, **keys: Any) -> None:
+        """Append an entry, as a state would."""
+        self.audited.append({"kind": kind, **keys})
 
     def submit_outcomes(self, tables: list[OutcomeTable], _: bytes) -> Future[Receipt]:
         """Take outcomes in, as a state would."""
@@ -112,7 +120,8 @@ def app_of(
     """
     for name, query in (rows or {}).items():
         setattr(state.queries, name, query)
-    return create_app(Site(state=state, health=health or Health(), clock=clock, **more))
+    access = more.pop("access", None) or EverybodyMayAll()
+    return create_app(Site(state=state, health=health or Health(), access=access, clock=clock, **more))
 
 
 def ns(*date: int) -> int:

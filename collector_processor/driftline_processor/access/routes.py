@@ -71,8 +71,8 @@ def form_token_of(request: Request) -> str:
 class Guarded(Route):
     """A route that only senders with a capability may use.
 
-    A sender whose capability is restricted to some models may use it if the request names one of them: in the path as
-    ``{name}`` or ``{model}``, or as ``?model=``. ``by_model``: the handler itself restricts its answer to these models.
+    A sender whose capability is restricted to some models may use it if the path names one of them, as ``{name}`` or
+    ``{model}``. ``by_model``: the handler itself restricts its answer to these models.
 
     Args:
         path: The path, with parameters.
@@ -179,13 +179,12 @@ def check_routes(routes: Iterable[BaseRoute]) -> None:
 
 
 def _model_of(scope: Scope) -> str | None:
-    """Return the model that a request names, or None."""
+    """Return the model that the path of a request names, or None."""
     parameters = scope.get("path_params", {})
     for name in ("name", "model"):
         if name in parameters:
             return str(parameters[name]).replace(_SLASH, "/")
-    models = Request(scope).query_params.getlist("model")
-    return models[0] if len(models) == 1 and models[0] else None
+    return None
 
 
 def address_of(scope: Scope) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from driftline_processor.access.routes import Guarded
+from driftline_processor.access.routes import Guarded, require
 from driftline_processor.maintenance.erasure import (
     ErasureOrder,
     OrderNotWritten,
@@ -46,6 +46,7 @@ def routes(site: Site) -> list[BaseRoute]:
         if len(ids) + len(subjects) > MOST_VALUES:
             return _error(400, f"the request contains {len(ids) + len(subjects)} values; the maximum is {MOST_VALUES}")
         model, environment = query_params["model"], query_params.get("environment")
+        require(request, "erase", model)
         order = (
             ErasureOrder(model, "id", ids, environment)
             if ids
@@ -80,6 +81,7 @@ def routes(site: Site) -> list[BaseRoute]:
             return _error(400, f"{unknown[0][:80]!r} is not supported; use model, and version or environment")
         if not query_params.get("model"):
             return _error(400, "the model is missing; add ?model=NAME")
+        require(request, "erase", query_params["model"])
         versions = tuple(query_params.getlist("version"))
         if len(versions) > MOST_VALUES:
             return _error(400, f"the request contains {len(versions)} versions; the maximum is {MOST_VALUES}")

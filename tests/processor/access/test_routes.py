@@ -1,0 +1,83 @@
+"""Every route and method is asked with every capability: the table of docs/reference/capabilities.md."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from driftline_processor.access.routes import Guarded, check_routes
+from driftline_processor.config.auth import CAPABILITIES, Capability
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import app_of, many
+from tests.support.people import EverybodyMay
+
+MODEL = "churn"
+
+
+class Asked(NamedTuple):
+    """A route with a method."""
+
+    method: str
+    path: str
+    route: Guarded
+
+
+def asked_of(app: Starlette) -> Iterator[Asked]:
+    for route in app.routes:
+        if isinstance(route, Guarded):
+            path = re.sub(
+                r"\{(\w+)(:path)?\}", lambda match: MODEL if match[1] in ("name", "model") else "x", route.path
+            )
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield Asked(method, path, route)
+
+
+TABLE = [*asked_of(app_of(many()))]
+
+
+def client_of(*capabilities: Capability, models: tuple[str, ...] = ("*",)) -> TestClient:
+    access = EverybodyMay(*capabilities, models=models)
+    return TestClient(app_of(many(), access=access), raise_server_exceptions=False, follow_redirects=False)
+
+
+def test_the_table_has_all_routes() -> None:
+    assert len(TABLE) > 50
+    assert {asked.route.may for asked in TABLE} >= {"read", "read_rows", "decide", "erase", "admin", "annotate"}
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES)
+def test_each_route_answers_only_who_has_its_capability(capability: Capability) -> None:
+    client = client_of(capability)
+    for asked in TABLE:
+        status = client.request(asked.method, asked.path).status_code
+        if asked.route.may in (capability, "anyone"):
+            assert status not in (401, 403) or asked.path in ("/login", "/login/oidc/callback"), asked
+        else:
+            assert status == 403, (asked, status)
+
+
+def test_without_any_log_in_only_health_and_the_log_in_answer() -> None:
+    client = client_of()
+    open_paths = {asked.path for asked in TABLE if client.request(asked.method, asked.path).status_code != 403}
+    assert open_paths == {"/healthz", "/readyz", "/login", "/logout", "/login/oidc", "/login/oidc/callback"}
+
+
+def test_a_reader_of_other_models_sees_nothing_of_this_one() -> None:
+    client = client_of(*CAPABILITIES, models=("fraud-*",))
+    for asked in TABLE:
+        answer = client.request(asked.method, asked.path, params={"model": "fraud-eu"})
+        if MODEL in asked.path:
+            assert answer.status_code in (403, 404), asked
+        else:
+            assert MODEL not in answer.text, asked
+
+
+def test_a_route_without_a_capability_does_not_start() -> None:
+    with pytest.raises(TypeError, match="/secret names no capability"):
+        check_routes([Route("/secret", lambda _: PlainTextResponse("rows"))])
