@@ -31,6 +31,7 @@ from driftline_processor.policy.message import Message
 from driftline_processor.policy.silences import Silences
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.model_view import ModelView
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 from msgspec import structs
 
@@ -91,8 +92,9 @@ def at_desk(measure: Callable[[Desk], Figures]) -> Figures:
         store = Store(Path(folder))
         try:
             connection = store.connect(lasting=True)
-            silences = Silences(config.silences, connection, store.unreadable)
-            alerts = AlertStore(connection, store.unreadable)
+            audit = AuditLog(store)
+            silences = Silences(config.silences, connection, store.unreadable, audit)
+            alerts = AlertStore(connection, store.unreadable, audit)
             desk = Desk(PolicyWatch(alerts, config, silences, lambda: desk.now, no_links))
             return measure(desk)
         finally:

@@ -61,7 +61,8 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
         def acknowledge(alert: str, by: str, why: str, take_over: bool = False) -> Any:
             return note_acknowledgement(watch.alerts, {}, alert, by, why, watch.clock(), take_over=take_over)[0]
 
-        view = FakeView([model([right(0), wrong(1), wrong(2)])], alerts=watch.alerts, decisions=watch.audit.decisions)
+        view = FakeView([model([right(0), wrong(1), wrong(2)])], alerts=watch.alerts, decisions=watch.decisions)
+        view.audit_log = watch.audit
         view.silences = watch.silences
 
         def silence(model: str, environment: str, policy: str, by: str, why: str, lasts: int) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.queries.model_view import ModelView
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 from msgspec import structs
 from starlette.applications import Starlette
@@ -52,7 +53,7 @@ def governed(folder: Path, known: Sequence[ModelView]) -> Iterator[tuple[Starlet
     """Make the pages of a fleet until the block ends, with a store for decisions; yields both."""
     store = Store(folder)
     try:
-        decided = DecisionStore(store.connect(lasting=True), store.unreadable)
+        decided = DecisionStore(store.connect(lasting=True), store.unreadable, AuditLog(store))
         yield app_of(FakeView([*known], decisions=decided)), decided
     finally:
         store.close()

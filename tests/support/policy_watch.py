@@ -14,7 +14,6 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.model import verdict_of_model
-from driftline_processor.governance.audit import Audit
 from driftline_processor.governance.decisions import DecisionStore
 from driftline_processor.policy.alerts import AlertStore, Delivery, Result
 from driftline_processor.policy.digests import Digests
@@ -23,6 +22,7 @@ from driftline_processor.policy.message import Message
 from driftline_processor.policy.silences import Silences
 from driftline_processor.policy.watch import PolicyWatch, no_links
 from driftline_processor.queries.model_view import ModelView
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 
 from tests.support.state_rows import Clock
@@ -57,7 +57,7 @@ class Watched:
         sent: All messages, in their order.
         channels: The keys of channels, by name.
         decisions: What people decided.
-        audit: Of all that was done.
+        audit: The audit log.
         put_off: Why channels take no messages for now, by name.
         explanations: Of what its policies decided.
     """
@@ -67,11 +67,12 @@ class Watched:
         self.clock = Clock(JULY)
         self.sent: list[Message] = []
         self._store = Store(folder)
-        self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable)
-        self.silences = Silences(config.silences, self._store.connect(lasting=True), self._store.unreadable)
+        self.audit = AuditLog(self._store, self.clock)
+        self.alerts = AlertStore(self._store.connect(lasting=True), self._store.unreadable, self.audit)
+        self.silences = Silences(config.silences, self._store.connect(lasting=True), self._store.unreadable, self.audit)
+        self.silences.record_configured(self.clock())
         self._watch = PolicyWatch(self.alerts, config, self.silences, self.clock, no_links)
-        self.decisions = DecisionStore(self._store.connect(lasting=True), self._store.unreadable)
-        self.audit = Audit(self.alerts, self.decisions, self.silences, self.clock)
+        self.decisions = DecisionStore(self._store.connect(lasting=True), self._store.unreadable, self.audit)
         self.channels = config.all_channels
         self.put_off: dict[str, str] = {}
         self.explanations = PolicyExplanations(

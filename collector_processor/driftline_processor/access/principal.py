@@ -150,8 +150,8 @@ ANONYMOUS = Principal(
 NOBODY = Principal("", ())
 """A sender without credentials, if the configuration has ``auth``."""
 
-CURRENT_SENDER: ContextVar[Principal] = ContextVar("driftline_sender", default=NOBODY)
-"""The sender of the request that the current context answers, for the audit log."""
+CURRENT_SENDER: ContextVar[Principal | None] = ContextVar("driftline_sender", default=None)
+"""The sender of the request that the current context answers, for the audit log; None without a request."""
 
 
 def permissions_of(groups: Mapping[str, Grant], member_of: Iterable[Any]) -> tuple[Permission, ...]:

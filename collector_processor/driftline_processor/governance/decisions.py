@@ -8,10 +8,12 @@ from typing import Any, Final, Literal, get_args
 import pyarrow as pa
 import xxhash
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
+from driftline_processor.core.audit_chain import Entry
 from driftline_processor.present.wording import iso_time, without_half_surrogates
-from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
+from driftline_processor.store.audit_log import AuditLog
+from driftline_processor.store.database import Connection, UnreadableRows, insert, read
 
 DecisionKind = Literal["retraining", "retirement", "note", "deployment"]
 
@@ -61,10 +63,11 @@ class DecisionStore:
     Args:
         connection: Connection of the writing thread.
         unreadable: Called with rows that cannot be read.
+        audit: Every decision is an entry of it, in the same transaction.
     """
 
-    def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, unreadable: UnreadableRows, audit: AuditLog) -> None:
+        self._connection, self._audit = connection, audit
         rows = read(connection, "FROM decisions ORDER BY time").to_pylist()
         self.decisions: Sequence[Decision] = tuple(
             decision for _, decision in unreadable.skipped("decisions", rows, _decision)
@@ -86,7 +89,8 @@ class DecisionStore:
         decision = Decision(id=id, model=model, version=version, kind=kind, by=by, why=why, time=now)
         remaining = (*self.decisions, decision)[-MOST:]
         removed_ids = [removed.id for removed in self.decisions[: len(self.decisions) + 1 - len(remaining)]]
-        with transaction(self._connection):
+        entry = replace(decision_entry(decision), time=0)  # an annotation may be about another time
+        with self._audit.transaction(self._connection, [entry]):
             if removed_ids:
                 self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [removed_ids])
             insert(self._connection, "decisions", pa.Table.from_pylist([asdict(decision)]))
@@ -96,6 +100,19 @@ class DecisionStore:
     def of(self, model: str) -> list[Decision]:
         """Return the decisions about a model and its annotations, newest first."""
         return [decision for decision in reversed(self.decisions) if decision.model == without_half_surrogates(model)]
+
+
+def decision_entry(decision: Decision) -> Entry:
+    """Return the entry of the audit log for a decision or an annotation."""
+    return Entry(
+        kind="annotated" if decision.kind in ANNOTATIONS else "decided",
+        time=decision.time,
+        model=decision.model,
+        subject=decision.kind,
+        words=decision.words + (f", version {decision.version}" if decision.version else ""),
+        by=decision.by,
+        why=decision.why,
+    )
 
 
 def decision_json(decision: Decision) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from driftline_processor.core.audit_chain import Entry, EntryKind
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.metrics import direction
 from driftline_processor.policy.alerts import Alert
@@ -15,7 +16,6 @@ from driftline_processor.present.metrics import metric_names
 from driftline_processor.queries.incidents import Incident
 from driftline_processor.queries.model_view import ModelView, has_performance
 
-from .audit import Audit
 from .period import Period
 from .scorecard import SUBJECTS, Grade, Scorecard, scorecards, windows_of
 
@@ -134,18 +134,25 @@ class Review(Struct, frozen=True):
         return sorted(every, key=lambda incident: -(incident.lasted or 0))
 
 
-def review(model_views: Sequence[ModelView], period: Period, incidents: Sequence[Incident], audit: Audit) -> Review:
+def review(
+    model_views: Sequence[ModelView],
+    period: Period,
+    incidents: Sequence[Incident],
+    alerts: Sequence[Alert],
+    entries: Sequence[Entry],
+) -> Review:
     """Return the review of a period.
 
     Args:
         model_views: All versions of all models.
         period: The period.
         incidents: Incidents of all models.
-        audit: Alerts, approvals and decisions.
+        alerts: All alerts.
+        entries: Entries of the audit log of this period, of the kinds :data:`DECIDED`, newest first.
     """
-    decided = tuple(_decisions(audit, period))
+    decided = tuple(_decisions(entries))
     alerts_by_model: dict[str, list[Alert]] = {}
-    for alert in audit.alerts.alerts.values():
+    for alert in alerts:
         if alert.acknowledged is not None:
             alerts_by_model.setdefault(alert.model, []).append(alert)
     models = []
@@ -197,7 +204,7 @@ def _meet(incident: Incident, alert: Alert) -> bool:
     return not ended_before and not over
 
 
-_WORDS: Mapping[str, str] = {
+DECIDED: Final[Mapping[EntryKind, str]] = {
     "acknowledged": "acknowledged {0.subject}",
     "approved": "approved {0.subject}",
     "decided": "{0.words}",
@@ -205,8 +212,8 @@ _WORDS: Mapping[str, str] = {
 """Kinds of entries of the audit log that are decisions of people, and their words in a review."""
 
 
-def _decisions(audit: Audit, period: Period) -> Iterator[ReviewedDecision]:
-    for entry in reversed(audit.entries()):
-        if entry.kind in _WORDS and entry.model and period.start <= entry.time < period.end:
-            words = _WORDS[entry.kind].format(entry)
+def _decisions(entries: Sequence[Entry]) -> Iterator[ReviewedDecision]:
+    for entry in reversed(entries):
+        if entry.kind in DECIDED and entry.model:
+            words = DECIDED[entry.kind].format(entry)
             yield ReviewedDecision(entry.time, entry.model, words, entry.by, entry.why)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
@@ -13,10 +13,14 @@ from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from driftline_processor.config.channels import Severity
+from driftline_processor.core.audit_chain import Entry
 from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.present.alerts import kind_words
 from driftline_processor.present.wording import without_half_surrogates
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
+from .channel import Answer
 from .message import SEVERITIES, Kind, Message
 
 Ending = Literal["", "revised", "replaced", "unwatched"]
@@ -26,6 +30,9 @@ Revised by later outcomes or rows, replaced by another version, or without its p
 """
 
 Result = Literal["delivered", "refused", "expired", "dry_run", "held_back", "collected"]
+
+ATTEMPTED: Sequence[Result] = ("delivered", "refused", "dry_run")
+"""Results of a message that are answers to an attempt, which has its own entry."""
 
 About = tuple[str, str, str]
 """Policy, environment and model, for which at most one alert is open."""
@@ -154,10 +161,11 @@ class AlertStore:
     Args:
         connection: Connection of the writing thread.
         unreadable: Called with rows that cannot be read.
+        audit: Every change is an entry of it, in the same transaction.
     """
 
-    def __init__(self, connection: Connection, unreadable: UnreadableRows) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, unreadable: UnreadableRows, audit: AuditLog) -> None:
+        self._connection, self._audit = connection, audit
         rows = read(connection, "FROM alerts ORDER BY first_seen").to_pylist()
         readable = unreadable.skipped("alerts", rows, _alert)
         self.alerts: Mapping[str, Alert] = {alert.id: alert for _, alert in readable}
@@ -309,7 +317,8 @@ class AlertStore:
             released: Messages that were held and are sent now.
         """
         delivered = [delivery.message for delivery in deliveries]
-        with transaction(self._connection):
+        entries = self._entries(self.alerts, alerts, messages, deliveries, approvals)
+        with self._audit.transaction(self._connection, entries):
             if alerts:
                 ids = [alert.id for alert in alerts]
                 self._connection.execute("DELETE FROM alerts WHERE list_contains(?, id)", [ids])
@@ -344,6 +353,50 @@ class AlertStore:
         self._index.add(alerts, messages, delivered)
         self.looks = {**self.looks, **(looks or {})}
         self.approvals = {**self.approvals, **{approval.message: approval for approval in approvals}}
+
+    def history(self) -> list[Entry]:
+        """Return the entries of the audit log about all stored alerts, for a state from before the log."""
+        alerts, messages = [*self.alerts.values()], [*self.messages.values()]
+        entries = self._entries({}, alerts, messages, [*self.deliveries.values()], [*self.approvals.values()], ())
+        return [entry for entry in entries if entry.time]
+
+    def _entries(
+        self,
+        before: Mapping[str, Alert],
+        alerts: Sequence[Alert],
+        messages: Sequence[Message],
+        deliveries: Sequence[Delivery],
+        approvals: Sequence[Approval],
+        with_entry: Collection[Result] = ATTEMPTED,
+    ) -> list[Entry]:
+        """Return the entries of the audit log for changes.
+
+        Args:
+            before: The stored alerts by id.
+            alerts: New and changed alerts.
+            messages: New messages.
+            deliveries: New deliveries.
+            approvals: New and changed approvals.
+            with_entry: Results whose attempt has an entry already.
+        """
+        new_alerts = {alert.id: alert for alert in alerts}
+        new_messages = {message.id: message for message in messages}
+
+        def alert_of(message: Message) -> Alert | None:
+            found = (new_alerts.get(id) or self.alerts.get(id) for id in message.about)
+            return next(filter(None, found), None)
+
+        entries = [*_alert_entries(before, alerts)]
+        entries += [_message_entry(message, alert_of(message)) for message in messages]
+        for approval in approvals:
+            message = new_messages.get(approval.message) or self.messages.get(approval.message)
+            if message is not None and approval.time is not None:
+                entries.append(_approval_entry(message, alert_of(message), approval))
+        for delivery in deliveries:
+            message = new_messages.get(delivery.message) or self.messages.get(delivery.message)
+            if message is not None and delivery.result not in with_entry:
+                entries.append(_delivery_entry(message, alert_of(message), delivery))
+        return entries
 
     def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
         """Record who approves an action for an alert and why.
@@ -452,6 +505,67 @@ class _Index:
             self.pending = {
                 one: None for one in (*self.pending, *(message.id for message in messages)) if one not in delivered_ids
             }
+
+
+def _alert_entries(before: Mapping[str, Alert], alerts: Sequence[Alert]) -> Iterator[Entry]:
+    """Yield what happened to alerts.
+
+    Args:
+        before: The stored alerts by id.
+        alerts: New and changed ones.
+    """
+    for alert in alerts:
+        was, policy = before.get(alert.id), alert.policy
+        entry = _about(alert, Entry(kind="fired", subject=policy, words=f"fired, {alert.severity}", why=alert.words))
+        if was is None:
+            yield replace(entry, time=alert.first_seen)
+        if alert.resolved is not None and (was is None or was.resolved is None):
+            yield replace(entry, kind="resolved", words="resolved", time=alert.resolved)
+        if alert.acknowledged is not None and (was is None or was.acknowledged != alert.acknowledged):
+            entry = replace(entry, kind="acknowledged", words="acknowledged", time=alert.acknowledged)
+            yield replace(entry, by=alert.acknowledged_by, why=alert.why)
+
+
+def _message_entry(message: Message, alert: Alert | None) -> Entry:
+    """Return that a notification was created, or an action ordered."""
+    what = "action" if message.is_order else "notification"
+    entry = Entry(
+        kind="ordered" if message.is_order else "notified",
+        subject=message.channel,
+        words=f"{what}: {kind_words(message.kind)}",
+        time=message.created,
+    )
+    return _about_message(message, alert, entry)
+
+
+def attempt_entry(message: Message, alert: Alert | None, answer: Answer, time: int) -> Entry:
+    """Return an attempt to send a message, with the channel's answer."""
+    words = f"{kind_words(message.kind)}: {answer.result.replace('_', ' ')}"
+    entry = Entry(kind="attempted", subject=message.channel, words=words, why=answer.detail, time=time)
+    return _about_message(message, alert, entry)
+
+
+def _delivery_entry(message: Message, alert: Alert | None, delivery: Delivery) -> Entry:
+    """Return the result of a message."""
+    words = f"{kind_words(message.kind)}: {delivery.result.replace('_', ' ')}"
+    entry = Entry(kind="answered", subject=message.channel, words=words, why=delivery.detail, time=delivery.time)
+    return _about_message(message, alert, entry)
+
+
+def _approval_entry(message: Message, alert: Alert | None, approval: Approval) -> Entry:
+    """Return that a person approved an action."""
+    entry = Entry(kind="approved", subject=message.channel, words="approved", by=approval.by, why=approval.why)
+    return _about_message(message, alert, replace(entry, time=approval.time or 0))
+
+
+def _about(alert: Alert, entry: Entry) -> Entry:
+    """Return an entry with the model of an alert."""
+    return replace(entry, model=alert.model, environment=alert.environment, alert=alert.id)
+
+
+def _about_message(message: Message, alert: Alert | None, entry: Entry) -> Entry:
+    """Return an entry with the model of a message; a digest is about several models and has none."""
+    return entry if alert is None or message.says_several else _about(alert, entry)
 
 
 _STATES, _KINDS = get_args(VerdictState), get_args(Kind)

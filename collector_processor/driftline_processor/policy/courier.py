@@ -41,7 +41,14 @@ Thread = Callable[[Message], tuple[str, bool]]
 The id is "" if it is unknown.
 """
 
+Attempted = Callable[[Message, Answer], object]
+"""Called with an attempt to send a message, and its answer."""
+
 _log = logging.getLogger("driftline")
+
+
+def _ignore(_message: Message, _answer: Answer) -> None:
+    """Record nothing."""
 
 
 def _rank(message: Message) -> int:
@@ -57,6 +64,7 @@ class Courier:
         report: Called with each delivery.
         clock: Returns unix nanoseconds.
         pause: Waits for a number of seconds or until the event is set, and returns whether it is set.
+        attempted: Called with each attempt and its answer, before its delivery is reported.
     """
 
     def __init__(
@@ -66,8 +74,10 @@ class Courier:
         report: Callable[[Delivery], object],
         clock: Callable[[], int] = time.time_ns,
         pause: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        attempted: Attempted = _ignore,
     ) -> None:
         self.name = name
+        self._attempted = attempted
         self._channel, self._report, self._clock, self._pause = channel, report, clock, pause
         self.thread: Thread = lambda _: ("", False)
         """The channel's ids of messages from before this process started."""
@@ -139,6 +149,7 @@ class Courier:
             except Exception as error:
                 _log.exception("channel %s: a message could not be sent; Driftline will retry", self.name)
                 answer = Answer("put_off", f"{type(error).__name__}: {error}", unheard=True)
+            self._attempted(message, answer)
             if self._done(message, answer):
                 pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
             elif self._stopping.is_set():
@@ -213,11 +224,20 @@ class Couriers:
     Args:
         channels: Channels by name.
         clock: Returns unix nanoseconds.
+        attempted: Called with each attempt to send a message, and its answer.
     """
 
-    def __init__(self, channels: Mapping[str, Channel], clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        clock: Callable[[], int] = time.time_ns,
+        attempted: Attempted = _ignore,
+    ) -> None:
         self._noted: SimpleQueue[Delivery] = SimpleQueue()
-        self._couriers = {name: Courier(name, channel, self._noted.put, clock) for name, channel in channels.items()}
+        self._couriers = {
+            name: Courier(name, channel, self._noted.put, clock, attempted=attempted)
+            for name, channel in channels.items()
+        }
         self._clock = clock
 
     def start(self) -> None:

@@ -7,11 +7,14 @@ from contextlib import AbstractContextManager
 
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.alerts import Alert, Approval, Delivery
+from driftline_processor.policy.alerts import Alert, Approval, Delivery, attempt_entry
+from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.courier import Couriers
+from driftline_processor.policy.message import Message
 from driftline_processor.policy.silences import NamedSilence
 from driftline_processor.policy.watch import MessageLinks, no_links
 from driftline_processor.queries.model_view import ModelView
+from driftline_processor.store.audit_log import AuditLog
 
 from .parts import Parts
 
@@ -24,6 +27,7 @@ class Notifications:
         parts: Returns the current parts.
         writing: Context manager in which only the calling thread writes to the storage.
         clock: Unix nanoseconds.
+        audit: Records each attempt to send a message.
     """
 
     def __init__(
@@ -32,8 +36,10 @@ class Notifications:
         parts: Callable[[], Parts],
         writing: Callable[[], AbstractContextManager[object]],
         clock: Callable[[], int],
+        audit: AuditLog,
     ) -> None:
         self._config, self._parts, self._writing, self._clock = config, parts, writing, clock
+        self._audit = audit
         self._couriers, self._incidents_page = Couriers({}), ""
         self._links: MessageLinks = no_links
         self._undelivered: list[Delivery] = []
@@ -58,6 +64,12 @@ class Notifications:
     def put_off(self, channel: str) -> str:
         """Return why a channel sends nothing for now; "" if it does."""
         return self._couriers.put_off(channel)
+
+    def note_attempt(self, message: Message, answer: Answer) -> None:
+        """Record an attempt to send a message, with the channel's answer, in the audit log."""
+        alerts = self._parts().alerts.alerts
+        alert = next((alerts[id] for id in message.about if id in alerts), None)
+        self._audit.append_or_keep(attempt_entry(message, alert, answer, self._clock()))
 
     def look(self, caught_up: bool) -> None:
         """Find alerts that begin or end, store them, and pass messages to the couriers.

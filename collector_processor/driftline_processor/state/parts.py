@@ -38,6 +38,7 @@ from driftline_processor.queries.state_snapshot import SnapshotPublisher
 from driftline_processor.queries.unknown_outcomes import OutcomeReview
 from driftline_processor.queries.verdicts import Verdicts
 from driftline_processor.queries.weak_slices import Queries, WeakSliceSearch, WeakSlicesOfWindows
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Connection, Store
 from driftline_processor.store.panes import KEEP_PANES
 from driftline_processor.store.series import Series
@@ -54,6 +55,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
         joined: Called with the joined or corrected rows after each join.
         links: Links in a message about an alert.
         put_off: Returns why a channel, by name, sends nothing for now; "" if it does.
+        audit: The audit log.
     """
 
     config: Config
@@ -65,6 +67,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     joined: Callable[[pa.Table], None]
     links: MessageLinks
     put_off: Callable[[str], str]
+    audit: AuditLog
 
 
 def open_intake(
@@ -192,8 +195,8 @@ class Parts(Struct, frozen=True, kw_only=True):
             currency=config.currency,
         )
         snapshots.publish()
-        alerts = AlertStore(connection, store.unreadable)
-        silences = Silences(config.silences, connection, store.unreadable)
+        alerts = AlertStore(connection, store.unreadable, shared.audit)
+        silences = Silences(config.silences, connection, store.unreadable, shared.audit)
         policies = PolicyWatch(alerts, config, silences, clock, shared.links)
         explanations = PolicyExplanations(alerts, config, silences, lambda: policies.waiting, shared.put_off, clock)
         return cls(
@@ -208,7 +211,7 @@ class Parts(Struct, frozen=True, kw_only=True):
             queries=queries,
             alerts=alerts,
             silences=silences,
-            decisions=DecisionStore(connection, store.unreadable),
+            decisions=DecisionStore(connection, store.unreadable, shared.audit),
             policies=policies,
             digests=Digests(alerts, config.all_channels),
             explanations=explanations,

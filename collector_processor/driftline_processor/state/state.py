@@ -37,6 +37,7 @@ from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.evaluation.window_queue import lags_sentence, windows_wait
+from driftline_processor.governance.audit import import_history
 from driftline_processor.governance.decisions import Decision, DecisionKind
 from driftline_processor.health import Health, Labels
 from driftline_processor.ingest.admission import Admission, Passing
@@ -131,24 +132,36 @@ class State:
         """Open the file and the log, and create everything over them."""
         config, clock, counters = self._config, self._clock, self.health.counters
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
-        self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
-        self.audit_log = AuditLog(self._store, clock)
-        self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
-        self.notifications = Notifications(config, lambda: self.parts, self._writing, clock)
-        try:
-            with self._store.watched():
-                intake = self._read_intake()
-                self._queue = RequestQueue(intake, queue_bytes)
-                self.log = self._open_log()
-                self._read_parts(intake)
-        except StorageOutage as outage:
-            raise StorageError(str(outage)) from outage
+        self._open_storage(directory, queue_bytes, ceiling)
         decoding = decoding_of(config)
-        reader = self.log.reader(ANALYSIS, self._queue.position)
+        reader = self.log.reader(ANALYSIS, self._queue.position or self.log.first)  # a new file reads the whole log
         self._analysis = Analysis(self.log, reader, decoding, self._queue, counters)
         self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
         self._erasures = Erasures(self._store, self.log, decoding, lambda: self.parts, self._replace_parts)
         self._watch()
+
+    def _open_storage(self, directory: Path, queue_bytes: int, ceiling: MemoryCeiling) -> None:
+        """Open the file and the log; if a block of the file is damaged, set the file aside and open the rest."""
+        config, clock = self._config, self._clock
+        for attempt in (1, 2):
+            self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
+            self.audit_log = AuditLog(self._store, clock)
+            self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
+            self.notifications = Notifications(config, lambda: self.parts, self._writing, clock, self.audit_log)
+            try:
+                with self._store.watched():
+                    intake = self._read_intake()
+                    self._queue = RequestQueue(intake, queue_bytes)
+                    self.log = self._open_log()
+                    self._read_parts(intake)
+                    import_history(self.audit_log, self.parts.alerts, self.parts.decisions, self.parts.silences)
+                    self.parts.silences.record_configured(clock())
+            except StorageOutage as outage:
+                if attempt == 2 or not self._store.is_damaged:
+                    raise StorageError(str(outage)) from outage
+                self._store.close()
+            else:
+                return
 
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log
@@ -164,6 +177,7 @@ class State:
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
+        self.health.watch("storage_damaged", lambda: self._store.damage, ready=True)
         self.health.watch("windows", self._waiting_sentence, ready=True)
         self.health.watch("limits", lambda: self.parts.intake.limits.sentence(), ready=True)
         self.health.watch("log", lambda: self.log.outage)
@@ -185,6 +199,7 @@ class State:
                 joined=self._after_join,
                 links=self.notifications.links,
                 put_off=self.notifications.put_off,
+                audit=self.audit_log,
             ),
         )
         self._joining, self._caught_up, self._read_at = True, False, time.monotonic()

@@ -11,7 +11,7 @@ import hmac
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ import pyarrow as pa
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from driftline_processor.access.principal import CURRENT_SENDER
 from driftline_processor.core.audit_chain import START, Entry, EntryKind, Head, anchor, hash_document
 from driftline_processor.present.wording import iso_time, short, without_half_surrogates
 from driftline_processor.receipts import StorageOutage
@@ -27,6 +28,7 @@ from driftline_processor.receipts import StorageOutage
 from .database import (
     AUDIT_KEY,
     Connection,
+    DatabaseError,
     StorageError,
     Store,
     insert,
@@ -44,6 +46,9 @@ MINUTE: Final = 60 * 10**9
 
 MOST_GROUPS: Final = 100
 """Upper limit of groups of a kind within a minute; the rest is summed as "others"."""
+
+MOST_LATE: Final = 10_000
+"""Upper limit of entries that are kept in memory during an outage of the storage."""
 
 LONGEST: Final = 1_000
 """Upper limit of characters per field."""
@@ -88,6 +93,7 @@ class AuditLog:
         self._key = _key(store.path.parent / AUDIT_KEY)
         self._head: Head | None = None
         self._groups: dict[tuple[str, ...], _Group] = {}
+        self._late: list[Entry] = []
         self._shown: tuple[int, Head] | None = None
 
     def append(self, *entries: Entry) -> list[Entry]:
@@ -96,7 +102,7 @@ class AuditLog:
         Raises StorageOutage, except for entries of groups: these are written after the outage.
         """
         with self._store.appending:
-            single = [one for entry in entries if (one := self._grouped(entry)) is not None]
+            single = [one for entry in map(_by_sender, entries) if (one := self._grouped(entry)) is not None]
             if not single:
                 return []
             try:
@@ -107,6 +113,15 @@ class AuditLog:
                 for entry in single:
                     self._groups[_group_of(entry)].count += entry.count or 1
                 return []
+
+    def append_or_keep(self, entry: Entry) -> None:
+        """Write an entry; if that fails, it is kept in memory until :meth:`flush`."""
+        with self._store.appending:
+            try:
+                self._write([entry])
+            except (StorageOutage, DatabaseError):
+                if len(self._late) < MOST_LATE:
+                    self._late.append(replace(entry, time=entry.time or self._clock()))
 
     @contextmanager
     def transaction(self, connection: Connection, entries: Sequence[Entry]) -> Iterator[None]:
@@ -119,7 +134,7 @@ class AuditLog:
             try:
                 with transaction(connection):
                     yield
-                    written = self._insert(connection, entries)
+                    written = self._insert(connection, [*map(_by_sender, entries)])
             except BaseException:
                 self._head = None  # a failed commit may be on disk nevertheless
                 raise
@@ -177,22 +192,33 @@ class AuditLog:
             self._shown = now, self.head
         return self._shown[1]
 
-    def entries(self, model: str = "", kind: str = "", limit: int = 1_000, skip: int = 0) -> tuple[list[Entry], int]:
+    def entries(
+        self,
+        model: str = "",
+        kinds: Collection[str] = (),
+        period: tuple[int, int] | None = None,
+        limit: int = 1_000,
+        skip: int = 0,
+    ) -> tuple[list[Entry], int]:
         """Return entries, newest first, and the number of all that match.
 
         Args:
-            model: Only this model, with silences whose pattern covers it.
-            kind: Only this kind.
+            model: Only this model, with the configured silences that cover it.
+            kinds: Only these kinds.
+            period: Only entries of this time: begin and end, unix nanoseconds.
             limit: Maximum number of entries.
             skip: Number of newest entries to leave out.
         """
-        conditions, parameters, name = ["true"], list[object](), _clean(model)
-        if kind:
-            conditions.append("kind = ?")
-            parameters.append(kind)
-        if name:
-            conditions.append("(model = ? OR (kind = 'silenced' AND ? GLOB model))")
-            parameters += [name, name]
+        conditions, parameters = ["true"], list[object]()
+        if model:
+            conditions.append("(model = ? OR (kind = 'silenced' AND \"by\" = '' AND ? GLOB model))")
+            parameters += [_clean(model)] * 2
+        if kinds:
+            conditions.append("list_contains(?, kind)")
+            parameters.append([*kinds])
+        if period is not None:
+            conditions.append("time >= ? AND time < ?")
+            parameters += period
         source = f"FROM audit WHERE {' AND '.join(conditions)}"
         with self._store.reading() as connection:
             found = number(connection, f"SELECT count(*) {source}", *parameters) or 0
@@ -261,8 +287,9 @@ class AuditLog:
         with self._store.appending:
             over = {key: group for key, group in self._groups.items() if group.since <= before}
             sums = [replace(group.entry, count=group.count, time=0) for group in over.values() if group.count]
-            if sums:
-                self._write(sums)
+            if waiting := [*self._late, *sums]:
+                self._write(waiting)
+            self._late.clear()
             now = self._clock()
             for key, group in over.items():
                 if group.count:  # the next sum of a group that goes on is written a minute later
@@ -282,6 +309,12 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "alert": entry.alert or None,
         "digests": list(entry.digests),
     }
+
+
+def _by_sender(entry: Entry) -> Entry:
+    """Return an entry with how its person logged in, for the request that the current context answers."""
+    sender = CURRENT_SENDER.get()
+    return entry if sender is None or not entry.by or entry.how else replace(entry, how=sender.login)
 
 
 def _group_of(entry: Entry) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ from starlette.responses import Response
 from driftline_processor.access.access import Access
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
-from driftline_processor.governance.audit import Audit
 from driftline_processor.health import Health, Labels
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.incidents import IncidentLog
@@ -82,11 +81,6 @@ class Site(Struct, frozen=True, kw_only=True):
     process: Process = NO_PROCESS
     exemplars: Striking = dict
     incidents: IncidentLog = field(default_factory=IncidentLog)
-
-    @property
-    def audit(self) -> Audit:
-        """Reader of the audit log."""
-        return Audit(self.state.alerts, self.state.parts.decisions, self.state.parts.silences, self.clock)
 
     @property
     def models(self) -> Sequence[ModelView]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.policy.acknowledgement import acknowledge
-from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.alerts import Delivery, attempt_entry
+from driftline_processor.policy.channel import Answer
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -30,6 +31,9 @@ def rolled_back(there: Awaiting) -> None:
     watch.alerts.approve(there.alert, ACTION, "bob", "the feed is fine", watch.clock.now)
     watch.clock.now += SECOND
     (order,) = watch.alerts.messages.values()
+    (alert,) = watch.alerts.alerts.values()
+    for answer in (Answer("put_off", "HTTP 503"), Answer("delivered", "HTTP 200")):
+        watch.audit.append(attempt_entry(order, alert, answer, watch.clock.now))
     watch.alerts.write([], deliveries=[Delivery(order.id, watch.clock.now, "delivered", "HTTP 200")])
     watch.clock.now += SECOND
     watch.decisions.record("late", "", "retraining", "cid", "prices changed", watch.clock.now)
@@ -38,16 +42,20 @@ def rolled_back(there: Awaiting) -> None:
 def test_an_action_is_seen_from_the_alert_to_its_answer(tmp_path: Path) -> None:
     with awaiting(tmp_path) as there:
         rolled_back(there)
-        found = there.watch.audit.entries()
+        found, count = there.watch.audit.entries()
     assert [(one.kind, one.subject, one.words, one.by) for one in reversed(found)] == [
         ("fired", "health", "fired, critical", ""),
         ("ordered", ACTION, "action: opened", ""),
         ("acknowledged", "health", "acknowledged", "ann"),
         ("approved", ACTION, "approved", "bob"),
-        ("answered", ACTION, "opened: delivered", ""),
+        ("attempted", ACTION, "opened: put off", ""),
+        ("attempted", ACTION, "opened: delivered", ""),
         ("decided", "retraining", "retraining approved", "cid"),
     ]
-    assert [one.why for one in reversed(found)][2:] == ["<b>on it", "the feed is fine", "HTTP 200", "prices changed"]
+    assert [one.why for one in reversed(found)][2:] == [
+        *("<b>on it", "the feed is fine", "HTTP 503", "HTTP 200", "prices changed")
+    ]
+    assert count == 7
     assert {one.alert for one in found} == {there.alert, ""}
 
 
@@ -57,13 +65,17 @@ def test_model_and_kind_choose_and_a_silence_stands_with_each_model_that_it_cove
     with watched(tmp_path, silences=silences) as watch:
         watch.look(model([right(0)]), model([right(0)], "early"))
         watch.look(model([right(0), wrong(1), wrong(2)]), model([right(0), wrong(1), wrong(2)], "early"))
-        late, early = watch.audit.entries("late"), watch.audit.entries("early")
-        told = watch.audit.entries(kind="notified")
+        (late, _), (early, _) = watch.audit.entries("late"), watch.audit.entries("early")
+        told, _ = watch.audit.entries(kinds=["notified"])
+    with watched(tmp_path, silences=silences) as again:
+        listed, _ = again.audit.entries(kinds=["silenced"])
     assert [(one.kind, one.model, one.words) for one in late] == [
         ("fired", "late", "fired, critical"),
-        ("silenced", "la*", "no notifications of health until 5 July 2013"),
+        ("silenced", "*", "no notifications until 1 February 2033, from 1 January 2033"),
+        ("silenced", "la*", "no notifications of health until 5 July 2013, from 1 July 2013"),
     ]
-    assert [one.kind for one in early] == ["notified", "fired"]
+    assert [one.subject for one in listed] == ["later", "move"]
+    assert [one.kind for one in early] == ["notified", "fired", "silenced"]
     assert [(one.model, one.subject) for one in told] == [("early", "json")]
 
 
@@ -72,7 +84,7 @@ def test_the_page_names_who_did_what_and_escapes_what_people_wrote(tmp_path: Pat
         rolled_back(there)
         client = TestClient(there.app)
         shown = page(client, "/audit")
-        assert "Audit log 6" in shown.text
+        assert "Audit log 7" in shown.text
         assert "http/rollback approved bob the feed is fine" in shown.text
         assert f"/alerts/{there.alert}" in shown.links
         assert "&lt;b&gt;on it" in client.get("/audit").text
@@ -81,7 +93,7 @@ def test_the_page_names_who_did_what_and_escapes_what_people_wrote(tmp_path: Pat
         rows = client.get("/audit?format=json&kind=approved").json()["entries"]
         answer = client.get("/api/v1/audit?limit=1").json()
         assert rows == client.get("/api/v1/audit?kind=approved").json()["entries"]
-        assert (answer["all"], [one["by"] for one in answer["entries"]]) == (6, ["cid"])
+        assert (answer["all"], [one["by"] for one in answer["entries"]]) == (7, ["cid"])
         refused = client.get("/api/v1/audit?kind=approve")
         assert (refused.status_code, "did you mean 'approved'?" in refused.json()["error"]) == (400, True)
 
@@ -99,4 +111,4 @@ def test_the_terminal_lists_the_same_with_the_newest_last(tmp_path: Path) -> Non
         f"answered  late  http/rollback opened: delivered: HTTP 200  alert {there.alert}",
         "decided  late  retraining retraining approved; cid: prices changed",
     ]
-    assert (len(whole["entries"]), none) == (6, "the audit log is empty\n")
+    assert (len(whole["entries"]), none) == (7, "the audit log is empty\n")

@@ -8,11 +8,12 @@ import pytest
 from driftline_processor.governance import decisions
 from driftline_processor.governance.decisions import Decision, DecisionStore
 from driftline_processor.maintenance.erasure import ErasureOrder, forget_model
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 
 
 def opened(store: Store) -> DecisionStore:
-    return DecisionStore(store.connect(lasting=True), store.unreadable)
+    return DecisionStore(store.connect(lasting=True), store.unreadable, AuditLog(store))
 
 
 def test_a_decision_is_there_after_a_restart(tmp_path: Path) -> None:

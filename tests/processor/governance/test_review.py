@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
-
 from driftline.tables.table import ModelKey
 from driftline_processor.core.windows.window import DAY
-from driftline_processor.governance.audit import Audit
-from driftline_processor.governance.decisions import Decision
+from driftline_processor.governance.audit import Entry
 from driftline_processor.governance.period import Period
 from driftline_processor.governance.review import DRAWN, review, trend
-from driftline_processor.policy.alerts import Alert, Approval
-from driftline_processor.policy.message import Message
+from driftline_processor.policy.alerts import Alert
 from driftline_processor.queries.incidents import Incident
 
 from tests.support.money_windows import costing
@@ -21,23 +15,6 @@ from tests.support.policy_watch import model
 from tests.support.verdict_windows import JULY, known, value
 
 QUARTER = Period(JULY, JULY + 92 * DAY, "2013Q3")
-
-
-def audit(
-    alerts: Sequence[Alert] = (),
-    messages: Sequence[Message] = (),
-    approvals: Sequence[Approval] = (),
-    decisions: Sequence[Decision] = (),
-) -> Audit:
-    store: Any = SimpleNamespace(
-        alerts={one.id: one for one in alerts},
-        messages={one.id: one for one in messages},
-        approvals={one.message: one for one in approvals},
-        deliveries={},
-    )
-    decided: Any = SimpleNamespace(decisions=decisions)
-    silences: Any = SimpleNamespace(all=())
-    return Audit(store, decided, silences, lambda: 0)
 
 
 def alert(since: int, until: int | None = None, name: str = "late", by: str = "ann") -> Alert:
@@ -60,7 +37,8 @@ def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() 
         [model([known(0)])],
         QUARTER,
         [incident(JULY - 5 * DAY, JULY + 2 * DAY), incident(JULY + 10 * DAY, None), incident(None, None)],
-        audit(alerts=[alert(JULY - 4 * DAY, JULY + 2 * DAY)]),
+        [alert(JULY - 4 * DAY, JULY + 2 * DAY)],
+        [],
     )
     (one,) = found.models
     assert [(entry.lasted, entry.taken_by) for entry in one.incidents] == [
@@ -72,19 +50,14 @@ def test_an_incident_says_how_long_it_lasted_in_the_period_and_who_took_it_on() 
 
 
 def test_decisions_of_the_period_are_told_with_who_and_why() -> None:
-    taken = alert(JULY + DAY)
-    order = Message("m1", "a1", "http/rollback", "opened", JULY, {})
-    told = audit(
-        alerts=[taken],
-        messages=[order],
-        approvals=[Approval("m1", JULY + 3 * DAY, "bob", "go"), Approval("m2")],
-        decisions=[
-            Decision("d1", "late", "1", "retirement", "cid", "old", JULY + 4 * DAY),
-            Decision("d2", "gone", "", "retraining", "cid", "drift", JULY + 5 * DAY),
-            Decision("d3", "late", "", "retraining", "cid", "too late", QUARTER.end),
-        ],
-    )
-    found = review([model([known(0)])], QUARTER, [], told)
+    newest_first = [
+        Entry(kind="annotated", subject="note", words="note", model="late", by="cid"),
+        Entry(kind="decided", subject="retraining", words="retraining approved", model="gone", by="cid", why="drift"),
+        Entry(kind="decided", subject="retirement", words="retired, version 1", model="late", by="cid", why="old"),
+        Entry(kind="approved", subject="http/rollback", words="approved", model="late", by="bob", why="go"),
+        Entry(kind="acknowledged", subject="health", words="acknowledged", model="late", by="ann", why="on it"),
+    ]
+    found = review([model([known(0)])], QUARTER, [], [alert(JULY + DAY)], newest_first)
     assert [(one.model, one.what, one.by, one.why) for one in found.decisions] == [
         ("late", "acknowledged health", "ann", "on it"),
         ("late", "approved http/rollback", "bob", "go"),
@@ -96,9 +69,9 @@ def test_decisions_of_the_period_are_told_with_who_and_why() -> None:
 
 def test_the_loss_is_that_of_all_models_that_tell_it_over_the_days_that_do() -> None:
     lost = model([costing(0), costing(1)], currency="EUR")
-    found = review([lost, model([known(0)], "other", currency="EUR")], QUARTER, [], audit())
+    found = review([lost, model([known(0)], "other", currency="EUR")], QUARTER, [], [], [])
     assert (found.loss, found.currency) == (5_000.0, "EUR")
-    assert review([model([known(0)])], QUARTER, [], audit()).loss is None
+    assert review([model([known(0)])], QUARTER, [], [], []).loss is None
 
 
 def test_a_trend_goes_from_the_first_value_to_the_last_and_is_thinned_to_what_can_be_drawn() -> None:
@@ -110,5 +83,5 @@ def test_a_trend_goes_from_the_first_value_to_the_last_and_is_thinned_to_what_ca
 
 
 def test_of_no_model_there_is_a_review_that_says_nothing() -> None:
-    found = review([], QUARTER, [], audit())
+    found = review([], QUARTER, [], [], [])
     assert (found.models, found.tiers, found.incidents, found.loss) == ((), [], [], None)

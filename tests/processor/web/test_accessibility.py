@@ -97,9 +97,9 @@ def address(addresses: Mapping[str, str]) -> str:
 def pages_of(view: FakeView, alerts: AlertStore, watch: Watched | None = None) -> Starlette:
     view.alerts = alerts
     view.explanations = None if watch is None else watch.explanations
-    view.decisions = None if watch is None else watch.audit.decisions
+    view.decisions = None if watch is None else watch.decisions
     if watch is not None:
-        view.silences = watch.silences
+        view.silences, view.audit_log = watch.silences, watch.audit
     return app_of(
         view,
         rows=fake_rows(),

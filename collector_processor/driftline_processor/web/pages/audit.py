@@ -1,65 +1,85 @@
-"""The audit log: actions of policies, channels and people, newest first."""
+"""The audit log: what policies, channels and people did, who read or deleted data, and who logged in; newest first."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import fields
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
-from driftline_processor.governance.audit import KINDS, Audit, Entry, EntryKind, entry_json
-from driftline_processor.web.api.audit import entries_of
+from driftline_processor.governance.audit import KINDS, AuditLog, Entry, EntryKind, entry_document
+from driftline_processor.web.api.audit import MOST, entries_of
 from driftline_processor.web.page import Page, Table, first_shown
 from driftline_processor.web.site import Site
 
 SHOWN: Final = 100
-"""Entries per page; CSV and JSON have all."""
+"""Entries per page; CSV and JSON have up to :data:`~driftline_processor.web.api.audit.MOST`."""
 
-_COLUMNS: Final = ("time", "kind", "model", "environment", "subject", "words", "by", "why", "alert")
-
+_COLUMNS: Final = tuple(field.name for field in fields(Entry))
 
 _KIND_WORDS: dict[EntryKind, str] = {
     "fired": "alerts",
     "resolved": "resolved",
     "notified": "notifications",
     "ordered": "actions",
+    "attempted": "attempts",
     "answered": "results",
     "approved": "approvals",
     "acknowledged": "acknowledgements",
     "decided": "decisions",
+    "annotated": "annotations",
     "silenced": "silences",
+    "rows_read": "rows read",
+    "outcomes_sent": "outcomes",
+    "baseline_set": "baselines",
+    "erasure_ordered": "deletion orders",
+    "erased": "deletions",
+    "configured": "configuration",
+    "login": "log-ins",
+    "login_failed": "failed log-ins",
+    "imported": "imports",
+    "pruned": "expired entries",
 }
 
 
 def routes(site: Site) -> list[BaseRoute]:
     """Return the route of the page."""
-    return [Guarded("/audit", site.shows(lambda request: page(site.audit, request.query_params)), may="admin")]
+
+    def show(request: Request) -> Page:
+        return page(site.state.audit_log, request.query_params)
+
+    return [Guarded("/audit", site.shows(show), may="admin")]
 
 
-def page(audit: Audit, query_params: QueryParams) -> Page:
+def page(log: AuditLog, query_params: QueryParams) -> Page:
     """Return the page.
 
     Args:
-        audit: Reads the audit log.
+        log: The audit log.
         query_params: ``model`` and ``kind`` filter; ``skip`` is the number of entries to skip.
     """
-    entries = entries_of(audit, query_params)
-    first = first_shown(query_params, len(entries), SHOWN)
+    _, count = entries_of(log, query_params, 0)
+    first = first_shown(query_params, count, SHOWN)
+    is_html = query_params.get("format", "html") == "html"
+    entries, _ = entries_of(log, query_params, *((SHOWN, first) if is_html else (MOST, 0)))
     context = {
-        "entries": entries[first : first + SHOWN],
+        "entries": entries,
         "first": first,
-        "listed": len(entries),
+        "listed": count,
         "step": SHOWN,
         "kinds": KINDS,
         "kind": query_params.get("kind", ""),
         "kind_words": _KIND_WORDS,
         "model_name": query_params.get("model", ""),
         "zone": "UTC",
+        "head": str(log.head),
     }
     return Page("audit.html", context, {"entries": Table(_COLUMNS, [_row(entry) for entry in entries])})
 
 
 def _row(entry: Entry) -> list[object]:
-    document = entry_json(entry)
+    document = entry_document(entry)
     return [document[name] for name in _COLUMNS]

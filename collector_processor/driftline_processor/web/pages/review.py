@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded
-from driftline_processor.governance.review import Review, ReviewedModel, review
+from driftline_processor.governance.review import DECIDED, Review, ReviewedModel, review
 from driftline_processor.governance.scorecard import GRADES
 from driftline_processor.present.money import amount_text
 from driftline_processor.present.wording import iso_time
@@ -42,7 +42,10 @@ def page(site: Site, query_params: QueryParams) -> Page:
     """Return the review of a period; ``query_params``: ``quarter``, or ``from`` and ``to``."""
     now, models = site.clock(), site.models
     period = period_of(query_params, models, now)
-    period_review = review(models, period, site.incidents.of(models), site.audit)
+    alerts = [*site.state.alerts.alerts.values()]
+    # 10_000: decisions per period that are listed; the audit log has all
+    decided, _ = site.state.audit_log.entries(kinds=DECIDED, period=(period.start, period.end), limit=10_000)
+    period_review = review(models, period, site.incidents.of(models), alerts, decided)
     context: dict[str, Any] = {
         "now": now,
         "review": period_review,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driftline_processor.governance.decisions import Decision, DecisionKind, DecisionStore
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 from starlette.testclient import TestClient
 
@@ -16,7 +17,7 @@ NOTE = {"model": "flights", "text": "new <prices>", "by": "ann", "time": JULY}
 
 @pytest.fixture
 def client(store: Store) -> TestClient:
-    kept = DecisionStore(store.connect(lasting=True), store.unreadable)
+    kept = DecisionStore(store.connect(lasting=True), store.unreadable, AuditLog(store))
 
     def decide(model: str, version: str, kind: DecisionKind, by: str, why: str, time: int | None = None) -> Decision:
         return kept.record(model, version, kind, by, why, 5 if time is None else time)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from driftline_processor.governance.decisions import Decision, DecisionKind, DecisionStore
 from driftline_processor.receipts import StorageOutage
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 from starlette.testclient import TestClient
 
@@ -16,7 +17,7 @@ PATH = "/api/v1/models/flights/decisions"
 
 
 def client(store: Store) -> TestClient:
-    kept = DecisionStore(store.connect(lasting=True), store.unreadable)
+    kept = DecisionStore(store.connect(lasting=True), store.unreadable, AuditLog(store))
 
     def decide(model: str, version: str, kind: DecisionKind, by: str, why: str) -> Decision:
         return kept.record(model, version, kind, by, why, 5)
@@ -67,7 +68,7 @@ def test_while_the_storage_fails_the_answer_says_to_try_again(tmp_path: Path) ->
         raise StorageOutage("the disk is full")
 
     store = Store(tmp_path)
-    kept = DecisionStore(store.connect(lasting=True), store.unreadable)
+    kept = DecisionStore(store.connect(lasting=True), store.unreadable, AuditLog(store))
     app = app_of(FakeView([flights()], decisions=kept, decide=fails))
     answer = TestClient(app).post(PATH, data={"kind": "retirement", "by": "ann", "why": "x"})
     assert answer.status_code == 503
