@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import stat
 import threading
 import time
@@ -29,6 +30,10 @@ import pyarrow as pa
 
 from driftline_processor.present.wording import iso_time
 from driftline_processor.receipts import StorageOutage
+
+from .archive import Member, archive_blocks, write_archive
+from .migrations import SCHEMA_VERSION, upgrade
+from .salvage import Salvage, damage_sentence, salvage_tables, set_aside, write_reason
 
 T = TypeVar("T")
 
@@ -95,9 +100,6 @@ Connection = Any
 DatabaseError = duckdb.Error
 """Exception of a statement; its transaction has failed."""
 
-SCHEMA_VERSION = 1
-"""Version of the tables. A file of another version is rejected."""
-
 CHECKPOINT = "64MB"
 """Bytes of DuckDB's write-ahead log at which it is merged into the file.
 
@@ -112,6 +114,7 @@ AUDIT_KEY = "driftline.audit.key"
 
 _OWN = (
     *("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftline.acknowledged", "erase."),
+    *("driftline.backup", "driftline.damaged", "damaged-"),
     AUDIT_KEY.removesuffix(".key"),
 )
 """Prefix of the names of the state's files."""
@@ -264,22 +267,78 @@ class Store:
         """Reason why the file cannot be used until :meth:`reopen`; None normally."""
         self.gap: str | None = None
         """Sentence about acknowledged requests that were missing when the file was opened; None without any."""
+        self.damage: str | None = None
+        """Sentence about files that were damaged and are set aside; None without any."""
         self._acknowledged = directory / "driftline.acknowledged"
         self._marks, self._stamp = -1, 0
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             keep_private(directory)
-            self._root = self._opened()
+            self._root = self._opened_or_set_aside()
         except OSError as error:
             raise StorageError(
                 f"storage.directory: {directory} cannot be written ({error.strerror}); use another directory"
             ) from error
         except duckdb.Error as error:
-            raise StorageError(self._unopenable(str(error))) from error
+            raise StorageError(self._unopenable(str(error)) or _damaged(self.path, _reason(str(error)))) from error
+        self.damage = damage_sentence(directory)
 
-    def _unopenable(self, text: str) -> str:
-        """Return why the file cannot be opened, from DuckDB's message, and the fix."""
-        directory, reason = self.path.parent, text.splitlines()[0]
+    def _opened_or_set_aside(self) -> Connection:
+        """Open the file; set damaged files aside and open the rest."""
+        # 3: the log is damaged, then the file, and then the new file must open
+        for _ in range(3):
+            if self._damage_mark.exists():
+                self._set_file_aside(self._damage_mark.read_text().strip())
+            try:
+                return self._opened()
+            except duckdb.Error as error:
+                text = str(error)
+                if (why := self._unopenable(text)) is not None:
+                    raise StorageError(why) from error
+                if not self._set_log_aside(text):
+                    self._set_file_aside(_reason(text))
+        return self._opened()
+
+    def _set_log_aside(self, text: str) -> bool:
+        """Keep DuckDB's write-ahead log up to its damage, and move the original away; False if the file is damaged."""
+        log = Path(f"{self.path}.wal")
+        blamed = log.exists() and "WAL" in text and f'"{self.path}"' not in text
+        acknowledged = self._acknowledged_in_file() if blamed else None
+        if acknowledged is None:
+            return False
+        stop = self._acknowledged_last() or log.stat().st_mtime_ns
+        folder = set_aside(self.path.parent, log)
+        place = _BROKEN_ENTRY.search(text)
+        if place is not None:
+            shutil.copyfile(folder / log.name, log)
+            os.truncate(log, int(place[1]))
+        write_reason(
+            folder,
+            f"storage.directory: the write-ahead log {log} was damaged ({_reason(text)}) and is set aside in {folder}; "
+            f"all data until {_when(acknowledged)} is kept, at most the data acknowledged from {_when(acknowledged)} "
+            f"to {_when(stop)} is missing; {_DELETE_FOLDER}",
+        )
+        return True
+
+    def _set_file_aside(self, reason: str) -> None:
+        """Move the damaged file away, and copy its readable tables to a new file."""
+        fresh, log = self._drop_fresh(), Path(f"{self.path}.wal")
+        salvage = salvage_tables(self.path, fresh) if self.path.exists() else Salvage()
+        folder = set_aside(self.path.parent, self.path, log)
+        if fresh.exists():
+            fresh.rename(self.path)
+        self._damage_mark.unlink(missing_ok=True)
+        self._acknowledged.unlink(missing_ok=True)  # what is missing now is the damage
+        write_reason(
+            folder,
+            f"storage.directory: the file {self.path} was damaged ({reason}) and is set aside in {folder}; "
+            f"{salvage.sentence()}; the requests that are still in the log are stored again; to have all data, stop "
+            f"driftline and restore a backup with 'driftline state restore'; {_DELETE_FOLDER}",
+        )
+
+    def _unopenable(self, text: str) -> str | None:
+        """Return why the file cannot be opened, from DuckDB's message, and the fix; None if it is damaged."""
+        directory, reason = self.path.parent, _reason(text)
         if "Could not set lock on file" in text:
             return (
                 f"storage.directory: {directory} is in use by another process; stop the other 'driftline up', "
@@ -297,22 +356,7 @@ class Store:
                 f"storage.directory: {self.path} cannot be opened (Permission denied); change its owner, "
                 "or use another directory"
             )
-        log = Path(f"{self.path}.wal")
-        blamed = log.exists() and "WAL" in text and f'"{self.path}"' not in text
-        acknowledged = self._acknowledged_in_file() if blamed else None
-        if acknowledged is None:
-            return _damaged(self.path, reason)
-        stop = self._acknowledged_last() or log.stat().st_mtime_ns
-        place = _BROKEN_ENTRY.search(text)
-        aside, fix = f"{log}.damaged", f"move only the log away: mv '{log}' '{log}.damaged'"
-        if place is not None:
-            fix = f"keep the log up to the damage: mv '{log}' '{aside}' && head -c {place[1]} '{aside}' > '{log}'"
-        return (
-            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the database file, with all "
-            f"data until {_when(acknowledged)}, opens without the log: do not move it. To continue, {fix}; "
-            f"then at most the data acknowledged from {_when(acknowledged)} to {_when(stop)} is missing, "
-            "and the next start reports what is missing"
-        )
+        return None
 
     def _acknowledged_in_file(self) -> int | None:
         """Return the time of the last request in the file without its log; None if it cannot be read."""
@@ -358,16 +402,17 @@ class Store:
         try:
             if number(root, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'meta'"):
                 version = mark(root, "schema", SCHEMA_VERSION)
-                if version != SCHEMA_VERSION:
+                if version > SCHEMA_VERSION:
                     raise StorageError(
-                        f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
-                        f"{version}; this version reads {SCHEMA_VERSION}); use another directory, or run that version"
+                        f"storage.directory: {self.path.parent} was written by a newer version of Driftline (schema "
+                        f"{version}; this version reads {SCHEMA_VERSION}); run that version, or restore the backup "
+                        "that it made before its upgrade into another directory"
                     )
+                if version < SCHEMA_VERSION:
+                    self._upgrade(root, version)
             else:
                 root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk instead of one per table
             with transaction(root):
-                root.execute(_SILENCES)
-                root.execute(_AUDIT)
                 set_mark(root, "schema", SCHEMA_VERSION)  # a truncated file fails at its first write
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if file_exists:
@@ -379,6 +424,65 @@ class Store:
             root.close()
             raise
         return root
+
+    def _upgrade(self, root: Connection, version: int) -> None:
+        """Write a backup, then upgrade the tables in one transaction."""
+        directory = self.path.parent
+        now = iso_time(time.time_ns() // 10**9 * 10**9).replace(":", "-")
+        backup = directory / f"driftline.backup-schema-{version}-{now}.tar"
+        try:
+            copy = self._copied(root)
+            try:
+                write_archive(backup, archive_blocks(_members(directory, copy), version))
+            finally:
+                self._drop_fresh()
+        except (OSError, duckdb.Error) as error:
+            raise StorageError(
+                f"storage.directory: {directory} cannot be upgraded from schema {version}, because its backup cannot "
+                f"be written ({_reason(str(error))}); free space on its disk"
+            ) from error
+        with transaction(root):
+            upgrade(root, version, _SCHEMA)
+            set_mark(root, "schema", SCHEMA_VERSION)
+        _log.warning(
+            "driftline: storage.directory: the state was upgraded from schema %d to %d; the state before is in %s; to "
+            "go back, run 'driftline state restore %s --into DIRECTORY' and start the earlier version with it; delete "
+            "the backup when you no longer need it, because deletions of rows do not reach it",
+            version,
+            SCHEMA_VERSION,
+            backup,
+            backup,
+        )
+
+    def _copied(self, connection: Connection) -> Path:
+        """Copy everything that is committed to a separate file, in one transaction, and return the file."""
+        copy = self._drop_backup()
+        try:
+            connection.execute(f"ATTACH {_text(str(copy))} AS backup")
+            try:
+                connection.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO backup")
+                connection.execute("CHECKPOINT backup")
+            finally:
+                connection.execute("DETACH backup")
+        except BaseException:
+            self._drop_backup()
+            raise
+        return copy
+
+    @contextmanager
+    def copied(self) -> Iterator[Path]:
+        """Yield a copy of the file as it is now; other threads may write meanwhile. One at a time."""
+        with self.watched():
+            connection = self.connect()
+            try:
+                with self.appending:  # no entry of the audit log may be written in the middle
+                    copy = self._copied(connection)
+            finally:
+                connection.close()
+        try:
+            yield copy
+        finally:
+            self._drop_backup()
 
     def _look_for_gap(self) -> None:
         """Set ``gap`` if the file and its log lack acknowledged requests."""
@@ -396,7 +500,8 @@ class Store:
         """Open the file; statements cannot read or write any other file, except the copy of :meth:`rewrite`."""
         root = duckdb.connect(str(self.path), config=self._config)
         try:
-            copy = ", ".join(_text(f"{self._fresh}{end}") for end in ("", *_LOGS))
+            copies = (f"{file}{end}" for file in (self._fresh, self._backup) for end in ("", *_LOGS))
+            copy = ", ".join(map(_text, copies))
             root.execute(f"SET allowed_paths = [{copy}]")
             root.execute("SET enable_external_access = false")
             root.execute("SET lock_configuration = true")
@@ -424,6 +529,9 @@ class Store:
     def _lose(self, error: Exception) -> None:
         if self.outage is not None:
             return
+        if _DAMAGE.search(str(error)) is not None and _FAULT_OF_THE_DISK.search(str(error)) is None:
+            with suppress(OSError):
+                self._damage_mark.write_text(_reason(str(error)))
         self.outage = _outage(self.path.parent, str(error))
         self._since, self._is_logged = time.monotonic(), False
         self._tell()
@@ -591,7 +699,28 @@ class Store:
         """Remove the file of an interrupted rewrite, and return its path for the next one."""
         for left in (*(Path(f"{self._fresh}{end}") for end in ("", *_LOGS)), self._room):
             left.unlink(missing_ok=True)
+        self._drop_backup()
         return self._fresh
+
+    def _drop_backup(self) -> Path:
+        """Remove the copy of an interrupted backup, and return its path for the next one."""
+        for left in (Path(f"{self._backup}{end}") for end in ("", *_LOGS)):
+            left.unlink(missing_ok=True)
+        return self._backup
+
+    @property
+    def _backup(self) -> Path:
+        return self.path.with_name("driftline.backup.duckdb").absolute()
+
+    @property
+    def _damage_mark(self) -> Path:
+        """A file that exists after a damaged block was read, until the next start sets the damaged file aside."""
+        return self.path.with_name("driftline.damaged")
+
+    @property
+    def is_damaged(self) -> bool:
+        """True if the file must be opened again, to set it aside."""
+        return self._damage_mark.exists()
 
     @property
     def _room(self) -> Path:
@@ -662,7 +791,9 @@ def _ends_use(error: duckdb.Error) -> bool:
         return False  # a query or a copy ran out of temporary space; the file is intact
     if "has been invalidated" in text or _FAULT_OF_THE_DISK.search(text) is not None:
         return True
-    return isinstance(error, duckdb.IOException) and _DAMAGE.search(text) is not None
+    # DuckDB raises its base class for a damaged block; a text of a user can be in an error of another class
+    is_of_file = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error
+    return is_of_file and _DAMAGE.search(text) is not None
 
 
 def _outage(directory: Path, text: str) -> str:
@@ -678,9 +809,27 @@ def _outage(directory: Path, text: str) -> str:
 
 def _damaged(file: Path, reason: str) -> str:
     return (
-        f"storage.directory: the file {file} is damaged ({reason}), not only its log; restore both from a backup, "
-        f"or start again without their data: move {file} and {file}.wal away"
+        f"storage.directory: the file {file} is damaged ({reason}); restart driftline, which sets the file aside and "
+        "opens the readable tables, or restore a backup with 'driftline state restore'"
     )
+
+
+def _reason(text: str) -> str:
+    """Return the first line of an error, shortened."""
+    return text.strip().splitlines()[0][:300] if text.strip() else "unknown error"
+
+
+def _members(directory: Path, database: Path) -> list[Member]:
+    """Return the files of a state that no process writes; ``database``: a copy of its database."""
+    log = sorted(path for path in (directory / "log").rglob("*") if path.is_file())
+    own = [path for path in (directory / AUDIT_KEY, *directory.glob("erase.*")) if path.exists()]
+    return [
+        Member("driftline.duckdb", database),
+        *(Member(str(path.relative_to(directory)), path) for path in (*own, *log)),
+    ]
+
+
+_DELETE_FOLDER = "delete the folder when you no longer need it, because deletions of rows do not reach it"
 
 
 def _when(time: int) -> str:

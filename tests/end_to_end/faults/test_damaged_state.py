@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import httpx
@@ -37,21 +36,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def refused(folder: Path) -> str:
-    """Return what a processor says that does not start."""
-    with process(folder) as child:
-        _, said = child.communicate(timeout=60)
-        assert (child.returncode, said.count("\n"), "Traceback" in said) == (2, 1, False), said
-        return said
-
-
-def gap(web: str) -> str:
+def problems(web: str) -> dict[str, str]:
     answer = httpx.get(f"{web}/readyz", trust_env=False)
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
-    (problem,) = answer.json()["problems"]
-    assert problem["name"] == "storage_gap"
-    message: str = problem["message"]
-    return message
+    return {problem["name"]: problem["message"] for problem in answer.json()["problems"]}
 
 
 def test_a_flipped_byte_in_the_log_costs_what_follows_and_nothing_else(killed: Path, tmp_path: Path) -> None:
@@ -61,19 +49,17 @@ def test_a_flipped_byte_in_the_log_costs_what_follows_and_nothing_else(killed: P
     data = bytearray(log.read_bytes())
     data[len(data) // 2] ^= 0xFF
     log.write_bytes(data)
-    said = refused(folder)
-    assert lacking(said, "storage.directory:", f"{log}", "damaged") == []
-    command = re.search("To continue, keep the log up to the damage: (.*); then at most", said)
-    assert command is not None
-    subprocess.run(command[1], shell=True, check=True)
-    assert (log.parent / f"{LOG}.damaged").read_bytes() == data
     with process(folder) as child:
         otlp, web = addresses(child)
         assert has_rows(web, 2 * SENT)  # the log of requests still had what was cut off
-        assert re.search(f"data acknowledged from {TIME} to {TIME} was lost in ", gap(web))
+        said = problems(web)
+        assert re.search(f"data acknowledged from {TIME} to {TIME} was lost in ", said["storage_gap"])
+        assert lacking(said["storage_damaged"], f"{LOG} was damaged", "set aside in") == []
         bodies = [prediction("churn", f"order-{i}") for i in range(2 * SENT)]
         assert all(post_predictions(otlp, body) for body in bodies)  # whoever still has them sends them again
         assert has_rows(web, 2 * SENT)
+    (aside,) = (folder / STATE).glob("damaged-*")
+    assert (aside / LOG).read_bytes() == data
 
 
 def test_a_halved_log_is_said(killed: Path, tmp_path: Path) -> None:
@@ -84,21 +70,23 @@ def test_a_halved_log_is_said(killed: Path, tmp_path: Path) -> None:
     with process(folder) as child:
         _, web = addresses(child)
         assert has_rows(web, 2 * SENT)
-        said = gap(web)
+        said = problems(web)["storage_gap"]
         assert re.search(f"data acknowledged from {TIME} to {TIME} was lost in ", said)
         child.send_signal(signal.SIGTERM)
         _, errors = child.communicate(timeout=60)
         assert f"driftline: {said}\n" in errors
 
 
-def test_a_flipped_block_of_the_file_is_named(killed: Path, tmp_path: Path) -> None:
+def test_a_flipped_block_of_the_file_is_set_aside_and_the_log_is_read_again(killed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "block"
     shutil.copytree(killed, folder)
     file = folder / STATE / "driftline.duckdb"
     data = bytearray(file.read_bytes())
     data[12288:] = bytes(byte ^ 0x55 for byte in data[12288:])  # what follows the three headers
     file.write_bytes(data)
-    said = refused(folder)
-    assert lacking(said, "storage.directory:", f"{file}", "damaged") == []
-    assert "in use by another process" not in said
-    assert file.read_bytes() == data
+    with process(folder) as child:
+        _, web = addresses(child)
+        assert has_rows(web, 2 * SENT)
+        said = problems(web)
+        assert list(said) == ["storage_damaged"]
+        assert lacking(said["storage_damaged"], f"{file} was damaged", "set aside in", "driftline state restore") == []

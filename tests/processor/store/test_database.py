@@ -17,6 +17,7 @@ import pytest
 from driftline.tables.table import Column
 from driftline_processor.ingest.deduplication import SeenDigests, digest_of
 from driftline_processor.present.wording import iso_time
+from driftline_processor.receipts import StorageOutage
 from driftline_processor.store.arrow_tables import (
     actual_of,
     concatenate_predictions,
@@ -27,12 +28,12 @@ from driftline_processor.store.arrow_tables import (
     take_table,
 )
 from driftline_processor.store.database import (
-    SCHEMA_VERSION,
     Connection,
     StorageError,
     Store,
     insert,
     mark,
+    number,
     read,
     set_mark,
     transaction,
@@ -156,55 +157,90 @@ def test_a_file_that_begins_anew_has_no_gap(tmp_path: Path, crashed: Path) -> No
     assert Store(state).gap is None
 
 
-def test_of_a_damaged_log_everything_before_the_damage_is_kept_by_following_the_advice(
-    tmp_path: Path, crashed: Path
-) -> None:
+def set_aside(state: Path) -> Path:
+    (folder,) = state.glob("damaged-*")
+    return folder
+
+
+def test_a_damaged_log_is_set_aside_and_everything_before_the_damage_is_kept(tmp_path: Path, crashed: Path) -> None:
     state = tmp_path / "damaged"
     shutil.copytree(crashed, state)
     log = state / "driftline.duckdb.wal"
     data = bytearray(log.read_bytes())
     data[len(data) // 2] ^= 0xFF
     log.write_bytes(data)
-    with pytest.raises(StorageError) as raised:
-        Store(state)
-    said = str(raised.value)
-    assert lacking(said, "storage.directory:", f"{log}", "damaged") == []
-    assert lacking(said, f"{iso_time(STAMPS[0])}") == []
-    assert lacking(said, f"{iso_time(STAMPS[0])}", f"{iso_time(STAMPS[-1])}") == []
-    assert sorted(file.name for file in state.iterdir()) == sorted(file.name for file in crashed.iterdir())
-
-    command = unwrap(re.search("keep the log up to the damage: (.*); then at most", said))
-    subprocess.run(command[1], shell=True, check=True)
-    assert (state / "driftline.duckdb.wal.damaged").read_bytes() == data
     store = Store(state)
+    folder = set_aside(state)
+    assert (folder / log.name).read_bytes() == data
     rows = rows_of(store)
     assert rows in range(20, 190)
     assert store.gap == missing(state, STAMPS[rows // 10 - 1])
+    said = unwrap(store.damage)
+    assert said == (folder / "reason.txt").read_text().strip()
+    first, last = iso_time(STAMPS[0]), iso_time(STAMPS[-1])
+    parts = ("storage.directory:", f"{log} was damaged", f"set aside in {folder}", f"from {first} to {last} is missing")
+    assert lacking(said, *parts) == []
     store.close()
 
 
-@pytest.mark.parametrize("damage", ["header", "cut", "empty"])
-def test_a_damaged_file_is_not_taken_for_its_log(tmp_path: Path, crashed: Path, damage: str) -> None:
-    state = tmp_path / "state"
-    shutil.copytree(crashed, state)
-    file = state / "driftline.duckdb"
-    data = file.read_bytes()
-    file.write_bytes({"header": bytes(64) + data[64:], "cut": data[: len(data) // 2], "empty": b""}[damage])
-    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), not only its log"):
-        Store(state)
-
-
-def test_a_damaged_block_is_no_lock(tmp_path: Path, crashed: Path) -> None:
+@pytest.mark.parametrize("damage", ["header", "cut", "empty", "blocks"])
+def test_a_damaged_file_is_set_aside_and_a_new_one_opens(
+    tmp_path: Path, crashed: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
     state = tmp_path / "state"
     shutil.copytree(crashed, state)
     Store(state).close()
+    caplog.clear()
     file = state / "driftline.duckdb"
-    data = bytearray(file.read_bytes())
-    header = 3 * 4096
-    data[header:] = bytes(byte ^ 0x55 for byte in data[header:])
-    file.write_bytes(data)
-    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), not only its log"):
-        Store(state)
+    data = file.read_bytes()
+    flipped = data[:12288] + bytes(byte ^ 0x55 for byte in data[12288:])
+    changed = {"header": bytes(64) + data[64:], "cut": data[: len(data) // 2], "empty": b"", "blocks": flipped}[damage]
+    file.write_bytes(changed)
+    store = Store(state)
+    assert (rows_of(store), store.gap, store.outage) == (0, None, None)
+    folder = set_aside(state)
+    assert (folder / file.name).read_bytes() == changed
+    kept = "199 rows|1 row" if damage == "cut" else ""
+    copied = f"({kept}) could be read and are kept; lost: .*" if kept else "no table could be read"
+    assert re.fullmatch(
+        rf"storage\.directory: the file {file} was damaged \(.*\) and is set aside in {folder}; {copied}; "
+        r"the requests that are still in the log are stored again; to have all data, stop driftline and restore a "
+        r"backup with 'driftline state restore'; delete the folder when you no longer need it, because deletions of "
+        r"rows do not reach it",
+        unwrap(store.damage),
+    )
+    assert [record.getMessage() for record in caplog.records] == [f"driftline: {store.damage}"]
+    store.close()
+    shutil.rmtree(folder)
+    store = Store(state)
+    assert store.damage is None
+    store.close()
+
+
+def test_of_a_file_with_a_damaged_block_the_other_rows_are_kept(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    store = Store(state)
+    connection = store.connect()
+    connection.execute("INSERT INTO requests SELECT ''::BLOB, (hash(range) % 1000000)::BIGINT FROM range(600000)")
+    connection.execute("CHECKPOINT")
+    kept = rows_of(store)
+    store.close()
+    file = state / "driftline.duckdb"
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF  # among the blocks of the large table
+    file.write_bytes(damaged)
+    store = Store(state)
+    assert store.damage is None  # the block was not read yet
+    said = r"is damaged .*; restart driftline, which sets the file aside"
+    with pytest.raises(StorageOutage, match=said), store.watched():
+        store.connect().execute("SELECT sum(received), max(digest) FROM requests").fetchall()
+    store.close()
+    store = Store(state)
+    requests = number(store.connect(), "SELECT count(*) FROM requests") or 0
+    assert (rows_of(store), requests in range(400_000, 600_000)) == (kept, True)
+    assert f"lost: requests ({600_000 - requests:,} rows)" in unwrap(store.damage)
+    store.close()
 
 
 def test_a_connection_reaches_no_other_file_no_extension_and_no_setting(tmp_path: Path) -> None:
@@ -265,15 +301,6 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"storage.directory: .*file/below cannot be written \(.*\); use another"):
         Store(tmp_path / "file" / "below")
-
-
-@pytest.mark.parametrize("version", [SCHEMA_VERSION - 1, SCHEMA_VERSION + 1])
-def test_a_file_of_another_schema_version_is_refused(tmp_path: Path, version: int) -> None:
-    store = Store(tmp_path)
-    set_mark(store.connect(), "schema", version)
-    store.close()
-    with pytest.raises(StorageError, match=rf"storage\.directory: .*schema {version}; .* {SCHEMA_VERSION}\)"):
-        Store(tmp_path)
 
 
 def test_predictions_are_read_back_as_they_were(connection: Connection) -> None:
