@@ -11,7 +11,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from driftline.tables.table import OutcomeTable
+from driftline_processor.access.access import Access
 from driftline_processor.access.principal import UNRESTRICTED, Sending
+from driftline_processor.access.routes import Authentication
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt, Signal
 from driftline_processor.receivers.outcomes_http import routes
@@ -109,7 +111,8 @@ class OutcomeIntake:
 
     @property
     def client(self) -> TestClient:
-        return TestClient(Starlette(routes=routes(self, self.counters, lambda: self.now)))
+        app = Starlette(routes=routes(self, self.counters, lambda: self.now))
+        return TestClient(Authentication(app, Access.without_log_in()))
 
 
 def post_outcomes(

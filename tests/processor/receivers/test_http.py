@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
+from driftline_processor.access.access import Access
+from driftline_processor.access.routes import Authentication
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed, decode_traces
 from driftline_processor.expected_wait import MOST_WAIT
@@ -55,7 +57,8 @@ ANYWHERE = Address("127.0.0.1", 0)
 @contextmanager
 def receiver(accept: Accept) -> Iterator[str]:
     port = HttpServers().bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
-    port.start(otlp_app(accept, [Route("/v1/outcomes", lambda _: PlainTextResponse("mounted"))]), grace=1)
+    app = otlp_app(accept, [Route("/v1/outcomes", lambda _: PlainTextResponse("mounted"))])
+    port.start(Authentication(app, Access.without_log_in()), grace=1)
     yield f"http://{port.address}"
     port.stop()
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from driftline_processor.access.access import Access
+from driftline_processor.access.routes import Authentication
 from driftline_processor.config.values import Address
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Overloaded
@@ -68,7 +70,7 @@ def test_silent_senders_are_ended_where_others_need_their_room() -> None:
 @contextmanager
 def receiver(memory: RequestMemory) -> Iterator[str]:
     port = HttpServers(Connections(100), memory).bind(Address("127.0.0.1", 0), "receivers.otlp.protocols.http.endpoint")
-    port.start(otlp_app(FakeIntake()), grace=1)
+    port.start(Authentication(otlp_app(FakeIntake()), Access.without_log_in()), grace=1)
     yield str(port.address)
     port.stop()
 
