@@ -1,0 +1,82 @@
+"""Write the tables of docs/reference/capabilities.md from the routes of the processor.
+
+python scripts/generate_capabilities.py            write the page
+python scripts/generate_capabilities.py --check    exit 1 where it differs
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+from driftline_processor.access.access import Access
+from driftline_processor.access.routes import Guarded
+from driftline_processor.config import auth
+from driftline_processor.health import Health
+from driftline_processor.web.app import create_app
+from driftline_processor.web.site import Site
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "capabilities.md"
+
+HEAD = """# Capabilities
+
+What each capability allows, and which one each address needs. [How to give them](../how-to/secure-the-processor.md).
+This page is generated from the routes.
+
+| capability | allows to |
+|---|---|
+"""
+
+ROUTES = """
+A token whose `models` are not `*` may use an address that names one of its models in the path, or whose answer contains
+only its models (marked *). It gets 403 for all other addresses.
+
+| method | address | needs |
+|---|---|---|
+| `POST` | `/v1/traces`, `/v1/metrics`, and both over gRPC * | `ingest` |
+| `POST` | `/v1/logs`, also over gRPC *: predictions and other records | `ingest` |
+| `POST` | `/v1/logs`, also over gRPC *: outcomes, baselines | `outcomes`, `baselines` |
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the page; return the exit code."""
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    after = HEAD + "".join(meanings()) + ROUTES + "".join(sorted(rows()))
+    if after == before:
+        return 0
+    if "--check" in arguments:
+        print("docs/reference/capabilities.md differs from the routes; run: python scripts/generate_capabilities.py")
+        return 1
+    PAGE.write_text(after, encoding="utf-8")
+    print("wrote docs/reference/capabilities.md")
+    return 0
+
+
+def meanings() -> list[str]:
+    """Return a line for each capability, from the docstring of :data:`driftline_processor.config.auth.Capability`."""
+    source = inspect.getsource(auth)
+    pairs = re.findall(r"^- ``(\w+)``: (.+)$", source, re.MULTILINE)
+    assert [name for name, _ in pairs] == list(auth.CAPABILITIES)
+    return [f"| `{name}` | {meaning.replace('``', '`')} |\n" for name, meaning in pairs]
+
+
+def rows() -> list[str]:
+    """Return a line for each route and method."""
+    state: Any = MagicMock()
+    app = create_app(Site(state=state, health=Health(), access=Access.without_log_in()))
+    return [
+        f"| `{method}` | `{re.sub(r':path}', '}', route.path)}`{' *' if route.by_model else ''} | "
+        f"{'no log-in' if route.may == 'anyone' else f'`{route.may}`'} |\n"
+        for route in app.routes
+        if isinstance(route, Guarded)
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
