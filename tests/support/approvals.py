@@ -46,8 +46,8 @@ def awaiting(folder: Path, **keys: Any) -> Iterator[Awaiting]:
         folder: Where the state is.
         keys: Of the action, beside its address and ``approval``.
     """
-    rollback = {"url": "https://models.example.com/hooks/T0123456", "approval": True, **keys}
-    configuration = {"actions": {ACTION: rollback}, "policies": {"health": {"actions": [ACTION]}}, "notify": []}
+    rollback = {"url": "https://models.example.com/hooks/T0123456", "approval": "required", **keys}
+    configuration = {"models": {"late": {}}, "actions": {ACTION: rollback}, "policies": {"health": {"actions": [ACTION]}}, "notify": []}
     with watched(folder, **configuration) as watch:
         watch.look(model([right(0)]))
         watch.look(model([right(0), wrong(1), wrong(2)]))

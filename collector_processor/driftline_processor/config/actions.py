@@ -13,12 +13,14 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    SecretStr,
     StrictBool,
     ValidationInfo,
     model_validator,
 )
 
 from driftline_processor.core.nearest_names import near
+from driftline_processor.core.policy.template import DECLARED_FACTS, FACTS, LINKS
 
 from .kinds import ACTIONS
 from .section import Problem, Section
@@ -71,9 +73,13 @@ class ActionKeys(Section):
 
     Attributes:
         follows: Whether it runs again for an alert that ended and begins again.
+        changes: Whether it may change what serves predictions, see :meth:`may_change_model`.
+        targets: Keys whose placeholders choose what the action changes.
     """
 
     follows: ClassVar[bool] = False
+    changes: ClassVar[bool] = True
+    targets: ClassVar[tuple[str, ...]] = ()
 
     _filled: tuple[str, ...] = PrivateAttr(())
 
@@ -88,22 +94,27 @@ class ActionKeys(Section):
         description="Whether the action only records what it would send. Nothing is sent, and no approval is required.",
         examples=["true"],
     )
-    approval: StrictBool = Field(
-        default=False,
-        description="Whether the action waits for an [approval](../how-to/act-on-alerts.md#approve).",
-        examples=["true"],
+    approval: Literal["required", "none"] | None = Field(
+        default=None,
+        description="`required`: the action waits until a person [approves](../how-to/act-on-alerts.md#approve) it. "
+        "`none`: it runs without an approval, which is an entry of the audit log at each start.",
+        examples=["none"],
+        json_schema_extra={
+            "default": "`required` for `airflow`, `github`, `http`, `kubernetes` and `mlflow`, and for `cloudevents` "
+            "if the name contains `retrain` or `rollback`; `none` for `jira` and `label_queue`"
+        },
     )
     rate_limit: PerTime | None = Field(
         default=None,
-        description="How often the action runs at most, over all incidents. Further runs are only recorded as "
-        "held back: they do not run, not even later.",
+        description="How often the action runs at most, over all incidents, in addition to `limits.actions`. Further "
+        "runs are only recorded as held back: they do not run, not even later.",
         examples=["3 per 1d"],
         json_schema_extra={"default": "no limit"},
     )
     retrains: StrictBool | None = Field(
         default=None,
         description="Whether the action retrains the model. Such an action is held back while the verdict shows a "
-        "data fault or a faulty output, because the new model would learn the fault, unless it needs an `approval`.",
+        "data fault or a faulty output, because the new model would learn the fault, unless it needs an approval.",
         examples=["false"],
         json_schema_extra={"default": "`true` if the name contains `retrain`"},
     )
@@ -137,6 +148,15 @@ class ActionKeys(Section):
         """Return True if the action retrains the model; ``name``: its name."""
         return "retrain" in name if self.retrains is None else self.retrains
 
+    def may_change_model(self, name: str) -> bool:  # noqa: ARG002 - a kind may depend on it
+        """Return True if the action may change what serves predictions; ``name``: its name."""
+        return self.changes
+
+    def needs_approval(self, name: str) -> bool:
+        """Return True if a person must approve the action before it runs; ``name``: its name."""
+        required = self.may_change_model(name) if self.approval is None else self.approval == "required"
+        return required and not self.dry_run
+
     @property
     def filled(self) -> tuple[str, ...]:
         """Values of environment variables in the keys, which are treated as secrets."""
@@ -148,6 +168,49 @@ class ActionKeys(Section):
             yield Problem("timeout", "must be greater than 0; use a duration such as '10s'")
         if not self.on:
             yield Problem("on", "is an empty list, so the action would never run; use for example [opened]")
+        for key in self.targets:
+            value = getattr(self, key)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+            for placeholder in dict.fromkeys(re.findall(r"(?<!\{)\{(\w+)\}", text)):
+                if placeholder in {*FACTS, *LINKS} - {*DECLARED_FACTS}:
+                    choice = ", ".join(f"{{{name}}}" for name in DECLARED_FACTS)
+                    yield Problem(
+                        key,
+                        f"{{{placeholder}}} comes from telemetry, which must not choose the target of an action; "
+                        f"use a fixed text, or some of {choice}",
+                    )
+
+
+class ActionLimits(Section):
+    """How much all actions together may do, and how many rows an alert needs before an action runs."""
+
+    per_model: PerTime = Field(
+        default=RateLimit(3, timedelta(days=1)),
+        description="How often each action runs at most for a model.",
+        examples=["10 per 1d"],
+    )
+    total: PerTime = Field(
+        default=RateLimit(10, timedelta(hours=1)),
+        description="How often all actions together run at most. The most severe alerts come first.",
+        examples=["50 per 1h"],
+    )
+    tier_1: Annotated[int, Field(ge=0, strict=True)] = Field(
+        default=5,
+        description="How many runs of `total` are reserved for models of tier 1, if there are any.",
+        examples=["20"],
+    )
+    min_rows: Annotated[int, Field(ge=1, strict=True)] = Field(
+        default=30,
+        description="The minimum number of rows in the window of an alert. Below it, actions wait for more rows.",
+        examples=["200"],
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield a problem for every rule that is broken."""
+        if self.tier_1 >= self.total.count:
+            yield Problem(
+                "tier_1", f"must be less than the {self.total.count} runs of total, or no other model could act"
+            )
 
 
 def action_kind(name: str) -> type[ActionKeys] | None:

@@ -50,6 +50,11 @@ def policy_warnings(
         is_declared = name != DEFAULT_POLICY or policy.model_fields_set != {"when"}
         if is_declared and not (channels or policy.notify or policy.actions):
             yield Problem(f"policies.{name}", "has no channel and no action; add 'notify' or 'actions'")
+        if policy.actions and not any(policy.covers(model, keys.tier) for model, keys in models.items()):
+            yield Problem(
+                f"policies.{name}.actions",
+                "never run, because the policy covers no declared model; declare its models under 'models'",
+            )
     for name, silence in silences.items():
         yield from under(f"silences.{name}", _undeclared(silence.models, models))
         for pattern in silence.policies:

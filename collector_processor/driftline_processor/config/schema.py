@@ -20,7 +20,7 @@ from driftline_processor.core.nearest_names import near
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
-from .actions import ActionKeys, with_action_names
+from .actions import ActionKeys, ActionLimits, PerTime, RateLimit, with_action_names
 from .auth import Auth
 from .business import Business, BusinessName, by_source
 from .channels import Channel, channels_of, notify_problems
@@ -133,6 +133,15 @@ class Limits(Section):
         description="The maximum number of environments. Rows and outcomes of further environments are stored as "
         "environment `other`.",
         examples=["5"],
+    )
+    new_models: PerTime = Field(
+        default=RateLimit(20, timedelta(days=1)),
+        description="How many undeclared models become known at most. If more appear, one message says how many, and "
+        "[their alerts are not notified](../how-to/get-told.md#new-models) until their turn comes.",
+        examples=["200 per 1d"],
+    )
+    actions: ActionLimits = Field(
+        default=ActionLimits(), description="[Limits of actions](../how-to/act-on-alerts.md#limits)."
     )
 
 
@@ -407,9 +416,12 @@ class Config(Section):
         """Yield a problem for every rule that the configuration breaks."""
         yield from self._listener_problems()
         yield from self._size_problems()
+        yield from under("limits.actions", self.limits.actions.problems())
         yield from under("receivers", self.receivers.problems())
         yield from self._auth_problems()
         for name, model in self.models.items():
+            if name in ("", ".", ".."):
+                yield Problem("models", f"'{name}' cannot be the name of a model, because actions use names in paths")
             yield from under(f"models.{name}", model.problems())
         for name, exporter in self.exporters.items():
             yield from under(f"exporters.{name}", exporter.problems(self.listeners))

@@ -86,7 +86,13 @@ def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, object]:
             )
         lines_by_key[name] = line
     loader.flatten_mapping(node)
-    return {str(key): value for key, value in loader.construct_pairs(node, deep=True)}
+    # Keys are names, so they are texts as written: the name null is not null, and 1e3 is not 1000.0.
+    return {
+        key.value if isinstance(key, yaml.ScalarNode) else str(loader.construct_object(key)): loader.construct_object(
+            value, deep=True
+        )
+        for key, value in node.value
+    }
 
 
 Loader.add_constructor("tag:yaml.org,2002:map", _mapping)

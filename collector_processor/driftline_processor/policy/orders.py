@@ -2,6 +2,9 @@
 
 An action is ordered once per incident: the alerts of a model that are open together. The incident has the id of
 its first alert and lasts as long as one of its alerts. Earlier orders are read from the stored messages.
+
+Names in telemetry are chosen by its sender. Therefore there are orders only for models that the configuration declares,
+at most so many per model and in all, and none before enough rows support the alert.
 """
 
 from __future__ import annotations
@@ -9,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from driftline_processor.config.actions import ActionKeys
+from driftline_processor.config.actions import ActionKeys, ActionLimits, RateLimit
+from driftline_processor.config.channels import rank_tier
+from driftline_processor.config.model import Model
 from driftline_processor.present.alerts import group_facts
 
 from .alerts import Alert, AlertStore, Approval, Delivery
@@ -25,8 +30,41 @@ LAPSED: Final = "the alert was over before the action was approved"
 FAULTS: Final = {"data_fault": "the verdict shows a data fault", "output_fault": "the verdict shows a faulty output"}
 """Kinds of change that a retrained model would learn → reason why it is not retrained now."""
 
+TOO_FEW: Final = "too few rows"
+"""Begin of the reason why an order waits for more rows."""
+
 Place = tuple[str, str]
 """Environment and model of an incident."""
+
+
+class ActionRules(Struct, frozen=True):
+    """The configuration of actions.
+
+    Attributes:
+        actions: Every action, by name.
+        limits: Limits of all actions together.
+        models: The declared models, by name.
+    """
+
+    actions: Mapping[str, ActionKeys]
+    limits: ActionLimits
+    models: Mapping[str, Model]
+
+    def tier(self, model: str) -> int | None:
+        """Return the tier of a model; None without one."""
+        return self.models[model].tier if model in self.models else None
+
+    @property
+    def has_tier_1(self) -> bool:
+        """Whether a model of tier 1 is declared."""
+        return any(model.tier == 1 for model in self.models.values())
+
+
+class _Run(NamedTuple):
+    """An order that the limits count: when it was given (wall time), and for which model."""
+
+    time: int
+    model: str
 
 
 class Order(Struct, frozen=True):
@@ -53,31 +91,40 @@ class Orders:
 
     Args:
         store: Earlier orders.
-        actions: Configuration of every action, by name.
+        rules: The configuration.
         look: The evaluation.
         named: Returns the actions of an alert's policy.
+        rows: Returns the number of rows that support an alert.
     """
 
     def __init__(
         self,
         store: AlertStore,
-        actions: Mapping[str, ActionKeys],
+        rules: ActionRules,
         look: Look,
         named: Callable[[Alert], Sequence[str]],
+        rows: Callable[[Alert], int],
     ) -> None:
-        self._store, self._actions, self._alerts, self._now = store, actions, look.alerts, look.now
-        self._named, self._alone, self._facts = named, look.alone, look.facts
-        self._times: dict[str, list[int]] = {}
+        self._store, self._rules, self._actions = store, rules, rules.actions
+        self._alerts, self._now = look.alerts, look.now
+        self._named, self._alone, self._facts, self._rows = named, look.alone, look.facts, rows
+        self._runs_by_action: dict[str, list[_Run]] = {}
         self._changed: Mapping[str, AlertChange] = {}
         self.lapsed: list[Delivery] = []
         """Deliveries of orders without approval whose incident has ended."""
 
-    def orders(self, changes: Sequence[AlertChange]) -> Iterator[Order]:
-        """Yield the orders for changes of alerts: per incident first what began, then what ended."""
+    def orders(self, changes: Sequence[AlertChange], lasting: Sequence[Alert] = ()) -> Iterator[Order]:
+        """Yield the orders for changes of alerts, the most severe first: per incident what began, then what ended.
+
+        Args:
+            changes: The changes.
+            lasting: Open alerts that were notified, whose orders may have waited for rows.
+        """
         changes_by_place: dict[tuple[Place, str], list[AlertChange]] = {}
         changes = [change for change in changes if change.kind != "passed" and not change.repeats]
+        changes = [change for change in changes if change.alert.model in self._rules.models]
         self._changed = {change.alert.id: change for change in changes}
-        for change in changes:
+        for change in sorted(changes, key=self._urgency):
             place = _place(change.alert), change.alert.id if self._alone(change.alert) else ""
             changes_by_place.setdefault(place, []).append(change)
         for place_changes in changes_by_place.values():
@@ -92,6 +139,24 @@ class Orders:
                 yield from self._ended(
                     name, action, [change.alert for change in place_changes if change.kind == "resolved"], joined
                 )
+        for alert in sorted(lasting, key=gravity):
+            if alert.id not in self._changed:
+                for name, kind in self._short_of_rows(alert).items():
+                    yield from self._begun(name, [AlertChange(kind, alert, ())])
+
+    def _urgency(self, change: AlertChange) -> tuple[int, ...]:
+        """Return the sort key of a change: severity, tier, state, and begin."""
+        severity, *others = gravity(change.alert)
+        return severity, rank_tier(self._rules.tier(change.alert.model)), *others
+
+    def _short_of_rows(self, alert: Alert) -> dict[str, Kind]:
+        """Return the actions whose order waited for rows that are there now, and the kind of the order."""
+        if alert.model not in self._rules.models or self._rows(alert) < self._rules.limits.min_rows:
+            return {}
+        newest = {order.channel: order for order in self._store.about(alert.id) if order.is_order}
+        return {
+            name: order.kind for name, order in newest.items() if name in self._named(alert) and self._is_short(order)
+        }
 
     def _actions_of(self, alert_changes: Sequence[AlertChange]) -> dict[str, ActionKeys]:
         """Return the actions of changes by name; for ended alerts also those that their policy no longer has."""
@@ -160,37 +225,65 @@ class Orders:
 
     def _begin(self, name: str, action: ActionKeys, message: Message) -> Order:
         fault = FAULTS.get(message.facts["verdict_kind"])
-        if fault is not None and action.is_retraining(name) and not action.approval and message.kind != "resolved":
+        needs_approval, reason = action.needs_approval(name), ""
+        alerts = [self._alerts[alert] for alert in message.about]
+        rows, model = max(map(self._rows, alerts)), alerts[0].model
+        if message.kind != "resolved" and fault is not None and action.is_retraining(name) and not needs_approval:
             reason = f"{fault}, which a retrained model would learn"
+        elif message.kind != "resolved" and rows < self._rules.limits.min_rows:
+            reason = f"{TOO_FEW}: {rows}, and limits.actions.min_rows is {self._rules.limits.min_rows}"
+        reason = reason or self._limit(name, action, model)
+        if reason:
             return Order(message, delivery=Delivery(message.id, self._now, "held_back", reason))
-        if action.rate_limit is not None:
-            if name not in self._times:
-                self._times[name] = self._counted(name, action)
-            within = action.rate_limit.within // timedelta(microseconds=1) * 1_000
-            # If the clock was set back, the limit still applies, and at most for the time that it was set back longer.
-            if sum(abs(self._now - time) < within for time in self._times[name]) >= action.rate_limit.count:
-                rate_limit = f"rate_limit: {action.rate_limit}"
-                return Order(message, delivery=Delivery(message.id, self._now, "held_back", rate_limit))
-            self._times[name].append(self._now)
-        needs_approval = action.approval and not action.dry_run
+        self._runs(name).append(_Run(self._now, model))
         return Order(message, approval=Approval(message.id) if needs_approval else None)
 
-    def _counted(self, name: str, action: ActionKeys) -> list[int]:
-        """Return the times of an action's first orders per incident, which its limit counts."""
-        times, standing = list[int](), set[str]()
+    def _limit(self, name: str, action: ActionKeys, model: str) -> str:
+        """Return the limit that holds an order back; "" if none does. Dry runs are only limited by their own limit."""
+        own, limits = self._runs(name), self._rules.limits
+        if action.rate_limit is not None and self._exceeds(own, action.rate_limit):
+            return f"rate_limit: {action.rate_limit}"
+        if action.dry_run:
+            return ""
+        if self._exceeds([run for run in own if run.model == model], limits.per_model):
+            return f"limits.actions.per_model: {limits.per_model}"
+        runs = [run for name, action in self._actions.items() if not action.dry_run for run in self._runs(name)]
+        if self._exceeds(runs, limits.total):
+            return f"limits.actions.total: {limits.total}"
+        if self._rules.has_tier_1 and self._rules.tier(model) != 1:
+            others = [run for run in runs if self._rules.tier(run.model) != 1]
+            if self._exceeds(others, RateLimit(limits.total.count - limits.tier_1, limits.total.within)):
+                return f"limits.actions.total: {limits.total}, of which {limits.tier_1} are for models of tier 1"
+        return ""
+
+    def _exceeds(self, runs: Sequence[_Run], limit: RateLimit) -> bool:
+        """Return True if one more run would exceed a limit."""
+        within = limit.within // timedelta(microseconds=1) * 1_000
+        # If the clock was set back, the limit still applies, and at most for the time that it was set back longer.
+        return sum(abs(self._now - run.time) < within for run in runs) >= limit.count
+
+    def _runs(self, name: str) -> list[_Run]:
+        if name not in self._runs_by_action:
+            self._runs_by_action[name] = self._counted(name, self._actions[name])
+        return self._runs_by_action[name]
+
+    def _counted(self, name: str, action: ActionKeys) -> list[_Run]:
+        """Return an action's first orders per incident, which the limits count."""
+        runs, standing = list[_Run](), set[str]()
         for message in self._store.to_channel(name):
             if (
                 message.kind == "joined"
                 or (message.kind == "resolved") != (action.on == ("resolved",))
                 or self._held_back(message)
+                or message.gravest not in self._alerts
             ):
                 continue
             if action.follows and message.alert in standing:
                 continue
-            times.append(message.created)
+            runs.append(_Run(message.created, self._alerts[message.gravest].model))
             if self._stands(message):
                 standing.add(message.alert)
-        return times
+        return runs
 
     def _note(self, name: str, id: str, message: Message, changes: Sequence[AlertChange]) -> Order:
         """Return the note that an order exists already, for alerts that join its incident."""
@@ -263,10 +356,16 @@ class Orders:
         if alerts and not self._alone(alerts[0]):
             ids |= {one.id: None for one in self._open.get(_place(alerts[0]), ()) if not self._alone(one)}
         threads = dict.fromkeys(one.alert for id in ids for one in self._store.about(id) if one.channel == name)
-        messages_by_thread = {id: [one for one in self._store.of_thread(id) if one.channel == name] for id in threads}
+        messages_by_thread = {
+            id: [one for one in self._store.of_thread(id) if one.channel == name and not self._is_short(one)]
+            for id in threads
+        }
         return {
             id: _Incident(messages)
-            for id, messages in sorted(messages_by_thread.items(), key=lambda one: one[1][0].created)
+            for id, messages in sorted(
+                ((id, messages) for id, messages in messages_by_thread.items() if messages),
+                key=lambda one: one[1][0].created,
+            )
         }
 
     @cached_property
@@ -326,6 +425,11 @@ class Orders:
         if delivery is None:
             return message.id not in self._store.awaited
         return delivery.result in ("delivered", "dry_run")
+
+    def _is_short(self, message: Message) -> bool:
+        """Return True if an order waits for more rows."""
+        delivery = self._store.deliveries.get(message.id)
+        return delivery is not None and delivery.result == "held_back" and delivery.detail.startswith(TOO_FEW)
 
     def _held_back(self, message: Message) -> bool:
         delivery = self._store.deliveries.get(message.id)

@@ -40,7 +40,7 @@ from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, Look, Threads, gravity
 from .message import SEVERITIES, Kind, Message
-from .orders import Orders
+from .orders import ActionRules, Orders
 from .silences import Silences
 
 PAST_AWAITED: Final = 600 * 10**9
@@ -145,7 +145,7 @@ class PolicyWatch:
         self.store = store
         self._keys = config.all_channels
         self._escalations = Escalations(store, self._keys)
-        self._actions = config.actions
+        self._rules = ActionRules(config.actions, config.limits.actions, config.models)
         self._policies = {name: policy for name, policy in policies.items() if policy.enabled}
         self._policy_names = frozenset(policies)
         self._places: set[tuple[str, str]] | None = None
@@ -213,8 +213,9 @@ class PolicyWatch:
             if change.kind != "resolved" and (change.channels or actions):
                 notified_ids.add(change.alert.id)
         look = Look(self._by_id(changed.values()), self._is_alone, facts, now)
-        ordering = Orders(self.store, self._actions, look, self._actions_of)
-        orders = [*ordering.orders(changes)] if changes and self._actions else []
+        ordering = Orders(self.store, self._rules, look, self._actions_of, _RowsOfLook(groups))
+        lasting = [*self._lasting(changed, now)] if self._rules.actions else []
+        orders = [*ordering.orders(changes, lasting)] if (changes or lasting) and self._rules.actions else []
         threads = self._threads(changes, look) if changes else None
         messages = [] if threads is None else [*threads.messages(changes)]
         listed = () if threads is None else threads.listed
@@ -512,6 +513,15 @@ class PolicyWatch:
         policy = self._policies.get(alert.policy)
         return () if policy is None else policy.actions
 
+    def _lasting(self, changed: Mapping[About, Alert], now: int) -> Iterator[Alert]:
+        """Yield the alerts that last, were notified, and are not kept back."""
+        open_now = {about for about, alert in changed.items() if alert.open}
+        for alert in changed.values():
+            policy = self._policies.get(alert.policy)
+            lasts = alert.open and alert.until is None and alert.notified is not None
+            if lasts and policy is not None and not self._is_kept_back(policy, alert, open_now, now):
+                yield alert
+
     def _is_alone(self, alert: Alert) -> bool:
         """Return True if an alert has its own messages."""
         policy = self._policies.get(alert.policy)
@@ -628,6 +638,25 @@ class _FactsOfLook:
             group = self._by_place.get((alert.environment, alert.model))
             self._cache[cache_key] = self._watch.facts(kind, alert, group, linked=linked)
         return self._cache[cache_key]
+
+
+class _RowsOfLook:
+    """Number of rows that support an alert."""
+
+    def __init__(self, groups: Sequence[VersionGroup]) -> None:
+        self._by_place = {(group.environment, group.model): group for group in groups}
+
+    def __call__(self, alert: Alert) -> int:
+        """Return the rows of the window of an alert; without a window, or if few rows are the finding, all rows."""
+        group = self._by_place.get((alert.environment, alert.model))
+        if group is None:
+            return 0
+        if alert.start is not None and "predictions" not in alert.subjects:
+            windows = itertools.chain(*(view.windows.get(alert.window, ()) for view in group.views))
+            rows = [one.rows for one in windows if one.window.start <= alert.start < one.window.end]
+            if rows:
+                return max(rows)
+        return max(view.rows for view in group.views)
 
 
 def groups_of(models: Sequence[ModelView]) -> list[VersionGroup]:

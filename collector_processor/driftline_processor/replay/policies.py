@@ -133,7 +133,8 @@ def add_notifications(config: Config, answer: dict[str, Any]) -> dict[str, Any]:
                     config, model["model"], model["environment"], name, firing.pop("held_back_by"), time
                 )
                 if not consequences["untold"]:
-                    consequences = _notified(config, policy, firing, channels, {*policy.actions}, time, tier)
+                    actions = {*policy.actions} if model_config is not None else set[str]()
+                    consequences = _notified(config, policy, firing, channels, actions, time, tier)
                 firing.update(consequences)
     return answer
 
@@ -173,12 +174,12 @@ def _notified(
 
 
 def _action_json(config: Config, name: str) -> dict[str, Any]:
-    """Return an action; a dry run needs no approval."""
+    """Return an action."""
     keys = config.actions[name]
     return {
         "action": name,
         "on": list(keys.on),
-        "approval": keys.approval and not keys.dry_run,
+        "approval": keys.needs_approval(name),
         "dry_run": keys.dry_run,
         "rate_limit": None if keys.rate_limit is None else str(keys.rate_limit),
     }

@@ -93,8 +93,9 @@ channels:
   team: {url: "json://127.0.0.1:9/", digest: daily at 09:00}
   night: {url: "json://127.0.0.1:9/", quiet: {from: "22:00", to: "07:00"}}
 actions:
-  http/asked: {url: "https://127.0.0.1:9/", approval: true}
-  http/dry: {url: "https://127.0.0.1:9/", approval: true, dry_run: true, on: [opened, resolved], rate_limit: 3 per 1d}
+  http/asked: {url: "https://127.0.0.1:9/", approval: required}
+  http/dry: {url: "https://127.0.0.1:9/", dry_run: true, on: [opened, resolved], rate_limit: 3 per 1d}
+models: {churn: {}}
 policies:
   health: {enabled: false}
   low: {when: accuracy < 70 %, actions: [http/asked, http/dry]}

@@ -47,6 +47,13 @@ def problems(folder: Path, text: str) -> list[str]:
         ("jira/pay", f"{JIRA}, fields: x", ("actions.jira/pay.fields:",)),
         ("jira/pay", f"{JIRA}, on: opened, transition: Done", ("actions.jira/pay.transition:",)),
         ("jira/pay", f'{JIRA}, summary: "{{modl}}"', ("actions.jira/pay.summary:", "{modl}")),
+        ("jira/pay", f"{JIRA}, approval: true", ("actions.jira/pay.approval:", "'required' or 'none'")),
+        ("http/a", "url: 'https://h/{version}'", ("actions.http/a.url: {version} comes from telemetry", "{model}")),
+        ("http/a", "url: 'https://h/{{x}}?t={title}'", ("actions.http/a.url: {title} comes from telemetry",)),
+        ("label_queue/a", "url: 'https://h/{finding}'", ("label_queue/a.url: {finding} comes from telemetry",)),
+        ("kubernetes/a", f'{ROLLOUT[:-5]}"{{environment}}"', ("name: {environment} comes from telemetry",)),
+        ("kubernetes/a", ROLLOUT.replace("models", '"{state}"'), ("namespace: {state} comes from telemetry",)),
+        ("mlflow/a", f'{MLFLOW}, model: "{{model}}-{{version}}"', ("mlflow/a.model: {version} comes from",)),
         ("airflow/a", AIRFLOW, ("actions.airflow/a.token:",)),
         ("airflow/a", f"{AIRFLOW}, user: x", ("actions.airflow/a.password:",)),
         ("airflow/a", f"{AIRFLOW.replace('retrain', 'a/b')}, token: t", ("actions.airflow/a.dag:", "'a/b'", "DAG")),
@@ -180,3 +187,28 @@ def test_every_kind_is_a_set_of_keys_that_carries_out_messages(name: str) -> Non
     assert issubclass(kind, ActionKeys)
     assert not getattr(kind, "__abstractmethods__", ())
     assert {"describe", "carry_out"} <= {*dir(kind)}
+
+
+@pytest.mark.parametrize("name", ["null", "~", "true", "12", "1e3", "0o17", "2026-11-01"])
+def test_a_name_is_a_text_as_it_is_written_and_never_null_or_a_number(tmp_path: Path, name: str) -> None:
+    assert problems(tmp_path, f"models: {{{name}: {{team: pay}}}}") == []
+    assert [*load(tmp_path / "driftline.yaml").models] == [name]
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_declared_model_has_a_name_that_leads_to_no_other_path(tmp_path: Path, name: str) -> None:
+    (problem,) = problems(tmp_path, f'models: {{"{name}": {{}}}}')
+    assert lacking(problem, "models:", f"'{name}'", "paths") == []
+
+
+@pytest.mark.parametrize(("models", "warned"), [("{}", True), ("{fraud: {}}", True), ("{churn: {}, fraud: {}}", False)])
+def test_actions_that_cover_no_declared_model_are_warned_of(tmp_path: Path, models: str, warned: bool) -> None:
+    policies = "policies: {low: {when: accuracy < 5 %, models: [churn], actions: [jira/pay]}}"
+    assert problems(tmp_path, f"models: {models}\nactions: {{jira/pay: {{{JIRA}}}}}\n{policies}") == []
+    warnings = [str(one) for one in load(tmp_path / "driftline.yaml").warnings()]
+    assert any("policies.low.actions: never run" in one for one in warnings) == warned
+
+
+def test_tier_1_cannot_have_all_runs_to_itself(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "limits: {actions: {total: 5 per 1h}}")
+    assert lacking(problem, "limits.actions.tier_1:", "5 runs") == []

@@ -84,7 +84,7 @@ def test_without_declared_models_nothing_is_undeclared() -> None:
 def test_policies_without_a_channel_and_an_action_are_warnings() -> None:
     faults = {"when": "data faulty"}
     policies = {"a": faults, "b": faults, "c": {**faults, "actions": ["http/x"]}}
-    config = Config.model_validate({"storage": "memory", "policies": policies})
+    config = Config.model_validate({"storage": "memory", "policies": policies, "models": {"churn": {}}})
     assert [warning.key for warning in config.warnings()] == ["policies.a", "policies.b"]
     assert warnings() == []
 

@@ -141,9 +141,9 @@ def test_the_second_policy_of_a_model_is_told_in_the_thread_of_the_first(tmp_pat
 
 
 def test_an_approval_and_a_limit_hold_an_action_back(tmp_path: Path) -> None:
-    action = {"url": "https://models.example.com/rollback", "approval": True}
+    action = {"url": "https://models.example.com/rollback", "approval": "required"}
     policies = {"low": {**LOW["low"], "actions": ["http/rollback"]}}
-    found = reasons(tmp_path, low(0), policies=policies, actions={"http/rollback": action})
+    found = reasons(tmp_path, low(0), policies=policies, actions={"http/rollback": action}, models={"late": {}})
     assert [*found] == ["approval"]
     assert "http/rollback" in found["approval"]
 

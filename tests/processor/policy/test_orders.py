@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.config.actions import action_kind
 from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
@@ -21,7 +22,8 @@ from tests.support.recorded_requests import service
 from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import MISSING, column, known, right, value, window, wrong
 
-HTTP = {"url": "https://models.example.com/rollback"}
+HTTP = {"url": "https://models.example.com/rollback", "approval": "none"}
+MODELS: dict[str, Any] = {name: {} for name in ("late", "early", "one", "two", "three")}
 JIRA = {"url": "https://example.atlassian.net", "project": "PAY", "token": "secret-7"}
 
 WRONG = [right(0), right(1), wrong(2), wrong(3)]
@@ -34,7 +36,7 @@ RIGHT = [*WRONG, right(4), right(5), right(6)]
 def acting(**actions: Any) -> dict[str, Any]:
     """Return a configuration that tells nobody, and whose default policy names all actions."""
     named = {name.replace("_", "/"): keys for name, keys in actions.items()}
-    return {"notify": [], "actions": named, "policies": {"health": {"actions": [*named]}}}
+    return {"notify": [], "models": MODELS, "actions": named, "policies": {"health": {"actions": [*named]}}}
 
 
 def ids(watch: Watched) -> list[str]:
@@ -105,7 +107,7 @@ def test_a_limit_counts_over_a_restart_and_lets_through_once_its_time_is_over(tm
 
 
 def test_an_action_waits_for_its_approval_also_over_a_restart(tmp_path: Path) -> None:
-    keys = acting(http_rollback={**HTTP, "approval": True})
+    keys = acting(http_rollback={**HTTP, "approval": "required"})
     with watched(tmp_path, **keys) as watch:
         watch.look(model([right(0)]))
         watch.look(model(WRONG))
@@ -129,7 +131,7 @@ def test_an_action_waits_for_its_approval_also_over_a_restart(tmp_path: Path) ->
 
 
 def test_what_nobody_approved_lapses_with_its_alert(tmp_path: Path) -> None:
-    with watched(tmp_path, **acting(jira_pay={**JIRA, "approval": True})) as watch:
+    with watched(tmp_path, **acting(jira_pay={**JIRA, "approval": "required"})) as watch:
         watch.look(model([right(0)]))
         watch.look(model(WRONG))
         watch.look(model(RIGHT))
@@ -143,7 +145,7 @@ def test_what_nobody_approved_lapses_with_its_alert(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_needs_no_approval(tmp_path: Path) -> None:
-    with watched(tmp_path, **acting(http_rollback={**HTTP, "approval": True, "dry_run": True})) as watch:
+    with watched(tmp_path, **acting(http_rollback={**HTTP, "approval": "required", "dry_run": True})) as watch:
         watch.look(model([right(0)]))
         watch.look(model(WRONG))
         assert ids(watch) == ["http/rollback"]
@@ -178,7 +180,7 @@ def test_a_model_that_turns_from_at_risk_to_wrong_is_acted_upon_when_it_is_worse
 
 # -- several policies that name one action -----------------------------------------------------------------------------
 
-AIRFLOW = {"url": "https://airflow.example.com", "dag": "retrain_churn", "token": "secret-7"}
+AIRFLOW = {"url": "https://airflow.example.com", "dag": "retrain_churn", "token": "secret-7", "approval": "none"}
 BAD: dict[str, Any] = {"realized": {"accuracy": value(0.7)}}
 BOTH = {"rows": 50, **BAD}
 
@@ -195,7 +197,7 @@ def both(few: dict[str, Any] | None = None, /, **actions: Any) -> dict[str, Any]
         "few": {"when": "predictions < 100", "severity": "info", **of_each, **(few or {})},
         "low": {"when": "accuracy < 75 %", **of_each},
     }
-    return {"notify": [], "actions": named, "policies": policies}
+    return {"notify": [], "models": MODELS, "actions": named, "policies": policies}
 
 
 def live(watch: Watched, days: list[Any], since: int = 1) -> None:
@@ -304,7 +306,7 @@ def test_an_order_that_was_never_carried_out_is_given_anew_to_what_joins(tmp_pat
 
 
 def test_what_joins_an_order_that_awaits_its_approval_is_approved_with_it(tmp_path: Path) -> None:
-    with watched(tmp_path, **both(http_rollback={**HTTP, "approval": True})) as watch:
+    with watched(tmp_path, **both(http_rollback={**HTTP, "approval": "required"})) as watch:
         live(watch, SEVERAL[:3])
         few, low = (one.id for one in sorted(watch.alerts.open, key=lambda one: one.fired))
         assert (watch.sent, [policy for policy, _ in notes(watch)]) == ([], ["low"])
@@ -317,7 +319,7 @@ def test_what_joins_an_order_that_awaits_its_approval_is_approved_with_it(tmp_pa
 
 
 def test_an_approval_lapses_with_the_last_alert(tmp_path: Path) -> None:
-    with watched(tmp_path, **both(http_rollback={**HTTP, "approval": True})) as watch:
+    with watched(tmp_path, **both(http_rollback={**HTTP, "approval": "required"})) as watch:
         live(watch, SEVERAL[:4])
         assert [one.result for one in watch.alerts.deliveries.values()] == ["collected"]
         live(watch, SEVERAL[:5], 5)
@@ -349,7 +351,7 @@ def test_a_limit_counts_incidents_and_neither_what_joins_nor_what_follows(tmp_pa
         ("http/retrain", {"dry_run": True}, True, "held_back"),
         ("http/retrain", {}, False, "waiting"),
         ("http/retrain", {"retrains": False}, True, "waiting"),
-        ("http/retrain", {"approval": True}, True, "awaits_approval"),
+        ("http/retrain", {"approval": "required"}, True, "awaits_approval"),
         ("http/nightly", {"retrains": True}, True, "held_back"),
         ("http/rollback", {}, True, "waiting"),
     ],
@@ -406,3 +408,156 @@ def test_orders_of_a_store_that_gave_each_alert_its_own_are_not_repeated(tmp_pat
         few, low = alerts
         assert [one.id for one in again.sent] == [f"{few}-jira/pay-resolved", f"{low}-jira/pay-resolved"]
         assert of_policies(again) == [("resolved", ["few"]), ("resolved", ["low"])]
+
+
+# -- what a sender may cause -------------------------------------------------------------------------------------------
+
+
+def degrade(watch: Watched, *names: str, **more: Any) -> None:
+    """Look at models that are healthy, and then degraded together."""
+    watch.look(*(model([right(0)], name, **more) for name in names))
+    watch.look(*(model(WRONG, name, **more) for name in names))
+
+
+def held_back(watch: Watched) -> list[str]:
+    """Return why orders were held back."""
+    return [one.detail for one in watch.alerts.deliveries.values() if one.result == "held_back"]
+
+
+@pytest.mark.parametrize("name", ["fraud-eu-17", "null", "..", "LATE", "late "])
+def test_an_undeclared_model_has_alerts_and_no_actions(tmp_path: Path, name: str) -> None:
+    with watched(tmp_path, **acting(http_rollback=HTTP, jira_pay=JIRA)) as watch:
+        degrade(watch, name, "late")
+        assert {one.facts["model"] for one in watch.sent} == {"late"}
+        assert {one.model for one in watch.alerts.open} == {name, "late"}
+        watch.look(model(RIGHT, name), model(RIGHT, "late"))
+        assert {one.facts["model"] for one in watch.sent} == {"late"}
+
+
+def few(day: int, rows: int) -> Any:
+    return replace(wrong(day), rows=rows)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_action_waits_until_enough_rows_support_the_alert(tmp_path: Path, restarts: bool) -> None:
+    keys = acting(http_rollback=HTTP, jira_pay=JIRA)
+    short, enough = [right(0), wrong(1), few(2, 3)], [right(0), wrong(1), few(2, 30)]
+    with watched(tmp_path, **keys) as watch:
+        watch.look(model([right(0)]))
+        watch.look(model(short))
+        watch.look(model(short))
+        assert watch.sent == []
+        assert held_back(watch) == ["too few rows: 3, and limits.actions.min_rows is 30"] * 2
+        if not restarts:
+            watch.look(model(enough))
+            watch.look(model(enough))
+            assert ids(watch) == ["http/rollback-2", "jira/pay-2"]
+    if restarts:
+        with watched(tmp_path, **keys) as again:
+            again.look(model(enough))
+            again.look(model(enough))
+            assert ids(again) == ["http/rollback-2", "jira/pay-2"]
+
+
+def test_an_action_about_few_predictions_does_not_wait_for_more_of_them(tmp_path: Path) -> None:
+    keys = acting(jira_pay=JIRA)
+    keys["policies"] = {"health": {"enabled": False}, "few": {"when": "predictions < 100", "actions": ["jira/pay"]}}
+    with watched(tmp_path, **keys) as watch:
+        watch.look(model([right(0)]))
+        watch.look(model([right(0), known(1, rows=5)], rows=5_005))
+        assert ids(watch) == ["jira/pay"]
+
+
+def test_each_action_runs_at_most_three_times_a_day_for_a_model(tmp_path: Path) -> None:
+    days = [right(0), *(known(day, **BAD) if day % 2 else right(day) for day in range(1, 10))]
+    keys = acting(http_rollback=HTTP)
+    keys["policies"] = {
+        "health": {"enabled": False},
+        "low": {"when": "accuracy < 75 %", "cool_down": "0s", "actions": ["http/rollback"]},
+    }
+    with watched(tmp_path, **keys) as watch:
+        watch.clock.now = JULY + 20 * DAY  # the days are evaluated within minutes
+        for day in range(1, len(days) + 1):
+            watch.look(model(days[:day]), model(days[:day], "one"))
+        assert sorted(one.facts["model"] for one in watch.sent) == ["late"] * 3 + ["one"] * 3
+        assert held_back(watch) == ["limits.actions.per_model: 3 per 1d"] * 4
+
+
+def test_all_actions_together_run_at_most_ten_times_an_hour_the_most_severe_first(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(30)]
+    keys = acting(jira_pay=JIRA, http_rollback=HTTP)
+    keys["models"] = {name: {} for name in names}
+    keys["policies"]["health"]["severity"] = "info"
+    keys["policies"]["grave"] = {
+        "when": "accuracy < 75 %",
+        "models": ["m28", "m29"],
+        "severity": "critical",
+        "actions": ["http/rollback"],
+    }
+    with watched(tmp_path, **keys) as watch:
+        watch.look(*(model([right(0)], name) for name in names))
+        low = [*WRONG[:2], known(2, **BAD), known(3, **BAD)]
+        watch.look(*(model(low if name in ("m28", "m29") else WRONG, name) for name in names))
+        assert len(watch.sent) == 10
+        assert [one.facts["model"] for one in watch.sent[:2]] == ["m28", "m29"]
+        assert {*held_back(watch)} == {"limits.actions.total: 10 per 1h"}
+
+
+def test_other_models_leave_tier_1_its_share(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(20)]
+    keys = acting(jira_pay=JIRA)
+    keys["models"] = {**{name: {} for name in names}, **{f"top{number}": {"tier": 1} for number in range(9)}}
+    with watched(tmp_path, **keys) as watch:
+        degrade(watch, *names)
+        assert len(watch.sent) == 5
+        top, others = [f"top{number}" for number in range(9)], [model(WRONG, name) for name in names]
+        watch.look(*others, *(model([right(0)], name, tier=1) for name in top))
+        watch.look(*others, *(model(WRONG, name, tier=1) for name in top))
+        assert [one.facts["model"] for one in watch.sent[5:]] == top[:5]
+        assert {*held_back(watch)} == {
+            "limits.actions.total: 10 per 1h, of which 5 are for models of tier 1",
+            "limits.actions.total: 10 per 1h",
+        }
+
+
+def test_an_invented_environment_of_a_declared_model_does_not_lift_its_limit(tmp_path: Path) -> None:
+    with watched(tmp_path, **acting(jira_pay=JIRA)) as watch:
+        keys = [ModelKey("late", "1", f"env-{number}") for number in range(9)]
+        watch.look(*(model([right(0)], key=key) for key in keys))
+        watch.look(*(model(WRONG, key=key) for key in keys))
+        assert len(watch.sent) == 3
+
+
+def test_dry_runs_use_up_no_limit(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(15)]
+    keys = acting(http_try={**HTTP, "dry_run": True}, jira_pay=JIRA)
+    keys["models"] = {name: {} for name in names}
+    with watched(tmp_path, **keys) as watch:
+        degrade(watch, *names)
+        assert [one.channel for one in watch.sent].count("http/try") == 15
+        assert [one.channel for one in watch.sent].count("jira/pay") == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "needed"),
+    [
+        ("http/a", {}, True),
+        ("airflow/a", {}, True),
+        ("github/a", {}, True),
+        ("kubernetes/a", {}, True),
+        ("mlflow/a", {}, True),
+        ("jira/a", {}, False),
+        ("label_queue/a", {}, False),
+        ("cloudevents/a", {}, False),
+        ("cloudevents/retrain", {}, True),
+        ("cloudevents/a", {"retrains": True}, True),
+        ("cloudevents/rollback", {}, True),
+        ("jira/retrain", {}, False),
+        ("http/a", {"approval": "none"}, False),
+        ("jira/a", {"approval": "required"}, True),
+        ("http/a", {"dry_run": True}, False),
+    ],
+)
+def test_what_changes_predictions_needs_an_approval_by_default(name: str, keys: dict[str, Any], needed: bool) -> None:
+    kind = unwrap(action_kind(name))
+    assert kind.model_construct(**keys).needs_approval(name) == needed

@@ -574,6 +574,7 @@ def test_who_is_asked_because_nobody_was_told_has_one_message(tmp_path: Path) ->
 
 def test_actions_are_not_carried_out_again_for_what_is_told_anew(tmp_path: Path) -> None:
     hook: dict[str, Any] = {
+        "models": {"late": {}},
         "actions": {"http/ticket": {"url": "https://127.0.0.1:1/"}},
         "policies": {"health": {"actions": "http/ticket"}},
     }

@@ -29,7 +29,7 @@ channels:
   team: {url: "json://127.0.0.1:1/", quiet: {from: "22:00", to: "07:00"}}
   oncall: {url: "json://127.0.0.1:2/"}
 actions:
-  http/rollback: {url: "https://127.0.0.1:9/", approval: true}
+  http/rollback: {url: "https://127.0.0.1:9/", approval: required}
 policies:
   accuracy: {when: accuracy < 72 %, significant: true, notify: [oncall], actions: [http/rollback]}
   inputs: {when: features drift}

@@ -40,6 +40,9 @@ FACTS: Final = (
 )
 """Names of the facts of a message; ``id`` is its key."""
 
+DECLARED_FACTS: Final = ("id", "alert", "kind", "policy", "model", "owner", "tier", "severity")
+"""Names of the facts that a sender of telemetry cannot choose, because actions run for declared models only."""
+
 LINKS: Final = ("page", "report", "trace", "runbook")
 """Names of the links of a message; "" if it has none."""
 

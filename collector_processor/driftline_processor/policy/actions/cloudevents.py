@@ -89,6 +89,10 @@ class CloudEvents(HttpAction):
         json_schema_extra={"default": "[the message](../how-to/get-told.md#as-json)"},
     )
 
+    def may_change_model(self, name: str) -> bool:
+        """Return True for an event that asks its receivers to retrain or to roll back; ``name``: of the action."""
+        return self.is_retraining(name) or "rollback" in name
+
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that the keys break."""
         yield from super().problems()

@@ -21,8 +21,11 @@ from driftline_processor.policy.sources import Sources
 class Http(HttpAction):
     """An HTTP request. Its header `Idempotency-Key` is the same each time the same message is sent."""
 
+    targets = ("url",)
+
     url: Secret = Field(
-        description="The URL to send to. It may contain the placeholders of `body`. Only its host is shown or logged.",
+        description="The URL to send to. It may contain [the placeholders of a "
+        "target](../how-to/act-on-alerts.md#targets). Only its host is shown or logged.",
         examples=['"https://models.example.com/{model}/rollback"'],
     )
     method: Literal["POST", "PUT", "PATCH", "DELETE", "GET"] = Field(

@@ -36,6 +36,7 @@ class Jira(HttpAction):
     """One issue per incident. It is found by its label `driftline-ALERT`, so there is never a second issue."""
 
     follows = True
+    changes = False
 
     on: Occasions = Field(
         default=("opened", "worse", "resolved"),

@@ -76,6 +76,8 @@ def known_kinds() -> Mapping[str, KubernetesKind]:
 class Kubernetes(HttpAction):
     """A patch of a Kubernetes resource: Argo Rollouts, KServe, Seldon Core, or any other kind."""
 
+    targets = ("namespace", "name")
+
     server: PageUrl = Field(
         default="",
         description="The address of the API server.",

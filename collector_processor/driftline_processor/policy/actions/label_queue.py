@@ -31,6 +31,9 @@ from driftline_processor.present.wording import short
 class LabelQueue(HttpAction):
     """The predictions of the alert's window whose labels are the most informative, in a file or over HTTP."""
 
+    changes = False
+    targets = ("url",)
+
     directory: FilePath | None = Field(
         default=None,
         description="The directory for the files, one file per message.",
@@ -38,8 +41,8 @@ class LabelQueue(HttpAction):
     )
     url: Secret | None = Field(
         default=None,
-        description="The URL to send the predictions to, instead of `directory`. It may contain the placeholders of "
-        "`body` of an `http` action. Only its host is shown or logged.",
+        description="The URL to send the predictions to, instead of `directory`. It may contain [the placeholders of a "
+        "target](../how-to/act-on-alerts.md#targets). Only its host is shown or logged.",
         examples=['"https://labels.example.com/queues/{model}"'],
     )
     headers: dict[str, Secret] = Field(

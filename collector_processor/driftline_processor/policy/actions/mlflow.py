@@ -32,6 +32,8 @@ _TAG = re.compile(r"(?P<alias>[\w-]+): (?P<wrong>\d+) to (?P<previous>\d+)(?P<do
 class MLflow(HttpAction):
     """Moves an alias of a registered model from the degraded version back to the version before it."""
 
+    targets = ("model",)
+
     url: PageUrl = Field(description="The address of the tracking server.", examples=["https://mlflow.example.com"])
     user: Text | None = Field(default=None, description="The user for basic authentication.", examples=["driftline"])
     password: Secret | None = Field(

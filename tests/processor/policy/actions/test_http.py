@@ -39,10 +39,10 @@ def test_the_message_is_sent_with_its_key_where_no_body_is_written() -> None:
 def test_facts_are_escaped_in_the_address_and_in_the_body() -> None:
     body = {"reason": "{title}: {model}", "tier": "{tier}", "until": "{until}", "links": ["{page}", "{trace}"]}
     with service(answered(200)) as there:
-        carried_out(NAME, url=there.url + "/models/{model}/versions/{version}?by={owner}", method="PUT", body=body)
+        carried_out(NAME, url=there.url + "/models/{model}/tiers/{tier}?by={owner}", method="PUT", body=body)
     (asked,) = there.asked
     assert asked.method == "PUT"
-    assert asked.path == "/models/ch%22urn%20%7Bstate%7D%2Feu/versions/7"
+    assert asked.path == "/models/ch%22urn%20%7Bstate%7D%2Feu/tiers/1"
     assert asked.query == {"by": "payments"}
     assert asked.json == {
         "reason": 'churn is degraded since 4 November 2026: ch"urn {state}/eu',
@@ -65,8 +65,8 @@ def test_a_model_whose_name_is_a_step_up_leads_to_no_other_place(model: str) -> 
 
 def test_facts_that_are_a_step_up_together_lead_to_no_other_place() -> None:
     with service(answered(200)) as there:
-        url = there.url + "/models/{model}{version}/rollback"
-        answer = carried_out(NAME, facts={"model": ".", "version": "."}, url=url)
+        url = there.url + "/models/{model}{owner}/rollback"
+        answer = carried_out(NAME, facts={"model": ".", "owner": "."}, url=url)
     assert (answer.result, there.asked) == ("refused", [])
 
 

@@ -181,10 +181,10 @@ def test_a_subresource_is_patched_in_place_of_the_whole() -> None:
 
 
 def test_facts_stand_in_names_and_patches() -> None:
-    cluster = Cluster(**{f"{ROLLOUTS}/churn-7": resource()})
+    cluster = Cluster(**{f"{ROLLOUTS}/churn-payments": resource()})
     patch = {"metadata": {"annotations": {"why": "{title}"}}}
     with service(cluster) as there:
-        sent(there, order(NAME, model="churn"), kind="Rollout", name="{model}-{version}", patch=patch)
+        sent(there, order(NAME, model="churn"), kind="Rollout", name="{model}-{owner}", patch=patch)
     assert there.asked[0].json == {"metadata": {"annotations": {"why": "churn is degraded since 4 November 2026"}}}
 
 
