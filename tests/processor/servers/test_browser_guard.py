@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
+from driftline_processor.access.routes import Authentication
 from driftline_processor.config.schema import Config
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import HttpPort
@@ -32,6 +33,8 @@ class Port(NamedTuple):
 
 def routes_of(application: Any) -> Iterator[tuple[str, str]]:
     """Method and path of every route of an application, with something in the place of each parameter."""
+    if isinstance(application, Authentication):
+        application = application._app
     if isinstance(application, LateApplication):
         application = application._application.result(60)
     assert isinstance(application, Starlette), "a port whose routes cannot be listed cannot be tested"

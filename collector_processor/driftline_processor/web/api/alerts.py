@@ -41,7 +41,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON({"alerts": [alert_json(history) for history in chosen[:MOST]]})
 
     async def take_on(request: Request) -> Response:
-        form = await read_form(request, ("by", "why", "take_over"), {"by": "add your name"})
+        form = await read_form(request, ("by", "why", "take_over"), {})
         _check_model(request, state.alerts)
         if form["take_over"] not in ("", "true"):
             raise HTTPException(400, f"take_over={form['take_over'][:40]!r} is not supported; use true, or remove it")
@@ -52,7 +52,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return _answer(request, state.alerts, acknowledged.id)
 
     async def consent(request: Request) -> Response:
-        needed = {"by": "add your name", "why": "add the reason", "action": "add the action"}
+        needed = {"why": "add the reason", "action": "add the action"}
         form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
         _check_model(request, state.alerts)
         approved = await run_in_threadpool(state.notifications.approve, alert, form["action"], form["by"], form["why"])

@@ -27,7 +27,7 @@ def routes(site: Site) -> list[BaseRoute]:
     state = site.state
 
     async def annotate(request: Request) -> Response:
-        needed = {"model": "add the name of the model", "text": "add what happened", "by": "add your name"}
+        needed = {"model": "add the name of the model", "text": "add what happened"}
         form = await read_form(request, FIELDS, needed)
         models = find_model(state.snapshot, form["model"])
         require(request, "annotate", models[0].key.model)

@@ -42,7 +42,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def record(request: Request) -> Response:
         model = find_model(request, state.snapshot)
-        needed = {"kind": f"use {' or '.join(KINDS)}", "by": "add your name", "why": "add the reason"}
+        needed = {"kind": f"use {' or '.join(KINDS)}", "why": "add the reason"}
         form = await read_form(request, ("kind", "by", "why", "version"), needed)
         kind = next((kind for kind in KINDS if kind == form["kind"]), None)
         if kind is None:

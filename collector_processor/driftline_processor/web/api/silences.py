@@ -45,7 +45,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON({"silences": [silence_json(one) for one in chosen]})
 
     async def silence(request: Request) -> Response:
-        needed = {"model": "add the name of the model", "for": "add how long, such as 8h", "by": "add your name"}
+        needed = {"model": "add the name of the model", "for": "add how long, such as 8h"}
         form = await read_form(request, FIELDS, {**needed, "why": "add the reason"})
         models = find_model(state.snapshot, form["model"])
         policies, environments = [*state.parts.explanations.policies], [view.key.environment for view in models]
@@ -65,7 +65,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON(silence_json(made), status_code=201)
 
     async def end(request: Request) -> Response:
-        form, id = await read_form(request, ("by",), {"by": "add your name"}), request.path_params["id"]
+        form, id = await read_form(request, ("by",), {}), request.path_params["id"]
         for one in state.parts.silences.all:
             for model in one.silence.models if one.id == id else ():
                 require(request, "decide", model)

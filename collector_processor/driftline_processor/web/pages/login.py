@@ -75,7 +75,12 @@ def routes(site: Site) -> list[BaseRoute]:
         answer.delete_cookie(access.cookie, path="/", secure=access.secure, httponly=True, samesite="strict")
         return answer
 
+    def check_provider() -> None:
+        if access.auth.oidc is None:
+            raise HTTPException(404, "there is no OpenID Connect provider in the configuration (auth.oidc)")
+
     async def to_provider(request: Request) -> Response:
+        check_provider()
         try:
             attempt = await run_in_threadpool(provider.begin, _own_page(request.query_params.get("next", "")))
         except OidcUnavailableError as away:
@@ -94,6 +99,7 @@ def routes(site: Site) -> list[BaseRoute]:
         return answer
 
     async def from_provider(request: Request) -> Response:
+        check_provider()
         claims = access.sessions.read(request.cookies.get(_ATTEMPT, ""))
         if claims is None:
             raise HTTPException(400, "this log-in has expired or was begun in another browser; begin again at /login")

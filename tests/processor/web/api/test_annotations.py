@@ -45,7 +45,7 @@ def test_a_deployment_of_another_range_is_not_drawn(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "said"),
     [
-        ({"by": ""}, 400, "by: add your name"),
+        ({"by": "bob"}, 403, "'bob' is not who logged in"),
         ({"text": ""}, 400, "text: add what happened"),
         ({"model": "fligths"}, 404, "did you mean 'flights'?"),
         ({"kind": "deploymnet"}, 400, "did you mean 'deployment'?"),

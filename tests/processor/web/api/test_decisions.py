@@ -47,7 +47,7 @@ def test_a_version_that_nobody_has_seen_is_kept_with_a_warning_that_names_the_ne
 @pytest.mark.parametrize(
     ("path", "form", "status", "said"),
     [
-        (PATH, {"kind": "retirement", "why": "x"}, 400, "by: add your name"),
+        (PATH, {"kind": "retirement", "by": "bob", "why": "x"}, 403, "'bob' is not who logged in"),
         (PATH, {"kind": "retirement", "by": "ann"}, 400, "why: add the reason"),
         (PATH, {"kind": "retirment", "by": "ann", "why": "x"}, 400, "did you mean 'retirement'?"),
         (PATH, {"kind": "retirement", "by": "ann", "why": "x" * 501}, 400, "why: has more than 500 characters"),
