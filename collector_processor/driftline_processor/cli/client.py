@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
@@ -89,22 +90,42 @@ def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, A
         "environment": selection.environment,
         "labelled": "1" if selection.labelled else "",
     }
+    headers = _download("GET", url, f"/v1/snapshots/{quote(selection.model, safe='')}", path, query)
+    return dict(json.loads(headers["Driftline-Snapshot"]))
+
+
+def fetch_backup(url: str, path: Path) -> None:
+    """Write a backup of a running processor, readable by its owner only.
+
+    Raises :class:`BadInput` if there is no answer, it is refused, or the file cannot be written.
+    """
+    _download("POST", url, "/v1/backups", path, mode=0o600)
+
+
+def _download(
+    method: str,
+    url: str,
+    resource: str,
+    path: Path,
+    parameters: Mapping[str, str] | None = None,
+    mode: int = 0o666,
+) -> httpx.Headers:
+    """Write the body of an answer to a file, and return the headers of the answer. Raises :class:`BadInput`."""
     address, part = _address(url), path.with_name(path.name + ".part")
     try:
-        with httpx.stream(
-            "GET",
-            f"{address}/v1/snapshots/{quote(selection.model, safe='')}",
-            params=_given(query),
-            timeout=_LONG_WAIT,
-        ) as answer:
+        with httpx.stream(method, address + resource, params=_given(parameters), timeout=_LONG_WAIT) as answer:
             if not answer.is_success:
                 answer.read()
                 raise _refused(address, answer)
-            with part.open("wb") as file:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
                 for chunk in answer.iter_raw():
                     file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
-        return dict(json.loads(answer.headers["Driftline-Snapshot"]))
+        return answer.headers
+    except httpx.RemoteProtocolError:
+        raise BadInput(f"{address}: the connection ended before {path.name} was complete; try again") from None
     except (httpx.HTTPError, httpx.InvalidURL):
         raise _silent(address) from None
     except OSError as error:
@@ -315,9 +336,13 @@ def end_silence(url: str, id: str, by: str) -> dict[str, Any]:
     return _send_form("DELETE", url, f"/v1/silences/{quote(id, safe='')}", by=by)
 
 
-def approve_action(url: str, alert: str, action: str, by: str, why: str) -> dict[str, Any]:
-    """Approve an action of an alert and return the alert. Raises :class:`BadInput` if no approval is pending."""
-    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", action=action, by=by, why=why)
+def approve_action(url: str, alert: str, action: str, by: str, why: str, digest: str) -> dict[str, Any]:
+    """Approve an action of an alert and return the alert. Raises :class:`BadInput` if no approval is pending.
+
+    ``digest``: of what the action would send, as the alert shows it.
+    """
+    fields = {"action": action, "by": by, "why": why, "digest": digest}
+    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", **fields)
 
 
 def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") -> str:

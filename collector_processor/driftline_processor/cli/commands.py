@@ -30,6 +30,7 @@ from .report import report
 from .retraining import retrain_check
 from .review import review
 from .rules import rules
+from .state import app as state_app
 from .token import app as token_app
 from .token import login
 from .versions import versions
@@ -80,6 +81,7 @@ app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")
 app.add_typer(outcomes_app, name="outcomes")
 app.add_typer(policies_app, name="policies")
+app.add_typer(state_app, name="state")
 app.add_typer(token_app, name="token")
 app.command()(annotate)
 app.command()(forget)

@@ -30,6 +30,7 @@ EntryKind = Literal[
     "baseline_set",
     "erasure_ordered",
     "erased",
+    "backed_up",
     "configured",
     "login",
     "login_failed",

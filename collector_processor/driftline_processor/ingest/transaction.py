@@ -27,6 +27,7 @@ from msgspec import Struct, field
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.core.audit_chain import Entry
 from driftline_processor.core.business import BusinessKeys, BusinessPoint, BusinessReading, CumulativePoint
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.training_runs import TrainingRun
@@ -50,11 +51,12 @@ from driftline_processor.store.arrow_tables import (
     table_layout,
     take_table,
 )
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.business_streams import BusinessStreams
 from driftline_processor.store.cumulative_streams import Streams
-from driftline_processor.store.database import Connection, Store, insert, mark, number, read, set_mark, transaction
+from driftline_processor.store.database import Connection, Store, insert, mark, number, read, set_mark
 from driftline_processor.store.feature_rows import KeptFeatures
 from driftline_processor.store.panes import SLICED, PaneChanges, read_sums
 from driftline_processor.store.pruning import Condition
@@ -312,10 +314,11 @@ class Intake:
         touched: ChangedPanes,
         counters: Counters,
         clock: Callable[[], int],
+        audit: AuditLog,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         business: Mapping[str, BusinessKeys] | None = None,
     ) -> None:
-        self._declared = business or {}
+        self._declared, self._audit = business or {}, audit
         self._store, self._connection = store, store.connect(lasting=True)
         self.touched, self._counters, self._clock, self._memory = touched, counters, clock, limits.memory
         self.series = SeriesRegister(self._connection, models)
@@ -333,8 +336,7 @@ class Intake:
         self._requests = SeenDigests(connection, "requests", REQUESTS_KEPT, now)
         self._batches = SeenDigests(connection, "batches", BATCHES_KEPT, now)
         self.offsets = read_offsets(connection)
-        self.position = mark(connection, _POSITION)
-        self.acknowledged = max(self.position, mark(connection, _ACKNOWLEDGED))
+        self.position, self.acknowledged = log_position(connection)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         received_by_key = {
@@ -380,7 +382,7 @@ class Intake:
         work = _Work(received)
         self.balances.at(work.now)
         try:
-            with transaction(self._connection):
+            with self._audit.transaction(self._connection, work.entries):
                 receipts = [self._sort(request, work) for request in requests]
                 for tables in work.tables.values():
                     self._take_predictions(concatenate_predictions(tables), work)
@@ -427,7 +429,9 @@ class Intake:
                 check_json(text.encode())
                 baseline = Baseline.from_json(text)
                 if self.limits.place_baseline(baseline.model, baseline.version, work.now):
-                    self.baselines.receive(self._connection, baseline, work.now, source)
+                    stored = self.baselines.receive(self._connection, baseline, work.now, source)
+                    if stored and source == "event":  # the route records who pushed one
+                        work.entries.append(_baseline_entry(baseline))
                 else:
                     rejected[REASON] += 1
             except Exception:  # invalid content must not make its request fail for ever
@@ -671,6 +675,16 @@ class Intake:
         self._batches.expire(work.now)
 
 
+def _baseline_entry(baseline: Baseline) -> Entry:
+    return Entry(
+        kind="baseline_set",
+        model=baseline.model,
+        subject=baseline.version,
+        words="a service sent a baseline",
+        why=f"digest {baseline.digest}",
+    )
+
+
 class _Work(Struct):
     """The content of one transaction.
 
@@ -678,6 +692,7 @@ class _Work(Struct):
         tables: Tables of equal layout, together.
         restated: Panes of rows of an earlier transaction that was evaluated.
         unused: Reason → number of unused rows.
+        entries: Entries of the audit log.
     """
 
     now: int
@@ -694,6 +709,7 @@ class _Work(Struct):
     touched: list[tuple[int, I64]] = field(default_factory=list)
     restated: list[tuple[int, I64]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
+    entries: list[Entry] = field(default_factory=list)
     row_count: int = 0
     business: list[BusinessPoint] = field(default_factory=list)
     readings: list[BusinessReading] = field(default_factory=list)
@@ -714,6 +730,12 @@ def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
 def _last(connection: Connection, table: str) -> int:
     """Return the last assigned sequence number, including those of expired rows, because readers store it."""
     return max(number(connection, f"SELECT max(seq) FROM {table}") or 0, mark(connection, f"joined_{table}"))
+
+
+def log_position(connection: Connection) -> tuple[int, int]:
+    """Return the stored position of the log, and its acknowledged end as it was then."""
+    position = mark(connection, _POSITION)
+    return position, max(position, mark(connection, _ACKNOWLEDGED))
 
 
 def forget_old_positions(connection: Connection) -> None:

@@ -21,9 +21,9 @@ import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -40,7 +40,7 @@ from driftline_processor.receipts import Overloaded, StorageOutage
 from .acknowledged import FILE_NAME, AcknowledgedFile, AcknowledgedMark
 from .entry_format import FOR_DESTINATIONS, Entry, FoundEntries, Stored, blank, encoded
 from .gaps import LogGaps, times_around
-from .segments import Segment, create, erase_entry, existing, last_sound, mend_head, sync_folder
+from .segments import Segment, copy_segment, create, erase_entry, existing, last_sound, mend_head, sync_folder
 
 _CURSOR = struct.Struct("<QQ")
 
@@ -49,7 +49,6 @@ class Cursors:
     """The cursors in one folder; one thread per reader may use it."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
         self._folder = folder
         self._open: dict[str, int] = {}
 
@@ -67,17 +66,29 @@ class Cursors:
     def save(self, name: str, position: int) -> None:
         """Write the position of a reader. Raises OSError."""
         if name not in self._open:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
             path = self._folder / _file_name(name)
             self._open[name] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.pwrite(self._open[name], _CURSOR.pack(position, _checksum(position)), 0)
 
+    def remove(self, name: str) -> None:
+        """Delete the position of a reader."""
+        if (file := self._open.pop(name, None)) is not None:
+            os.close(file)
+        (self._folder / _file_name(name)).unlink(missing_ok=True)
+
     def furthest(self) -> int:
         """Return the largest position of all readers, also of those that are no longer configured."""
-        return max((self.load(unquote(path.name), 0) for path in self._folder.iterdir()), default=0)
+        return max(self.positions(), default=0)
+
+    def positions(self) -> list[int]:
+        """Return the positions of all readers, also of those that are no longer configured."""
+        folder = self._folder
+        return [self.load(unquote(path.name), 0) for path in folder.iterdir()] if folder.exists() else []
 
     def sync(self) -> None:
         """Sync the positions, before what they passed is deleted. Raises OSError."""
-        for file in self._open.values():
+        for file in [*self._open.values()]:
             os.fdatasync(file)
 
     def close(self) -> None:
@@ -231,6 +242,7 @@ class RequestLog:
         self._letting_go: list[Future[None]] = []
         self._readers: dict[str, Reader] = {}
         self.gaps = LogGaps(counters)
+        self._kept = 0
         self._stopping = False
         self._refusing: str | None = None
         self.outage: str | None = None
@@ -247,7 +259,7 @@ class RequestLog:
     # -- readers ------------------------------------------------------------------------------------------------------
 
     def reader(self, name: str, position: int | None = None, on_full: OnFull = "refuse") -> Reader:
-        """Add a reader, before :meth:`start`.
+        """Add a reader; one of the same name is replaced.
 
         Args:
             name: Name of its cursor.
@@ -262,6 +274,11 @@ class RequestLog:
         self._readers[name] = reader
         self.keep_cursor(reader)
         return reader
+
+    def forget_reader(self, name: str) -> None:
+        """Remove a reader and its cursor, so that entries are no longer kept for it."""
+        self._readers.pop(name, None)
+        self._cursors.remove(name)
 
     def keep_cursor(self, reader: Reader) -> None:
         """Write the cursor of a reader; it is optional for a reader that stores its own position."""
@@ -636,6 +653,43 @@ class RequestLog:
             os.truncate(segment.path, segment.head + sound - segment.first)
         segment.end = sound
 
+    # -- copies -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def kept(self) -> Iterator[dict[str, int]]:
+        """Delete no file within the block; yield the positions of all readers at its beginning."""
+        with self._changed:
+            self._kept += 1
+            positions = {reader.name: reader.position for reader in self._readers.values()}
+        try:
+            yield positions
+        finally:
+            with self._changed:
+                self._kept -= 1
+
+    def copy_to(self, folder: Path, positions: Mapping[str, int]) -> None:
+        """Copy all entries that are on disk to a new folder, within :meth:`kept`. Raises OSError.
+
+        Args:
+            folder: The folder, which a log can be opened from.
+            positions: Positions of the readers; entries before all of them are left out.
+        """
+        folder.mkdir(mode=0o700)
+        end, segments = self._end, list(self._segments)
+        needed = min(positions.values(), default=0)
+        cursors, received = Cursors(folder / "cursors"), self._clock()
+        for name, position in positions.items():
+            cursors.save(name, position)
+        cursors.close()
+        mark = AcknowledgedMark(end, received)
+        for segment in segments:
+            if needed < segment.end and segment.first < end:
+                copy_segment(segment, folder, end)
+                mark = AcknowledgedMark(end, received, segment.first, segment.salt)
+        file = AcknowledgedFile(folder)
+        file.save(mark)
+        file.close()
+
     # -- deletion -----------------------------------------------------------------------------------------------------
 
     def _tidy(self) -> None:
@@ -645,7 +699,7 @@ class RequestLog:
         if needed >= self._end and self._writing >= 0 and time.monotonic() - self._last_write >= IDLE:
             self._seal()
         self._remove_before(needed)
-        while self._beyond_limits():
+        while not self._kept and self._beyond_limits():
             following = self._segments[0].end
             behind = [reader for reader in readers if reader.position < following]
             if not behind or any(reader.on_full == "refuse" for reader in behind):
@@ -694,7 +748,7 @@ class RequestLog:
     def _remove_before(self, position: int) -> None:
         """Delete files that end before a position, except the current one."""
         removed = False
-        while self._segments and self._segments[0].end <= position:
+        while not self._kept and self._segments and self._segments[0].end <= position:
             if len(self._segments) == 1 and self._writing >= 0:
                 break
             if not removed:

@@ -58,6 +58,11 @@ class Segment:
     head: int = _HEAD.size
     _file: _OpenFile | None = field(default=None, repr=False)
 
+    @staticmethod
+    def head_bytes() -> int:
+        """Return the size of an undamaged head."""
+        return _HEAD.size
+
     @property
     def size(self) -> int:
         """Return the bytes of its entries."""
@@ -109,6 +114,15 @@ def create(folder: Path, first: int) -> tuple[Segment, int]:
         os.close(writing)
         raise
     return Segment(path, first, first, salt), writing
+
+
+def copy_segment(segment: Segment, folder: Path, end: int) -> None:
+    """Copy a file up to a position to a folder. Raises OSError."""
+    left = _HEAD.size + min(end, segment.end) - segment.first
+    with segment.path.open("rb") as source, (folder / segment.path.name).open("wb") as target:
+        while left > 0 and (block := source.read(min(left, _READ))):
+            target.write(block)
+            left -= len(block)
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import OutcomeTable
 
-from driftline_processor.access.principal import UNRESTRICTED, Sending
+from driftline_processor.access.principal import UNRESTRICTED, Principal, Sending
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config
 from driftline_processor.core.audit_chain import Entry, EntryKind
@@ -48,9 +48,11 @@ from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.maintenance.backup import Backups
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureResult
 from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.channel import Channel
 from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.verdicts import VerdictChange
 from driftline_processor.queries.weak_slices import Queries
@@ -87,6 +89,7 @@ class State:
         parts: The objects over the open file; replaced after an outage or after a model was deleted.
         log: The accepted requests.
         audit_log: The audit log, see :meth:`audit`.
+        backups: Makes backups of the state.
         notifications: Alerts, and their messages.
     """
 
@@ -133,11 +136,14 @@ class State:
         config, clock, counters = self._config, self._clock, self.health.counters
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
         self._open_storage(directory, queue_bytes, ceiling)
-        decoding = decoding_of(config)
+        self._decoding = decoding = decoding_of(config)
         reader = self.log.reader(ANALYSIS, self._queue.position or self.log.first)  # a new file reads the whole log
         self._analysis = Analysis(self.log, reader, decoding, self._queue, counters)
         self._admission = Admission(self.log, decoding, self._queue, counters, clock, ceiling)
-        self._erasures = Erasures(self._store, self.log, decoding, lambda: self.parts, self._replace_parts)
+        self._erasures = Erasures(
+            self._store, self.log, decoding, lambda: self.parts, self._replace_parts, self.audit_log
+        )
+        self.backups = Backups(self._store, self.log)
         self._watch()
 
     def _open_storage(self, directory: Path, queue_bytes: int, ceiling: MemoryCeiling) -> None:
@@ -184,7 +190,8 @@ class State:
         self.health.watch("log_gap", lambda: self.log.gaps.sentence(), ready=True)
 
     def _read_intake(self) -> Intake:
-        return open_intake(self._store, self._config, self._baselines, self.health.counters, self._clock)
+        counters = self.health.counters
+        return open_intake(self._store, self._config, self._baselines, counters, self._clock, self.audit_log)
 
     def _read_parts(self, intake: Intake) -> None:
         self.parts = Parts.open(
@@ -210,6 +217,39 @@ class State:
         self._queue.exchange(intake)
         self._read_parts(intake)
         return before
+
+    def replace_config(
+        self, config: Config, baselines: Mapping[str, Baseline], channels: Mapping[str, Channel]
+    ) -> None:
+        """Use another configuration, as after a restart; accepted requests wait in the log meanwhile.
+
+        Raises StorageOutage; then nothing changes.
+
+        Args:
+            config: The configuration. Its values of :data:`~driftline_processor.config.reload.NEED_RESTART` are as
+                before.
+            baselines: Its baselines, see :func:`configured_baselines`.
+            channels: New and changed channels and actions, by name.
+        """
+        with self._writing(), self._analysis.resting():
+            before = self._config, self._baselines, self.parts
+            self._config, self._baselines = config, baselines
+            try:
+                replaced = self._replace_parts()
+                self.parts.silences.record_configured(self._clock())
+            except BaseException:
+                self._config, self._baselines, self.parts = before
+                self._queue.exchange(self.parts.intake)
+                raise
+            self._decoding.replace(decoding_of(config))
+            self.notifications.replace(config, channels)
+            replaced.close()
+
+    def changed_baselines(self, baselines: Mapping[str, Baseline]) -> list[str]:
+        """Return the models whose configured baseline is another than the one in use."""
+        names = dict.fromkeys([*self._baselines, *baselines])
+        digests = [{name: baseline.digest for name, baseline in each.items()} for each in (self._baselines, baselines)]
+        return [name for name in names if digests[0].get(name) != digests[1].get(name)]
 
     def _reopen(self) -> bool:
         """Recreate everything from the file, as at a start; return False if that fails.
@@ -291,6 +331,19 @@ class State:
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Accept outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
         return self._queue.submit_outcomes(tables, digest)
+
+    def note_outcomes(self, sender: Principal, tables: Sequence[OutcomeTable]) -> None:
+        """Record in the audit log that somebody sent outcomes by hand, by model."""
+        for table in tables:
+            self.audit(
+                "outcomes_sent",
+                by=sender.audited_name,
+                how=sender.login,
+                model=table.model,
+                environment=table.environment or "",
+                words="outcomes were sent",
+                count=len(table),
+            )
 
     def unknown_outcomes(self, tables: Sequence[OutcomeTable]) -> Sequence[UnknownOutcomes]:
         """Return the outcomes that cannot be used, as far as is known now.
@@ -580,7 +633,8 @@ class State:
 
     def _carry_out_orders(self) -> ErasureResult:
         self._analysis.catch_up()  # stores all requests accepted before
-        return self._erasures.carry_out()
+        with self.backups.copying:
+            return self._erasures.carry_out()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
-import duckdb
 from msgspec import Struct
 
 from driftline_processor.present.wording import iso_time
@@ -84,7 +83,7 @@ def archive_blocks(members: Iterable[Member], schema: int = SCHEMA_VERSION) -> I
         "schema": schema,
         "created": iso_time(time.time_ns() // 10**9 * 10**9),
         "driftline": version("driftline"),
-        "duckdb": duckdb.__version__,
+        "duckdb": version("duckdb"),
         "digests": digests,
     }
     yield from _file_blocks(Member(MANIFEST, json.dumps(manifest, indent=1).encode()), hashlib.sha256())
@@ -131,8 +130,8 @@ def write_archive(path: Path, blocks: Iterable[bytes]) -> None:
         part.unlink(missing_ok=True)
 
 
-def unpack(archive: Path, into: Path) -> Manifest:
-    """Write the files of a backup into an empty directory, and compare their checksums.
+def unpack(archive: Path, into: Path | None = None) -> Manifest:
+    """Compare the checksums of a backup, and write its files into an empty directory, if one is given.
 
     Raises:
         ArchiveError: The file is not a backup, is incomplete or damaged, or of a newer version.
@@ -152,7 +151,7 @@ def unpack(archive: Path, into: Path) -> Manifest:
                 if info.name == MANIFEST:
                     manifest = json.loads(content.read(_CHUNK))
                 else:
-                    digests[info.name] = _write(content, into / info.name)
+                    digests[info.name] = _read(content, into / info.name if into is not None else None)
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise ArchiveError(
             f"{archive}: is not a complete backup ({error}); use a file that 'driftline state backup' wrote completely"
@@ -160,9 +159,14 @@ def unpack(archive: Path, into: Path) -> Manifest:
     return _checked(archive, manifest, digests)
 
 
-def _write(content: IO[bytes], path: Path) -> str:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _read(content: IO[bytes], path: Path | None) -> str:
+    """Return the checksum of a file, and write it to a path, if one is given."""
     digest = hashlib.sha256()
+    if path is None:
+        while block := content.read(_CHUNK):
+            digest.update(block)
+        return digest.hexdigest()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
         while block := content.read(_CHUNK):
             digest.update(block)

@@ -218,7 +218,9 @@ CREATE TABLE messages (
     alerts VARCHAR[], incident BIGINT, verdict VARCHAR);
 CREATE TABLE deliveries (
     message VARCHAR, "time" BIGINT, result VARCHAR, detail VARCHAR, reference VARCHAR);
-CREATE TABLE approvals (message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR);
+CREATE TABLE approvals (
+    message VARCHAR, "time" BIGINT, "by" VARCHAR, why VARCHAR, digest VARCHAR, first BIGINT, first_by VARCHAR,
+    first_why VARCHAR);
 CREATE TABLE business (
     model VARCHAR, name VARCHAR, stream BLOB, "time" BIGINT, value DOUBLE, weight DOUBLE);
 CREATE TABLE business_streams (
@@ -431,11 +433,12 @@ class Store:
         now = iso_time(time.time_ns() // 10**9 * 10**9).replace(":", "-")
         backup = directory / f"driftline.backup-schema-{version}-{now}.tar"
         try:
-            copy = self._copied(root)
+            self.backup_folder.mkdir(mode=0o700)
             try:
-                write_archive(backup, archive_blocks(_members(directory, copy), version))
+                copy = self._copy(root, self.backup_folder)
+                write_archive(backup, archive_blocks(state_members(directory, copy), version))
             finally:
-                self._drop_fresh()
+                self._drop_backup()
         except (OSError, duckdb.Error) as error:
             raise StorageError(
                 f"storage.directory: {directory} cannot be upgraded from schema {version}, because its backup cannot "
@@ -454,35 +457,32 @@ class Store:
             backup,
         )
 
-    def _copied(self, connection: Connection) -> Path:
-        """Copy everything that is committed to a separate file, in one transaction, and return the file."""
-        copy = self._drop_backup()
+    def _copy(self, connection: Connection, folder: Path) -> Path:
+        """Copy everything that is committed to a file in the folder of backups, in one transaction; return the file."""
+        copy = folder / _FILE
+        connection.execute(f"ATTACH {_text(str(copy))} AS backup")
         try:
-            connection.execute(f"ATTACH {_text(str(copy))} AS backup")
-            try:
+            with transaction(connection):
                 connection.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO backup")
-                connection.execute("CHECKPOINT backup")
-            finally:
-                connection.execute("DETACH backup")
-        except BaseException:
-            self._drop_backup()
-            raise
+            connection.execute("CHECKPOINT backup")
+        finally:
+            connection.execute("DETACH backup")
         return copy
 
-    @contextmanager
-    def copied(self) -> Iterator[Path]:
-        """Yield a copy of the file as it is now; other threads may write meanwhile. One at a time."""
+    def copy_to(self, folder: Path) -> None:
+        """Copy the state's files except the log to :attr:`backup_folder`, while other threads write.
+
+        Raises StorageOutage, DatabaseError or OSError.
+        """
         with self.watched():
             connection = self.connect()
             try:
-                with self.appending:  # no entry of the audit log may be written in the middle
-                    copy = self._copied(connection)
+                self._copy(connection, folder)
             finally:
                 connection.close()
-        try:
-            yield copy
-        finally:
-            self._drop_backup()
+        for path in (self.path.with_name(AUDIT_KEY), *self.path.parent.glob("erase.*")):
+            if path.exists():
+                shutil.copyfile(path, folder / path.name)
 
     def _look_for_gap(self) -> None:
         """Set ``gap`` if the file and its log lack acknowledged requests."""
@@ -500,7 +500,8 @@ class Store:
         """Open the file; statements cannot read or write any other file, except the copy of :meth:`rewrite`."""
         root = duckdb.connect(str(self.path), config=self._config)
         try:
-            copies = (f"{file}{end}" for file in (self._fresh, self._backup) for end in ("", *_LOGS))
+            files = (self._fresh, self.backup_folder / _FILE)
+            copies = (f"{file}{end}" for file in files for end in ("", *_LOGS))
             copy = ", ".join(map(_text, copies))
             root.execute(f"SET allowed_paths = [{copy}]")
             root.execute("SET enable_external_access = false")
@@ -702,15 +703,15 @@ class Store:
         self._drop_backup()
         return self._fresh
 
-    def _drop_backup(self) -> Path:
-        """Remove the copy of an interrupted backup, and return its path for the next one."""
-        for left in (Path(f"{self._backup}{end}") for end in ("", *_LOGS)):
-            left.unlink(missing_ok=True)
-        return self._backup
+    def _drop_backup(self) -> None:
+        """Remove the folder of an interrupted backup."""
+        if self.backup_folder.exists():
+            shutil.rmtree(self.backup_folder)
 
     @property
-    def _backup(self) -> Path:
-        return self.path.with_name("driftline.backup.duckdb").absolute()
+    def backup_folder(self) -> Path:
+        """The folder with the copy of the state while a backup is made."""
+        return self.path.with_name("driftline.backup").absolute()
 
     @property
     def _damage_mark(self) -> Path:
@@ -787,7 +788,7 @@ def _ends_use(error: duckdb.Error) -> bool:
     text = str(error)
     if isinstance(error, duckdb.FatalException):
         return True
-    if re.search(r'duckdb_temp|driftline\.fresh\.duckdb|database "fresh"', text):
+    if re.search(r'duckdb_temp|driftline\.fresh\.duckdb|driftline\.backup|database "(fresh|backup)"', text):
         return False  # a query or a copy ran out of temporary space; the file is intact
     if "has been invalidated" in text or _FAULT_OF_THE_DISK.search(text) is not None:
         return True
@@ -819,8 +820,8 @@ def _reason(text: str) -> str:
     return text.strip().splitlines()[0][:300] if text.strip() else "unknown error"
 
 
-def _members(directory: Path, database: Path) -> list[Member]:
-    """Return the files of a state that no process writes; ``database``: a copy of its database."""
+def state_members(directory: Path, database: Path) -> list[Member]:
+    """Return the files of a state that no thread writes; ``database``: a copy of its database."""
     log = sorted(path for path in (directory / "log").rglob("*") if path.is_file())
     own = [path for path in (directory / AUDIT_KEY, *directory.glob("erase.*")) if path.exists()]
     return [
@@ -881,6 +882,13 @@ def _quoted(name: str) -> str:
 def _text(value: str) -> str:
     doubled = value.replace("'", "''")
     return f"'{doubled}'"
+
+
+@contextmanager
+def reading_only(file: Path) -> Iterator[Connection]:
+    """Yield a connection to a file that no process uses, without changing it or its log. Raises DatabaseError."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        yield connection
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from .answers import FiniteJSON
 from .api import alerts as alerts_api
 from .api import annotations as annotations_api
 from .api import audit as audit_api
+from .api import backups as backups_api
 from .api import baselines as baselines_api
 from .api import decisions as decisions_api
 from .api import deletion as deletion_api
@@ -87,7 +88,7 @@ PAGES = (
 """Modules of the pages, in the order in which their routes are matched."""
 
 API = (
-    policies_api, alerts_api, silences_api, annotations_api, audit_api, baselines_api, decisions_api, deletion_api,
+    policies_api, alerts_api, silences_api, annotations_api, audit_api, backups_api, baselines_api, decisions_api, deletion_api,
     labels_api, mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
@@ -101,7 +102,9 @@ def create_app(site: Site) -> Starlette:
     routes.append(
         Guarded("/metrics", lambda request: prometheus_page.scrape(request, state, site.exemplars), may="metrics")
     )
-    routes += outcomes_http.routes(state.submit_outcomes, site.health.counters, site.clock, state.unknown_outcomes)
+    routes += outcomes_http.routes(
+        state.submit_outcomes, site.health.counters, site.clock, state.unknown_outcomes, state.note_outcomes
+    )
     routes.append(Mount("/static", StaticFiles(directory=HERE / "static")))
     check_routes(routes)
     return Starlette(

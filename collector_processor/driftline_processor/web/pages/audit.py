@@ -40,6 +40,7 @@ _KIND_WORDS: dict[EntryKind, str] = {
     "configured": "configuration",
     "login": "log-ins",
     "login_failed": "failed log-ins",
+    "backed_up": "backups",
     "imported": "imports",
     "pruned": "expired entries",
 }

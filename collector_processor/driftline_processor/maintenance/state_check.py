@@ -1,0 +1,112 @@
+"""Checks a stored state without changing it: the database with each of its blocks, and the log of requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from driftline_processor.ingest.transaction import log_position
+from driftline_processor.log.check import LogReport, check_log
+from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.present.numbers import many
+from driftline_processor.store.archive import DATABASE
+from driftline_processor.store.database import Connection, DatabaseError, mark, reading_only
+from driftline_processor.store.migrations import SCHEMA_VERSION
+from driftline_processor.store.salvage import damage_sentence
+
+
+class StateReport(Struct):
+    """The result of a check.
+
+    Attributes:
+        schema: Version of the tables; 0 if it cannot be read.
+        rows: Number of rows by table.
+        log: The log of requests.
+        damages: A sentence per damage, with the fix.
+        notes: A sentence for what is not a damage.
+    """
+
+    schema: int = 0
+    rows: dict[str, int] = {}
+    log: LogReport | None = None
+    damages: list[str] = []
+    notes: list[str] = []
+
+
+class NotAState(Exception):  # noqa: N818 - the input is wrong, not the program
+    """There is no state, or it cannot be checked now; the message has the rule and the fix."""
+
+
+def check_state(directory: Path) -> StateReport:
+    """Read everything in the directory of a state that no process uses.
+
+    Raises:
+        NotAState: There is no state in the directory, a process uses it, or a newer version wrote it.
+    """
+    report = StateReport()
+    file = directory / DATABASE
+    if not file.exists():
+        raise NotAState(f"{directory}: contains no {DATABASE}; use the directory of storage.directory, or a backup")
+    stored = acknowledged = 0
+    try:
+        with reading_only(file) as connection:
+            stored, acknowledged = log_position(connection)
+            _check_tables(connection, report)
+    except DatabaseError as error:
+        reason = str(error).splitlines()[0]
+        if "Could not set lock on file" in reason:
+            raise NotAState(
+                f"{directory}: is in use by a running process; make a backup with 'driftline state backup FILE', and "
+                "check the file"
+            ) from error
+        report.damages.append(
+            f"{DATABASE} cannot be opened ({reason[:200]}); restore a backup, or start driftline, which sets the file "
+            "aside and reads the log again"
+        )
+    if report.schema > SCHEMA_VERSION:
+        raise NotAState(
+            f"{directory}: was written by a newer version of Driftline (schema {report.schema}; this version reads "
+            f"{SCHEMA_VERSION}); use that version"
+        )
+    if 0 < report.schema < SCHEMA_VERSION:
+        report.notes.append(f"the next start makes a backup and upgrades the state to schema {SCHEMA_VERSION}")
+    try:
+        report.log = check_log(directory / "log", stored, acknowledged)
+    except (UnknownFormat, OSError) as error:
+        raise NotAState(f"{directory}/log: {error}; use the version of Driftline that wrote it") from error
+    report.damages += report.log.damages
+    report.notes += report.log.notes
+    if (sentence := damage_sentence(directory)) is not None:
+        report.notes.append(sentence)
+    return report
+
+
+def _check_tables(connection: Connection, report: StateReport) -> None:
+    """Count and read all rows, which compares the checksum of each block."""
+    report.schema = mark(connection, "schema")
+    names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal ORDER BY 1").fetchall()
+    for (table,) in names:
+        try:
+            query = f'SELECT count(*), sum(hash(t)::HUGEINT) FROM "{table}" t'
+            report.rows[table] = int(connection.execute(query).fetchall()[0][0])
+        except DatabaseError as error:
+            reason = str(error).splitlines()[0]
+            report.damages.append(
+                f"the table {table} is damaged ({reason[:200]}); restore a backup, or start driftline, which keeps the "
+                "readable rows"
+            )
+
+
+def lines(report: StateReport) -> list[str]:
+    """Return the report as lines of text."""
+    filled = {table: rows for table, rows in report.rows.items() if rows}
+    width = max(map(len, filled), default=0)
+    texts = [f"schema {report.schema or 'unknown'} (this version reads {SCHEMA_VERSION})"]
+    texts += [f"  {table:<{width}}  {rows:>12,} rows" for table, rows in filled.items()]
+    if report.log is not None:
+        files, requests = many(report.log.files, "file"), many(report.log.requests, "request")
+        texts.append(f"log: {files}, {requests}, {many(report.log.size, 'byte')}")
+    texts += [f"note: {note}" for note in report.notes]
+    texts += [f"damaged: {damage}" for damage in report.damages]
+    return [*texts, f"{many(len(report.damages), 'damage')} found" if report.damages else "no damage found"]

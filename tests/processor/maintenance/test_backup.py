@@ -1,0 +1,315 @@
+"""A backup of a busy processor has every acknowledged row; a restored state continues; a check names each damage."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from driftline_processor.cli.commands import app
+from driftline_processor.maintenance.backup import BackupError
+from driftline_processor.state import State
+from driftline_processor.store.archive import ArchiveError, archive_blocks, unpack, write_archive
+from driftline_processor.store.database import StorageError, set_mark
+from driftline_processor.store.migrations import SCHEMA_VERSION
+from typer.testing import CliRunner
+
+from tests.support.fake_view import app_of
+from tests.support.processes import prediction
+from tests.support.serve import serve
+from tests.support.state_rows import NOON, Clock, config
+
+
+def opened(directory: Path) -> State:
+    state = State(config(directory), clock=Clock(NOON))
+    state.start_storing()
+    return state
+
+
+def send(state: State, *names: str) -> None:
+    for name in names:
+        state.submit("logs", prediction("churn", name)).result(60)
+
+
+def ids(state: State) -> set[str]:
+    state.catch_up()
+    return set(state.read("SELECT id FROM predictions").column(0).to_pylist())
+
+
+def back_up(state: State, file: Path) -> Path:
+    write_archive(file, state.backups.blocks())
+    return file
+
+
+def restored(file: Path, into: Path) -> State:
+    unpack(file, into)
+    return opened(into)
+
+
+def run(*arguments: object) -> tuple[int, list[str]]:
+    done = CliRunner().invoke(app, ["state", *map(str, arguments)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output.splitlines()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A backup with two rows in the database, and one that is only in the log."""
+    state = opened(tmp_path / "origin")
+    send(state, "a", "b")
+    state.catch_up()
+    with state._analysis.resting():
+        send(state, "c")
+        back_up(state, tmp_path / "backup.tar")
+    state.stop()
+    return tmp_path / "backup.tar"
+
+
+def test_rows_that_are_only_in_the_log_are_in_the_backup(tmp_path: Path, file: Path) -> None:
+    with tarfile.open(file) as tar:
+        names = tar.getnames()
+    assert (names[0], names[-1]) == ("driftline.duckdb", "manifest.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+    state = restored(file, tmp_path / "restored")
+    assert ids(state) == {"a", "b", "c"}
+    assert (state.health.problems(), state.log.gaps.sentence()) == ([], None)
+    state.stop()
+
+
+def test_every_row_that_was_acknowledged_before_a_backup_of_a_busy_state_is_in_it_once(tmp_path: Path) -> None:
+    state = opened(tmp_path / "origin")
+    acknowledged: list[str] = []
+    stopping = threading.Event()
+
+    def sender(number: int) -> None:
+        count = 0
+        while not stopping.is_set():
+            send(state, f"{number}-{count}")
+            acknowledged.append(f"{number}-{count}")
+            count += 1
+
+    threads = [threading.Thread(target=sender, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    expected: list[set[str]] = []
+    for number in range(3):
+        stopping.wait(0.7)
+        expected.append(set(acknowledged))
+        back_up(state, tmp_path / f"{number}.tar")
+    stopping.set()
+    for thread in threads:
+        thread.join()
+    state.stop()
+    for number, before in enumerate(expected):
+        assert len(before) > 10
+        state = restored(tmp_path / f"{number}.tar", tmp_path / f"restored-{number}")
+        found = ids(state)
+        assert (before - found, state.log.gaps.sentence()) == (set(), None)
+        assert state.read("SELECT count(*) AS n FROM predictions").to_pylist() == [{"n": len(found)}]
+        state.stop()
+
+
+def test_only_one_backup_is_made_at_a_time_and_a_dropped_one_ends(tmp_path: Path) -> None:
+    state = opened(tmp_path / "origin")
+    blocks = state.backups.blocks()
+    with pytest.raises(BackupError, match="another backup is being made"):
+        state.backups.blocks()
+    del blocks
+    assert not state._store.backup_folder.exists()
+    back_up(state, tmp_path / "backup.tar")
+    state.stop()
+
+
+def test_a_backup_never_fills_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = opened(tmp_path / "origin")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 << 20))
+    with pytest.raises(BackupError, match=r"has 10 MiB free and the copy needs \d+ MiB; free space on its disk"):
+        state.backups.blocks()
+    send(state, "a")
+    assert (ids(state), state._store.outage) == ({"a"}, None)
+    state.stop()
+
+
+def test_a_copy_that_fails_is_no_outage_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = opened(tmp_path / "origin")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state.log, "copy_to", full)
+        with pytest.raises(BackupError, match="No space left on device"):
+            state.backups.blocks()
+    send(state, "a")
+    assert (ids(state), state._store.outage, state._store.backup_folder.exists()) == ({"a"}, None, False)
+    back_up(state, tmp_path / "backup.tar")
+    state.stop()
+
+
+# -- the commands -----------------------------------------------------------------------------------------------------
+
+
+def test_a_running_processor_is_backed_up_checked_and_restored(tmp_path: Path) -> None:
+    file, into = tmp_path / "backup.tar", tmp_path / "restored"
+    state = opened(tmp_path / "state")
+    with serve(app_of(state)) as url:
+        send(state, "a", "b")
+        assert run("backup", file, "--url", url)[0] == 0
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert run("backup", file, "--url", url) == (2, [f"driftline: {file}: exists already; use another name"])
+        blocks = state.backups.blocks()
+        code, output = run("backup", tmp_path / "second.tar", "--url", url)
+        assert (code, output) == (2, [f"driftline: {url}: another backup is being made; wait until it is complete"])
+        del blocks
+        assert state.read("SELECT kind, words FROM audit WHERE kind = 'backed_up'").num_rows == 1
+        command = [sys.executable, "-m", "driftline_processor", "state", "check", str(tmp_path / "state")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, "is in use by a running process" in done.stderr) == (2, True), done.stderr
+    state.stop()
+    assert run("restore", file, "--into", into)[0] == 0
+    for place in (file, into):
+        code, output = run("check", place)
+        assert (code, output[0], output[-1]) == (
+            0,
+            f"schema {SCHEMA_VERSION} (this version reads {SCHEMA_VERSION})",
+            "no damage found",
+        )
+    state = opened(into)
+    assert ids(state) == {"a", "b"}
+    state.stop()
+
+
+def test_a_restore_refuses_a_directory_with_files(tmp_path: Path, file: Path) -> None:
+    into = tmp_path / "full"
+    into.mkdir()
+    (into / "notes.txt").write_text("mine")
+    sentence = f"driftline: --into: {into} is not an empty directory; use an empty or a new one"
+    assert run("restore", file, "--into", into) == (2, [sentence])
+    assert [path.name for path in into.iterdir()] == ["notes.txt"]
+
+
+def flip(file: Path, at: int) -> None:
+    data = bytearray(file.read_bytes())
+    data[at] ^= 0xFF
+    file.write_bytes(data)
+
+
+def with_member(file: Path, name: str) -> None:
+    (file.parent / "evil").write_text("x")
+    with tarfile.open(file, "w") as tar:
+        tar.add(file.parent / "evil", name)
+
+
+BAD_BACKUPS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "cut": (lambda file: os.truncate(file, file.stat().st_size // 2), "is not a complete backup"),
+    "without its end": (lambda file: os.truncate(file, 512 * 9), "is not a complete backup"),
+    "empty": (lambda file: file.write_bytes(b""), "is not a complete backup|ends before its manifest"),
+    "another file": (lambda file: file.write_bytes(b"hello" * 500), "is not a complete backup"),
+    "flipped": (lambda file: flip(file, 20_000), "driftline.duckdb is damaged or missing; use another backup"),
+    "with a path": (lambda file: with_member(file, "../../evil"), "which is not a file of a state"),
+    "with an absolute path": (lambda file: with_member(file, "/evil"), "which is not a file of a state"),
+    "with a foreign file": (lambda file: with_member(file, "log/x.sh"), "which is not a file of a state"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BACKUPS)
+def test_a_bad_backup_is_named_and_nothing_of_it_is_restored(tmp_path: Path, file: Path, name: str) -> None:
+    hurt, expected = BAD_BACKUPS[name]
+    hurt(file)
+    with pytest.raises(ArchiveError, match=expected):
+        unpack(file)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    code, output = run("restore", file, "--into", tmp_path / "into")
+    assert (code, len(output), output[0].startswith(f"driftline: {file}: ")) == (2, 1, True)
+    assert run("check", file)[0] == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    state = opened(tmp_path / "origin")
+    blocks = archive_blocks([], SCHEMA_VERSION + 1)
+    write_archive(tmp_path / "newer.tar", blocks)
+    state.stop()
+    _, output = run("restore", tmp_path / "newer.tar", "--into", tmp_path / "into")
+    assert f"was made by a newer version of Driftline (0.1.0, schema {SCHEMA_VERSION + 1}; this version" in output[0]
+
+
+# -- check ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, file: Path) -> Path:
+    """The state of the backup."""
+    unpack(file, tmp_path / "stopped")
+    return tmp_path / "stopped"
+
+
+def the_log(directory: Path) -> Path:
+    (log,) = (directory / "log").glob("*.log")
+    return log
+
+
+def add_bytes(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+
+
+CHECKS: dict[str, tuple[Callable[[Path], object], int, str]] = {
+    "nothing": (Path.exists, 0, "no damage found"),
+    "log: last request": (
+        lambda directory: flip(the_log(directory), the_log(directory).stat().st_size - 1),
+        1,
+        r"damaged: log/0+\.log is damaged: the acknowledged requests in bytes [0-9,]+ to [0-9,]+ are lost; restore a",
+    ),
+    "log: a request that everyone has read": (lambda directory: flip(the_log(directory), 60), 0, "no damage found"),
+    "log: missing": (
+        lambda directory: the_log(directory).unlink(),
+        1,
+        r"damaged: the file with position [0-9,]+ is missing or too short: the acknowledged requests in bytes",
+    ),
+    "log: head": (lambda directory: flip(the_log(directory), 3), 1, "the next start writes it again"),
+    "log: torn end": (
+        lambda directory: add_bytes(the_log(directory), b"torn"),
+        0,
+        r"note: log/0+\.log ends with 4 bytes that were not acknowledged; the next start removes them",
+    ),
+    "side file": (lambda directory: (directory / "log" / "acknowledged").unlink(), 0, "note: log/acknowledged is"),
+    "database": (
+        lambda directory: flip(directory / "driftline.duckdb", 12_400),
+        1,
+        r"damaged: driftline\.duckdb cannot be opened \(.*\); restore a backup, or start driftline, which sets the",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_check_names_each_damage_and_changes_nothing(stopped: Path, name: str) -> None:
+    hurt, expected_code, expected = CHECKS[name]
+    hurt(stopped)
+    before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()}
+    code, output = run("check", stopped)
+    assert code == expected_code, output
+    assert any(re.search(expected, line) for line in output), output
+    assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file()} == before
+
+
+def test_a_check_of_what_is_no_state_says_what_to_use(tmp_path: Path, stopped: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("check", tmp_path / "none")[0] == run("check", tmp_path / "empty")[0] == 2
+    state = opened(stopped)
+    with state._store.reading() as connection:
+        set_mark(connection, "schema", SCHEMA_VERSION + 1)
+        connection.execute("COMMIT")
+    state.stop()
+    code, output = run("check", stopped)
+    assert (code, "was written by a newer version of Driftline" in output[0]) == (2, True)
+    with pytest.raises(StorageError, match="was written by a newer version"):
+        opened(stopped)
