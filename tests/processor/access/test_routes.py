@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from driftline_processor.access.routes import Guarded, check_routes
 from driftline_processor.config.auth import CAPABILITIES, Capability
+from driftline_processor.health import Health
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -81,3 +82,13 @@ def test_a_reader_of_other_models_sees_nothing_of_this_one() -> None:
 def test_a_route_without_a_capability_does_not_start() -> None:
     with pytest.raises(TypeError, match="/secret names no capability"):
         check_routes([Route("/secret", lambda _: PlainTextResponse("rows"))])
+
+
+def test_health_names_no_model_to_who_may_not_read() -> None:
+    health = Health()
+    health.watch("limits", lambda: "the model churn has too many versions", ready=True)
+    for capabilities, named in ((("read",), True), (("ingest",), False), ((), False)):
+        client = TestClient(app_of(many(), access=EverybodyMay(*capabilities), health=health))
+        for path in ("/healthz", "/readyz"):
+            answer = client.get(path)
+            assert (answer.status_code, MODEL in answer.text) == (200, named)

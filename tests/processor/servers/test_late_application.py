@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from driftline_processor.access.access import Access
 from driftline_processor.health import Health
 from driftline_processor.servers.late_application import LateApplication
 from driftline_processor.web.probes import probes
@@ -32,7 +33,7 @@ async def answer_of(application: LateApplication, path: str = "/") -> int:
 def test_probes_answer_before_the_application_is_loaded() -> None:
     health = Health()
     health.report("service", "the processor has not started")
-    application = LateApplication(lambda: PlainTextResponse("here"), probes(health))
+    application = LateApplication(lambda: PlainTextResponse("here"), probes(health, Access.without_log_in()))
 
     assert asyncio.run(answer_of(application, "/healthz")) == 200
     assert asyncio.run(answer_of(application, "/readyz")) == 503

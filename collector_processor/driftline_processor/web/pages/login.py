@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -40,7 +41,7 @@ def routes(site: Site) -> list[BaseRoute]:
             "problem": problem,
             "has_tokens": access.has_tokens,
             "oidc": access.auth.oidc is not None,
-            "local": access.local,
+            "local": access.local if is_loopback(address_of(request.scope)) else None,
         }
         return site.answer(request, Page("login.html", context))
 
@@ -150,6 +151,14 @@ def _with_session(answer: Response, access: Access, session: str) -> Response:
         samesite="strict",
     )
     return answer
+
+
+def is_loopback(address: str) -> bool:
+    """Return True for an address of this machine."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _own_page(address: str) -> str:

@@ -79,7 +79,7 @@ def routes(site: Site) -> list[BaseRoute]:
             now=site.clock(),
         )
 
-    return [Guarded("/status", site.shows(show), may="read"), *probes(site.health)]
+    return [Guarded("/status", site.shows(show), may="read"), *probes(site.health, site.access)]
 
 
 def page(
