@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install the real peers of the interoperability tests into .peers/ (git-ignored), each from its Go module,
-# OpenTelemetry's SDK for JavaScript where there is npm, and a broker of Kafka where there is Maven.
-# install_peers.sh quick: only the last two, which are downloaded and not built.
+# OpenTelemetry's SDK for JavaScript and an OpenID provider where there is npm, and a broker of Kafka where there is Maven.
+# install_peers.sh quick: only the last three, which are downloaded and not built.
 #
 # Prometheus and Jaeger have replace directives in their go.mod, which `go install pkg@version` refuses, so they are built
 # in a copy of the module's own source: with the dependencies and checksums of the release. One compiler at a time, since
@@ -10,6 +10,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
+OIDC=8.8.1
 JAEGER=v1.76.0
 PROMETHEUS=v0.314.0 # the Go module's number of Prometheus 3.14
 COLLECTOR=v0.160.0
@@ -34,6 +35,17 @@ if command -v npm >/dev/null; then
             echo "OpenTelemetry for JavaScript could not be installed; its tests are skipped; see .peers/js.log" >&2
             missing=1
         fi
+    fi
+fi
+
+if command -v npm >/dev/null && [ "$(cat "$PEERS/oidc.version" 2>/dev/null)" != "$OIDC" ]; then
+    mkdir -p "$PEERS/oidc"
+    if (cd "$PEERS/oidc" && npm install --no-audit --no-fund --ignore-scripts "oidc-provider@$OIDC") >"$PEERS/oidc.log" 2>&1
+    then
+        echo "$OIDC" >"$PEERS/oidc.version"
+    else
+        echo "oidc-provider could not be installed; its tests are skipped; see .peers/oidc.log" >&2
+        missing=1
     fi
 fi
 

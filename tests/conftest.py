@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
+import os
+import tempfile
 
 import httpx
 import pytest
@@ -13,6 +15,9 @@ from hypothesis import settings
 
 settings.register_profile("driftline", derandomize=True, deadline=None)
 settings.load_profile("driftline")
+
+# The tokens of processors that tests start are not those of the user who runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="driftline-tests-")
 
 # A server on a busy machine is slow, not wrong: a test waits for it longer than the five seconds of httpx. Whom to
 # trust is read once, not for each of ten thousand requests: that took thirty times as long as a request.
