@@ -29,6 +29,7 @@ from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, seconds_to_wait
+from driftline_processor.present.csv_cells import plain_cell
 from driftline_processor.present.numbers import count, many
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.outcomes.column_reader import misfit_reason, plain_table
@@ -379,6 +380,8 @@ def write_rejected(path: Path, results: Sequence[tuple[Path, UploadResult]]) -> 
             writer = csv.writer(out)
             writer.writerow(("file", "row", "rows", "reason"))
             for file, pushed in results:
-                writer.writerows((file, row, rows, reason) for row, rows, reason in pushed.reasons)
+                writer.writerows(
+                    map(plain_cell, (str(file), row, rows, reason)) for row, rows, reason in pushed.reasons
+                )
     except OSError as error:
         raise BadInput(f"--rejected {path}: cannot be written: {error.strerror}") from error

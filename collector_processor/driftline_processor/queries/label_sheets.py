@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
 
+from driftline_processor.present.csv_cells import FORMULA
 from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import SLICE
@@ -79,13 +80,33 @@ def _outcome(row: ReweightedLabel) -> dict[str, Any]:
 
 
 def _csv(label_batch: LabelBatch) -> str:
-    """Return a CSV file to fill in and upload to ``POST /v1/outcomes``."""
+    """Return a CSV file to fill in and upload to ``POST /v1/outcomes``.
+
+    A column with a text that a spreadsheet may evaluate has an apostrophe before its name and before such texts, which
+    the receiver removes.
+    """
     text = io.StringIO()
     names, rows = _sheet(label_batch)
+    marked = {
+        name
+        for name in names
+        if name not in _NUMBERS and any(str(cell).startswith(FORMULA) for cell in (name, *_cells(name, rows)))
+    }
     sheet = csv.writer(text)
-    sheet.writerow(names)
-    sheet.writerows([row.get(name, "") for name in names] for row in rows)
+    sheet.writerow([f"{MARK}{name}" if name in marked else name for name in names])
+    for row in rows:
+        cells = ((name, row.get(name, "")) for name in names)
+        sheet.writerow([f"{MARK}{cell}" if name in marked and _may_run(cell) else cell for name, cell in cells])
     return text.getvalue()
+
+
+def _cells(name: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+    return (row.get(name, "") for row in rows)
+
+
+def _may_run(cell: Any) -> bool:
+    """Return True for a formula, and for an apostrophe, of which the receiver removes the first."""
+    return str(cell).startswith((*FORMULA, MARK))
 
 
 def _spreadsheet(label_batch: LabelBatch) -> str:

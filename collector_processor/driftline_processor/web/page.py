@@ -30,6 +30,7 @@ from driftline_processor.present import (
     times,
 )
 from driftline_processor.present import sections as facts
+from driftline_processor.present.csv_cells import plain_cell
 from driftline_processor.present.glossary import Definitions
 from driftline_processor.present.json_shapes import Key
 from driftline_processor.present.sections.section import PAGE
@@ -50,9 +51,6 @@ from driftline_processor.web.charts.distributions import distribution
 
 from .answers import FiniteJSON
 from .place import TABS, anchor, feature_page
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings that a spreadsheet reads as a formula; text with one of them is prefixed with an apostrophe."""
 
 
 def first_shown(query_params: QueryParams, rows: int, step: int) -> int:
@@ -197,7 +195,7 @@ def to_csv(table: Table) -> str:
     """
     text = io.StringIO()
     sheet = csv.writer(text)
-    sheet.writerow(table.columns)
+    sheet.writerow(map(plain_cell, table.columns))
     sheet.writerows([_cell(value) for value in row] for row in table.rows)
     return text.getvalue().encode("utf-8", "replace").decode()
 
@@ -220,9 +218,7 @@ def _table(page: Page, query_params: QueryParams) -> Table:
 
 
 def _cell(value: Any) -> Any:
-    value = _finite(value)
-    if isinstance(value, str) and value.startswith(FORMULA):
-        return f"'{value}"
+    value = plain_cell(_finite(value))
     return "" if value is None else value
 
 

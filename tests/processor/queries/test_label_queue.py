@@ -106,14 +106,19 @@ AWKWARD = [
 
 
 @pytest.mark.parametrize("pushed", [False, True])
+@pytest.mark.parametrize("form", ["csv", "spreadsheet"])
 def test_a_spreadsheet_runs_no_id_as_a_formula_and_sends_every_id_back(
-    state: Opened, tmp_path: Path, pushed: bool
+    state: Opened, tmp_path: Path, pushed: bool, form: str
 ) -> None:
     state.send(predictions(AWKWARD, [NOON + i for i in range(len(AWKWARD))]))
-    text = client(state).get(URL, params={"format": "spreadsheet"}).text
+    text = client(state).get(URL, params={"format": form}).text
     header, *cells = csv.reader(io.StringIO(text, newline=""))
-    assert header == ["'id", "'prediction_time", "weight", "'actual"]
-    assert sorted(row[0] for row in cells) == sorted(f"'{one}" for one in AWKWARD)
+    if form == "spreadsheet":
+        assert header == ["'id", "'prediction_time", "weight", "'actual"]
+        assert sorted(row[0] for row in cells) == sorted(f"'{one}" for one in AWKWARD)
+    else:
+        assert header == ["'id", "prediction_time", "weight", "actual"]
+        assert {"'=1+1", "'-5", "'@SUM(A1)", "''quoted", "'''=1", "007", "plain"} < {row[0] for row in cells}
     assert [row[2] for row in cells] == ["1.0"] * len(AWKWARD)
     assert not [cell for row in (header, *cells) for cell in row if cell.startswith(tuple("=+-@\t\r"))]
 
