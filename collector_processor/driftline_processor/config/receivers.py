@@ -11,7 +11,14 @@ from driftline_processor.core.nearest_names import near
 
 from .kinds import RECEIVERS
 from .section import Problem, Section, empty_is_default, under
+from .tls import TlsServer
 from .values import Address, Listen, Origin
+
+_TLS: Any = Field(
+    default=None,
+    description="TLS of this address. [How](../how-to/secure-the-processor.md#tls).",
+    json_schema_extra={"shown": "comment"},
+)
 
 
 class Grpc(Section):
@@ -22,6 +29,19 @@ class Grpc(Section):
         description="The address that receives OTLP over gRPC.",
         examples=['"127.0.0.1:14317"'],
     )
+    tls: TlsServer | None = _TLS
+
+
+def tls_problems(tls: TlsServer | None, most: str = "1.3") -> Iterator[Problem]:
+    """Yield the problems of the key ``tls`` of a listener; ``most``: the highest version that can be the minimum."""
+    if tls is not None:
+        yield from under("tls", tls.problems())
+        if tls.min_version > most:
+            yield Problem(
+                "tls.min_version",
+                f"'{tls.min_version}' is not available for gRPC, whose library has no such setting; use '{most}', with "
+                "which clients that can use 1.3 do so",
+            )
 
 
 class Cors(Section):
@@ -44,6 +64,7 @@ class Http(Section):
         examples=['"127.0.0.1:14318"'],
     )
     cors: Cors = Field(default=Cors(), description="Which web pages may send OTLP from a browser.")
+    tls: TlsServer | None = _TLS
 
 
 class Protocols(Section):
@@ -161,6 +182,11 @@ class Receivers(Section):
 
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that receivers break."""
+        protocols = self.otlp.protocols
+        if protocols.grpc is not None:
+            yield from under("otlp.protocols.grpc", tls_problems(protocols.grpc.tls, "1.2"))
+        if protocols.http is not None:
+            yield from under("otlp.protocols.http", tls_problems(protocols.http.tls))
         before: dict[str, ReceiverKeys] = {}
         for name, keys in self.named.items():
             yield from under(name, keys.problems(before))

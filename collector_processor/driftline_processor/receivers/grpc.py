@@ -26,6 +26,7 @@ from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PA
 from driftline_processor.receipts import Overloaded, Signal
 from driftline_processor.servers.ports import PortInUse, check_free
 from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
+from driftline_processor.servers.tls import ListenerTls
 
 from .receiver import Intake, Surroundings
 
@@ -61,10 +62,11 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
             settings: The configuration of the receiver.
             around: The parts of the processor that receivers share.
         """
-        address, key = settings.endpoint, f"receivers.{key}.endpoint"
+        address, place, key = settings.endpoint, key, f"receivers.{key}.endpoint"
         check_free(address, key)
         self._intake: Intake
         self._memory, self._access = around.memory, around.access
+        self.tls = None if settings.tls is None else ListenerTls(f"receivers.{place}", settings.tls)
         self._arrivals = PendingMessages(self._memory)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
         self._server = grpc.server(
@@ -78,11 +80,15 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
             ],
         )
         try:
-            port = self._server.add_insecure_port(str(address))
+            port = (
+                self._server.add_insecure_port(str(address))
+                if self.tls is None
+                else self._server.add_secure_port(str(address), self.tls.grpc_credentials())
+            )
         except RuntimeError as error:
             raise PortInUse(address, key, str(error)) from None
         self.address = Address(address.host, port)
-        self.line = f"OTLP over gRPC on {self.address}"
+        self.line = f"OTLP over gRPC{' with TLS' if self.tls else ''} on {self.address}"
         self._serving = False
 
     def start(self, intake: Intake) -> None:

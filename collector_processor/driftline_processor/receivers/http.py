@@ -45,6 +45,7 @@ from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_body import Body, MalformedBody, UnknownEncoding, receive_body
 from driftline_processor.servers.loop_calls import LoopCalls
 from driftline_processor.servers.request_memory import ceiling_of
+from driftline_processor.servers.tls import ListenerTls
 
 from . import outcomes_http
 from .receiver import Accept, Intake, Surroundings
@@ -79,15 +80,25 @@ class HttpReceiver:
             around: The parts of the processor that receivers share.
         """
         rules = AccessRules([settings.endpoint.host, *around.allowed_hosts], settings.cors.allowed_origins)
-        self._port = around.servers.bind(settings.endpoint, f"receivers.{key}.endpoint", rules)
+        self._tls = None if settings.tls is None else ListenerTls(f"receivers.{key}", settings.tls)
+        self._port = around.servers.bind(
+            settings.endpoint, f"receivers.{key}.endpoint", rules, tls=self._tls, reserved=False
+        )
         self._around = around
         self.address = self._port.address
-        self.line = f"OTLP over HTTP on {self.address}"
+        self.line = f"OTLP over HTTP{'S' if self._tls else ''} on {self.address}"
+
+    @property
+    def tls(self) -> ListenerTls | None:
+        """The certificate of the port."""
+        return self._tls
 
     def start(self, intake: Intake) -> None:
         """Start to serve."""
         counters, clock = self._around.counters, self._around.clock
-        outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.unknown_outcomes)
+        outcomes = outcomes_http.routes(
+            intake.submit_outcomes, counters, clock, intake.unknown_outcomes, intake.note_outcomes
+        )
         application = Authentication(otlp_app(partial(_accept, intake), outcomes), self._around.access)
         self._port.start(application, self._around.grace)
 

@@ -12,8 +12,11 @@ the next request       :data:`IDLE_SECONDS` after an answer: closed
 reading of an answer   some of it in :data:`ANSWER_SECONDS`: closed
 =====================  ================================================================================================
 
-A connection above ``limits.connections`` replaces the longest inactive one, if it was inactive for a second; otherwise
-the new connection is answered 503. The limit of open files of the process is raised at the start.
+A TLS handshake is part of the head. A tenth of ``limits.connections`` is reserved for the port of the pages, so that
+senders cannot close it. A connection above the limit replaces another one: the longest inactive one, if it was inactive
+for a second, or the one whose request arrives for the longest time, if that is above :data:`SLOW_SECONDS`, and first
+one of the address with the most connections. Otherwise the new connection is answered 503. The limit of open files of
+the process is raised at the start.
 """
 
 from __future__ import annotations
@@ -25,10 +28,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import uvicorn
 from msgspec import Struct
@@ -45,6 +49,7 @@ from driftline_processor.receipts import Overloaded
 from .browser_guard import AccessRules, BrowserGuard
 from .ports import bind
 from .request_memory import HOLDING, ExceedsRequestMemory, RequestMemory
+from .tls import ListenerTls
 
 _WANTED = 16_384
 """Open files for the default limit of connections and for DuckDB."""
@@ -89,6 +94,9 @@ ANSWER_SECONDS = 60.0
 MOST_HEAD = 64 * 1024
 """Maximum bytes of a request line and its headers, with trailers."""
 
+SLOW_SECONDS = 5.0
+"""Seconds after which a request that still arrives may lose its connection to a new one."""
+
 _LOOK_EVERY = 1.0
 """Seconds between checks of all connections."""
 
@@ -123,24 +131,35 @@ class Connections:
         self.deadlines = deadlines or Deadlines()
         self.clock = clock
         self._max_connections = most
-        self._open: set[Connection] = set()
-        self._closing: set[Connection] = set()
+        self._open: set[Watched] = set()
+        self._senders: set[Watched] = set()  # those of the open ones that may not use the reserve
+        self._closing: set[Watched] = set()
         self._logged_at: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def protocol(self, **keys: Any) -> Connection:
-        """Return the protocol of a new connection; called by uvicorn."""
-        return Connection(self, **keys)
+    def protocol(self, reserved: bool = True, tls: ListenerTls | None = None) -> Callable[..., asyncio.Protocol]:
+        """Return what makes the protocol of a new connection, for uvicorn.
 
-    def admit(self, connection: Connection) -> bool:
-        """Return True if there is room for a new connection, after closing an inactive one if necessary."""
-        limit = min(
-            self._max_connections, max(8, most_files() // 2)
-        )  # the other half is for the state, gRPC and destinations
-        if len(self._open) >= limit:
-            silent = self._most_silent()
+        Args:
+            reserved: Whether the port may use the reserved connections.
+            tls: The certificate of the port.
+        """
+
+        def make(**keys: Any) -> asyncio.Protocol:
+            connection = Connection(self, reserved=reserved, **keys)
+            return connection if tls is None else Handshake(self, connection, tls)
+
+        return make
+
+    def admit(self, connection: Watched) -> bool:
+        """Return True if there is room for a new connection, after closing another one if necessary."""
+        # the other half is for the state, gRPC and destinations
+        limit = min(self._max_connections, max(8, most_files() // 2))
+        rivals, room = (self._open, limit) if connection.reserved else (self._senders, limit - max(2, limit // 10))
+        if len(rivals) >= room:
+            silent = self._replaceable(rivals)
             if silent is None:
                 self._say(
                     "refused",
@@ -150,16 +169,20 @@ class Connections:
                 return False
             silent.end(503)
         self._open.add(connection)
+        if not connection.reserved:
+            self._senders.add(connection)
         return True
 
-    def closing(self, connection: Connection) -> None:
+    def closing(self, connection: Watched) -> None:
         """Free the place of a closing connection, and watch it until it is closed."""
         self._open.discard(connection)
+        self._senders.discard(connection)
         self._closing.add(connection)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Watched) -> None:
         """Forget a closed connection."""
         self._open.discard(connection)
+        self._senders.discard(connection)
         self._closing.discard(connection)
 
     async def watch(self) -> None:
@@ -172,13 +195,15 @@ class Connections:
             for connection in [watched for watched in (*self._open, *self._closing) if watched.overdue(now)]:
                 connection.end(408)
 
-    def _most_silent(self) -> Connection | None:
-        now = self.clock()
+    def _replaceable(self, rivals: Collection[Watched]) -> Watched | None:
+        """Return the connection that a new one may replace: an inactive one, or one whose request is too slow."""
+        now, counts = self.clock(), Counter(one.address for one in rivals)
         # 1.0: seconds of inactivity before a connection may be replaced
-        silent = [
-            connection for connection in self._open if connection.waits != "answer" and now - connection.heard >= 1.0
-        ]
-        return min(silent, key=lambda connection: (connection.waits != "next", connection.heard), default=None)
+        silent = [one for one in rivals if one.waits != "answer" and now - one.heard >= 1.0]
+        slow = [one for one in rivals if one.waits in ("head", "body") and now - one.began >= SLOW_SECONDS]
+        if silent:
+            return min(silent, key=lambda one: (one.waits != "next", -counts[one.address], one.heard))
+        return min(slow, key=lambda one: (-counts[one.address], one.began), default=None)
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log once a minute that the system refuses connections; asyncio retries every second."""
@@ -202,13 +227,87 @@ class Connections:
             _log.warning(sentence)
 
 
+class Watched(Protocol):
+    """A connection, or the handshake of one.
+
+    Attributes:
+        waits: What it waits for.
+        heard: When bytes were last received, monotonic seconds.
+        began: When the current request began.
+        address: The address of the client, "" if unknown.
+        reserved: Whether it may use the reserved connections.
+    """
+
+    waits: Waits
+    heard: float
+    began: float
+    address: str
+    reserved: bool
+
+    def overdue(self, now: float) -> bool:
+        """Return True if the client exceeded a time limit."""
+
+    def end(self, status: Literal[408, 431, 503]) -> None:
+        """Close the connection."""
+
+
+class Handshake(asyncio.Protocol):
+    """The TLS handshake of a new connection, which counts as a connection and has the time limit of a head."""
+
+    def __init__(self, connections: Connections, connection: Connection, tls: ListenerTls) -> None:
+        self.waits: Waits = "head"
+        self.heard = self.began = connections.clock()
+        self.address, self.reserved = "", connection.reserved
+        self._connections, self._connection, self._tls = connections, connection, tls
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the handshake."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.address = _address_of(transport)
+        if not self._connections.admit(self):
+            self._transport.abort()
+            return
+        self._transport.pause_reading()  # until the handshake reads
+        self._task = asyncio.get_running_loop().create_task(self._shake())
+
+    def overdue(self, now: float) -> bool:
+        """Return True if the handshake takes too long."""
+        return now - self.began >= self._connections.deadlines.head
+
+    def end(self, status: Literal[408, 431, 503]) -> None:
+        """Close the connection; nothing can be answered yet."""
+        del status
+        self._connections.forget(self)
+        if self._task is not None:
+            self._task.cancel()
+        self._transport.abort()
+
+    async def _shake(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            encrypted = await loop.start_tls(
+                self._transport, self._connection, self._tls.context, server_side=True, ssl_handshake_timeout=600.0
+            )
+        except (OSError, EOFError):  # not TLS, no common version, no accepted certificate, or gone
+            self._transport.abort()
+            return
+        finally:
+            self._connections.forget(self)
+        if encrypted is None:
+            self._transport.abort()
+            return
+        self._connection.connection_made(encrypted)
+
+
 class Connection(HttpToolsProtocol):
     """One HTTP connection, which tracks what it waits for and since when."""
 
-    def __init__(self, connections: Connections, **keys: Any) -> None:
+    def __init__(self, connections: Connections, reserved: bool = True, **keys: Any) -> None:
         super().__init__(**keys)
         self.waits: Waits = "head"
-        self.heard = connections.clock()
+        self.heard = self.began = connections.clock()
+        self.address, self.reserved = "", reserved
         self._connections = connections
         self._since = self.heard
         self._body_bytes = 0
@@ -221,6 +320,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to serve a connection."""
         super().connection_made(transport)
+        self.address = _address_of(transport)
         # asyncio does so only for sockets with a named protocol. An answer is two writes, head and body, and the
         # second would wait until the first is confirmed: 40 ms.
         with suppress(OSError):  # already closed
@@ -239,6 +339,7 @@ class Connection(HttpToolsProtocol):
             return
         self.heard = self._connections.clock()
         if self.waits == "next":
+            self.began = self.heard
             self._wait_for("head")
         self._ends = False
         super().data_received(data)
@@ -353,6 +454,11 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
 
 
+def _address_of(transport: asyncio.BaseTransport) -> str:
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) and peer else ""
+
+
 def _answer(status: str, sentence: str, more: str = "") -> bytes:
     return (
         f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(sentence) + 1}\r\n"
@@ -390,15 +496,25 @@ class HttpServers:
         self._stopped = asyncio.Event()
         self._thread: threading.Thread | None = None
 
-    def bind(self, address: Address, key: str, rules: AccessRules | None = None) -> HttpPort:
+    def bind(
+        self,
+        address: Address,
+        key: str,
+        rules: AccessRules | None = None,
+        tls: ListenerTls | None = None,
+        reserved: bool = True,
+    ) -> HttpPort:
         """Bind an address. Raises PortInUse.
 
         Args:
             address: The address, with port 0 for any free one.
             key: Configuration key of the address, for the message of PortInUse.
             rules: Accepted hosts and origins; by default the names of this machine.
+            tls: The certificate of the port.
+            reserved: Whether the port may use the reserved connections.
         """
-        self._ports.append(port := HttpPort(self, address, bind(address, key), rules or AccessRules()))
+        port = HttpPort(self, address, bind(address, key), rules or AccessRules(), tls, reserved)
+        self._ports.append(port)
         return port
 
     def end(self) -> None:
@@ -442,10 +558,17 @@ class HttpPort:
     """
 
     def __init__(
-        self, servers: HttpServers, address: Address, sockets: list[socket.socket], rules: AccessRules
+        self,
+        servers: HttpServers,
+        address: Address,
+        sockets: list[socket.socket],
+        rules: AccessRules,
+        tls: ListenerTls | None = None,
+        reserved: bool = True,
     ) -> None:
         self.address = Address(address.host, sockets[0].getsockname()[1])
         self._servers, self._sockets, self._rules = servers, sockets, rules
+        self.tls, self._reserved = tls, reserved
         self._server: _Server | None = None
         self._serving: Future[None] | None = None
 
@@ -460,7 +583,7 @@ class HttpPort:
         server = _Server(
             uvicorn.Config(
                 BrowserGuard(BoundedBodies(application, memory), self._rules),
-                http=cast(Any, connections.protocol),
+                http=cast(Any, connections.protocol(self._reserved, self.tls)),
                 ws="none",
                 lifespan="off",
                 log_config=None,

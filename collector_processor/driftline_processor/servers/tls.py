@@ -1,0 +1,102 @@
+"""TLS of a listener, whose files can be replaced while it runs: each new connection uses the newest good ones."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from driftline_processor.config.tls import CertificateError, TlsServer, certificate_problem, server_context
+
+_log = logging.getLogger("driftline")
+
+
+class ListenerTls:
+    """The certificate of a listener. Thread-safe.
+
+    Args:
+        key: The place of the listener in the configuration.
+        tls: The keys.
+        clock: Monotonic seconds.
+
+    Raises:
+        CertificateError: A file cannot be used.
+    """
+
+    def __init__(self, key: str, tls: TlsServer, clock: Callable[[], float] = time.monotonic) -> None:
+        self._key, self._clock = key, clock
+        self._interval = None if tls.reload_interval is None else tls.reload_interval.total_seconds()
+        self._checked = clock()
+        self._problem: str | None = None
+        self._use(tls)
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context for a new connection."""
+        self._check()
+        return self._context
+
+    def sentence(self) -> str | None:
+        """Return why the newest files are not used, or that the certificate in use has expired; None if all is well."""
+        if self._problem is not None:
+            return f"{self._key}.tls: {self._problem}; the files from before are used"
+        problem = certificate_problem(self._tls.cert_file)
+        return None if problem is None else f"{self._key}.tls: {problem}"
+
+    def reload(self, tls: TlsServer | None = None) -> bool:
+        """Read the files again, and keep the last good ones if one is bad. Return True if all are good.
+
+        Args:
+            tls: Other keys; None = the present ones.
+        """
+        try:
+            self._use(tls or self._tls)
+        except (CertificateError, OSError) as error:
+            self._problem = str(error)
+            _log.error("%s.tls: %s; the files from before are used", self._key, error)
+            return False
+        self._problem = None
+        return True
+
+    def grpc_credentials(self) -> grpc.ServerCredentials:
+        """Return the credentials of a gRPC server, which asks for the newest files at each handshake."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._grpc, self._newest_grpc, require_client_authentication=self._tls.client_ca_file is not None
+        )
+
+    def _newest_grpc(self) -> Any:
+        self._check()
+        return self._grpc
+
+    def _check(self) -> None:
+        """Read the files if the interval has passed and one of them has changed."""
+        if self._interval is None or self._clock() - self._checked < self._interval:
+            return
+        self._checked = self._clock()
+        if self._stamps() != self._read_stamps:
+            self.reload()
+
+    def _use(self, tls: TlsServer) -> None:
+        stamps = self._stamps(tls)
+        problem = next(iter(tls.problems()), None)
+        if problem is not None:
+            raise CertificateError(problem.key, problem.text)
+        context = server_context(tls)
+        pairs = [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())]
+        roots = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
+        self._grpc = grpc.ssl_server_certificate_configuration(pairs, root_certificates=roots)
+        self._context, self._tls, self._read_stamps = context, tls, stamps
+
+    def _stamps(self, tls: TlsServer | None = None) -> list[tuple[int, int] | None]:
+        stamps: list[tuple[int, int] | None] = []
+        for file in (tls or self._tls).files:
+            try:
+                status = file.stat()
+                stamps.append((status.st_mtime_ns, status.st_ino))
+            except OSError:
+                stamps.append(None)
+        return stamps
