@@ -37,8 +37,9 @@ from .policies import (
 )
 from .policy_warnings import policy_warnings
 from .problems import problem_of, without
-from .receivers import Receivers, by_name
+from .receivers import Receivers, by_name, tls_problems
 from .section import Problem, Section, empty_is_default, under
+from .tls import TlsServer
 from .values import (
     Address,
     Days,
@@ -75,6 +76,11 @@ class Web(Section):
         default=Address("127.0.0.1", 8780),
         description="The address of the pages, `/metrics`, `/api`, `/healthz`, `/readyz` and `POST /v1/outcomes`.",
         examples=['"127.0.0.1:18780"'],
+    )
+    tls: TlsServer | None = Field(
+        default=None,
+        description="TLS of this address. [How](../how-to/secure-the-processor.md#tls).",
+        json_schema_extra={"shown": "comment"},
     )
     public_url: PageUrl = Field(
         default="",
@@ -167,6 +173,21 @@ class Log(Section):
     )
 
 
+class AuditLimits(Section):
+    """How long the entries of the audit log are kept. A cut is an entry with the hash of the last removed one."""
+
+    max_age: Days = Field(
+        default=timedelta(days=7 * 365),
+        description="How long an entry is kept.",
+        examples=["3650d"],
+    )
+    max_entries: Annotated[int, Field(ge=1_000, strict=True)] = Field(
+        default=1_000_000,
+        description="How many entries are kept; a million take about 300 MB.",
+        examples=["100000"],
+    )
+
+
 class Storage(Section):
     """The place of rows, the time for which they are kept, and the room that they may take."""
 
@@ -198,6 +219,10 @@ class Storage(Section):
     log: Log = Field(
         default=Log(),
         description="The limits of the log, which stores requests until they are processed and forwarded.",
+    )
+    audit: AuditLimits = Field(
+        default=AuditLimits(),
+        description="The limits of the [audit log](../how-to/read-the-audit-log.md).",
     )
 
 
@@ -418,6 +443,7 @@ class Config(Section):
         yield from self._size_problems()
         yield from under("limits.actions", self.limits.actions.problems())
         yield from under("receivers", self.receivers.problems())
+        yield from under("web", tls_problems(self.web.tls))
         yield from self._auth_problems()
         for name, model in self.models.items():
             if name in ("", ".", ".."):
@@ -533,6 +559,8 @@ class Config(Section):
                 "storage.log.max_age",
                 "nothing would be kept for a destination that is down; use a duration such as '1d'",
             )
+        if self.storage.audit.max_age <= timedelta(0):
+            yield Problem("storage.audit.max_age", "nothing would be kept; use a longer duration, such as '2555d'")
         if self.storage.retention <= timedelta(0):
             yield Problem("storage.retention", "nothing would be kept; use a longer duration, such as '90d'")
         if self.shutdown.timeout < timedelta(seconds=1):
