@@ -22,6 +22,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, OutcomeTable
 from driftline.tables.task import Task
+from driftline_processor.access.principal import Principal
 from driftline_processor.core.evaluation import ColumnDrift, Evaluation, MethodValue, MetricValue, Size, State
 from driftline_processor.core.performance.judge import confused, curves
 from driftline_processor.core.performance.realized import realized
@@ -75,7 +76,7 @@ class FakeView:
     silences: Any = field(
         default_factory=lambda: SimpleNamespace(all=(), covering=lambda *_: None, of_model=lambda *_: [])
     )
-    notifications: Any = None
+    notifications: Any = field(default_factory=lambda: SimpleNamespace(request_of=lambda _: None))
     audit_log: Any = field(default_factory=lambda: SimpleNamespace(entries=lambda *_, **__: ([], 0), head="0:"))
     audited: list[dict[str, Any]] = field(default_factory=list)
     erase: Any = None
@@ -101,6 +102,10 @@ class FakeView:
         future: Future[Receipt] = Future()
         future.set_result(Receipt(sum(map(len, tables))))
         return future
+
+    def note_outcomes(self, sender: Principal, tables: list[OutcomeTable]) -> None:
+        """Record who sent outcomes, as a state would."""
+        self.audit("outcomes_sent", by=sender.audited_name, count=sum(map(len, tables)))
 
     def unknown_outcomes(self, _: list[OutcomeTable]) -> tuple[()]:
         return ()

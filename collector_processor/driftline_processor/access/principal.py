@@ -73,6 +73,11 @@ class Principal(Struct, frozen=True):
         return any(capability in one.may for one in self.permissions)
 
     @property
+    def audited_name(self) -> str:
+        """Name in the audit log."""
+        return self.name or "anonymous"
+
+    @property
     def named(self) -> bool:
         """Whether a log-in proved the name."""
         return self.login != "none"

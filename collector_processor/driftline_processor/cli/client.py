@@ -283,6 +283,11 @@ def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
     return dict(_get_json(url, "/api/v1/audit", {"model": model, "kind": kind, "limit": str(limit)}))
 
 
+def fetch_audit_log(url: str, path: Path) -> None:
+    """Write the whole audit log as JSON lines, as in ``GET /api/v1/audit/export``; :class:`BadInput` without it."""
+    _download("GET", url, "/api/v1/audit/export", path)
+
+
 def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
     """Return the windows of a length of the version of an alert; :class:`BadInput` if there is no answer."""
     query = {"window": window, "slices": "false", **_version_of(alert)}

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from driftline_processor.config.kinds import installed
 
 from . import without_collections
+from .audit import app as audit_app
 from .baseline import app as baseline_app
 from .evaluate import evaluate
 from .incidents import app as incidents_app
@@ -76,6 +77,7 @@ def driftline() -> None:
     """Make a group of the commands even if there is one."""
 
 
+app.add_typer(audit_app, name="audit")
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(incidents_app, name="incidents")
 app.add_typer(models_app, name="models")

@@ -1,10 +1,10 @@
-"""`driftline incidents list`, `ack`, `approve` and `audit`, and `driftline silence`: alerts and answers to them."""
+"""`driftline incidents list`, `ack` and `approve`, and `driftline silence`: alerts and answers to them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from driftline_processor.readers.errors import BadInput
 from .option_parameters import Url, report_bad_input
 
 app = typer.Typer(
-    help="List alerts, acknowledge them, approve actions, and read the audit log.",
+    help="List alerts, acknowledge them, and approve actions.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -22,7 +22,7 @@ app = typer.Typer(
 
 @app.callback()
 def incidents() -> None:
-    """List alerts, acknowledge them, approve actions, and read the audit log."""
+    """List alerts, acknowledge them, and approve actions."""
 
 
 @app.command(name="list")
@@ -130,53 +130,26 @@ def approve(
     with report_bad_input():
         from . import client
 
-        answer = client.approve_action(url, client.find_alert(url, alert)["id"], action, by, why)
+        known_alert = client.find_alert(url, alert)
+        request = next((one for one in _pending_requests(known_alert, action)), {"request": "", "digest": "none"})
+        answer = client.approve_action(url, known_alert["id"], action, by, why, request["digest"])
+        if request["request"]:
+            typer.echo(f"{action} {request['request']}")
+        for pending in _pending_requests(answer, action):
+            if pending["first"]:
+                first = f"{pending['first']['by']} at {_seconds(pending['first']['time'])}"
+                typer.echo(f"{answer['model']}: {action} was approved by {first}; another person must approve it, too")
+                return
         order = next(message for message in answer["messages"] if message["channel"] == action and message["approved"])
         approval = order["approved"]
         typer.echo(f"{answer['model']}: {action} was approved by {approval['by']} at {_seconds(approval['time'])}")
 
 
-@app.command()
-def audit(
-    model: Annotated[str, typer.Option(metavar="NAME", help="Only entries about this model.")] = "",
-    kind: Annotated[
-        str,
-        typer.Option(
-            metavar="KIND",
-            help="Only entries of this kind: fired (an alert began), resolved (it ended), notified (a message was "
-            "sent), ordered (an action was started), answered (its result), approved, acknowledged, decided (a "
-            "decision about a model) or silenced (a silence began).",
-        ),
-    ] = "",
-    limit: Annotated[
-        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries, the newest ones.")
-    ] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    url: Url = "http://127.0.0.1:8780",
-) -> None:
-    """List the audit log, the newest entry last: alerts, notifications, actions, approvals, who and why."""
-    with report_bad_input():
-        from . import client
-
-        answer = client.fetch_audit(url, model, kind, limit)
-        if as_json:
-            typer.echo(json.dumps(answer, indent=2))
-            return
-        if not answer["entries"]:
-            typer.echo("the audit log is empty")
-            return
-        for entry in reversed(answer["entries"]):
-            typer.echo(entry_line(entry))
-
-
-def entry_line(entry: Mapping[str, Any]) -> str:
-    """Return an entry of the audit log as one line, from the JSON of the API."""
-    place = f" ({entry['environment']})" if entry["environment"] else ""
-    author = f"; {entry['by']}" if entry["by"] else ""
-    why = f": {entry['why']}" if entry["why"] else ""
-    alert = f"  alert {entry['alert']}" if entry["alert"] else ""
-    statement = f"{entry['subject']} {entry['words']}{author}{why}"
-    return f"{_seconds(entry['time'])}  {entry['kind']}  {entry['model'] or '-'}{place}  {statement}{alert}"
+def _pending_requests(alert: Mapping[str, Any], action: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the pending approvals of an action, from the JSON of the API."""
+    for message in alert["messages"]:
+        if message["channel"] == action and message["approval"]:
+            yield message["approval"]
 
 
 def alert_lines(alert: Mapping[str, Any]) -> Sequence[str]:

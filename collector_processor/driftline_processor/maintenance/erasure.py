@@ -101,13 +101,28 @@ SUMS = frozenset(
 class ErasureOrder(Struct, frozen=True):
     """An order to delete rows of a model by prediction ids or subjects; in one environment, None = all.
 
-    ``by`` "model" deletes the model, see :func:`forget_model`; ``values`` are its versions, empty = all.
+    ``by`` "model" deletes the model, see :func:`forget_model`; ``values`` are its versions, empty = all. ``person``
+    ordered it, as the entry ``entry`` of the audit log says; 0 = an order of an older version, which had no entry.
     """
 
     model: str
     by: Literal["id", "subject", "model"]
     values: tuple[str, ...] = ()
     environment: str | None = None
+    person: str = ""
+    entry: int = 0
+
+    @property
+    def words(self) -> str:
+        """What is deleted, without ids: they are in the audit log only as digests.
+
+        >>> ErasureOrder("churn", "id", ("a", "b")).words, ErasureOrder("churn", "model").words
+        ('the rows of 2 prediction ids', 'all data of the model')
+        """
+        if self.by == "model":
+            return f"the versions {', '.join(self.values)} of the model" if self.values else "all data of the model"
+        noun = "prediction id" if self.by == "id" else "data subject"
+        return f"the rows of {len(self.values)} {noun}{'s' if len(self.values) > 1 else ''}"
 
 
 class ErasureResult(Struct, frozen=True):

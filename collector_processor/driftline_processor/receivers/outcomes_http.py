@@ -40,6 +40,9 @@ _log = logging.getLogger("driftline")
 SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
 """Accepts tables and the digest of the request; the future resolves when the transaction is on disk."""
 
+NoteOutcomes = Callable[[Principal, list[OutcomeTable]], object]
+"""Records who sent outcomes that are stored."""
+
 ReviewOutcomes = Callable[[list[OutcomeTable]], Sequence[UnknownOutcomes]]
 """Returns the stored outcomes that cannot be used, as far as is known now."""
 
@@ -68,6 +71,7 @@ def routes(
     counters: Counters,
     clock: Callable[[], int] = time.time_ns,
     review: ReviewOutcomes = lambda _: (),
+    note: NoteOutcomes = lambda *_: None,
 ) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
@@ -76,8 +80,13 @@ def routes(
         counters: Counters of unusable outcomes.
         clock: Unix nanoseconds, the default time of outcomes.
         review: Called with the same outcomes when they are stored.
+        note: Called with the sender and the same outcomes before they are acknowledged.
     """
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
+
+    def noted(sender: Principal, tables: list[OutcomeTable]) -> Sequence[UnknownOutcomes]:
+        note(sender, tables)
+        return review(tables)
 
     async def post_outcomes(request: Request) -> Response:
         # No default, because a page of another site may post without a content type, but not with one of these.
@@ -121,7 +130,8 @@ def routes(
             # Nothing was acknowledged, and senders retry 503.
             _log.exception("outcomes could not be stored")
             return retry_later(Overloaded(), "the outcomes could not be stored; see the log of driftline")
-        unknown = await asyncio.get_running_loop().run_in_executor(parsers, review, tables)
+        sender = principal_of(request.scope)
+        unknown = await asyncio.get_running_loop().run_in_executor(parsers, noted, sender, tables)
         return _answer(receipt, parsed, unknown, forbidden)
 
     return [Guarded("/v1/outcomes", post_outcomes, may="outcomes", methods=["POST"], by_model=True)]

@@ -14,7 +14,7 @@ from driftline.tables.table import OutcomeTable
 from msgspec import Struct, field
 
 from driftline_processor.access.access import Access
-from driftline_processor.access.principal import UNRESTRICTED, Sending
+from driftline_processor.access.principal import UNRESTRICTED, Principal, Sending
 from driftline_processor.config.receivers import ReceiverKeys, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.core.outcomes.unknown import UnknownOutcomes
@@ -63,6 +63,9 @@ class Intake(Protocol):
 
     def unknown_outcomes(self, tables: Sequence[OutcomeTable]) -> Sequence[UnknownOutcomes]:
         """Return the outcomes that cannot be used, as far as is known now."""
+
+    def note_outcomes(self, sender: Principal, tables: Sequence[OutcomeTable]) -> None:
+        """Record in the audit log who sent outcomes by hand."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Accept rows that are already tables."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from msgspec.structs import replace
+
+from driftline_processor.core.audit_chain import Entry
 from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.log.request_log import RequestLog
 from driftline_processor.maintenance.erased_requests import ErasedRows, erase_requests
@@ -12,12 +15,14 @@ from driftline_processor.maintenance.erasure import (
     ErasureOrder,
     ErasureOrders,
     ErasureResult,
+    OrderNotWritten,
     SubjectNotConfigured,
     UnknownModel,
     erase,
     forget_model,
     is_known,
 )
+from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 
 from .parts import Parts
@@ -32,6 +37,7 @@ class Erasures:
         decoding: Decodes requests.
         parts: Returns the current parts.
         replace: Recreates all parts; returns the previous ones.
+        audit: Each order and its result are entries of it, which no deletion removes.
     """
 
     def __init__(
@@ -41,7 +47,9 @@ class Erasures:
         decoding: Decoding,
         parts: Callable[[], Parts],
         replace: Callable[[], Parts],
+        audit: AuditLog,
     ) -> None:
+        self._audit = audit
         self._store, self._log, self._decoding, self._parts, self._replace = store, log, decoding, parts, replace
         self._orders = ErasureOrders(store.path.parent)
 
@@ -60,19 +68,29 @@ class Erasures:
                     raise UnknownModel(order)
 
     def add(self, order: ErasureOrder) -> None:
-        """Store an order. Raises OrderNotWritten."""
-        self._orders.add(order)
+        """Store an order, after its entry in the audit log. Raises OrderNotWritten, StorageOutage."""
+        digests = () if order.by == "model" else tuple(map(self._audit.digest, order.values))
+        entry = Entry(kind="erasure_ordered", by=order.person, subject=order.by, words=order.words, digests=digests)
+        (written,) = self._audit.append(_about(order, entry))
+        try:
+            self._orders.add(replace(order, entry=written.sequence))
+        except OrderNotWritten as reason:
+            self._audit.append_or_keep(_result(order, written.sequence, "nothing is deleted", None, str(reason)))
+            raise
 
     def carry_out(self) -> ErasureResult:
         """Execute all orders; return the result of the last one."""
-        erased = ErasureResult()
+        erased, results = ErasureResult(), dict[int, tuple[ErasureOrder, ErasureResult]]()
         for order in self._orders:
             erased = self._forget(order) if order.by == "model" else self._erase(order)
+            # the ids of a subject are an order of their own, with the entry of the subject
+            results.setdefault(order.entry or -len(results), (order, erased))
         self._parts().join.recount()
         self._store.rewrite()
         series = self._parts().intake.series
         rows = ErasedRows(list(self._orders), lambda model: series.settings(model).subject)
         erase_requests(self._log, self._decoding, rows)
+        self._audit.append(*(_finished(order, result) for order, result in results.values()))
         self._orders.done()
         self._parts().snapshots.publish()
         return erased
@@ -107,3 +125,18 @@ class Erasures:
         erased = forget_model(self._parts().connection, order)
         self._replace().close()
         return erased
+
+
+def _finished(order: ErasureOrder, result: ErasureResult) -> Entry:
+    """Return the entry of the audit log for the end of a deletion."""
+    words = f"{result.predictions:,} predictions and {result.outcomes:,} outcomes were deleted"
+    return _result(order, order.entry, words, result.predictions + result.outcomes)
+
+
+def _result(order: ErasureOrder, ordered: int, words: str, rows: int | None, why: str = "") -> Entry:
+    subject = f"entry {ordered}" if ordered else order.by
+    return _about(order, Entry(kind="erased", by=order.person, subject=subject, words=words, count=rows, why=why))
+
+
+def _about(order: ErasureOrder, entry: Entry) -> Entry:
+    return replace(entry, model=order.model, environment=order.environment or "")

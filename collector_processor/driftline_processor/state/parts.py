@@ -71,7 +71,12 @@ class SharedParts(Struct, frozen=True, kw_only=True):
 
 
 def open_intake(
-    store: Store, config: Config, baselines: Mapping[str, Baseline], counters: Counters, clock: Callable[[], int]
+    store: Store,
+    config: Config,
+    baselines: Mapping[str, Baseline],
+    counters: Counters,
+    clock: Callable[[], int],
+    audit: AuditLog,
 ) -> Intake:
     """Create the intake of requests from the file; ``baselines``: the configured ones."""
     business = {name: business_metric.keys(name) for name, business_metric in config.business.items()}
@@ -83,6 +88,7 @@ def open_intake(
         touched=ChangedPanes(),
         counters=counters,
         clock=clock,
+        audit=audit,
         limits=limits,
         business=business,
     )

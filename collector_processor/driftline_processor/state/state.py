@@ -57,7 +57,7 @@ from driftline_processor.queries.state_snapshot import StateSnapshot
 from driftline_processor.queries.verdicts import VerdictChange
 from driftline_processor.queries.weak_slices import Queries
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
-from driftline_processor.store.audit_log import AuditLog
+from driftline_processor.store.audit_log import AuditLimits, AuditLog
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
 from driftline_processor.store.memory_folder import MemoryFolder
@@ -151,7 +151,9 @@ class State:
         config, clock = self._config, self._clock
         for attempt in (1, 2):
             self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
-            self.audit_log = AuditLog(self._store, clock)
+            kept = config.storage.audit
+            limits = AuditLimits(int(kept.max_age.total_seconds()) * 10**9, kept.max_entries)
+            self.audit_log = AuditLog(self._store, clock, limits)
             self._keeper = Keeper(self._store, self._pressed, self._reopen, self._steps())
             self.notifications = Notifications(config, lambda: self.parts, self._writing, clock, self.audit_log)
             try:
@@ -287,7 +289,8 @@ class State:
 
     def counters(self) -> dict[tuple[str, Labels], float]:
         """Return the counters of the process, and the sizes of its queues."""
-        return {**self.health.counters.snapshot(), **self.snapshot.gauges(self._clock())}
+        gauges = {**self.snapshot.gauges(self._clock()), **self.audit_log.gauges()}
+        return {**self.health.counters.snapshot(), **gauges}
 
     def read(self, query: str, *parameters: object) -> pa.Table:
         """Query the store with SQL, see :mod:`driftline_processor.store` for its tables. Thread-safe."""
@@ -624,6 +627,7 @@ class State:
             parts.evaluator.forget_tidied()  # the roll-up before an error is permanent
         parts.join.recount()
         parts.policies.tidy()
+        self.audit_log.prune()
 
     def _finish_orders(self) -> None:
         """Execute the remaining deletion orders, after a kill or on a full disk."""

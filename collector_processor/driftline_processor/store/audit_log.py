@@ -12,16 +12,19 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from driftline_processor.access.principal import CURRENT_SENDER
 from driftline_processor.core.audit_chain import START, Entry, EntryKind, Head, anchor, hash_document
+from driftline_processor.health import Labels
 from driftline_processor.present.wording import iso_time, short, without_half_surrogates
 from driftline_processor.receipts import StorageOutage
 
@@ -111,7 +114,7 @@ class AuditLog:
                 if any(entry.kind not in GROUPED for entry in single):
                     raise
                 for entry in single:
-                    self._groups[_group_of(entry)].count += entry.count or 1
+                    self._groups[_group_of(entry)].count += _count(entry)
                 return []
 
     def append_or_keep(self, entry: Entry) -> None:
@@ -125,24 +128,25 @@ class AuditLog:
 
     @contextmanager
     def transaction(self, connection: Connection, entries: Sequence[Entry]) -> Iterator[None]:
-        """Commit the block together with entries, or roll both back."""
-        if not entries:
-            with transaction(connection):
-                yield
-            return
-        with self._store.appending:
+        """Commit the block together with entries, or roll both back; the block may add entries."""
+        with ExitStack() as until_commit:
+            written: list[Entry] = []
             try:
                 with transaction(connection):
                     yield
-                    written = self._insert(connection, [*map(_by_sender, entries)])
+                    if entries:
+                        until_commit.enter_context(self._store.appending)
+                        written = self._insert(connection, [*map(_by_sender, entries)])
             except BaseException:
                 self._head = None  # a failed commit may be on disk nevertheless
                 raise
-            self._head = Head(written[-1].sequence, written[-1].hash)
+            if written:
+                self._head = Head(written[-1].sequence, written[-1].hash)
 
     def flush(self) -> None:
-        """Write the sums of groups whose minute is over; all of them with :meth:`close`."""
+        """Write the sums of groups whose minute is over, and entries that could not be written before."""
         self._flush(self._clock() - MINUTE)
+        _ = self.head  # read again after an error
 
     def close(self) -> None:
         """Write all sums. In an outage they are lost."""
@@ -179,18 +183,25 @@ class AuditLog:
     @property
     def head(self) -> Head:
         """The last entry. Raises StorageOutage."""
+        if (head := self._head) is not None:
+            return head
         with self._store.appending:
-            if self._head is None:
-                with self._store.reading() as connection:
-                    self._head = self._read_head(connection)
-            return self._head
+            with self._store.reading() as connection:
+                self._head = head = self._read_head(connection)
+            return head
 
-    def shown_head(self) -> Head:
-        """Return a head for metrics, which changes every ten minutes at most. Raises StorageOutage."""
-        now = self._clock()
+    def gauges(self) -> dict[tuple[str, Labels], float]:
+        """Return (metric name, labels) → value; empty while the last entry is unknown. Does not wait."""
+        head, now = self._head, self._clock()
+        if head is None:
+            return {}
         if self._shown is None or not 0 <= now - self._shown[0] < HEAD_EVERY:
-            self._shown = now, self.head
-        return self._shown[1]
+            self._shown = now, head
+        shown = self._shown[1]
+        return {
+            (m.DRIFTLINE_AUDIT_ENTRIES, ()): float(head.sequence),
+            (m.DRIFTLINE_AUDIT_HEAD, ((a.DRIFTLINE_AUDIT_HASH, shown.hash),)): float(shown.sequence),
+        }
 
     def entries(
         self,
@@ -277,7 +288,7 @@ class AuditLog:
             key = _group_of(entry)
             self._groups.setdefault(key, _Group(now, entry))
         if (group := self._groups.get(key)) is not None:
-            group.count += entry.count or 1
+            group.count += _count(entry)
             return None
         self._groups[key] = _Group(now, entry)
         return entry
@@ -309,6 +320,10 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "alert": entry.alert or None,
         "digests": list(entry.digests),
     }
+
+
+def _count(entry: Entry) -> int:
+    return 1 if entry.count is None else entry.count
 
 
 def _by_sender(entry: Entry) -> Entry:

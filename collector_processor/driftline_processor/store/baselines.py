@@ -237,8 +237,8 @@ class Baselines:
 
     def receive(
         self, connection: Connection, baseline: Baseline, received: int, source: Literal["event", "push"] = "event"
-    ) -> None:
-        """Store a sent baseline; nothing changes if it is active for its version already.
+    ) -> bool:
+        """Store a sent baseline; return False, without any change, if it is active for its version already.
 
         A service sends its baseline at each start. After another one was pushed, only a new baseline of the service
         counts.
@@ -246,19 +246,20 @@ class Baselines:
         sent = self._sent.setdefault(baseline.model, [])
         version_baselines = [sent_baseline for sent_baseline in sent if sent_baseline.version == baseline.version]
         if version_baselines and version_baselines[-1].digest == baseline.digest:
-            return
+            return False
         if (
             version_baselines
             and version_baselines[-1].source == "push"
             and source == "event"
             and baseline.digest in [o.digest for o in version_baselines]
         ):
-            return
+            return False
         _check_readable(baseline)
         self._remember(baseline)
         sent.append(_Sent(baseline.version, baseline.digest, source, received))
         self.changes += 1
         self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
+        return True
 
     def learn(
         self,

@@ -35,6 +35,7 @@ from .api import evaluations as evaluations_api
 from .api import label_queue as labels_api
 from .api import mispredictions as mispredictions_api
 from .api import policies as policies_api
+from .api import reload as reload_api
 from .api import retraining as retraining_api
 from .api import silences as silences_api
 from .api import snapshots as exports_api
@@ -89,7 +90,7 @@ PAGES = (
 
 API = (
     policies_api, alerts_api, silences_api, annotations_api, audit_api, backups_api, baselines_api, decisions_api, deletion_api,
-    labels_api, mispredictions_api, retraining_api, exports_api, versions_api, weak_slices_api,
+    labels_api, mispredictions_api, reload_api, retraining_api, exports_api, versions_api, weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
 """Modules of the API, in the order in which their routes are matched."""
@@ -161,7 +162,7 @@ async def _sentence(request: Request, error: Exception) -> Response:
     detail = error.detail if isinstance(error, HTTPException) else "this page failed; see the processor's log"
     if status == 404 and detail == "Not Found":
         detail = f"there is nothing at {with_slashes(request.scope['path'])[:200]}; start at /"
-    if request.scope["path"].startswith(("/api/", "/v1/")) or request.method not in ("GET", "HEAD"):
+    if request.scope["path"].startswith(("/api/", "/v1/", "/-/")) or request.method not in ("GET", "HEAD"):
         return FiniteJSON({"error": detail}, status_code=status, headers=headers)
     if status == 401 and (leads := login.to_login(request)) is not None:
         return leads

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from driftline_processor.access.access import Access
+from driftline_processor.access.routes import principal_of
+from driftline_processor.config.reload import Reloaded, ReloadError
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
 from driftline_processor.health import Health, Labels
@@ -57,6 +59,11 @@ NO_PROCESS = Process()
 """No facts besides the counters."""
 
 
+def _no_reload(_by: str, _how: str) -> Reloaded:
+    """Refuse to reload, without a process."""
+    raise ReloadError(["this processor was not started by 'driftline up'"], 503)
+
+
 class Site(Struct, frozen=True, kw_only=True):
     """Dependencies of pages and API. Each module creates its routes from it: ``routes(site)``.
 
@@ -69,6 +76,7 @@ class Site(Struct, frozen=True, kw_only=True):
         links: Addresses of traces and, for other machines, of the pages.
         process: Facts of the status page besides counters.
         exemplars: Returns the exemplars of the scrape page.
+        reload: Reloads the configuration, asked by a person who logged in somehow. Raises ReloadError.
         incidents: Incidents of all models, updated only for what has changed.
     """
 
@@ -80,6 +88,7 @@ class Site(Struct, frozen=True, kw_only=True):
     links: Links = NO_LINKS
     process: Process = NO_PROCESS
     exemplars: Striking = dict
+    reload: Callable[[str, str], Reloaded] = _no_reload
     incidents: IncidentLog = field(default_factory=IncidentLog)
 
     @property
@@ -91,6 +100,27 @@ class Site(Struct, frozen=True, kw_only=True):
         """Return the selection of the address of a model's page. Raises 404 or 400."""
         place = read_place(request)
         return select(place, self.state.snapshot.versions_of(place.model))
+
+    def note_rows(self, request: Request, what: str, rows: int, model: str = "", environment: str = "") -> None:
+        """Record in the audit log that the sender of a request reads rows, before they are sent.
+
+        Args:
+            request: The request.
+            what: What is read.
+            rows: Number of rows.
+            model: Name of the model; "" = several.
+            environment: Environment of the model.
+        """
+        reader = principal_of(request.scope)
+        self.state.audit(
+            "rows_read",
+            by=reader.audited_name,
+            how=reader.login,
+            model=model,
+            environment=environment,
+            words=f"rows of {what} were read",
+            count=rows,
+        )
 
     def answer(self, request: Request, page: Page) -> Response:
         """Return a page in the requested format."""

@@ -219,6 +219,9 @@ DRIFTLINE_VERSION_CHAMPION: Final = "driftline.version.champion"
 DRIFTLINE_WINDOW: Final = "driftline.window"
 """The length of the window that the value describes."""
 
+DRIFTLINE_AUDIT_HASH: Final = "driftline.audit.hash"
+"""The hash of an entry of the audit log, which covers all entries before it."""
+
 DRIFTLINE_STATE: Final = "driftline.state"
 """The state that the series stands for."""
 

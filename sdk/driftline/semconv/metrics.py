@@ -166,6 +166,12 @@ DRIFTLINE_LIMITED_ROWS: Final = "driftline.limited.rows"
 DRIFTLINE_JOINED_OUTCOMES: Final = "driftline.joined.outcomes"
 """Outcomes that were joined with their prediction."""
 
+DRIFTLINE_AUDIT_ENTRIES: Final = "driftline.audit.entries"
+"""The sequence number of the last entry of the audit log; it never falls."""
+
+DRIFTLINE_AUDIT_HEAD: Final = "driftline.audit.head"
+"""The sequence number of the entry of the audit log that has this hash, at most ten minutes old."""
+
 DRIFTLINE_PENDING_OUTCOMES: Final = "driftline.pending.outcomes"
 """Outcomes that wait for their prediction."""
 
@@ -183,6 +189,12 @@ DRIFTLINE_PENDING_WINDOW_AGE: Final = "driftline.pending.window.age"
 
 DRIFTLINE_SKIPPED_OUTCOME_SPANS: Final = "driftline.skipped.outcome_spans"
 """Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans."""
+
+DRIFTLINE_CONFIG_RELOAD_SUCCESS: Final = "driftline.config.reload.success"
+"""1 if the last reload of the configuration succeeded, or there was none; 0 if it failed, so that the configuration before it is in use."""
+
+DRIFTLINE_CONFIG_RELOAD_TIME: Final = "driftline.config.reload.time"
+"""When the configuration in use was loaded, in unix seconds."""
 
 DRIFTLINE_LOG_SIZE: Final = "driftline.log.size"
 """The size of the files of the log of accepted requests."""
@@ -289,12 +301,16 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_REJECTED_ROWS: Instrument("counter", "{row}", "driftline_rejected_rows_total"),
     DRIFTLINE_LIMITED_ROWS: Instrument("counter", "{row}", "driftline_limited_rows_total"),
     DRIFTLINE_JOINED_OUTCOMES: Instrument("counter", "{outcome}", "driftline_joined_outcomes_total"),
+    DRIFTLINE_AUDIT_ENTRIES: Instrument("gauge", "{entry}", "driftline_audit_entries"),
+    DRIFTLINE_AUDIT_HEAD: Instrument("gauge", "{entry}", "driftline_audit_head"),
     DRIFTLINE_PENDING_OUTCOMES: Instrument("gauge", "{outcome}", "driftline_pending_outcomes"),
     DRIFTLINE_PENDING_OUTCOME_AGE: Instrument("gauge", "s", "driftline_pending_outcome_age_seconds"),
     DRIFTLINE_EVALUATION_LAG: Instrument("gauge", "s", "driftline_evaluation_lag_seconds"),
     DRIFTLINE_PENDING_WINDOWS: Instrument("gauge", "{window}", "driftline_pending_windows"),
     DRIFTLINE_PENDING_WINDOW_AGE: Instrument("gauge", "s", "driftline_pending_window_age_seconds"),
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: Instrument("counter", "{span}", "driftline_skipped_outcome_spans_total"),
+    DRIFTLINE_CONFIG_RELOAD_SUCCESS: Instrument("gauge", "1", "driftline_config_reload_success_ratio"),
+    DRIFTLINE_CONFIG_RELOAD_TIME: Instrument("gauge", "s", "driftline_config_reload_time_seconds"),
     DRIFTLINE_LOG_SIZE: Instrument("gauge", "By", "driftline_log_size_bytes"),
     DRIFTLINE_LOG_DAMAGED: Instrument("counter", "By", "driftline_log_damaged_bytes_total"),
     DRIFTLINE_ANALYSIS_QUEUE_SIZE: Instrument("gauge", "By", "driftline_analysis_queue_size_bytes"),
@@ -366,12 +382,16 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_REJECTED_ROWS: "Spans, rows, outcomes and columns that could not be used.",
     DRIFTLINE_LIMITED_ROWS: 'Rows, outcomes and baselines beyond a limit on names. Beyond the limit on models they are not stored; otherwise they are stored as "other".',
     DRIFTLINE_JOINED_OUTCOMES: "Outcomes that were joined with their prediction.",
+    DRIFTLINE_AUDIT_ENTRIES: "The sequence number of the last entry of the audit log; it never falls.",
+    DRIFTLINE_AUDIT_HEAD: "The sequence number of the entry of the audit log that has this hash, at most ten minutes old.",
     DRIFTLINE_PENDING_OUTCOMES: "Outcomes that wait for their prediction.",
     DRIFTLINE_PENDING_OUTCOME_AGE: "The age of the oldest outcome that waits for its prediction; 0 if no outcome waits.",
     DRIFTLINE_EVALUATION_LAG: "How long the oldest due window of a length has waited for its evaluation; 0 if no window is due. Past windows, such as those of a backfill, are excluded.",
     DRIFTLINE_PENDING_WINDOWS: "Windows that are due to be evaluated, including past windows. Their shown values are older than their rows.",
     DRIFTLINE_PENDING_WINDOW_AGE: "How long the oldest due window has waited for its evaluation; 0 if no window waits.",
     DRIFTLINE_SKIPPED_OUTCOME_SPANS: "Outcomes of sampled predictions without a span, because more outcomes arrived per second than the limit on spans.",
+    DRIFTLINE_CONFIG_RELOAD_SUCCESS: "1 if the last reload of the configuration succeeded, or there was none; 0 if it failed, so that the configuration before it is in use.",
+    DRIFTLINE_CONFIG_RELOAD_TIME: "When the configuration in use was loaded, in unix seconds.",
     DRIFTLINE_LOG_SIZE: "The size of the files of the log of accepted requests.",
     DRIFTLINE_LOG_DAMAGED: "Bytes of the log that could not be read and were skipped.",
     DRIFTLINE_ANALYSIS_QUEUE_SIZE: "Bytes of accepted requests that wait to be decoded and stored.",

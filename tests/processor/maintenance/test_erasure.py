@@ -18,6 +18,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model, Reference
 from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders, UnknownModel
 from driftline_processor.store.database import Store
+from msgspec import structs
 
 from tests.support.evaluation_text import evaluation_to_text
 from tests.support.privacy_markers import MARK, found_on_disk
@@ -69,7 +70,7 @@ def test_the_state_goes_on_after_its_file_was_exchanged(open_state: Open, tmp_pa
 
     state = open_state(churn=DAILY)
     assert (state.view().rows, state.view().outcomes) == (51, 51)
-    files = ["driftline.acknowledged", "driftline.duckdb", "driftline.duckdb.wal", "log"]
+    files = ["driftline.acknowledged", "driftline.audit.key", "driftline.duckdb", "driftline.duckdb.wal", "log"]
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == files
 
 
@@ -175,7 +176,7 @@ def test_an_order_that_could_not_be_finished_is_finished_later(
         patched.setattr(state.state._store, "rewrite", full)
         with pytest.raises(OSError, match="No space left"):
             state.state.erase(by_id(MARK))
-    assert (state.view().rows, list(ErasureOrders(tmp_path / "state"))) == (50, [by_id(MARK)])
+    assert (state.view().rows, list(ErasureOrders(tmp_path / "state"))) == (50, [structs.replace(by_id(MARK), entry=1)])
     assert found_on_disk(tmp_path) != []
 
     state.state.tidy_now()
@@ -199,7 +200,7 @@ def test_a_copy_that_finds_no_room_costs_neither_the_storage_nor_the_next_start(
         state.send(predictions(["new"], NOON))
         state = open_state(churn=DAILY)
         assert state.view().rows == 51
-        assert list(ErasureOrders(tmp_path / "state")) == [by_id(MARK)]
+        assert list(ErasureOrders(tmp_path / "state")) == [structs.replace(by_id(MARK), entry=1)]
     (logged,) = caplog.records
     assert (logged.exc_info, logged.getMessage()) == (
         None,
@@ -482,14 +483,14 @@ def test_nothing_is_left_of_it_and_everything_of_the_others(open_state: Open, tm
     erased = alone.state.erase(ErasureOrder(GONE, "model"))
 
     assert (erased.predictions, erased.outcomes, erased.joined) == (2200, 1002, 1000)
-    assert left(alone, GONE) == []
+    assert left(alone, GONE) == ["audit"]
     assert (alone.rows(rows), alone.rows("SELECT count(*)::INT AS n FROM joined")) == expected
     assert [view.key for view in alone.state.publish().models] == [view.key for view in view_before]
     alone.state.settle()
     [after] = alone.state.publish().models
     assert (after.rows, after.outcomes) == (1100, 500)
     assert after.windows["1h"][-1].rows == view_before[0].windows["1h"][-1].rows
-    assert found_on_disk(tmp_path, GONE) == []
+    assert found_on_disk(tmp_path / "state" / "log", GONE) == []
     assert alone.state.publish().hints == ()  # no outcome waits for a model that is gone
 
 
@@ -545,4 +546,4 @@ def test_an_order_that_was_written_down_is_carried_out_by_the_next_start(open_st
     ErasureOrders(tmp_path / "state").add(ErasureOrder(GONE, "model"))
     state = open_state()
     assert [view.key.model for view in state.state.publish().models] == ["stays"]
-    assert found_on_disk(tmp_path, GONE) == []
+    assert left(state, GONE) == ["audit"]

@@ -31,7 +31,9 @@ def routes(site: Site) -> list[BaseRoute]:
         return FiniteJSON({"entries": [*map(entry_document, found)], "all": count, "head": str(log.head)})
 
     def export(_: Request) -> Response:
-        return StreamingResponse(_lines(site.state.audit_log), media_type="application/x-ndjson")
+        # not compressed, so that the command line can write it to a file as it comes
+        headers = {"Content-Encoding": "identity"}
+        return StreamingResponse(_lines(site.state.audit_log), media_type="application/x-ndjson", headers=headers)
 
     return [
         Guarded("/api/v1/audit", entries, may="admin"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from urllib.parse import unquote
 
 from driftline.baseline.baseline import Baseline
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from driftline_processor.access.routes import Guarded, require
+from driftline_processor.access.routes import Guarded, principal_of, require
 from driftline_processor.core.decode.untrusted_json import TooLarge, check_json
 from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
 from driftline_processor.servers.http_body import Body, MalformedBody, receive_body
@@ -32,7 +33,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def put(request: Request) -> Response:
         model, version = _named(request)
         require(request, "baselines", model)
-        return await _put(request, site.state.queries.baselines, model, version)
+        return await _put(request, site, model, version)
 
     async def get(request: Request) -> Response:
         model, version = _named(request)
@@ -46,7 +47,7 @@ def routes(site: Site) -> list[BaseRoute]:
     ]
 
 
-async def _put(request: Request, shelf: BaselineShelf, model: str, version: str) -> Response:
+async def _put(request: Request, site: Site, model: str, version: str) -> Response:
     try:
         baseline = await run_in_threadpool(_baseline, await receive_body(request, MAX_BASELINE))
     except TooLarge:
@@ -66,6 +67,8 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
             f"not of {_model_title(model, version)}; "
             "'driftline baseline push' sends it under another name with --model and --version",
         )
+    shelf = site.state.queries.baselines
+    replaced = shelf.in_force(ModelKey(model, version))
     try:
         future = await run_in_threadpool(shelf.put, baseline)
     except ConfiguredBaselineError as named:
@@ -73,6 +76,11 @@ async def _put(request: Request, shelf: BaselineShelf, model: str, version: str)
     receipt = await asyncio.wrap_future(future)
     if receipt.rejected:
         raise HTTPException(400, "the baseline cannot be used; build it again")
+    sender = principal_of(request.scope)
+    note = partial(site.state.audit, "baseline_set", by=sender.audited_name, how=sender.login, model=model)
+    words = "a baseline was pushed" if replaced is None else "a baseline was replaced by a pushed one"
+    why = f"digest {baseline.digest}" + ("" if replaced is None else f", before: {replaced.baseline.digest}")
+    await run_in_threadpool(partial(note, subject=version, words=words, why=why))
     answer = {"model": model, "version": version, "digest": baseline.digest, "rows": baseline.pane.rows}
     return JSONResponse({**answer, "features": len(baseline.bins.features)})
 

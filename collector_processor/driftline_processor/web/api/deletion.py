@@ -6,12 +6,13 @@ import logging
 
 from driftline.tables.classes import class_text
 from driftline.tables.ids import id_text
+from msgspec.structs import replace
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from driftline_processor.access.routes import Guarded, require
+from driftline_processor.access.routes import Guarded, principal_of, require
 from driftline_processor.maintenance.erasure import (
     ErasureOrder,
     OrderNotWritten,
@@ -52,9 +53,10 @@ def routes(site: Site) -> list[BaseRoute]:
             if ids
             else ErasureOrder(model, "subject", subjects, environment)
         )
-        return await carry_out(order)
+        return await carry_out(request, order)
 
-    async def carry_out(order: ErasureOrder) -> Response:
+    async def carry_out(request: Request, order: ErasureOrder) -> Response:
+        order = replace(order, person=principal_of(request.scope).audited_name)
         try:
             erased = await run_in_threadpool(site.state.erase, order)
         except SubjectNotConfigured as reason:
@@ -85,7 +87,9 @@ def routes(site: Site) -> list[BaseRoute]:
         versions = tuple(query_params.getlist("version"))
         if len(versions) > MOST_VALUES:
             return _error(400, f"the request contains {len(versions)} versions; the maximum is {MOST_VALUES}")
-        return await carry_out(ErasureOrder(query_params["model"], "model", versions, query_params.get("environment")))
+        return await carry_out(
+            request, ErasureOrder(query_params["model"], "model", versions, query_params.get("environment"))
+        )
 
     return [
         Guarded("/v1/predictions", delete, methods=["DELETE"], may="erase", by_model=True),

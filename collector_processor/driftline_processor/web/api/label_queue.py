@@ -32,6 +32,7 @@ def routes(site: Site) -> list[BaseRoute]:
         form = request.query_params.get("format", "json")
         if form not in MEDIA_TYPES:
             raise HTTPException(400, f"format={form[:40]} is not supported; use json, csv or spreadsheet")
+        site.note_rows(request, "the label queue", len(batch.rows), model.key.model, model.key.environment)
         if form == "json":
             return FiniteJSON(label_document(model.key, batch))
         return PlainTextResponse(label_sheet(form, model.key, batch), media_type=MEDIA_TYPES[form])

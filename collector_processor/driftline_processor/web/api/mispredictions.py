@@ -26,6 +26,7 @@ def routes(site: Site) -> list[BaseRoute]:
         slices = read_place(request).slice_values()
         source = site.state.queries.mispredictions
         worst = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
+        site.note_rows(request, "mispredictions", len(worst.rows), model.key.model, model.key.environment)
         return FiniteJSON(
             {
                 "model": model.key.model,

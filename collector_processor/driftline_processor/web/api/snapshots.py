@@ -39,7 +39,11 @@ def routes(site: Site) -> list[BaseRoute]:
         finished = None
         try:
             labelled = query_params.get("labelled", "") in ("1", "true")
-            finished = await run_in_threadpool(site.state.queries.exports.write, path, key, since, until, labelled)
+            written = await run_in_threadpool(site.state.queries.exports.write, path, key, since, until, labelled)
+            if written is not None:
+                place = key.model, key.environment
+                await run_in_threadpool(site.note_rows, request, "a snapshot", written.rows, *place)
+            finished = written
         finally:
             if finished is None:
                 path.unlink(missing_ok=True)

@@ -83,7 +83,11 @@ def routes(site: Site) -> list[BaseRoute]:
         search = Search(
             query_params.get("id", "").strip(), number(request, "limit", SHOWN, MOST), "label" in query_params
         )
-        return page(selection, site.clock(), rows, search)
+        shown, key = page(selection, site.clock(), rows, search), selection.model.key
+        # the features of a prediction are not rows of their own
+        count = sum(len(table.rows) for name, table in shown.tables.items() if name != "features")
+        site.note_rows(request, "the predictions page", count, key.model, key.environment)
+        return shown
 
     return [Guarded("/models/{name:path}/predictions", site.shows_model(show), may="read_rows")]
 

@@ -29,7 +29,10 @@ def routes(site: Site) -> list[BaseRoute]:
 
     def show(request: Request) -> Page:
         limit = number(request, "limit", SHOWN, MOST)
-        return page(site.state.queries.predictions, limit, request.query_params.get("model") or None)
+        model = request.query_params.get("model", "")
+        shown = page(site.state.queries.predictions, limit, model or None)
+        site.note_rows(request, "the page of unknown outcomes", len(shown.tables["outcomes"].rows), model)
+        return shown
 
     return [Guarded("/unknown-outcomes", site.shows(show), may="read_rows")]
 

@@ -94,7 +94,13 @@ def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path
     assert client.delete("/v1/models").json() == {"error": "the model is missing; add ?model=NAME"}
     unknown = client.delete("/v1/models?model=churn&id=a")
     assert unknown.json() == {"error": "'id' is not supported; use model, and version or environment"}
-    assert found_on_disk(tmp_path, "fraud") == []
+    tables = [name for (name,) in state.rows("SELECT table_name FROM duckdb_tables()")]
+    holding = [name for name in tables if state.rows(f"FROM {name} t WHERE t::VARCHAR LIKE '%fraud%'")]
+    assert (holding, found_on_disk(tmp_path / "state" / "log", "fraud")) == (["audit"], [])
+    assert [(one.kind, one.by, one.subject, one.words) for one in state.state.audit_log.entries("fraud")[0]] == [
+        ("erased", "ann", "entry 1", "2 predictions and 2 outcomes were deleted"),
+        ("erasure_ordered", "ann", "model", "all data of the model"),
+    ]
     state.send(predictions(["new"], NOON, model="fraud"), outcomes(["new"], [1], model="fraud"))
     wait_until(lambda: [view.outcomes for view in state.state.publish().models if view.key.model == "fraud"] == [1])
 

@@ -1,0 +1,148 @@
+"""`driftline audit list`, `verify` and `export`: read the audit log, and check that nothing was changed or removed."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from driftline_processor.readers.errors import BadInput
+
+from .option_parameters import Url, report_bad_input
+
+app = typer.Typer(
+    help="Read the audit log, and check that nothing was changed or removed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+BROKEN = 1
+"""Exit code of a log that was changed."""
+
+
+@app.callback()
+def audit() -> None:
+    """Read the audit log, and check that nothing was changed or removed."""
+
+
+@app.command(name="list")
+def list_entries(
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only entries about this model.")] = "",
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="Only entries of this kind, such as approved, erased or rows_read.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries, the newest ones.")
+    ] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """List the audit log, the newest entry last: what happened, to which model, who did it and why."""
+    with report_bad_input():
+        from . import client
+
+        answer = client.fetch_audit(url, model, kind, limit)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+            return
+        if not answer["entries"]:
+            typer.echo("the audit log has no such entries" if model or kind else "the audit log is empty")
+            return
+        for entry in reversed(answer["entries"]):
+            typer.echo(entry_line(entry))
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the JSON lines.")],
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Write the whole audit log as JSON lines, the oldest entry first, and print its head."""
+    with report_bad_input():
+        from driftline_processor.core.audit_chain import verify_chain
+
+        from . import client
+
+        client.fetch_audit_log(url, output)
+        typer.echo(f"{output}: head {verify_chain(_documents(output)).head}")
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="File of `driftline audit export`; default: the log of --url."),
+    ] = None,
+    head: Annotated[
+        str,
+        typer.Option(
+            metavar="N:HASH",
+            help="A head that was recorded earlier, from `driftline audit` or from the metric "
+            "driftline_audit_head. Entries removed from the end are detected only with it.",
+        ),
+    ] = "",
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Check the chain of hashes of the audit log.
+
+    Exit code 0: the chain is intact, 1: an entry was changed, removed or moved, 2: bad input.
+    """
+    with report_bad_input(), tempfile.TemporaryDirectory() as folder:
+        from driftline_processor.core.audit_chain import Head, verify_chain
+
+        from . import client
+
+        try:
+            recorded = Head.parse(head) if head else None
+        except ValueError as error:
+            raise BadInput(f"--head: {error}") from None
+        if file is None:
+            file = Path(folder) / "audit.jsonl"
+            client.fetch_audit_log(url, file)
+        result = verify_chain(_documents(file), recorded)
+        if recorded is not None and result.broken is None and recorded.sequence < result.first:
+            raise BadInput(
+                f"--head: entry {recorded.sequence} is older than the first entry, {result.first}; use a newer head"
+            )
+        typer.echo(f"{result.entries:,} entries, head {result.head}")
+        if result.broken is not None:
+            typer.echo(f"broken at entry {result.broken}: {result.reason}", err=True)
+            raise typer.Exit(BROKEN)
+        typer.echo("the chain is intact")
+
+
+def entry_line(entry: Mapping[str, Any]) -> str:
+    """Return an entry of the audit log as one line, from the JSON of the API."""
+    place = f" ({entry['environment']})" if entry["environment"] else ""
+    author = f"; {entry['by']}" if entry["by"] else ""
+    why = f": {entry['why']}" if entry["why"] else ""
+    alert = f"  alert {entry['alert']}" if entry["alert"] else ""
+    count = "" if entry["count"] is None else f": {entry['count']:,}"
+    statement = f"{entry['subject']} {entry['words']}{count}{author}{why}".strip()
+    return f"{_seconds(entry['time'])}  {entry['kind']}  {entry['model'] or '-'}{place}  {statement}{alert}"
+
+
+def _seconds(time: str) -> str:
+    """Return a time of the API without its fraction of a second."""
+    return re.sub(r"\.\d+Z$", "Z", time)
+
+
+def _documents(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a file of an export; one that is not an entry is empty. Raises :class:`BadInput`."""
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    document = json.loads(line)
+                except ValueError:
+                    document = None
+                if number == 1 and not (isinstance(document, dict) and "sequence" in document):
+                    raise BadInput(f"{file}: line 1 is not an entry; use a file of 'driftline audit export'")
+                yield document if isinstance(document, dict) else {}
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from None
