@@ -21,6 +21,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import truth_of
 from .errors import Say, say_columns_of_one_name
+from .limits import LONGEST_LINE, check_columns, too_long_line, unpacked
 from .number_format import MOSTLY, PLAIN_NUMBERS, NumberFormat
 from .source import readable
 from .spool import Spool, equal_batches
@@ -31,9 +32,6 @@ BLOCK, SAMPLE = 1 << 20, 8 << 20
 CODED = 0.001
 """Minimum fraction of values with leading zeros in a column of codes, so that one 007 in 2,000 amounts is an outlier.
 """
-
-LONGEST_LINE = 1 << 27
-"""Maximum bytes of a line."""
 
 _CODE = r"^0\d+$"
 
@@ -79,8 +77,10 @@ class CsvSource:
                     header, codes, bad = self._read(text, max(SAMPLE if block is None else block, self._block))
                     break
                 except pa.ArrowInvalid as error:
-                    if "straddling object" not in str(error) or self._block > LONGEST_LINE:
+                    if "straddling object" not in str(error):
                         raise
+                    if self._block > LONGEST_LINE:
+                        raise too_long_line(path) from None
                     self._block *= 8
         say_bad_lines(path, bad, say)
         say_columns_of_one_name(self.path, header, say)
@@ -91,6 +91,7 @@ class CsvSource:
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
         self._names: list[str] | None = None
         first = self._open([], block=sample).schema
+        check_columns(self.path, first.names)
         self._names = list(dict.fromkeys(first.names))
         counts = self._count_texts(text) if self._scan.leading_zeros or not self._numbers.is_plain else {}
         codes = {name for name, count in counts.items() if first.names.count(name) == 1 and count.are_codes}
@@ -262,7 +263,8 @@ class _ByteScan(NamedTuple):
 def scan_bytes(path: Path) -> _ByteScan:
     """Scan all bytes of a CSV before it is parsed."""
     decoder, encoding, delimiter, zeros, rest = codecs.getincrementaldecoder("utf-8")(), "utf-8", "", False, b"\n"
-    with pa.input_stream(str(path), compression="detect") as stream:
+    line = 0
+    with unpacked(path) as stream:
         while data := stream.read(1 << 22):
             if encoding == "utf-8" and (decoder.getstate()[0] or not data.isascii()):
                 try:
@@ -272,6 +274,10 @@ def scan_bytes(path: Path) -> _ByteScan:
             delimiter = delimiter or delimiter_of(data[:65_536].split(b"\n", 1)[0])
             zeros = zeros or _leading_zero(rest + data, delimiter)
             rest = data[-2:]
+            ends = max(data.rfind(b"\n"), data.rfind(b"\r"))
+            line = len(data) - ends - 1 if ends >= 0 else line + len(data)
+            if line > LONGEST_LINE:
+                raise too_long_line(path)
     if encoding == "utf-8":
         try:
             decoder.decode(b"", final=True)

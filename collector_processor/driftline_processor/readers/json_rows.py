@@ -23,6 +23,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_text, one_array
 from .errors import BadInput, Say
+from .limits import LONGEST_LINE, MOST_COLUMNS, too_long_line, unpacked
 from .spool import Spool, equal_batches, no_columns
 from .times import read_times
 
@@ -31,9 +32,6 @@ MOST_DEPTH = 8
 
 BLOCK = 32 << 20
 """Bytes per block."""
-
-MOST_COLUMNS = 10_000
-"""Maximum number of columns per file; a file with more uses ids as keys."""
 
 _OBJECT = r"(?s)^\s*\{.*\}\s*$"
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
@@ -340,16 +338,18 @@ class NdjsonSource(JsonSource):
 
     def _blocks(self, path: Path) -> Iterator[ParsedLines]:
         rest, number = b"", 1
-        with pa.input_stream(str(path), compression="detect") as stream:
+        with unpacked(path) as stream:
             while read := stream.read(self._block):
                 if number == 1 and not rest and read.lstrip(_SPACES).startswith((b"[", b"{")) and not _whole_line(read):
-                    read += stream.read()
+                    read += stream.rest()
                     if (listed := listed_lines(read)) is not None:
                         yield listed.parse(self._text)
                         return
                 data = rest + read
                 end = data.rfind(b"\n") + 1
                 data, rest = data[:end], data[end:]
+                if len(rest) > LONGEST_LINE:
+                    raise too_long_line(path)
                 if data:
                     yield parse_lines(data, number, self._text)
                     number += data.count(b"\n")

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
 from .errors import BadInput, Say, say_columns_of_one_name
+from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
 from .source import Source, readable
@@ -231,6 +232,7 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) ->
             source = NdjsonSource(path, say, text)
         else:
             raise NotImplementedError(f"format_of() returns the format {kind}, which has no source class")
+    check_columns(str(path), source.schema.names)
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source
@@ -274,6 +276,7 @@ class ParquetSource:
     def __init__(self, path: Path, text: Collection[str]) -> None:
         self.path = str(path)
         self.schema = pa.parquet.read_schema(path)
+        check_columns(self.path, self.schema.names)
         twice = {name for name in self.schema.names if self.schema.names.count(name) > 1}
         if twice:
             raise BadInput(f"{path}: two columns have the name '{min(twice)}'; rename one")

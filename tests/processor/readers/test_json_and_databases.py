@@ -222,7 +222,7 @@ def test_ids_as_keys_are_bad_input() -> None:
         for at in range(MOST_COLUMNS + 1):
             yield {"by_id": {f"u{at}": at}}
 
-    with pytest.raises(BadInput, match=r"more than 10,000 columns, such as 'by_id\.u10000': are ids used as keys"):
+    with pytest.raises(BadInput, match=r"more than 5,000 columns, such as 'by_id\.u5000': are ids used as keys"):
         columns_of(rows())
 
 

@@ -1,0 +1,71 @@
+"""Limits of files of rows: columns, bytes per line, and bytes after unpacking."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from .errors import BadInput
+
+MOST_COLUMNS = 5_000
+"""Maximum number of columns per file: each of them is compared, at some 2 ms; a file with more uses ids as columns."""
+
+LONGEST_LINE = 1 << 27
+"""Maximum bytes of a line, because a line is parsed as a whole."""
+
+MOST_TIMES, LEAST_UNPACKED = 200, 256 << 20
+"""Maximum bytes of an unpacked file per byte of the packed one, from this number of bytes on.
+
+Tables are packed to a third or a tenth, logs to a fiftieth; a file of one repeated byte to a thousandth.
+"""
+
+
+def check_columns(path: Path | str, names: Collection[str]) -> None:
+    """Raise :class:`BadInput` for too many columns."""
+    if len(names) > MOST_COLUMNS:
+        raise BadInput(
+            f"{path}: has {len(names):,} columns, and at most {MOST_COLUMNS:,} are read; write a file with the columns "
+            "of the model; if ids are used as columns, write them as values"
+        )
+
+
+def too_long_line(path: Path | str) -> BadInput:
+    """Return the error for a line that is too long."""
+    return BadInput(
+        f"{path}: has a line of more than {LONGEST_LINE >> 20} MiB, the maximum; look for a quotation mark that is not "
+        "closed, and for bytes that are not text"
+    )
+
+
+class UnpackedFile:
+    """The bytes of a file, unpacked if it is compressed, up to the limit."""
+
+    def __init__(self, path: Path, stream: pa.NativeFile) -> None:
+        self._path, self._stream = path, stream
+        self._read = 0
+        self._most = max(LEAST_UNPACKED, MOST_TIMES * path.stat().st_size)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes. Raises :class:`BadInput` beyond the limit."""
+        data: bytes = self._stream.read(size)
+        self._read += len(data)
+        if self._read > self._most:
+            raise BadInput(
+                f"{self._path}: unpacks to more than {self._most >> 20:,} MiB, {MOST_TIMES} times its size, which no "
+                "table of rows does; unpack it, and look at its content"
+            )
+        return data
+
+    def rest(self) -> bytes:
+        """Return all remaining bytes."""
+        return b"".join(iter(lambda: self.read(1 << 24), b""))
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[UnpackedFile]:
+    """Open a file, which may be compressed."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        yield UnpackedFile(path, stream)
