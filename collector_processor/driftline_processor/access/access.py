@@ -33,6 +33,9 @@ from .sessions import Sessions
 Header = Callable[[str], str | None]
 """Returns the value of a header by its name in lower case."""
 
+KnownToken = tuple[bytes, Principal]
+"""The digest of a token, and its holder."""
+
 WRONG_TOKEN = "the token is unknown or was replaced; send a valid one as 'Authorization: Bearer TOKEN'"
 
 _log = logging.getLogger("driftline")
@@ -127,7 +130,7 @@ class Access:
         self.secure = secure
         self.anonymous = anonymous
         self.auth = auth
-        self._tokens: Sequence[tuple[bytes, Principal]] = ()
+        self._tokens: Sequence[KnownToken] = ()
         self.replace(auth, anonymous)
 
     @classmethod
@@ -145,15 +148,19 @@ class Access:
         """Whether there is a token with which people can log in."""
         return bool(self._tokens)
 
-    def replace(self, auth: Auth, anonymous: Principal) -> None:
-        """Use other tokens and log-ins. Reads the files of tokens. Raises OSError and ValueError; then nothing changes.
+    def replace(self, auth: Auth, anonymous: Principal, tokens: Sequence[KnownToken] | None = None) -> list[str]:
+        """Use other tokens and log-ins; return the names of the holders whose token was replaced or removed.
 
-        Sessions of removed tokens end.
+        Sessions of removed tokens end. Without ``tokens``, see :func:`read_tokens`, their files are read. Raises
+        OSError and ValueError; then nothing changes.
         """
-        tokens = [(_digest_of(token), Principal(token.name, (permission_of(token),), "token")) for token in auth.tokens]
+        tokens = [*(read_tokens(auth) if tokens is None else tokens)]
         if self.local is not None and not auth.enabled:
             tokens.append((_digest(self.local.text), Principal(self.local.name, (EVERYTHING,), "local")))
+        digests = {digest for digest, _ in tokens}
+        replaced = [holder.name for digest, holder in self._tokens if digest not in digests]
         self.auth, self.anonymous, self._tokens = auth, anonymous, tuple(tokens)
+        return replaced
 
     def identify(self, header: Header, peer: str) -> Principal:
         """Return the sender of a request.
@@ -255,6 +262,11 @@ def anonymous_of(auth: Auth, *, metrics: bool) -> Principal:
     if not auth.enabled:
         return ANONYMOUS
     return Principal("", (Permission(frozenset({"metrics"})),)) if metrics else NOBODY
+
+
+def read_tokens(auth: Auth) -> list[KnownToken]:
+    """Read the files of tokens. Raises OSError and ValueError."""
+    return [(_digest_of(token), Principal(token.name, (permission_of(token),), "token")) for token in auth.tokens]
 
 
 def _digest(token: str) -> bytes:

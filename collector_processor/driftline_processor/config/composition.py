@@ -71,6 +71,15 @@ def with_included(tree: Tree, folder: Path, problems: list[Problem], filled: Fil
     return own_keys
 
 
+def included_files(path: Path) -> list[Path]:
+    """Return the files that a configuration file includes; none if it cannot be read. Raises OSError."""
+    tree = parse_yaml(path.read_text(encoding="utf-8-sig", errors="replace"), os.environ, [])
+    patterns = tree.get("include", ()) if isinstance(tree, dict) else ()
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    is_list = isinstance(patterns, list) and all(isinstance(pattern, str) and pattern for pattern in patterns)
+    return _files(patterns, path.parent, []) if is_list else []
+
+
 def with_tiers(tree: Tree) -> Tree:
     """Return a tree whose models have the keys of their tier as defaults.
 

@@ -487,8 +487,13 @@ class DerivedMetrics:
 
     def start(self) -> None:
         """Start to send, if there is a sink."""
-        if self._sinks:
+        if self._sinks and self._thread.ident is None:
             self._thread.start()
+
+    def replace(self, sinks: Sequence[Sink]) -> None:
+        """Send to other sinks from now on."""
+        self._sinks = sinks
+        self.start()
 
     def stop(self, timeout: float | None = None) -> None:
         """Send a last time, within ``timeout`` seconds; None = without a limit."""

@@ -21,6 +21,7 @@ import xxhash
 from driftline.export.backoff import doubling_pauses
 from driftline.semconv import attributes, metrics
 
+from driftline_processor.config.exporters import ExporterKeys
 from driftline_processor.config.schema import Config
 from driftline_processor.health import Counters
 from driftline_processor.ingest.admission import NO_PASSAGE, Passage
@@ -85,13 +86,13 @@ class Destination:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        self.name = reader.name
+        self.name, self.reader = reader.name, reader
         self.forward = frozenset(forward)
         self.headers = frozenset(header.lower() for header in forward_headers)
-        self._reader, self._exporter, self._counters = reader, exporter, counters
+        self._exporter, self._counters = exporter, counters
         self._max_request, self._on_sent, self._clock, self._pause = max_request, on_sent, clock, pause
         self._most_joined, self._sent_ahead = max_request, -1
-        self._stopping = threading.Event()
+        self._stopping, self._ending = threading.Event(), False
         self._last_sent = -GATHER
         self._logged_kinds: set[str] = set()
         self._thread = threading.Thread(target=self._run, name=f"driftline-{self.name}", daemon=True)
@@ -104,16 +105,22 @@ class Destination:
         """Return True if received requests of this signal are forwarded here, at least in part."""
         return signal in self.forward or (signal == "logs" and "records" in self.forward)
 
+    def end(self) -> None:
+        """End after the requests that are being sent; :meth:`stop` waits for it, and the rest stays in the log."""
+        self._ending = True
+        self._stopping.set()
+        self.reader.wake()
+
     def stop(self, grace: float) -> None:
         """Send waiting requests once each, for at most ``grace`` seconds; the rest is sent after the next start."""
         self._stopping.set()
-        self._reader.wake()
+        self.reader.wake()
         if self._thread.is_alive():
             self._thread.join(grace)
         self._exporter.close()
         if self._thread.is_alive():
             self._thread.join(1.0)
-        if self._reader.unread_bytes:
+        if self.reader.unread_bytes and not self._ending:
             _log.info("%s: requests are waiting in the log, and will be sent after the next start", self.name)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -123,16 +130,16 @@ class Destination:
         going = True
         while going:
             try:
-                going = self._turn()
+                going = self._turn() and not self._ending
             except Exception:
                 _log.exception("%s: the log could not be read; driftline will retry", self.name)
                 going = not self._pause(self._stopping, _FIRST_DELAY)
 
     def _turn(self) -> bool:
         """Send some waiting requests; return False at the end."""
-        self._reader.gather(self._max_request, self._last_sent + GATHER - self._clock(), self._stopping.is_set)
-        stored_requests = self._reader.wait(self._max_request, self._stopping.is_set)
-        if stored_requests.following == self._reader.position:
+        self.reader.gather(self._max_request, self._last_sent + GATHER - self._clock(), self._stopping.is_set)
+        stored_requests = self.reader.wait(self._max_request, self._stopping.is_set)
+        if stored_requests.following == self.reader.position:
             return not self._stopping.is_set()
         waiting = deque(self._together(stored_requests.stored))
         while waiting:
@@ -148,7 +155,7 @@ class Destination:
                 continue
             if not delivered:
                 return False  # the cursor stays in front of them
-        self._reader.move(stored_requests.following)
+        self.reader.move(stored_requests.following)
         self._last_sent = self._clock()
         return True
 
@@ -225,7 +232,7 @@ class Destination:
                 if not bodies:
                     waiting.popleft()
             return answer.result != "retryable"
-        for stored_entry in self._reader.ahead(following, self._max_request).stored:
+        for stored_entry in self.reader.ahead(following, self._max_request).stored:
             if body := self._of(stored_entry.entry):
                 answer = self._exporter.export(
                     stored_entry.entry.signal, body, dict(self._travelling(stored_entry.entry))
@@ -366,23 +373,65 @@ class Forwarder:
         """
         self._passed = RecentRequests()
         self._said_again = False
-        self._log, self._clock = log, clock
-        self.destinations = {
-            name: Destination(
-                log.reader(name, on_full=exporter.on_full),
-                exporter.connect(),
-                counters,
-                exporter.forward,
-                exporter.forward_headers,
-                on_sent=self._passed.remember_sent,
-            )
-            for name, exporter in config.exporters.items()
-        }
-        self.headers = frozenset[str]().union(*(destination.headers for destination in self.destinations.values()))
+        self._log, self._clock, self._counters = log, clock, counters
+        self._exporters: Mapping[str, ExporterKeys] = config.exporters
+        connections = {name: keys.connect() for name, keys in config.exporters.items()}
+        self._use({name: self._destination(name, keys, connections[name]) for name, keys in config.exporters.items()})
+
+    def _use(self, destinations: Mapping[str, Destination]) -> None:
+        self.destinations = destinations
+        self.headers = frozenset[str]().union(*(destination.headers for destination in destinations.values()))
+
+    def _destination(
+        self, name: str, keys: ExporterKeys, exporter: Exporter, before: Destination | None = None
+    ) -> Destination:
+        """Return a destination, which continues at the cursor of the one ``before``."""
+        reader = self._log.reader(name) if before is None else before.reader
+        reader.on_full = keys.on_full
+        return Destination(
+            reader,
+            exporter,
+            self._counters,
+            keys.forward,
+            keys.forward_headers,
+            on_sent=self._passed.remember_sent,
+        )
 
     def start(self) -> None:
         """Start to send."""
         for destination in self.destinations.values():
+            destination.start()
+
+    def connect_changed(self, exporters: Mapping[str, ExporterKeys]) -> dict[str, Exporter]:
+        """Return connections for :meth:`replace`: of new and changed exporters. Raises OSError."""
+        return {name: keys.connect() for name, keys in exporters.items() if keys != self._exporters.get(name)}
+
+    def replace(self, exporters: Mapping[str, ExporterKeys], connections: Mapping[str, Exporter], grace: float) -> None:
+        """Use other exporters; those whose keys are as before continue to send meanwhile.
+
+        A changed one continues at its cursor, after the requests that are being sent; a new one begins with the next
+        request; the requests that wait for a removed one are dropped.
+
+        Args:
+            exporters: Keys of all exporters.
+            connections: From :meth:`connect_changed`.
+            grace: Seconds for requests that are being sent; later, a destination may get them again.
+        """
+        end = time.monotonic() + grace
+        ended = {name: one for name, one in self.destinations.items() if name in connections or name not in exporters}
+        for destination in ended.values():
+            destination.end()
+        for destination in ended.values():
+            destination.stop(max(0.1, end - time.monotonic()))
+        for name in ended.keys() - exporters.keys():
+            self._log.forget_reader(name)
+        new = {
+            name: self._destination(name, exporters[name], exporter, ended.get(name))
+            for name, exporter in connections.items()
+        }
+        self._use({name: new.get(name) or self.destinations[name] for name in exporters})
+        self._exporters = exporters
+        for destination in new.values():
             destination.start()
 
     def stop(self, grace: float) -> None:

@@ -25,7 +25,14 @@ class Decoding:
     """
 
     def __init__(self, mappings: Mappings | None = None, business: BusinessMetrics = NO_BUSINESS) -> None:
-        self._mappings, self._business = mappings or {}, business
+        self._use(mappings or {}, business)
+
+    def replace(self, other: Decoding) -> None:
+        """Decode further requests as ``other`` does."""
+        self._use(other._mappings, other._business)
+
+    def _use(self, mappings: Mappings, business: BusinessMetrics) -> None:
+        self._mappings, self._business = mappings, business
         self._decoders: dict[Signal, Callable[[bytes, int], requests.Decoded]] = {
             "traces": requests.decode_traces,
             "logs": requests.decode_logs,

@@ -14,7 +14,7 @@ import random
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from queue import SimpleQueue
 
 from driftline.export.backoff import doubling_pauses
@@ -79,6 +79,8 @@ class Courier:
         self.name = name
         self._attempted = attempted
         self._channel, self._report, self._clock, self._pause = channel, report, clock, pause
+        self._next_channel: Channel | None = None
+        self._sending = ""
         self.thread: Thread = lambda _: ("", False)
         """The channel's ids of messages from before this process started."""
         self._threads: dict[str, str] = {}
@@ -89,6 +91,9 @@ class Courier:
         """Deferred messages, and later messages about the same alerts."""
         self._lock = threading.Condition()
         self._stopping, self._woken = threading.Event(), threading.Event()
+        self._interrupted = threading.Event()
+        """Ends a pause that the channel has requested."""
+        self._abandoned = False
         self._last_log = ""
         self._thread = threading.Thread(target=self._run, name=f"driftline-tells-{name}", daemon=True)
 
@@ -115,15 +120,43 @@ class Courier:
                 self._woken.set()
             self._lock.notify_all()
 
+    def replace(self, channel: Channel) -> None:
+        """Send further messages, and those that wait, by another channel; one that is being sent is not interrupted."""
+        with self._lock:
+            unused, self._next_channel = self._next_channel, channel
+            self._woken.set()
+            self._interrupted.set()
+        if unused is not None:
+            unused.close()
+
+    def abandon(self) -> list[Message]:
+        """End after the message that is being sent; return the other queued messages."""
+        with self._lock:
+            left = [
+                message for message in (*self._new.values(), *self._waiting.values()) if message.id != self._sending
+            ]
+            for message in left:
+                self._new.pop(message.id, None)
+                self._waiting.pop(message.id, None)
+            self._abandoned = True
+            self._end()
+        return left
+
     def stop(self, grace: float) -> None:
         """Try each queued message once, for at most ``grace`` seconds; the others are sent after the next start."""
-        self._stopping.set()
-        self._woken.set()
         with self._lock:
-            self._lock.notify_all()
+            self._end()
         if self._thread.is_alive():
             self._thread.join(grace)
         self._channel.close()
+        if self._next_channel is not None:
+            self._next_channel.close()
+
+    def _end(self) -> None:
+        """Make the thread end; the lock is held."""
+        for event in (self._stopping, self._woken, self._interrupted):
+            event.set()
+        self._lock.notify_all()
 
     def sentence(self) -> str | None:
         """Return which messages have waited for long, since when and why; None if there are none."""
@@ -139,11 +172,18 @@ class Courier:
             return self._last_log if self._new or self._waiting else ""
 
     def _run(self) -> None:
+        self._send_all()
+        if self._abandoned:
+            self._channel.close()
+
+    def _send_all(self) -> None:
         pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             message = self._next()
             if message is None:
                 return
+            if self._takes_next_channel():
+                pauses = doubling_pauses(FIRST_PAUSE, LONGEST_PAUSE)
             try:
                 answer = self._channel.send(message, self._past(message))
             except Exception as error:
@@ -159,7 +199,7 @@ class Courier:
                 return
             else:
                 wait = min(answer.wait, LONGEST_WAIT)
-                ends = self._stopping if wait else self._woken
+                ends = self._interrupted if wait else self._woken
                 self._pause(ends, max(wait, next(pauses) * random.uniform(0.5, 1.0)))
 
     def _past(self, message: Message) -> Past:
@@ -177,7 +217,20 @@ class Courier:
             message = min(self._new.values(), key=_rank) if self._new else next(iter(self._waiting.values()))
             if len(self._new) <= 1 and not self._stopping.is_set():
                 self._woken.clear()
+            self._sending = message.id
             return message
+
+    def _takes_next_channel(self) -> bool:
+        """Use the channel of :meth:`replace`, and close the one before it; return False without a new one."""
+        with self._lock:
+            channel, self._next_channel = self._next_channel, None
+            if channel is None:
+                return False
+            before, self._channel = self._channel, channel
+            if not self._stopping.is_set():
+                self._interrupted.clear()
+        before.close()
+        return True
 
     def _done(self, message: Message, answer: Answer) -> bool:
         """Process an answer; return False if the message is queued again, after those about other alerts."""
@@ -238,29 +291,54 @@ class Couriers:
             name: Courier(name, channel, self._noted.put, clock, attempted=attempted)
             for name, channel in channels.items()
         }
-        self._clock = clock
+        self._clock, self._attempted = clock, attempted
+        self._thread: Thread = lambda _: ("", False)
 
     def start(self) -> None:
         """Start all threads."""
         for courier in self._couriers.values():
             courier.start()
 
+    def replace(self, channels: Mapping[str, Channel], names: Collection[str]) -> None:
+        """Use other channels; the messages that wait for a channel are sent by its new one.
+
+        Args:
+            channels: New and changed channels, by name.
+            names: Names of all channels; messages of others are discarded, and their number is logged.
+        """
+        couriers = {name: courier for name, courier in self._couriers.items() if name in names}
+        removed = [courier for name, courier in self._couriers.items() if name not in names]
+        for name, channel in channels.items():
+            if name in couriers:
+                couriers[name].replace(channel)
+                continue
+            couriers[name] = courier = Courier(name, channel, self._noted.put, self._clock, attempted=self._attempted)
+            courier.thread = self._thread
+            courier.start()
+        self._couriers = couriers
+        for courier in removed:
+            self._discard(courier.abandon())
+
     def post(self, messages: Sequence[Message]) -> None:
         """Add messages to the queues; those for removed channels are discarded and their number is logged."""
         self._post(messages, unsure=False)
 
     def _post(self, messages: Sequence[Message], *, unsure: bool) -> None:
-        gone = Counter[str]()
+        gone: list[Message] = []
         for message in messages:
             courier = self._couriers.get(message.channel)
             if courier is None:
-                gone[message.channel] += 1
-                self._noted.put(
-                    Delivery(message.id, self._clock(), "expired", "the channel was removed from the configuration")
-                )
+                gone.append(message)
             else:
                 courier.post([message], unsure=unsure)
-        for name, count in gone.items():
+        self._discard(gone)
+
+    def _discard(self, messages: Sequence[Message]) -> None:
+        """Note that messages are not sent, because their channel was removed, and log their number."""
+        for message in messages:
+            reason = "the channel was removed from the configuration"
+            self._noted.put(Delivery(message.id, self._clock(), "expired", reason))
+        for name, count in Counter(message.channel for message in messages).items():
             given_up = "1 message is" if count == 1 else f"{count} messages are"
             _log.warning("channel %s: it was removed from the configuration; %s dropped", name, given_up)
 
@@ -271,6 +349,7 @@ class Couriers:
             messages: In their order.
             thread: The channels' ids of earlier messages.
         """
+        self._thread = thread
         for courier in self._couriers.values():
             courier.thread = thread
         self._post(messages, unsure=True)

@@ -18,6 +18,9 @@ _log = logging.getLogger("driftline")
 class ListenerTls:
     """The certificate of a listener. Thread-safe.
 
+    Attributes:
+        key: The place of the listener in the configuration.
+
     Args:
         key: The place of the listener in the configuration.
         tls: The keys.
@@ -28,7 +31,7 @@ class ListenerTls:
     """
 
     def __init__(self, key: str, tls: TlsServer, clock: Callable[[], float] = time.monotonic) -> None:
-        self._key, self._clock = key, clock
+        self.key, self._clock = key, clock
         self._interval = None if tls.reload_interval is None else tls.reload_interval.total_seconds()
         self._checked = clock()
         self._problem: str | None = None
@@ -40,12 +43,17 @@ class ListenerTls:
         self._check()
         return self._context
 
+    @property
+    def outdated(self) -> bool:
+        """Whether a file was replaced since it was read."""
+        return self._stamps() != self._read_stamps
+
     def sentence(self) -> str | None:
         """Return why the newest files are not used, or that the certificate in use has expired; None if all is well."""
         if self._problem is not None:
-            return f"{self._key}.tls: {self._problem}; the files from before are used"
+            return f"{self.key}.tls: {self._problem}; the files from before are used"
         problem = certificate_problem(self._tls.cert_file)
-        return None if problem is None else f"{self._key}.tls: {problem}"
+        return None if problem is None else f"{self.key}.tls: {problem}"
 
     def reload(self, tls: TlsServer | None = None) -> bool:
         """Read the files again, and keep the last good ones if one is bad. Return True if all are good.
@@ -57,7 +65,7 @@ class ListenerTls:
             self._use(tls or self._tls)
         except (CertificateError, OSError) as error:
             self._problem = str(error)
-            _log.error("%s.tls: %s; the files from before are used", self._key, error)
+            _log.error("%s.tls: %s; the files from before are used", self.key, error)
             return False
         self._problem = None
         return True
@@ -77,7 +85,7 @@ class ListenerTls:
         if self._interval is None or self._clock() - self._checked < self._interval:
             return
         self._checked = self._clock()
-        if self._stamps() != self._read_stamps:
+        if self.outdated:
             self.reload()
 
     def _use(self, tls: TlsServer) -> None:

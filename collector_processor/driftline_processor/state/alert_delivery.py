@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, Approval, Delivery, attempt_entry
-from driftline_processor.policy.channel import Answer
+from driftline_processor.policy.channel import Answer, Channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.silences import NamedSilence
@@ -56,6 +56,16 @@ class Notifications:
         with self._writing():
             waiting = self._parts().digests.resumed(self._clock())
         couriers.resume(waiting, self._parts().alerts.thread)
+
+    def replace(self, config: Config, channels: Mapping[str, Channel]) -> None:
+        """Use another configuration.
+
+        Args:
+            config: The configuration.
+            channels: New and changed channels and actions, by name.
+        """
+        self._config = config
+        self._couriers.replace(channels, {*config.all_channels, *config.actions})
 
     def links(self, view: ModelView, alert: Alert) -> Mapping[str, str]:
         """Return the links of a message about an alert."""

@@ -89,8 +89,9 @@ PAGES = (
 """Modules of the pages, in the order in which their routes are matched."""
 
 API = (
-    policies_api, alerts_api, silences_api, annotations_api, audit_api, backups_api, baselines_api, decisions_api, deletion_api,
-    labels_api, mispredictions_api, reload_api, retraining_api, exports_api, versions_api, weak_slices_api,
+    policies_api, alerts_api, silences_api, annotations_api, audit_api, backups_api, baselines_api, decisions_api,
+    deletion_api, labels_api, mispredictions_api, reload_api, retraining_api, exports_api, versions_api,
+    weak_slices_api,
     evaluations_api,  # after all that go on behind the name of a model
 )  # fmt: skip
 """Modules of the API, in the order in which their routes are matched."""

@@ -237,3 +237,70 @@ def test_a_channel_that_asks_to_be_left_alone_is() -> None:
     wait_until(lambda: len(noted) == 1)
     courier.stop(5.0)
     assert waited == [120.0, 3_600.0]
+
+
+def test_a_replaced_channel_sends_what_waits_and_nothing_is_sent_twice() -> None:
+    held, arrived = threading.Event(), threading.Event()
+
+    def answer(one: Message) -> Answer:
+        arrived.set()
+        assert held.wait(30.0)
+        return DELIVERED if one.id == "1" else BUSY
+
+    before, after, other = Scripted(answer), Scripted(), Scripted()
+    couriers = Couriers({"one": before, "other": other})
+    couriers.start()
+    couriers.post([message("1"), message("2"), message("3", "b")])
+    assert arrived.wait(30.0)
+    couriers.replace({"one": after}, {"one", "other"})
+    held.set()
+    wait_until(lambda: len(after.sent) == 2)
+    couriers.post([message("4", channel="other")])
+    wait_until(lambda: other.sent == ["4"])
+    couriers.stop(5.0)
+    assert (before.sent, after.sent) == (["1"], ["2", "3"])
+    assert [(one.message, one.result) for one in couriers.deliveries()] == [(name, "delivered") for name in "1234"]
+
+
+def test_a_replaced_channel_ends_the_pause_that_the_one_before_asked_for() -> None:
+    before, after = Scripted(lambda _: Answer("put_off", "HTTP 429", wait=3_600.0)), Scripted()
+    couriers = Couriers({"one": before}, lambda: 0)
+    couriers.start()
+    couriers.post([message("1")])
+    wait_until(lambda: before.sent == ["1"])
+    couriers.replace({"one": after}, {"one"})
+    wait_until(lambda: after.sent == ["1"])
+    couriers.stop(5.0)
+
+
+def test_messages_of_a_removed_channel_are_discarded_except_the_one_that_is_being_sent() -> None:
+    held, arrived = threading.Event(), threading.Event()
+
+    def answer(_: Message) -> Answer:
+        arrived.set()
+        assert held.wait(30.0)
+        return DELIVERED
+
+    channel, new = Scripted(answer), Scripted()
+    couriers, noted = Couriers({"one": channel}), list[Delivery]()
+    couriers.start()
+    couriers.post([message("1"), message("2"), message("3", "b")])
+    assert arrived.wait(30.0)
+    couriers.replace({"new": new}, {"new"})
+    couriers.post([message("4"), message("5", channel="new")])
+    held.set()
+
+    def has_all() -> bool:
+        noted.extend(couriers.deliveries())
+        return len(noted) == 5
+
+    wait_until(has_all)
+    couriers.stop(5.0)
+    assert sorted((one.message, one.result) for one in noted) == [
+        ("1", "delivered"),
+        ("2", "expired"),
+        ("3", "expired"),
+        ("4", "expired"),
+        ("5", "delivered"),
+    ]
+    assert channel.sent == ["1"]
