@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
+import httpx
 from driftline_processor.access.access import Access, Header
+from driftline_processor.access.local import local_token_file
 from driftline_processor.access.principal import ANONYMOUS, EVERYTHING, Permission, Principal
 from driftline_processor.config.auth import Auth, Capability
 
@@ -33,3 +36,15 @@ class EverybodyMay(Access):
         """Return the person."""
         del header, peer
         return self._principal
+
+
+def bearer(web: str) -> dict[str, str]:
+    """Return the header with the token of this user, for a processor without ``auth`` on this machine."""
+    file = local_token_file(urlsplit(web).port or 0)
+    return {"authorization": f"Bearer {file.read_text(encoding='ascii').strip()}"}
+
+
+def log_in(browser: httpx.Client, web: str) -> None:
+    """Log a browser in as this user."""
+    answer = browser.post(f"{web}/login", data={"token": bearer(web)["authorization"].split()[1]})
+    assert answer.status_code in (200, 303), answer.text

@@ -15,6 +15,7 @@ from driftline_processor.config.section import Problem
 from driftline_processor.config.yaml_loader import parse_yaml
 
 from tests.support.paths import ROOT
+from tests.support.people import bearer
 from tests.support.recorded_internet import Internet, internet
 from tests.support.recorded_requests import Answers, Asked
 from tests.support.service import Service
@@ -132,9 +133,10 @@ class Scene:
 
     def approve(self, alert: str, action: str) -> None:
         """Approve an action for an alert."""
-        form = {"action": action, "by": "ann", "why": "the outcomes show it"}
+        form = {"action": action, "why": "the outcomes show it"}
         url = f"{self.processor.web}/api/v1/alerts/{alert}/approval"
-        assert httpx.post(url, data=form, trust_env=False).status_code == 200
+        headers = bearer(self.processor.web)
+        assert httpx.post(url, data=form, headers=headers, trust_env=False).status_code == 200
 
     def die_while_it_sends(self, asked: Callable[[], bool]) -> None:
         """Wait until something was asked of a world that fails; kill -9; start again in one that does not."""

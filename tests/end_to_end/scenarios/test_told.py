@@ -11,7 +11,9 @@ import httpx
 import pandas as pd
 import pytest
 import yaml
+from driftline_processor.access.local import user_name
 
+from tests.support.people import bearer, log_in
 from tests.support.recorded_jira import Jira
 from tests.support.recorded_requests import Asked, Service, service
 from tests.support.waiting import wait_until
@@ -73,8 +75,9 @@ def _told_once(processor: Processor, replay: Replay, hook: Hook, pager: Service)
     pager.answers = lambda _: (503, "")
     before = len(pager.asked)
     path = f"{processor.web}/api/v1/alerts/{call.body['alert']}/acknowledgement"
-    answer = httpx.post(path, data={"by": "ann", "why": "the feed was late"}, trust_env=False)
-    assert answer.json()["acknowledged"]["by"] == "ann"
+    form = {"why": "the feed was late"}
+    answer = httpx.post(path, data=form, headers=bearer(processor.web), trust_env=False)
+    assert answer.json()["acknowledged"]["by"] == user_name()
     wait_until(lambda: len(pager.asked) > before)
     processor.kill()
     pager.answers = take
@@ -182,11 +185,12 @@ def test_nobody_is_notified_of_what_a_person_silenced_on_the_page_until_the_pers
 def submit(processor: Processor, page: str, action: str, values: dict[str, str]) -> str:
     """Submit the first form of a page with this action as a browser does; return the page that follows."""
     with httpx.Client(base_url=processor.web, trust_env=False, follow_redirects=True) as browser:
+        log_in(browser, processor.web)
         html = browser.get(page).text
         found = re.search(rf'<form method="post" action="({action})".*?</form>', html, re.DOTALL)
         assert found is not None, html
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', found[0]))
         headers = {"accept": "text/html", "referer": f"{processor.web}{page}"}
-        answer = browser.post(found[1], data={**hidden, "by": "ann", **values}, headers=headers)
+        answer = browser.post(found[1], data={**hidden, **values}, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.text
