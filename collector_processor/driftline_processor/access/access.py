@@ -130,7 +130,7 @@ class Access:
         self.secure = secure
         self.anonymous = anonymous
         self.auth = auth
-        self._tokens: Sequence[KnownToken] = ()
+        self._tokens: Mapping[bytes, KnownToken] = {}
         self.replace(auth, anonymous)
 
     @classmethod
@@ -158,8 +158,9 @@ class Access:
         if self.local is not None and not auth.enabled:
             tokens.append((_digest(self.local.text), Principal(self.local.name, (EVERYTHING,), "local")))
         digests = {digest for digest, _ in tokens}
-        replaced = [holder.name for digest, holder in self._tokens if digest not in digests]
-        self.auth, self.anonymous, self._tokens = auth, anonymous, tuple(tokens)
+        replaced = [holder.name for digest, holder in self._tokens.values() if digest not in digests]
+        self.auth, self.anonymous = auth, anonymous
+        self._tokens = {digest: (digest, holder) for digest, holder in tokens}
         return replaced
 
     def identify(self, header: Header, peer: str) -> Principal:
@@ -183,11 +184,9 @@ class Access:
 
     def by_token(self, token: str) -> Principal | None:
         """Return the holder of a token."""
-        digest, holder = _digest(token), None
-        for known, principal in self._tokens:  # all of them, so that the time says nothing about the token
-            if hmac.compare_digest(known, digest):
-                holder = principal
-        return holder
+        digest = _digest(token)  # nobody can choose it, so that the time of the search says nothing about other tokens
+        known, holder = self._tokens.get(digest, (b"", NOBODY))
+        return holder if hmac.compare_digest(known, digest) else None
 
     def start_session(self, token: str) -> str | None:
         """Return the cookie of a session of the holder of a token; None if the token is unknown."""
@@ -237,11 +236,9 @@ class Access:
         return Principal(str(claims.get("name", "")), permissions, "session")
 
     def _session_of_token(self, claims: Mapping[str, Any]) -> Principal | None:
-        with suppress(ValueError):
-            digest = bytes.fromhex(str(claims["token"]))
-            for known, principal in self._tokens:
-                if hmac.compare_digest(known, digest):
-                    return Principal(principal.name, principal.permissions, "session")
+        with suppress(ValueError, KeyError):
+            _, holder = self._tokens[bytes.fromhex(str(claims["token"]))]
+            return Principal(holder.name, holder.permissions, "session")
         return None
 
     def _cookie_value(self, cookies: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
@@ -42,7 +43,7 @@ class Permission(Struct, frozen=True):
         return self.covers_all or any(fnmatchcase(model, pattern) for pattern in self.models)
 
 
-class Principal(Struct, frozen=True):
+class Principal(Struct, frozen=True, dict=True):
     """The sender of a request.
 
     Attributes:
@@ -87,9 +88,12 @@ class Principal(Struct, frozen=True):
         """Whether a browser sends the credentials by itself, so that pages of other sites could use them."""
         return self.login in ("session", "proxy")
 
-    def sending(self) -> Sending:
-        """Return what they may send."""
-        return Sending.of(self.permissions)
+    @cached_property
+    def sendings(self) -> Mapping[Signal, Sending]:
+        """What they may send in the requests of a signal; without a signal of which they may send nothing."""
+        sending = Sending.of(self.permissions)
+        may = {signal: SENDERS if signal == "logs" else SENDERS[:1] for signal in get_args(Signal)}
+        return {signal: sending.within(signal) for signal, names in may.items() if any(map(self.may_some, names))}
 
 
 class Sending(Struct, frozen=True):

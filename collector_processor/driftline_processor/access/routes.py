@@ -20,7 +20,7 @@ from driftline_processor.config.auth import Capability
 from driftline_processor.receipts import Signal
 
 from .access import Access
-from .principal import CURRENT_SENDER, NOBODY, SENDERS, Principal, Sending
+from .principal import CURRENT_SENDER, NOBODY, Principal, Sending
 
 Need = Capability | Literal["anyone"]
 """What a route requires; ``anyone``: also somebody who did not log in, because it shows nothing about a model."""
@@ -114,9 +114,10 @@ class Guarded(Route):
 
 def may_send(principal: Principal, signal: Signal) -> Sending:
     """Return what a sender may send in a request. Raises 401 or 403 if nothing of this signal."""
-    if not any(map(principal.may_some, SENDERS if signal == "logs" else SENDERS[:1])):
+    sending = principal.sendings.get(signal)
+    if sending is None:
         raise refused(principal, "ingest")
-    return principal.sending().within(signal)
+    return sending
 
 
 def require(request: Request, capability: Capability, model: str) -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from driftline_processor.access.access import Access, LoginAttempts, anonymous_of
 from driftline_processor.access.local import LocalToken
-from driftline_processor.config.auth import Auth
+from driftline_processor.access.principal import NOBODY, Permission, Principal
+from driftline_processor.access.routes import may_send
+from driftline_processor.config.auth import Auth, Capability
+from driftline_processor.receipts import Signal
+from starlette.exceptions import HTTPException
 
 KEY = b"k" * 32
 TOKEN = "dlt_0123456789abcdefghijklmnop"
@@ -160,3 +164,27 @@ def test_the_token_of_this_user_is_readable_by_nobody_else_and_goes_with_the_pro
     LocalToken(file)  # of another process
     token.remove()
     assert file.exists()
+
+
+@pytest.mark.parametrize(
+    ("may", "signals"),
+    [
+        (["ingest"], {"traces", "metrics", "logs"}),
+        (["outcomes"], {"logs"}),
+        (["baselines"], {"logs"}),
+        (["read", "decide", "admin"], set()),
+    ],
+)
+def test_what_a_sender_may_send_depends_on_the_signal(may: list[Capability], signals: set[Signal]) -> None:
+    sender = Principal("shop", (Permission(frozenset(may)),), "token")
+    every: tuple[Signal, ...] = ("traces", "metrics", "logs")
+    for signal in every:
+        if signal in signals:
+            assert may_send(sender, signal).rules != {}
+        else:
+            with pytest.raises(HTTPException) as refused:
+                may_send(sender, signal)
+            assert refused.value.status_code == 403
+        with pytest.raises(HTTPException) as nobody:
+            may_send(NOBODY, signal)
+        assert nobody.value.status_code == 401
