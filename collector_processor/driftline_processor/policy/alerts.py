@@ -20,7 +20,6 @@ from driftline_processor.present.wording import without_half_surrogates
 from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
-from .channel import Answer
 from .message import SEVERITIES, Kind, Message
 
 Ending = Literal["", "revised", "replaced", "unwatched"]
@@ -147,12 +146,25 @@ class Approval(Struct, frozen=True):
         time: Time of the approval, wall time; None while it is pending.
         by: Person who approved it.
         why: The person's comment.
+        digest: Digest of what would be sent, as it was approved.
+        first: If two people must approve it: time of the first approval, wall time; None without one.
+        first_by: The first of two people.
+        first_why: The comment of the first of two people.
     """
 
     message: str
     time: int | None = None
     by: str = ""
     why: str = ""
+    digest: str = ""
+    first: int | None = None
+    first_by: str = ""
+    first_why: str = ""
+
+    @property
+    def people(self) -> str:
+        """The names of the people who approved it."""
+        return " and ".join(filter(None, (self.first_by, self.by)))
 
 
 class AlertStore:
@@ -176,7 +188,7 @@ class AlertStore:
         self.messages: Mapping[str, Message] = {message.id: message for _, message in messages}
         self._unread_ids = frozenset(row["id"] for row in rows if row["id"] not in self.messages)
         rows = read(connection, "FROM approvals").to_pylist()
-        self.approvals: Mapping[str, Approval] = {row["message"]: Approval(**row) for row in rows}
+        self.approvals: Mapping[str, Approval] = {row["message"]: _approval(row) for row in rows}
         rows = read(connection, "FROM looks").to_pylist()
         self.looks: Mapping[About, int] = {
             (row["policy"], row["environment"], row["model"]): row["since"] for row in rows
@@ -390,7 +402,7 @@ class AlertStore:
         entries += [_message_entry(message, alert_of(message)) for message in messages]
         for approval in approvals:
             message = new_messages.get(approval.message) or self.messages.get(approval.message)
-            if message is not None and approval.time is not None:
+            if message is not None and (approval.time is not None or approval.first is not None):
                 entries.append(_approval_entry(message, alert_of(message), approval))
         for delivery in deliveries:
             message = new_messages.get(delivery.message) or self.messages.get(delivery.message)
@@ -398,24 +410,16 @@ class AlertStore:
                 entries.append(_delivery_entry(message, alert_of(message), delivery))
         return entries
 
-    def approve(self, alert: str, action: str, by: str, why: str, now: int) -> tuple[Approval | None, Message | None]:
-        """Record who approves an action for an alert and why.
-
-        Returns:
-                The approval, None if the action was not ordered for the alert or needs none; and the message to send,
-            None if it was approved before or the alert has ended.
-        """
+    def orders_to_approve(self, alert: str, action: str) -> list[Message]:
+        """Return the orders of an action in the incidents of an alert that need or needed an approval, oldest first."""
         incidents = dict.fromkeys(message.alert for message in self.about(alert) if message.channel == action)
-        named = [message for id in incidents for message in self.of_thread(id) if message.channel == action]
-        approvals = [self.approvals[message.id] for message in named if message.id in self.approvals]
-        if not approvals:
-            return None, None
-        waiting = next((approval for approval in approvals if approval.message in self.awaited), None)
-        if waiting is None:
-            return approvals[-1], None
-        approval = Approval(waiting.message, now, by, why)
+        orders = (message for id in incidents for message in self.of_thread(id) if message.channel == action)
+        return [message for message in orders if message.id in self.approvals]
+
+    def approved(self, approval: Approval) -> Message | None:
+        """Store an approval; return the message to send, None if another person must approve it, too."""
         self.write((), approvals=[approval])
-        return approval, self._to_send(self.messages[approval.message])
+        return None if approval.time is None else self._to_send(self.messages[approval.message])
 
     def forget(self, before: int) -> None:
         """Delete alerts that were closed before a time, with their messages; wall time in unix nanoseconds."""
@@ -538,10 +542,10 @@ def _message_entry(message: Message, alert: Alert | None) -> Entry:
     return _about_message(message, alert, entry)
 
 
-def attempt_entry(message: Message, alert: Alert | None, answer: Answer, time: int) -> Entry:
-    """Return an attempt to send a message, with the channel's answer."""
-    words = f"{kind_words(message.kind)}: {answer.result.replace('_', ' ')}"
-    entry = Entry(kind="attempted", subject=message.channel, words=words, why=answer.detail, time=time)
+def attempt_entry(message: Message, alert: Alert | None, result: str, detail: str, time: int) -> Entry:
+    """Return an attempt to send a message, with the result and the channel's answer."""
+    words = f"{kind_words(message.kind)}: {result.replace('_', ' ')}"
+    entry = Entry(kind="attempted", subject=message.channel, words=words, why=detail, time=time)
     return _about_message(message, alert, entry)
 
 
@@ -555,7 +559,11 @@ def _delivery_entry(message: Message, alert: Alert | None, delivery: Delivery) -
 def _approval_entry(message: Message, alert: Alert | None, approval: Approval) -> Entry:
     """Return that a person approved an action."""
     entry = Entry(kind="approved", subject=message.channel, words="approved", by=approval.by, why=approval.why)
-    return _about_message(message, alert, replace(entry, time=approval.time or 0))
+    entry = replace(entry, time=approval.time or 0, digests=(approval.digest,) if approval.digest else ())
+    if approval.time is None:
+        words = "approved; another person must approve it, too"
+        entry = replace(entry, words=words, by=approval.first_by, why=approval.first_why, time=approval.first or 0)
+    return _about_message(message, alert, entry)
 
 
 def _about(alert: Alert, entry: Entry) -> Entry:
@@ -569,6 +577,10 @@ def _about_message(message: Message, alert: Alert | None, entry: Entry) -> Entry
 
 
 _STATES, _KINDS = get_args(VerdictState), get_args(Kind)
+
+
+def _approval(row: dict[str, Any]) -> Approval:
+    return Approval(**{name: value for name, value in row.items() if value is not None})
 
 
 def _alert(row: dict[str, Any]) -> Alert:

@@ -8,6 +8,13 @@ from contextlib import AbstractContextManager
 from driftline_processor.config.schema import Config
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Alert, Approval, Delivery, attempt_entry
+from driftline_processor.policy.approvals import (
+    ApprovalRequest,
+    approve,
+    refuse_unapproved,
+    request_of,
+    to_ask_again,
+)
 from driftline_processor.policy.channel import Answer, Channel
 from driftline_processor.policy.courier import Couriers
 from driftline_processor.policy.message import Message
@@ -79,7 +86,7 @@ class Notifications:
         """Record an attempt to send a message, with the channel's answer, in the audit log."""
         alerts = self._parts().alerts.alerts
         alert = next((alerts[id] for id in message.about if id in alerts), None)
-        self._audit.append_or_keep(attempt_entry(message, alert, answer, self._clock()))
+        self._audit.append_or_keep(attempt_entry(message, alert, answer.result, answer.detail, self._clock()))
 
     def look(self, caught_up: bool) -> None:
         """Find alerts that begin or end, store them, and pass messages to the couriers.
@@ -88,7 +95,11 @@ class Notifications:
         older than the sent messages.
         """
         parts = self._parts()
-        self._undelivered += self._couriers.deliveries()
+        for delivery in self._couriers.deliveries():
+            if to_ask_again(parts.alerts, self._config, delivery):
+                parts.alerts.write((), approvals=[Approval(delivery.message)])
+            else:
+                self._undelivered.append(delivery)
         if not caught_up:
             if self._undelivered:
                 parts.alerts.write([], deliveries=self._undelivered)
@@ -132,13 +143,25 @@ class Notifications:
         with self._writing():
             return self._parts().silences.end(id, by, self._clock())
 
-    def approve(self, alert: str, action: str, by: str, why: str) -> Approval | None:
-        """Record the approval of an action for an alert, and execute it.
+    def request_of(self, message: Message) -> ApprovalRequest | None:
+        """Return the request for the approval of a message; None if its action no longer exists."""
+        return request_of(self._config, message)
 
-        Return the approval, an earlier one if there is one, None if none is awaited. Raises StorageOutage.
+    def refuse_unapproved(self, message: Message, digest: str) -> Answer | None:
+        """Return why a message must not be sent to an action now; None if it may."""
+        return refuse_unapproved(self._parts().alerts, self._config, message, digest, self._clock())
+
+    def approve(self, alert: str, action: str, by: str, why: str, digest: str) -> Approval | None:
+        """Record the approval of an action for an alert, and execute it when enough people have approved it.
+
+        Return the approval; None if the action was not ordered for the alert, or needs none. Raises ApprovalError
+        and StorageOutage.
         """
         with self._writing():
-            approval, message = self._parts().alerts.approve(alert, action, by, why, self._clock())
+            result = approve(self._parts().alerts, self._config, alert, action, by, why, digest, self._clock())
+        if result is None:
+            return None
+        approval, message = result
         if message is not None:
             self._couriers.post([message])
         return approval

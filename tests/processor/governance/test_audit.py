@@ -9,14 +9,18 @@ import pytest
 from driftline_processor.cli.commands import app as commands
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery, attempt_entry
-from driftline_processor.policy.channel import Answer
+from driftline_processor.state import State
+from driftline_processor.store.database import Store
+from driftline_processor.store.database import run as run_statement
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from tests.support.approvals import ACTION, Awaiting, awaiting
+from tests.support.fake_view import app_of
 from tests.support.html_page import page
 from tests.support.policy_watch import model, silence, watched
 from tests.support.serve import serve
+from tests.support.state_rows import NOON, Opened, config, predictions
 from tests.support.verdict_windows import right, wrong
 
 SECOND = 10**9
@@ -28,12 +32,12 @@ def rolled_back(there: Awaiting) -> None:
     watch.clock.now += SECOND
     acknowledge(watch.alerts, {}, there.alert, "ann", "<b>on it", watch.clock.now)
     watch.clock.now += SECOND
-    watch.alerts.approve(there.alert, ACTION, "bob", "the feed is fine", watch.clock.now)
+    watch.approve(there.alert, ACTION, "bob", "the feed is fine")
     watch.clock.now += SECOND
     (order,) = watch.alerts.messages.values()
     (alert,) = watch.alerts.alerts.values()
-    for answer in (Answer("put_off", "HTTP 503"), Answer("delivered", "HTTP 200")):
-        watch.audit.append(attempt_entry(order, alert, answer, watch.clock.now))
+    for answer in (("put_off", "HTTP 503"), ("delivered", "HTTP 200")):
+        watch.audit.append(attempt_entry(order, alert, *answer, watch.clock.now))
     watch.alerts.write([], deliveries=[Delivery(order.id, watch.clock.now, "delivered", "HTTP 200")])
     watch.clock.now += SECOND
     watch.decisions.record("late", "", "retraining", "cid", "prices changed", watch.clock.now)
@@ -103,12 +107,101 @@ def test_the_terminal_lists_the_same_with_the_newest_last(tmp_path: Path) -> Non
     with awaiting(tmp_path) as there, serve(there.app) as url:
         rolled_back(there)
         run = CliRunner().invoke
-        listed = run(commands, ["incidents", "audit", "--url", url, "--limit", "3"]).output.splitlines()
-        whole = json.loads(run(commands, ["incidents", "audit", "--url", url, "--json"]).output)
-        none = run(commands, ["incidents", "audit", "--url", url, "--model", "other"]).output
+        listed = run(commands, ["audit", "list", "--url", url, "--limit", "4"]).output.splitlines()
+        whole = json.loads(run(commands, ["audit", "list", "--url", url, "--json"]).output)
+        none = run(commands, ["audit", "list", "--url", url, "--model", "other"]).output
     assert [line.partition("Z  ")[2] for line in listed] == [
         f"approved  late  http/rollback approved; bob: the feed is fine  alert {there.alert}",
-        f"answered  late  http/rollback opened: delivered: HTTP 200  alert {there.alert}",
+        f"attempted  late  http/rollback opened: put off: HTTP 503  alert {there.alert}",
+        f"attempted  late  http/rollback opened: delivered: HTTP 200  alert {there.alert}",
         "decided  late  retraining retraining approved; cid: prices changed",
     ]
-    assert (len(whole["entries"]), none) == (7, "the audit log is empty\n")
+    assert (len(whole["entries"]), none) == (7, "the audit log has no such entries\n")
+
+
+@pytest.mark.slow
+def test_an_exported_log_is_verified_and_a_changed_one_is_not(tmp_path: Path) -> None:
+    with awaiting(tmp_path / "state") as there, serve(there.app) as url:
+        rolled_back(there)
+        file, head = tmp_path / "audit.jsonl", str(there.watch.audit.head)
+
+        def verify(*arguments: str) -> tuple[int, str]:
+            result = CliRunner().invoke(commands, ["audit", "verify", "--url", url, *arguments])
+            return result.exit_code, result.output
+
+        assert CliRunner().invoke(commands, ["audit", "export", "-o", str(file), "--url", url]).output == (
+            f"{file}: head {head}\n"
+        )
+        intact = 0, f"7 entries, head {head}\nthe chain is intact\n"
+        assert verify() == verify("--head", head) == verify(str(file)) == intact
+        lines = file.read_text().splitlines(keepends=True)
+        file.write_text("".join(lines[:-1]))
+        assert verify(str(file))[0] == 0
+        assert verify(str(file), "--head", head)[0] == 1
+        data = bytearray("".join(lines).encode())
+        for place in range(0, len(data), 97):  # one flipped bit anywhere
+            file.write_bytes(bytes([*data[:place], data[place] ^ 4, *data[place + 1 :]]))
+            code, said = verify(str(file))
+            broken = data[:place].count(b"\n") + 1
+            assert (code, f"broken at entry {broken}:" in said) == (1, True) or (broken == 1 and code == 2), said
+        assert verify(str(tmp_path / "none"))[0] == verify("--head", "7")[0] == 2
+
+
+OLD = """
+INSERT INTO alerts BY NAME SELECT 'a1' AS id, 'health' AS policy, 'late' AS model, '' AS environment, '1' AS version,
+    'critical' AS severity, '' AS owner, '' AS state, 5 AS fired, 6 AS first_seen, 9 AS resolved, '1d' AS "window",
+    5 AS "start", 'It is wrong' AS words, 7 AS acknowledged, 'ann' AS acknowledged_by, 'on it' AS why,
+    '' AS notified_state, []::VARCHAR[] AS subjects, '' AS ending;
+INSERT INTO messages BY NAME SELECT 'm1' AS id, 'a1' AS alert, 'http/rollback' AS channel, 'opened' AS kind,
+    6 AS created, '{}' AS facts, ['a1'] AS alerts, 1 AS incident, '' AS verdict;
+INSERT INTO deliveries BY NAME SELECT 'm1' AS message, 8 AS "time", 'delivered' AS result, 'HTTP 200' AS detail,
+    '' AS reference;
+INSERT INTO approvals BY NAME SELECT 'm1' AS message, 7 AS "time", 'bob' AS "by", 'go' AS why;
+INSERT INTO decisions BY NAME SELECT 'd1' AS id, 'late' AS model, '' AS version, 'retraining' AS kind, 'cid' AS "by",
+    'drift' AS why, 10 AS "time";
+DELETE FROM audit;
+"""
+"""What a state of before the audit log holds about a rollback."""
+
+
+def test_an_upgrade_imports_once_what_the_older_state_knows(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run_statement(store.connect(), OLD)
+    store.close()
+    for _ in range(2):
+        state = State(config(tmp_path))
+        entries, _ = state.audit_log.entries()
+        state.stop()
+    assert [(one.time, one.kind, one.by) for one in reversed(entries)][1:] == [
+        (6, "fired", ""),
+        (6, "ordered", ""),
+        (7, "acknowledged", "ann"),
+        (7, "approved", "bob"),
+        (8, "answered", ""),
+        (9, "resolved", ""),
+        (10, "decided", "cid"),
+    ]
+    assert (entries[-1].kind, entries[-1].words) == (
+        "imported",
+        "7 entries of before the audit log was introduced follow",
+    )
+
+
+def test_a_deleted_model_keeps_its_trail_with_the_approval_and_the_deletion(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run_statement(store.connect(), OLD)
+    store.close()
+    state = State(config(tmp_path))
+    state.start()
+    Opened(state).send(predictions(["a-1"], NOON, model="late"))
+    client = TestClient(app_of(state))
+    before = client.get("/api/v1/audit?model=late").json()["entries"]
+    assert client.delete("/v1/models?model=late", headers={"x-person": "eve"}).status_code == 200
+    after = client.get("/api/v1/audit?model=late").json()["entries"]
+    state.stop()
+    assert [(one["kind"], one["by"], one["how"]) for one in after[:2]] == [
+        ("erased", "eve", "token"),
+        ("erasure_ordered", "eve", "token"),
+    ]
+    assert after[2:] == before
+    assert "approved" in [one["kind"] for one in before]
