@@ -15,7 +15,8 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.governance.decisions import DecisionStore
-from driftline_processor.policy.alerts import AlertStore, Delivery, Result
+from driftline_processor.policy.alerts import AlertStore, Approval, Delivery, Result
+from driftline_processor.policy.approvals import approve, request_of
 from driftline_processor.policy.digests import Digests
 from driftline_processor.policy.explanation import PolicyExplanations
 from driftline_processor.policy.message import Message
@@ -53,6 +54,7 @@ class Watched:
     """A watch, with what it has told.
 
     Attributes:
+        config: The configuration.
         clock: Of the watch.
         sent: All messages, in their order.
         channels: The keys of channels, by name.
@@ -64,6 +66,7 @@ class Watched:
 
     def __init__(self, folder: Path, **keys: Any) -> None:
         config = Config.model_validate({"notify": "json://127.0.0.1:1/", "storage": {"directory": folder}, **keys})
+        self.config = config
         self.clock = Clock(JULY)
         self.sent: list[Message] = []
         self._store = Store(folder)
@@ -88,6 +91,15 @@ class Watched:
     def resume(self) -> list[Message]:
         """Return what waits since before this watch, as the couriers get it."""
         return self._digests.resumed(self.clock.now)
+
+    def approve(
+        self, alert: str, action: str, by: str, why: str = "", digest: str | None = None
+    ) -> tuple[Approval, Message | None] | None:
+        """Approve an action as it is shown now, or a request that was shown earlier."""
+        orders = (one for one in self.alerts.orders_to_approve(alert, action) if one.id in self.alerts.awaited)
+        shown = next((request_of(self.config, order) for order in orders), None)
+        digest = digest or ("" if shown is None else shown.digest)
+        return approve(self.alerts, self.config, alert, action, by, why, digest, self.clock.now)
 
     def tidy(self) -> None:
         """Forget what is old or gone."""

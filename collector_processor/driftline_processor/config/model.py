@@ -190,6 +190,12 @@ class Feature(Section):
 class Model(Section):
     """Settings of one model beyond what arrives; every key is optional."""
 
+    approvers: Annotated[int, Field(ge=1, le=2, strict=True)] = Field(
+        default=1,
+        description="How many different people must [approve](../how-to/act-on-alerts.md#approve) an action for the "
+        "model.",
+        examples=["2"],
+    )
     team: Annotated[Text, Field(max_length=80)] | None = Field(
         default=None,
         description="The team that is responsible for the model. The home page groups and filters models by team.",

@@ -11,11 +11,12 @@ adds a kind by an entry point of the group ``driftline_actions``.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import logging
 import re
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
@@ -39,6 +40,9 @@ SHORTEST_SECRET = 4
 
 LONGEST_DESCRIPTION = 500
 """Upper limit of characters of a dry run's description."""
+
+NOT_SENT = ("token", "token_file", "password", "timeout", "rate_limit", "approval", "retrains", "on", "dry_run")
+"""Keys that do not decide what an approved action sends, and to whom: a new token needs no new approval."""
 
 T = TypeVar("T")
 
@@ -160,21 +164,33 @@ class HttpAction(Action):
                 return str(end.value)
 
 
+Gate = Callable[[Message, str], Answer | None]
+"""Returns why a message must not be sent now, from it and its digest; None if it may."""
+
+
+def no_gate(_message: Message, _digest: str) -> None:
+    """Permit every message."""
+
+
 class ActionChannel:
     """An action as a channel of a courier.
 
     Args:
         action: The action.
         sources: Data of the processor.
+        gate: Called before each attempt.
     """
 
-    def __init__(self, action: ActionKeys, sources: Sources = NO_SOURCES) -> None:
+    def __init__(self, action: ActionKeys, sources: Sources = NO_SOURCES, gate: Gate = no_gate) -> None:
         assert isinstance(action, Action)
-        self._action = action
+        self._action, self._gate = action, gate
         self._around = Surroundings(sources, {*action.filled, *action.secrets()})
 
     def send(self, message: Message, _past: Past = NOTHING) -> Answer:
         """Process a message or describe a dry run; secrets are hidden in the answer."""
+        refusal = self._gate(message, self.digest(message))
+        if refusal is not None:
+            return refusal
         try:
             if self._action.dry_run:
                 return Answer("dry_run", self._hidden(self._action.describe(message), LONGEST_DESCRIPTION))
@@ -186,6 +202,20 @@ class ActionChannel:
             _log.error("the action %s failed, Driftline will retry: %s", message.channel, error_text)
             return Answer("put_off", error_text)
 
+    def describe(self, message: Message) -> str:
+        """Return in one line what would be sent; secrets are hidden."""
+        try:
+            return self._hidden(self._action.describe(message), LONGEST_DESCRIPTION)
+        except NotTaken as not_taken:
+            return self._hidden(not_taken.answer.detail)
+
+    def digest(self, message: Message) -> str:
+        """Return a digest of everything that decides what is sent: the action without credentials, and the facts."""
+        keys = {name: value for name, value in self._action.model_dump().items() if name not in NOT_SENT}
+        content = [message.id, message.channel, keys, message.facts]
+        text = json.dumps(content, sort_keys=True, default=_revealed)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
     def close(self) -> None:
         """Do nothing, because each message has its own connection."""
 
@@ -195,6 +225,10 @@ class ActionChannel:
                 if len(secret_form) >= SHORTEST_SECRET:
                     text = text.replace(secret_form, "***")
         return text[:longest]
+
+
+def _revealed(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def facts_of(message: Message) -> Mapping[str, Any]:

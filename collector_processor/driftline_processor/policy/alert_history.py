@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.present.wording import iso_time, printable
 
 from .alerts import Alert, AlertStore, Approval, Delivery, Result
+from .approvals import ApprovalRequest, RequestOf, no_request
 from .message import Message
 
 
@@ -20,11 +22,13 @@ class Sent(Struct, frozen=True):
         message: Message to a channel or an action.
         delivery: Its delivery.
         approval: The approval that it needs; None if it needs none.
+        request: The request for that approval while it is pending.
     """
 
     message: Message
     delivery: Delivery | None
     approval: Approval | None = None
+    request: ApprovalRequest | None = None
 
     @property
     def awaits_approval(self) -> bool:
@@ -55,17 +59,19 @@ class AlertHistory(Struct, frozen=True):
         return [sent_message.message.channel for sent_message in self.sent if sent_message.message.kind == "escalated"]
 
 
-def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHistory]:
+def alert_histories(
+    store: AlertStore, model: str | None = None, request_of: RequestOf = no_request
+) -> list[AlertHistory]:
     """Return alerts with their messages, open ones first, then newest first.
 
     Args:
         store: Store of alerts.
         model: Only alerts of this model.
+        request_of: Returns the request for an approval.
     """
     messages: dict[str, list[Sent]] = {}
-    deliveries = store.deliveries
     for message in store.messages.values():
-        sent = Sent(message, deliveries.get(message.id), store.approvals.get(message.id))
+        sent = _sent(store, message, request_of)
         for alert in message.about:
             messages.setdefault(alert, []).append(sent)
     alerts = [alert for alert in store.alerts.values() if model is None or alert.model == model]
@@ -73,13 +79,14 @@ def alert_histories(store: AlertStore, model: str | None = None) -> list[AlertHi
     return [AlertHistory(alert, messages.get(alert.id, ())) for alert in alerts]
 
 
-def alert_history(store: AlertStore, alert: Alert) -> AlertHistory:
+def alert_history(store: AlertStore, alert: Alert, request_of: RequestOf = no_request) -> AlertHistory:
     """Return one alert with its messages."""
-    messages = store.about(alert.id)
-    return AlertHistory(
-        alert,
-        [Sent(message, store.deliveries.get(message.id), store.approvals.get(message.id)) for message in messages],
-    )
+    return AlertHistory(alert, [_sent(store, message, request_of) for message in store.about(alert.id)])
+
+
+def _sent(store: AlertStore, message: Message, request_of: RequestOf) -> Sent:
+    sent = Sent(message, store.deliveries.get(message.id), store.approvals.get(message.id))
+    return replace(sent, request=request_of(message)) if sent.awaits_approval else sent
 
 
 def alert_json(history: AlertHistory) -> dict[str, Any]:
@@ -114,10 +121,23 @@ def alert_json(history: AlertHistory) -> dict[str, Any]:
                 "detail": "" if sent.delivery is None else printable(sent.delivery.detail),
                 "approved": None
                 if sent.approval is None
-                else _consent(sent.approval.time, sent.approval.by, sent.approval.why),
+                else _consent(sent.approval.time, sent.approval.people, sent.approval.why),
+                "approval": _approval_json(sent),
             }
             for sent in history.sent
         ],
+    }
+
+
+def _approval_json(sent: Sent) -> dict[str, Any] | None:
+    """Return what a pending approval is about, and who has approved it already; None if none is pending."""
+    if sent.approval is None or sent.request is None:
+        return None
+    return {
+        "request": printable(sent.request.words),
+        "digest": sent.request.digest,
+        "approvers": sent.request.needed,
+        "first": _consent(sent.approval.first, sent.approval.first_by, sent.approval.first_why),
     }
 
 

@@ -21,14 +21,14 @@ class Answer(Struct, frozen=True):
 
     Attributes:
             result: ``delivered``; ``refused``: permanently rejected; ``put_off``: may be accepted later;
-            ``dry_run``: not sent on purpose.
+            ``dry_run``: not sent on purpose; ``expired``: no longer permitted.
         detail: The channel's answer; "" if there is none.
         reference: The channel's id of the message; "" if there is none.
         wait: Seconds for which the channel requests a pause.
         unheard: Whether the message may have been accepted although the answer was lost.
     """
 
-    result: Literal["delivered", "refused", "put_off", "dry_run"]
+    result: Literal["delivered", "refused", "put_off", "dry_run", "expired"]
     detail: str = ""
     reference: str = ""
     wait: float = 0.0

@@ -25,9 +25,9 @@ def test_an_action_is_approved_and_the_list_says_so(tmp_path: Path) -> None:
         (message,) = there.sent
         there.watch.alerts.write((), deliveries=[Delivery(message.id, 7, "delivered", "HTTP 200")])
         after = run(commands, ["incidents", "list", "--url", url])
-        other = run(commands, ["incidents", "approve", there.alert, "http/x", "--by", "a", "--why", "b", "--url", url])
+        other = run(commands, ["incidents", "approve", there.alert, "http/x", "--by", "ann", "--why", "b", "--url", url])
     assert "  actions: http/rollback opened: awaits approval\n" in before.output
-    assert lacking(done.output, "late:", "http/rollback", "approved") == []
+    assert lacking(done.output, "late:", "http/rollback", "approved", "would send POST models.example.com") == []
     assert "  actions: http/rollback opened: delivered (HTTP 200), approved by ann\n" in after.output
     assert other.exit_code == 2
     assert "this alert has no action of this name that waits for approval" in other.output

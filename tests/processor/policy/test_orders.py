@@ -10,8 +10,10 @@ from driftline.tables.table import ModelKey
 from driftline_processor.config.actions import action_kind
 from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.policy.alerts import Delivery
+from driftline_processor.policy.approvals import ApprovalError
 from driftline_processor.policy.message import Message
 from driftline_processor.policy.orders import LAPSED
+from driftline_processor.present.wording import iso_time
 from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
@@ -115,19 +117,14 @@ def test_an_action_waits_for_its_approval_also_over_a_restart(tmp_path: Path) ->
     with watched(tmp_path, **keys) as again:
         assert (again.alerts.waiting, results(again)) == ([], ["awaits_approval"])
         (alert,) = again.alerts.alerts
-        assert again.alerts.approve(alert, "http/other", "ann", "", 7) == (None, None)
-        given, message = again.alerts.approve(alert, "http/rollback", "ann", "the feed is fine", 7)
-        assert given is not None
-        assert (given.by, given.why, given.time) == ("ann", "the feed is fine", 7)
-        assert message is not None
-        assert (message.id, message.created) == (f"{alert}-http/rollback", 7)
-        second, none = again.alerts.approve(alert, "http/rollback", "bob", "me too", 8)
-        assert (second, none) == (given, None)
+        given, message = unwrap(again.approve(alert, "http/rollback", "ann", "the feed is fine"))
+        assert (given.by, given.why, given.time) == ("ann", "the feed is fine", again.clock.now)
+        assert (unwrap(message).id, unwrap(message).created) == (f"{alert}-http/rollback", again.clock.now)
     with watched(tmp_path, **keys) as third:
-        assert [(one.id, one.created) for one in third.alerts.waiting] == [(message.id, 7)]
+        assert [(one.id, one.created) for one in third.alerts.waiting] == [(f"{alert}-http/rollback", given.time)]
         (history,) = alert_histories(third.alerts)
         (said,) = alert_json(history)["messages"]
-        assert said["approved"] == {"time": "1970-01-01T00:00:00.000000007Z", "by": "ann", "why": "the feed is fine"}
+        assert said["approved"] == {"time": iso_time(unwrap(given.time)), "by": "ann", "why": "the feed is fine"}
 
 
 def test_what_nobody_approved_lapses_with_its_alert(tmp_path: Path) -> None:
@@ -139,9 +136,8 @@ def test_what_nobody_approved_lapses_with_its_alert(tmp_path: Path) -> None:
         (delivery,) = watch.alerts.deliveries.values()
         assert (delivery.result, delivery.detail) == ("expired", LAPSED)
         (alert,) = watch.alerts.alerts
-        approval, message = watch.alerts.approve(alert, "jira/pay", "ann", "late", 7)
-        assert approval is not None
-        assert (approval.time, message) == (None, None)
+        with pytest.raises(ApprovalError, match=f"expired at {iso_time(delivery.time)}: {LAPSED}"):
+            watch.approve(alert, "jira/pay", "ann", "late")
 
 
 def test_a_dry_run_needs_no_approval(tmp_path: Path) -> None:
@@ -311,11 +307,10 @@ def test_what_joins_an_order_that_awaits_its_approval_is_approved_with_it(tmp_pa
         few, low = (one.id for one in sorted(watch.alerts.open, key=lambda one: one.fired))
         assert (watch.sent, [policy for policy, _ in notes(watch)]) == ([], ["low"])
         live(watch, SEVERAL[:4], 4)  # few predictions are over, and low accuracy lasts
-        given, message = watch.alerts.approve(low, "http/rollback", "ann", "it is low", 7)
-        assert given is not None
-        assert message is not None
-        assert message.id == f"{few}-http/rollback"
-        assert watch.alerts.approve(few, "http/rollback", "bob", "", 8) == (given, None)
+        _, message = unwrap(watch.approve(low, "http/rollback", "ann", "it is low"))
+        assert unwrap(message).id == f"{few}-http/rollback"
+        with pytest.raises(ApprovalError, match="http/rollback was approved by ann at 2013-07-"):
+            watch.approve(few, "http/rollback", "bob", "")
 
 
 def test_an_approval_lapses_with_the_last_alert(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from driftline_processor.access.routes import Guarded, principal_of, require
-from driftline_processor.policy.alert_history import alert_histories, alert_json
+from driftline_processor.policy.alert_history import alert_histories, alert_history, alert_json
 from driftline_processor.policy.alerts import AlertStore
+from driftline_processor.policy.approvals import ApprovalError
 from driftline_processor.web.answers import FiniteJSON
 from driftline_processor.web.site import Site
 
@@ -31,7 +32,7 @@ def routes(site: Site) -> list[BaseRoute]:
         if query_params.get("state", "") not in ("", "open", "resolved"):
             raise HTTPException(400, f"state={query_params['state'][:40]!r} is not supported; use open or resolved")
         may = principal_of(request.scope).may
-        found = alert_histories(state.alerts, query_params.get("model"))
+        found = alert_histories(state.alerts, query_params.get("model"), state.notifications.request_of)
         histories = [history for history in found if may("read", history.alert.model)]
         chosen = [
             history
@@ -49,19 +50,31 @@ def routes(site: Site) -> list[BaseRoute]:
         acknowledged = await run_in_threadpool(state.notifications.acknowledge, *arguments)
         if acknowledged is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
-        return _answer(request, state.alerts, acknowledged.id)
+        return _answer(request, acknowledged.id)
 
     async def consent(request: Request) -> Response:
         needed = {"why": "add the reason", "action": "add the action"}
-        form, alert = await read_form(request, ("by", "why", "action"), needed), request.path_params["alert"]
+        needed["digest"] = "add the digest of the request that GET /api/v1/alerts shows"
+        form, alert = await read_form(request, ("by", "why", "action", "digest"), needed), request.path_params["alert"]
         _check_model(request, state.alerts)
-        approved = await run_in_threadpool(state.notifications.approve, alert, form["action"], form["by"], form["why"])
+        arguments = form["action"], form["by"], form["why"], form["digest"]
+        try:
+            approved = await run_in_threadpool(state.notifications.approve, alert, *arguments)
+        except ApprovalError as conflict:
+            raise HTTPException(409, str(conflict)) from None
         if approved is None:
             raise HTTPException(
                 404,
                 "this alert has no action of this name that waits for approval; GET /api/v1/alerts lists the actions",
             )
-        return _answer(request, state.alerts, alert)
+        return _answer(request, alert)
+
+    def _answer(request: Request, alert: str) -> Response:
+        """Return the current state of an alert as JSON; redirect a browser to the alert's page."""
+        if "text/html" in request.headers.get("accept", ""):
+            return return_to_page(request, "/incidents")
+        known_alert = state.alerts.alerts[alert]
+        return FiniteJSON(alert_json(alert_history(state.alerts, known_alert, state.notifications.request_of)))
 
     return [
         Guarded("/api/v1/alerts", alerts, may="read", by_model=True),
@@ -77,10 +90,3 @@ def _check_model(request: Request, store: AlertStore) -> None:
     alert = store.alerts.get(request.path_params["alert"])
     if alert is not None:
         require(request, "decide", alert.model)
-
-
-def _answer(request: Request, store: AlertStore, alert: str) -> Response:
-    """Return the current state of an alert as JSON; redirect a browser to the alert's page."""
-    if "text/html" in request.headers.get("accept", ""):
-        return return_to_page(request, "/incidents")
-    return FiniteJSON(alert_json(next(history for history in alert_histories(store) if history.alert.id == alert)))

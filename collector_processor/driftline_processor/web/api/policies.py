@@ -60,7 +60,12 @@ def routes(site: Site) -> list[BaseRoute]:
         require(request, "read", alert.model)
         decision = state.parts.explanations.of_alert(alert, state.snapshot.versions_of(handle(alert.model)))
         decision_document = None if decision is None else decision_json(decision)
-        return FiniteJSON({**alert_json(alert_history(state.alerts, alert)), "decision": decision_document})
+        return FiniteJSON(
+            {
+                **alert_json(alert_history(state.alerts, alert, state.notifications.request_of)),
+                "decision": decision_document,
+            }
+        )
 
     async def replay(request: Request) -> Response:
         try:

@@ -64,7 +64,7 @@ def page(site: Site, query_params: QueryParams) -> Page:
     """Return all incidents; ``query_params``: ``kind``, ``state`` (open or over), ``show=all`` and ``skip``."""
     incidents = site.incidents.of(site.models)
     zone = common_zone(incident.timezone for incident in incidents)
-    histories = alert_histories(site.state.alerts)[:TOLD]
+    histories = alert_histories(site.state.alerts, request_of=site.state.notifications.request_of)[:TOLD]
     tables = {"incidents": table(incidents), "alerts": alert_table(histories)}
     context = {
         **_context(incidents, query_params),
@@ -78,7 +78,8 @@ def page(site: Site, query_params: QueryParams) -> Page:
 def model_page(selection: Selection, site: Site, query_params: QueryParams) -> Page:
     """Return the incidents of a model, and the decisions of its policies; ``query_params`` as for :func:`page`."""
     incidents = site.incidents.of(selection.versions)
-    histories = alert_histories(site.state.alerts, selection.model.key.model)[:TOLD]
+    request_of = site.state.notifications.request_of
+    histories = alert_histories(site.state.alerts, selection.model.key.model, request_of)[:TOLD]
     decisions = site.state.parts.explanations.of_model(selection.versions)
     context = {
         **common_context(selection, "incidents", site.clock()),
@@ -97,7 +98,7 @@ def alert_page(site: Site, id: str) -> Page:
     alert = alerts.alerts.get(id)
     if alert is None:
         raise HTTPException(404, "no alert has this id; /incidents lists all alerts")
-    histories = [alert_history(alerts, alert)]
+    histories = [alert_history(alerts, alert, site.state.notifications.request_of)]
     decision = site.state.parts.explanations.of_alert(alert, models)
     decisions = [] if decision is None else [decision]
     context: dict[str, Any] = {"alert": alert, "told": histories, "decisions": decisions, "whole": True}

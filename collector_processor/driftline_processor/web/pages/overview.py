@@ -128,7 +128,9 @@ def routes(site: Site) -> list[BaseRoute]:
             return RedirectResponse("/", 303)  # the list of models is /, not /models
         selection, histories = site.selection(request), site.state.queries.features
         annotations = site.state.parts.decisions.of(selection.model.key.model)
-        alerts = [one for one in alert_histories(site.state.alerts, selection.model.key.model) if one.alert.open]
+        request_of = site.state.notifications.request_of
+        found = alert_histories(site.state.alerts, selection.model.key.model, request_of)
+        alerts = [one for one in found if one.alert.open]
         made = page(
             selection,
             site.clock(),
