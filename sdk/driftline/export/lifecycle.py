@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Any, Protocol
 
 from driftline.capture.call_plan import LiveObjects
@@ -108,6 +107,9 @@ class ManagedPipeline(Protocol):
     def shutdown(self, timeout: float) -> bool:
         """Send everything and stop; return whether all of it arrived."""
 
+    def report_undelivered(self) -> None:
+        """Log how many rows wait to be sent."""
+
     def close(self) -> None:
         """Refuse new entries, and let the thread end."""
 
@@ -126,11 +128,12 @@ _held: list[ManagedPipeline] = []
 _closings: list[BoundedClose] = []
 _clock = time.monotonic
 _exit_pid = 0
-EXIT_SECONDS = 5.0
-"""Seconds that the end of a process waits for records to arrive."""
-LAST_SECONDS = 0.5
+_stopped_at = -60.0
+EXIT_SECONDS = 1.8
+"""Seconds that the end of a process waits for records to arrive; all steps of the end take at most 3 s."""
+LAST_SECONDS = 0.25
 """Seconds for the last counts if the records took all of :data:`EXIT_SECONDS`."""
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 0.5
 """Seconds that the shutdown of an application waits for a running request."""
 FORK_SECONDS = 1.0
 """Seconds that a fork waits for a running request."""
@@ -168,7 +171,7 @@ def register_exit() -> None:
         return
     _exit_pid = os.getpid()
     _at_exit()
-    register_host_hooks(end_process, partial(_flush, EXIT_SECONDS, BUSY), settle_predictions)
+    register_host_hooks(end_process, _pause_process, settle_predictions)
 
 
 def _at_exit() -> None:
@@ -204,6 +207,15 @@ def _flush(timeout: float, states: Collection[State]) -> bool:
     delivered = [flush_pipeline(pipeline, end - _clock(), states) for pipeline in pipelines()]
     sent = [closing.flushed(end - _clock()) for closing in _closings]
     return all(delivered) and all(sent)
+
+
+def _pause_process() -> None:
+    """Flush when a server stops: its process ends afterwards, within the same :data:`EXIT_SECONDS`, or continues."""
+    global _stopped_at
+    _stopped_at = _clock()
+    if not _flush(EXIT_SECONDS, BUSY):
+        for pipeline in pipelines():
+            pipeline.report_undelivered()  # uvicorn ends its process by a signal, without `atexit`
 
 
 def flush_pipeline(pipeline: ManagedPipeline, timeout: float, states: Collection[State] = TEMPORARY) -> bool:
@@ -265,6 +277,9 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
     Args:
         timeout: Seconds; the counts have at least :data:`LAST_SECONDS`.
     """
+    used = _clock() - _stopped_at
+    # 10: seconds after which the end of a process is not part of the end of its server
+    timeout = max(0.0, timeout - used) if used < 10.0 else timeout
     end = _clock() + timeout
     for closing in _closings:
         if not closing.after_records:

@@ -178,9 +178,7 @@ class Pipeline:
         """Flush, stop the thread and close the channel; later entries are dropped and counted."""
         self.close()
         delivered = self.flush(timeout, again=BUSY)
-        lost = self._queue.rows + self._rows.rows
-        if lost and (self.recording or self._unsupported):
-            logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
+        self.report_undelivered()
         for entry in self._rows.drain():  # another flush did not end in time; spans must end anyway
             _let_go(entry)
         self._rows.forget()  # so that the second shutdown at exit neither waits nor logs again
@@ -190,6 +188,12 @@ class Pipeline:
         if self._reporter is not None:
             self._reporter.close_channel()
         return delivered
+
+    def report_undelivered(self) -> None:
+        """Log how many rows wait to be sent."""
+        waiting = self._queue.rows + self._rows.rows
+        if waiting and (self.recording or self._unsupported):
+            logger.warning("driftline: rows not delivered to %s: %d", self._name(), waiting)
 
     def close(self) -> None:
         """Refuse new entries, and let the thread end."""

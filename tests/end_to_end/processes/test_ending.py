@@ -55,6 +55,15 @@ class Slow:
     def shutdown(self, timeout: float) -> bool:
         return self.wait(timeout)
 
+    def flush(self, timeout: float, **_: object) -> bool:
+        return self.wait(timeout)
+
+    def settle(self, timeout: float) -> None:
+        """Nothing is recorded."""
+
+    def report_undelivered(self) -> None:
+        self.day.note("undelivered")
+
     def close(self) -> None:
         """Nothing is open."""
 
@@ -93,11 +102,37 @@ def test_providers_that_never_end_get_what_is_left_of_five_seconds(day: Day, mon
     assert day.now == 105.0
 
 
-def test_the_last_counts_get_half_a_second_where_records_took_it_all(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_counts_get_a_moment_where_records_took_it_all(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     closings = [Slow(day, "spans", 1e9), Slow(day, "counts", 1e9, after_records=True)]
     end(monkeypatch, [Slow(day, "records", 1e9)], closings)
 
-    assert day.now == 105.5
+    assert day.now == 105.25
+
+
+def test_while_nobody_answers_a_process_ends_within_three_seconds(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records, then the last report of distributions within the pipeline, then the providers."""
+    records = Slow(day, "records", 1e9)
+    closings: list[Any] = [Slow(day, "spans", 1e9), Slow(day, "counts", 1e9, after_records=True)]
+    monkeypatch.setattr(lifecycle, "pipelines", lambda: [records])
+    monkeypatch.setattr(lifecycle, "_closings", closings)
+    lifecycle.end_process()
+
+    assert day.now + lifecycle.LAST_SECONDS == pytest.approx(102.3)
+
+
+def test_the_end_of_a_process_has_what_its_server_left(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = Slow(day, "records", 1e9)
+    monkeypatch.setattr(lifecycle, "pipelines", lambda: [records])
+    monkeypatch.setattr(lifecycle, "_closings", [])
+    monkeypatch.setattr(lifecycle, "_stopped_at", -60.0)
+    lifecycle._pause_process()
+    lifecycle.end_process()
+
+    assert day.now == pytest.approx(101.8)
+    assert [what for _, what in day.done].count("undelivered") == 1
+    day.now += 60
+    lifecycle.end_process()
+    assert day.now == pytest.approx(163.6)
 
 
 def test_several_pipelines_share_the_time_of_one(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
