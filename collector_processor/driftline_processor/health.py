@@ -58,6 +58,29 @@ class Problem(Struct, frozen=True):
     ready: bool = False
 
 
+class SendingReport(Struct, frozen=True):
+    """How a destination or a channel fares.
+
+    Attributes:
+        name: Its name.
+        waiting: Number of messages that wait, or of bytes in the log.
+        succeeded: When it last accepted something, unix nanoseconds; None if it never did.
+        failed: When it last failed, likewise.
+        error: Why; "" if it never failed.
+    """
+
+    name: str
+    waiting: int
+    succeeded: int | None = None
+    failed: int | None = None
+    error: str = ""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it accepted nothing since it failed."""
+        return self.failed is not None and (self.succeeded is None or self.succeeded < self.failed)
+
+
 class Health:
     """Current problems of the process, for ``/readyz`` and ``/healthz``. Thread-safe.
 

@@ -236,7 +236,10 @@ class Service:
             actions = {name: keys for name, keys in actions.items() if keys != before.actions.get(name)}
         return {
             **{name: open_channel(keys, report) for name, keys in channels.items()},
-            **{name: ActionChannel(keys, sources) for name, keys in actions.items()},
+            **{
+                name: ActionChannel(keys, sources, state.notifications.refuse_unapproved)
+                for name, keys in actions.items()
+            },
         }
 
     def _business_readers(self, config: Config) -> list[BusinessReader]:
@@ -347,7 +350,10 @@ class Service:
         from driftline_processor.web.app import create_app
         from driftline_processor.web.site import Process, Site
 
-        limits = self.config.limits
+        limits, storage = self.config.limits, self.config.storage
+        forwarder, couriers = self._forwarder, self._couriers
+        assert forwarder is not None
+        assert couriers is not None
         limits_by_noun = {
             "models": limits.models,
             "versions of a model": limits.versions,
@@ -360,7 +366,19 @@ class Service:
             clock=self._clock,
             addresses={name: str(address) for name, address in self.addresses.items()},
             links=self._links,
-            process=Process(self.lines, resident, limits.memory, limits_by_noun, started),
+            process=Process(
+                self.lines,
+                resident,
+                limits.memory,
+                limits_by_noun,
+                started,
+                reloads=self.reloads,
+                destinations=forwarder.reports,
+                channels=couriers.reports,
+                policies=lambda: [*self.config.watched_policies],
+                directory=None if storage.in_memory else storage.directory,
+                log_limit=storage.log.max_size,
+            ),
             exemplars=dict if self._worst is None else self._worst.exemplars,
             reload=self.reload,
         )

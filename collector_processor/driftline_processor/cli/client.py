@@ -273,6 +273,11 @@ def _path(model: str, version: str) -> str:
     return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
 
 
+def fetch_status(url: str) -> dict[str, Any]:
+    """Return the status of a processor, as in ``GET /api/v1/status``; :class:`BadInput` if there is no answer."""
+    return dict(_get_json(url, "/api/v1/status"))
+
+
 def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
     """Return the alerts, as in ``GET /api/v1/alerts``; :class:`BadInput` if there is no answer."""
     return dict(_get_json(url, "/api/v1/alerts", {"model": model, "state": state}))

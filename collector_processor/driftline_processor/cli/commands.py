@@ -6,6 +6,7 @@ Extensions add commands by entry points of the group ``driftline_commands``, eac
 from __future__ import annotations
 
 from copy import copy
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from .retraining import retrain_check
 from .review import review
 from .rules import rules
 from .state import app as state_app
+from .status import status
 from .token import app as token_app
 from .token import login
 from .versions import versions
@@ -72,8 +74,18 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"driftline {version('driftline')}")
+        raise typer.Exit
+
+
 @app.callback()
-def driftline() -> None:
+def driftline(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
     """Make a group of the commands even if there is one."""
 
 
@@ -159,6 +171,7 @@ app.command()(report)
 app.command()(review)
 app.command(name="retrain-check")(retrain_check)
 app.command()(rules)
+app.command()(status)
 
 
 @app.command()

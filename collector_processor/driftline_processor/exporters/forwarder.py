@@ -23,7 +23,7 @@ from driftline.semconv import attributes, metrics
 
 from driftline_processor.config.exporters import ExporterKeys
 from driftline_processor.config.schema import Config
-from driftline_processor.health import Counters
+from driftline_processor.health import Counters, SendingReport
 from driftline_processor.ingest.admission import NO_PASSAGE, Passage
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry, Headers, Stored
 from driftline_processor.log.request_log import Reader, RequestLog
@@ -70,6 +70,7 @@ class Destination:
         max_request: Bytes above which a request is split between its records.
         on_sent: Called with every delivered body.
         clock: Seconds.
+        wall: Unix nanoseconds.
         pause: Waits for some seconds or until the event is set, and returns whether it is set.
     """
 
@@ -84,6 +85,7 @@ class Destination:
         max_request: int = MAX_REQUEST,
         on_sent: Callable[[bytes], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
         pause: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
         self.name, self.reader = reader.name, reader
@@ -91,6 +93,9 @@ class Destination:
         self.headers = frozenset(header.lower() for header in forward_headers)
         self._exporter, self._counters = exporter, counters
         self._max_request, self._on_sent, self._clock, self._pause = max_request, on_sent, clock, pause
+        self._wall = wall
+        self._succeeded: int | None = None
+        self._failed: tuple[int, str] | None = None
         self._most_joined, self._sent_ahead = max_request, -1
         self._stopping, self._ending = threading.Event(), False
         self._last_sent = -GATHER
@@ -100,6 +105,11 @@ class Destination:
     def start(self) -> None:
         """Start to send."""
         self._thread.start()
+
+    def report(self) -> SendingReport:
+        """Return when the destination accepted a request last, and failed last."""
+        failed, error = self._failed or (None, "")
+        return SendingReport(self.name, self.reader.unread_bytes, self._succeeded, failed, error)
 
     def forwards(self, signal: Signal) -> bool:
         """Return True if received requests of this signal are forwarded here, at least in part."""
@@ -255,6 +265,9 @@ class Destination:
         pauses, put_off_since = doubling_pauses(_FIRST_DELAY, _LONGEST_DELAY), None
         while True:
             answer = self._exporter.export(signal, body, headers)
+            if answer.result != "success" and answer.kind != CLOSED:
+                error = f"{answer.kind}: {answer.message}" if answer.message else answer.kind
+                self._failed = self._wall(), error[:300]
             if answer.result != "retryable":
                 if answer.result == "success" and "unreachable" in self._logged_kinds:
                     self._logged_kinds.discard("unreachable")
@@ -290,6 +303,7 @@ class Destination:
                 return None
 
     def _note_sent(self, signal: Signal, body: bytes) -> None:
+        self._succeeded = self._wall()
         self._on_sent(body)
         self._count(metrics.DRIFTLINE_FORWARD_SENT_REQUESTS, signal)
 
@@ -395,6 +409,7 @@ class Forwarder:
             keys.forward,
             keys.forward_headers,
             on_sent=self._passed.remember_sent,
+            wall=self._clock,
         )
 
     def start(self) -> None:
@@ -440,6 +455,10 @@ class Forwarder:
         self._log.flush(grace)
         for destination in self.destinations.values():
             destination.stop(max(0.1, end - time.monotonic()))
+
+    def reports(self) -> list[SendingReport]:
+        """Return how each destination fares."""
+        return [destination.report() for destination in self.destinations.values()]
 
     def send(self, name: str, signal: Signal, body: bytes) -> None:
         """Append our own telemetry for one destination to the log; if the log rejects it, it is lost and logged."""

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from driftline.export.backoff import doubling_pauses
 
 from driftline_processor.config.channels import rank_tier
+from driftline_processor.health import SendingReport
 from driftline_processor.present.wording import short
 
 from .alerts import Delivery
@@ -95,6 +96,9 @@ class Courier:
         """Ends a pause that the channel has requested."""
         self._abandoned = False
         self._last_log = ""
+        self._succeeded: int | None = None
+        self._failed: int | None = None
+        self._error = ""
         self._thread = threading.Thread(target=self._run, name=f"driftline-tells-{name}", daemon=True)
 
     def start(self) -> None:
@@ -166,6 +170,12 @@ class Courier:
             return None
         return f"{waiting} message{'s wait' if waiting > 1 else ' waits'} for the channel {self.name}: {said}"
 
+    def report(self) -> SendingReport:
+        """Return when the channel accepted a message last, and failed last."""
+        with self._lock:
+            waiting = len(self._new) + len(self._waiting)
+            return SendingReport(self.name, waiting, self._succeeded, self._failed, self._error)
+
     def put_off(self) -> str:
         """Return why the channel accepts no messages now; "" if no message waits."""
         with self._lock:
@@ -235,6 +245,11 @@ class Courier:
     def _done(self, message: Message, answer: Answer) -> bool:
         """Process an answer; return False if the message is queued again, after those about other alerts."""
         now = self._clock()
+        with self._lock:
+            if answer.result in ("delivered", "dry_run"):
+                self._succeeded = now
+            else:
+                self._failed, self._error = now, answer.detail or "it did not accept the message"
         if answer.result == "put_off" and now - message.created < EXPIRES:
             if answer.unheard:
                 self._unsure.add(message.id)
@@ -360,6 +375,10 @@ class Couriers:
         while not self._noted.empty():
             found.append(self._noted.get())
         return found
+
+    def reports(self) -> list[SendingReport]:
+        """Return how each channel fares."""
+        return [courier.report() for courier in self._couriers.values()]
 
     def put_off(self, name: str) -> str:
         """Return why a channel accepts no messages now; "" if it does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftline.semconv import attributes as a
@@ -14,10 +15,10 @@ from starlette.responses import Response
 
 from driftline_processor.access.access import Access
 from driftline_processor.access.routes import principal_of
-from driftline_processor.config.reload import Reloaded, ReloadError
+from driftline_processor.config.reload import Reloaded, ReloadError, Reloads
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
-from driftline_processor.health import Health, Labels
+from driftline_processor.health import Health, Labels, SendingReport
 from driftline_processor.present.links import NO_LINKS, Links
 from driftline_processor.queries.incidents import IncidentLog
 from driftline_processor.queries.model_view import ModelView
@@ -46,6 +47,12 @@ class Process(Struct, frozen=True):
         memory_limit: Upper limit of bytes, ``limits.memory``; 0 = no limit.
         limits: Name of another limit → the limit.
         started: Start of the process, unix nanoseconds; 0 if unknown.
+        reloads: The file of the configuration, and its last reload; None without one.
+        destinations: Returns how each destination of telemetry fares.
+        channels: Returns how each channel and action fares.
+        policies: Returns the names of the evaluated policies.
+        directory: The directory of the state; None if it is in memory.
+        log_limit: Maximum bytes of the log.
     """
 
     lines: Callable[[], Sequence[str]] = tuple
@@ -53,6 +60,12 @@ class Process(Struct, frozen=True):
     memory_limit: int = 0
     limits: Mapping[str, int] = field(default_factory=dict)
     started: int = 0
+    reloads: Reloads | None = None
+    destinations: Callable[[], Sequence[SendingReport]] = tuple
+    channels: Callable[[], Sequence[SendingReport]] = tuple
+    policies: Callable[[], Sequence[str]] = tuple
+    directory: Path | None = None
+    log_limit: int = 0
 
 
 NO_PROCESS = Process()

@@ -18,6 +18,7 @@ from driftline_processor.present import numbers
 from driftline_processor.queries.model_view import ModelView
 from driftline_processor.web.page import Page, Table
 from driftline_processor.web.probes import probes
+from driftline_processor.web.process_status import ProcessStatus, process_status
 from driftline_processor.web.site import Counted, Process, Site, evaluated_until, lags_in_seconds
 
 PARTS = ("duckdb", "opentelemetry-sdk", "pyarrow", "numpy")
@@ -70,6 +71,7 @@ def routes(site: Site) -> list[BaseRoute]:
         counted, snapshot, process = site.state.counters(), site.state.snapshot, site.process
         problems, addresses = site.health.problems(), site.addresses
         return page(
+            status=process_status(site),
             counted=counted,
             problems=problems,
             hints=snapshot.hints,
@@ -83,6 +85,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
 
 def page(
+    status: ProcessStatus,
     counted: Counted,
     problems: Sequence[Problem],
     hints: Sequence[str],
@@ -94,6 +97,7 @@ def page(
     """Return the page of the processor.
 
     Args:
+        status: Its status, as in ``GET /api/v1/status``.
         counted: Its counters and gauges.
         problems: All current problems.
         hints: Sentences that belong to no model.
@@ -110,6 +114,8 @@ def page(
         "status.html",
         {
             "now": now,
+            "status": status,
+            "attention": [one for one in status.attention if one.name not in {problem.name for problem in problems}],
             "problems": problems,
             "hints": hints,
             "lines": lines,
