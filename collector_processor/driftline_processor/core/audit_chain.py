@@ -67,7 +67,7 @@ class Entry(Struct, frozen=True, kw_only=True):
         why: Reason, result or answer.
         alert: Id of the alert; "" without an alert.
         count: Number of rows, outcomes or attempts that this entry stands for; None if not applicable.
-        digests: Keyed digests of prediction ids or data subjects.
+        digests: Keyed digests of prediction ids or data subjects; of an approval, the digest of the approved request.
         previous: Hash of the entry before it.
         hash: Its own hash.
     """

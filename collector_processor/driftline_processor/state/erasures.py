@@ -22,6 +22,7 @@ from driftline_processor.maintenance.erasure import (
     forget_model,
     is_known,
 )
+from driftline_processor.present.numbers import many
 from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Store
 
@@ -129,7 +130,7 @@ class Erasures:
 
 def _finished(order: ErasureOrder, result: ErasureResult) -> Entry:
     """Return the entry of the audit log for the end of a deletion."""
-    words = f"{result.predictions:,} predictions and {result.outcomes:,} outcomes were deleted"
+    words = f"{many(result.predictions, 'prediction')} and {many(result.outcomes, 'outcome')} were deleted"
     return _result(order, order.entry, words, result.predictions + result.outcomes)
 
 

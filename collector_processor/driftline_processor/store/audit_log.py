@@ -193,7 +193,7 @@ class AuditLog:
     def gauges(self) -> dict[tuple[str, Labels], float]:
         """Return (metric name, labels) → value; empty while the last entry is unknown. Does not wait."""
         head, now = self._head, self._clock()
-        if head is None:
+        if head is None or not head.sequence:
             return {}
         if self._shown is None or not 0 <= now - self._shown[0] < HEAD_EVERY:
             self._shown = now, head

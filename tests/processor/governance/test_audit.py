@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.cli.commands import app as commands
+from driftline_processor.governance.audit import KINDS
 from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery, attempt_entry
 from driftline_processor.state import State
 from driftline_processor.store.database import Store
 from driftline_processor.store.database import run as run_statement
+from driftline_processor.web.pages.audit import KIND_WORDS
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -23,6 +25,7 @@ from tests.support.serve import serve
 from tests.support.state_rows import NOON, Opened, config, predictions
 from tests.support.verdict_windows import right, wrong
 
+ROOT = Path(__file__).parents[3]
 SECOND = 10**9
 
 
@@ -205,3 +208,8 @@ def test_a_deleted_model_keeps_its_trail_with_the_approval_and_the_deletion(tmp_
     ]
     assert after[2:] == before
     assert "approved" in [one["kind"] for one in before]
+
+
+def test_every_kind_has_its_words_on_the_page_and_a_row_in_the_documentation() -> None:
+    text = (ROOT / "docs/how-to/read-the-audit-log.md").read_text()
+    assert [kind for kind in KINDS if f"`{kind}`" not in text or kind not in KIND_WORDS] == []

@@ -20,7 +20,7 @@ SHOWN: Final = 100
 
 _COLUMNS: Final = tuple(field.name for field in fields(Entry))
 
-_KIND_WORDS: dict[EntryKind, str] = {
+KIND_WORDS: dict[EntryKind, str] = {
     "fired": "alerts",
     "resolved": "resolved",
     "notified": "notifications",
@@ -44,6 +44,7 @@ _KIND_WORDS: dict[EntryKind, str] = {
     "imported": "imports",
     "pruned": "expired entries",
 }
+"""Kinds of entries and their words in the filter."""
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -73,7 +74,7 @@ def page(log: AuditLog, query_params: QueryParams) -> Page:
         "step": SHOWN,
         "kinds": KINDS,
         "kind": query_params.get("kind", ""),
-        "kind_words": _KIND_WORDS,
+        "kind_words": KIND_WORDS,
         "model_name": query_params.get("model", ""),
         "zone": "UTC",
         "head": str(log.head),

@@ -96,7 +96,7 @@ def test_the_trail_of_a_deletion_matches_a_request_only_with_the_key(state: Stat
     assert (ordered.by, ordered.words, ordered.subject) == ("bob", "the rows of 1 data subject", "subject")
     assert ordered.digests == (state.audit_log.digest("anna"),)
     assert (ended.by, ended.subject, ended.words, ended.count) == (
-        *("bob", f"entry {ordered.sequence}", "1 predictions and 1 outcomes were deleted"),
+        *("bob", f"entry {ordered.sequence}", "1 prediction and 1 outcome were deleted"),
         2,
     )
     assert found_on_disk(tmp_path, "anna") == found_on_disk(tmp_path, "id-0") == []
