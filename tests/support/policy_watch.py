@@ -101,6 +101,17 @@ class Watched:
         digest = digest or ("" if shown is None else shown.digest)
         return approve(self.alerts, self.config, alert, action, by, why, digest, self.clock.now)
 
+    @property
+    def held_back(self) -> str | None:
+        """For how many models alerts are held back, and since when."""
+        return self._watch.sentence()
+
+    def look_at_start(self, *models: ModelView) -> list[Message]:
+        """Look as a state does that has not caught up after its start; return what is told."""
+        if not self._watch.has_waited():
+            return []
+        return self._watch.look(models, caught_up=False)
+
     def tidy(self) -> None:
         """Forget what is old or gone."""
         self._watch.tidy()

@@ -81,6 +81,7 @@ SUMS = frozenset(
             "verdicts",
             "interruptions",
             "looks",
+            "policy_waits",
             "alerts",
             "messages",
             "deliveries",
@@ -315,7 +316,8 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
         connection.execute(f"DELETE FROM baselines WHERE {of_versions[0]}", of_versions[1])
         connection.execute(f"DELETE FROM training_runs WHERE {of_versions[0]}", of_versions[1])
         connection.execute(f"DELETE FROM watermarks WHERE {of_model[0]}", of_model[1])
-        connection.execute(f"DELETE FROM looks WHERE {of_model[0]}", of_model[1])
+        for table in ("looks", "policy_waits"):
+            connection.execute(f"DELETE FROM {table} WHERE {of_model[0]}", of_model[1])
         alerts = f"SELECT id FROM alerts WHERE {of_versions[0]}"
         messages = f"SELECT id FROM messages WHERE alert IN ({alerts})"
         for table in ("deliveries", "approvals"):

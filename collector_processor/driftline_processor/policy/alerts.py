@@ -193,6 +193,9 @@ class AlertStore:
         self.looks: Mapping[About, int] = {
             (row["policy"], row["environment"], row["model"]): row["since"] for row in rows
         }
+        rows = read(connection, "FROM policy_waits").to_pylist()
+        self.waits: Mapping[tuple[str, str], int] = {(row["environment"], row["model"]): row["since"] for row in rows}
+        """Environments and models whose policies wait → since when, wall time; a restart does not reset it."""
         self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
 
     @property
@@ -444,6 +447,20 @@ class AlertStore:
         self.deliveries = {one: delivery for one, delivery in self.deliveries.items() if one in self.messages}
         self.approvals = {one: approval for one, approval in self.approvals.items() if one in self.messages}
         self._index = _Index(self.alerts.values(), self.messages.values(), self.deliveries)
+
+    def wait(self, waits: Mapping[tuple[str, str], int]) -> None:
+        """Store the environments and models whose policies wait → since when, wall time."""
+        if waits == self.waits:
+            return
+        gone = [place for place, since in self.waits.items() if waits.get(place) != since]
+        new = [place for place, since in waits.items() if self.waits.get(place) != since]
+        with transaction(self._connection):
+            for place in gone:
+                self._connection.execute("DELETE FROM policy_waits WHERE (environment, model) = (?, ?)", [*place])
+            if new:
+                rows = ({"environment": place[0], "model": place[1], "since": waits[place]} for place in new)
+                insert(self._connection, "policy_waits", _table(rows))
+        self.waits = dict(waits)
 
     def forget_looks(self, abouts: Collection[About]) -> None:
         """Delete the first evaluations of keys that are no longer evaluated."""

@@ -29,9 +29,11 @@ from driftline_processor.core.policy.rule import WindowHistory
 from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
+from driftline_processor.core.windows.window import HOUR, length
 from driftline_processor.present.alerts import Notification, message_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.model_view import ModelView, leading_model, verdict_of
 from driftline_processor.queries.money_lost import loss_of_model
 
@@ -48,6 +50,18 @@ PAST_AWAITED: Final = 600 * 10**9
 
 The newest windows are evaluated first, and their findings may have begun or ended before.
 """
+
+LONGEST_WAIT: Final = 1_800 * 10**9
+"""Maximum wall time for which they wait in all, nanoseconds, because anyone who sends late rows prolongs the wait."""
+
+STARTING: Final = ("", "")
+"""In place of environment and model: the state catches up after a start."""
+
+START_AWAITED: Final = 60 * 10**9
+"""Maximum wall time for which policies wait after a start, nanoseconds, however often the process is started again."""
+
+SHORT: Final = HOUR
+"""Length up to which windows are short, so that policies over them do not wait."""
 
 
 MessageLinks = Callable[[ModelView, Alert], Mapping[str, str]]
@@ -151,7 +165,7 @@ class PolicyWatch:
         self._places: set[tuple[str, str]] | None = None
         self._past_waits: dict[tuple[str, str], _PastWait] = {}
         self.waiting: Collection[tuple[str, str]] = ()
-        """Environments and models that the last evaluation skipped because past windows wait for evaluation."""
+        """Environments and models that the last evaluation held back because past windows wait for evaluation."""
         self._recipients_of, self._silences = config.recipients_of, silences
         self._clock, self._links = clock, links
         self._reading_cache: dict[tuple[str, ModelKey], _Read] = {}
@@ -162,12 +176,32 @@ class PolicyWatch:
         """Whether any policy is evaluated."""
         return bool(self._policies)
 
-    def look(self, models: Sequence[ModelView], deliveries: Sequence[Delivery] = ()) -> list[Message]:
+    def has_waited(self) -> bool:
+        """Return True if the state catches up since a minute, possibly over several starts; else note when it began."""
+        since, now = self.store.waits.get(STARTING), self._clock()
+        if since is None or since > now:
+            self.store.wait({**self.store.waits, STARTING: now})
+        return since is not None and now - since >= START_AWAITED
+
+    def sentence(self) -> str | None:
+        """Return for how many models alerts are held back, and since when; None for none. Thread-safe."""
+        waits, waiting = self.store.waits, self.waiting
+        since = [waits[place] for place in waiting if place in waits]
+        if not since:
+            return None
+        models = "1 model" if len(since) == 1 else f"{len(since):,} models"
+        return f"alerts of {models} wait for the evaluation of past windows, the longest since {iso_time(min(since))}"
+
+    def look(
+        self, models: Sequence[ModelView], deliveries: Sequence[Delivery] = (), *, caught_up: bool = True
+    ) -> list[Message]:
         """Evaluate all policies, store the changes, and return the new messages to send now.
 
         Args:
             models: All versions of all models.
             deliveries: Deliveries since the last call.
+            caught_up: Whether the stored windows are as new as the messages that were sent; otherwise alerts may only
+                begin.
         """
         if not self._policies and not deliveries and not self.store.open:
             return []
@@ -178,6 +212,10 @@ class PolicyWatch:
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
         self.waiting = waiting = self._waiting(groups, now)
+        self.store.wait(
+            {place: wait.start for place, wait in self._past_waits.items()}
+            | ({} if caught_up or STARTING not in self.store.waits else {STARTING: self.store.waits[STARTING]})
+        )
         for group in groups:
             for name, policy in self._policies.items():
                 if not policy.covers(group.model, group.leading.tier):
@@ -186,11 +224,11 @@ class PolicyWatch:
                 watched.add(about)
                 alert = self.store.newest_of(about)
                 shown_firings = self._viewed_firings(name, policy, group, readings, read)
-                if about[1:] in waiting:
-                    shown_firings = [one for one in shown_firings if one.firing.until is None and _rolls(one.firing)]
-                    if (alert is not None and alert.open) or shown_firings:
-                        case = _Case(name, policy, group, shown_firings, now)
-                        changed[about] = alert if alert is not None and alert.open else self._lasting_alert(case, alert)
+                if about[1:] in waiting or not caught_up:
+                    case = _Case(name, policy, group, [*_urgent(policy, shown_firings, caught_up)], now)
+                    held_alert = self._held_alert(case, alert, caught_up)
+                    if held_alert is not None:
+                        changed[about] = held_alert
                     continue
                 if about not in self.store.looks:
                     looks[about] = group.watermark
@@ -202,7 +240,7 @@ class PolicyWatch:
                 if alert is not None:
                     changed[about] = alert
         for alert in self.store.open:
-            if alert.about not in watched:
+            if caught_up and alert.about not in watched:
                 changed[alert.about] = _unwatched(alert, models, now)
         self._readings, self._reading_cache = readings, read
         changed = {about: self._silenced(alert, now) for about, alert in changed.items()}
@@ -252,7 +290,8 @@ class PolicyWatch:
             if pending:
                 place = group.environment, group.model
                 before = self._past_waits.get(place)
-                start = now if before is None else before.start
+                start = self.store.waits.get(place, now) if before is None else before.start
+                start = min(start, now)
                 evaluations = itertools.chain(*(windows for view in group.views for windows in view.windows.values()))
                 evaluated = sum(evaluation.window.end <= start for evaluation in evaluations)
                 progress = before is None or pending < before.fewest or evaluated > before.evaluated
@@ -260,7 +299,11 @@ class PolicyWatch:
                 since = now if before is None or progress else before.since
                 waits[place] = _PastWait(start, fewest, evaluated, since)
         self._past_waits = waits
-        return {place for place, wait in waits.items() if abs(now - wait.since) < PAST_AWAITED}
+        return {
+            place
+            for place, wait in waits.items()
+            if abs(now - wait.since) < PAST_AWAITED and now - wait.start < LONGEST_WAIT
+        }
 
     def tidy(self) -> None:
         """Delete alerts that ended years ago, and evaluations whose policy or model no longer exists."""
@@ -315,6 +358,18 @@ class PolicyWatch:
 
         history = WindowHistory(windows, view.timezone, remembered)
         return policy.rule.firings(history, view.verdict, view.watermark)
+
+    def _held_alert(self, case: _Case, alert: Alert | None, caught_up: bool) -> Alert | None:
+        """Return the alert of a policy that waits: an open one is unchanged, and only urgent firings begin one.
+
+        Until the state has caught up, no alert begins again, because windows on the disk may be older than its end.
+        """
+        if alert is not None and alert.open:
+            return alert
+        if not case.firings:
+            return None
+        begun = self._lasting_alert(case, alert)
+        return begun if caught_up or alert is None or begun.id != alert.id else None
 
     # -- what that means for the alerts -------------------------------------------------------------------------------
 
@@ -725,6 +780,15 @@ def _overlaps(alert: Alert, firing: Firing) -> bool:
     until = firing.until if firing.until is not None else max(end, firing.fired)
     since = firing.since if firing.since is not None else firing.fired
     return since <= end and until >= begin
+
+
+def _urgent(policy: Policy, firings: Sequence[_ViewedFiring], caught_up: bool) -> Iterator[_ViewedFiring]:
+    """Yield the lasting firings that do not wait for past windows: critical ones, and those of short windows."""
+    for one in firings:
+        is_short = bool(policy.window) and length(policy.window or "") <= SHORT
+        is_urgent = policy.severity == "critical" or is_short or _rolls(one.firing) or not caught_up
+        if one.firing.until is None and is_urgent:
+            yield one
 
 
 def _rolls(firing: Firing) -> bool:

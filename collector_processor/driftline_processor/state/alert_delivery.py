@@ -92,7 +92,7 @@ class Notifications:
         """Find alerts that begin or end, store them, and pass messages to the couriers.
 
         Until the state has ``caught_up`` after a start, only deliveries are stored, because stored windows may be
-        older than the sent messages.
+        older than the sent messages; after a minute of wall time, over all starts, alerts may begin.
         """
         parts = self._parts()
         for delivery in self._couriers.deliveries():
@@ -100,13 +100,14 @@ class Notifications:
                 parts.alerts.write((), approvals=[Approval(delivery.message)])
             else:
                 self._undelivered.append(delivery)
-        if not caught_up:
+        held = not caught_up and not (parts.policies.active and parts.policies.has_waited())
+        if held:
             if self._undelivered:
                 parts.alerts.write([], deliveries=self._undelivered)
                 self._undelivered = []
             return
         models = parts.snapshots.newest.models if parts.policies.active else ()
-        messages = parts.policies.look(models, self._undelivered)
+        messages = parts.policies.look(models, self._undelivered, caught_up=caught_up)
         self._undelivered = []
         self._couriers.post([*messages, *parts.digests.due(models, self._clock(), self._incidents_page)])
 

@@ -13,6 +13,7 @@ from driftline_processor.policy.acknowledgement import acknowledge
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.message import Message
 from driftline_processor.present.sentences.policies import ending_words
+from driftline_processor.present.wording import iso_time
 from driftline_processor.queries.model_view import ModelView
 from msgspec import structs
 
@@ -294,8 +295,8 @@ def test_windows_of_the_past_are_waited_for_as_long_as_some_are_evaluated(tmp_pa
     days = [right(0), *(wrong(day) for day in range(1, 5))]
     with watched(tmp_path) as watch:
         watch.look(model(days[:1]))
-        for waiting in range(40, 0, -1):  # a minute each
-            assert watch.look(structs.replace(model([days[0], *days[3:]]), pending_windows=waiting)) == []
+        for past in range(25, 0, -1):  # a minute each
+            assert watch.look(structs.replace(model([days[0], *days[3:]]), pending_windows=past)) == []
         (told,) = watch.look(model(days))
         assert told.facts["since"] == "2013-07-02T00:00:00Z"
 
@@ -333,6 +334,105 @@ def test_new_windows_do_not_prolong_the_wait_for_those_of_the_past(tmp_path: Pat
         assert watch.look(structs.replace(model(days[:3]), pending_windows=2)) == []
         (late,) = watch.look(structs.replace(model(days[:4]), pending_windows=2))  # a day later
         assert late.facts["since"] == "2013-07-02T00:00:00Z"
+
+
+LATE = [right(0), *(wrong(day) for day in range(1, 5))]
+"""A day that is right, and four that are wrong."""
+
+
+def waiting(*days: Any, past: int = 5) -> ModelView:
+    return structs.replace(model(days), pending_windows=past)
+
+
+@pytest.mark.parametrize("starts", [1, 30])
+def test_late_rows_hold_alerts_back_for_half_an_hour_at_most_however_often_it_starts(
+    tmp_path: Path, starts: int
+) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model(LATE[:1]))
+        begun = watch.clock.now = LATE[-1].window.end
+    told: list[int] = []
+    for _ in range(starts):
+        with watched(tmp_path) as watch:
+            watch.clock.now = begun
+            for number in range(60 // starts):  # a minute each; one more window is evaluated each time
+                past = 10_000 - number
+                told += [watch.clock.now for one in watch.look(waiting(LATE[0], *LATE[3:], past=past)) if one]
+            begun = watch.clock.now
+    assert [(time - LATE[-1].window.end) // (60 * 10**9) for time in told] == [31]
+
+
+@pytest.mark.parametrize(
+    ("keys", "at_once"),
+    [
+        ({"severity": "critical"}, True),
+        ({"window": "1h"}, True),
+        ({"severity": "warning"}, False),
+        ({"window": "1d"}, False),
+        ({}, False),
+    ],
+)
+def test_critical_policies_and_short_windows_wait_for_no_late_rows(
+    tmp_path: Path, keys: dict[str, Any], at_once: bool
+) -> None:
+    name = keys.get("window", "1d")
+    policies = {"health": {"enabled": False}, "low": {"when": "accuracy < 75 %", **keys}}
+    days = [known(0, name=name), known(3, name=name, realized={"accuracy": value(0.5)})]
+    with watched(tmp_path, policies=policies) as watch:
+        watch.look(model(days[:1]))
+        told = watch.look(waiting(*days))
+        assert [one.facts["policy"] for one in told] == (["low"] if at_once else [])
+        assert watch.look(waiting(days[0], known(3, name=name, realized={"accuracy": value(0.9)}))) == []
+        assert len(watch.alerts.open) == at_once  # an alert ends only after the past windows
+
+
+def test_what_is_held_back_is_shown_with_its_number_and_since_when(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model(LATE[:1]))
+        assert watch.held_back is None
+        watch.look(waiting(*LATE))
+        since = iso_time(watch.clock.now)
+    with watched(tmp_path) as again:
+        again.clock.now = watch.clock.now
+        again.look(waiting(*LATE))
+        assert (
+            again.held_back == f"alerts of 1 model wait for the evaluation of past windows, the longest since {since}"
+        )
+        assert "late" not in (again.held_back or "")
+        again.look(model(LATE))
+        assert again.held_back is None
+        assert [*again.alerts.waits] == []
+
+
+def test_starts_in_quick_succession_hold_alerts_back_for_a_minute_and_end_none(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model(LATE[:1]), model(LATE[:1], "other"))
+        watch.look(model(LATE[:1]), model(LATE, "other"))
+        now = watch.clock.now
+    told: list[tuple[int, str]] = []
+    for start in range(20):
+        with watched(tmp_path) as again:
+            again.clock.now = now + start * 7 * 10**9
+            found = again.look_at_start(model(LATE), model(LATE[:1], "other"))
+            told += [(start * 7, str(one.facts["model"])) for one in found]
+    assert told == [(63, "late")]
+    with watched(tmp_path) as again:
+        assert sorted(one.model for one in again.alerts.open) == ["late", "other"]
+        again.clock.now = now + 200 * 10**9
+        again.look(model(LATE), model(LATE, "other"))
+        assert [*again.alerts.waits] == []
+
+
+def test_an_alert_that_ended_does_not_begin_again_by_older_windows_after_a_start(tmp_path: Path) -> None:
+    with watched(tmp_path) as watch:
+        watch.look(model(LATE[:1]))
+        watch.look(model(LATE))
+        watch.look(model([*LATE, *(right(day) for day in range(5, 8))]))
+        assert watch.alerts.open == []
+        watch.look_at_start(model(LATE))
+        watch.clock.now += 61 * 10**9
+        assert watch.look_at_start(model(LATE)) == []
+        assert watch.alerts.open == []
 
 
 @pytest.mark.parametrize("policies", [{}, {"health": {"enabled": False}, "broken": {"when": "objective broken"}}])

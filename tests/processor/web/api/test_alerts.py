@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driftline_processor.policy.alerts import Delivery
-from httpx import Response
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
@@ -43,7 +43,7 @@ def test_of_twenty_approvals_at_once_one_is_given_and_the_others_are_told_by_who
         asked, path = client(there), f"/api/v1/alerts/{there.alert}/approval"
         form = {"action": ACTION, "digest": there.digest, "why": "x"}
 
-        def approve(number: int) -> Response:
+        def approve(number: int) -> Any:
             return asked.post(path, data=form, headers={"x-person": f"p{number}"})
 
         with ThreadPoolExecutor(20) as pool:
