@@ -15,7 +15,7 @@ from unittest.mock import MagicMock
 
 from driftline_processor.access.access import Access
 from driftline_processor.access.routes import Guarded
-from driftline_processor.config import auth
+from driftline_processor.config import capabilities
 from driftline_processor.health import Health
 from driftline_processor.web.app import create_app
 from driftline_processor.web.site import Site
@@ -58,10 +58,10 @@ def main(arguments: list[str]) -> int:
 
 
 def meanings() -> list[str]:
-    """Return a line for each capability, from the docstring of :data:`driftline_processor.config.auth.Capability`."""
-    source = inspect.getsource(auth)
+    """Return a line for each capability, from the docstring of ``Capability``."""
+    source = inspect.getsource(capabilities)
     pairs = re.findall(r"^- ``(\w+)``: (.+)$", source, re.MULTILINE)
-    assert [name for name, _ in pairs] == list(auth.CAPABILITIES)
+    assert [name for name, _ in pairs] == list(capabilities.CAPABILITIES)
     return [f"| `{name}` | {meaning.replace('``', '`')} |\n" for name, meaning in pairs]
 
 

@@ -15,6 +15,7 @@ import pytest
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes
 from driftline.semconv import metrics as m
+from driftline_processor.access.local import user_name
 from driftline_processor.config.schema import Config, load, validate_file
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.service import Service, run
@@ -169,13 +170,14 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
             f"pages on http://{ports['web']}",
             f"rows are kept in {tmp_path}",
             "not forwarding: traces end here; add --forward URL",
+            f"decisions carry the name {user_name()}; 'driftline login' prints a link that logs you in",
         ]
 
 
 def test_other_machines_are_warned_about(tmp_path: Path) -> None:
     with running(tmp_path, web={"endpoint": "0.0.0.0:0"}, insecure_anonymous=True) as service:
         web = service.addresses["web"]
-        warning = f"warning: everyone who can reach {web} can read, add and delete data (insecure_anonymous)"
+        warning = f"warning: everyone who can reach {web} can send and read data (insecure_anonymous)"
         assert service.lines()[-1] == warning
 
 
@@ -192,7 +194,7 @@ def test_other_machines_are_not_listened_to_unless_it_is_said_that_they_may(
     path.write_text(listener.replace("ENDPOINT", f"'{endpoint}'"))
     assert run(path) == 2
     said = capsys.readouterr().err
-    assert lacking(said, "authentication", "'127.0.0.1'", "'insecure_anonymous: true'") == []
+    assert lacking(said, "driftline token create", "auth: {tokens:", "'127.0.0.1'", "'insecure_anonymous: true'") == []
     assert [f"driftline: {problem}" for problem in [*map(str, validate_file(path))]] == said.splitlines()
     path.write_text(path.read_text() + "\ninsecure_anonymous: true\n")
     assert [*map(str, validate_file(path))] == []

@@ -10,7 +10,8 @@ import httpx
 from driftline_processor.access.access import Access, Header
 from driftline_processor.access.local import local_token_file
 from driftline_processor.access.principal import ANONYMOUS, EVERYTHING, Permission, Principal
-from driftline_processor.config.auth import Auth, Capability
+from driftline_processor.config.auth import Auth
+from driftline_processor.config.capabilities import Capability
 
 
 class EverybodyMayAll(Access):

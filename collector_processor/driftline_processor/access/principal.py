@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
-from driftline_processor.config.auth import CAPABILITIES, Capability, Grant
+from driftline_processor.config.auth import Grant
+from driftline_processor.config.capabilities import CAPABILITIES, Capability
 from driftline_processor.receipts import Signal
 
 Login = Literal["none", "token", "session", "proxy", "local"]

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from driftline_processor.config.auth import Capability
+from driftline_processor.config.capabilities import Capability
 from driftline_processor.receipts import Signal
 
 from .access import Access

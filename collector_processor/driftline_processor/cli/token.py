@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from driftline_processor.access.local import local_token_file, new_token, write_secret
-from driftline_processor.config.auth import CAPABILITIES
+from driftline_processor.config.capabilities import CAPABILITIES
 from driftline_processor.core.nearest_names import near
 from driftline_processor.readers.errors import BadInput
 

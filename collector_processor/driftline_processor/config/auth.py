@@ -7,45 +7,16 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.nearest_names import near
 
+from .capabilities import CAPABILITIES, Capability
 from .section import Problem, Section, under
 from .values import FilePath, Form, Text, one_or_several
-
-Capability = Literal[
-    "ingest",
-    "outcomes",
-    "read",
-    "read_rows",
-    "metrics",
-    "baselines",
-    "annotate",
-    "panes",
-    "decide",
-    "erase",
-    "admin",
-]
-"""What a request may do.
-
-- ``ingest``: send predictions and other telemetry by OTLP
-- ``outcomes``: send outcomes
-- ``read``: read results of models, on pages and by the API
-- ``read_rows``: read rows of predictions: ids, features, scores
-- ``metrics``: read ``/metrics``
-- ``baselines``: replace the baseline of a model
-- ``annotate``: add marks to the timeline of a model
-- ``panes``: send the sums of another processor (no address uses it yet)
-- ``decide``: acknowledge alerts, silence them, approve actions, and record decisions
-- ``erase``: delete predictions, subjects and models
-- ``admin``: reload the configuration, back up the state, and read the audit log
-"""
-
-CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
 
 LEAST_TOKEN = 20
 """Minimum number of characters of a token."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 import xxhash
 
 from driftline_processor.access.principal import Sending
-from driftline_processor.config.auth import Capability
+from driftline_processor.config.capabilities import Capability
 from driftline_processor.receipts import NOT_PERMITTED
 
 from .transaction import Request

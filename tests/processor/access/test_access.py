@@ -11,7 +11,8 @@ from driftline_processor.access.access import Access, LoginAttempts, anonymous_o
 from driftline_processor.access.local import LocalToken
 from driftline_processor.access.principal import NOBODY, Permission, Principal
 from driftline_processor.access.routes import may_send
-from driftline_processor.config.auth import Auth, Capability
+from driftline_processor.config.auth import Auth
+from driftline_processor.config.capabilities import Capability
 from driftline_processor.receipts import Signal
 from starlette.exceptions import HTTPException
 

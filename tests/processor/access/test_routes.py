@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from driftline_processor.access.routes import Guarded, check_routes
-from driftline_processor.config.auth import CAPABILITIES, Capability
+from driftline_processor.config.capabilities import CAPABILITIES, Capability
 from driftline_processor.health import Health
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse

@@ -9,7 +9,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
 from driftline_processor.access.principal import UNRESTRICTED, Permission, Sending
-from driftline_processor.config.auth import Capability
+from driftline_processor.config.capabilities import Capability
 from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.permissions import permitted
 from driftline_processor.ingest.transaction import Request

@@ -1,0 +1,35 @@
+"""The capabilities of senders and people, by which every address of the processor is protected."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Capability = Literal[
+    "ingest",
+    "outcomes",
+    "read",
+    "read_rows",
+    "metrics",
+    "baselines",
+    "annotate",
+    "panes",
+    "decide",
+    "erase",
+    "admin",
+]
+"""What a request may do.
+
+- ``ingest``: send predictions and other telemetry by OTLP
+- ``outcomes``: send outcomes
+- ``read``: read results of models, on pages and by the API
+- ``read_rows``: read rows of predictions: ids, features, scores
+- ``metrics``: read ``/metrics``
+- ``baselines``: replace the baseline of a model
+- ``annotate``: add marks to the timeline of a model
+- ``panes``: send the sums of another processor (no address uses it yet)
+- ``decide``: acknowledge alerts, silence them, approve actions, and record decisions
+- ``erase``: delete predictions, subjects and models
+- ``admin``: reload the configuration, back up the state, and read the audit log
+"""
+
+CAPABILITIES: tuple[Capability, ...] = get_args(Capability)
