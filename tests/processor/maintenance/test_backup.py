@@ -154,6 +154,27 @@ def test_a_copy_that_fails_is_no_outage_and_leaves_nothing(tmp_path: Path, monke
     state.stop()
 
 
+def test_the_database_knows_what_was_acknowledged_after_its_rows(tmp_path: Path) -> None:
+    """Requests more than a minute apart are stored in separate blocks, so the last one is only in the log."""
+    clock = Clock(NOON)
+    state = State(config(tmp_path), clock=clock)
+    state.start_storing()
+    with state._analysis.resting():
+        for name in ("a", "b"):
+            send(state, name)
+            clock.now += 120 * 10**9
+        state._analysis._step()
+    state._queue.stop()
+    state._store.close()  # as after a kill
+    shutil.rmtree(tmp_path / "log")
+    state = opened(tmp_path)
+    assert ids(state) == {"a"}
+    assert "are lost; all other requests are kept" in (state.log.gaps.sentence() or "")
+    assert [problem.name for problem in state.health.problems()] == ["log_gap"]
+    assert state.health.ready
+    state.stop()
+
+
 # -- the commands -----------------------------------------------------------------------------------------------------
 
 

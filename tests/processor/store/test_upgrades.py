@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import tarfile
 from pathlib import Path
@@ -121,3 +123,20 @@ def test_a_newer_state_is_refused_in_one_line(tmp_path: Path) -> None:
         f"version reads {SCHEMA_VERSION}); run that version, or restore the backup that it made before its upgrade "
         "into another directory"
     )
+
+
+TABLES = {3: "d5bd6170544765ff"}
+"""Digest of the tables and columns of each version since the upgrades exist."""
+
+
+def test_changed_tables_have_a_new_version() -> None:
+    """If this fails, raise SCHEMA_VERSION, store a state of the version before in ``states``, and add its digest.
+
+    If the version is not released yet, replace its digest.
+    """
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(database._SCHEMA)
+        query = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
+        columns = connection.execute(query).fetchall()
+    digest = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:16]
+    assert TABLES[SCHEMA_VERSION] == digest
