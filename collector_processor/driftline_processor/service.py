@@ -29,6 +29,7 @@ from starlette.types import ASGIApp
 from driftline_processor.access.access import Access, KnownToken, anonymous_of, read_tokens
 from driftline_processor.access.local import LocalToken, local_token_file, write_secret
 from driftline_processor.access.principal import NOBODY
+from driftline_processor.config.approval_waivers import waived_approvals
 from driftline_processor.config.auth import Auth
 from driftline_processor.config.business import BusinessReader, business_readers
 from driftline_processor.config.reload import (
@@ -136,6 +137,7 @@ class Service:
         try:
             self._bind()  # first, because a port in use is the most likely error
             self._state = state = State(self.config, self.health, self._clock, ceiling=self._ceiling)
+            self.access.sign_by(_session_key(self.config))
             self._forward(state)
             self._notify(state)
             state.start()
@@ -145,6 +147,7 @@ class Service:
                 reader.start(state)
             self._loading = self._serve(state)
             self._audit_configuration(state, "the configuration was loaded at the start")
+            self._audit_waivers(state, self.config)
         except BaseException:
             self.stop()
             raise
@@ -286,6 +289,7 @@ class Service:
         exporters = self._forwarder.connect_changed(config.exporters)
         what = ", ".join(changed) or "nothing"
         self._audit_configuration(state, "the configuration was reloaded", f"changed: {what:.400}", digest, by, how)
+        self._audit_waivers(state, config)
         if change.concerns_state or files:
             state.replace_config(config, baselines, channels)
         self._forwarder.replace(config.exporters, exporters, RELOADING)
@@ -326,6 +330,11 @@ class Service:
         reason = "no file: the defaults" if file is None else f"SHA-256 {digest or self.reloads.digest}"
         reason = f"{reason}; {why}" if why else reason
         state.audit("configured", by=by, how=how, subject=subject, words=words, why=reason)
+
+    def _audit_waivers(self, state: State, config: Config) -> None:
+        """Record in the audit log which actions run without an approval, by tier or model. Raises StorageOutage."""
+        for waiver in waived_approvals(config.actions, config.policies, config.models, config.limits.actions):
+            state.audit("configured", subject=waiver.action, model=waiver.model, words=waiver.words)
 
     def _note_logins(self) -> None:
         """Record failed log-ins in the audit log until the end."""
@@ -508,7 +517,7 @@ class Service:
             lines.append(
                 f"warning: nobody can log in: {problem}"
                 if problem
-                else f"decisions are those of {self._local_token.name}, who logs in by 'driftline login'"
+                else f"decisions carry the name {self._local_token.name}; 'driftline login' prints a link that logs you in"
             )
         if self.config.auth.enabled and (plain := self._unencrypted()):
             lines.append(
@@ -531,7 +540,7 @@ def _reads_other_business(change: ConfigChange) -> bool:
 def _access_of(config: Config) -> Access:
     """Return the rules of who may do what, before the files of tokens are read."""
     secure = config.web.tls is not None or config.web.public_url.startswith("https://")
-    return Access(Auth(), NOBODY, _session_key(config), secure)
+    return Access(Auth(), NOBODY, secrets.token_bytes(32), secure)
 
 
 def _session_key(config: Config) -> bytes:

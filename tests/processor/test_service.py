@@ -285,4 +285,5 @@ def test_the_start_says_who_is_told_and_no_address(tmp_path: Path) -> None:
     channels, policies = {"team": "https://example.com/secret"}, {"low": {"when": "accuracy < 0.8"}}
     notify = ["team", "json://127.0.0.1:9/secret"]
     with running(tmp_path, notify=notify, channels=channels, policies=policies) as service:
-        assert service.lines()[-1] == "notifying team, json by the policies health, low"
+        assert "notifying team, json by the policies health, low" in service.lines()
+        assert "secret" not in "".join(service.lines())

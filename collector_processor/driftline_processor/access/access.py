@@ -124,6 +124,7 @@ class Access:
         local: LocalToken | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self.sessions = Sessions(key, clock)
         self.attempts = LoginAttempts()
         self.local = local
@@ -137,6 +138,10 @@ class Access:
     def without_log_in(cls) -> Access:
         """Return the access of a processor where everybody may send and read, and nobody can log in."""
         return cls(Auth(), ANONYMOUS, secrets.token_bytes(32))
+
+    def sign_by(self, key: bytes) -> None:
+        """Sign sessions by another key of 32 random bytes. Sessions signed by the one before end."""
+        self.sessions = Sessions(key, self._clock)
 
     @property
     def cookie(self) -> str:
