@@ -251,6 +251,23 @@ class Watched(Protocol):
         """Close the connection."""
 
 
+class EarlyBytes(asyncio.Protocol):
+    """Bytes that arrive before the connection is made: a client may send its request with the end of the handshake."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.ended = False
+
+    def data_received(self, data: bytes) -> None:
+        """Keep bytes."""
+        self.received += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Keep that the client is gone."""
+        del exc
+        self.ended = True
+
+
 class Handshake(asyncio.Protocol):
     """The TLS handshake of a new connection, which counts as a connection and has the time limit of a head."""
 
@@ -285,9 +302,10 @@ class Handshake(asyncio.Protocol):
 
     async def _shake(self) -> None:
         loop = asyncio.get_running_loop()
+        early = EarlyBytes()
         try:
             encrypted = await loop.start_tls(
-                self._transport, self._connection, self._tls.context, server_side=True, ssl_handshake_timeout=600.0
+                self._transport, early, self._tls.context, server_side=True, ssl_handshake_timeout=600.0
             )
         except (OSError, EOFError):  # not TLS, no common version, no accepted certificate, or gone
             self._transport.abort()
@@ -297,7 +315,12 @@ class Handshake(asyncio.Protocol):
         if encrypted is None:
             self._transport.abort()
             return
+        encrypted.set_protocol(self._connection)
         self._connection.connection_made(encrypted)
+        if early.received:
+            self._connection.data_received(bytes(early.received))
+        if early.ended:
+            self._connection.connection_lost(None)
 
 
 class Connection(HttpToolsProtocol):
