@@ -47,7 +47,7 @@ GROUPED: Final[frozenset[EntryKind]] = frozenset({"rows_read", "outcomes_sent", 
 
 MINUTE: Final = 60 * 10**9
 
-MOST_GROUPS: Final = 100
+MOST_GROUPS: Final = 20
 """Upper limit of groups of a kind within a minute; the rest is summed as "others"."""
 
 MOST_LATE: Final = 10_000
@@ -159,11 +159,12 @@ class AuditLog:
             return
         with self._store.appending, self._store.watched(), self._connected() as connection:
             head = self._read_head(connection)
-            old = number(connection, "SELECT max(seq) FROM audit WHERE time < ?", self._clock() - self._limits.age)
-            # a tenth more than the limit may remain, so that not every tidying removes a few
-            many = head.sequence - self._limits.entries
+            since = self._clock() - self._limits.age
+            young = number(connection, "SELECT min(seq) FROM audit WHERE time >= ?", since) or head.sequence
             first = number(connection, "SELECT min(seq) FROM audit") or 1
-            cut = min(max(old or 0, many if many - first > self._limits.entries // 10 else 0), head.sequence - 1)
+            many = head.sequence - self._limits.entries
+            # a tenth more than the limit may remain, so that not every tidying removes a few
+            cut = max(young - 1, many if many - first > self._limits.entries // 10 else 0)
             if cut < first:
                 return
             (row,) = connection.execute("SELECT hash FROM audit WHERE seq = ?", [cut]).fetchall()

@@ -22,7 +22,7 @@ from tests.support.fake_view import app_of
 from tests.support.html_page import page
 from tests.support.policy_watch import model, silence, watched
 from tests.support.serve import serve
-from tests.support.state_rows import NOON, Opened, config, predictions
+from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, predictions
 from tests.support.verdict_windows import right, wrong
 
 ROOT = Path(__file__).parents[3]
@@ -150,18 +150,18 @@ def test_an_exported_log_is_verified_and_a_changed_one_is_not(tmp_path: Path) ->
         assert verify(str(tmp_path / "none"))[0] == verify("--head", "7")[0] == 2
 
 
-OLD = """
+OLD = f"""
 INSERT INTO alerts BY NAME SELECT 'a1' AS id, 'health' AS policy, 'late' AS model, '' AS environment, '1' AS version,
-    'critical' AS severity, '' AS owner, '' AS state, 5 AS fired, 6 AS first_seen, 9 AS resolved, '1d' AS "window",
-    5 AS "start", 'It is wrong' AS words, 7 AS acknowledged, 'ann' AS acknowledged_by, 'on it' AS why,
+    'critical' AS severity, '' AS owner, '' AS state, {NOON + 5} AS fired, {NOON + 6} AS first_seen,
+    {NOON + 9} AS resolved, '1d' AS "window", {NOON + 5} AS "start", 'It is wrong' AS words, {NOON + 7} AS acknowledged, 'ann' AS acknowledged_by, 'on it' AS why,
     '' AS notified_state, []::VARCHAR[] AS subjects, '' AS ending;
 INSERT INTO messages BY NAME SELECT 'm1' AS id, 'a1' AS alert, 'http/rollback' AS channel, 'opened' AS kind,
-    6 AS created, '{}' AS facts, ['a1'] AS alerts, 1 AS incident, '' AS verdict;
-INSERT INTO deliveries BY NAME SELECT 'm1' AS message, 8 AS "time", 'delivered' AS result, 'HTTP 200' AS detail,
-    '' AS reference;
-INSERT INTO approvals BY NAME SELECT 'm1' AS message, 7 AS "time", 'bob' AS "by", 'go' AS why;
+    {NOON + 6} AS created, '{{}}' AS facts, ['a1'] AS alerts, 1 AS incident, '' AS verdict;
+INSERT INTO deliveries BY NAME SELECT 'm1' AS message, {NOON + 8} AS "time", 'delivered' AS result,
+    'HTTP 200' AS detail, '' AS reference;
+INSERT INTO approvals BY NAME SELECT 'm1' AS message, {NOON + 7} AS "time", 'bob' AS "by", 'go' AS why;
 INSERT INTO decisions BY NAME SELECT 'd1' AS id, 'late' AS model, '' AS version, 'retraining' AS kind, 'cid' AS "by",
-    'drift' AS why, 10 AS "time";
+    'drift' AS why, {NOON + 10} AS "time";
 DELETE FROM audit;
 """
 """What a state of before the audit log holds about a rollback."""
@@ -172,10 +172,10 @@ def test_an_upgrade_imports_once_what_the_older_state_knows(tmp_path: Path) -> N
     run_statement(store.connect(), OLD)
     store.close()
     for _ in range(2):
-        state = State(config(tmp_path))
+        state = State(config(tmp_path), clock=Clock(NOON + HOUR))
         entries, _ = state.audit_log.entries()
         state.stop()
-    assert [(one.time, one.kind, one.by) for one in reversed(entries)][1:] == [
+    assert [(one.time - NOON, one.kind, one.by) for one in reversed(entries)][1:] == [
         (6, "fired", ""),
         (6, "ordered", ""),
         (7, "acknowledged", "ann"),
@@ -194,7 +194,7 @@ def test_a_deleted_model_keeps_its_trail_with_the_approval_and_the_deletion(tmp_
     store = Store(tmp_path)
     run_statement(store.connect(), OLD)
     store.close()
-    state = State(config(tmp_path))
+    state = State(config(tmp_path), clock=Clock(NOON + HOUR))
     state.start()
     Opened(state).send(predictions(["a-1"], NOON, model="late"))
     client = TestClient(app_of(state))

@@ -31,7 +31,8 @@ def routes(site: Site) -> list[BaseRoute]:
         limit = number(request, "limit", SHOWN, MOST)
         model = request.query_params.get("model", "")
         shown = page(site.state.queries.predictions, limit, model or None)
-        site.note_rows(request, "the page of unknown outcomes", len(shown.tables["outcomes"].rows), model)
+        # without the name, which anybody could invent
+        site.note_rows(request, "the page of unknown outcomes", len(shown.tables["outcomes"].rows))
         return shown
 
     return [Guarded("/unknown-outcomes", site.shows(show), may="read_rows")]
