@@ -116,6 +116,27 @@ def test_every_row_that_was_acknowledged_before_a_backup_of_a_busy_state_is_in_i
         state.stop()
 
 
+def test_requests_stay_in_the_log_until_the_backup_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = opened(tmp_path / "origin")
+    copy = state._store.copy_to
+
+    def copy_and_read_on(folder: Path) -> None:
+        copy(folder)
+        resting.__exit__(None, None, None)
+        state.catch_up()
+        state.log.let_go()  # the analysis has read everything, so no reader needs the files any more
+
+    monkeypatch.setattr(state._store, "copy_to", copy_and_read_on)
+    resting = state._analysis.resting()
+    resting.__enter__()
+    send(state, "a")
+    back_up(state, tmp_path / "backup.tar")
+    state.stop()
+    state = restored(tmp_path / "backup.tar", tmp_path / "restored")
+    assert ids(state) == {"a"}
+    state.stop()
+
+
 def test_only_one_backup_is_made_at_a_time_and_a_dropped_one_ends(tmp_path: Path) -> None:
     state = opened(tmp_path / "origin")
     blocks = state.backups.blocks()
