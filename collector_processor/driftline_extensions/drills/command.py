@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from driftline_processor.cli.option_parameters import BAD_INPUT, ROWS, report_bad_input, say, takes_options
+from driftline_processor.cli.connection import Connection
+from driftline_processor.cli.option_parameters import (
+    BAD_INPUT,
+    NOT_GIVEN,
+    ROWS,
+    connects,
+    report_bad_input,
+    say,
+    takes_options,
+)
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
@@ -23,6 +32,7 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
 
 
+@connects
 @takes_options
 def drill(
     fault: Annotated[
@@ -45,14 +55,15 @@ def drill(
             parser=file_or_address,
         ),
     ] = None,
-    url: Annotated[
-        str,
+    server: Annotated[
+        Connection,
         typer.Option(
+            "--url",
             metavar="URL",
             help="URL of a running `driftline up` with stored rows of the model, if --records is not given. Default: "
             "web.endpoint of the configuration, or simulated rows if it has none.",
         ),
-    ] = "",
+    ] = NOT_GIVEN,
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Use simulated rows, even if a running `driftline up` has others.")
     ] = False,
@@ -114,7 +125,7 @@ def drill(
 
         if every == bool(fault):
             raise BadInput("the fault is missing; use one fault, such as unit-change, or --all")
-        if sum(map(bool, (records, url, simulated))) > 1:
+        if sum(map(bool, (records, server.url, simulated))) > 1:
             raise BadInput("--records, --url and --simulated: rows can come from only one of them; remove the others")
         if not records and outcomes:
             raise BadInput("--records is missing: --outcomes needs recorded rows; add --records")
@@ -129,7 +140,7 @@ def drill(
             model=columns.model,
             config=config,
             records=records or (),
-            url=url,
+            server=server,
             simulated=simulated,
             outcomes=outcomes,
             baseline=baseline,

@@ -12,6 +12,7 @@ from typing import Final
 
 from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import instant
+from driftline_processor.cli.connection import Connection
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.core.nearest_names import near
@@ -53,7 +54,7 @@ class DrillRequest(Struct, frozen=True):
         model: Name of the model; "" = the only one, or all of the configuration.
         config: A ``driftline.yaml``; None = the default configuration with one channel.
         records: Files of recorded rows.
-        url: Address of a running processor; "" = that of the configuration.
+        server: A running processor; without a URL = that of the configuration.
         simulated: Whether the rows are synthetic, even if there are others.
         outcomes: A file of outcomes.
         baseline: Baseline of recorded rows, or distribution of synthetic rows.
@@ -68,7 +69,7 @@ class DrillRequest(Struct, frozen=True):
     model: str = ""
     config: Path | None = None
     records: Sequence[Path] = ()
-    url: str = ""
+    server: Connection = Connection()
     simulated: bool = False
     outcomes: Path | None = None
     baseline: Path | None = None
@@ -114,11 +115,12 @@ def _traffic(config: Config, name: str, request: DrillRequest, say: Say) -> tupl
     reason = "--simulated"
     if not request.simulated:
         try:
-            address = request.url or f"http://{config.web.endpoint}"
-            traffic, source = stored_traffic(address, name, settings, say)
+            scheme = "http" if config.web.tls is None else "https"
+            url = request.server.url or f"{scheme}://{config.web.endpoint}"
+            traffic, source = stored_traffic(replace(request.server, url=url), name, settings, say)
             return traffic, _start(traffic, request), source
         except BadInput as error:
-            if request.url:
+            if request.server.url:
                 raise
             reason = str(error)
     traffic, start = _synthetic(name, settings, request)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
 from driftline_processor.cli import client
+from driftline_processor.cli.connection import Connection
 from driftline_processor.config.model import Model
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.windows.window import DAY
@@ -35,11 +36,11 @@ _OUTCOME: Final = {"id": "id", "actual": "actual", "outcome_time": "time", "valu
 _SCORE, _SLICE = "score.", "slice."
 
 
-def stored_traffic(url: str, name: str, settings: Model, say: Say) -> tuple[Traffic, str]:
+def stored_traffic(server: Connection, name: str, settings: Model, say: Say) -> tuple[Traffic, str]:
     """Return the newest stored rows of the busiest version of a model, and a description of them.
 
     Args:
-        url: Address of a running processor.
+        server: A running processor.
         name: Name of the model.
         settings: Configuration of the model.
         say: Called with sentences on inferred or skipped data.
@@ -47,7 +48,7 @@ def stored_traffic(url: str, name: str, settings: Model, say: Say) -> tuple[Traf
     Raises:
         BadInput: There is no answer, or there are too few rows with features.
     """
-    version = _busiest(client.fetch_model(url, name))
+    version = _busiest(client.fetch_model(server, name))
     key = ModelKey(name, version["version"], version["environment"])
     end = instant(version["last"]) + 1
     days = _days_that_fit(version, max(DAYS, 8 * max(map(window_length, settings.windows)) // DAY))
@@ -56,16 +57,16 @@ def stored_traffic(url: str, name: str, settings: Model, say: Say) -> tuple[Traf
         baseline = Path(folder) / "baseline.json" if version["baseline"] else None
         since, until = iso_time(end - days * DAY), iso_time(end)
         selection = client.SnapshotRows(name, key.version, key.environment, since, until)
-        if not client.fetch_snapshot(url, selection, rows)["features"]:
+        if not client.fetch_snapshot(server, selection, rows)["features"]:
             raise BadInput(f"the stored rows of {short(name, 80)} have no features (keep_features)")
         if baseline is not None:
-            client.fetch_baseline(url, key).save(baseline)
+            client.fetch_baseline(server, key).save(baseline)
         columns = _split(rows, outcomes, has_baseline=baseline is not None)
         traffic = recorded_traffic([rows], baseline, outcomes if outcomes.exists() else None, columns, settings, say)
     if traffic.days < FEWEST_DAYS:
         raise BadInput(f"the stored rows of {short(name, 80)} cover less than {FEWEST_DAYS} days")
     of_version = f" of version {short(key.version, 40)}" if key.version else ""
-    return traffic, f"{len(traffic):,} rows{of_version} that {url} stores"
+    return traffic, f"{len(traffic):,} rows{of_version} that {server.address} stores"
 
 
 def _busiest(model: Mapping[str, Any]) -> Mapping[str, Any]:

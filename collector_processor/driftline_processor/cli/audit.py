@@ -13,7 +13,8 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 app = typer.Typer(
     help="Read the audit log, and check that nothing was changed or removed.",
@@ -31,6 +32,7 @@ def audit() -> None:
 
 
 @app.command(name="list")
+@connects
 def list_entries(
     model: Annotated[str, typer.Option(metavar="NAME", help="Only entries about this model.")] = "",
     kind: Annotated[
@@ -40,13 +42,13 @@ def list_entries(
         int, typer.Option(metavar="N", min=1, max=10_000, help="Number of entries, the newest ones.")
     ] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """List the audit log, the newest entry last: what happened, to which model, who did it and why."""
     with report_bad_input():
         from . import client
 
-        answer = client.fetch_audit(url, model, kind, limit)
+        answer = client.fetch_audit(server, model, kind, limit)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
             return
@@ -58,9 +60,10 @@ def list_entries(
 
 
 @app.command()
+@connects
 def export(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the JSON lines.")],
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Write the whole audit log as JSON lines, the oldest entry first, and print its head."""
     with report_bad_input():
@@ -68,11 +71,12 @@ def export(
 
         from . import client
 
-        client.fetch_audit_log(url, output)
+        client.fetch_audit_log(server, output)
         typer.echo(f"{output}: head {verify_chain(_documents(output)).head}")
 
 
 @app.command()
+@connects
 def verify(
     file: Annotated[
         Path | None,
@@ -86,7 +90,7 @@ def verify(
             "driftline_audit_head. Entries removed from the end are detected only with it.",
         ),
     ] = "",
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Check the chain of hashes of the audit log.
 
@@ -103,7 +107,7 @@ def verify(
             raise BadInput(f"--head: {error}") from None
         if file is None:
             file = Path(folder) / "audit.jsonl"
-            client.fetch_audit_log(url, file)
+            client.fetch_audit_log(server, file)
         result = verify_chain(_documents(file), recorded)
         if recorded is not None and result.broken is None and recorded.sequence < result.first:
             raise BadInput(

@@ -13,7 +13,8 @@ from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import BadInput, missing_option
 
-from .option_parameters import ROWS, Out, Url, Version, report_bad_input, say, takes_options
+from .connection import Connection
+from .option_parameters import HERE, ROWS, Out, Version, connects, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline.baseline.baseline import Baseline
@@ -55,6 +56,7 @@ Environment = Annotated[str, typer.Option(metavar="NAME", help="Environment of t
 
 @app.command()
 @takes_options
+@connects
 def build(
     output: Out,
     data: Rows = None,
@@ -66,7 +68,7 @@ def build(
     since: Since = "30d",
     until: Until = "1d",
     environment: Environment = "",
-    url: Url = PAGES,
+    server: Connection = HERE,
 ) -> None:
     """Build a baseline from rows the model was not trained on, or from a period of production data."""
     with report_bad_input():
@@ -80,7 +82,7 @@ def build(
             from .client import fetch_production_baseline
 
             key = ModelKey(from_production, columns.version, environment)
-            baseline = fetch_production_baseline(url, key, since, until)
+            baseline = fetch_production_baseline(server, key, since, until)
         else:
             rows_to = kept_rows_path(output) if keep_rows else None
             baseline = _from_files(data, columns, importance, rows_to)
@@ -155,9 +157,10 @@ def diff(
 
 
 @app.command()
+@connects
 def push(
     file: File,
-    url: Url = PAGES,
+    server: Connection = HERE,
     model: Name = "",
     version: Version = "",
 ) -> None:
@@ -167,7 +170,7 @@ def push(
 
         baseline = _load(file)
         baseline = replace(baseline, model=model or baseline.model, version=version or baseline.version)
-        typer.echo(put_baseline(url, baseline))
+        typer.echo(put_baseline(server, baseline))
 
 
 def _load(file: Path) -> Baseline:

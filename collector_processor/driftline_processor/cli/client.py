@@ -23,44 +23,45 @@ from driftline_processor.present.numbers import many
 from driftline_processor.present.wording import iso_time
 from driftline_processor.readers.errors import BadInput
 
+from .connection import WAIT, Connection
+
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
-_WAIT = 30.0
 _LONG_WAIT = 600.0
 """Timeout in seconds: a file with a month of rows is complete before its first byte is sent."""
 
 
-def put_baseline(url: str, baseline: Baseline) -> str:
+def put_baseline(server: Connection, baseline: Baseline) -> str:
     """Send a baseline with ``PUT /v1/baselines/{model}/{version}``; return a sentence on the result.
 
     Raises :class:`BadInput` if there is no answer, or the baseline is rejected.
     """
-    _ask("PUT", url, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
+    _ask("PUT", server, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
     name = f"{baseline.model} version {baseline.version}" if baseline.version else baseline.model
     return f"{name} will be compared with these {many(baseline.pane.rows)} from now on; digest {baseline.digest}"
 
 
-def fetch_production_baseline(url: str, key: ModelKey, since: str, until: str) -> Baseline:
+def fetch_production_baseline(server: Connection, key: ModelKey, since: str, until: str) -> Baseline:
     """Return a baseline of the rows that a processor counted between two times.
 
     ``since`` / ``until``: a time, or an age ("30d", "24h"). Raises :class:`BadInput` if there is no answer, or
     there are no such rows.
     """
     query = {**_period(since, until), "environment": key.environment}
-    return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), query), where=url)
+    return Baseline.from_json(_ask("GET", server, _path(key.model, key.version), query), where=server.address)
 
 
-def fetch_baseline(url: str, key: ModelKey) -> Baseline:
+def fetch_baseline(server: Connection, key: ModelKey) -> Baseline:
     """Return the active baseline of a version. Raises :class:`BadInput` if there is no answer, or there is none."""
     query = {"environment": key.environment}
-    return Baseline.from_json(_ask("GET", url, _path(key.model, key.version), query), where=url)
+    return Baseline.from_json(_ask("GET", server, _path(key.model, key.version), query), where=server.address)
 
 
-def fetch_model(url: str, model: str) -> dict[str, Any]:
+def fetch_model(server: Connection, model: str) -> dict[str, Any]:
     """Return a model with its versions, as in ``GET /api/v1/models/{name}``.
 
     Raises :class:`BadInput` if there is no answer, or the model is unknown.
     """
-    return dict(_get_json(url, f"/api/v1/models/{quote(handle(model), safe='')}"))
+    return dict(_get_json(server, f"/api/v1/models/{quote(handle(model), safe='')}"))
 
 
 class SnapshotRows(Struct, frozen=True):
@@ -79,7 +80,7 @@ class SnapshotRows(Struct, frozen=True):
     labelled: bool = False
 
 
-def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, Any]:
+def fetch_snapshot(server: Connection, selection: SnapshotRows, path: Path) -> dict[str, Any]:
     """Write the stored rows of a processor as Parquet; return a summary.
 
     Raises :class:`BadInput` if there is no answer, there are no such rows, or the file cannot be written.
@@ -90,33 +91,36 @@ def fetch_snapshot(url: str, selection: SnapshotRows, path: Path) -> dict[str, A
         "environment": selection.environment,
         "labelled": "1" if selection.labelled else "",
     }
-    headers = _download("GET", url, f"/v1/snapshots/{quote(selection.model, safe='')}", path, query)
+    headers = _download("GET", server, f"/v1/snapshots/{quote(selection.model, safe='')}", path, query)
     return dict(json.loads(headers["Driftline-Snapshot"]))
 
 
-def fetch_backup(url: str, path: Path) -> None:
+def fetch_backup(server: Connection, path: Path) -> None:
     """Write a backup of a running processor, readable by its owner only.
 
     Raises :class:`BadInput` if there is no answer, it is refused, or the file cannot be written.
     """
-    _download("POST", url, "/v1/backups", path, mode=0o600)
+    _download("POST", server, "/v1/backups", path, mode=0o600)
 
 
 def _download(
     method: str,
-    url: str,
+    server: Connection,
     resource: str,
     path: Path,
     parameters: Mapping[str, str] | None = None,
     mode: int = 0o666,
 ) -> httpx.Headers:
     """Write the body of an answer to a file, and return the headers of the answer. Raises :class:`BadInput`."""
-    address, part = _address(url), path.with_name(path.name + ".part")
+    part = path.with_name(path.name + ".part")
     try:
-        with httpx.stream(method, address + resource, params=_given(parameters), timeout=_LONG_WAIT) as answer:
+        with (
+            server.open(_LONG_WAIT) as client,
+            client.stream(method, resource, params=_given(parameters)) as answer,
+        ):
             if not answer.is_success:
                 answer.read()
-                raise _refused(address, answer)
+                raise _refused(server, answer)
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
                 for chunk in answer.iter_raw():
                     file.write(chunk)
@@ -125,29 +129,29 @@ def _download(
         part.replace(path)
         return answer.headers
     except httpx.RemoteProtocolError:
-        raise BadInput(f"{address}: the connection ended before {path.name} was complete; try again") from None
-    except (httpx.HTTPError, httpx.InvalidURL):
-        raise _silent(address) from None
+        raise BadInput(f"{server.address}: the connection ended before {path.name} was complete; try again") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise BadInput(server.failure(error)) from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
 
 
-def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
+def fetch_outcomes(server: Connection, model: str, id: str) -> dict[str, Any]:
     """Return all outcomes of an id, as in ``GET /api/v1/models/{name}/outcomes``.
 
     Raises :class:`BadInput` if there is no answer, or the model is unknown.
     """
-    return dict(_get_json(url, _of_model(model, "outcomes"), {"id": id}))
+    return dict(_get_json(server, _of_model(model, "outcomes"), {"id": id}))
 
 
-def misspelled_models(url: str, models: Collection[str]) -> list[str]:
+def misspelled_models(server: Connection, models: Collection[str]) -> list[str]:
     """Return questions about models that a processor does not know but that resemble a known one; at most five.
 
     Empty if the processor does not answer.
     """
-    messages = (_misspelled_model(url, name) for name in sorted(models)[:MOST_ASKED])
+    messages = (_misspelled_model(server, name) for name in sorted(models)[:MOST_ASKED])
     # 5: misspelled models reported per upload
     return list(islice(filter(None, messages), 5))
 
@@ -156,56 +160,57 @@ MOST_ASKED = 20
 """Upper limit of unknown models per upload that are looked up, one request each."""
 
 
-def _misspelled_model(url: str, model: str) -> str:
+def _misspelled_model(server: Connection, model: str) -> str:
     """Return the processor's question with a similar model name; "" if it knows the model, or no name is similar."""
     try:
-        answer = httpx.get(f"{_address(url)}/api/v1/models/{quote(handle(model), safe='')}", timeout=_WAIT)
+        with server.open() as client:
+            answer = client.get(f"/api/v1/models/{quote(handle(model), safe='')}")
         message = str(answer.json()["error"]) if answer.status_code == httpx.codes.NOT_FOUND else ""
         return message if message.endswith("?") else ""
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return ""
 
 
-def delete_predictions(url: str, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
+def delete_predictions(server: Connection, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
     """Delete with ``DELETE /v1/predictions`` and wait for the end; return a sentence on the result.
 
     ``by``: "id" or "subject". Raises :class:`BadInput` if there is no answer, or the request is rejected.
     """
-    return _delete(url, "/v1/predictions", model, by, values, environment)
+    return _delete(server, "/v1/predictions", model, by, values, environment)
 
 
-def delete_model(url: str, model: str, versions: Sequence[str] = (), environment: str = "") -> str:
+def delete_model(server: Connection, model: str, versions: Sequence[str] = (), environment: str = "") -> str:
     """Delete with ``DELETE /v1/models`` and wait for the end; return a sentence on the result.
 
     ``versions``: only these, empty = all. Raises :class:`BadInput` if there is no answer, or the request is
     rejected.
     """
-    deleted = _delete(url, "/v1/models", model, "version", versions, environment)
+    deleted = _delete(server, "/v1/models", model, "version", versions, environment)
     return f"{deleted}; no data of {', '.join([model, *versions])} is left"
 
 
-def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
+def _delete(server: Connection, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
     parameters = {"model": model, by: list(values), "environment": environment}
-    answer = json.loads(_ask("DELETE", url, path, parameters, wait=None))
+    answer = json.loads(_ask("DELETE", server, path, parameters, wait=None))
     predictions, outcomes = answer["predictions"], answer["outcomes"]
     deleted = f"{many(predictions, 'prediction')} and {many(outcomes, 'outcome')} of {model}"
     return f"{deleted} were deleted, also from the disk"
 
 
-def versions(url: str, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
+def versions(server: Connection, model: str, environment: str, sections: bool = False) -> dict[str, Any]:
     """Return ``GET /api/v1/models/{name}/versions``. Raises :class:`BadInput` if there is no answer."""
     query = {"environment": environment, "sections": "true" if sections else ""}
-    return dict(_get_json(url, _of_model(model, "versions"), query))
+    return dict(_get_json(server, _of_model(model, "versions"), query))
 
 
-def fetch_retraining(url: str, model: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+def fetch_retraining(server: Connection, model: str, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return a processor's answer on retraining. Raises :class:`BadInput` if there is no answer."""
-    return dict(_get_json(url, _of_model(model, "retraining"), parameters))
+    return dict(_get_json(server, _of_model(model, "retraining"), parameters))
 
 
-def fetch_training_runs(url: str, model: str) -> list[dict[str, Any]]:
+def fetch_training_runs(server: Connection, model: str) -> list[dict[str, Any]]:
     """Return the training runs of a model. Raises :class:`BadInput` if there is no answer."""
-    return list(_get_json(url, _of_model(model, "training-runs"))["training_runs"])
+    return list(_get_json(server, _of_model(model, "training-runs"))["training_runs"])
 
 
 class ReportRange(Struct, frozen=True):
@@ -224,7 +229,7 @@ class ReportRange(Struct, frozen=True):
     environment: str = ""
 
 
-def fetch_report(url: str, model: str, report_range: ReportRange) -> str:
+def fetch_report(server: Connection, model: str, report_range: ReportRange) -> str:
     """Return a report as HTML. Raises :class:`BadInput` if there is no answer, or no such model or time."""
     now = time.time_ns()
     query = {
@@ -234,7 +239,7 @@ def fetch_report(url: str, model: str, report_range: ReportRange) -> str:
         "version": report_range.version,
         "environment": report_range.environment,
     }
-    return _ask("GET", url, _of_model(model, "report"), query, wait=_LONG_WAIT)
+    return _ask("GET", server, _of_model(model, "report"), query, wait=_LONG_WAIT)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -273,46 +278,57 @@ def _path(model: str, version: str) -> str:
     return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
 
 
-def fetch_status(url: str) -> dict[str, Any]:
+def fetch_status(server: Connection) -> dict[str, Any]:
     """Return the status of a processor, as in ``GET /api/v1/status``; :class:`BadInput` if there is no answer."""
-    return dict(_get_json(url, "/api/v1/status"))
+    return dict(_get_json(server, "/api/v1/status"))
 
 
-def fetch_alerts(url: str, model: str = "", state: str = "") -> dict[str, Any]:
+def fetch_hints(server: Connection) -> list[str]:
+    """Return the hints of all models, and those that belong to no model; :class:`BadInput` if there is no answer."""
+    hints: dict[str, None] = {}
+    path: str | None = "/api/v1/models"
+    while path is not None:
+        answer = _get_json(server, path)
+        hints |= dict.fromkeys([*answer["hints"], *(hint for model in answer["models"] for hint in model["hints"])])
+        path = answer["next"]
+    return [*hints]
+
+
+def fetch_alerts(server: Connection, model: str = "", state: str = "") -> dict[str, Any]:
     """Return the alerts, as in ``GET /api/v1/alerts``; :class:`BadInput` if there is no answer."""
-    return dict(_get_json(url, "/api/v1/alerts", {"model": model, "state": state}))
+    return dict(_get_json(server, "/api/v1/alerts", {"model": model, "state": state}))
 
 
-def fetch_audit(url: str, model: str, kind: str, limit: int) -> dict[str, Any]:
+def fetch_audit(server: Connection, model: str, kind: str, limit: int) -> dict[str, Any]:
     """Return the audit log, as in ``GET /api/v1/audit``; :class:`BadInput` if there is no answer."""
-    return dict(_get_json(url, "/api/v1/audit", {"model": model, "kind": kind, "limit": str(limit)}))
+    return dict(_get_json(server, "/api/v1/audit", {"model": model, "kind": kind, "limit": str(limit)}))
 
 
-def fetch_audit_log(url: str, path: Path) -> None:
+def fetch_audit_log(server: Connection, path: Path) -> None:
     """Write the whole audit log as JSON lines, as in ``GET /api/v1/audit/export``; :class:`BadInput` without it."""
-    _download("GET", url, "/api/v1/audit/export", path)
+    _download("GET", server, "/api/v1/audit/export", path)
 
 
-def fetch_windows(url: str, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
+def fetch_windows(server: Connection, alert: Mapping[str, Any], window: str) -> list[dict[str, Any]]:
     """Return the windows of a length of the version of an alert; :class:`BadInput` if there is no answer."""
     query = {"window": window, "slices": "false", **_version_of(alert)}
-    return list(_get_json(url, _of_model(alert["model"], "evaluations"), query, wait=_LONG_WAIT)["windows"])
+    return list(_get_json(server, _of_model(alert["model"], "evaluations"), query, wait=_LONG_WAIT)["windows"])
 
 
-def fetch_wrong(url: str, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
+def fetch_wrong(server: Connection, alert: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the ten worst wrong predictions of the time of an alert; :class:`BadInput` if there is no answer."""
     until = alert["until"] or iso_time(time.time_ns())
     query = {"since": alert["since"], "until": until, "limit": "10", **_version_of(alert)}
-    return list(_get_json(url, _of_model(alert["model"], "mispredictions"), query, wait=_LONG_WAIT)["rows"])
+    return list(_get_json(server, _of_model(alert["model"], "mispredictions"), query, wait=_LONG_WAIT)["rows"])
 
 
 def _version_of(alert: Mapping[str, Any]) -> dict[str, str]:
     return {"version": handle(alert["version"]), "environment": handle(alert["environment"])}
 
 
-def find_alert(url: str, begin: str) -> dict[str, Any]:
+def find_alert(server: Connection, begin: str) -> dict[str, Any]:
     """Return the alert whose id begins with ``begin``. Raises :class:`BadInput` if there is none, or several."""
-    alerts = {str(alert_json["id"]): alert_json for alert_json in fetch_alerts(url)["alerts"]}
+    alerts = {str(alert_json["id"]): alert_json for alert_json in fetch_alerts(server)["alerts"]}
     ids = [id for id in alerts if begin and id.startswith(begin)]
     if begin in ids or len(ids) == 1:
         return dict(alerts[begin if begin in ids else ids[0]])
@@ -324,67 +340,73 @@ def find_alert(url: str, begin: str) -> dict[str, Any]:
     raise BadInput(f"{begin:.40}: no alert has this id; `driftline incidents list --all` lists all alerts")
 
 
-def acknowledge_alert(url: str, alert: str, by: str, why: str = "", *, take_over: bool = False) -> dict[str, Any]:
+def acknowledge_alert(
+    server: Connection, alert: str, by: str, why: str = "", *, take_over: bool = False
+) -> dict[str, Any]:
     """Acknowledge an alert and return it. Raises :class:`BadInput` if there is no answer, or no such alert."""
     fields = {"by": by, "why": why} | ({"take_over": "true"} if take_over else {})
-    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", **fields)
+    return _post_form(server, f"/api/v1/alerts/{quote(alert, safe='')}/acknowledgement", **fields)
 
 
-def fetch_silences(url: str, model: str = "") -> dict[str, Any]:
+def fetch_silences(server: Connection, model: str = "") -> dict[str, Any]:
     """Return the silences, as in ``GET /v1/silences``; :class:`BadInput` if there is no answer."""
-    return dict(_get_json(url, "/v1/silences", {"model": model}))
+    return dict(_get_json(server, "/v1/silences", {"model": model}))
 
 
-def silence(url: str, model: str, environment: str, policy: str, lasts: str, by: str, why: str) -> dict[str, Any]:
+def silence(
+    server: Connection, model: str, environment: str, policy: str, lasts: str, by: str, why: str
+) -> dict[str, Any]:
     """Silence a model, and return the silence; :class:`BadInput` if there is no answer, or no such model."""
     fields = {"model": model, "environment": environment, "policy": policy, "for": lasts, "by": by, "why": why}
-    return _post_form(url, "/v1/silences", **fields)
+    return _post_form(server, "/v1/silences", **fields)
 
 
-def end_silence(url: str, id: str, by: str) -> dict[str, Any]:
+def end_silence(server: Connection, id: str, by: str) -> dict[str, Any]:
     """End a silence, and return it; :class:`BadInput` if there is no answer, or no such silence."""
-    return _send_form("DELETE", url, f"/v1/silences/{quote(id, safe='')}", by=by)
+    return _send_form("DELETE", server, f"/v1/silences/{quote(id, safe='')}", by=by)
 
 
-def approve_action(url: str, alert: str, action: str, by: str, why: str, digest: str) -> dict[str, Any]:
+def approve_action(server: Connection, alert: str, action: str, by: str, why: str, digest: str) -> dict[str, Any]:
     """Approve an action of an alert and return the alert. Raises :class:`BadInput` if no approval is pending.
 
     ``digest``: of what the action would send, as the alert shows it.
     """
     fields = {"action": action, "by": by, "why": why, "digest": digest}
-    return _post_form(url, f"/api/v1/alerts/{quote(alert, safe='')}/approval", **fields)
+    return _post_form(server, f"/api/v1/alerts/{quote(alert, safe='')}/approval", **fields)
 
 
-def fetch_review(url: str, quarter: str = "", since: str = "", until: str = "") -> str:
+def fetch_review(server: Connection, quarter: str = "", since: str = "", until: str = "") -> str:
     """Return the review of a period as one HTML document; :class:`BadInput` without an answer or such a period."""
-    return _ask("GET", url, "/api/v1/review", {"quarter": quarter, "from": since, "to": until}, wait=_LONG_WAIT)
+    return _ask("GET", server, "/api/v1/review", {"quarter": quarter, "from": since, "to": until}, wait=_LONG_WAIT)
 
 
-def fetch_decisions(url: str, model: str) -> dict[str, Any]:
+def fetch_decisions(server: Connection, model: str) -> dict[str, Any]:
     """Return the decisions about a model; :class:`BadInput` if there is no answer, or no such model."""
-    return dict(_get_json(url, _of_model(model, "decisions")))
+    return dict(_get_json(server, _of_model(model, "decisions")))
 
 
-def decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> dict[str, Any]:
+def decide(server: Connection, model: str, version: str, kind: str, by: str, why: str) -> dict[str, Any]:
     """Record a decision about a model and return it. Raises :class:`BadInput` if it is rejected."""
-    return _post_form(url, _of_model(model, "decisions"), kind=kind, by=by, why=why, version=version)
+    return _post_form(server, _of_model(model, "decisions"), kind=kind, by=by, why=why, version=version)
 
 
-def annotate(url: str, model: str, text: str, kind: str, by: str, version: str, time: str) -> dict[str, Any]:
+def annotate(server: Connection, model: str, text: str, kind: str, by: str, version: str, time: str) -> dict[str, Any]:
     """Record an annotation; :class:`BadInput` if there is no answer, or no such model."""
-    return _post_form(url, "/v1/annotations", model=model, text=text, kind=kind, by=by, version=version, time=time)
+    return _post_form(server, "/v1/annotations", model=model, text=text, kind=kind, by=by, version=version, time=time)
 
 
-def _post_form(url: str, path: str, **fields: str) -> dict[str, Any]:
-    return _send_form("POST", url, path, **fields)
+def _post_form(server: Connection, path: str, **fields: str) -> dict[str, Any]:
+    return _send_form("POST", server, path, **fields)
 
 
-def _send_form(method: str, url: str, path: str, **fields: str) -> dict[str, Any]:
+def _send_form(method: str, server: Connection, path: str, **fields: str) -> dict[str, Any]:
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    return dict(json.loads(_ask(method, url, path, content=urlencode(fields).encode(), headers=kind)))
+    return dict(json.loads(_ask(method, server, path, content=urlencode(fields).encode(), headers=kind)))
 
 
-def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: bool = False) -> dict[str, Any]:
+def replay_policies(
+    server: Connection, policies: object, model: str = "", *, all_quiet: bool = False
+) -> dict[str, Any]:
     """Return the notifications that policies would have sent, as in ``POST /api/v1/policies/replay``.
 
     Raises :class:`BadInput` if there is no answer, or a policy is rejected.
@@ -396,7 +418,7 @@ def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: b
         json.loads(
             _ask(
                 method="POST",
-                url=url,
+                server=server,
                 path=path,
                 parameters={"model": model},
                 content=content,
@@ -409,27 +431,22 @@ def replay_policies(url: str, policies: object, model: str = "", *, all_quiet: b
 
 def _ask(
     method: str,
-    url: str,
+    server: Connection,
     path: str,
     parameters: Mapping[str, str | Sequence[str]] | None = None,
     content: bytes = b"",
-    wait: float | None = _WAIT,
+    wait: float | None = WAIT,
     headers: Mapping[str, str] | None = None,
 ) -> str:
-    address = _address(url)
-    try:
-        answer = httpx.request(
-            method, address + path, params=_given(parameters), content=content or None, timeout=wait, headers=headers
-        )
-    except (httpx.HTTPError, httpx.InvalidURL):
-        raise _silent(address) from None
+    with server.report_failures(), server.open(wait) as client:
+        answer = client.request(method, path, params=_given(parameters), content=content or None, headers=headers)
     if answer.is_success:
         return answer.text
-    raise _refused(address, answer)
+    raise _refused(server, answer)
 
 
-def _get_json(url: str, path: str, parameters: Mapping[str, str] | None = None, wait: float = _WAIT) -> Any:
-    return json.loads(_ask("GET", url, path, parameters, wait=wait))
+def _get_json(server: Connection, path: str, parameters: Mapping[str, str] | None = None, wait: float = WAIT) -> Any:
+    return json.loads(_ask("GET", server, path, parameters, wait=wait))
 
 
 def _given(parameters: Mapping[str, str | Sequence[str]] | None) -> dict[str, str | Sequence[str]]:
@@ -445,19 +462,11 @@ def _period(since: str, until: str) -> dict[str, str]:
     return {"since": iso_time(start), "until": iso_time(end)}
 
 
-def _address(url: str) -> str:
-    return (url if "://" in url else f"http://{url}").rstrip("/")
-
-
-def _silent(address: str) -> BadInput:
-    return BadInput(f"no response from {address}; start 'driftline up', or use --url with the URL of a running one")
-
-
-def _refused(address: str, answer: httpx.Response) -> BadInput:
+def _refused(server: Connection, answer: httpx.Response) -> BadInput:
     try:
         message = answer.json()["error"]
     except (ValueError, KeyError, TypeError):
         message = (
             f"the response {answer.status_code} is not from Driftline; use the address of the pages (web.endpoint)"
         )
-    return BadInput(f"{address}: {message}")
+    return BadInput(server.refusal(answer.status_code, message))

@@ -18,12 +18,14 @@ from driftline_processor.config.kinds import installed
 from . import without_collections
 from .audit import app as audit_app
 from .baseline import app as baseline_app
+from .connection import Connection
+from .doctor import doctor
 from .evaluate import evaluate
 from .incidents import app as incidents_app
 from .incidents import silence
 from .models import annotate
 from .models import app as models_app
-from .option_parameters import BAD_INPUT, Url, Version, report_bad_input, say
+from .option_parameters import BAD_INPUT, HERE, Version, connects, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
 from .policies import app as policies_app
@@ -133,15 +135,15 @@ def validate(file: Annotated[Path, typer.Argument(metavar="FILE", help="Configur
 
 
 @app.command()
+@connects
 def top(
-    url: Annotated[
-        str, typer.Argument(metavar="[URL]", help="URL of a running `driftline up`.")
-    ] = "http://127.0.0.1:8780",
+    server: Annotated[Connection, typer.Argument(metavar="[URL]", help="URL of a running `driftline up`.")] = HERE,
 ) -> None:
     """Watch a running processor in the terminal."""
-    from driftline_processor.terminal.top import run
+    with report_bad_input():
+        from driftline_processor.terminal.top import run
 
-    raise typer.Exit(run(url))
+        raise typer.Exit(run(server))
 
 
 @app.command()
@@ -172,9 +174,11 @@ app.command()(review)
 app.command(name="retrain-check")(retrain_check)
 app.command()(rules)
 app.command()(status)
+app.command()(doctor)
 
 
 @app.command()
+@connects
 def snapshot(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the rows (.parquet).")],
@@ -185,14 +189,14 @@ def snapshot(
         str, typer.Option(metavar="NAME", help="Only rows of this environment. Default: all environments.")
     ] = "",
     labelled: Annotated[bool, typer.Option("--labelled", help="Only rows with an outcome.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Write the stored rows of a model as Parquet: features, predictions and outcomes, ready for training."""
     with report_bad_input():
         from . import client
 
         selection = client.SnapshotRows(model, version, environment, since, until, labelled)
-        reply = client.fetch_snapshot(url, selection, output)
+        reply = client.fetch_snapshot(server, selection, output)
         for rename in reply["renamed"]:
             say(f"a feature has a reserved name: {rename}")
         typer.echo(

@@ -11,7 +11,8 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 app = typer.Typer(
     help="List alerts, acknowledge them, and approve actions.",
@@ -26,21 +27,22 @@ def incidents() -> None:
 
 
 @app.command(name="list")
+@connects
 def list_incidents(
     model: Annotated[str, typer.Option(metavar="NAME", help="Only alerts of this model.")] = "",
     all_of_them: Annotated[bool, typer.Option("--all", help="Include alerts that are over.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """List the open alerts: the model, the start, the notified channels and who acknowledged the alert."""
     with report_bad_input():
         from . import client
 
-        answer = client.fetch_alerts(url, model, "" if all_of_them else "open")
+        answer = client.fetch_alerts(server, model, "" if all_of_them else "open")
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
             return
-        if not answer["alerts"] and model and (unknown := client.misspelled_models(url, [model])):
+        if not answer["alerts"] and model and (unknown := client.misspelled_models(server, [model])):
             raise BadInput(unknown[0])
         if not answer["alerts"]:
             typer.echo("no open alerts" if not all_of_them else "no alerts")
@@ -50,6 +52,7 @@ def list_incidents(
 
 
 @app.command()
+@connects
 def ack(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who acknowledges the alert.", envvar="USER")],
@@ -57,7 +60,7 @@ def ack(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the alert over from another person who acknowledged it.")
     ] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Acknowledge an alert and the other alerts of the same message thread, so that they are not escalated.
 
@@ -66,7 +69,7 @@ def ack(
     with report_bad_input():
         from . import client
 
-        answer = client.acknowledge_alert(url, client.find_alert(url, alert)["id"], by, why, take_over=take_over)
+        answer = client.acknowledge_alert(server, client.find_alert(server, alert)["id"], by, why, take_over=take_over)
         acknowledgement = answer["acknowledged"]
         since = _seconds(acknowledgement["time"])
         if acknowledgement["by"] != by:
@@ -79,6 +82,7 @@ def ack(
         typer.echo(f"{answer['model']}: acknowledged by you since {since}")
 
 
+@connects
 def silence(
     alert: Annotated[
         str, typer.Argument(metavar="[ALERT]", help="Id of the alert, or the beginning of the id.", show_default=False)
@@ -89,7 +93,7 @@ def silence(
     model: Annotated[str, typer.Option(metavar="NAME", help="Silence all alerts of this model.")] = "",
     end: Annotated[str, typer.Option("--end", metavar="ID", help="End this silence.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the silences that are not over.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Silence an alert or a model for a time, list silences, or end one. The state of the model stays visible."""
     with report_bad_input():
@@ -98,15 +102,15 @@ def silence(
         if sum(map(bool, (alert, model, end, listed))) != 1:
             raise BadInput("use an alert, --model NAME, --list or --end ID")
         if listed:
-            silences = client.fetch_silences(url)["silences"]
+            silences = client.fetch_silences(server)["silences"]
         elif end:
-            silences = [client.end_silence(url, end, by)]
+            silences = [client.end_silence(server, end, by)]
         elif alert:
-            known = client.find_alert(url, alert)
+            known = client.find_alert(server, alert)
             place = known["model"], known["environment"], known["policy"]
-            silences = [client.silence(url, *place, lasts, by, why)]
+            silences = [client.silence(server, *place, lasts, by, why)]
         else:
-            silences = [client.silence(url, model, "", "", lasts, by, why)]
+            silences = [client.silence(server, model, "", "", lasts, by, why)]
         typer.echo("\n".join(map(silence_line, silences)) or "no silences")
 
 
@@ -119,20 +123,21 @@ def silence_line(silence: Mapping[str, Any]) -> str:
 
 
 @app.command()
+@connects
 def approve(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
     action: Annotated[str, typer.Argument(metavar="ACTION", help="Name of the action, such as `http/rollback`.")],
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who approves the action.", envvar="USER")],
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, which is stored with the alert.")],
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Approve an action that waits for approval, so that it runs."""
     with report_bad_input():
         from . import client
 
-        known_alert = client.find_alert(url, alert)
+        known_alert = client.find_alert(server, alert)
         request = next((one for one in _pending_requests(known_alert, action)), {"request": "", "digest": "none"})
-        answer = client.approve_action(url, known_alert["id"], action, by, why, request["digest"])
+        answer = client.approve_action(server, known_alert["id"], action, by, why, request["digest"])
         if request["request"]:
             typer.echo(f"{action} {request['request']}")
         for pending in _pending_requests(answer, action):

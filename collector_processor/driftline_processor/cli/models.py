@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .option_parameters import Url, Version, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, Version, connects, report_bad_input
 
 app = typer.Typer(help="Record and list decisions about models.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -22,28 +23,31 @@ def models() -> None:
 
 
 @app.command()
-def retire(model: Model, by: By, why: Why, version: Version = "", url: Url = "http://127.0.0.1:8780") -> None:
+@connects
+def retire(model: Model, by: By, why: Why, version: Version = "", server: Connection = HERE) -> None:
     """Record that a model is retired, by whom and why. Its predictions are still evaluated."""
-    _decide(url, model, version, "retirement", by, why)
+    _decide(server, model, version, "retirement", by, why)
 
 
 @app.command(name="approve-retrain")
-def approve_retrain(model: Model, by: By, why: Why, version: Version = "", url: Url = "http://127.0.0.1:8780") -> None:
+@connects
+def approve_retrain(model: Model, by: By, why: Why, version: Version = "", server: Connection = HERE) -> None:
     """Record that the retraining of a model is approved, by whom and why. This does not start a training run."""
-    _decide(url, model, version, "retraining", by, why)
+    _decide(server, model, version, "retraining", by, why)
 
 
 @app.command()
+@connects
 def decisions(
     model: Model,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """List the decisions about a model, the newest first."""
     with report_bad_input():
         from . import client
 
-        answer = client.fetch_decisions(url, model)
+        answer = client.fetch_decisions(server, model)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
             return
@@ -54,6 +58,7 @@ def decisions(
             typer.echo(f"{decision['time']}  {decision['kind']}{version}  by {decision['by']}: {decision['why']}")
 
 
+@connects
 def annotate(
     model: Model,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
@@ -61,21 +66,21 @@ def annotate(
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="note or deployment.")] = "note",
     time: Annotated[str, typer.Option("--time", metavar="TIME", help="When it happened. Default: now.")] = "",
     version: Version = "",
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Mark a note or a deployment on the timeline of a model."""
     with report_bad_input():
         from . import client
 
-        mark = client.annotate(url, model, text, kind, by, version, time)
+        mark = client.annotate(server, model, text, kind, by, version, time)
         typer.echo(f"{mark['model']}: {mark['kind']} at {mark['time']}, by {mark['by']}: {mark['why']}")
 
 
-def _decide(url: str, model: str, version: str, kind: str, by: str, why: str) -> None:
+def _decide(server: Connection, model: str, version: str, kind: str, by: str, why: str) -> None:
     with report_bad_input():
         from . import client
 
-        decision = client.decide(url, model, version, kind, by, why)
+        decision = client.decide(server, model, version, kind, by, why)
         typer.echo(f"{decision['model']}: {decision['kind']}, by {decision['by']}, {decision['time']}")
         if decision.get("warning"):
             typer.echo(f"the decision is stored, but {decision['warning']}", err=True)

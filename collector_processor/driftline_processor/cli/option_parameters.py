@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
@@ -15,12 +15,13 @@ from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions, OptionField, listed_names, options_of
 from driftline_processor.readers.errors import BadInput
 
+from .connection import DEFAULT_URL, Connection
+
 BAD_INPUT = 2
 
 ROWS = "CSV, Parquet, JSON, or sqlite:///FILE?table=NAME"
 Data = Annotated[list[Path], typer.Argument(metavar="DATA", help=f"Files of rows: {ROWS}.", parser=file_or_address)]
 Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
-Url = Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`.")]
 Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the baseline (.json).")]
 
 
@@ -39,11 +40,67 @@ def report_bad_input() -> Iterator[None]:
         raise typer.Exit(BAD_INPUT) from error
 
 
-def takes_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace a command's parameter of type :class:`ColumnOptions` by an option per field.
+HERE = Connection(DEFAULT_URL)
+"""A processor on this machine, at its default address."""
 
-    Typer reads the options of a command from its signature, so the signature is rewritten.
+NOT_GIVEN = Connection()
+"""The same processor, for commands that need to know whether ``--url`` is given."""
+
+URL = typer.Option("--url", metavar="URL", help="URL of a running `driftline up`.")
+
+_TRUST = {
+    "ca_file": ("DRIFTLINE_CA_FILE", "Certificates (PEM) of the authorities that you trust. Default: the system's."),
+    "cert_file": ("DRIFTLINE_CERT_FILE", "Your certificate (PEM), if the processor requires one."),
+    "key_file": ("DRIFTLINE_KEY_FILE", "The key (PEM) of --cert-file."),
+    "token_file": ("DRIFTLINE_TOKEN_FILE", "File of your token. Default: on your machine, the token of your user."),
+}
+
+
+def connects(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's parameter of type :class:`Connection` by the options of a connection.
+
+    The URL is the option ``--url``, or the option or argument of an ``Annotated[Connection, ...]``; its default is that
+    of the parameter.
     """
+    hints = get_type_hints(command, include_extras=True)
+    [(place, url)] = [(name, of_url) for name, hint in hints.items() if (of_url := _url_of(hint)) is not None]
+
+    @wraps(command)
+    def with_connection(**arguments: Any) -> None:
+        options = {name: arguments.pop(name) for name in _TRUST}
+        server = Connection(arguments.pop("url"), **options)
+        command(**{place: server}, **arguments)
+
+    parameters: list[Parameter] = []
+    for name, parameter in signature(command).parameters.items():
+        if name != place:
+            parameters.append(parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
+            continue
+        kind, default = Parameter.KEYWORD_ONLY, parameter.default.url
+        parameters.append(Parameter("url", kind, default=default, annotation=Annotated[str, url]))
+        for option, (variable, meaning) in _TRUST.items():
+            flag = f"--{option.replace('_', '-')}"
+            typed = typer.Option(flag, metavar="FILE", envvar=variable, help=meaning)
+            parameters.append(Parameter(option, kind, default=None, annotation=Annotated[Path | None, typed]))
+    _rewrite(with_connection, command, parameters)
+    return with_connection
+
+
+def _url_of(hint: Any) -> Any:
+    """Return the option or argument of the URL if a parameter is a connection, or None."""
+    if hint is Connection:
+        return URL
+    return hint.__metadata__[0] if get_origin(hint) is Annotated and hint.__origin__ is Connection else None
+
+
+def _rewrite(replaced: Callable[..., None], command: Callable[..., None], parameters: list[Parameter]) -> None:
+    """Give a command other parameters: Typer reads the options of a command from its signature."""
+    replaced.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    vars(replaced)["__signature__"] = signature(command).replace(parameters=parameters)
+
+
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace a command's parameter of type :class:`ColumnOptions` by an option per field."""
     hints = get_type_hints(command, include_extras=True)
     [place] = [name for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, ColumnOptions)]
     model: type[ColumnOptions] = hints[place]
@@ -60,8 +117,7 @@ def takes_options(command: Callable[..., None]) -> Callable[..., None]:
             parameters += map(_parameter, offered.values())
         else:
             parameters.append(parameter.replace(annotation=hints[name], kind=Parameter.KEYWORD_ONLY))
-    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    vars(with_options)["__signature__"] = signature(command).replace(parameters=parameters)
+    _rewrite(with_options, command, parameters)
     return with_options
 
 

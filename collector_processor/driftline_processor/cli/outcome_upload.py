@@ -38,6 +38,8 @@ from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
 from driftline_processor.readers.source import readable
 from driftline_processor.readers.sources import check_path, format_of
 
+from .connection import Connection
+
 ROWS = 50_000
 """Rows per part: some megabytes, processed within a second."""
 
@@ -253,12 +255,13 @@ class UploadTarget(Struct, frozen=True):
     """The destination of outcomes, and their model.
 
     Attributes:
+        server: The processor.
         timeout: Seconds for which a part is retried.
         pause: Waits some seconds before another attempt.
         clock: Monotonic seconds.
     """
 
-    url: str
+    server: Connection
     model: str = ""
     environment: str = ""
     # 60.0: seconds for which one part is tried again: a processor that starts again, or writes its file anew, takes
@@ -275,9 +278,8 @@ def upload_outcomes(
 
     Raises :class:`BadInput` if the file cannot be read, or a part is rejected or not accepted.
     """
-    address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
     pushed = UploadResult()
-    with httpx.Client(base_url=address, timeout=120.0) as client:
+    with target.server.open(120.0) as client:
         for part in split_outcomes(path, columns, say, rows):
             _take(pushed, part, _send(client, part, target, say))
             pushed.models |= part.models
@@ -303,16 +305,15 @@ def _send(client: httpx.Client, part: UploadPart, target: UploadTarget, say: Say
     headers = {"content-type": part.kind}
     post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
     before = f"the first {many(part.first)}" if part.first else "nothing"
-    return dict(_answer_document(_answer(post, str(client.base_url), target, before, say), str(client.base_url)))
+    return dict(_answer_document(_answer(post, target, before, say), target.server))
 
 
-def _answer(
-    ask: Callable[[], httpx.Response], address: str, target: UploadTarget, before: str, say: Say
-) -> httpx.Response:
+def _answer(ask: Callable[[], httpx.Response], target: UploadTarget, before: str, say: Say) -> httpx.Response:
     """Retry with increasing pauses until there is a final answer, or until the time is over.
 
     Failed connections and the errors that the OTLP specification calls retryable are retried.
     """
+    address = target.server.address
     end: float | None = None
     for wait in doubling_pauses(_SHORTEST_PAUSE, _LONGEST_PAUSE):
         pause, present = wait, f"{before} have arrived" if before != "nothing" else ""
@@ -321,6 +322,8 @@ def _answer(
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise BadInput(f"--endpoint: {address} is not a URL: {error}") from None
         except httpx.HTTPError as error:
+            if target.server.is_final(error):
+                raise BadInput(target.server.failure(error)) from None
             problem = f"no response from {address} ({type(error).__name__})"
             present = present or "start 'driftline up', or use --endpoint with the URL of a running one"
         else:
@@ -347,7 +350,7 @@ def _reason(answer: httpx.Response) -> str:
         return ""
 
 
-def _answer_document(answer: httpx.Response, address: str) -> Any:
+def _answer_document(answer: httpx.Response, server: Connection) -> Any:
     try:
         document = answer.json()
         if answer.is_success:
@@ -357,7 +360,7 @@ def _answer_document(answer: httpx.Response, address: str) -> Any:
         message = (
             f"the response {answer.status_code} is not from Driftline; use the address of the pages or of OTLP/HTTP"
         )
-    raise BadInput(f"{address}: {message}")
+    raise BadInput(server.refusal(answer.status_code, message))
 
 
 def sentences(path: Path, pushed: UploadResult, limit: int) -> Iterator[str]:

@@ -13,11 +13,11 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .option_parameters import Url, report_bad_input, say
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input, say
 
 app = typer.Typer(help="Send and show outcomes.", no_args_is_help=True, rich_markup_mode=None)
 
-PAGES = "http://127.0.0.1:8780"
 REJECTED = 3
 SHOWN = 20
 
@@ -49,12 +49,13 @@ def outcomes() -> None:
 
 
 @app.command()
+@connects
 def push(
     files: Files,
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")] = "",
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", "--url", metavar="URL", help="URL of a running `driftline up`.")
-    ] = PAGES,
+    server: Annotated[
+        Connection, typer.Option("--endpoint", "--url", metavar="URL", help="URL of a running `driftline up`.")
+    ] = HERE,
     environment: Annotated[str, typer.Option(metavar="NAME", help="Environment of the predictions.")] = "",
     id: Column = "",
     actual: Column = "",
@@ -101,7 +102,7 @@ def push(
         columns = OutcomeColumns(
             chosen_fields, frozenset({"model"} if model else ()) | frozenset({"environment"} if environment else ())
         )
-        target = UploadTarget(endpoint, model, environment, timeout)
+        target = UploadTarget(server, model, environment, timeout)
         results = []
         for file in expand_paths(files):
             with _progress(file) as sent:
@@ -110,7 +111,7 @@ def push(
             for sentence in sentences(file, pushed, SHOWN):
                 typer.echo(sentence)
         models = {model} if model else {name for _, pushed in results for name in pushed.models}
-        for misspelled in misspelled_models(endpoint, models):
+        for misspelled in misspelled_models(server, models):
             say(f"{misspelled} Its outcomes wait for its first prediction.")
         if rejected is not None:
             write_rejected(rejected, results)
@@ -119,17 +120,18 @@ def push(
 
 
 @app.command()
+@connects
 def show(
     id: Annotated[str, typer.Argument(metavar="ID", help="A prediction's id.")],
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    url: Url = PAGES,
+    server: Connection = HERE,
 ) -> None:
     """Show all outcomes of a prediction, and which of them are used in the evaluation."""
     with report_bad_input():
         from .client import fetch_outcomes
 
-        answer = fetch_outcomes(url, model, id)
+        answer = fetch_outcomes(server, model, id)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
             return
@@ -175,6 +177,7 @@ def _progress(file: Path) -> Iterator[Callable[[int], object]]:
         yield lambda rows: progress.advance(task, rows)
 
 
+@connects
 def forget(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     id: Annotated[list[str] | None, typer.Option(metavar="ID", help="A prediction's id; repeatable.")] = None,
@@ -191,7 +194,7 @@ def forget(
     ] = None,
     environment: Annotated[str, typer.Option(metavar="NAME", help="Only in this environment.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without asking for confirmation.")] = False,
-    url: Url = PAGES,
+    server: Connection = HERE,
 ) -> None:
     """Delete stored predictions by id or by subject, all data of a version, or all data of a model.
 
@@ -209,6 +212,6 @@ def forget(
             erased = ", ".join([model, *(version or [])])
             if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete all data of {erased}?"):
                 raise typer.Exit(0)
-            typer.echo(delete_model(url, model, version or [], environment))
+            typer.echo(delete_model(server, model, version or [], environment))
             return
-        typer.echo(delete_predictions(url, model, "id" if id else "subject", id or subject or [], environment))
+        typer.echo(delete_predictions(server, model, "id" if id else "subject", id or subject or [], environment))

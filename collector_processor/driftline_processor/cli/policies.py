@@ -12,7 +12,8 @@ import typer
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
-from .option_parameters import ROWS, report_bad_input, say, takes_options
+from .connection import Connection
+from .option_parameters import NOT_GIVEN, ROWS, connects, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.config.schema import Config
@@ -29,6 +30,7 @@ def policies() -> None:
 
 
 @app.command(name="test")
+@connects
 @takes_options
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Configuration file with the policies.")],
@@ -50,12 +52,14 @@ def replay(
         str,
         typer.Option(metavar="1d", help="Length of the windows of --rows. Default: the windows of the model."),
     ] = "",
-    url: Annotated[
-        str,
+    server: Annotated[
+        Connection,
         typer.Option(
-            metavar="URL", help="URL of a running `driftline up` whose windows are replayed, if --rows is not given."
+            "--url",
+            metavar="URL",
+            help="URL of a running `driftline up` whose windows are replayed, if --rows is not given.",
         ),
-    ] = "",
+    ] = NOT_GIVEN,
     quiet: Annotated[
         bool,
         typer.Option(
@@ -76,7 +80,7 @@ def replay(
     with report_bad_input():
         from driftline_processor.readers.errors import BadInput
 
-        if rows and url:
+        if rows and server.url:
             raise BadInput("--rows and --url: windows can come from only one of the two; remove one option")
         if not rows and (outcomes or baseline or window):
             raise BadInput("--rows is missing: --outcomes, --baseline and --window need rows in files; add --rows")
@@ -89,8 +93,7 @@ def replay(
 
             from . import client
 
-            address = url or "http://127.0.0.1:8780"
-            replayed = client.replay_policies(address, written_policies(file), columns.model, all_quiet=quiet)
+            replayed = client.replay_policies(server, written_policies(file), columns.model, all_quiet=quiet)
             answer = add_notifications(config, replayed)
         typer.echo(json.dumps(answer, indent=2) if as_json else "\n".join(replay_lines(answer)))
         fired = [firing for model in answer["models"] for policy in model["policies"] for firing in policy["firings"]]

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 OTHERS = (
     "verdict is degraded or at_risk",
@@ -20,6 +21,7 @@ OTHERS = (
 """Conditions that are replayed besides the alert's policy, for each length of windows."""
 
 
+@connects
 def postmortem(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
     output: Annotated[
@@ -28,7 +30,7 @@ def postmortem(
             "-o", "--output", metavar="FILE", help="Output file, .html or .md. Default: Markdown on standard output."
         ),
     ] = None,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Write a postmortem of an alert.
 
@@ -42,7 +44,7 @@ def postmortem(
 
         if output is not None and output.suffix.lower() not in (".html", ".md"):
             raise BadInput(f"-o {output}: must end with .html or .md")
-        text = written_postmortem(_incident(alert, url))
+        text = written_postmortem(_incident(alert, server))
         if output is None:
             typer.echo(text)
             return
@@ -55,26 +57,26 @@ def postmortem(
         typer.echo(f"{output}: postmortem written; complete its last sections")
 
 
-def _incident(begin: str, url: str) -> Any:
+def _incident(begin: str, server: Connection) -> Any:
     from driftline_processor.present.postmortem import Incident
 
     from . import client
 
-    alert = client.find_alert(url, begin)
-    replays, lengths, unknown = _replays(alert, url)
+    alert = client.find_alert(server, begin)
+    replays, lengths, unknown = _replays(alert, server)
     window = max(lengths, key=_seconds, default="")
-    windows = client.fetch_windows(url, alert, window) if window else []
-    wrong = client.fetch_wrong(url, alert) if alert["since"] else []
+    windows = client.fetch_windows(server, alert, window) if window else []
+    wrong = client.fetch_wrong(server, alert) if alert["since"] else []
     return Incident(alert, window, windows, wrong, replays, unknown)
 
 
-def _replays(alert: dict[str, Any], url: str) -> tuple[dict[str, Any], list[str], str]:
+def _replays(alert: dict[str, Any], server: Connection) -> tuple[dict[str, Any], list[str], str]:
     """Replay other policies; return their replays by description, and window lengths."""
     from driftline_processor.readers.errors import BadInput
 
     from . import client
 
-    first = client.replay_policies(url, {"sooner": {"when": OTHERS[0]}}, alert["model"])
+    first = client.replay_policies(server, {"sooner": {"when": OTHERS[0]}}, alert["model"])
     models = [model for model in first["models"] if model["version"] == alert["version"]] or first["models"]
     lengths = sorted({name for model in models for policy in model["policies"] for name in policy["known_windows"]})
     if not lengths:
@@ -83,7 +85,7 @@ def _replays(alert: dict[str, Any], url: str) -> tuple[dict[str, Any], list[str]
         f"{when}, in windows of {window}": {"when": when, "window": window} for window in lengths for when in OTHERS
     }
     try:
-        answer = client.replay_policies(url, others, alert["model"])
+        answer = client.replay_policies(server, others, alert["model"])
     except BadInput as error:
         return {}, lengths, f"Unknown: {error}"
     replays = {

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from .option_parameters import Url, Version, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, Version, connects, report_bad_input
 
 
+@connects
 def report(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")],
     since: Annotated[str, typer.Option("--from", metavar="30d", help="Start: a time, or how long ago.")] = "",
@@ -26,7 +28,7 @@ def report(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file. Default: standard output.")
     ] = None,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Write a report as one HTML file: a model's verdict, performance, features and findings."""
     with report_bad_input():
@@ -36,7 +38,7 @@ def report(
 
         if output is None and sys.stdout.isatty():
             raise BadInput(f"the report is an HTML file; use driftline report {model} -o report.html")
-        html = client.fetch_report(url, model, client.ReportRange(since, until, window, version, environment))
+        html = client.fetch_report(server, model, client.ReportRange(since, until, window, version, environment))
         if output is None:
             sys.stdout.write(html)
         else:

@@ -15,7 +15,8 @@ import typer
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.column_options import ColumnOptions
 
-from .option_parameters import ROWS, report_bad_input, say, takes_options
+from .connection import Connection
+from .option_parameters import NOT_GIVEN, ROWS, connects, report_bad_input, say, takes_options
 
 if TYPE_CHECKING:
     from driftline_processor.core.retraining.decision import RetrainCost, RetrainTerms
@@ -26,6 +27,7 @@ CODES = {"retrain": 0, "wait": 10, "inconclusive": 11}
 """Answer → exit code of the command, for a shell: ``driftline retrain-check ... && ./train.sh``."""
 
 
+@connects
 @takes_options
 def retrain_check(
     data: Annotated[
@@ -56,7 +58,9 @@ def retrain_check(
             "files.",
         ),
     ] = None,
-    url: Annotated[str, typer.Option(metavar="URL", help="URL of a running `driftline up`. Not with files.")] = "",
+    server: Annotated[
+        Connection, typer.Option("--url", metavar="URL", help="URL of a running `driftline up`. Not with files.")
+    ] = NOT_GIVEN,
     environment: Annotated[
         str, typer.Option(metavar="NAME", help="Use only rows of this environment. Not available with files.")
     ] = "",
@@ -116,7 +120,7 @@ def retrain_check(
             raise BadInput(f"{wrong[0]}: must be at least 0; --recovered must also be at most 1")
         if cost is not None and price_sheet is not None:
             raise BadInput("--cost and --price-sheet: the cost can come from only one of the two; remove one option")
-        if data and (url or environment or price_sheet):
+        if data and (server.url or environment or price_sheet):
             raise BadInput(
                 "files contain no past training runs; remove --url, --environment and --price-sheet, or the files"
             )
@@ -139,7 +143,6 @@ def retrain_check(
             options = EvaluationOptions.of_columns(columns, window=window, config=config, metrics=metrics)
             answer = _weigh_files(EvaluationInputs(data, baseline, outcomes), options, terms)
         else:
-            address = url or "http://127.0.0.1:8780"
             if not columns.model:
                 raise BadInput("--model is missing; set the model, for example --model churn")
             served = {
@@ -148,7 +151,7 @@ def retrain_check(
                 "window": window,
                 "horizon": horizon,
             }
-            answer = _weigh_served(address, columns.model, terms, served, price_sheet)
+            answer = _weigh_served(server, columns.model, terms, served, price_sheet)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:
@@ -190,14 +193,14 @@ def answer_lines(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _weigh_served(
-    url: str, model: str, terms: RetrainTerms, parameters: Mapping[str, str], price_sheet: Path | None
+    server: Connection, model: str, terms: RetrainTerms, parameters: Mapping[str, str], price_sheet: Path | None
 ) -> dict[str, Any]:
     """Return the answer of a running processor; ``parameters``: selection of the model's windows."""
     from . import client
 
     amount, currency, source = terms.cost, terms.currency, dict[str, Any]()
     if price_sheet is not None:
-        priced = _priced(price_sheet, client.fetch_training_runs(url, model), model)
+        priced = _priced(price_sheet, client.fetch_training_runs(server, model), model)
         amount, currency = priced.amount, priced.currency
         source = {"source": priced.source, "runs": priced.runs}
         say(
@@ -213,7 +216,7 @@ def _weigh_served(
         "predictions": _number_text(terms.predictions),
         "recovered": _number_text(terms.share),
     }
-    answer = client.fetch_retraining(url, model, parameters)
+    answer = client.fetch_retraining(server, model, parameters)
     return {**answer, "cost": {**answer["cost"], **source}} if answer["cost"] else answer
 
 

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 
+@connects
 def review(
     quarter: Annotated[str, typer.Option(metavar="2026Q3", help="Quarter to review, in UTC.")] = "",
     since: Annotated[
@@ -20,7 +22,7 @@ def review(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="Output file. Default: standard output.")
     ] = None,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Write the review of a period: models by tier (importance), trends, incidents, decisions and costs."""
     with report_bad_input():
@@ -30,7 +32,7 @@ def review(
 
         if output is None and sys.stdout.isatty():
             raise BadInput("the review is an HTML file; use driftline review -o review.html")
-        html = client.fetch_review(url, quarter, since, until)
+        html = client.fetch_review(server, quarter, since, until)
         if output is None:
             sys.stdout.write(html)
         else:

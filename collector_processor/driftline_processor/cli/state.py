@@ -11,7 +11,8 @@ import typer
 
 from driftline_processor.readers.errors import BadInput
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 app = typer.Typer(help="Back up, restore and check the state of a processor.", no_args_is_help=True)
 
@@ -24,9 +25,10 @@ def state() -> None:
 
 
 @app.command()
+@connects
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File for the backup (.tar); it must not exist.")],
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Write a backup of a running processor: its database and its log of requests, as they are at one moment.
 
@@ -39,7 +41,7 @@ def backup(
 
         if file.exists():
             raise BadInput(f"{file}: exists already; use another name")
-        client.fetch_backup(url, file)
+        client.fetch_backup(server, file)
         try:
             manifest = unpack(file)
         except (ArchiveError, OSError) as error:

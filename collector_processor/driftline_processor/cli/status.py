@@ -13,15 +13,17 @@ from driftline_processor.present import numbers
 from driftline_processor.present.times import ago
 from driftline_processor.present.wording import printable, short
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 ATTENTION = 1
 """Exit code if something needs attention."""
 
 
+@connects
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in GET /api/v1/status.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Show what a running processor does, and what needs attention.
 
@@ -30,7 +32,7 @@ def status(
     with report_bad_input():
         from . import client
 
-        answer = client.fetch_status(url)
+        answer = client.fetch_status(server)
     for line in [json.dumps(answer, indent=2)] if as_json else status_lines(answer):
         typer.echo(line)
     if answer["attention"]:

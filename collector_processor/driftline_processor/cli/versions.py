@@ -7,20 +7,22 @@ from typing import Annotated
 
 import typer
 
-from .option_parameters import Url, report_bad_input
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input
 
 
+@connects
 def versions(
     model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
     environment: Annotated[str, typer.Option(metavar="NAME", help="Only this environment.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    url: Url = "http://127.0.0.1:8780",
+    server: Connection = HERE,
 ) -> None:
     """Compare each version with the champion: worse, better or inconclusive."""
     with report_bad_input():
         from . import client
 
-        answer = client.versions(url, model, environment, sections=not as_json)
+        answer = client.versions(server, model, environment, sections=not as_json)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import numpy as np
@@ -206,6 +206,39 @@ def models_table(document: Mapping[str, Any], width: int = 170, now: int | None 
         cells["model"].truncate(WIDE_NAME if width >= _WIDE else NARROW_NAME, overflow="ellipsis")
         table.add_row(*cells.values())
     return table
+
+
+class Server(Protocol):
+    """The connection to a processor."""
+
+    @property
+    def address(self) -> str:
+        """Its URL."""
+        ...
+
+    def open(self, timeout: float | None) -> httpx.Client:
+        """Return a client for requests to paths."""
+        ...
+
+    def open_async(self, timeout: float | None) -> httpx.AsyncClient:
+        """Return a client for an event loop."""
+        ...
+
+    def failure(self, error: Exception, usage: str) -> str:
+        """Return why there is no answer, with the fix."""
+        ...
+
+    def refusal(self, status: int, message: str) -> str:
+        """Return an answer that is an error, with the fix."""
+        ...
+
+
+def error_message(answer: httpx.Response) -> str:
+    """Return the sentence of an answer that is an error."""
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"the response {answer.status_code} is not from Driftline"
 
 
 def read_models(answer: httpx.Response) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from driftline_processor.present.wording import short
 from .api_tables import (
     TIMEOUT,
     ModelRow,
+    Server,
+    error_message,
     fetch_models,
     fold_models,
     models_table,
@@ -30,28 +32,29 @@ MOST_ANSWERS = 5
 """Number of models whose verdicts are above the table."""
 
 
-def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> int:
-    """Show the models of the processor at ``url`` until q or Ctrl-C; once if the output is not a terminal.
+def run(server: Server, console: Console | None = None) -> int:
+    """Show the models of a processor until q or Ctrl-C; once if the output is not a terminal.
 
     Returns the exit code: 0, or 1 with a sentence on stderr if there is no answer.
     """
     console = console or Console()
-    address = (url if "://" in url else f"http://{url}").rstrip("/")
+    address = server.address
     try:
-        first = fetch_models(lambda path: httpx.get(address + path, timeout=TIMEOUT))
+        with server.open(TIMEOUT) as client:
+            first = fetch_models(client.get)
         page = _page(first, address, console.width)
     except (LookupError, TypeError, AttributeError) as error:  # JSON of another server
-        print(_unreachable(address, ValueError(str(error))), file=sys.stderr)
+        print(_unreachable(server, ValueError(str(error))), file=sys.stderr)
         return 1
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        print(_unreachable(address, error), file=sys.stderr)
+        print(_unreachable(server, error), file=sys.stderr)
         return 1
     if not console.is_terminal or console.is_dumb_terminal or not sys.stdin.isatty():
         console.print(page)
         return 0
     from .top_application import TopApplication  # takes a second to load
 
-    TopApplication(address, first).run()
+    TopApplication(server, first).run()
     return 0
 
 
@@ -93,12 +96,12 @@ def _why(document: Mapping[str, Any]) -> list[Text]:
     return lines
 
 
-def _unreachable(url: str, error: Exception) -> str:
+def _unreachable(server: Server, error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403):
+        return f"driftline top: {server.refusal(error.response.status_code, error_message(error.response))}"
     if isinstance(error, httpx.HTTPStatusError | ValueError):
         return (
-            f"driftline top: the response of {url} is not from Driftline; use the address of its pages (web.endpoint)"
+            f"driftline top: the response of {server.address} is not from Driftline; use the address of its pages "
+            "(web.endpoint)"
         )
-    return (
-        f"driftline top: there is no response from {url}; start 'driftline up', "
-        "or pass the URL of a running processor: driftline top URL"
-    )
+    return f"driftline top: {server.failure(error, 'pass the URL of a running one: driftline top URL')}"

@@ -37,6 +37,7 @@ from .api_tables import (
     STATES,
     TIMEOUT,
     ModelRow,
+    Server,
     cells_of,
     columns_for,
     filter_models,
@@ -111,13 +112,13 @@ class TopApplication(App[None]):
         Binding("ctrl+c", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, url: str, document: Mapping[str, Any]) -> None:
+    def __init__(self, server: Server, document: Mapping[str, Any]) -> None:
         """Create the application; ``document``: the JSON of the first ``/api/v1/models``."""
         super().__init__(ansi_color=False)
-        self.url, self.document, self.rows = url, document, fold_models(document)
+        self.url, self.document, self.rows = server.address, document, fold_models(document)
         self.failures = 0
         """Time of the lost connection, unix nanoseconds; 0 while connected."""
-        self.client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT)
+        self.client = server.open_async(TIMEOUT)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the screen of all models."""

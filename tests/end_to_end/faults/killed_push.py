@@ -11,6 +11,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
+from driftline_processor.cli.connection import Connection
 from driftline_processor.cli.outcome_upload import OutcomeColumns, UploadTarget, upload_outcomes
 
 ROWS = 50
@@ -24,7 +25,7 @@ def main(file: Path, url: str, parts: int) -> None:
         if next(seen) == parts:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    upload_outcomes(file, UploadTarget(url, "churn"), OutcomeColumns({}), print, sent, ROWS)
+    upload_outcomes(file, UploadTarget(Connection(url), "churn"), OutcomeColumns({}), print, sent, ROWS)
 
 
 if __name__ == "__main__":

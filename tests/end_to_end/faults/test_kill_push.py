@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from driftline_processor.cli.connection import Connection
 from driftline_processor.cli.outcome_upload import OutcomeColumns, UploadTarget, upload_outcomes
 from driftline_processor.config.schema import load
 from driftline_processor.readers.errors import BadInput
@@ -37,12 +38,14 @@ def test_a_file_is_taken_once_though_client_and_processor_are_killed(tmp_path: P
             if next(seen) == 15:
                 first.send_signal(signal.SIGKILL)
 
-        target = UploadTarget(url, "churn", timeout=1.0)
+        target = UploadTarget(Connection(url), "churn", timeout=1.0)
         with pytest.raises(BadInput, match="run the command again"):
             upload_outcomes(file, target, OutcomeColumns({}), print, sent, ROWS)
     with process(tmp_path) as second:
         _, url = addresses(second)
-        pushed = upload_outcomes(file, UploadTarget(url, "churn"), OutcomeColumns({}), print, lambda _: None, ROWS)
+        pushed = upload_outcomes(
+            file, UploadTarget(Connection(url), "churn"), OutcomeColumns({}), print, lambda _: None, ROWS
+        )
         assert (pushed.accepted, pushed.rejected) == (ROWS * PARTS, 0)
     state = State(load(tmp_path / "driftline.yaml"))
     try:

@@ -31,15 +31,19 @@ def test_the_commands(run: Run) -> None:
     ]  # fmt: skip
 
 
+CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
+
+
 @pytest.mark.parametrize(
     ("command", "options"),
     [
         (["up"], {"--config", "--forward"}),
         (["validate"], set()),
-        (["top"], set()),
+        (["top"], CONNECTION),
         (
             ["snapshot"],
-            {"--model", "--output", "--since", "--until", "--version", "--environment", "--labelled", "--url"},
+            {"--model", "--output", "--since", "--until", "--version", "--environment", "--labelled", "--url"}
+            | CONNECTION,
         ),
         (["demo"], {"--once", "--forward", "--port"}),
         (
@@ -53,11 +57,12 @@ def test_the_commands(run: Run) -> None:
                 "--until",
                 "--environment",
                 "--url",
-            },
+            }
+            | CONNECTION,
         ),
         (["baseline", "show"], set()),
         (["baseline", "diff"], {"--json"}),
-        (["baseline", "push"], {"--url", "--model", "--version"}),
+        (["baseline", "push"], {"--url", "--model", "--version"} | CONNECTION),
         (
             ["evaluate"],
             {

@@ -16,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from driftline_processor.cli.commands import app as commands
+from driftline_processor.cli.connection import Connection
 from driftline_processor.cli.outcome_upload import (
     OutcomeColumns,
     UploadResult,
@@ -80,7 +81,7 @@ def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
 ) -> None:
     path = written(tmp_path, kind)
     heard: list[str] = []
-    pushed = upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
+    pushed = upload_outcomes(path, UploadTarget(Connection(url), "churn"), COLUMNS, heard.append, quietly, rows=10)
     assert pushed == UploadResult(accepted=25)
     assert len(heard) == 1
     assert lacking(heard[0], f"{path}:", "note") == []
@@ -95,7 +96,7 @@ def test_run_again_it_counts_no_row_twice_and_tells_again_what_was_rejected(
 ) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("id,actual,time\na,1,1728000000\n,1,1728000000\nc,1,1728000000\nd,1,1728000000\ne,nan,1728000000\n")
-    target = UploadTarget(url, "churn")
+    target = UploadTarget(Connection(url), "churn")
     reasons = [
         (2, 1, "id is missing"),
         (5, 1, "actual is not finite; send a finite number, or no outcome until it is known"),
@@ -108,7 +109,7 @@ def test_run_again_it_counts_no_row_twice_and_tells_again_what_was_rejected(
 
 def patient(url: str, waited: list[float]) -> UploadTarget:
     """Send to ``url`` by a clock that only waiting moves; ``waited``: the pauses, seconds."""
-    return UploadTarget(url, "churn", pause=waited.append, clock=lambda: sum(waited))
+    return UploadTarget(Connection(url), "churn", pause=waited.append, clock=lambda: sum(waited))
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -200,9 +201,9 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
         with pytest.raises(BadInput, match="10 rows"):
             upload_outcomes(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
-    assert upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, quietly, quietly, rows=10) == UploadResult(
-        accepted=25
-    )
+    assert upload_outcomes(
+        path, UploadTarget(Connection(url), "churn"), COLUMNS, quietly, quietly, rows=10
+    ) == UploadResult(accepted=25)
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
 
 
@@ -270,7 +271,7 @@ def test_lines_that_are_torn_are_named_by_their_place_in_the_file(
 ) -> None:
     path = tmp_path / f"labels.{kind}"
     path.write_text(text)
-    pushed = upload_outcomes(path, UploadTarget(url, "churn"), OutcomeColumns({}), quietly, quietly)
+    pushed = upload_outcomes(path, UploadTarget(Connection(url), "churn"), OutcomeColumns({}), quietly, quietly)
     assert {row: reason[: len(rejected[row or 0])] for row, _, reason in pushed.reasons} == rejected
 
 
@@ -281,7 +282,7 @@ def test_a_line_of_another_encoding_costs_itself(url: str, tmp_path: Path, kind:
         lines = ['{"id": "a", "actual": 1}', '{"id": "Jos\u00e9", "actual": 1}', '{"id": "c", "actual": 0}']
     path, body = tmp_path / f"labels.{kind}", "\n".join(lines).encode("latin-1")
     path.write_bytes(gzip.compress(body) if kind == "csv.gz" else body)
-    pushed = upload_outcomes(path, UploadTarget(url, "churn"), OutcomeColumns({}), quietly, quietly)
+    pushed = upload_outcomes(path, UploadTarget(Connection(url), "churn"), OutcomeColumns({}), quietly, quietly)
     assert (pushed.accepted, pushed.rejected) == (2, 1)
     assert [(row, count) for row, count, _ in pushed.reasons] == [(2, 1)]
     assert "UTF-8" in pushed.reasons[0][2] or "utf-8" in pushed.reasons[0][2]
@@ -313,7 +314,9 @@ def test_a_model_of_the_command_wins_over_a_column_of_that_name(
 
 def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
     heard: list[int] = []
-    upload_outcomes(written(tmp_path, "csv"), UploadTarget(url, "churn"), COLUMNS, quietly, heard.append, rows=10)
+    upload_outcomes(
+        written(tmp_path, "csv"), UploadTarget(Connection(url), "churn"), COLUMNS, quietly, heard.append, rows=10
+    )
     assert heard == [10, 10, 5]
 
 

@@ -6,6 +6,7 @@ import io
 import re
 
 import pytest
+from driftline_processor.cli.connection import Connection
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Verdict
 from driftline_processor.core.facts import fact
 from driftline_processor.present.sentences.causes import cause_sentence
@@ -24,7 +25,7 @@ from tests.support.unwrap import unwrap
 
 def printed(url: str) -> tuple[int, str]:
     console = Console(file=io.StringIO(), width=100)
-    code = run(url, console)
+    code = run(Connection(url), console)
     assert isinstance(console.file, io.StringIO)
     return code, console.file.getvalue()
 
@@ -138,7 +139,7 @@ def test_garbage_in_a_terminal_starts_no_application(
 ) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     with serve(Starlette(routes=[Route("/api/v1/models", JSONResponse({"models": [{}]}))])) as url:
-        assert run(url, Console(file=io.StringIO(), width=100, force_terminal=True)) == 1
+        assert run(Connection(url), Console(file=io.StringIO(), width=100, force_terminal=True)) == 1
     assert "is not from Driftline" in capsys.readouterr().err
 
 
@@ -147,6 +148,6 @@ def test_a_terminal_without_a_keyboard_gets_the_page_once(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    assert run(served[1], console) == 0
+    assert run(Connection(served[1]), console) == 0
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().count("driftline top") == 1

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.cli.connection import Connection
 from driftline_processor.core.evaluation import Cause, Explanation, Verdict, VerdictState
 from driftline_processor.core.facts import fact
 from driftline_processor.present.sentences.verdict import verdict_action, verdict_headline, verdict_lines
@@ -48,7 +49,7 @@ def fleet() -> FakeView:
 
 @asynccontextmanager
 async def opened(url: str, size: tuple[int, int]) -> AsyncIterator[Pilot[None]]:
-    application = TopApplication(url, fetch_models(lambda path: httpx.get(url + path)))
+    application = TopApplication(Connection(url), fetch_models(lambda path: httpx.get(url + path)))
     async with application.run_test(size=size) as pilot:
         await pilot.pause()
         yield pilot

@@ -1,0 +1,111 @@
+"""Why a connection with or without TLS failed, in a sentence with the fix, from the error of any client library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["untrusted", "name", "certificate", "refused", "plain", "encrypted"]
+
+_PHRASES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    ("name", ("hostname mismatch", "ip address mismatch", "doesn't match", "is not in peer certificate")),
+    ("untrusted", ("certificate_verify_failed", "certificate verify failed")),
+    ("certificate", ("certificate required", "certificate_required", "peer_did_not_return_a_certificate")),
+    ("refused", ("alert", "tlsv1_alert", "sslv3_alert", "tlsv13_alert")),
+    ("plain", ("wrong_version_number", "wrong version number", "record layer failure", "record_layer_failure")),
+)
+"""Parts of the messages of OpenSSL and BoringSSL in lower case, the first match wins."""
+
+_CUT = ("disconnected", "closed connection", "connection aborted", "connection reset", "socket closed", "broken pipe",
+        "unexpected_eof", "eof occurred", "without sending", "recvmsg", "closed before")  # fmt: skip
+"""Parts of messages about a connection that the server ended before it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFailure:
+    """A failed connection.
+
+    Attributes:
+        kind: untrusted: the certificate of the server cannot be verified. name: it is for another name. certificate:
+            the server requires a certificate of the client. refused: it does not accept that of the client. plain: it
+            does not use TLS. encrypted: it uses TLS, and the client does not.
+        detail: Reason of the library; "" without.
+    """
+
+    kind: Kind
+    detail: str = ""
+
+    def sentence(self, ca: str, certificate: str) -> str:
+        """Return the reason and the fix.
+
+        Args:
+            ca: Name of the setting with the trusted certificates.
+            certificate: Name of the settings with the certificate of the client.
+
+        >>> TlsFailure("plain").sentence("--ca-file", "--cert-file")
+        'the server does not use TLS at this port; use http://, or the port that uses TLS'
+        """
+        detail = f" ({self.detail})" if self.detail else ""
+        return {
+            "untrusted": f"the certificate of the server cannot be verified{detail}; set {ca} to the certificate of "
+            "the authority that issued it",
+            "name": f"the certificate of the server is for another name{detail}; use the name in the certificate",
+            "certificate": f"the server requires a certificate of the client; set {certificate}",
+            "refused": f"the server does not accept the certificate of the client{detail}; check {certificate}",
+            "plain": "the server does not use TLS at this port; use http://, or the port that uses TLS",
+            "encrypted": "the server closed the connection without an answer, as a port with TLS does; use https://",
+        }[self.kind]
+
+
+def failure_of(error: BaseException | str, *, encrypted: bool, certified: bool) -> TlsFailure | None:
+    """Return why TLS failed; None if the error has another cause.
+
+    Args:
+        error: The error with its causes, or the message of one.
+        encrypted: Whether the client uses TLS.
+        certified: Whether the client has a certificate.
+
+    >>> failure_of("SSL: WRONG_VERSION_NUMBER", encrypted=True, certified=False).kind
+    'plain'
+    """
+    text = error if isinstance(error, str) else " ".join(_messages(error))
+    low = text.lower()
+    if encrypted:
+        for kind, phrases in _PHRASES:
+            if any(phrase in low for phrase in phrases) and ("ssl" in low or "certificate" in low):
+                return TlsFailure(kind, _detail(text) if kind in ("untrusted", "name", "refused") else "")
+    if not any(phrase in low for phrase in _CUT):
+        return None
+    if not encrypted:
+        return TlsFailure("encrypted")
+    # Python's servers close the connection without an alert if they do not accept a certificate.
+    return TlsFailure("refused" if certified else "certificate")
+
+
+def _messages(error: BaseException) -> list[str]:
+    """Return the messages of an error and its causes, without repetition."""
+    messages: list[str] = []
+    seen: set[int] = set()
+    pending: list[object] = [error]
+    while pending:
+        cause = pending.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        messages.append(f"{type(cause).__name__}: {cause}")
+        pending += [cause.__cause__, cause.__context__, *cause.args, getattr(cause, "reason", None)]
+    return messages
+
+
+def _detail(text: str) -> str:
+    """Return OpenSSL's reason.
+
+    >>> _detail("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired (_ssl.c:1006)")
+    'certificate has expired'
+    """
+    low = text.lower()
+    for mark in ("verify failed: ", "verify_failed: "):
+        if mark in low:
+            start = low.index(mark) + len(mark)
+            return text[start : start + 120].partition(" (_ssl")[0].partition(";")[0].removesuffix(": OK").strip()
+    return ""
