@@ -153,8 +153,9 @@ def test_an_exported_log_is_verified_and_a_changed_one_is_not(tmp_path: Path) ->
 OLD = f"""
 INSERT INTO alerts BY NAME SELECT 'a1' AS id, 'health' AS policy, 'late' AS model, '' AS environment, '1' AS version,
     'critical' AS severity, '' AS owner, '' AS state, {NOON + 5} AS fired, {NOON + 6} AS first_seen,
-    {NOON + 9} AS resolved, '1d' AS "window", {NOON + 5} AS "start", 'It is wrong' AS words, {NOON + 7} AS acknowledged, 'ann' AS acknowledged_by, 'on it' AS why,
-    '' AS notified_state, []::VARCHAR[] AS subjects, '' AS ending;
+    {NOON + 9} AS resolved, '1d' AS "window", {NOON + 5} AS "start", 'It is wrong' AS words,
+    {NOON + 7} AS acknowledged, 'ann' AS acknowledged_by, 'on it' AS why, '' AS notified_state,
+    []::VARCHAR[] AS subjects, '' AS ending;
 INSERT INTO messages BY NAME SELECT 'm1' AS id, 'a1' AS alert, 'http/rollback' AS channel, 'opened' AS kind,
     {NOON + 6} AS created, '{{}}' AS facts, ['a1'] AS alerts, 1 AS incident, '' AS verdict;
 INSERT INTO deliveries BY NAME SELECT 'm1' AS message, {NOON + 8} AS "time", 'delivered' AS result,
