@@ -31,6 +31,7 @@ from driftline_processor.present.alerts import (
     collected_facts,
     group_facts,
     message_facts,
+    new_models_facts,
 )
 from driftline_processor.present.sections.concept import ErrorLevels, concept_sentence
 from driftline_processor.present.sections.estimates import track_record_sentence as record_sentence
@@ -123,6 +124,7 @@ def message_lines() -> Iterator[str]:
     )
     for kind in ("digest", "summary"):
         yield from _message(kind, collected_facts(kind, LINES, JULY + DAY, "UTC", ""))
+    yield from _message("new models", new_models_facts(300, "20 per 1d"))
     for chosen in _compared():
         for block in blocks_of(chosen, chosen.reference, [*chosen.realized]):
             yield f"difference {block.state}: {block.meaning}"
@@ -160,6 +162,8 @@ def _untold() -> Iterator[tuple[policies.Untold, str]]:
     yield "silenced", policies.silenced_words(until, "UTC")
     yield "unless", policies.unless_words("worse")
     yield "no_news", policies.NO_NEWS
+    yield "new_model", policies.NEW_MODEL
+    yield "undeclared", policies.UNDECLARED
     for degraded in (False, True):
         yield "cooling_down", policies.cooling_words(until, HOUR, "UTC", degraded=degraded)
     yield "quiet_hours", policies.held_words("team", until, digest=False, timezone="UTC")

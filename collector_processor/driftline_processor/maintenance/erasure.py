@@ -82,6 +82,7 @@ SUMS = frozenset(
             "interruptions",
             "looks",
             "policy_waits",
+            "new_models",
             "alerts",
             "messages",
             "deliveries",
@@ -328,7 +329,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
             model_condition = "model = $model" + (" AND list_contains($versions, version)" if order.values else "")
             connection.execute(f"DELETE FROM decisions WHERE {model_condition}", of_versions[1])
             if not order.values:
-                for table in ("business", "business_readings", "silences"):
+                for table in ("business", "business_readings", "silences", "new_models"):
                     connection.execute(f"DELETE FROM {table} WHERE model = $model", {"model": order.model})
                 forget_streams(connection, "model = ?", order.model)
         for table, condition in ROWS.items():

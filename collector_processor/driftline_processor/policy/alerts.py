@@ -21,6 +21,7 @@ from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.database import Connection, UnreadableRows, insert, read, transaction
 
 from .message import SEVERITIES, Kind, Message
+from .new_models import Sighting
 
 Ending = Literal["", "revised", "replaced", "unwatched"]
 """Kind of an alert's end that is not due to its windows.
@@ -193,6 +194,9 @@ class AlertStore:
         self.looks: Mapping[About, int] = {
             (row["policy"], row["environment"], row["model"]): row["since"] for row in rows
         }
+        rows = read(connection, "FROM new_models").to_pylist()
+        self.sightings: Mapping[str, Sighting] = {row["model"]: Sighting(**row) for row in rows}
+        """Undeclared models by name."""
         rows = read(connection, "FROM policy_waits").to_pylist()
         self.waits: Mapping[tuple[str, str], int] = {(row["environment"], row["model"]): row["since"] for row in rows}
         """Environments and models whose policies wait → since when, wall time; a restart does not reset it."""
@@ -320,6 +324,7 @@ class AlertStore:
         looks: Mapping[About, int] | None = None,
         approvals: Sequence[Approval] = (),
         released: Sequence[Message] = (),
+        sightings: Collection[Sighting] = (),
     ) -> None:
         """Store all changes in one transaction.
 
@@ -330,6 +335,7 @@ class AlertStore:
             looks: Newly evaluated keys → the model's clock at the first evaluation.
             approvals: New and changed approvals.
             released: Messages that were held and are sent now.
+            sightings: New and changed undeclared models.
         """
         delivered = [delivery.message for delivery in deliveries]
         entries = self._entries(self.alerts, alerts, messages, deliveries, approvals)
@@ -356,6 +362,13 @@ class AlertStore:
                 names = ("policy", "environment", "model", "since")
                 rows = (dict(zip(names, (*about, since), strict=True)) for about, since in looks.items())
                 insert(self._connection, "looks", _table(rows))
+            if sightings:
+                self._connection.execute(
+                    "DELETE FROM new_models WHERE list_contains(?, model)", [[one.model for one in sightings]]
+                )
+                insert(self._connection, "new_models", _table(map(structs.asdict, sightings)))
+        if sightings:
+            self.sightings = {**self.sightings, **{one.model: one for one in sightings}}
         if alerts:
             self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
@@ -461,6 +474,14 @@ class AlertStore:
                 rows = ({"environment": place[0], "model": place[1], "since": waits[place]} for place in new)
                 insert(self._connection, "policy_waits", _table(rows))
         self.waits = dict(waits)
+
+    def forget_models(self, gone: Collection[str]) -> None:
+        """Delete undeclared models that no longer exist, or are declared now."""
+        if not gone:
+            return
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM new_models WHERE list_contains(?, model)", [[*gone]])
+        self.sightings = {name: one for name, one in self.sightings.items() if name not in gone}
 
     def forget_looks(self, abouts: Collection[About]) -> None:
         """Delete the first evaluations of keys that are no longer evaluated."""

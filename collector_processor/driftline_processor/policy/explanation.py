@@ -193,6 +193,7 @@ class PolicyExplanations:
         self._policies = {**config.watched_policies, **disabled}
         self._recipients_of, self._keys, self._silences = config.recipients_of, config.all_channels, silences
         self._alerts, self._waiting, self._put_off, self._clock = alerts, waiting, put_off, clock
+        self._models = config.models
         self._histories: Mapping[ModelKey, _VersionHistory] = {}
 
     @property
@@ -307,6 +308,8 @@ class PolicyExplanations:
                 yield Reason("no_news", words.NO_NEWS)
         if history is None or alert is None or (of_now and not is_open):
             return
+        if policy.actions and alert.model not in self._models:
+            yield Reason("undeclared", words.UNDECLARED)
         if alert.notified is None:
             yield from self._kept_back(policy, alert, view.timezone)
         if alert.open and alert.until is not None:
@@ -334,6 +337,9 @@ class PolicyExplanations:
                 yield Reason("unless", words.unless_words(other_policy))
         if not self._recipients_of(policy):
             yield Reason("no_channel", words.NO_CHANNEL)
+        sighting = self._alerts.sightings.get(alert.model)
+        if alert.model not in self._models and sighting is not None and sighting.known is None:
+            yield Reason("new_model", words.NEW_MODEL)
 
     def _unsaid(self, sent: Sent, alert: Alert, timezone: str) -> Iterator[Reason]:
         """Yield why a message was not sent, or not on its own."""

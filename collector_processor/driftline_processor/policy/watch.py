@@ -30,7 +30,7 @@ from driftline_processor.core.verdict.context import VerdictContext
 from driftline_processor.core.verdict.states import rank_state
 from driftline_processor.core.verdict.window import Reading, read_window
 from driftline_processor.core.windows.window import HOUR, length
-from driftline_processor.present.alerts import Notification, message_facts
+from driftline_processor.present.alerts import Notification, message_facts, new_models_facts
 from driftline_processor.present.money import loss_sentence
 from driftline_processor.present.sentences.policies import claim_words, ending_words, found_words
 from driftline_processor.present.wording import iso_time
@@ -42,6 +42,7 @@ from .digests import hold
 from .escalation import Escalations, Unanswered
 from .grouping import AlertChange, Look, Threads, gravity
 from .message import SEVERITIES, Kind, Message
+from .new_models import NewModels, observe_models
 from .orders import ActionRules, Orders
 from .silences import Silences
 
@@ -167,6 +168,7 @@ class PolicyWatch:
         self.waiting: Collection[tuple[str, str]] = ()
         """Environments and models that the last evaluation held back because past windows wait for evaluation."""
         self._recipients_of, self._silences = config.recipients_of, silences
+        self._new_models, self._limit = NewModels({}, (), 0), config.limits.new_models
         self._clock, self._links = clock, links
         self._reading_cache: dict[tuple[str, ModelKey], _Read] = {}
         self._readings: dict[int, tuple[Evaluation, Reading]] = {}
@@ -208,6 +210,8 @@ class PolicyWatch:
         now, groups = self._clock(), groups_of(models)
         if self._policies:
             self._places = {(view.key.environment, view.key.model) for view in models}
+            known = self.store.sightings
+            self._new_models = observe_models(known, models, self._rules.models, self.store.looks, self._limit, now)
         readings: dict[int, tuple[Evaluation, Reading]] = {}
         read: dict[tuple[str, ModelKey], _Read] = {}
         changed, looks, watched = dict[About, Alert](), dict[About, int](), set[About]()
@@ -260,6 +264,7 @@ class PolicyWatch:
         listed_ids = {delivery.message for delivery in listed}
         messages += self._escalated(changed, groups, messages, now)
         messages = [message if message.id in listed_ids else hold(message, self._keys) for message in messages]
+        messages += self._new_model_messages(now)
         written = [
             replace(alert, notified=alert.notified or now, notified_state=alert.state)
             if alert.id in notified_ids
@@ -274,9 +279,10 @@ class PolicyWatch:
             *(order.delivery for order in orders if order.delivery is not None),
         ]
         approvals = [order.approval for order in orders if order.approval is not None]
-        if written or messages or orders or deliveries or looks:
+        sightings = self._new_models.changed
+        if written or messages or orders or deliveries or looks or sightings:
             ordered = [order.message for order in orders]
-            self.store.write(written, [*messages, *ordered], deliveries, looks, approvals)
+            self.store.write(written, [*messages, *ordered], deliveries, looks, approvals, sightings=sightings)
         return [
             *(message for message in messages if message.held_until is None and message.id not in listed_ids),
             *(order.message for order in orders if order.due),
@@ -313,6 +319,8 @@ class PolicyWatch:
             looks, policy_names = self.store.looks, self._policy_names
             gone_places = {about for about in looks if about[0] not in policy_names or about[1:] not in self._places}
             self.store.forget_looks(gone_places)
+            present = {model for _, model in self._places} - {*self._rules.models}
+            self.store.forget_models({name for name in self.store.sightings if name not in present})
 
     # -- what fires ---------------------------------------------------------------------------------------------------
 
@@ -526,7 +534,9 @@ class PolicyWatch:
                 yield AlertChange(late, alert, heirs, repeats=True)
 
     def _is_kept_back(self, policy: Policy, alert: Alert, open_now: Collection[About], now: int) -> bool:
-        """Return True if a silence or a policy in ``unless`` suppresses the notification of an alert."""
+        """Return True if a silence, a policy in ``unless`` or a new model suppresses the notification of an alert."""
+        if self._new_models.waits(alert.model):
+            return True
         silenced = self._silences.covering(alert, now) is not None
         return silenced or any((policy_name, *alert.about[1:]) in open_now for policy_name in policy.unless)
 
@@ -582,6 +592,14 @@ class PolicyWatch:
         policy = self._policies.get(alert.policy)
         return policy is not None and not policy.group
 
+    def _new_model_messages(self, now: int) -> Iterator[Message]:
+        """Yield the message that many undeclared models appeared: to ``notify``, else all channels, except pagers."""
+        count = self._new_models.announced
+        for name in (self._recipients_of(None) or self._keys) if count else ():
+            if not self._keys[name].pages:
+                id = self.store.unused(f"new-models-{name}-{iso_time(now)}")
+                yield Message(id, id, name, "summary", now, new_models_facts(count, str(self._limit)))
+
     def _escalated(
         self, changed: Mapping[About, Alert], groups: Sequence[VersionGroup], messages: Sequence[Message], now: int
     ) -> Iterator[Message]:
@@ -595,6 +613,8 @@ class PolicyWatch:
         for alert in sorted(changed.values(), key=gravity):
             policy, group = self._policies.get(alert.policy), by_place.get((alert.environment, alert.model))
             if policy is None or self._silences.covering(alert, now) is not None:
+                continue
+            if self._new_models.waits(alert.model):
                 continue
             escalations = self._escalations.due(
                 alert, policy.escalate, None if group is None else group.leading.tier, now

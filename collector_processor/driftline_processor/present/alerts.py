@@ -405,6 +405,26 @@ def collected_facts(kind: str, lines: Sequence[AlertLine], now: int, timezone: s
     }
 
 
+def new_models_facts(count: int, limit: str) -> dict[str, Any]:
+    """Return the message that more undeclared models appeared than become known, as JSON-serialisable parts.
+
+    Args:
+        count: Number of models that are not known yet.
+        limit: The value of ``limits.new_models``.
+    """
+    appeared, their = ("1 new model", "Its") if count == 1 else (f"{count:,} new models", "Their")
+    return {
+        "title": f"{appeared} appeared that the configuration does not declare",
+        "text": f"{their} alerts are not notified, because limits.new_models is {limit}. Declare the models that you "
+        "know under 'models' in the configuration. If you know none of them, somebody sends telemetry with invented "
+        "names.",
+        "links": {},
+        "kind": "summary",
+        "severity": "warning",
+        "alerts": [],
+    }
+
+
 def _line(alert_line: AlertLine, timezone: str) -> str:
     name, since = _name(alert_line.model, alert_line.environment), ""
     if alert_line.since is not None:

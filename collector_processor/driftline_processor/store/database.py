@@ -209,6 +209,7 @@ CREATE TABLE interruptions (
     series INTEGER, kind VARCHAR, since BIGINT, until BIGINT, pause BIGINT);
 CREATE TABLE looks (policy VARCHAR, environment VARCHAR, model VARCHAR, since BIGINT);
 CREATE TABLE policy_waits (environment VARCHAR, model VARCHAR, since BIGINT);
+CREATE TABLE new_models (model VARCHAR, seen BIGINT, known BIGINT, announced BIGINT);
 CREATE TABLE alerts (
     id VARCHAR, policy VARCHAR, model VARCHAR, environment VARCHAR, version VARCHAR, severity VARCHAR,
     owner VARCHAR, state VARCHAR, since BIGINT, fired BIGINT, until BIGINT, first_seen BIGINT, resolved BIGINT,

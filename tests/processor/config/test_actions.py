@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.config.actions import ActionKeys, parse_rate
+from driftline_processor.config.approval_waivers import Waiver, waived_approvals
 from driftline_processor.config.kinds import ACTIONS
 from driftline_processor.config.schema import load, validate_file
 
@@ -212,3 +213,22 @@ def test_actions_that_cover_no_declared_model_are_warned_of(tmp_path: Path, mode
 def test_tier_1_cannot_have_all_runs_to_itself(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "limits: {actions: {total: 5 per 1h}}")
     assert lacking(problem, "limits.actions.tier_1:", "5 runs") == []
+
+
+def test_each_action_without_an_approval_is_named_by_tier_or_model_with_its_limits(tmp_path: Path) -> None:
+    text = """
+models: {a: {tier: 1}, b: {tier: 1}, c: {}, d: {}}
+actions:
+  http/undo: {url: "https://h/", approval: none, rate_limit: 2 per 1d}
+  http/asked: {url: "https://h/"}
+  http/dry: {url: "https://h/", approval: none, dry_run: true}
+  jira/pay: {url: "https://h", project: PAY, token: t}
+policies: {low: {when: accuracy < 5 %, models: [a, b, c], actions: [http/undo, http/asked, http/dry, jira/pay]}}
+"""
+    assert problems(tmp_path, text) == []
+    config = load(tmp_path / "driftline.yaml")
+    limits = "at most 2 per 1d; 3 per 1d and model, 10 per 1h in all, with 30 rows or more"
+    assert [*waived_approvals(config.actions, config.policies, config.models, config.limits.actions)] == [
+        Waiver("http/undo", "", f"runs without an approval for tier 1 (2 models): {limits}"),
+        Waiver("http/undo", "c", f"runs without an approval: {limits}"),
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driftline_processor.policy.silences import NamedSilence
@@ -73,10 +74,12 @@ def test_a_silence_covers_exactly_the_named_model_environment_and_policy(
 
 
 def test_actions_wait_for_the_end_of_a_silence_as_notifications_do(tmp_path: Path) -> None:
-    rollback = {"url": "http://127.0.0.1:1/"}
-    with watched(
-        tmp_path, actions={"http/rollback": rollback}, policies={"health": {"actions": ["http/rollback"]}}
-    ) as watch:
+    keys: dict[str, Any] = {
+        "models": {"late": {}},
+        "actions": {"http/rollback": {"url": "http://127.0.0.1:1/", "approval": "none"}},
+        "policies": {"health": {"actions": ["http/rollback"]}},
+    }
+    with watched(tmp_path, **keys) as watch:
         set_silence = silenced(watch)
         assert watch.look(model(DEGRADED)) == []
         watch.silences.end(set_silence.id, "ann", watch.clock())

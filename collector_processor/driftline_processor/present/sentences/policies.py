@@ -36,6 +36,8 @@ from .verdict import verdict_sentence
 Untold = Literal[
     "switched_off",
     "catching_up",
+    "new_model",
+    "undeclared",
     "pending",
     "no_channel",
     "silenced",
@@ -58,6 +60,11 @@ ANSWERS = {True: "yes", False: "no", None: "inconclusive"}
 """Result of a condition's sentence in a window."""
 
 CATCHING_UP = "Earlier windows are not evaluated yet; the policy waits until they are."
+NEW_MODEL = (
+    "It is one of many new models that the configuration does not declare, so it is not notified yet; declare it under "
+    "'models', or raise limits.new_models."
+)
+UNDECLARED = "Its actions do not run, because the configuration does not declare the model; declare it under 'models'."
 SWITCHED_OFF = "It is switched off by 'enabled: false'."
 NO_CHANNEL = "It has no channel: set 'notify' in the policy or at the top of the file."
 NO_NEWS = "It had ended before the policy was first evaluated, so it is not notified."
