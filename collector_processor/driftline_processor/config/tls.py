@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -160,9 +160,9 @@ class CertificateError(ValueError):
         self.key = key
 
 
-def server_context(tls: TlsServer) -> ssl.SSLContext:
+def server_context(tls: TlsServer, kind: type[ssl.SSLContext] = ssl.SSLContext) -> ssl.SSLContext:
     """Return the context of a listener. Raises CertificateError with the file, the rule and the fix."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = kind(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = _minimum_version(tls.min_version)
     context.set_alpn_protocols(["http/1.1"])
     try:
@@ -177,32 +177,6 @@ def server_context(tls: TlsServer) -> ssl.SSLContext:
                 "client_ca_file", f"{tls.client_ca_file} has no certificate; it must contain certificates as PEM"
             ) from None
         context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
-def client_context(ca_file: Path | None, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext:
-    """Return the context of a client. Raises CertificateError with the file, the rule and the fix.
-
-    Args:
-        ca_file: The trusted certificates, as PEM; None = those of the system.
-        cert_file: The certificate of the client, as PEM; None = none.
-        key_file: Its key, as PEM.
-    """
-    if (cert_file is None) != (key_file is None):
-        missing = "key_file" if key_file is None else "cert_file"
-        raise CertificateError(missing, "is missing; a certificate and its key need each other")
-    for name, file in (("ca_file", ca_file), ("cert_file", cert_file), ("key_file", key_file)):
-        if file is not None and (problem := file_problem(file, secret=False)) is not None:
-            raise CertificateError(name, problem)
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ValueError):
-        raise CertificateError("ca_file", f"{ca_file} has no certificate; it must contain some as PEM") from None
-    if cert_file is not None and key_file is not None:
-        try:
-            context.load_cert_chain(cert_file, key_file, password=_no_passphrase)
-        except (OSError, ValueError) as error:
-            raise CertificateError("key_file", _key_sentence(cert_file, key_file, error)) from None
     return context
 
 
@@ -227,7 +201,9 @@ def client_context(ca_file: Path | None, cert_file: Path | None, key_file: Path 
     try:
         context = ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError):
-        raise CertificateError("ca_file", f"{ca_file} has no certificate; it must contain certificates as PEM") from None
+        raise CertificateError(
+            "ca_file", f"{ca_file} has no certificate; it must contain certificates as PEM"
+        ) from None
     if cert_file is not None and key_file is not None:
         problem = certificate_problem(cert_file)
         if problem is not None:
@@ -237,6 +213,18 @@ def client_context(ca_file: Path | None, cert_file: Path | None, key_file: Path 
         except (OSError, ValueError) as error:
             raise CertificateError("key_file", _key_sentence(cert_file, key_file, error)) from None
     return context
+
+
+def file_stamps(files: Iterable[Path]) -> list[tuple[int, int] | None]:
+    """Return what changes when files are replaced: their times and numbers; None for one that is missing."""
+    stamps: list[tuple[int, int] | None] = []
+    for file in files:
+        try:
+            status = file.stat()
+            stamps.append((status.st_mtime_ns, status.st_ino))
+        except OSError:
+            stamps.append(None)
+    return stamps
 
 
 def certificate_problem(file: Path, now: datetime | None = None) -> str | None:

@@ -10,9 +10,66 @@ from typing import Any
 
 import grpc
 
-from driftline_processor.config.tls import CertificateError, TlsServer, certificate_problem, server_context
+from driftline_processor.config.tls import CertificateError, TlsServer, certificate_problem, file_stamps, server_context
 
 _log = logging.getLogger("driftline")
+
+
+_PLAIN = b'{"error":"this port uses TLS; use a URL with https://"}\n'
+_PLAIN_ANSWER = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+    % (len(_PLAIN), _PLAIN)
+)
+
+
+class _ServerSide(ssl.SSLObject):
+    """One connection, whose client is told why its handshake fails.
+
+    asyncio closes the connection of a failed handshake before it has sent OpenSSL's alert, and a client that still
+    writes would not read it. So the handshake stays unfinished until the client closes the connection, or is too late.
+    """
+
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+    failed = False
+
+    def do_handshake(self) -> None:
+        """Continue the handshake."""
+        if self.failed:
+            self.incoming.read()
+            raise ssl.SSLWantReadError
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as failure:
+            if failure.reason == "HTTP_REQUEST":
+                self.outgoing.write(_PLAIN_ANSWER)
+            if not self.outgoing.pending:
+                raise
+            self.failed = True
+            raise ssl.SSLWantReadError from failure
+
+
+class ServerContext(ssl.SSLContext):
+    """The context of an HTTP listener."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Return the TLS side of a new connection."""
+        connection = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        assert isinstance(connection, _ServerSide)
+        connection.incoming, connection.outgoing = incoming, outgoing
+        return connection
+
+
+ServerContext.sslobject_class = _ServerSide
 
 
 class ListenerTls:
@@ -46,7 +103,7 @@ class ListenerTls:
     @property
     def outdated(self) -> bool:
         """Whether a file was replaced since it was read."""
-        return self._stamps() != self._read_stamps
+        return file_stamps(self._tls.files) != self._read_stamps
 
     def sentence(self) -> str | None:
         """Return why the newest files are not used, or that the certificate in use has expired; None if all is well."""
@@ -89,22 +146,12 @@ class ListenerTls:
             self.reload()
 
     def _use(self, tls: TlsServer) -> None:
-        stamps = self._stamps(tls)
+        stamps = file_stamps(tls.files)
         problem = next(iter(tls.problems()), None)
         if problem is not None:
             raise CertificateError(problem.key, problem.text)
-        context = server_context(tls)
+        context = server_context(tls, ServerContext)
         pairs = [(tls.key_file.read_bytes(), tls.cert_file.read_bytes())]
         roots = None if tls.client_ca_file is None else tls.client_ca_file.read_bytes()
         self._grpc = grpc.ssl_server_certificate_configuration(pairs, root_certificates=roots)
         self._context, self._tls, self._read_stamps = context, tls, stamps
-
-    def _stamps(self, tls: TlsServer | None = None) -> list[tuple[int, int] | None]:
-        stamps: list[tuple[int, int] | None] = []
-        for file in (tls or self._tls).files:
-            try:
-                status = file.stat()
-                stamps.append((status.st_mtime_ns, status.st_ino))
-            except OSError:
-                stamps.append(None)
-        return stamps
