@@ -16,6 +16,7 @@ import httpx
 import pytest
 from driftline.semconv import metrics
 from driftline.tables.table import OutcomeTable
+from driftline_processor.access.principal import UNRESTRICTED, Principal, Sending
 from driftline_processor.config.kinds import RECEIVERS
 from driftline_processor.config.receivers import Grpc, Http, Otlp, Protocols, Receivers
 from driftline_processor.config.values import Address
@@ -79,13 +80,18 @@ class State:
         headers: Mapping[str, str] = NO_HEADERS,
         offsets: Sequence[Offset] = (),
         waited: float = 0.0,
+        sending: Sending = UNRESTRICTED,
     ) -> Future[Receipt]:
+        assert sending is UNRESTRICTED or sending.rules
         assert (bool(headers), list(offsets), waited >= 0) == (True, [], True)
         return self.take(names(signal, body))
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         assert len(digest) == 16
         return self.take(ids_of(tables))
+
+    def note_outcomes(self, sender: Principal, tables: Sequence[OutcomeTable]) -> None:
+        """Nothing is audited here."""
 
     def unknown_outcomes(self, _: Sequence[OutcomeTable]) -> tuple[()]:
         return ()

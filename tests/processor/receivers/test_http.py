@@ -20,6 +20,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline_processor.access.access import Access
+from driftline_processor.access.principal import Sending
 from driftline_processor.access.routes import Authentication
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed, decode_traces
@@ -234,8 +235,10 @@ def test_no_wait_for_memory_holds_up_other_requests(body: bytes) -> None:
     ceiling = MemoryCeiling(1 << 30, measured=lambda: 900 << 20)
     waits = list[str]()
 
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
-        del signal, headers, waited
+    def accept(
+        signal: Signal, body: bytes, headers: Mapping[str, str], waited: float, sending: Sending
+    ) -> Future[Receipt]:
+        del signal, headers, waited, sending
         try:
             with ceiling.working(MEMORY_OF_PROTOBUF * len(body), 0):
                 future = Future[Receipt]()
