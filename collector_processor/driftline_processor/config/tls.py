@@ -6,14 +6,22 @@ import ssl
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cryptography import x509
-from pydantic import Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 
 from .auth import file_problem
 from .section import Problem, Section
 from .values import FilePath, Seconds, Text
+
+
+def _as_text(version: object) -> object:
+    """Return a version that YAML reads as a number, because it has no quotation marks, as text."""
+    return str(version) if isinstance(version, float) else version
+
+
+TlsVersion = Annotated[Literal["1.2", "1.3"], BeforeValidator(_as_text)]
 
 
 class TlsServer(Section):
@@ -33,10 +41,10 @@ class TlsServer(Section):
         examples=["/etc/driftline/clients-ca.crt"],
         json_schema_extra={"default": "clients need no certificate"},
     )
-    min_version: Literal["1.2", "1.3"] = Field(
+    min_version: TlsVersion = Field(
         default="1.2",
-        description='The minimum version of TLS; OTLP over gRPC allows only `"1.2"`, which accepts 1.3 as well.',
-        examples=['"1.3"'],
+        description="The minimum version of TLS; OTLP over gRPC allows only `1.2`, which accepts 1.3 as well.",
+        examples=["1.3"],
     )
     reload_interval: Seconds | None = Field(
         default=None,
@@ -109,11 +117,11 @@ class TlsClient(Section):
         examples=["collector.internal"],
         json_schema_extra={"default": "the host of the endpoint"},
     )
-    min_version: Literal["1.2", "1.3"] = Field(
+    min_version: TlsVersion = Field(
         default="1.2",
-        description='The minimum version of TLS; OTLP over gRPC allows only `"1.2"`, which uses 1.3 if the '
+        description="The minimum version of TLS; OTLP over gRPC allows only `1.2`, which uses 1.3 if the "
         "destination supports it.",
-        examples=['"1.3"'],
+        examples=["1.3"],
     )
     reload_interval: Seconds = Field(
         default=timedelta(minutes=1),

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
-import ssl
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from os.path import isfile
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from pydantic import Field, StrictBool
+from pydantic import Field
 
 from driftline_processor.config.http_keys import header_problems
-from driftline_processor.config.section import Problem, Section
-from driftline_processor.config.values import Address, FilePath, Seconds, Secret, Text, is_here
+from driftline_processor.config.section import Problem, under
+from driftline_processor.config.tls import CertificateError, TlsClient, file_stamps
+from driftline_processor.config.values import Address, Seconds, Secret, Text, is_here
 
 from .exporter import CLOSED, ExporterKind, ExportResult
 
@@ -31,40 +32,37 @@ _OF_THE_REQUEST = (
     "transfer-encoding",
 )
 
+_log = logging.getLogger("driftline")
 
-class Tls(Section):
-    """Trust in a destination, and the identity of the processor there."""
 
-    insecure: StrictBool = Field(
-        default=False,
-        description="Send gRPC without TLS; an endpoint that starts with `http://` does the same. OTLP over HTTP does "
-        "not use this key: the scheme of the endpoint decides.",
-        examples=["true"],
-        json_schema_extra={"shown": True},
-    )
-    ca_file: FilePath | None = Field(
-        default=None,
-        description="The file (PEM) with the trusted certificates.",
-        examples=["ca.pem"],
-        json_schema_extra={"default": "the certificates of the system"},
-    )
-    cert_file: FilePath | None = Field(
-        default=None, description="The file (PEM) with the certificate of this processor.", examples=["client.pem"]
-    )
-    key_file: FilePath | None = Field(
-        default=None, description="The file (PEM) with the key of `cert_file`.", examples=["client.key"]
-    )
+class ClientFiles:
+    """The certificate files of an exporter, which can be replaced while it runs. Used by one thread.
 
-    def context(self) -> ssl.SSLContext:
-        """Return the context of a client.
+    Args:
+        destination: Name of the destination, for the log.
+        tls: The keys.
+        clock: Monotonic seconds.
+    """
 
-        Raises:
-            OSError: A file cannot be used.
-        """
-        context = ssl.create_default_context(cafile=self.ca_file)
-        if self.cert_file is not None:
-            context.load_cert_chain(self.cert_file, self.key_file)
-        return context
+    def __init__(self, destination: str, tls: TlsClient, clock: Callable[[], float] = time.monotonic) -> None:
+        self._destination, self._tls, self._clock = destination, tls, clock
+        self._checked, self._stamps = clock(), file_stamps(tls.files)
+
+    def replaced(self) -> bool:
+        """Return True if the files were replaced by good ones since the last call; others are logged, and not used."""
+        if not self._stamps or self._clock() - self._checked < self._tls.reload_interval.total_seconds():
+            return False
+        self._checked, stamps = self._clock(), file_stamps(self._tls.files)
+        if stamps == self._stamps:
+            return False
+        self._stamps = stamps
+        try:
+            self._tls.context()
+        except CertificateError as error:
+            _log.error("%s: tls.%s: %s; the files from before are used", self._destination, error.key, error)
+            return False
+        _log.info("%s: the replaced files of tls are used", self._destination)
+        return True
 
 
 class Otlp(ExporterKind):
@@ -85,7 +83,7 @@ class Otlp(ExporterKind):
     timeout: Seconds = Field(
         default=timedelta(seconds=10), description="How long one request may take.", examples=["30s"]
     )
-    tls: Tls = Field(default=Tls(), description="How the destination is trusted.")
+    tls: TlsClient = Field(default=TlsClient(), description="How the destination is trusted.")
 
     @property
     def destination(self) -> str:
@@ -102,7 +100,7 @@ class Otlp(ExporterKind):
     def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[Problem]:
         if self.timeout <= timedelta(0):
             yield Problem("timeout", "must be greater than 0; use a duration such as '10s'")
-        yield from self._tls_problems()
+        yield from under("tls", self._tls_problems())
         yield from self._header_problems()
         try:
             column = self._column()
@@ -132,21 +130,7 @@ class Otlp(ExporterKind):
         raise NotImplementedError
 
     def _tls_problems(self) -> Iterator[Problem]:
-        if (self.tls.cert_file is None) != (self.tls.key_file is None):
-            yield Problem("tls", "cert_file and key_file need each other; set both or neither")
-        tls_files = {key: getattr(self.tls, key) for key in ("ca_file", "cert_file", "key_file")}
-        absent = {key: path for key, path in tls_files.items() if path is not None and not isfile(path)}
-        for key, path in absent.items():
-            yield Problem(f"tls.{key}", f"there is no file {path}; the path is relative to this file")
-        if not absent and any(tls_files.values()):
-            try:
-                self.tls.context()
-            except OSError as error:
-                yield Problem(
-                    "tls", f"the files cannot be used ({error}); use PEM files, and a key that matches the certificate"
-                )
-        if self.tls.insecure and (self.tls.ca_file or self.tls.cert_file):
-            yield Problem("tls.insecure", "true means no TLS, but certificates are set; remove one of the two")
+        yield from self.tls.problems()
 
     def _header_problems(self) -> Iterator[Problem]:
         yield from header_problems(self.headers)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -190,48 +187,3 @@ def test_a_header_that_cannot_travel_loses_its_request_only(tenant: str) -> None
         assert over_grpc(f"http://127.0.0.1:{port}", tenant).result == "permanent"
         assert over_grpc(f"http://127.0.0.1:{port}") == ExportResult("success")
     assert len(requests) == 1
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed: it makes the certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    chain, key = folder / "cert.pem", folder / "key.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    made = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout {key} -out {chain}".split()
-    subprocess.run([*made, *subject], check=True, capture_output=True)
-    return chain, key
-
-
-def test_tls_is_spoken_and_who_is_not_trusted_is_not_sent_to(certificate: tuple[Path, Path]) -> None:
-    chain, key = certificate
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
-    with http_server(200, tls=context) as (port, requests):
-        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == ExportResult("success")
-        stranger = over_http(f"https://127.0.0.1:{port}")
-        assert (stranger.result, stranger.kind, len(requests)) == ("retryable", "ConnectError", 1)
-    credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
-    with grpc_server(credentials=credentials) as port:
-        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}) == ExportResult("success")
-        assert over_grpc(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == ExportResult("success")
-        assert over_grpc(f"127.0.0.1:{port}").result == "retryable"
-
-
-def test_a_client_certificate_is_shown(certificate: tuple[Path, Path]) -> None:
-    chain, key = certificate
-    ours = {"ca_file": chain, "cert_file": chain, "key_file": key}
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain, key)
-    context.load_verify_locations(chain)
-    context.verify_mode = ssl.CERT_REQUIRED
-    with http_server(200, tls=context) as (port, _):
-        assert over_http(f"https://127.0.0.1:{port}", tls=ours) == ExportResult("success")
-        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}).result == "retryable"
-    pair = [(key.read_bytes(), chain.read_bytes())]
-    credentials = grpc.ssl_server_credentials(pair, chain.read_bytes(), require_client_auth=True)
-    with grpc_server(credentials=credentials) as port:
-        assert over_grpc(f"127.0.0.1:{port}", tls=ours) == ExportResult("success")
-        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}).result == "retryable"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,9 +11,10 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from pydantic import Field
 
+from driftline_processor.config.section import Problem
 from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
-from driftline_processor.exporters.otlp import Otlp, not_sent, success
+from driftline_processor.exporters.otlp import ClientFiles, Otlp, not_sent, success
 from driftline_processor.receipts import Signal
 
 if TYPE_CHECKING:
@@ -47,6 +48,20 @@ class OtlpGrpc(Otlp):
             raise ValueError(f"'{self.endpoint}' has no port; use '{self.endpoint.rstrip('/')}:4317'")
         return Address(host, port)
 
+    def _tls_problems(self) -> Iterator[Problem]:
+        yield from super()._tls_problems()
+        if self.tls.insecure_skip_verify:
+            yield Problem(
+                "insecure_skip_verify",
+                "the library for gRPC always verifies certificates; set ca_file to the certificate of the destination "
+                "(and server_name_override to the name in it), or use otlp_http",
+            )
+        if self.tls.min_version != "1.2":
+            yield Problem(
+                "min_version",
+                "the library for gRPC offers 1.2 and 1.3; remove the key, or use otlp_http",
+            )
+
     def connect(self) -> OtlpGrpcExporter:
         """Return a channel to the endpoint."""
         return OtlpGrpcExporter(self)
@@ -56,24 +71,9 @@ class OtlpGrpcExporter:
     """OTLP over gRPC with raw bytes."""
 
     def __init__(self, exporter: OtlpGrpc) -> None:
-        import grpc  # only needed for such a destination
-
-        from driftline_processor.otlp.protocol import METHODS
-
         self._closed = False
-        parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
-        target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
-        plain = exporter.tls.insecure or (parts is not None and parts.scheme in ("http", "grpc"))
-        options = [
-            ("grpc.max_reconnect_backoff_ms", 10_000),
-            ("grpc.enable_http_proxy", int(not is_here(exporter.endpoint))),
-        ]
-        if plain:
-            self._channel = grpc.insecure_channel(target, options)
-        else:
-            self._channel = grpc.secure_channel(target, _grpc_credentials(exporter), options)
-        self._calls = {signal: self._channel.unary_unary(method) for method, signal in METHODS.items()}
-        self._compression = grpc.Compression.Gzip if exporter.compressed else grpc.Compression.NoCompression
+        self._exporter, self._files = exporter, ClientFiles(exporter.destination, exporter.tls)
+        self._connect()
         self._timeout = exporter.timeout.total_seconds()
         self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
 
@@ -81,6 +81,11 @@ class OtlpGrpcExporter:
         """Send one request."""
         import grpc
 
+        if self._files.replaced():
+            self._channel.close()
+            self._connect()
+            if self._closed:
+                self._channel.close()
         metadata = tuple({**headers, **self._headers}.items())
         try:
             answer = self._calls[signal](body, timeout=self._timeout, metadata=metadata, compression=self._compression)
@@ -94,6 +99,30 @@ class OtlpGrpcExporter:
         """Close the connection."""
         self._closed = True
         self._channel.close()
+
+    def _connect(self) -> None:
+        import grpc  # only needed for such a destination
+
+        from driftline_processor.otlp.protocol import METHODS
+
+        exporter = self._exporter
+        parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
+        target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
+        plain = exporter.tls.insecure or (parts is not None and parts.scheme in ("http", "grpc"))
+        options: list[tuple[str, int | str]] = [
+            ("grpc.max_reconnect_backoff_ms", 10_000),
+            ("grpc.enable_http_proxy", int(not is_here(exporter.endpoint))),
+            # Otherwise a new channel to the same address shares the connection of the one before.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        if exporter.tls.server_name_override is not None:
+            options.append(("grpc.ssl_target_name_override", exporter.tls.server_name_override))
+        if plain:
+            self._channel = grpc.insecure_channel(target, options)
+        else:
+            self._channel = grpc.secure_channel(target, _grpc_credentials(exporter), options)
+        self._calls = {signal: self._channel.unary_unary(method) for method, signal in METHODS.items()}
+        self._compression = grpc.Compression.Gzip if exporter.compressed else grpc.Compression.NoCompression
 
 
 def _grpc_failure(error: grpc.RpcError) -> ExportResult:

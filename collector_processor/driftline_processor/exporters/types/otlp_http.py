@@ -13,7 +13,7 @@ from pydantic import Field
 
 from driftline_processor.config.values import Address, Text, is_here
 from driftline_processor.exporters.exporter import ExportResult
-from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, Otlp, not_sent, seconds_to_wait, success
+from driftline_processor.exporters.otlp import RETRYABLE_STATUSES, ClientFiles, Otlp, not_sent, seconds_to_wait, success
 from driftline_processor.receipts import Signal
 
 if TYPE_CHECKING:
@@ -51,18 +51,15 @@ class OtlpHttpExporter:
     """OTLP over HTTP in protobuf."""
 
     def __init__(self, exporter: OtlpHttp) -> None:
-        import httpx  # only needed for such a destination
-
         from driftline_processor.otlp.protocol import PROTOBUF
 
         self._closed = False
         self._base = exporter.endpoint.rstrip("/")
         self._gzip = exporter.compressed
-        self._client = httpx.Client(
-            verify=exporter.tls.context(),
-            timeout=exporter.timeout.total_seconds(),
-            trust_env=not is_here(exporter.endpoint),
-        )
+        self._exporter, self._files = exporter, ClientFiles(exporter.destination, exporter.tls)
+        self._client = self._connect()
+        name = exporter.tls.server_name_override
+        self._extensions = None if name is None else {"sni_hostname": name}
         self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
         self._headers["content-type"] = PROTOBUF
         if self._gzip:
@@ -72,10 +69,18 @@ class OtlpHttpExporter:
         """Send one request."""
         import httpx
 
+        if self._files.replaced():
+            self._client.close()
+            self._client = self._connect()
+            if self._closed:
+                self._client.close()
         content = gzip.compress(body, compresslevel=1, mtime=0) if self._gzip else body
         try:
             response = self._client.post(
-                f"{self._base}/v1/{signal}", content=content, headers={**headers, **self._headers}
+                f"{self._base}/v1/{signal}",
+                content=content,
+                headers={**headers, **self._headers},
+                extensions=self._extensions,
             )
         except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # invalid header or closed client
             return not_sent(error, self._closed)
@@ -94,6 +99,15 @@ class OtlpHttpExporter:
         """Close the connection."""
         self._closed = True
         self._client.close()
+
+    def _connect(self) -> httpx.Client:
+        import httpx  # only needed for such a destination
+
+        return httpx.Client(
+            verify=self._exporter.tls.context(),
+            timeout=self._exporter.timeout.total_seconds(),
+            trust_env=not is_here(self._exporter.endpoint),
+        )
 
 
 def _http_message(response: httpx.Response) -> str:
