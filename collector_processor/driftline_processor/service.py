@@ -313,7 +313,7 @@ class Service:
         """Log and record that a file cannot be used."""
         self.reloads.fail(problems)
         _log.error(
-            "driftline: %s: the configuration was not reloaded, and the one before it is in use: %s",
+            "driftline: %s: the configuration was not reloaded, and the one before it is in use:%s",
             by or "reload",
             "".join(f"\n  {problem}" for problem in problems),
         )

@@ -179,12 +179,12 @@ class Reloads:
     """
 
     def __init__(self, file: ConfigFile, health: Health, clock: Callable[[], int]) -> None:
-        self.file, self._health, self._clock = file, health, clock
+        self.file, self.health, self._clock = file, health, clock
         self.digest, self.loaded = file.digest(), clock()
         self.problems: Sequence[str] = ()
         self.waiting: Sequence[str] = ()
         self._count()
-        health.watch("configuration", self.sentence, ready=True)
+        self.health.watch("configuration", self.sentence, ready=True)
 
     def succeed(self, digest: str, waiting: Sequence[str]) -> None:
         """Note that a file is in use."""
@@ -218,6 +218,6 @@ class Reloads:
         return None
 
     def _count(self) -> None:
-        counters = self._health.counters
+        counters = self.health.counters
         counters.set(m.DRIFTLINE_CONFIG_RELOAD_SUCCESS, float(not self.problems))
         counters.set(m.DRIFTLINE_CONFIG_RELOAD_TIME, self.loaded / 1e9)

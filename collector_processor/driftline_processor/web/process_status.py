@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from msgspec import Struct
 
@@ -79,6 +80,7 @@ class ProcessStatus(Struct, frozen=True, kw_only=True):
         memory: Bytes in use; 0 if unknown.
         memory_limit: ``limits.memory`` in bytes.
         policies: Number of open alerts by policy.
+        rejected: Number of rejected rows by reason, since the start.
         attention: What needs attention, the most urgent first.
     """
 
@@ -96,6 +98,7 @@ class ProcessStatus(Struct, frozen=True, kw_only=True):
     destinations: Sequence[SendingReport]
     channels: Sequence[SendingReport]
     policies: Mapping[str, int]
+    rejected: Mapping[str, int]
     attention: Sequence[Attention]
 
 
@@ -120,6 +123,11 @@ def process_status(site: Site) -> ProcessStatus:
         destinations=destinations,
         channels=channels,
         policies={name: open_alerts[name] for name in process.policies()},
+        rejected={
+            dict(labels).get(a.DRIFTLINE_REASON, ""): int(rows)
+            for (name, labels), rows in sorted(counted.items())
+            if name == m.DRIFTLINE_REJECTED_ROWS
+        },
         attention=[*_attention(problems, configuration, disk, destinations, channels, now)],
     )
 

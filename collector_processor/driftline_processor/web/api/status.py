@@ -49,6 +49,7 @@ def status_json(status: ProcessStatus) -> dict[str, Any]:
         "destinations": _reports(status.destinations),
         "channels": _reports(status.channels),
         "policies": [{"name": name, "open_alerts": count} for name, count in status.policies.items()],
+        "rejected_rows": dict(status.rejected),
         "attention": [asdict(one) for one in status.attention],
     }
 

@@ -91,7 +91,7 @@ def test_a_problem_of_health_is_a_line_and_the_page_has_the_same() -> None:
 
 
 def test_every_fact_is_in_the_answer() -> None:
-    flat = set(asked(Process())) | {"lags", "evaluated", "pending", "memory_limit"}
+    flat = set(asked(Process())) | {"lags", "evaluated", "pending", "memory_limit", "rejected"}
     assert {field.name for field in fields(ProcessStatus)} <= flat
 
 

@@ -1,0 +1,65 @@
+"""``driftline doctor``: find everyday mistakes, each with its evidence and its fix."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from driftline_processor.core.nearest_names import listed
+from driftline_processor.present import numbers
+from driftline_processor.present.wording import printable
+
+from .connection import Connection
+from .option_parameters import HERE, connects, report_bad_input, say
+
+FOUND = 1
+"""Exit code if something was found."""
+
+NO_ANSWER = 2
+"""Exit code if the processor does not answer, and nothing was found without it."""
+
+
+@connects
+def doctor(
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Also check a configuration, before anything runs.")
+    ] = None,
+    server: Connection = HERE,
+) -> None:
+    """Find everyday mistakes of the configuration, the senders and the destinations, each with its fix.
+
+    Checks the variables of this shell, a configuration if there is one, and the processor if it runs. Exit code: 0 =
+    nothing was found, 1 = something was found, 2 = the processor does not answer.
+    """
+    with report_bad_input():
+        from . import checks
+
+        findings = [*checks.check_environment(os.environ)]
+        declared, problems = checks.load_configuration(config)
+        findings += problems
+        checked = ["the variables of this shell", *([str(config)] if config is not None else [])]
+        silent, of_processor = checks.check_processor(server)
+        findings += of_processor
+        if declared is not None:
+            asked = {f"{name} {checks.NEEDS_ATTENTION}" for name in declared.exporters}  # which are asked here
+            findings = [finding for finding in findings if finding.what not in asked]
+            findings += checks.check_configuration(declared, is_running=silent is None)
+        if silent is None:
+            checked.append(f"the processor at {server.address}")
+        for finding in dict.fromkeys(findings):
+            typer.echo(f"{printable(finding.what)}\n  evidence: {printable(finding.evidence)}")
+            typer.echo(f"  fix:      {printable(finding.fix)}\n")
+        if silent:
+            say(silent if config is None else f"{silent} (the other checks need it)")
+        typer.echo(f"{_count(len(dict.fromkeys(findings)))} in {listed(checked)}")
+    if findings:
+        raise typer.Exit(FOUND)
+    if silent is not None and config is None:
+        raise typer.Exit(NO_ANSWER)
+
+
+def _count(findings: int) -> str:
+    return numbers.many(findings, "finding") if findings else "nothing was found"
