@@ -13,11 +13,12 @@ import duckdb
 import grpc
 import httpx
 import pytest
-from driftline_processor.ingest import transaction as intake
+from driftline_processor.ingest.transaction import Intake
 from driftline_processor.otlp.protocol import METHODS
 from driftline_processor.receipts import StorageOutage
 from driftline_processor.service import Service
 from driftline_processor.state import keeper
+from driftline_processor.store import audit_log
 from driftline_processor.store.database import Connection, StorageError, Store, transaction
 from google.rpc.error_details_pb2 import RetryInfo
 
@@ -64,7 +65,7 @@ class Disk:
 def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Disk:
     name, late = request.param
     disk = Disk(FULL[name], late)
-    monkeypatch.setattr(intake, "transaction", disk.transaction)
+    monkeypatch.setattr(audit_log, "transaction", disk.transaction)
     monkeypatch.setattr(Store, "_check_room", disk.check_room, raising=False)
     monkeypatch.setattr(keeper, "REOPEN_AFTER", (0.01, 0.01), raising=False)
     return disk
@@ -205,6 +206,6 @@ def test_a_request_that_no_storage_is_to_blame_for_costs_only_itself(
         raise duckdb.ConversionException("Conversion Error: Could not convert")
 
     with running(tmp_path) as service:
-        monkeypatch.setattr(intake.Intake, "_sort", fail)
+        monkeypatch.setattr(Intake, "_sort", fail)
         assert tell(service, "a").status_code == 503
         assert get(service, "/readyz").status_code == 200

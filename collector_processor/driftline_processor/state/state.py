@@ -222,7 +222,7 @@ class State:
         return before
 
     def replace_config(
-        self, config: Config, baselines: Mapping[str, Baseline], channels: Mapping[str, Channel]
+        self, config: Config, baselines: dict[str, Baseline], channels: Mapping[str, Channel]
     ) -> None:
         """Use another configuration, as after a restart; accepted requests wait in the log meanwhile.
 
