@@ -2,15 +2,15 @@
 
 PY := .venv/bin/python
 SOURCES := sdk collector_processor integrations tests benchmarks simulations scripts
-OLDEST := 1.43.0
-OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instrumentation-flask==0.64b0 \
-	opentelemetry-instrumentation-threading==0.64b0 opentelemetry-distro==0.64b0 \
+OLDEST := 1.35.0
+OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.56b0 opentelemetry-instrumentation-flask==0.56b0 \
+	opentelemetry-instrumentation-threading==0.56b0 opentelemetry-distro==0.56b0 \
 	fastapi==0.111.0 starlette==0.37.2 flask==3.0.0 'httpx<0.28'
 # What an old Starlette uses of newer libraries they call deprecated, and its test client closes not all it opens.
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo environment test test-all nightly frameworks oldest newest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop soak airflow
+.PHONY: help demo environment test test-all nightly frameworks oldest lowest newest lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -19,7 +19,13 @@ help:
 	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test (IF_AVAILABLE=1: those that can be had, as CI does)"
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
+	@echo "make lowest    short tests with the lowest version of every declared dependency, in .venv-lowest/"
 	@echo "make newest    the tests with the newest versions of all dependencies, in .venv-newest/"
+	@echo "make image     the image driftline:dev, and what is promised of it (needs Docker)"
+	@echo "make manifests otel-config/kubernetes/ from the chart (needs helm: make interop)"
+	@echo "make lock      locks/: every dependency of the image and the release with its hashes"
+	@echo "make dist      the wheel and the source archive in dist/; make sbom: their bills of materials (CycloneDX)"
+	@echo "make audit     known vulnerabilities of what the image installs (pip-audit)"
 	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make semconv   constants of telemetry names, the generated pages of docs/reference, otel-config/driftline.yaml, dashboards"
@@ -68,6 +74,10 @@ oldest:
 	@.venv-oldest/bin/python -m pytest -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
 		sdk tests/sdk tests/processor tests/extensions tests/integrations $(PYTEST_ARGS)
 
+lowest:
+	@sh scripts/setup.sh dev
+	@sh scripts/lowest.sh $(PYTEST_ARGS)
+
 newest:
 	@sh scripts/setup.sh dev
 	@$(PY) -m venv .venv-newest
@@ -78,6 +88,38 @@ newest:
 
 nightly:
 	@sh scripts/nightly.sh
+
+# Each file for all platforms and Python versions that are supported; UPGRADE=--upgrade takes the newest versions.
+LOCK = .venv-release/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(UPGRADE)
+
+lock: .venv-release/tools
+	@.venv-release/bin/python -m pip install --quiet uv
+	@$(LOCK) --extra processor --extra kafka --extra sql --output-file locks/processor.txt pyproject.toml
+	@$(LOCK) --output-file locks/build.txt locks/build.in
+	@$(LOCK) --output-file locks/release.txt locks/release.in
+
+.venv-release/tools: locks/release.txt
+	@$(or $(PYTHON),python3) -m venv .venv-release
+	@.venv-release/bin/python -m pip install --quiet --require-hashes --requirement locks/release.txt
+	@touch $@
+
+dist: .venv-release/tools
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-release/bin/python -m build --outdir dist .
+
+sbom: .venv-release/tools
+	@sh scripts/sbom.sh
+
+audit: .venv-release/tools
+	@sh scripts/audit.sh
+
+manifests:
+	@sh scripts/render_manifests.sh
+
+image:
+	@docker build --tag driftline:dev .
+	@sh scripts/check_image.sh driftline:dev
 
 environment:
 	@sh scripts/setup.sh dev

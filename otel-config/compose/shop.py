@@ -77,14 +77,14 @@ def send(outcomes: list[dict[str, object]]) -> None:
 def main() -> None:
     """Predict ten customers a second until the process ends."""
     chance = random.Random(7)
-    begin = time.monotonic()
+    begin, started = time.monotonic(), int(time.time())
     waiting: deque[tuple[float, dict[str, object]]] = deque()
     number = 0
     while True:
         age, visits, left = chance.choice(customers)
         if time.monotonic() - begin > BEFORE_DRIFT:
             age = max(18.0, age - 15)
-        customer = f"{int(begin)}-{number}"
+        customer = f"{started}-{number}"
         score({"customer": customer, "age": age, "visits": visits})
         waiting.append((time.monotonic() + OUTCOME_AFTER, {"id": customer, "actual": left}))
         number += 1

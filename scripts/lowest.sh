@@ -1,0 +1,31 @@
+#!/bin/sh
+# Short tests with the lowest version of every dependency that pyproject.toml declares, in .venv-lowest/:
+# sh scripts/lowest.sh [ARGUMENTS OF PYTEST]
+set -eu
+cd "$(dirname "$0")/.."
+
+venv=.venv-lowest
+python=$venv/bin/python
+.venv/bin/python -m venv "$venv"
+"$python" -m pip install --quiet --upgrade pip uv
+
+# uv resolves the declared dependencies to their floors, and all others to the newest that go with them.
+uv() { "$python" -m uv --quiet "$@"; }
+uv pip compile --resolution lowest-direct --no-annotate --no-header --output-file "$venv/floors.txt" \
+    --extra demo --extra kafka --extra sql pyproject.toml
+uv pip install --python "$python" --requirement "$venv/floors.txt" --no-deps
+uv pip install --python "$python" --editable . --no-deps
+uv pip install --python "$python" --constraint "$venv/floors.txt" \
+    pytest pytest-xdist hypothesis jsonschema httpx2 fonttools pillow flask cryptography 'polars>=1'
+
+# A promise of three commands first: they import nearly everything.
+"$venv/bin/driftline" --help >/dev/null
+"$venv/bin/driftline" validate otel-config/driftline.yaml
+"$venv/bin/driftline" evaluate examples/two_files/lastweek.parquet --baseline examples/two_files/reference.parquet \
+    --task binary --score score --actual late --id id --time time >/dev/null
+
+PYTHONDONTWRITEBYTECODE='' OMP_NUM_THREADS=1 "$python" -m pytest -n "${WORKERS:-auto}" --dist loadfile \
+    -m "not slow and not heavy and not interop and not simulation and not frameworks" \
+    -W default::DeprecationWarning -W default::PendingDeprecationWarning -W 'ignore:Unclosed <MemoryObject:ResourceWarning' \
+    tests/end_to_end/test_short.py tests/contracts tests/processor/config tests/processor/readers tests/processor/store \
+    tests/processor/web/api tests/processor/notebook tests/sdk/baseline tests/sdk/distributions "$@"
