@@ -14,9 +14,10 @@ reading of an answer   some of it in :data:`ANSWER_SECONDS`: closed
 
 A TLS handshake is part of the head. A tenth of ``limits.connections`` is reserved for the port of the pages, so that
 senders cannot close it. A connection above the limit replaces another one: the longest inactive one, if it was inactive
-for a second, or the one whose request arrives for the longest time, if that is above :data:`SLOW_SECONDS`, and first
-one of the address with the most connections. Otherwise the new connection is answered 503. The limit of open files of
-the process is raised at the start.
+for a second, or the one whose request arrives for the longest time, if that is above :data:`SLOW_SECONDS` or if its
+address has more than half of the connections and the new one has another, and first one of the address with the most
+connections. Otherwise the new connection is answered 503. The limit of open files of the process is raised at the
+start.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ class Connections:
         limit = min(self._max_connections, max(8, most_files() // 2))
         rivals, room = (self._open, limit) if connection.reserved else (self._senders, limit - max(2, limit // 10))
         if len(rivals) >= room:
-            silent = self._replaceable(rivals)
+            silent = self._replaceable(rivals, connection.address)
             if silent is None:
                 self._say(
                     "refused",
@@ -195,12 +196,24 @@ class Connections:
             for connection in [watched for watched in (*self._open, *self._closing) if watched.overdue(now)]:
                 connection.end(408)
 
-    def _replaceable(self, rivals: Collection[Watched]) -> Watched | None:
-        """Return the connection that a new one may replace: an inactive one, or one whose request is too slow."""
+    def _replaceable(self, rivals: Collection[Watched], address: str) -> Watched | None:
+        """Return the connection that a new one may replace.
+
+        It is inactive, or its request is too slow, or its address has more than half of the connections.
+
+        Args:
+            rivals: The connections among which it is.
+            address: The address of the new connection.
+        """
         now, counts = self.clock(), Counter(one.address for one in rivals)
         # 1.0: seconds of inactivity before a connection may be replaced
         silent = [one for one in rivals if one.waits != "answer" and now - one.heard >= 1.0]
-        slow = [one for one in rivals if one.waits in ("head", "body") and now - one.began >= SLOW_SECONDS]
+        crowded = {name for name, count in counts.items() if name != address and count > len(rivals) // 2}
+        slow = [
+            one
+            for one in rivals
+            if one.waits in ("head", "body") and (now - one.began >= SLOW_SECONDS or one.address in crowded)
+        ]
         if silent:
             return min(silent, key=lambda one: (one.waits != "next", -counts[one.address], one.heard))
         return min(slow, key=lambda one: (-counts[one.address], one.began), default=None)

@@ -132,6 +132,11 @@ def test_requests_that_are_not_yet_slow_keep_their_places() -> None:
             assert status(sender) == b"503 Service Unavailable"
 
 
+def test_an_address_with_most_of_the_connections_gives_way_to_others_at_once() -> None:
+    with ports() as served, dripping(served, SENDERS), opened(served.senders, GET, "127.0.0.2") as sender:
+        assert status(sender) == b"200 OK"
+
+
 def test_the_address_with_the_most_slow_requests_gives_way_first() -> None:
     with ports() as served, opened(served.senders, SLOW, "127.0.0.2") as oldest:
         wait_until(lambda: len(served.connections) == 1)
