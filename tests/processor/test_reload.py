@@ -327,6 +327,26 @@ def test_tokens_that_travel_unencrypted_are_a_warning(endpoint: str, tmp_path: P
     )
 
 
+def test_channels_and_silences_change_without_reading_the_state_again(tmp_path: Path) -> None:
+    """To read the state takes seconds for hundreds of models, in which no row is stored."""
+    with running_from(tmp_path, channels={"team": "json://127.0.0.1:9/a"}, notify="team") as (service, file):
+        assert service._state is not None
+        before = service._state.parts
+        silence = {"models": ["churn"], "since": "2026-01-01T00:00:00Z", "until": "2126-01-01T00:00:00Z"}
+        write(file, channels={"team": "json://127.0.0.1:9/b", "new": "json://127.0.0.1:9/c"}, notify="team",
+              silences={"sale": silence})  # fmt: skip
+        changed, after = service.reload().changed, service._state.parts
+        silences = [one.id for one in after.silences.all]
+        channels = [report.name for report in service._couriers.reports()] if service._couriers else []
+        write(file, models={"churn": {"windows": ["1h"]}})
+        service.reload()
+        read_again = service._state.parts
+    assert changed == ["channels.team.url", "channels.new", "silences.sale"]
+    assert (after.evaluator is before.evaluator, after.policies is before.policies) == (True, False)
+    assert (silences, channels) == (["sale"], ["team", "new"])
+    assert read_again.evaluator is not before.evaluator
+
+
 def line_of(stream: Any, words: str) -> str:
     """Read lines until one has these words."""
     for line in stream:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from msgspec import Struct
+from msgspec.structs import replace
 
 from driftline_processor.config.schema import Config
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
@@ -92,6 +94,19 @@ def open_intake(
         limits=limits,
         business=business,
     )
+
+
+def _notifying(shared: SharedParts, connection: Connection, alerts: AlertStore) -> dict[str, Any]:
+    """Return the parts that find and send messages, by their names."""
+    config, clock = shared.config, shared.clock
+    silences = Silences(config.silences, connection, shared.store.unreadable, shared.audit)
+    policies = PolicyWatch(alerts, config, silences, clock, shared.links)
+    return {
+        "silences": silences,
+        "policies": policies,
+        "digests": Digests(alerts, config.all_channels),
+        "explanations": PolicyExplanations(alerts, config, silences, lambda: policies.waiting, shared.put_off, clock),
+    }
 
 
 class Parts(Struct, frozen=True, kw_only=True):
@@ -202,9 +217,6 @@ class Parts(Struct, frozen=True, kw_only=True):
         )
         snapshots.publish()
         alerts = AlertStore(connection, store.unreadable, shared.audit)
-        silences = Silences(config.silences, connection, store.unreadable, shared.audit)
-        policies = PolicyWatch(alerts, config, silences, clock, shared.links)
-        explanations = PolicyExplanations(alerts, config, silences, lambda: policies.waiting, shared.put_off, clock)
         return cls(
             intake=intake,
             connection=connection,
@@ -216,12 +228,13 @@ class Parts(Struct, frozen=True, kw_only=True):
             snapshots=snapshots,
             queries=queries,
             alerts=alerts,
-            silences=silences,
             decisions=DecisionStore(connection, store.unreadable, shared.audit),
-            policies=policies,
-            digests=Digests(alerts, config.all_channels),
-            explanations=explanations,
+            **_notifying(shared, connection, alerts),
         )
+
+    def with_notifications(self, shared: SharedParts) -> Parts:
+        """Return the same parts with the silences, channels and actions of another configuration."""
+        return replace(self, **_notifying(shared, self.connection, self.alerts))
 
     def close(self) -> None:
         """Close the connections, after the parts were replaced or at the end."""

@@ -30,6 +30,7 @@ from driftline.tables.table import OutcomeTable
 
 from driftline_processor.access.principal import UNRESTRICTED, Principal, Sending
 from driftline_processor.config.model import Model
+from driftline_processor.config.reload import OUTSIDE_STATE
 from driftline_processor.config.schema import Config
 from driftline_processor.core.audit_chain import Entry, EntryKind
 from driftline_processor.core.decode.business_points import BusinessMetric
@@ -197,22 +198,22 @@ class State:
         return open_intake(self._store, self._config, self._baselines, counters, self._clock, self.audit_log)
 
     def _read_parts(self, intake: Intake) -> None:
-        self.parts = Parts.open(
-            intake,
-            SharedParts(
-                config=self._config,
-                store=self._store,
-                baselines=self._baselines,
-                counters=self.health.counters,
-                clock=self._clock,
-                queue=self._queue,
-                joined=self._after_join,
-                links=self.notifications.links,
-                put_off=self.notifications.put_off,
-                audit=self.audit_log,
-            ),
-        )
+        self.parts = Parts.open(intake, self._shared())
         self._joining, self._caught_up, self._read_at = True, False, time.monotonic()
+
+    def _shared(self) -> SharedParts:
+        return SharedParts(
+            config=self._config,
+            store=self._store,
+            baselines=self._baselines,
+            counters=self.health.counters,
+            clock=self._clock,
+            queue=self._queue,
+            joined=self._after_join,
+            links=self.notifications.links,
+            put_off=self.notifications.put_off,
+            audit=self.audit_log,
+        )
 
     def _replace_parts(self) -> Parts:
         """Recreate all parts; return the previous ones. Nothing is stored or evaluated meanwhile."""
@@ -221,12 +222,10 @@ class State:
         self._read_parts(intake)
         return before
 
-    def replace_config(
-        self, config: Config, baselines: dict[str, Baseline], channels: Mapping[str, Channel]
-    ) -> None:
+    def replace_config(self, config: Config, baselines: dict[str, Baseline], channels: Mapping[str, Channel]) -> None:
         """Use another configuration, as after a restart; accepted requests wait in the log meanwhile.
 
-        Raises StorageOutage; then nothing changes.
+        Silences, channels and actions alone are replaced at once. Raises StorageOutage; then nothing changes.
 
         Args:
             config: The configuration. Its values of :data:`~driftline_processor.config.reload.NEED_RESTART` are as
@@ -237,8 +236,12 @@ class State:
         with self._writing(), self._analysis.resting():
             before = self._config, self._baselines, self.parts
             self._config, self._baselines = config, baselines
+            replaced: Parts | None = None
             try:
-                replaced = self._replace_parts()
+                if _differ_in_notifications(before[0], config) and not self.changed_baselines(before[1]):
+                    self.parts = self.parts.with_notifications(self._shared())
+                else:
+                    replaced = self._replace_parts()
                 self.parts.silences.record_configured(self._clock())
             except BaseException:
                 self._config, self._baselines, self.parts = before
@@ -246,7 +249,8 @@ class State:
                 raise
             self._decoding.replace(decoding_of(config))
             self.notifications.replace(config, channels)
-            replaced.close()
+            if replaced is not None:
+                replaced.close()
 
     def changed_baselines(self, baselines: Mapping[str, Baseline]) -> list[str]:
         """Return the models whose configured baseline is another than the one in use."""
@@ -678,6 +682,16 @@ class State:
             return None
         late = lags_sentence(waiting.lags(now))
         return windows_wait(waiting.backlog, now) + (f"; {late}" if late else "")
+
+
+_NOTIFYING = ("channels", "notify", "actions", "silences", *OUTSIDE_STATE)
+
+
+def _differ_in_notifications(before: Config, after: Config) -> bool:
+    """Return True if configurations differ at most in silences, channels and actions."""
+    names = [name for name in Config.model_fields if name not in _NOTIFYING]
+    same = all(getattr(before, name) == getattr(after, name) for name in names)
+    return same and before.watched_policies == after.watched_policies
 
 
 def decoding_of(config: Config) -> Decoding:
