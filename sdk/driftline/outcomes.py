@@ -292,6 +292,11 @@ def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -
             delivery, answer = channel.post(url, body, "application/json", 30.0)
         if delivery.state == "delivered":
             return dict(json.loads(answer))
+        if delivery.fix:  # another attempt would fail in the same way
+            reason = f"{delivery.reason}; " if delivery.denied else ""
+            raise Undelivered(
+                f"{url} did not accept the outcomes: {reason}{delivery.fix}; then send them again", so_far
+            )
         if delivery.state in ("refused", "unsupported"):
             detail = answer[:500].decode("utf-8", "replace")
             raise Undelivered(f"{url} refused the outcomes: {delivery.reason} {detail}".rstrip(), so_far)

@@ -37,6 +37,14 @@ SETTINGS: tuple[Setting, ...] = (
         "by default HTTP. The destination of spans and metrics does not change.",
     ),
     Setting(
+        "DRIFTLINE_TOKEN_FILE",
+        "",
+        "",
+        "The file with the token for `driftline up`, which `driftline token create` writes. It is read for each "
+        "request, so it can be replaced. It is sent to DRIFTLINE_ENDPOINT and to the endpoint of `configure()`, and to "
+        "that of OpenTelemetry if no OTEL_EXPORTER_OTLP_HEADERS are set. An `authorization` header that is set wins.",
+    ),
+    Setting(
         "DRIFTLINE_CONFIG",
         "",
         "",

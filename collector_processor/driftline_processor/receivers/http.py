@@ -132,7 +132,8 @@ class _Application(Starlette):
             Guarded(f"/v1/{signal}", export.respond, may="anyone", methods=["POST"])
             for signal, export in exports.items()
         )
-        super().__init__(routes=[*otlp, *more_routes], exception_handlers={404: _no_route, 405: _no_route})
+        handlers = {404: _no_route, 405: _no_route, 401: _refused, 403: _refused}
+        super().__init__(routes=[*otlp, *more_routes], exception_handlers=handlers)
         self._exports = {f"/v1/{signal}": export for signal, export in exports.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -228,6 +229,12 @@ async def _no_route(request: Request, error: Exception) -> Response:
     if path == _OUTCOMES or path.startswith(f"{_OUTCOMES}/"):
         return JSONResponse({"error": sentence}, error.status_code, headers)
     return otlp_refusal(request.scope, error.status_code, sentence, headers)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Answer a sender of outcomes without the capability."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
 def _come_again(request: Request, sentence: str, overloaded: Overloaded) -> Response:

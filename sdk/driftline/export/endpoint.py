@@ -2,7 +2,8 @@
 
 Records, outcomes and baselines: ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else
 ``OTEL_EXPORTER_OTLP_ENDPOINT``, else ``http://localhost:4318``. Distributions: the same with ``METRICS``, and never
-``DRIFTLINE_ENDPOINT``. Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*`` (``METRICS``),
+``DRIFTLINE_ENDPOINT``. ``DRIFTLINE_TOKEN_FILE`` is the token for the processor.
+Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*`` (``METRICS``),
 else of ``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -45,6 +47,25 @@ class Endpoint:
     client_certificate: str = ""
     insecure: bool = False
     signal: Signal = "logs"
+    token_file: str = ""
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection uses TLS."""
+        return not self.insecure if self.protocol == "grpc" else self.url.startswith("https:")
+
+    def request_headers(self) -> dict[str, str]:
+        """Return the headers of a request; a token is read from its file each time, because it may be replaced."""
+        headers = dict(self.headers)
+        if self.token_file and not any(name.lower() == "authorization" for name in headers):
+            with suppress(OSError, UnicodeError), open(self.token_file, encoding="ascii") as file:
+                headers["authorization"] = f"Bearer {file.read().strip()}"  # without it, the receiver answers 401
+        return headers
+
+    def variables(self, *names: str) -> str:
+        """Return the general variables of OpenTelemetry for settings, and how those of this signal differ."""
+        listed = " and ".join(f"OTEL_EXPORTER_OTLP_{name}" for name in names)
+        return f"{listed} (or OTEL_EXPORTER_OTLP_{self.signal.upper()}_...)"
 
     @property
     def outcomes(self) -> str:
@@ -85,6 +106,9 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
     if not headers and (given or not own_endpoint):
         headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
     insecure = _setting(environ, signal, "INSECURE").lower()
+    # Another backend has headers of its own, and metrics go there if only records have an endpoint of ours.
+    is_ours = own_endpoint or not (headers or (signal == "metrics" and read("DRIFTLINE_ENDPOINT", environ)))
+    token_file = read("DRIFTLINE_TOKEN_FILE", environ) if is_ours else ""
     return Endpoint(
         base=base.rstrip("/"),
         url=url,
@@ -97,6 +121,7 @@ def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, s
         client_certificate=_setting(environ, signal, "CLIENT_CERTIFICATE"),
         insecure=not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
         signal=signal,
+        token_file=token_file,
     )
 
 

@@ -207,8 +207,8 @@ class Reporter:
     def _tell(self, delivery: Delivery) -> None:
         """Log once why a report did not arrive."""
         name = "the metrics channel" if self._channel is None else self._channel.name
-        reason = delivery.reason
-        if delivery.state == "unreachable":
+        reason = "; ".join(filter(None, (delivery.reason if delivery.denied else "", delivery.fix))) or delivery.reason
+        if delivery.state == "unreachable" and not delivery.fix:
             reason = "nothing listens at this address"
         elif delivery.state == "unsupported":
             reason = f"it does not accept OTLP metrics ({delivery.reason})"

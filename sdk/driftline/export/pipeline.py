@@ -61,6 +61,8 @@ GATHER_SECONDS = 1.0
 FULL_ROWS = 5000
 BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
+DENIED_SECONDS = 600.0
+"""Seconds between log lines while the receiver refuses this sender."""
 _KNOWN_REFUSALS = 5
 """Number of answers that logs are not supported after which a flush sends one request only."""
 _PROBE = ExportRequest(b"", 0)
@@ -116,6 +118,7 @@ class Pipeline:
         self._backoff = Backoff()
         self._missing = 0
         """Rows lost since the last flush that reported them."""
+        self._denied_rows, self._next_denied_line = 0, 0.0
 
     def append(self, entry: Entry, cost: int, rows: int) -> bool:
         """Append an entry of about ``cost`` bytes: the last step of the hot path.
@@ -421,7 +424,12 @@ class Pipeline:
         self._backoff.succeed()
         self._go_on_recording()
         if delivery.state == "delivered":
+            if self._denied_rows:
+                logger.warning("driftline: %s accepts records again (rows lost: %d)", self._name(), self._denied_rows)
+                self._denied_rows, self._next_denied_line = 0, 0.0
             self._heed(frame, delivery)
+        elif frame.rows and delivery.denied:
+            self._deny(frame.rows, delivery)
         elif frame.rows:
             self._lose(frame.rows, "refused")
             self._warn(
@@ -429,9 +437,25 @@ class Pipeline:
             )
         return True
 
+    def _deny(self, rows: int, delivery: Delivery) -> None:
+        """Count rows that this sender may not send, and log the fix now and every ten minutes.
+
+        The OTLP specification does not allow to retry them.
+        """
+        self._lose(rows, "refused")
+        self._denied_rows += rows
+        if time.monotonic() >= self._next_denied_line:
+            self._next_denied_line = time.monotonic() + DENIED_SECONDS
+            logger.error(
+                "driftline: %s refused records: %s; %s (rows lost so far: %d)",
+                self._name(), delivery.reason, delivery.fix, self._denied_rows,
+            )  # fmt: skip
+
     def _why_not(self, delivery: Delivery) -> str:
         """Return the log line for a request that will be sent again."""
         name = self._name()
+        if delivery.fix:
+            return f"driftline: {name}: {delivery.fix}; the last {QUEUE_BYTES >> 20} MB are kept in memory"
         if delivery.state == "unreachable":
             return (
                 f"driftline: nothing listens on {name} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "

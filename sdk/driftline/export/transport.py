@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 import importlib
+import json
+import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -22,6 +24,7 @@ from driftline.faults import FAULTS, logger
 
 from .backoff import next_pause
 from .endpoint import Endpoint, Signal, is_here
+from .tls_failures import TlsFailure, failure_of
 
 if TYPE_CHECKING:
     import requests
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS = 3.0
 _USER_AGENT = f"driftline/{VERSION}"  # OTLP exporter specification, "User Agent"
 _LONGEST_MESSAGE = 500
+_HTTPS_ONLY = (b"this port uses TLS", b"HTTP request to an HTTPS server", b"plain HTTP request was sent to HTTPS port")
+"""Words in answers of Driftline, Go and nginx to a request without TLS at a port with TLS."""
 _RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
 _UNSUPPORTED = frozenset((404, 405, 501))
 _RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
@@ -49,13 +54,15 @@ class Delivery:
     ``unreachable``: no server listens; ``retry``: send again, after ``after`` seconds if the receiver asked for that;
     ``refused``: this request will never be accepted; ``unsupported``: such requests are not accepted now (404,
     UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects some (``rejected``) records or
-    points.
+    points. ``fix``: what is wrong and what to do, if that is known. ``denied``: the sender may not send this.
     """
 
     state: State
     reason: str = ""
     after: float | None = None
     rejected: int = 0
+    fix: str = ""
+    denied: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -155,6 +162,7 @@ class HttpChannel:
         self.name = endpoint.base
         self._endpoint = endpoint
         self._new_session = requests.Session
+        self._has_delivered = False
         self._session: requests.Session | None = None
 
     def send(self, body: bytes, timeout: float) -> Delivery:
@@ -167,7 +175,8 @@ class HttpChannel:
         import requests
 
         endpoint = self._endpoint
-        headers = {"user-agent": _USER_AGENT, **endpoint.headers, "content-type": content_type}
+        own_headers = endpoint.request_headers()
+        headers = {"user-agent": _USER_AGENT, **own_headers, "content-type": content_type}
         if endpoint.gzip:
             body = gzip.compress(body, 3)
             headers["content-encoding"] = "gzip"
@@ -178,31 +187,42 @@ class HttpChannel:
                 headers=headers,
                 timeout=(min(_CONNECT_SECONDS, timeout), min(endpoint.timeout, timeout)),
                 allow_redirects=False,
+                # per request, since REQUESTS_CA_BUNDLE of the environment wins over the setting of a session
+                verify=endpoint.certificate or None,
             )
         except requests.exceptions.Timeout as error:
             return Delivery("retry", type(error).__name__), b""
         except requests.exceptions.SSLError as error:
-            return Delivery("refused", str(error)), b""
+            fix = _tls_fix(endpoint, error) or f"TLS failed ({error}); check {endpoint.variables('CERTIFICATE')}"
+            return Delivery("unreachable", type(error).__name__, fix=fix), b""
         except requests.exceptions.ConnectionError as error:
-            return Delivery("unreachable", type(error).__name__), b""
+            fix = "" if self._has_delivered else _tls_fix(endpoint, error)
+            return Delivery("unreachable", type(error).__name__, fix=fix), b""
         except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text contains the header, often a key
             where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
             return Delivery("refused", f"{type(error).__name__} in {where}"), b""
-        except Exception as error:  # a wrong URL or certificate: a retry cannot succeed
+        except OSError as error:
+            if not isinstance(error, requests.exceptions.RequestException):
+                return _unusable_files(endpoint, error), b""
+            return Delivery("refused", f"{type(error).__name__}: {error}"), b""
+        except Exception as error:  # a wrong URL: a retry cannot succeed
             return Delivery("refused", f"{type(error).__name__}: {error}"), b""
         status = response.status_code
         if 200 <= status < 300:
+            self._has_delivered = True
             return Delivery("delivered"), response.content
         reason = f"{status} {response.reason}"
         if status in _RETRYABLE:
             return Delivery("retry", reason, _retry_after(response.headers.get("retry-after", ""))), response.content
+        if status in (401, 403):
+            return _denied(endpoint, own_headers, reason, _message(response.content), unknown=status == 401), b""
+        if status == 400 and not endpoint.encrypted and any(words in response.content for words in _HTTPS_ONLY):
+            return Delivery("unreachable", reason, fix=TlsFailure("encrypted").sentence("", "")), b""
         return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), response.content
 
     def _open_session(self) -> requests.Session:
         if self._session is None:
             endpoint, session = self._endpoint, self._new_session()
-            if endpoint.certificate:
-                session.verify = endpoint.certificate
             if endpoint.client_certificate:
                 pair = endpoint.client_certificate, endpoint.client_key
                 session.cert = pair if endpoint.client_key else endpoint.client_certificate
@@ -244,21 +264,26 @@ class GrpcChannel:
         self.name = endpoint.base
         self._endpoint = endpoint
         self._channel: Any = None
+        self._stamps: list[float | None] = []
 
     def send(self, body: bytes, timeout: float) -> Delivery:
         """Call ``Export`` of the signal's service."""
         import grpc
 
+        endpoint, headers = self._endpoint, self._endpoint.request_headers()
         try:
+            if self._channel is not None and self._stamps != _stamps(endpoint):
+                self.close()  # its certificates were replaced
             if self._channel is None:
+                self._stamps = _stamps(endpoint)
                 self._channel = self._open(grpc)
-            export = self._channel.unary_unary(_EXPORT[self._endpoint.signal])
-            metadata = tuple((key.lower(), value) for key, value in self._endpoint.headers.items())
-            answer = export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
+            export = self._channel.unary_unary(_EXPORT[endpoint.signal])
+            metadata = tuple((key.lower(), value) for key, value in headers.items())
+            answer = export(body, metadata=metadata, timeout=min(endpoint.timeout, timeout))
         except grpc.RpcError as error:
-            return _grpc_failure(error)
-        except OSError as error:  # a missing certificate
-            return Delivery("refused", f"{type(error).__name__}: {error}")
+            return _grpc_failure(error, endpoint, headers)
+        except OSError as error:
+            return _unusable_files(endpoint, error)
         except Exception as error:  # its text can contain a header, often a key
             return Delivery("refused", type(error).__name__)
         return _taken(answer)
@@ -269,6 +294,8 @@ class GrpcChannel:
         options: list[tuple[str, Any]] = [("grpc.primary_user_agent", _USER_AGENT)]
         if is_here(endpoint.url):
             options.append(("grpc.enable_http_proxy", 0))
+        if endpoint.client_certificate:  # so that a replaced certificate is not used on the connection from before
+            options.append(("grpc.use_local_subchannel_pool", 1))
         if endpoint.insecure:
             return grpc.insecure_channel(endpoint.url, options, compression=compression)
         credentials = grpc.ssl_channel_credentials(
@@ -305,17 +332,79 @@ def _taken(answer: bytes) -> Delivery:
     return Delivery("delivered", message or ("it gave no reason" if rejected else ""), rejected=rejected)
 
 
-def _grpc_failure(error: Any) -> Delivery:
+def _grpc_failure(error: Any, endpoint: Endpoint, headers: Mapping[str, str]) -> Delivery:
     code, details = error.code().name, str(error.details() or "")
     reason = f"{code} {details}".strip()
+    if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return _denied(endpoint, headers, code, details, unknown=code == "UNAUTHENTICATED")
     if code == "UNIMPLEMENTED":
         return Delivery("unsupported", reason)
     if code == "UNAVAILABLE" and "onnect" in details:  # "failed to connect", "Connection refused"
-        return Delivery("unreachable", reason)
+        return Delivery("unreachable", reason, fix=_tls_fix(endpoint, details))
     after = _retry_info(error)
     if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
         return Delivery("retry", reason, after)
     return Delivery("refused", reason)
+
+
+def _tls_fix(endpoint: Endpoint, error: BaseException | str) -> str:
+    """Return why TLS failed, with the fix; "" if the error has another cause."""
+    certified = bool(endpoint.client_certificate)
+    failure = failure_of(error, encrypted=endpoint.encrypted, certified=certified)
+    if failure is None:
+        return ""
+    return failure.sentence(endpoint.variables("CERTIFICATE"), endpoint.variables("CLIENT_CERTIFICATE", "CLIENT_KEY"))
+
+
+def _unusable_files(endpoint: Endpoint, error: OSError) -> Delivery:
+    """Return the result of a request whose certificates cannot be read; they may be there later."""
+    text = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    variable = endpoint.variables("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
+    return Delivery("unreachable", type(error).__name__, fix=f"a certificate cannot be used ({text}); check {variable}")
+
+
+def _denied(endpoint: Endpoint, headers: Mapping[str, str], reason: str, message: str, *, unknown: bool) -> Delivery:
+    """Return the result of a request that its sender may not make, with the fix."""
+    token = any(name.lower() == "authorization" for name in headers)
+    if not unknown:
+        fix = "the token lacks a capability; ask the operator to add it under auth"
+    elif token:
+        fix = f"the token is unknown or was replaced; put the new one into {_token_place(endpoint)}"
+    else:
+        fix = (
+            "a token is required; set DRIFTLINE_TOKEN_FILE to its file, or "
+            f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS to 'authorization=Bearer%20TOKEN'"
+        )
+    return Delivery("refused", ": ".join(filter(None, (reason, message))), fix=fix, denied=True)
+
+
+def _token_place(endpoint: Endpoint) -> str:
+    has_header = any(name.lower() == "authorization" for name in endpoint.headers)
+    return f"{endpoint.variables('HEADERS')} and restart" if has_header else f"the file {endpoint.token_file}"
+
+
+def _message(body: bytes) -> str:
+    """Return the sentence of an answer that is an error, in protobuf or JSON; "" without."""
+    text = ""
+    with contextlib.suppress(Exception):  # an answer of another program
+        if body[:1] == b"{":
+            text = str(json.loads(body)["error"])
+        elif body:
+            from google.rpc.status_pb2 import Status
+
+            text = str(Status.FromString(body).message)
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_LONGEST_MESSAGE])
+
+
+def _stamps(endpoint: Endpoint) -> list[float | None]:
+    """Return what changes when the certificates are replaced."""
+    stamps: list[float | None] = []
+    for path in filter(None, (endpoint.certificate, endpoint.client_certificate, endpoint.client_key)):
+        try:
+            stamps.append(os.stat(path).st_mtime)
+        except OSError:
+            stamps.append(None)
+    return stamps
 
 
 def _retry_info(error: Any) -> float | None:

@@ -359,6 +359,40 @@ def test_a_refused_record_is_lost_alone(
     assert dropped() == {"refused": 1}
 
 
+def test_a_sender_that_is_refused_for_hours_is_told_every_ten_minutes_and_when_it_is_accepted_again(
+    service: Service,
+    caplog: pytest.LogCaptureFixture,
+    dropped: Callable[[], dict[str, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    score = service.model().predict(returns(0.5))
+    for seconds in (0.0, 600.0, 600.0):
+        monkeypatch.setattr(pipeline, "DENIED_SECONDS", seconds)
+        service.channel.answers = [Delivery("refused", "401 Unauthorized", fix="set a token", denied=True)]
+        score({"i": 1})
+        assert not service.flush()
+    score({"i": 1})
+    assert service.flush()
+
+    assert dropped() == {"refused": 3}
+    assert [record.getMessage() for record in caplog.records] == [
+        "driftline: memory refused records: 401 Unauthorized; set a token (rows lost so far: 1)",
+        "driftline: memory refused records: 401 Unauthorized; set a token (rows lost so far: 2)",
+        "driftline: memory accepts records again (rows lost: 3)",
+    ]
+
+
+def test_a_connection_with_a_known_fault_keeps_its_rows_and_logs_the_fix(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.channel.answers = [Delivery("unreachable", "SSLError", fix="the certificate has expired; renew it")]
+    service.model().predict(returns(0.5))({"i": 1})
+    assert [service.flush(), service.flush()] == [False, True]
+
+    assert "driftline: memory: the certificate has expired; renew it; the last 32 MB are kept in memory" in caplog.text
+    assert len(service.table()) == 1
+
+
 def test_rows_that_a_receiver_rejects_are_counted_once_and_not_sent_again(
     service: Service, caplog: pytest.LogCaptureFixture, dropped: Callable[[], dict[str, int]]
 ) -> None:

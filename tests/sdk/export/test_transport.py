@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
+import ssl
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -18,7 +20,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
-from tests.support.recorded_requests import Service, service
+from tests.support.certificates import Authority
+from tests.support.recorded_requests import Service, listening, service
 
 
 @pytest.mark.parametrize(
@@ -111,6 +114,31 @@ def test_an_endpoint_in_code_is_sent_the_headers_of_the_environment(signal: Sign
     assert resolve("http://given:4318", own, signal).headers == {"key": "ours"}
 
 
+@pytest.mark.parametrize(
+    ("environ", "signal", "sent"),
+    [
+        ({"DRIFTLINE_ENDPOINT": "https://d:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key=theirs"}, "logs", True),
+        ({"DRIFTLINE_ENDPOINT": "https://d:4318"}, "metrics", False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://d:4318"}, "metrics", True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://d:4318"}, "logs", True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key=theirs"}, "logs", False),
+        ({"OTEL_EXPORTER_OTLP_LOGS_HEADERS": "Authorization=Basic%20x"}, "logs", False),
+    ],
+)
+def test_the_token_is_sent_to_the_processor_and_to_no_other_backend(
+    tmp_path: Path, environ: dict[str, str], signal: Signal, sent: bool
+) -> None:
+    token = tmp_path / "shop.token"
+    token.write_text("dlt_one\n")
+    endpoint = resolve(None, {**environ, "DRIFTLINE_TOKEN_FILE": str(token)}, signal)
+
+    assert (endpoint.request_headers().get("authorization") == "Bearer dlt_one") == sent
+    token.write_text("dlt_two\n")  # it was rotated
+    assert (endpoint.request_headers().get("authorization") == "Bearer dlt_two") == sent
+    token.unlink()
+    assert "Bearer" not in str(endpoint.request_headers())
+
+
 FOR_EVER = 100_000.0
 """Seconds: a test that waits so long for its receiver has failed."""
 
@@ -138,6 +166,16 @@ def _http(receiver: Service, **settings: Any) -> HttpChannel:
         (429, {"retry-after": "3"}, Delivery("retry", "429 Too Many Requests", 3.0)),
         (503, {"retry-after": "soon"}, Delivery("retry", "503 Service Unavailable")),
         (500, {}, Delivery("refused", "500 Internal Server Error")),
+        (
+            403,
+            {},
+            Delivery(
+                "refused",
+                "403 Forbidden",
+                fix="the token lacks a capability; ask the operator to add it under auth",
+                denied=True,
+            ),
+        ),
     ],
 )
 def test_what_an_http_status_means(receiver: Service, status: int, headers: dict[str, str], delivery: Delivery) -> None:
@@ -146,6 +184,35 @@ def test_what_an_http_status_means(receiver: Service, status: int, headers: dict
 
     assert channel.send(b"body", 60.0) == delivery
     channel.close()
+
+
+@pytest.mark.parametrize(
+    "words", [b'{"error":"this port uses TLS"}', b"Client sent an HTTP request to an HTTPS server."]
+)
+def test_a_port_with_tls_is_told_apart_from_a_wrong_request(receiver: Service, words: bytes) -> None:
+    receiver.answers = lambda _: (400, words)
+    channel = _http(receiver)
+
+    delivery = channel.send(b"body", 60.0)
+    assert delivery.state == "unreachable"
+    assert delivery.fix.endswith("as a port with TLS does; use https://")
+    channel.close()
+
+
+def test_a_bundle_of_the_environment_does_not_win_over_the_certificate_of_the_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = Authority(tmp_path), Authority(tmp_path, "other")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other.file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*ours.issue("server"))
+    server = Service(lambda _: (200, None))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with listening(server):
+        url = f"https://127.0.0.1:{server.server_port}"
+        channel = HttpChannel(Endpoint(url, f"{url}/v1/logs", certificate=str(ours.file)))
+        assert channel.send(b"body", 60.0) == Delivery("delivered")
+        channel.close()
 
 
 def test_an_http_request_has_the_headers_and_compression_that_were_set(receiver: Service) -> None:
@@ -352,5 +419,10 @@ def test_a_package_that_is_not_there_is_named(
 def test_grpc_never_raises_for_a_certificate_that_is_not_there() -> None:
     delivery = GrpcChannel(Endpoint("https://d:4317", "d:4317", "grpc", certificate="/nowhere/ca.pem")).send(b"", 5.0)
 
-    assert delivery.state == "refused"
-    assert "/nowhere/ca.pem" in delivery.reason
+    assert delivery == Delivery(
+        "unreachable",
+        "FileNotFoundError",
+        fix="a certificate cannot be used (No such file or directory: /nowhere/ca.pem); check "
+        "OTEL_EXPORTER_OTLP_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY "
+        "(or OTEL_EXPORTER_OTLP_LOGS_...)",
+    )
