@@ -24,6 +24,7 @@ from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.expected_wait import refuse_late
 from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PATIENCE, retry_metadata
 from driftline_processor.receipts import Overloaded, Signal
+from driftline_processor.servers.http_server import most_files
 from driftline_processor.servers.ports import PortInUse, check_free
 from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
 from driftline_processor.servers.tls import ListenerTls
@@ -76,6 +77,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
                 ("grpc.max_receive_message_length", MAX_REQUEST),
                 # Otherwise Linux would share the port with another process, and each would get some of the requests.
                 ("grpc.so_reuseport", 0),
+                # Further ones are closed: without a limit, they would use all files that the process may open.
+                ("grpc.max_allowed_incoming_connections", max(8, most_files() // 4)),
                 *_CONNECTIONS,
             ],
         )

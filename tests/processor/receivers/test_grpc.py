@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,7 +30,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from tests.support.facts import lacking
 from tests.support.fake_intake import FailsFirst, FakeIntake, intake_of, surroundings
 from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
-from tests.support.waiting import Seconds
+from tests.support.waiting import Seconds, wait_until
 
 ANYWHERE = Address("127.0.0.1", 0)
 KEY = "otlp.protocols.grpc"
@@ -62,6 +64,26 @@ def test_stock_exporters_deliver_all_signals(compression: grpc.Compression) -> N
         ("metrics", ["requests"]),
         ("logs", ["login"]),
     ]
+
+
+def test_connections_beyond_a_quarter_of_the_open_files_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise idle ones would use all files that the process may open, also those of the pages and of the state."""
+    monkeypatch.setattr("driftline_processor.receivers.grpc.most_files", lambda: 40)
+    with receiver(FakeIntake()) as endpoint, ExitStack() as stack:
+        host, _, port = endpoint.rpartition(":")
+        clients = [stack.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(15)]
+        ended: set[socket.socket] = set()
+
+        def look() -> bool:
+            readable = set(select.select(clients, [], [], 0.1)[0]) - ended
+            ended.update(client for client in readable if not client.recv(1000))  # the others have HTTP/2 settings
+            return len(ended) >= 5
+
+        wait_until(look)
+        assert len(ended) == 5
+        clients[0].close()
+        with call(endpoint) as export:
+            assert export(b"", timeout=20, wait_for_ready=True) == b""
 
 
 def test_headers_are_handed_on() -> None:
