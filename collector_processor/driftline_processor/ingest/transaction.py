@@ -94,15 +94,16 @@ AHEAD = 300 * 10**9
 """Nanoseconds by which a watermark may be ahead of the wall clock: five minutes."""
 
 SILENCE = 120 * 10**9
-"""Nanoseconds without a row after which event time advances with wall time: two minutes."""
+"""Nanoseconds without a row of a later time after which event time advances with wall time: two minutes."""
 
 
 class Watermark:
     """The 99th percentile of the event time of the last 1,000 rows; it never goes back.
 
     A sender with a fast clock moves it only if it sends more than one percent of the rows, and never more than five
-    minutes beyond the wall clock. After two minutes without rows it advances by the wall time since the last row, so
-    that the last window of a stopped model closes. All times are unix nanoseconds.
+    minutes beyond the wall clock. After two minutes in which no rows moved it, it advances by the wall time since then,
+    so that the last window of a stopped model closes, and nobody stops the clock of a model by sending more late rows
+    than current ones. All times are unix nanoseconds.
 
     >>> watermark = Watermark()
     >>> watermark.observe(np.array([100, 200], dtype=np.int64), now=1000)
@@ -111,7 +112,7 @@ class Watermark:
     """
 
     def __init__(self, value: int = 0, received: int = 0, times: I64 | None = None) -> None:
-        """Start empty, or from ``value``, reached with the last row at wall time ``received``."""
+        """Start empty, or from ``value``, which was reached at wall time ``received``."""
         self.value, self.received = value, received
         self._times = np.empty(0, dtype=np.int64) if times is None else times[-ROWS:]
 
@@ -119,12 +120,12 @@ class Watermark:
         """Add the event times of rows that arrived at wall time ``now``."""
         if not len(times):
             return
-        advanced = self.at(now)
         self._times = np.concatenate([self._times, times[-ROWS:]])[-ROWS:]
         rank = (len(self._times) - 1) * 99 // 100  # the lower neighbour, because closing late loses nothing
         percentile = int(np.partition(self._times, rank)[rank])
-        self.value = max(advanced, min(percentile, now + AHEAD))
-        self.received = now
+        value = min(percentile, now + AHEAD)
+        if value > self.at(now):
+            self.value, self.received = value, now
 
     def at(self, now: int) -> int:
         """Return the watermark at wall time ``now``; 0 before the first row."""

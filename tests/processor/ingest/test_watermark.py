@@ -110,3 +110,14 @@ def test_series_are_known_apart_and_together(state: Opened, clock: Clock) -> Non
     first, second = (one.number for one in state.state.parts.intake.series)
     assert (panes(state, first), panes(state, second), panes(state, first, second)) == ([0], [1], [0, 1])
     assert panes(state, 999) == []
+
+
+def test_late_rows_do_not_stop_it_however_many_they_are() -> None:
+    watermark = Watermark()
+    watermark.observe(times(*range(900, 1_000)), NOW)
+    reached = watermark.at(NOW)
+    for passed in range(600):
+        late_rows, current = [100] * 160, [1_000 + passed] if passed % 3 == 0 else []
+        watermark.observe(times(*late_rows, *current), NOW + passed * SECOND)
+        assert reached + passed * SECOND - SILENCE <= watermark.at(NOW + passed * SECOND) <= reached + 600 * SECOND
+    assert watermark.at(NOW + 599 * SECOND) == reached + 599 * SECOND
