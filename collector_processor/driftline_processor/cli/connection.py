@@ -57,6 +57,11 @@ class Connection(Struct, frozen=True):
         """Whether the connection uses TLS."""
         return self.address.startswith("https://")
 
+    @property
+    def exposes_token(self) -> bool:
+        """Whether others in the network can read the token of a file."""
+        return self.token_file is not None and not self.encrypted and not self._is_here
+
     def context(self) -> ssl.SSLContext | bool:
         """Return what verifies the processor. Raises :class:`BadInput` if a file cannot be used."""
         if not self.encrypted:

@@ -24,6 +24,10 @@ Data = Annotated[list[Path], typer.Argument(metavar="DATA", help=f"Files of rows
 Version = Annotated[str, typer.Option(metavar="V", help="The model's version.")]
 Out = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="File for the baseline (.json).")]
 
+By = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Your name, to be sure: refused if you are logged in as another.")
+]
+
 
 def say(sentence: str) -> None:
     """Print a sentence on stderr."""
@@ -69,6 +73,8 @@ def connects(command: Callable[..., None]) -> Callable[..., None]:
     def with_connection(**arguments: Any) -> None:
         options = {name: arguments.pop(name) for name in _TRUST}
         server = Connection(arguments.pop("url"), **options)
+        if server.exposes_token:
+            say(f"warning: the token travels unencrypted to {server.address}; use https://")
         command(**{place: server}, **arguments)
 
     parameters: list[Parameter] = []

@@ -233,12 +233,12 @@ class Server(Protocol):
         ...
 
 
-def error_message(answer: httpx.Response) -> str:
-    """Return the sentence of an answer that is an error."""
+def error_message(answer: httpx.Response) -> str | None:
+    """Return the sentence of an answer that is an error; None if it is another server's."""
     try:
         return str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return f"the response {answer.status_code} is not from Driftline"
+        return None
 
 
 def read_models(answer: httpx.Response) -> dict[str, Any]:

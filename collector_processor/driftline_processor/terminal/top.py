@@ -97,8 +97,8 @@ def _why(document: Mapping[str, Any]) -> list[Text]:
 
 
 def _unreachable(server: Server, error: Exception) -> str:
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403):
-        return f"driftline top: {server.refusal(error.response.status_code, error_message(error.response))}"
+    if isinstance(error, httpx.HTTPStatusError) and (message := error_message(error.response)) is not None:
+        return f"driftline top: {server.refusal(error.response.status_code, message)}"
     if isinstance(error, httpx.HTTPStatusError | ValueError):
         return (
             f"driftline top: the response of {server.address} is not from Driftline; use the address of its pages "
