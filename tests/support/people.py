@@ -15,7 +15,7 @@ from driftline_processor.config.capabilities import Capability
 
 
 class EverybodyMayAll(Access):
-    """Everybody is ``ann``, or the person of the header ``x-person``."""
+    """Everybody is ``ann``, or the person of the header ``x-person``, or whose token is their name."""
 
     def __init__(self) -> None:
         super().__init__(Auth(), ANONYMOUS, secrets.token_bytes(32))
@@ -23,7 +23,8 @@ class EverybodyMayAll(Access):
     def identify(self, header: Header, peer: str) -> Principal:
         """Return the person."""
         del peer
-        return Principal(header("x-person") or "ann", (EVERYTHING,), "token")
+        token = (header("authorization") or "").removeprefix("Bearer ")
+        return Principal(header("x-person") or token or "ann", (EVERYTHING,), "token")
 
 
 class EverybodyMay(Access):

@@ -12,7 +12,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input
+from .option_parameters import HERE, By, connects, report_bad_input
 
 app = typer.Typer(
     help="List alerts, acknowledge them, and approve actions.",
@@ -55,7 +55,7 @@ def list_incidents(
 @connects
 def ack(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who acknowledges the alert.", envvar="USER")],
+    by: By = "",
     why: Annotated[str, typer.Option(metavar="TEXT", help="Comment on the alert.")] = "",
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take the alert over from another person who acknowledged it.")
@@ -72,7 +72,7 @@ def ack(
         answer = client.acknowledge_alert(server, client.find_alert(server, alert)["id"], by, why, take_over=take_over)
         acknowledgement = answer["acknowledged"]
         since = _seconds(acknowledgement["time"])
-        if acknowledgement["by"] != by:
+        if not answer["acknowledged_by_you"]:
             typer.echo(
                 f"{answer['model']}: acknowledged by {acknowledgement['by']} since {since}; "
                 "use --take-over to take it over",
@@ -87,7 +87,7 @@ def silence(
     alert: Annotated[
         str, typer.Argument(metavar="[ALERT]", help="Id of the alert, or the beginning of the id.", show_default=False)
     ] = "",
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who silences or ends it.", envvar="USER")] = "",
+    by: By = "",
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason of the silence.")] = "",
     lasts: Annotated[str, typer.Option("--for", metavar="TIME", help="How long, such as 1h, 8h, 1d or 1w.")] = "8h",
     model: Annotated[str, typer.Option(metavar="NAME", help="Silence all alerts of this model.")] = "",
@@ -127,8 +127,8 @@ def silence_line(silence: Mapping[str, Any]) -> str:
 def approve(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert, or the beginning of the id.")],
     action: Annotated[str, typer.Argument(metavar="ACTION", help="Name of the action, such as `http/rollback`.")],
-    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who approves the action.", envvar="USER")],
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, which is stored with the alert.")],
+    by: By = "",
     server: Connection = HERE,
 ) -> None:
     """Approve an action that waits for approval, so that it runs."""

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from .connection import Connection
-from .option_parameters import HERE, Version, connects, report_bad_input
+from .option_parameters import HERE, By, Version, connects, report_bad_input
 
 app = typer.Typer(help="Record and list decisions about models.", no_args_is_help=True, rich_markup_mode=None)
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
-By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides.", envvar="USER")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, which is stored with the decision.")]
 
 
@@ -24,14 +23,14 @@ def models() -> None:
 
 @app.command()
 @connects
-def retire(model: Model, by: By, why: Why, version: Version = "", server: Connection = HERE) -> None:
+def retire(model: Model, why: Why, by: By = "", version: Version = "", server: Connection = HERE) -> None:
     """Record that a model is retired, by whom and why. Its predictions are still evaluated."""
     _decide(server, model, version, "retirement", by, why)
 
 
 @app.command(name="approve-retrain")
 @connects
-def approve_retrain(model: Model, by: By, why: Why, version: Version = "", server: Connection = HERE) -> None:
+def approve_retrain(model: Model, why: Why, by: By = "", version: Version = "", server: Connection = HERE) -> None:
     """Record that the retraining of a model is approved, by whom and why. This does not start a training run."""
     _decide(server, model, version, "retraining", by, why)
 
@@ -62,7 +61,7 @@ def decisions(
 def annotate(
     model: Model,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What happened.")],
-    by: By,
+    by: By = "",
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="note or deployment.")] = "note",
     time: Annotated[str, typer.Option("--time", metavar="TIME", help="When it happened. Default: now.")] = "",
     version: Version = "",

@@ -16,16 +16,24 @@ from tests.support.facts import lacking
 from tests.support.serve import serve
 
 
+def token_of(folder: Path, name: str) -> list[str]:
+    """Return the option that logs a person in."""
+    file = folder / f"{name}.token"
+    file.write_text(name)
+    file.chmod(0o600)
+    return ["--token-file", str(file)]
+
+
 def test_an_action_is_approved_and_the_list_says_so(tmp_path: Path) -> None:
     run = CliRunner().invoke
     with awaiting(tmp_path) as there, serve(there.app) as url:
         before = run(commands, ["incidents", "list", "--url", url])
-        approving = ["incidents", "approve", there.alert, ACTION, "--by", "ann", "--why", "the feed is fine"]
+        approving = ["incidents", "approve", there.alert, ACTION, "--why", "the feed is fine"]
         done = run(commands, [*approving, "--url", url])
         (message,) = there.sent
         there.watch.alerts.write((), deliveries=[Delivery(message.id, 7, "delivered", "HTTP 200")])
         after = run(commands, ["incidents", "list", "--url", url])
-        other = run(commands, ["incidents", "approve", there.alert, "http/x", "--by", "ann", "--why", "b", "--url", url])
+        other = run(commands, ["incidents", "approve", there.alert, "http/x", "--why", "b", "--url", url])
     assert "  actions: http/rollback opened: awaits approval\n" in before.output
     assert lacking(done.output, "late:", "http/rollback", "approved", "would send POST models.example.com") == []
     assert "  actions: http/rollback opened: delivered (HTTP 200), approved by ann\n" in after.output
@@ -51,13 +59,20 @@ def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: P
 def test_who_takes_an_alert_on_keeps_it_until_somebody_takes_it_over(tmp_path: Path) -> None:
     run = CliRunner().invoke
     with awaiting(tmp_path) as there, serve(there.app) as url:
-        short = there.alert[:5]
+        short, bob = there.alert[:5], token_of(tmp_path, "bob")
         first = run(commands, ["incidents", "ack", short, "--by", "ann", "--url", url])
-        second = run(commands, ["incidents", "ack", short, "--by", "bob", "--url", url])
-        third = run(commands, ["incidents", "ack", there.alert, "--by", "bob", "--take-over", "--url", url])
+        again = run(commands, ["incidents", "ack", short, "--url", url])
+        second = run(commands, ["incidents", "ack", short, *bob, "--url", url])
+        third = run(commands, ["incidents", "ack", there.alert, *bob, "--take-over", "--url", url])
+        other = run(commands, ["incidents", "ack", short, *bob, "--by", "ann", "--url", url])
         listed = run(commands, ["incidents", "list", "--url", url])
-        unknown = run(commands, ["incidents", "ack", "zzz", "--by", "bob", "--url", url])
+        unknown = run(commands, ["incidents", "ack", "zzz", "--url", url])
     assert (first.exit_code, first.output.partition(" since ")[0]) == (0, "late: acknowledged by you")
+    assert (again.exit_code, again.output) == (0, first.output)
+    assert (other.exit_code, other.output) == (
+        2,
+        f"driftline: {url}: by: 'ann' is not who logged in, 'bob'; remove 'by'\n",
+    )
     assert (second.exit_code, second.output.partition(" since ")[0]) == (1, "late: acknowledged by ann")
     assert lacking(second.output, "--take-over") == []
     assert (third.exit_code, third.output.partition(" since ")[0]) == (0, "late: acknowledged by you")
@@ -81,15 +96,15 @@ def test_a_silenced_alert_says_until_when() -> None:
 
 
 def test_an_alert_or_a_model_is_silenced_listed_and_the_silence_ended(tmp_path: Path) -> None:
-    run, by = CliRunner().invoke, ["--by", "ann"]
+    run = CliRunner().invoke
     with awaiting(tmp_path) as there, serve(there.app) as url:
-        done = run(commands, ["silence", there.alert[:5], "--for", "1h", "--why", "a deployment", *by, "--url", url])
-        run(commands, ["silence", "--model", "late", "--why", "a migration", *by, "--url", url])
+        done = run(commands, ["silence", there.alert[:5], "--for", "1h", "--why", "a deployment", "--url", url])
+        run(commands, ["silence", "--model", "late", "--why", "a migration", "--url", url])
         listed = run(commands, ["silence", "--list", "--url", url]).output.splitlines()
-        ended = run(commands, ["silence", "--end", done.output.split()[0], *by, "--url", url])
+        ended = run(commands, ["silence", "--end", done.output.split()[0], "--url", url])
         left = run(commands, ["silence", "--list", "--url", url]).output.splitlines()
-        both = run(commands, ["silence", there.alert, "--model", "late", "--why", "x", *by, "--url", url])
-        without = run(commands, ["silence", "--model", "late", *by, "--url", url])
+        both = run(commands, ["silence", there.alert, "--model", "late", "--why", "x", "--url", url])
+        without = run(commands, ["silence", "--model", "late", "--url", url])
     assert lacking(done.output, "late (health)", "silenced until", "by ann: a deployment") == []
     assert listed[0] == done.output.rstrip("\n")
     assert "late  silenced until" in listed[1]

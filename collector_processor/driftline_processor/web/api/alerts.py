@@ -50,7 +50,7 @@ def routes(site: Site) -> list[BaseRoute]:
         acknowledged = await run_in_threadpool(state.notifications.acknowledge, *arguments)
         if acknowledged is None:
             raise HTTPException(404, "no alert has this id; GET /api/v1/alerts lists all alerts")
-        return _answer(request, acknowledged.id)
+        return _answer(request, acknowledged.id, acknowledged_by_you=acknowledged.acknowledged_by == form["by"])
 
     async def consent(request: Request) -> Response:
         needed = {"why": "add the reason", "action": "add the action"}
@@ -69,12 +69,12 @@ def routes(site: Site) -> list[BaseRoute]:
             )
         return _answer(request, alert)
 
-    def _answer(request: Request, alert: str) -> Response:
+    def _answer(request: Request, alert: str, **more: bool) -> Response:
         """Return the current state of an alert as JSON; redirect a browser to the alert's page."""
         if "text/html" in request.headers.get("accept", ""):
             return return_to_page(request, "/incidents")
         known_alert = state.alerts.alerts[alert]
-        return FiniteJSON(alert_json(alert_history(state.alerts, known_alert, state.notifications.request_of)))
+        return FiniteJSON(alert_json(alert_history(state.alerts, known_alert, state.notifications.request_of)) | more)
 
     return [
         Guarded("/api/v1/alerts", alerts, may="read", by_model=True),
