@@ -121,8 +121,9 @@ class ListenerTls:
         try:
             self._use(tls or self._tls)
         except (CertificateError, OSError) as error:
+            if str(error) != self._problem:  # a certificate and its key are not replaced in one moment
+                _log.error("%s.tls: %s; the files from before are used", self.key, error)
             self._problem = str(error)
-            _log.error("%s.tls: %s; the files from before are used", self.key, error)
             return False
         self._problem = None
         return True
