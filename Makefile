@@ -106,7 +106,7 @@ lock: .venv-release/tools
 
 dist: .venv-release/tools
 	@rm -rf dist
-	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-release/bin/python -m build --outdir dist .
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-release/bin/python -m build --no-isolation --outdir dist .
 
 sbom: .venv-release/tools
 	@sh scripts/sbom.sh

@@ -14,6 +14,7 @@ OIDC=8.8.1
 JAEGER=v1.76.0
 PROMETHEUS=v0.314.0 # the Go module's number of Prometheus 3.14
 COLLECTOR=v0.160.0
+HELM=v3.18.6
 JAVASCRIPT=2.12.1
 JAVASCRIPT_OTLP=0.223.0
 KAFKA=4.1.0
@@ -121,8 +122,10 @@ collector() {
 }
 MANIFEST=$PWD/tests/interop/collector.yaml
 
+build helm "$HELM" from_module helm helm.sh/helm/v3 "$HELM" cmd/helm
 build jaeger "$JAEGER" from_module jaeger github.com/jaegertracing/jaeger "$JAEGER" cmd/all-in-one
 build prometheus "$PROMETHEUS" from_module prometheus github.com/prometheus/prometheus "$PROMETHEUS" cmd/prometheus
 build promtool "$PROMETHEUS" from_module promtool github.com/prometheus/prometheus "$PROMETHEUS" cmd/promtool
-build otel-collector "$COLLECTOR" collector
+# Its manifest is a part of what it is.
+build otel-collector "$COLLECTOR $(cksum <"$MANIFEST")" collector
 exit $missing

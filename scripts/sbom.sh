@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write CycloneDX bills of materials into dist/: of the wheel (what `pip install driftline` installs) and of the image
+# Write CycloneDX bills of materials into dist/: of the wheel (what it installs without extras) and of the image
 # (what locks/processor.txt pins): sh scripts/sbom.sh. Needs dist/*.whl (make dist).
 set -eu
 cd "$(dirname "$0")/.."

@@ -13,7 +13,7 @@ from opentelemetry._logs import LogRecord
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk import _logs
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
@@ -24,6 +24,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.skipif(not hasattr(_logs, "ReadableLogRecord"), reason="the stock encoder takes no record by itself")
 @pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1), VALUES, max_size=5), st.none() | st.text())
 def test_the_bytes_say_what_the_stock_encoder_says(attributes: dict[str, Any], body: str | None) -> None:
@@ -35,7 +36,7 @@ def test_the_bytes_say_what_the_stock_encoder_says(attributes: dict[str, Any], b
     )
     stock = encode_logs(
         [
-            ReadableLogRecord(
+            _logs.ReadableLogRecord(
                 record,
                 Resource({"service.name": "shop", "n": 1}),
                 InstrumentationScope("driftline", "1", "https://schema"),

@@ -35,7 +35,7 @@ app.kubernetes.io/component: processor
 {{- $tls := dict -}}
 {{- $otlpTls := dict -}}
 {{- if .Values.tls.existingSecret -}}
-{{- $tls = dict "cert_file" "/etc/driftline/tls/tls.crt" "key_file" "/etc/driftline/tls/tls.key" -}}
+{{- $tls = dict "cert_file" "/etc/driftline/tls/tls.crt" "key_file" "/etc/driftline/tls/tls.key" "reload_interval" "60s" -}}
 {{- $otlpTls = $tls -}}
 {{- if .Values.tls.clientCertificates -}}
 {{- $otlpTls = merge (dict "client_ca_file" "/etc/driftline/tls/ca.crt") $tls -}}

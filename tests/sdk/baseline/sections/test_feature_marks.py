@@ -219,7 +219,7 @@ def test_a_wide_sparse_batch_is_never_made_dense_as_a_whole(monkeypatch: pytest.
     from driftline.inputs import sparse
 
     monkeypatch.setattr(sparse, "MOST_CELLS", 40)
-    matrix = sp.random(10, 50_000, density=0.001, format="csr", rng=np.random.default_rng(1))
+    matrix = sp.random(10, 50_000, density=0.001, format="csr", random_state=np.random.default_rng(1))
 
     found = recorded(matrix, 10)
 
