@@ -517,7 +517,8 @@ class Service:
             lines.append(
                 f"warning: nobody can log in: {problem}"
                 if problem
-                else f"decisions carry the name {self._local_token.name}; 'driftline login' prints a link that logs you in"
+                else f"decisions carry the name {self._local_token.name}; 'driftline login {self._local_url}' prints a "
+                "link that logs you in"
             )
         if self.config.auth.enabled and (plain := self._unencrypted()):
             lines.append(

@@ -170,7 +170,8 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
             f"pages on http://{ports['web']}",
             f"rows are kept in {tmp_path}",
             "not forwarding: traces end here; add --forward URL",
-            f"decisions carry the name {user_name()}; 'driftline login' prints a link that logs you in",
+            f"decisions carry the name {user_name()}; 'driftline login http://{ports['web']}' prints a link that logs "
+            "you in",
         ]
 
 
