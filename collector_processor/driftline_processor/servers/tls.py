@@ -130,13 +130,18 @@ class ListenerTls:
 
     def grpc_credentials(self) -> grpc.ServerCredentials:
         """Return the credentials of a gRPC server, which asks for the newest files at each handshake."""
+        self._given_to_grpc = self._grpc
         return grpc.dynamic_ssl_server_credentials(
             self._grpc, self._newest_grpc, require_client_authentication=self._tls.client_ca_file is not None
         )
 
     def _newest_grpc(self) -> Any:
         self._check()
-        return self._grpc
+        newest = self._grpc
+        if newest is self._given_to_grpc:
+            return None  # as before: gRPC would otherwise read the certificate anew at each handshake
+        self._given_to_grpc = newest
+        return newest
 
     def _check(self) -> None:
         """Read the files if the interval has passed and one of them has changed."""
