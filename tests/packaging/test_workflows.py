@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from driftline.semconv import metrics
 
 from tests.support.paths import ROOT
 
@@ -74,3 +75,9 @@ def test_every_target_and_script_exists() -> None:
             assert set(line.split()) <= targets
         for script in re.findall(r"(?:sh|bash) ((?:scripts|\.ci)/\S+)", text):
             assert (ROOT / script).exists()
+
+
+def test_every_metric_that_a_step_waits_for_exists() -> None:
+    named = {name for text in TEXTS.values() for name in re.findall(r"query=(\w+)", text)}
+    assert named
+    assert named <= {instrument.prometheus for instrument in metrics.INSTRUMENTS.values()}
