@@ -59,7 +59,9 @@ class Endpoint:
         headers = dict(self.headers)
         if self.token_file and not any(name.lower() == "authorization" for name in headers):
             with suppress(OSError, UnicodeError), open(self.token_file, encoding="ascii") as file:
-                headers["authorization"] = f"Bearer {file.read().strip()}"  # without it, the receiver answers 401
+                token = file.read().strip()
+                if token and token.isprintable():  # without the header, the receiver answers 401
+                    headers["authorization"] = f"Bearer {token}"
         return headers
 
     def variables(self, *names: str) -> str:

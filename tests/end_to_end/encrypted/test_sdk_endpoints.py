@@ -220,13 +220,15 @@ def test_outcomes_with_an_answer_fail_at_once_with_the_fix(files: Files) -> None
         assert "403 Forbidden: 'shop' has not the capability 'outcomes'" in printed
 
 
-def test_rows_wait_for_a_certificate_that_is_renewed(files: Files) -> None:
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_rows_wait_for_a_certificate_that_is_renewed(files: Files, protocol: str) -> None:
     """A host whose certificate the processor does not accept sends everything after its file was replaced."""
     stranger = Authority(files.token.parent, "other").issue("stranger")
     with processor(files) as service:
         environ = broken(
             files,
-            DRIFTLINE_ENDPOINT=f"https://localhost:{service.addresses['http'].port}",
+            OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+            DRIFTLINE_ENDPOINT=f"https://localhost:{service.addresses['grpc' if protocol == 'grpc' else 'http'].port}",
             OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=str(stranger.certificate),
             OTEL_EXPORTER_OTLP_CLIENT_KEY=str(stranger.key),
         )

@@ -135,6 +135,8 @@ def test_the_token_is_sent_to_the_processor_and_to_no_other_backend(
     assert (endpoint.request_headers().get("authorization") == "Bearer dlt_one") == sent
     token.write_text("dlt_two\n")  # it was rotated
     assert (endpoint.request_headers().get("authorization") == "Bearer dlt_two") == sent
+    token.write_text("two\nlines")
+    assert "Bearer" not in str(endpoint.request_headers())
     token.unlink()
     assert "Bearer" not in str(endpoint.request_headers())
 
