@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from msgspec import Struct
@@ -28,7 +27,7 @@ from .principal import (
     permission_of,
     permissions_of,
 )
-from .sessions import Sessions
+from .sessions import Sessions, cookie_value
 
 Header = Callable[[str], str | None]
 """Returns the value of a header by its name in lower case."""
@@ -197,16 +196,16 @@ class Access:
         """Return the cookie of a session of the holder of a token; None if the token is unknown."""
         if self.by_token(token) is None:
             return None
-        return self.sessions.issue({"token": _digest(token).hex()})
+        return self.sessions.issue("session", {"token": _digest(token).hex()})
 
     def start_session_of(self, name: str, groups: Sequence[str]) -> str:
         """Return the cookie of a session of a person whom the OpenID Connect provider has named."""
-        return self.sessions.issue({"name": name, "groups": list(groups)})
+        return self.sessions.issue("session", {"name": name, "groups": list(groups)})
 
     def form_token(self, header: Header, principal: Principal) -> str:
         """Return the token that the forms of a page contain for its reader."""
         if principal.login == "session":
-            return self.sessions.form_token(f"session {self._cookie_value(header('cookie') or '')}")
+            return self.sessions.form_token(f"session {cookie_value(header('cookie') or '', self.cookie)}")
         return self.sessions.form_token(f"{principal.login} {principal.name}")
 
     def _by_authorization(self, authorization: str, peer: str) -> Principal:
@@ -214,7 +213,7 @@ class Access:
         holder = self.by_token(token.strip()) if scheme.lower() == "bearer" else None
         if holder is not None:
             return holder
-        if not self._tokens and not self.auth.enabled:
+        if not self.auth.enabled:
             return self.anonymous  # for a backend behind this processor, whose header is forwarded
         self.attempts.fail(peer)
         return Principal("", (), refusal=WRONG_TOKEN)
@@ -230,12 +229,12 @@ class Access:
         return Principal(name, permissions_of(proxy.groups, member_of), "proxy")
 
     def _by_cookie(self, cookies: str) -> Principal | None:
-        claims = self.sessions.read(self._cookie_value(cookies))
+        claims = self.sessions.read(cookie_value(cookies, self.cookie), "session")
         if claims is None:
             return None
         if "token" in claims:
             return self._session_of_token(claims)
-        if self.auth.oidc is None:
+        if self.auth.oidc is None or not claims.get("name"):
             return None
         permissions = permissions_of(self.auth.oidc.groups, claims.get("groups", ()))
         return Principal(str(claims.get("name", "")), permissions, "session")
@@ -245,13 +244,6 @@ class Access:
             _, holder = self._tokens[bytes.fromhex(str(claims["token"]))]
             return Principal(holder.name, holder.permissions, "session")
         return None
-
-    def _cookie_value(self, cookies: str) -> str:
-        try:
-            morsel = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return ""
-        return "" if morsel is None else morsel.value
 
 
 def anonymous_of(auth: Auth, *, metrics: bool) -> Principal:

@@ -104,6 +104,8 @@ class OidcLogin:
         config = self._configured()
         if "error" in query:
             raise ValueError(f"the provider refused the log-in: {query['error'][:80]}")
+        if not claims.get("state") or not claims.get("nonce"):
+            raise ValueError("this log-in was not begun here; begin again at /login")
         if not hmac.compare_digest(query.get("state", "").encode(), str(claims.get("state", "")).encode()):
             raise ValueError("the answer of the provider does not belong to this log-in; begin again at /login")
         metadata = self._discovered(config)

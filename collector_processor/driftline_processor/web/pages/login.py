@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from driftline_processor.access.access import Access
 from driftline_processor.access.oidc import OidcLogin, OidcUnavailableError
 from driftline_processor.access.routes import FORM_TOKEN, Guarded, address_of, check_form_token, principal_of
-from driftline_processor.access.sessions import HOURS
+from driftline_processor.access.sessions import HOURS, cookie_value
 from driftline_processor.web.page import Page
 from driftline_processor.web.site import Site
 
@@ -56,12 +56,11 @@ def routes(site: Site) -> list[BaseRoute]:
                 raise HTTPException(413, f"the form has more than {LONGEST:,} bytes; send a token and 'next' only")
         form = dict(parse_qsl(body.decode("utf-8", "replace")))
         address = address_of(request.scope)
-        wait = access.attempts.wait(address)
-        if wait:
+        session, wait = access.start_session(form.get("token", "").strip()), access.attempts.wait(address)
+        if session is None and wait:  # a right token is never refused: others may share the address
             raise HTTPException(
                 429, f"too many failed log-ins; try again in {math.ceil(wait)} s", {"retry-after": str(math.ceil(wait))}
             )
-        session = access.start_session(form.get("token", "").strip())
         if session is None:
             access.attempts.fail(address)
             answer = await run_in_threadpool(page, request, "this token is unknown, or was replaced")
@@ -90,7 +89,7 @@ def routes(site: Site) -> list[BaseRoute]:
         # Lax, because the provider's redirect comes from another site.
         answer.set_cookie(
             _ATTEMPT,
-            access.sessions.issue(attempt.claims, 600.0),
+            access.sessions.issue("attempt", attempt.claims, 600.0),
             max_age=600,
             path="/login",
             secure=access.secure,
@@ -101,7 +100,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def from_provider(request: Request) -> Response:
         check_provider()
-        claims = access.sessions.read(request.cookies.get(_ATTEMPT, ""))
+        claims = access.sessions.read(cookie_value(request.headers.get("cookie", ""), _ATTEMPT), "attempt")
         if claims is None:
             raise HTTPException(400, "this log-in has expired or was begun in another browser; begin again at /login")
         try:
