@@ -55,6 +55,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_ranking": {"LISTS": 50, "JOINED": 20},
     "bench_rescore": {"MODELS": 1, "ROUNDS": 1, "REFERENCE_ROWS": 300, "ROWS": 50},
     "bench_sdk": {"ROUNDS": 1, "CALLS": 2},
+    "bench_security": {"TURNS": 1, "CONNECTIONS": 1, "SIZES": ((2, 1),)},
     "bench_slices": {"SIZES": ((20, 1),), "FEATURES": 2, "KEYS": ((), ("country",))},
     "bench_sources": {"FEATURES": 2, "A_PANE": 10, "ROUNDS": 1},
     "bench_state": {"SIZES": ((10, True), (10, False))},
@@ -115,7 +116,7 @@ def test_it_runs_through(name: str, scratch: str, tmp_path: Path, monkeypatch: p
         monkeypatch.setattr(module, constant, value)
     monkeypatch.setenv("TMPDIR", scratch)
     match name:
-        case "bench_forward" | "bench_end_to_end" | "bench_live":
+        case "bench_forward" | "bench_security" | "bench_end_to_end" | "bench_live":
             _forward(module, monkeypatch)
         case "bench_join":
             _join(module, tmp_path)

@@ -108,7 +108,7 @@ def _alert_json(
     time = alert.first_seen if alert.notified is None else alert.notified
     firing = {**firing_json(_firing(history)), "finding": printable(alert.words)}
     if channels:
-        actions = {one.channel for one in messages if one.is_order}
+        actions = {one.channel for one in messages if one.is_order and alert.model in config.models}
         return {**firing, **_notified(config, policy, firing, [*dict.fromkeys(channels)], actions, time, tier)}
     held_back = [
         other.alert.policy
