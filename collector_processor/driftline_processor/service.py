@@ -92,7 +92,7 @@ class Service:
     ``addresses``: its addresses, with the real ports, after the start. ``file``: the file of a
     reload; None = the defaults.
 
-    >>> Service(load()).health.body()
+    >>> Service(Config()).health.body()
     {'ready': False, 'problems': [{'name': 'service', 'message': 'the processor has not started', 'ready': False}]}
     """
 

@@ -303,7 +303,11 @@ def test_a_replaced_certificate_is_used_for_the_next_connection(tmp_path: Path) 
 
 
 def test_failed_log_ins_are_entries_of_the_audit_log_at_the_end(tmp_path: Path) -> None:
-    with running_from(tmp_path) as (service, _):
+    token = tmp_path / "ann.token"
+    token.write_text("dlt_0123456789abcdefghijklmnop")
+    token.chmod(0o600)
+    auth = {"tokens": [{"name": "ann", "token_file": str(token), "may": "all"}]}
+    with running_from(tmp_path, auth=auth) as (service, _):
         answers = {post_reload(service, {"Authorization": "Bearer wrong"}).status_code for _ in range(3)}
         assert service._state is not None
         service._note_failed_logins()

@@ -14,7 +14,7 @@ from driftline_processor.store.database import Store
 from msgspec import structs
 from starlette.applications import Starlette
 
-from tests.support.fake_view import FakeView, animals, app_of, flights, fraud, learning, price
+from tests.support.fake_view import NOW, FakeView, animals, app_of, flights, fraud, learning, price
 from tests.support.money_windows import of_money
 
 HOSTILE = (
@@ -53,7 +53,8 @@ def governed(folder: Path, known: Sequence[ModelView]) -> Iterator[tuple[Starlet
     """Make the pages of a fleet until the block ends, with a store for decisions; yields both."""
     store = Store(folder)
     try:
-        decided = DecisionStore(store.connect(lasting=True), store.unreadable, AuditLog(store))
-        yield app_of(FakeView([*known], decisions=decided)), decided
+        log = AuditLog(store, clock=lambda: NOW - 86_400 * 10**9)
+        decided = DecisionStore(store.connect(lasting=True), store.unreadable, log)
+        yield app_of(FakeView([*known], decisions=decided, audit_log=log)), decided
     finally:
         store.close()

@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 
 from driftline_processor.core.nearest_names import listed
-from driftline_processor.present import numbers
-from driftline_processor.present.wording import printable
 
 from .connection import Connection
 from .option_parameters import HERE, connects, report_bad_input, say
@@ -35,6 +33,9 @@ def doctor(
     nothing was found, 1 = something was found, 2 = the processor does not answer.
     """
     with report_bad_input():
+        from driftline_processor.present.numbers import many
+        from driftline_processor.present.wording import printable
+
         from . import checks
 
         findings = [*checks.check_environment(os.environ)]
@@ -54,12 +55,9 @@ def doctor(
             typer.echo(f"  fix:      {printable(finding.fix)}\n")
         if silent:
             say(silent if config is None else f"{silent} (the other checks need it)")
-        typer.echo(f"{_count(len(dict.fromkeys(findings)))} in {listed(checked)}")
+        count = many(len(dict.fromkeys(findings)), "finding") if findings else "nothing was found"
+        typer.echo(f"{count} in {listed(checked)}")
     if findings:
         raise typer.Exit(FOUND)
     if silent is not None and config is None:
         raise typer.Exit(NO_ANSWER)
-
-
-def _count(findings: int) -> str:
-    return numbers.many(findings, "finding") if findings else "nothing was found"

@@ -192,7 +192,7 @@ class Auth(Section):
 
     tokens: tuple[Token, ...] = Field(
         default=(),
-        description="Tokens of programs and people. [How](../how-to/secure-the-processor.md#tokens).",
+        description="Tokens of programs and people. [How](../how-to/secure-the-processor.md#send-a-token).",
         examples=["[{name: shop, token_file: shop.token, may: [ingest, outcomes, baselines]}]"],
         json_schema_extra={"shown": "comment"},
     )

@@ -170,7 +170,7 @@ def forget_old_watermarks(connection: Connection) -> None:
     """Delete all rows except the newest of each model."""
     connection.execute(
         "DELETE FROM watermarks AS w WHERE EXISTS (SELECT 1 FROM watermarks n WHERE n.environment = w.environment"
-        " AND n.model = w.model AND n.received > w.received)"
+        " AND n.model = w.model AND (n.received, n.rowid) > (w.received, w.rowid))"
     )
 
 

@@ -25,9 +25,9 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "annotate", "forget", "silence", "up", "validate", "top", "demo", "evaluate", "postmortem", "report",
-        "review", "retrain-check", "rules", "snapshot", "versions", "baseline", "incidents", "models",
-        "outcomes", "policies", "drill", "expectations",
+        "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "postmortem",
+        "report", "review", "retrain-check", "rules", "status", "doctor", "snapshot", "versions", "audit",
+        "baseline", "incidents", "models", "outcomes", "policies", "state", "token", "drill", "expectations",
     ]  # fmt: skip
 
 

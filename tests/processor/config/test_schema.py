@@ -135,7 +135,7 @@ ONE_PROBLEM = [
     ("storage: {directroy: x}", "storage.directroy: there is no such key; did you mean 'directory'?"),
     (
         "storage: {colour: x}",
-        "storage.colour: there is no such key; the keys are directory, in_memory, retention, max_size, log",
+        "storage.colour: there is no such key; the keys are directory, in_memory, retention, max_size, log, audit",
     ),
     ("modles: {}", "modles: there is no such key; did you mean 'models'?"),
     (

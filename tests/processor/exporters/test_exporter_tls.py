@@ -16,8 +16,7 @@ from driftline_processor.exporters.types.otlp_grpc import OtlpGrpc
 from driftline_processor.exporters.types.otlp_http import OtlpHttp
 
 from tests.support.certificates import Authority, Pair
-
-from .test_forward_transport import grpc_server, http_server
+from tests.support.exporter_peers import grpc_server, http_server
 
 Peer = Callable[..., Any]
 

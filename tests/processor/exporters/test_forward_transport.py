@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import ssl
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,24 +15,11 @@ from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
-from tests.support.recorded_requests import Asked, Service, listening
+from tests.support.exporter_peers import grpc_server, http_server
 
 PARTIAL = ExportLogsServiceResponse(
     partial_success=ExportLogsPartialSuccess(rejected_log_records=2, error_message="too old")
 ).SerializeToString()
-
-
-@contextmanager
-def http_server(
-    code: int, body: bytes = b"", headers: dict[str, str] | None = None, tls: ssl.SSLContext | None = None
-) -> Iterator[tuple[int, list[Asked]]]:
-    """An HTTP server that always answers the same; yields its port and what it was sent."""
-    server = Service(lambda _: (code, body))
-    server.headers = headers or {}
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    with listening(server):
-        yield server.server_port, server.asked
 
 
 def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
@@ -105,35 +88,6 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: p
         assert over_http(f"http://127.0.0.1:{port}") == ExportResult("success")
     with grpc_server() as port:
         assert over_grpc(f"http://localhost:{port}") == ExportResult("success")
-
-
-@contextmanager
-def grpc_server(
-    code: grpc.StatusCode = grpc.StatusCode.OK,
-    trailing: tuple[tuple[str, bytes], ...] = (),
-    answer: bytes = b"",
-    credentials: Any = None,
-) -> Iterator[int]:
-    class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
-        def service(self, call: Any) -> Any:
-            del call
-            return grpc.unary_unary_rpc_method_handler(self.export)
-
-        def export(self, body: bytes, context: Any) -> bytes:
-            context.set_trailing_metadata(trailing)
-            if code is not grpc.StatusCode.OK:
-                context.abort(code, "because")
-            assert body == b"body"
-            return answer
-
-    server = grpc.server(ThreadPoolExecutor(1), handlers=[Handler()])
-    if credentials is not None:
-        port = server.add_secure_port("127.0.0.1:0", credentials)
-    else:
-        port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield port
-    server.stop(None).wait()
 
 
 def over_grpc(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:

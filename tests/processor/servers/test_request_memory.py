@@ -118,7 +118,8 @@ def test_a_packed_request_that_finds_no_room_may_come_again() -> None:
     other = memory.open()
     other.grow(4 * MIB)
     port = HttpServers(Connections(100), memory).bind(Address("127.0.0.1", 0), "web.endpoint")
-    port.start(Starlette(routes=outcomes_http.routes(lambda *_: Future(), Counters())), grace=1)
+    app = Starlette(routes=outcomes_http.routes(lambda *_: Future(), Counters()))
+    port.start(Authentication(app, Access.without_log_in()), grace=1)
     rows = gzip.compress(b"id,actual\n" + b"a,1\n" * (3 * MIB // 4))
     headers = {"content-type": "text/csv", "content-encoding": "gzip"}
     answer = httpx.post(f"http://{port.address}/v1/outcomes?model=m", content=rows, headers=headers, trust_env=False)

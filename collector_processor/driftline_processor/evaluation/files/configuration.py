@@ -26,6 +26,7 @@ from .reference import load_baseline
 
 NOT_FOR_FILES: Mapping[str, str] = {
     "team": "not needed to evaluate files",
+    "approvers": "files have no actions",
     "tier": "evaluations of files have no priority",
     "keep_features": "files already contain their rows",
     "subject": "rows of files are not stored, so nothing needs to be deleted",

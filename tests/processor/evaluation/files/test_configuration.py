@@ -54,6 +54,7 @@ KEYS: dict[str, Key] = {
 }
 
 USELESS = {
+    "approvers": 2,
     "team": "payments",
     "tier": 1,
     "keep_features": "none",

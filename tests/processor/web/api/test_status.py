@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from driftline_processor.cli.commands import app
-from driftline_processor.cli.status import status_lines
 from driftline_processor.config.reload import ConfigFile, Reloads
 from driftline_processor.health import Health, SendingReport
+from driftline_processor.terminal.status import status_lines
 from driftline_processor.web.process_status import ProcessStatus
 from driftline_processor.web.site import Process
 from msgspec.structs import fields
