@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import httpx
+from driftline_processor.cli.connection import Connection
 from driftline_processor.terminal.api_tables import fetch_models
 from driftline_processor.terminal.top_application import ModelScreen, TopApplication
 
@@ -25,7 +26,7 @@ PATIENCE = 30.0
 
 async def draw_top(address: str) -> str:
     """Return the picture of the first model of a running processor."""
-    application = TopApplication(address, fetch_models(lambda path: httpx.get(address + path)))
+    application = TopApplication(Connection(address), fetch_models(lambda path: httpx.get(address + path)))
     application.url = USUAL
     async with application.run_test(size=SIZE) as pilot, asyncio.timeout(PATIENCE):
         await pilot.press("enter")

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from driftline.baseline.baseline import Baseline
+from driftline_processor.cli.connection import Connection
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation
@@ -111,7 +112,7 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
 
     screen = Console(file=io.StringIO(), width=120, color_system=None)
     with serve(app) as address:
-        assert run_top(address, screen) == 0
+        assert run_top(Connection(address), screen) == 0
     assert isinstance(screen.file, io.StringIO)
     assert headline in shown(screen.file.getvalue())
 

@@ -17,7 +17,8 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.readers import sqlite
 from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.errors import BadInput
-from driftline_processor.readers.json_rows import MOST_COLUMNS, NdjsonSource, columns_of
+from driftline_processor.readers.json_rows import NdjsonSource, columns_of
+from driftline_processor.readers.limits import MOST_COLUMNS
 from driftline_processor.readers.sources import open_source
 
 from tests.support.churn_files import Run

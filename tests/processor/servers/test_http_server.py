@@ -17,6 +17,7 @@ from driftline_processor.servers.http_server import (
     IDLE_SECONDS,
     LEAST_BODY,
     MOST_HEAD,
+    Connection,
     Connections,
     Deadlines,
     HttpServers,
@@ -127,6 +128,7 @@ def test_the_body_of_an_answer_is_sent_without_waiting_for_its_head_to_be_confir
     with serving() as server, server.open(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
         assert client.recv(100)
         (connection,) = server.connections._open
+        assert isinstance(connection, Connection)
         accepted = connection.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
@@ -212,6 +214,7 @@ def test_the_end_of_a_body_is_no_part_of_the_next_head() -> None:
     with serving() as server, server.open(GET) as client:
         assert status(client) == b"HTTP/1.1 200 OK"
         (connection,) = server.connections._open
+        assert isinstance(connection, Connection)
         whole = post(len(body)) + body + head  # in one piece, as a busy server finds it
         connection.loop.call_soon_threadsafe(connection.data_received, whole)
         assert answer(client)[1] == str(len(body)).encode()
