@@ -7,7 +7,7 @@ balance covers whole panes that every process has counted completely, see :func:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +59,13 @@ class Balance(NamedTuple):
         return Window("", self.start, self.end)
 
 
+CLOCK_AHEAD = 3_600 * 10**9
+"""Nanoseconds by which the clock of a sender may be ahead for its counts to be used."""
+
+TOGETHER = 256
+"""Intervals whose counts are added together: at most 74,000 panes."""
+
+
 class _Pane(NamedTuple):
     """``doubt``: number of counted predictions that may have been made before its start or after its end.
 
@@ -89,7 +96,7 @@ class Balances:
     def __init__(self, connection: Connection, now: int) -> None:
         """Read the stored counts."""
         self._panes: dict[int, dict[int, _Pane]] = {}
-        self._new: list[tuple[int, int, _Pane]] = []
+        self._new: dict[tuple[int, int], _Pane] = {}
         self._now = now
         oldest = now - LONGEST - 2 * PANE
         stored_rows = (
@@ -115,11 +122,15 @@ class Balances:
         for pane, n in zip(panes.tolist(), rows.tolist(), strict=True):
             self._take(series, pane, _Pane(rows=n))
 
-    def counted(self, series: int, panes: I64, counts: F64) -> None:
-        """Add the counts of an interval, by pane."""
-        before = np.cumsum(counts)
-        doubts = np.minimum(before, before[-1] - before)
-        for pane, n, doubt in zip(panes.tolist(), counts.tolist(), doubts.tolist(), strict=True):
+    def counted(self, series: int, intervals: Sequence[tuple[I64, F64]]) -> None:
+        """Add the counts of up to :data:`TOGETHER` intervals: each its panes and their counts."""
+        if not intervals:
+            return
+        before = [np.cumsum(counts) for _, counts in intervals]
+        doubts = np.concatenate([np.minimum(sums, sums[-1] - sums) for sums in before])
+        panes, places = np.unique(np.concatenate([panes for panes, _ in intervals]), return_inverse=True)
+        counted = np.bincount(places, np.concatenate([counts for _, counts in intervals]))
+        for pane, n, doubt in zip(panes.tolist(), counted.tolist(), np.bincount(places, doubts).tolist(), strict=True):
             self._take(series, pane, _Pane(counted=n, doubt=doubt))
 
     def torn(self, series: int, time: int) -> None:
@@ -128,10 +139,10 @@ class Balances:
 
     def write(self, connection: Connection) -> None:
         """Append the added counts, inside the caller's transaction."""
-        new, self._new = self._new, []
+        new, self._new = self._new, {}
         if not new:
             return
-        rows = [{"series": series, "pane": pane, **sums._asdict()} for series, pane, sums in new]
+        rows = [{"series": series, "pane": pane, **sums._asdict()} for (series, pane), sums in new.items()]
         insert(connection, "balance", pa.Table.from_pylist(rows))
 
     def of(self, series: int, reached: int | None) -> Balance | None:
@@ -148,15 +159,16 @@ class Balances:
                 self._panes[series] = {pane: sums for pane, sums in panes.items() if pane >= oldest}
 
     def _take(self, series: int, pane: int, sums: _Pane) -> None:
-        self._new.append((series, pane, sums))
-        self._add(series, pane, sums)
+        if self._add(series, pane, sums):
+            self._new[series, pane] = self._new.get((series, pane), _Pane()) + sums
 
-    def _add(self, series: int, pane: int, sums: _Pane) -> None:
-        # 3_600 * 10**9: maximum nanoseconds by which a sender's clock may be ahead
-        if not self._now - LONGEST - 2 * PANE <= pane <= self._now + (3_600 * 10**9):
-            return  # rows of a wrong clock are left out of the balance
+    def _add(self, series: int, pane: int, sums: _Pane) -> bool:
+        """Add sums; return False for those of a wrong clock, which are left out of the balance."""
+        if not self._now - LONGEST - 2 * PANE <= pane <= self._now + CLOCK_AHEAD:
+            return False
         panes = self._panes.setdefault(series, {})
         panes[pane] = panes.get(pane, _Pane()) + sums
+        return True
 
 
 def newest_balance(panes: Mapping[int, _Pane], reached: int) -> Balance | None:

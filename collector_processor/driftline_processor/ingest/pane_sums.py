@@ -62,7 +62,7 @@ from driftline_processor.store.panes import PaneChanges, learned_fold, score_fol
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import UNCUT, Cutting, SliceHours, SliceValues, hour_of_each, powers_of
 
-from .completeness import Balances
+from .completeness import TOGETHER, Balances
 
 MOST_CATEGORIES = 100
 _PANES_AT_ONCE = 256
@@ -312,6 +312,7 @@ def add_distributions(
 def spread_over_panes(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
     """Assign counted predictions, and rows from distributions, to the panes in which they were made."""
     sums_by_pane: dict[tuple[int, int], dict[str, float]] = {}
+    counted: list[tuple[I64, F64]] = []
     for increase in increases:
         if increase.point.foreign:  # mapped metrics have no count of predictions
             continue
@@ -322,10 +323,14 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
             continue
         if counts:
             panes, shares = places(increase.since, increase.until)
-            balances.counted(series, panes, share_out(np.array([count(increase.histogram)]), shares)[:, 0])
+            counted.append((panes, share_out(np.array([count(increase.histogram)]), shares)[:, 0]))
+            if len(counted) == TOGETHER:
+                balances.counted(series, counted)
+                counted.clear()
         if increase.point.captured and (name or increase.point.metric == m.ML_PREDICT_DURATION):
             values = sums_by_pane.setdefault((increase.since, increase.until), {})
             values[name] = values.get(name, 0.0) + count(increase.histogram)
+    balances.counted(series, counted)
     for (since, until), values in sums_by_pane.items():
         if "" in values:  # durations cover all rows, features only those that a full buffer did not drop
             panes, shares = places(since, until)

@@ -65,7 +65,7 @@ from driftline_processor.store.slices import HOUR, Cutting, SliceValues
 from driftline_processor.store.training_runs import TrainingRuns
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
-from .completeness import Balances
+from .completeness import CLOCK_AHEAD, Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, SeenDigests, digest_of
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
@@ -464,7 +464,7 @@ class Intake:
             self._outcome_seq += len(outcomes)
             work.row_count += len(outcomes)
         for point in request.points:
-            if point.end >= work.now + LATEST:
+            if point.end > work.now + CLOCK_AHEAD:
                 rejected["time_out_of_range"] += 1
             elif (key := self.limits.place(point.key, 1, work.now)) is None:
                 rejected[REASON] += 1

@@ -20,7 +20,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
 from tests.support.facts import lacking
-from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
+from tests.support.metric_requests import histogram_of, metrics_body, predictions_of, sum_of
 from tests.support.otlp_requests import logs, record
 from tests.support.service import HERE, Service
 from tests.support.state_fixtures import Open
@@ -254,3 +254,14 @@ def test_a_sentence_waits_until_no_edge_explains_what_is_missing(state: Opened, 
     found = unwrap(state.view().balance)
     assert found.completeness < 0.99
     assert not any("predictions of churn counted" in hint for hint in state.view().hints)
+
+
+def test_counts_of_many_streams_over_a_day_cost_a_row_per_pane_and_none_of_a_wrong_clock(state: Opened) -> None:
+    streams = [sum_of(m.ML_PREDICTIONS, 500, {"k": str(k)}, start=NOON - DAY, time=NOON) for k in range(600)]
+    later = [
+        sum_of(m.ML_PREDICTIONS, 500, {"k": f"late {k}"}, start=NOON - MINUTE, time=NOON + 360 * DAY) for k in range(50)
+    ]
+    state.state.submit("metrics", metrics_body([*streams, *later], captured=False)).result(60)
+    state.state.catch_up()
+    assert state.rows("SELECT count(*) <= 3 * 290, max(pane) <= ? FROM balance", NOON) == [(True, True)]
+    assert state.counted("time_out_of_range") == 50
