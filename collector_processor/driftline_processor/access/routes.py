@@ -30,6 +30,7 @@ FORM_TOKEN: Final = "form_token"
 
 _PRINCIPAL: Final = "driftline.principal"
 _ACCESS: Final = "driftline.access"
+_NEED: Final = "driftline.need"
 _SLASH: Final = "\udc2f"  # the placeholder of an encoded slash in a path, see web/place.py
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
@@ -99,6 +100,7 @@ class Guarded(Route):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or raise 401 or 403."""
+        scope[_NEED] = self.may
         if self.may != "anyone" and not (self.methods and scope["method"] not in self.methods):
             principal = principal_of(scope)
             model = None if self.by_model else _model_of(scope)
@@ -114,6 +116,8 @@ class Guarded(Route):
 
 def may_send(principal: Principal, signal: Signal) -> Sending:
     """Return what a sender may send in a request. Raises 401 or 403 if nothing of this signal."""
+    if principal.ambient:
+        raise HTTPException(401, "a browser's session cannot send OTLP; send a token as 'Authorization: Bearer TOKEN'")
     sending = principal.sendings.get(signal)
     if sending is None:
         raise refused(principal, "ingest")
@@ -125,6 +129,22 @@ def require(request: Request, capability: Capability, model: str) -> None:
     principal = principal_of(request.scope)
     if not principal.may(capability, model):
         raise refused(principal, capability, model)
+
+
+def require_covered(request: Request, model: str) -> None:
+    """Raise 401 or 403 unless the sender has the capability of the route for a model.
+
+    The path of a request can name a model by a shorter name, whose pattern may differ from that of the model.
+    """
+    need = request.scope.get(_NEED, "anyone")
+    if need != "anyone":
+        require(request, need, model)
+
+
+def readable(request: Request, models: Iterable[str]) -> list[str]:
+    """Return the models whose results the sender may read, each once."""
+    may = principal_of(request.scope).may
+    return [model for model in dict.fromkeys(models) if may("read", model)]
 
 
 def check_form_token(request: Request, field: str | None) -> None:

@@ -8,6 +8,7 @@ from driftline.tables.timestamps import instant
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from driftline_processor.access.routes import readable, require_covered
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times
@@ -28,8 +29,9 @@ def find_model(request: Request, snapshot: StateSnapshot) -> ModelView:
     name = with_slashes(request.path_params["name"])
     models = snapshot.versions_of(name)
     if not models:
-        near_models = near_names(name, list(dict.fromkeys(model.key.model for model in snapshot.models)))
+        near_models = near_names(name, readable(request, (model.key.model for model in snapshot.models)))
         raise HTTPException(404, f"no model {name[:80]!r} has sent data; {near_models or '/ lists all models'}")
+    require_covered(request, models[0].key.model)
     parts = ("version", "environment")
     wanted_parts = {part: request.query_params[part] for part in parts if part in request.query_params}
     fitting = [

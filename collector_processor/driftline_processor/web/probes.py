@@ -19,7 +19,7 @@ def probes(health: Health, access: Access) -> list[Guarded]:
 
     def body_for(request: Request) -> dict[str, Any]:
         body: dict[str, Any] = health.body()
-        if access.identify(request.headers.get, address_of(request.scope)).may_some("read"):
+        if access.identify(request.headers.get, address_of(request.scope)).may("read"):
             return body
         return {**body, "problems": [{**problem, "message": _UNNAMED} for problem in body["problems"]]}
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from driftline_processor.access.access import Access
-from driftline_processor.access.routes import principal_of
+from driftline_processor.access.routes import principal_of, require_covered
 from driftline_processor.config.reload import Reloaded, ReloadError, Reloads
 from driftline_processor.evaluation.window_queue import LONG
 from driftline_processor.exporters.prometheus_page import Striking
@@ -112,7 +112,10 @@ class Site(Struct, frozen=True, kw_only=True):
     def selection(self, request: Request) -> Selection:
         """Return the selection of the address of a model's page. Raises 404 or 400."""
         place = read_place(request)
-        return select(place, self.state.snapshot.versions_of(place.model))
+        versions = self.state.snapshot.versions_of(place.model)
+        if versions:
+            require_covered(request, versions[0].key.model)
+        return select(place, versions)
 
     def note_rows(self, request: Request, what: str, rows: int, model: str = "", environment: str = "") -> None:
         """Record in the audit log that the sender of a request reads rows, before they are sent.

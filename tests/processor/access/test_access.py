@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from driftline_processor.access.access import Access, LoginAttempts, anonymous_of
 from driftline_processor.access.local import LocalToken
-from driftline_processor.access.principal import NOBODY, Permission, Principal
+from driftline_processor.access.principal import EVERYTHING, NOBODY, Permission, Principal
 from driftline_processor.access.routes import may_send
+from driftline_processor.access.sessions import cookie_value
 from driftline_processor.config.auth import Auth
 from driftline_processor.config.capabilities import Capability
 from driftline_processor.receipts import Signal
@@ -189,3 +190,26 @@ def test_what_a_sender_may_send_depends_on_the_signal(may: list[Capability], sig
         with pytest.raises(HTTPException) as nobody:
             may_send(NOBODY, signal)
         assert nobody.value.status_code == 401
+
+
+def test_the_cookie_of_a_log_in_that_has_begun_is_no_session_and_the_reverse(tmp_path: Path) -> None:
+    oidc = {"issuer": "https://idp.example.com", "client_id": "d", "groups": {"*": {"may": "all"}}}
+    access = access_of(tmp_path, oidc=oidc)
+    attempt = access.sessions.issue("attempt", {"state": "s", "nonce": "n", "name": "eve"})
+    nameless = access.sessions.issue("session", {"groups": ["*"]})
+    for cookie in (attempt, nameless):
+        assert not access.identify(header(cookie=f"driftline={cookie}"), "").named
+    assert access.sessions.read(access.start_session_of("ann", []), "attempt") is None
+
+
+def test_a_cookie_is_read_as_it_is_and_a_long_one_is_not_read() -> None:
+    quoted = '"' + "\\" * 60_000 + '"'
+    assert cookie_value(f"a=1; driftline={quoted}", "driftline") == quoted
+    assert Access.without_log_in().sessions.read(quoted, "session") is None
+
+
+def test_a_session_of_a_browser_sends_no_otlp() -> None:
+    browser = Principal("ann", (EVERYTHING,), "session")
+    with pytest.raises(HTTPException) as refused:
+        may_send(browser, "logs")
+    assert refused.value.status_code == 401

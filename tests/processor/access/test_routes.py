@@ -79,6 +79,18 @@ def test_a_reader_of_other_models_sees_nothing_of_this_one() -> None:
             assert MODEL not in answer.text, asked
 
 
+def test_names_of_other_models_are_not_suggested_to_a_reader_of_some() -> None:
+    client = client_of("read", "decide", "annotate", models=("chur", "fraud-*"))
+    for answer in (
+        client.get("/api/v1/models/chur"),
+        client.post("/v1/silences", data={"model": "chur", "for": "8h", "why": "x"}),
+        client.post("/v1/annotations", data={"model": "chur", "text": "x"}),
+        client.get("/api/v1/models"),
+    ):
+        assert MODEL not in answer.text
+    assert client_of("read").get("/api/v1/models/chur").text.count(MODEL) == 1
+
+
 def test_a_route_without_a_capability_does_not_start() -> None:
     with pytest.raises(TypeError, match="/secret names no capability"):
         check_routes([Route("/secret", lambda _: PlainTextResponse("rows"))])

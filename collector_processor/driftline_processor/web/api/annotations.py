@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from driftline_processor.access.routes import Guarded, require
+from driftline_processor.access.routes import Guarded
 from driftline_processor.core.nearest_names import near
 from driftline_processor.governance.decisions import ANNOTATIONS, decision_json
 from driftline_processor.web.answers import FiniteJSON
@@ -29,8 +29,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def annotate(request: Request) -> Response:
         needed = {"model": "add the name of the model", "text": "add what happened"}
         form = await read_form(request, FIELDS, needed)
-        models = find_model(state.snapshot, form["model"])
-        require(request, "annotate", models[0].key.model)
+        models = find_model(request, state.snapshot, form["model"])
         kind = next((kind for kind in ANNOTATIONS if kind == (form["kind"] or "note")), None)
         if kind is None:
             raise HTTPException(

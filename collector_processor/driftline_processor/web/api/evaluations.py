@@ -84,8 +84,8 @@ def models(request: Request, snapshot: StateSnapshot) -> Response:
         {
             "models": list(documents),
             "verdicts": {parts[0].key.model: json_of(verdict_of(parts)) for parts in views_by_handle.values()},
-            "hints": list(snapshot.hints),
-            "total": len(snapshot.by_handle),
+            "hints": list(snapshot.hints) if may("read") else [],
+            "total": sum(may("read", views[0].key.model) for views in snapshot.by_handle.values()),
             "next": None if following is None else f"/api/v1/models?{urlencode(following)}",
         }
     )

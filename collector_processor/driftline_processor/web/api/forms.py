@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
-from driftline_processor.access.routes import FORM_TOKEN, check_form_token, principal_of
+from driftline_processor.access.routes import FORM_TOKEN, check_form_token, principal_of, readable, require_covered
 from driftline_processor.core.nearest_names import near
 from driftline_processor.present.names import handle
 from driftline_processor.present.wording import short
@@ -53,12 +53,16 @@ async def read_form(request: Request, names: Sequence[str], required: Mapping[st
     return fields
 
 
-def find_model(snapshot: StateSnapshot, name: str) -> Sequence[ModelView]:
-    """Return the versions and environments of a model by its name or handle. Raises 404."""
+def find_model(request: Request, snapshot: StateSnapshot, name: str) -> Sequence[ModelView]:
+    """Return the versions and environments of a model by its name or handle.
+
+    Raises 404, and 401 or 403 unless the sender has the capability of the route for the model.
+    """
     models = snapshot.versions_of(name) or snapshot.versions_of(handle(name))
     if not models:
-        names = [short(view.key.model, 80) for view in snapshot.models]
+        names = [short(name, 80) for name in readable(request, (view.key.model for view in snapshot.models))]
         raise HTTPException(404, f"there is no model '{short(name, 80)}'; {near(name, names)}")
+    require_covered(request, models[0].key.model)
     return models
 
 

@@ -47,7 +47,7 @@ def routes(site: Site) -> list[BaseRoute]:
     async def silence(request: Request) -> Response:
         needed = {"model": "add the name of the model", "for": "add how long, such as 8h"}
         form = await read_form(request, FIELDS, {**needed, "why": "add the reason"})
-        models = find_model(state.snapshot, form["model"])
+        models = find_model(request, state.snapshot, form["model"])
         policies, environments = [*state.parts.explanations.policies], [view.key.environment for view in models]
         if form["policy"] and form["policy"] not in policies:
             raise HTTPException(
@@ -56,7 +56,6 @@ def routes(site: Site) -> list[BaseRoute]:
         if form["environment"] and form["environment"] not in environments:
             fix = near(form["environment"], environments)
             raise HTTPException(400, f"environment: the model has no environment '{form['environment'][:80]}'; {fix}")
-        require(request, "decide", models[0].key.model)
         place = models[0].key.model, form["environment"], form["policy"]
         lasts = _nanoseconds(form["for"])
         made = await run_in_threadpool(state.notifications.silence, *place, form["by"], form["why"], lasts)
