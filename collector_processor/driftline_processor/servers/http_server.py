@@ -199,7 +199,8 @@ class Connections:
     def _replaceable(self, rivals: Collection[Watched], address: str) -> Watched | None:
         """Return the connection that a new one may replace.
 
-        It is inactive, or its request is too slow, or its address has more than half of the connections.
+        It is inactive, or its request arrives or its answer is read too slowly, or its address has more than half of
+        the connections.
 
         Args:
             rivals: The connections among which it is.
@@ -212,7 +213,8 @@ class Connections:
         slow = [
             one
             for one in rivals
-            if one.waits in ("head", "body") and (now - one.began >= SLOW_SECONDS or one.address in crowded)
+            if (one.waits in ("head", "body") and (now - one.began >= SLOW_SECONDS or one.address in crowded))
+            or (one.stuck is not None and now - one.stuck >= SLOW_SECONDS)
         ]
         if silent:
             return min(silent, key=lambda one: (one.waits != "next", -counts[one.address], one.heard))
@@ -249,9 +251,11 @@ class Watched(Protocol):
         began: When the current request began.
         address: The address of the client, "" if unknown.
         reserved: Whether it may use the reserved connections.
+        stuck: Since when the client does not read its answer, None if it does.
     """
 
     waits: Waits
+    stuck: float | None
     heard: float
     began: float
     address: str
@@ -288,6 +292,7 @@ class Handshake(asyncio.Protocol):
         self.waits: Waits = "head"
         self.heard = self.began = connections.clock()
         self.address, self.reserved = "", connection.reserved
+        self.stuck: float | None = None
         self._connections, self._connection, self._tls = connections, connection, tls
         self._task: asyncio.Task[None] | None = None
 
@@ -350,7 +355,7 @@ class Connection(HttpToolsProtocol):
         self._head = 0
         self._unread_bytes = 0
         self._ends = False
-        self._stuck: float | None = None
+        self.stuck: float | None = None
         self._ended: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -432,12 +437,12 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Pause the application while the client reads too slowly."""
         super().pause_writing()
-        self._stuck = self._connections.clock()
+        self.stuck = self._connections.clock()
 
     def resume_writing(self) -> None:
         """Resume the application."""
         super().resume_writing()
-        self._stuck = None
+        self.stuck = None
 
     def overdue(self, now: float) -> bool:
         """Return True if the client exceeded a time limit."""
@@ -447,8 +452,8 @@ class Connection(HttpToolsProtocol):
             self._connections.closing(self)
         if self._ended is not None:
             return now - self._ended >= deadlines.answer
-        if self._stuck is not None:
-            return now - self._stuck >= deadlines.answer
+        if self.stuck is not None:
+            return now - self.stuck >= deadlines.answer
         if self.waits == "head":
             return now - self._since >= deadlines.head
         if self.waits == "next":
@@ -462,7 +467,7 @@ class Connection(HttpToolsProtocol):
 
     def end(self, status: Literal[408, 431, 503]) -> None:
         """Close the connection, with an answer if the client waits for one; a second call closes it immediately."""
-        if self._ended is not None or self._stuck is not None:
+        if self._ended is not None or self.stuck is not None:
             self.transport.abort()
             return
         self._ended = self._connections.clock()

@@ -17,6 +17,7 @@ from driftline_processor.servers.http_server import (
     IDLE_SECONDS,
     LEAST_BODY,
     MOST_HEAD,
+    SLOW_SECONDS,
     Connection,
     Connections,
     Deadlines,
@@ -251,3 +252,17 @@ def test_what_keeps_a_port_from_answering_is_raised_and_the_loop_ends() -> None:
         port.start(Starlette(), 1.0)
     port.stop(5.0)
     assert servers._loop is None
+
+
+def test_clients_that_do_not_read_their_answers_give_way_to_a_new_one() -> None:
+    most, size = 4, 8 * 2**20  # more than the buffers of a connection
+    found = Serving(most)
+    found.served.start(Starlette(routes=[Route("/", lambda _: Response(bytes(size)))]), grace=1)
+    unread = [found.open(GET) for _ in range(most)]
+    wait_until(lambda: sum(one.stuck is not None for one in found.connections._open) == most)
+    found.clock.now += SLOW_SECONDS
+    with found.open(GET) as client:
+        assert client.recv(15) == b"HTTP/1.1 200 OK"
+    for one in unread:
+        one.close()
+    found.served.stop()
