@@ -26,6 +26,9 @@ ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDS
 SKEW: Final = 60
 """Seconds that the clock of the provider may differ."""
 
+_AGAIN: Final = 5.0
+"""Seconds after which a provider that did not answer is asked again."""
+
 _KEPT: Final = 600.0
 """Seconds for which the addresses and keys of the provider are kept."""
 
@@ -65,6 +68,7 @@ class OidcLogin:
         self._config, self._redirect = config, f"{public_url}/login/oidc/callback"
         self._lock = threading.Lock()
         self._metadata: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._failed: dict[str, float] = {}
 
     def begin(self, following: str) -> Attempt:
         """Return the address to which a browser goes. Raises OidcUnavailableError.
@@ -143,7 +147,7 @@ class OidcLogin:
             answer = httpx.post(str(metadata["token_endpoint"]), data=form, auth=secret, timeout=10.0)
             body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise OidcUnavailableError(_away(config, error)) from None
+            raise OidcUnavailableError(_away(config, type(error).__name__)) from None
         if not answer.is_success or not isinstance(body, dict) or "id_token" not in body:
             reason = body.get("error") if isinstance(body, dict) else None
             raise ValueError(f"the provider did not accept the log-in: {str(reason or answer.status_code)[:80]}")
@@ -187,21 +191,21 @@ class OidcLogin:
             fetched, document = self._metadata.get(address, (0.0, {}))
         if document and not fresh and time.monotonic() - fetched < _KEPT:
             return document
+        if not document and time.monotonic() - self._failed.get(address, -_AGAIN) < _AGAIN:
+            raise OidcUnavailableError(_away(config, "no answer"))
         try:
             answer = httpx.get(address, timeout=10.0).raise_for_status().json()
             if not isinstance(answer, dict):
                 raise ValueError("not a JSON object")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            self._failed = {address: time.monotonic()}
             if document:  # the last good one
                 return document
-            raise OidcUnavailableError(_away(config, error)) from None
+            raise OidcUnavailableError(_away(config, type(error).__name__)) from None
         with self._lock:
             self._metadata[address] = time.monotonic(), answer
         return answer
 
 
-def _away(config: Oidc, error: Exception) -> str:
-    return (
-        f"the log-in at {config.issuer} is not possible now: {type(error).__name__}; log in with a token, or try again "
-        "later"
-    )
+def _away(config: Oidc, reason: str) -> str:
+    return f"the log-in at {config.issuer} is not possible now: {reason}; log in with a token, or try again later"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -33,6 +35,7 @@ _AGAIN: Final = '<!doctype html><meta http-equiv="refresh" content="0"><title>Dr
 def routes(site: Site) -> list[BaseRoute]:
     """Return the routes of logging in and out."""
     access = site.access
+    waiting = ThreadPoolExecutor(2, "driftline-oidc")  # a provider that hangs blocks no other request
     provider = OidcLogin(lambda: site.access.auth.oidc, site.links.public_url)
 
     def page(request: Request, problem: str = "") -> Response:
@@ -82,7 +85,8 @@ def routes(site: Site) -> list[BaseRoute]:
     async def to_provider(request: Request) -> Response:
         check_provider()
         try:
-            attempt = await run_in_threadpool(provider.begin, _own_page(request.query_params.get("next", "")))
+            following = _own_page(request.query_params.get("next", ""))
+            attempt = await asyncio.get_running_loop().run_in_executor(waiting, provider.begin, following)
         except OidcUnavailableError as away:
             raise HTTPException(503, str(away)) from None
         answer = RedirectResponse(attempt.address, 303)
@@ -104,7 +108,8 @@ def routes(site: Site) -> list[BaseRoute]:
         if claims is None:
             raise HTTPException(400, "this log-in has expired or was begun in another browser; begin again at /login")
         try:
-            person = await run_in_threadpool(provider.finish, dict(request.query_params), claims)
+            query = dict(request.query_params)
+            person = await asyncio.get_running_loop().run_in_executor(waiting, provider.finish, query, claims)
         except OidcUnavailableError as away:
             raise HTTPException(503, str(away)) from None
         except ValueError as wrong:
