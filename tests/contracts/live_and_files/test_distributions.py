@@ -157,7 +157,9 @@ def test_a_process_that_ran_before_it_was_first_heard_only_begins_to_count(state
     assert state.view().distributed == 7
 
 
-def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_began(open_state: Open) -> None:
+def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_began(
+    open_state: Open, clock: Clock
+) -> None:
     state = open_state()
     state.send(baselines=[BASELINE.to_json()])
 
@@ -166,6 +168,7 @@ def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_bega
         return sum_of(m.DRIFTLINE_FEATURE_CATEGORIES, n, said, start=NOON, time=NOON + hour * HOUR)
 
     submit(state, metrics_body([label("north", 10, 1)]))
+    clock.now += 3 * HOUR
     state = open_state()
     submit(state, metrics_body([label("south", 24, 3), label("north", 34, 3)]))  # 0 is not sent
     stored = state.rows("SELECT min(pane), max(pane), sum(value) FROM sums WHERE part = 'feature:region' GROUP BY idx")
