@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,7 +20,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from driftline.tables.table import ModelKey
@@ -642,31 +642,44 @@ class _HangUps:
 
 
 class _Signals:
-    """Handles SIGTERM, SIGINT and SIGHUP within a ``with`` block."""
+    """Handles SIGTERM, SIGINT and SIGHUP within a ``with`` block.
+
+    The system may deliver a signal to any thread, and a main thread that waits for a lock would not notice. So it waits
+    for a socket, to which Python writes the number of each signal.
+    """
 
     def __init__(self) -> None:
-        self._arrived: SimpleQueue[int] = SimpleQueue()  # a signal handler may put into it while the main thread waits
+        self._numbers, self._written = socket.socketpair()
+        self._written.setblocking(False)
         self._ending = False
         self._before: dict[int, Any] = {}
+        self._descriptor = -1
 
     def wait(self, hang_up: Callable[[], object]) -> None:
         """Wait for the first signal that ends the process; call ``hang_up`` for each SIGHUP, also an earlier one."""
-        while self._arrived.get() == _SIGHUP:
-            hang_up()
+        while True:
+            for number in self._numbers.recv(4_096):
+                if number in (signal.SIGTERM, signal.SIGINT):
+                    return
+                if number == _SIGHUP:
+                    hang_up()
 
     def __enter__(self) -> _Signals:
         handlers: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
         if _SIGHUP and signal.getsignal(_SIGHUP) is not signal.SIG_IGN:
-            handlers[_SIGHUP] = lambda number, _: self._arrived.put(number)  # unless `nohup` ignores it
+            handlers[_SIGHUP] = lambda *_: None  # unless `nohup` ignores it
+        self._descriptor = signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._descriptor)
+        self._numbers.close()
+        self._written.close()
 
     def _end(self, number: int, _: object) -> None:
         if self._ending:
             _end_at_once(f"a second signal ({signal.Signals(number).name})", 128 + number)
         self._ending = True
-        self._arrived.put(number)
