@@ -43,18 +43,31 @@ class ChangedPanes:
         self._panes: dict[int, set[int]] = {}
         self._reached = PaneProgress(0, 0, 0)
 
-    def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
+    def touch(
+        self,
+        panes: Iterable[tuple[int, I64]],
+        predictions: int = 0,
+        joined: int = 0,
+        points: int = 0,
+        distributed: Iterable[tuple[int, I64, int]] = (),
+    ) -> None:
         """Note panes of series by start (unix nanoseconds), and the position in the tables.
 
-        A pane is repeated once per row or outcome. ``joined``: the panes have new outcomes only.
+        A pane is repeated once per row or outcome. ``joined``: the panes have new outcomes only. ``distributed``:
+        panes of rows from distributions, and how many rows each has.
         """
         with self._lock:
             counts = self._outcomes if joined else self._rows
             for series, starts in panes:
                 unique_starts, changes = (values.tolist() for values in np.unique(starts, return_counts=True))
-                counts.setdefault(series, Counter()).update(dict(zip(unique_starts, changes, strict=True)))
-                self._panes.setdefault(series, set()).update(unique_starts)
+                self._note(counts, series, dict(zip(unique_starts, changes, strict=True)))
+            for series, starts, rows in distributed:
+                self._note(self._rows, series, dict.fromkeys(starts.tolist(), rows))
             self._reached = PaneProgress(*map(max, (predictions, joined, points), self._reached))
+
+    def _note(self, counts: PaneCounts, series: int, changes: dict[int, int]) -> None:
+        counts.setdefault(series, Counter()).update(changes)
+        self._panes.setdefault(series, set()).update(changes)
 
     def __bool__(self) -> bool:
         """Return True if panes wait for an evaluation."""

@@ -408,7 +408,9 @@ class Intake:
         self.offsets |= work.offsets
         self.position = self.position if position is None else position.stored
         self.limits.count()
-        self.touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
+        self.touched.touch(
+            work.touched, predictions=self._prediction_seq, points=self.streams.seq, distributed=work.distributed
+        )
         for reason, rows in (+work.unused).items():
             self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
         self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.row_count)
@@ -591,7 +593,7 @@ class Intake:
         )
         self.baselines.learn_points(self._connection, series, increases, work.now)
         # rows from distributions are assumed to be spread evenly over their panes
-        work.touched.append((series.number, np.repeat(added.panes, 1 + added.rows // max(1, len(added.panes)))))
+        work.distributed.append((series.number, added.panes, 1 + added.rows // max(1, len(added.panes))))
         self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)
         if added.rows:
             self.arrivals.add(series.number, work.now)
@@ -691,6 +693,7 @@ class _Work(Struct):
 
     Attributes:
         tables: Tables of equal layout, together.
+        distributed: Series, panes of rows from distributions, and how many rows each pane has.
         restated: Panes of rows of an earlier transaction that was evaluated.
         unused: Reason → number of unused rows.
         entries: Entries of the audit log.
@@ -708,6 +711,7 @@ class _Work(Struct):
     batches: list[bytes] = field(default_factory=list)
     watermarks: Watermarks = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)
+    distributed: list[tuple[int, I64, int]] = field(default_factory=list)
     restated: list[tuple[int, I64]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     entries: list[Entry] = field(default_factory=list)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
+from driftline.tables.table import I64
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.ingest.completeness import Balance, _Pane, newest_balance
@@ -20,7 +24,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 
 from tests.support.facts import lacking
-from tests.support.metric_requests import histogram_of, metrics_body, predictions_of, sum_of
+from tests.support.metric_requests import DELTA, histogram_of, metrics_body, predictions_of, sum_of
 from tests.support.otlp_requests import logs, record
 from tests.support.service import HERE, Service
 from tests.support.state_fixtures import Open
@@ -256,12 +260,47 @@ def test_a_sentence_waits_until_no_edge_explains_what_is_missing(state: Opened, 
     assert not any("predictions of churn counted" in hint for hint in state.view().hints)
 
 
-def test_counts_of_many_streams_over_a_day_cost_a_row_per_pane_and_none_of_a_wrong_clock(state: Opened) -> None:
-    streams = [sum_of(m.ML_PREDICTIONS, 500, {"k": str(k)}, start=NOON - DAY, time=NOON) for k in range(600)]
-    later = [
-        sum_of(m.ML_PREDICTIONS, 500, {"k": f"late {k}"}, start=NOON - MINUTE, time=NOON + 360 * DAY) for k in range(50)
-    ]
-    state.state.submit("metrics", metrics_body([*streams, *later], captured=False)).result(60)
+def test_counts_of_many_streams_over_a_day_cost_a_row_per_pane(state: Opened) -> None:
+    streams = [sum_of(m.ML_PREDICTIONS, 500, {"k": str(k)}, start=NOON - DAY, time=NOON, how=DELTA) for k in range(600)]
+    state.state.submit("metrics", metrics_body(streams, captured=False)).result(60)
     state.state.catch_up()
-    assert state.rows("SELECT count(*) <= 3 * 290, max(pane) <= ? FROM balance", NOON) == [(True, True)]
+    assert state.rows("SELECT count(*), sum(counted) FROM balance") == [(DAY // PANE, 600 * 500)]
+
+
+def test_points_of_a_wrong_clock_are_rejected_and_cost_no_row(state: Opened) -> None:
+    points = [
+        sum_of(m.ML_PREDICTIONS, 500, {"k": str(k)}, start=NOON - MINUTE, time=NOON + 360 * DAY) for k in range(50)
+    ]
+    state.state.submit("metrics", metrics_body(points, captured=False)).result(60)
+    state.state.catch_up()
+    assert state.rows("SELECT count(*) FROM balance") == [(0,)]
     assert state.counted("time_out_of_range") == 50
+
+
+def test_counts_outside_the_range_of_the_balance_are_not_kept_for_storing(state: Opened) -> None:
+    balances = state.state.parts.intake.balances
+    old = np.arange(NOON - 300 * DAY, NOON - 299 * DAY, PANE)
+    balances.counted(1, [(old, np.ones(len(old)))])
+    assert not balances._new
+
+
+def test_rows_from_a_distribution_cost_an_entry_per_pane_however_many_they_are(
+    state: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched = state.state.parts.intake.touched
+    noted: list[int] = []
+    touch = touched.touch
+
+    def counting(panes: Iterable[tuple[int, I64]], **more: Any) -> None:
+        panes = list(panes)
+        noted.append(sum(len(starts) for _, starts in panes))
+        noted.extend(len(starts) for _, starts, _ in more.get("distributed", ()))
+        touch(panes, **more)
+
+    monkeypatch.setattr(touched, "touch", counting)
+    n = 1_000_000
+    durations = histogram_of(m.ML_PREDICT_DURATION, [1.0], [n, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    state.state.submit("metrics", metrics_body([durations])).result(60)
+    state.state.catch_up()
+    assert state.state.parts.intake.totals[1].distributed == n
+    assert sum(noted) == 1
