@@ -254,6 +254,8 @@ def test_nothing_is_lost_or_doubled_by_ten_reloads_under_traffic(tmp_path: Path)
             changed = service.reload().changed
             assert f"policies.policy-{number}" in changed
             assert "exporters.otlp_http/peer.headers.x-number" in changed
+        before = len(sent)
+        wait_until(lambda before=before: len(sent) > before + 5)  # type: ignore[misc]
         ending.set()
         sender.join()
         wait_until(lambda: len(peer.names) >= len(sent) and rows_of_models(url(service, "web", "")) >= len(sent))

@@ -561,9 +561,11 @@ class Evaluator:
         for series_number, pane in touched_since(self._connection, mark(self._connection, "evaluated_points")):
             panes.setdefault(series_number, set()).add(pane)
             counted.setdefault(series_number, set()).add(pane)
-        reached = {"predictions": "predictions", "joined": "joined", "points": "streams"}
-        for name, table in reached.items():
-            self._touched.touch([], **{name: number(self._connection, f"SELECT max(seq) FROM {table}") or 0})
+
+        def reached(table: str) -> int:
+            return number(self._connection, f"SELECT max(seq) FROM {table}") or 0
+
+        self._touched.touch([], reached("predictions"), reached("joined"), reached("streams"))
         for series_number, pane in read_restated(self._connection):
             panes.setdefault(series_number, set()).add(pane)
         for series_number, starts in panes.items():
