@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -11,6 +10,7 @@ import xxhash
 
 from driftline_processor.access.principal import Sending
 from driftline_processor.config.capabilities import Capability
+from driftline_processor.core.decode.untrusted_json import load_json
 from driftline_processor.receipts import NOT_PERMITTED
 
 from .transaction import Request
@@ -28,13 +28,15 @@ def permitted(request: Request, sending: Sending) -> Request:
     if sending.rules is None:
         return request
     rejected: Counter[str] = Counter()
+    rules = sending.rules
 
     def allowed(
         items: Iterable[T], capability: Capability, model: Callable[[T], str], rows: Callable[[T], int]
     ) -> list[T]:
         kept = []
         for item in items:
-            if sending.permits(capability, model(item)):
+            # The model of a baseline is known only after it was parsed, which can need much time and memory.
+            if capability in rules and sending.permits(capability, model(item)):
                 kept.append(item)
             else:
                 rejected[NOT_PERMITTED] += rows(item)
@@ -50,7 +52,7 @@ def permitted(request: Request, sending: Sending) -> Request:
     request.business = allowed(request.business, "ingest", lambda _: "*", _one)
     request.rejected = request.rejected + rejected
     # The same bytes of a sender who may send all of this are another request.
-    request.digest = xxhash.xxh3_128_digest(request.digest + repr(sorted(sending.rules.items())).encode())
+    request.digest = xxhash.xxh3_128_digest(request.digest + repr(sorted(rules.items())).encode())
     return request
 
 
@@ -60,6 +62,6 @@ def _one(_: object) -> int:
 
 def _model_of_baseline(text: str) -> str:
     try:
-        return str(json.loads(text).get("model", ""))
+        return str(load_json(text.encode()).get("model", ""))
     except (ValueError, AttributeError):
         return ""

@@ -96,3 +96,26 @@ def test_a_request_that_is_read_after_a_restart_is_still_restricted(open_state: 
     second = open_state().state
     second.catch_up()
     assert {view.key.model for view in second.publish().models} == {"churn"}
+
+
+def with_baseline(text: str) -> bytes:
+    """Return a prediction and a baseline in one request."""
+    sent = record(events.DRIFTLINE_BASELINE, {})
+    sent.body.string_value = text
+    return logs([record(events.ML_PREDICTION, {a.ML_MODEL_NAME: "churn", **PREDICTION}), sent])
+
+
+def test_a_baseline_that_is_nested_too_deeply_is_refused_alone() -> None:
+    request = Decoding().request("logs", with_baseline("[" * 200_000), NOW)
+    rules = Sending.of([Permission(frozenset({"ingest", "baselines"}), ("churn",))])
+    request = permitted(request, rules)
+    assert kept(request) == {"ingest": ["churn"], "outcomes": [], "baselines": []}
+    assert request.rejected[NOT_PERMITTED] == 1
+
+
+def test_a_baseline_is_not_parsed_if_its_sender_may_send_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[object] = []
+    monkeypatch.setattr(json, "loads", lambda text, **_: parsed.append(text))
+    request = permitted(Decoding().request("logs", with_baseline('{"model":"churn"}'), NOW), sending("ingest"))
+    assert not request.baselines
+    assert not parsed
