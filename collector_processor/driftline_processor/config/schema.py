@@ -136,7 +136,7 @@ class Limits(Section):
     )
     environments: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=20,
-        description="The maximum number of environments. Rows and outcomes of further environments are stored as "
+        description="The maximum number of environments per model. Rows and outcomes of further environments are stored as "
         "environment `other`.",
         examples=["5"],
     )

@@ -5,7 +5,12 @@ baseline of a name takes a place, which is stored over restarts. Names in the co
 the limit
 
 - rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not stored,
-- rows of a further version or environment are stored under the name ``other``.
+- rows of a further version or environment of a model are stored under the name ``other``.
+
+Each model has places for its own versions and environments, so that no sender uses up those of another's model. The
+series of all models together, one per version and environment, share what the memory allows, see
+:data:`SERIES_BYTES`. The first series of a model has a place besides, and so have ``limits.versions`` series of a model
+in the configuration. Rows of further series are stored under version and environment ``other``.
 
 ``driftline forget --model NAME`` frees a place. A version without rows for a day is replaced by a new one, so that a
 model that is deployed daily stays within the limit. Pages and API keep its history, metrics do not.
@@ -36,8 +41,14 @@ OTHER = "other"
 REASON = "model_limit"
 """The rejection reason of rows of a model beyond the limit."""
 
+SERIES_BYTES = 1 << 19
+"""Bytes of ``limits.memory`` per series: measured 64 KiB, and its evaluation needs time, too."""
+
 IDLE = 24 * 3600 * 10**9
-"""Nanoseconds without a row after which a version may be replaced."""
+"""Nanoseconds without a row after which a version or a series may be replaced."""
+
+_LOOK_EVERY = 60 * 10**9
+"""Nanoseconds between searches for idle series."""
 
 _NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
 _MOST_NAMES = 10_000
@@ -63,7 +74,8 @@ class ModelLimits:
     def __init__(self, limits: Limits, models: Mapping[str, Model], counters: Counters) -> None:
         """Create the limits from the configuration."""
         self._limits, self._models, self._counters = limits, models, counters
-        self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}}
+        self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}, "memory": {}}
+        self._most_shared = limits.memory // SERIES_BYTES
         self.load()
 
     def load(
@@ -78,7 +90,14 @@ class ModelLimits:
         with a baseline, and its arrival.
         """
         versions: dict[str, dict[str, int]] = {}
-        self._environments = {key.environment for key in received_by_key}
+        self._environments: dict[str, set[str]] = {}
+        series: dict[str, dict[tuple[str, str], int]] = {}
+        for key, received in received_by_key.items():
+            self._environments.setdefault(key.model, set()).add(key.environment)
+            series.setdefault(key.model, {})[key.version, key.environment] = received
+        self._series, self._looked = series, now - _LOOK_EVERY
+        self._shared = self._count_shared()
+        self._free_series(now)
         for model, version, received in (
             *((key.model, key.version, received) for key, received in received_by_key.items()),
             *baselines,
@@ -105,7 +124,11 @@ class ModelLimits:
         if not self._admit_model(key.model, rows):
             return None
         version = self._version(key.model, key.version, rows, now)
-        environment = self._environment(key.environment, rows, take=True)
+        environment = self._environment(key.model, key.environment, rows, take=True)
+        if not self._admit_series(key.model, (version, environment), now):
+            self._count("memory", f"{key.model} {version} {environment}", rows)
+            version = environment = OTHER
+            self._versions[key.model][OTHER] = self._series[key.model][OTHER, OTHER] = now
         return (
             key
             if (version, environment) == (key.version, key.environment)
@@ -113,8 +136,9 @@ class ModelLimits:
         )
 
     def holds(self, key: ModelKey) -> bool:
-        """Return True if a version still has a place."""
-        return key.version in self._versions.get(key.model, ())
+        """Return True if a series still has a place."""
+        place = key.version, key.environment
+        return key.version in self._versions.get(key.model, ()) and place in self._series.get(key.model, ())
 
     def place_baseline(self, model: str, version: str, now: int) -> bool:
         """Return True if a baseline is stored, which requires a place for its model and version."""
@@ -124,7 +148,7 @@ class ModelLimits:
         """Return a training run as it is stored, None if it is not; its model takes a place, its version does not."""
         if not self._admit_model(run.model, 1):
             return None
-        environment = self._environment(run.environment, 1, take=False)
+        environment = self._environment(run.model, run.environment, 1, take=False)
         return run if environment == run.environment else structs.replace(run, environment=environment)
 
     def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:
@@ -134,26 +158,29 @@ class ModelLimits:
             return None
         if outcomes.environment is None:
             return outcomes
-        environment = self._environment(outcomes.environment, len(outcomes), take=False)
+        environment = self._environment(outcomes.model, outcomes.environment, len(outcomes), take=False)
         return outcomes if environment == outcomes.environment else replace(outcomes, environment=environment)
 
     def sentence(self) -> str | None:
         """Return a sentence about names beyond the limits since the start; None without any."""
         sentences = []
-        for limit, limit_value, fate in (
-            ("models", self._limits.models, "counted but not stored"),
-            ("versions", self._limits.versions, f"stored under version '{OTHER}'"),
-            ("environments", self._limits.environments, f"stored under environment '{OTHER}'"),
+        for limit, noun, most, fate in (
+            ("models", "model", f"{self._limits.models:,}", "counted but not stored"),
+            ("versions", "version", f"{self._limits.versions:,} per model", f"stored under version '{OTHER}'"),
+            (
+                "environments",
+                "environment",
+                f"{self._limits.environments:,} per model",
+                f"stored under environment '{OTHER}'",
+            ),
+            ("memory", "name", f"{self._most_shared:,} series", f"stored under version and environment '{OTHER}'"),
         ):
             names = list(self._beyond[limit].copy())
             if names:
-                suffix = " per model" if limit == "versions" else ""
                 shown_names = ", ".join(short(name) for name in names[:3])
-                count = (
-                    many(len(names), limit[:-1]) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {limit}"
-                )
+                count = many(len(names), noun) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {noun}s"
                 sentences.append(
-                    f"rows of {count} above limits.{limit} ({limit_value:,}{suffix}) are {fate}, such as "
+                    f"rows of {count} above limits.{limit} ({most}) are {fate}, such as "
                     f"{shown_names}; raise the limit, or remove a model with driftline forget --model NAME"
                 )
         return "; ".join(sentences) or None
@@ -204,13 +231,42 @@ class ModelLimits:
             *version_settings.canary,
         )
 
-    def _environment(self, environment: str, rows: int, take: bool) -> str:
-        environments = self._environments
+    def _admit_series(self, model: str, place: tuple[str, str], now: int) -> bool:
+        """Return True if a version in an environment has a place, or takes one."""
+        series = self._series.setdefault(model, {})
+        if place not in series and len(series) >= self._own_places(model):
+            self._free_series(now)
+            if self._shared >= self._most_shared:
+                return False
+            self._shared += 1
+        series[place] = now
+        return True
+
+    def _own_places(self, model: str) -> int:
+        """Return the number of series of a model that need no shared place."""
+        return self._limits.versions if model in self._models else 1
+
+    def _count_shared(self) -> int:
+        return sum(max(0, len(series) - self._own_places(model)) for model, series in self._series.items())
+
+    def _free_series(self, now: int) -> None:
+        """Free the places of all series that were idle for a day, if the shared ones are used up."""
+        if self._shared < self._most_shared or now - self._looked < _LOOK_EVERY:
+            return
+        self._looked = now
+        self._series = {
+            model: {place: received for place, received in series.items() if now - received < IDLE}
+            for model, series in self._series.items()
+        }
+        self._shared = self._count_shared()
+
+    def _environment(self, model: str, environment: str, rows: int, take: bool) -> str:
+        environments = self._environments.get(model, set())
         if environment not in environments | {OTHER} and len(environments - {OTHER}) >= self._limits.environments:
             self._count("environments", environment, rows)
             environment = OTHER
         if take:
-            environments.add(environment)
+            self._environments.setdefault(model, set()).add(environment)
         return environment
 
     def _count(self, limit: str, name: str, rows: int) -> None:

@@ -232,7 +232,7 @@ DRIFTLINE_REASON: Final = "driftline.reason"
 """The reason why a row could not be used."""
 
 DRIFTLINE_LIMIT: Final = "driftline.limit"
-"""The limit of the configuration that a name exceeds: models, versions or environments."""
+"""The limit of the configuration that a name exceeds: models, versions, environments or memory."""
 
 DRIFTLINE_DESTINATION: Final = "driftline.destination"
 """The exporter of the configuration that the request is sent to."""

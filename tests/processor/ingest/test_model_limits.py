@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.exporters.derived_metrics import points
-from driftline_processor.ingest.model_limits import REASON
+from driftline_processor.health import Counters
+from driftline_processor.ingest.model_limits import REASON, SERIES_BYTES, ModelLimits
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.maintenance.erasure import ErasureOrder
 
@@ -176,3 +178,50 @@ def test_a_forgotten_model_gives_its_place_to_the_next(open_state: Open) -> None
     state.state.erase(ErasureOrder("b", "model"))
     state = open_state(limits=Limits(models=2))
     assert send(state, "a", "d") == [2, 0]
+
+
+def test_environments_of_one_model_take_no_place_from_another(open_state: Open) -> None:
+    state = open_state(limits=Limits(environments=1))
+    for model, place in (("flood", "x"), ("flood", "y"), ("churn", "live")):
+        state.send(predictions(["a"], NOON, model=model, environment=place))
+    keys = {(view.key.model, view.key.environment) for view in state.state.publish().models}
+    assert keys == {("flood", "x"), ("flood", "other"), ("churn", "live")}
+
+
+def of_a_gibibyte(names: Mapping[str, Model]) -> ModelLimits:
+    assert 2**30 // SERIES_BYTES == 2048
+    return ModelLimits(Limits.model_validate({"memory": "1GiB", "versions": 50}), names, Counters())
+
+
+def test_series_of_all_models_are_as_many_as_the_memory_allows() -> None:
+    limits = of_a_gibibyte({"declared": Model()})
+    keys = [
+        ModelKey(f"flood-{n}", str(version), place) for n in range(100) for version in range(45) for place in ("a", "b")
+    ]
+    placed = {limits.place(key, 1, NOON) for key in keys}
+    own = sum(key is not None and (key.version, key.environment) != ("other", "other") for key in placed)
+    assert own == 2048 + 100  # the first series of each model needs no shared place
+    assert limits.place(keys[0], 1, NOON) == keys[0]
+    further = ModelKey("flood-99", "44", "b")
+    assert limits.place(further, 1, NOON) == ModelKey("flood-99", "other", "other")
+    sentence = limits.sentence()
+    assert sentence is not None
+    assert "above limits.memory (2,048 series) are stored under version and environment 'other'" in sentence
+    first, declared = ModelKey("new", "1", "live"), [ModelKey("declared", str(n), "live") for n in range(50)]
+    assert limits.place(first, 1, NOON) == first
+    assert [limits.place(key, 1, NOON) for key in declared] == declared
+    assert limits.place(ModelKey("declared", "0", "test"), 1, NOON) == ModelKey("declared", "other", "other")
+    assert limits.place(further, 1, NOON + DAY) == further
+    assert not limits.holds(keys[0])
+
+
+def test_stored_series_use_shared_places_after_a_start() -> None:
+    limits = of_a_gibibyte({})
+    stored = [ModelKey("flood", str(n % 50), str(n // 50 % 20)) for n in range(1000)]
+    stored += [ModelKey(f"flood-{n}", str(n % 50), str(n // 50 % 20)) for n in range(2)]
+    stored += [ModelKey(f"more-{n // 1000}", str(n % 50), str(n // 50 % 20)) for n in range(2000)]
+    limits.load(dict.fromkeys(stored, NOON), now=NOON + DAY - 1)
+    assert all(map(limits.holds, stored))
+    assert limits.place(ModelKey("flood-0", "new", ""), 1, NOON + DAY - 1) == ModelKey("flood-0", "other", "other")
+    limits.load(dict.fromkeys(stored, NOON), now=NOON + DAY)
+    assert limits.place(ModelKey("flood-0", "new", ""), 1, NOON + DAY) == ModelKey("flood-0", "new", "")
