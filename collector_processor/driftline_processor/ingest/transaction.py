@@ -55,7 +55,7 @@ from driftline_processor.store.audit_log import AuditLog
 from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.business_points import BusinessPoints
 from driftline_processor.store.business_streams import BusinessStreams
-from driftline_processor.store.cumulative_streams import Streams
+from driftline_processor.store.cumulative_streams import Holder, Streams
 from driftline_processor.store.database import Connection, Store, insert, mark, number, read, set_mark
 from driftline_processor.store.feature_rows import KeptFeatures
 from driftline_processor.store.panes import SLICED, PaneChanges, read_sums
@@ -344,7 +344,7 @@ class Intake:
             series.key: self.totals.get(series.number, SeriesTotals()).received for series in self.series
         }
         self.limits.load(received_by_key, self.baselines.sent_baselines(), now)
-        self.streams = Streams(connection, now)
+        self.streams = Streams(connection, now, holders=self._holders_of_streams)
         self.balances = Balances(connection, now)
         self._keys = RowKeys(connection, int(share_of_caches(self._memory) * MOST_BYTES))
         self.arrivals = Arrivals(connection, now)
@@ -352,6 +352,9 @@ class Intake:
         self.business_streams = BusinessStreams(connection, self._declared, now)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")
+
+    def _holders_of_streams(self) -> dict[int, Holder]:
+        return {one.number: Holder(self.series.declares(one.key.model), one.key.model) for one in self.series}
 
     def close(self) -> None:
         """Close the connection."""

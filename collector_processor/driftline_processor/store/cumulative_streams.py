@@ -6,7 +6,8 @@ others. After kill -9 both are stored or neither.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -21,13 +22,24 @@ from driftline_processor.core.windows.window import PANE
 from .database import Connection, insert, mark, number, read, set_mark
 
 MOST_STREAMS = 50_000
-"""Maximum number of streams, one kilobyte each; beyond that the longest inactive stream is removed."""
+"""Maximum number of streams, one kilobyte each; see :meth:`Streams._bound` for those that are removed beyond that."""
 
 SILENT = 600 * 10**9
 """Nanoseconds of wall time without points after which a process is considered ended."""
 
 _BEGAN, _FORGOTTEN, _EXPIRED = "streams_began", "streams_forgotten", "streams_expired"
 """Marks: time of the first export, and ends of the last streams removed by ingestion and by the keeper."""
+
+
+class Holder(NamedTuple):
+    """A model as a holder of streams.
+
+    Attributes:
+        declared: Whether the configuration names it.
+    """
+
+    declared: bool
+    model: str
 
 
 class LastPoint(NamedTuple):
@@ -61,6 +73,9 @@ class Increase(Struct, frozen=True, eq=False):
     until: int
 
 
+_UNKNOWN = Holder(False, "")
+
+
 class _New(Struct):
     """The rows to write in one transaction."""
 
@@ -72,14 +87,26 @@ class _New(Struct):
 class Streams:
     """All known streams. One thread writes; any thread may call :meth:`reached`."""
 
-    def __init__(self, connection: Connection, now: int, most: int = MOST_STREAMS) -> None:
-        """Read the streams; ``now``: unix nanoseconds, the start of observation if the store is new."""
-        self._max_streams, self._unreadable = most, connection.unreadable
+    def __init__(
+        self,
+        connection: Connection,
+        now: int,
+        most: int = MOST_STREAMS,
+        holders: Callable[[], Mapping[int, Holder]] = dict,
+    ) -> None:
+        """Read the streams.
+
+        ``now``: unix nanoseconds, the start of observation if the store is new. ``holders``: returns the model of each
+        series.
+        """
+        self._max_streams, self._unreadable, self._holders = most, connection.unreadable, holders
         self._began = mark(connection, _BEGAN)
         if not self._began:
             self._began = now
             _raise_mark(connection, _BEGAN, now)
         self._forgotten = max(mark(connection, _FORGOTTEN), mark(connection, _EXPIRED))
+        self._forgotten_of: dict[int, int] = {}
+        """Series → end of its last stream that was removed since the start."""
         newest = (
             "SELECT * FROM (SELECT * FROM streams QUALIFY row_number() OVER (PARTITION BY stream ORDER BY seq DESC) = 1"
             " ORDER BY seq DESC LIMIT ?) ORDER BY seq"
@@ -106,7 +133,7 @@ class Streams:
             is_repeated = (point.begin, point.end) == (last.begin, last.end)
             if is_repeated or not point.delta:
                 return None
-        increase = self._delta(point) if point.delta else self._cumulative(point, last)
+        increase = self._delta(point) if point.delta else self._cumulative(point, last, series)
         if last is None or point.end > last.end:
             counts = b"" if point.delta else pack(point.histogram)
             counter = point.metric == m.ML_PREDICTIONS and not point.foreign
@@ -128,7 +155,7 @@ class Streams:
     def _delta(self, point: Point) -> Increase:
         return Increase(point, point.histogram, point.begin or point.end, point.end)
 
-    def _cumulative(self, point: Point, last: LastPoint | None) -> Increase:
+    def _cumulative(self, point: Point, last: LastPoint | None, series: int) -> Increase:
         if last is not None:
             try:
                 counted = unpack(last.counts, point.histogram)
@@ -138,7 +165,8 @@ class Streams:
             grown = increase(point.histogram, counted)
             return Increase(point, point.histogram if grown is None else grown, last.end, point.end)
         before = self._before_this(point)
-        if point.begin >= max(self._began - PANE, self._forgotten) or before > self._forgotten:
+        forgotten = max(self._forgotten, self._forgotten_of.get(series, 0))
+        if point.begin >= max(self._began - PANE, forgotten) or before > forgotten:
             return Increase(point, point.histogram, min(max(point.begin, before), point.end), point.end)
         return Increase(point, None, point.end, point.end)
 
@@ -183,13 +211,32 @@ class Streams:
         self._bound(connection)
 
     def _bound(self, connection: Connection) -> None:
-        """Remove the longest inactive streams, and note their end so that none is counted twice if it returns."""
-        if len(self._last) > self._max_streams:
-            too_many = len(self._last) - self._max_streams + self._max_streams // 20  # 5 % more, so that this is rare
-            oldest = sorted(self._last, key=lambda stream: self._last[stream].received)[:too_many]
-            self._forgotten = max(self._forgotten, *(self._last[stream].end for stream in oldest))
-            _raise_mark(connection, _FORGOTTEN, self._forgotten)
-            self._forget(oldest)
+        """Remove streams beyond the maximum, and note their end so that none is counted twice if it returns.
+
+        First those of ended processes, the longest inactive ones first, then those of undeclared models, and of the
+        models with the most streams: a sender with many streams must not stop the counting of other models.
+        """
+        if len(self._last) <= self._max_streams:
+            return
+        too_many = len(self._last) - self._max_streams + self._max_streams // 20  # 5 % more, so that this is rare
+        holders, counts = self._holders(), Counter[Holder]()
+        newest_first = sorted(self._last, key=lambda stream: -self._last[stream].received)
+        now = self._last[newest_first[0]].received
+        ranks: dict[bytes, tuple[bool, bool, int]] = {}
+        for stream in newest_first:
+            last = self._last[stream]
+            holder = holders.get(last.series, _UNKNOWN)
+            counts[holder] += 1
+            silence = now - last.received
+            ranks[stream] = (
+                (True, False, silence) if silence >= SILENT else (False, not holder.declared, counts[holder])
+            )
+        removed = sorted(ranks, key=ranks.__getitem__, reverse=True)[:too_many]
+        for stream in removed:
+            last = self._last[stream]
+            self._forgotten_of[last.series] = max(self._forgotten_of.get(last.series, 0), last.end)
+        _raise_mark(connection, _FORGOTTEN, max(self._forgotten, *self._forgotten_of.values()))
+        self._forget(removed)
 
     def _forget(self, streams: Collection[bytes]) -> None:
         for stream in streams:

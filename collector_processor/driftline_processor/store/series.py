@@ -90,6 +90,10 @@ class SeriesRegister:
         """Return the settings of a model, by default the defaults."""
         return self._models.get(model, self._default)
 
+    def declares(self, model: str) -> bool:
+        """Return True if the configuration names a model."""
+        return model in self._models
+
     def declared_task(self, key: ModelKey) -> Task:
         """Return the task that the sender of a series last declared; an empty one if unknown."""
         known_series = self._by_key.get(key)

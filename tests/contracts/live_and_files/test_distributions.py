@@ -19,6 +19,7 @@ from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import F64, Column
+from driftline_processor.config.model import Model
 from driftline_processor.ingest import transaction
 from driftline_processor.state import State
 from driftline_processor.store.cumulative_streams import Streams
@@ -362,6 +363,31 @@ def test_streams_are_bounded_and_one_that_was_forgotten_is_not_counted_twice(
     assert state.view().distributed == 60  # its first point counts from where it is heard again
     submit(state, totals(18, start=NOON, time=clock.now + 2 * MINUTE, instance="0"))
     assert state.view().distributed == 63
+
+
+@pytest.mark.parametrize(("models", "streams"), [(1, 60), (60, 1)])
+def test_streams_of_other_models_do_not_stop_the_counting_of_a_model(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, models: int, streams: int
+) -> None:
+    monkeypatch.setattr(transaction, "Streams", partial(Streams, most=40))
+    state = open_state(**({"churn": Model()} if models > 1 else {}))  # a model among many is safe if it is declared
+    submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="before"))
+    submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="another"))
+    clock.now += MINUTE
+    for model in range(models):
+        flood = [
+            sum_of(m.ML_PREDICTIONS, 1, {a.ML_MODEL_NAME: f"flood-{model}", "k": str(k)}, start=NOON, time=NOON + HOUR)
+            for k in range(streams)
+        ]
+        submit(state, metrics_body(flood, instance="flood"))
+    state.state.catch_up()
+    known = state.state.parts.intake.streams
+    assert len(known._last) <= 40
+    submit(state, totals(15, start=NOON, time=NOON + 2 * MINUTE, instance="before"))
+    submit(state, totals(7, start=NOON + 3 * MINUTE, time=NOON + 4 * MINUTE, instance="after"))
+    state.state.catch_up()
+    (churn,) = (view for view in state.state.publish().models if view.key.model == "churn")
+    assert churn.distributed == 10 + 15 + 7
 
 
 def test_streams_expire_with_the_rows(open_state: Open, clock: Clock) -> None:
