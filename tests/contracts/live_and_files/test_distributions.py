@@ -373,6 +373,7 @@ def test_streams_of_other_models_do_not_stop_the_counting_of_a_model(
     state = open_state(**({"churn": Model()} if models > 1 else {}))  # a model among many is safe if it is declared
     submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="before"))
     submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="another"))
+    state.state.catch_up()
     clock.now += MINUTE
     for model in range(models):
         flood = [
