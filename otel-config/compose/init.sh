@@ -3,6 +3,14 @@
 # each server, a token for each sender, and passwords of people. Each service gets a volume of its own with what it needs
 # and nothing else; Driftline gets digests of tokens only.
 set -eu
+
+# Dashboards and traces lead to the pages: at web.public_url of driftline.yaml.
+mkdir -p /links/dashboards
+cd /init
+for file in dashboards/*.json jaeger-ui.json; do
+    sed 's#http://127.0.0.1:8780#https://localhost:8780#g' "$file" >"/links/$file"
+done
+
 umask 077
 cd /secrets
 if [ -f ready ]; then

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,12 +64,16 @@ def secrets(folder: Path) -> Path:
     """Run the init step with a folder in place of its volumes; return the folder."""
     for name in ("driftline", "collector", "prometheus", "grafana", "shop", "people", "init", "bin"):
         (folder / name).mkdir()
-    shutil.copy(ROOT / "otel-config/make_certificates.sh", folder / "init")
+    for name in ("make_certificates.sh", "jaeger-ui.json"):
+        shutil.copy(ROOT / "otel-config" / name, folder / "init")
+    shutil.copytree(ROOT / "otel-config/grafana/dashboards", folder / "init/dashboards")
     (folder / "bin/chown").write_text("#!/bin/sh\n", encoding="ascii")  # not everybody may
     (folder / "bin/chown").chmod(0o700)
-    text = (FOLDER / "init.sh").read_text(encoding="utf-8").replace("/init/", f"{folder}/init/")
+    text = (FOLDER / "init.sh").read_text(encoding="utf-8")
+    for place in ("/init", "/links", "/secrets"):
+        text = re.sub(rf"(?<=[ \"]){place}\b", f"{folder}{place.removeprefix('/secrets')}", text)
     script = folder / "init/init.sh"
-    script.write_text(text.replace("cd /secrets", f"cd {folder}"), encoding="utf-8")
+    script.write_text(text, encoding="utf-8")
     path = f"{folder / 'bin'}:{ROOT / '.venv/bin'}:{os.environ['PATH']}"
     for _ in range(2):  # the second time changes nothing
         subprocess.run(["sh", str(script)], env={"PATH": path, "HOME": str(folder)}, check=True)
@@ -95,6 +100,16 @@ def test_the_init_step_gives_each_service_what_it_needs_and_nothing_else(tmp_pat
     assert (made / "driftline/collector.sha256").read_text(encoding="ascii").strip() == hashlib.sha256(
         token.encode()
     ).hexdigest()
+
+
+def test_dashboards_and_traces_lead_to_the_pages(tmp_path: Path) -> None:
+    pages = yaml.safe_load((FOLDER / "driftline.yaml").read_text(encoding="utf-8"))["web"]["public_url"]
+    files = sorted((secrets(tmp_path) / "links").rglob("*.json"))
+    assert len(files) == 1 + len(list((ROOT / "otel-config/grafana/dashboards").glob("*.json")))
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert set(re.findall(r"https?://[\w.]+:8780", text)) == {pages}, file.name
+        assert file.stat().st_mode & 0o044 == 0o044  # the users of Grafana and Jaeger read them
 
 
 def test_the_processor_accepts_its_configuration_on_its_default_ports(tmp_path: Path) -> None:
@@ -147,4 +162,7 @@ def test_the_dashboards_are_provisioned_from_the_mounts() -> None:
     }
     assert {word.strip("${}") for word in named} <= grafana["environment"].keys()
     assert mounts["./otel-config/grafana/provisioning"] == grafana["environment"]["GF_PATHS_PROVISIONING"]
-    assert mounts["./otel-config/grafana/dashboards"] == grafana["environment"]["DRIFTLINE_DASHBOARDS"]
+    assert grafana["environment"]["DRIFTLINE_DASHBOARDS"] == f"{mounts['links']}/dashboards"
+    jaeger = SERVICES["jaeger"]
+    assert "--query.ui-config=/links/jaeger-ui.json" in jaeger["command"]
+    assert jaeger["volumes"] == ["links:/links:ro"]
