@@ -7,7 +7,7 @@ import errno
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from driftline_processor.config.values import Address
@@ -181,6 +181,16 @@ def test_a_new_connection_takes_the_place_of_the_most_silent(caplog: pytest.LogC
         assert lacking(said, "HTTP", "get 503", "limits.connections") == []
         for client in (half, idle, other, fourth, fifth):
             client.close()
+
+
+def test_connections_take_half_of_the_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.servers.http_server.most_files", lambda: 20)
+    with serving() as server, ExitStack() as opened:
+        for _ in range(10):
+            opened.enter_context(server.open(post(100), b"half"))
+        wait_until(lambda: server.memory.used == 40)
+        with server.open(GET) as eleventh:
+            assert status(eleventh) == b"HTTP/1.1 503 Service Unavailable"
 
 
 @pytest.mark.parametrize(
