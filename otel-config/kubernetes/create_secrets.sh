@@ -7,9 +7,9 @@ set -eu
 [ $# -eq 1 ] || { echo "usage: create_secrets.sh FOLDER" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
 namespace=${NAMESPACE:-driftline}
+umask 077
 mkdir -p "$1"
 cd "$1"
-umask 077
 
 for server in driftline collector; do
     if [ ! -d "$server" ]; then
@@ -45,4 +45,5 @@ secret driftline-tokens \
     --from-file=collector=tokens/collector.sha256 --from-file=labels=tokens/labels.sha256 \
     --from-file=prometheus=tokens/prometheus.sha256 --from-file=operator=tokens/operator.sha256
 secret collector-tokens --from-file=driftline=tokens/collector.token --from-file=services=tokens/shop.token
-secret driftline-prometheus-token --from-file=token=tokens/prometheus.token
+# Prometheus Operator sends the value as it is, and an end of line is not valid in a header.
+tr -d '\n' <tokens/prometheus.token | secret driftline-prometheus-token --from-file=token=/dev/stdin

@@ -39,7 +39,8 @@ def pods() -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
 def test_every_manifest_is_valid_for_kubernetes(path: Path) -> None:
     for document in documents(path):
-        kubernetes_validate.validate(document, "1.31", strict=True)
+        if document["kind"] != "ServiceMonitor":  # of Prometheus Operator
+            kubernetes_validate.validate(document, "1.31", strict=True)
 
 
 def test_an_unknown_field_is_found() -> None:
@@ -101,6 +102,33 @@ def test_the_configuration_is_accepted_and_asks_everybody_for_a_token_over_tls(t
         }
 
 
+def test_the_state_is_a_directory_that_the_processor_makes_in_the_volume() -> None:
+    text = every_object()["ConfigMap", "driftline"]["data"]["driftline.yaml"]
+    directory = Path(yaml.safe_load(text)["storage"]["directory"])
+    mounts = dict(pods())["driftline"]["containers"][0]["volumeMounts"]
+    assert [mount["mountPath"] for mount in mounts if mount["name"] == "state"] == [str(directory.parent)]
+
+
+def test_prometheus_finds_the_service_its_certificate_and_its_token() -> None:
+    objects = every_object()
+    spec = objects["ServiceMonitor", "driftline"]["spec"]
+    services = [one for (kind, _), one in objects.items() if kind == "Service"]
+    wanted = spec["selector"]["matchLabels"].items()
+    (refused,) = spec["selector"]["matchExpressions"]
+    found = [one for one in services if wanted <= one["metadata"]["labels"].items()]
+    (service,) = [one for one in found if refused["key"] not in one["metadata"]["labels"]]
+    (endpoint,) = spec["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    host = endpoint["tlsConfig"]["serverName"]
+    assert host == f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    for reference in (endpoint["tlsConfig"]["ca"]["secret"], endpoint["authorization"]["credentials"]):
+        assert reference["key"] in objects["Secret", reference["name"]]["stringData"]
+    policy = objects["NetworkPolicy", "driftline-monitoring"]["spec"]
+    pod = objects["StatefulSet", "driftline"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= pod.items()
+    assert [port["port"] for rule in policy["ingress"] for port in rule["ports"]] == [endpoint["port"]]
+
+
 def test_the_ports_are_the_defaults_of_the_processor(tmp_path: Path) -> None:
     ports = sorted(address.port for _, address in load().listeners)
     assert sorted(address.port for _, address in configuration(tmp_path).listeners) == ports
@@ -143,7 +171,12 @@ def test_the_script_makes_every_secret_of_the_examples(tmp_path: Path) -> None:
     recorded = tmp_path / "kubectl.log"
     tool = tmp_path / "bin/kubectl"
     tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\necho "$@" >>{recorded}\n', encoding="utf-8")
+    sent = tmp_path / "sent"
+    tool.write_text(
+        f'#!/bin/sh\necho "$@" >>{recorded}\n'
+        f'for word; do case $word in --from-file=token=*) cat "${{word##*=}}" >{sent} ;; esac; done\n',
+        encoding="utf-8",
+    )
     tool.chmod(0o700)
     path = f"{tool.parent}:{ROOT / '.venv/bin'}:/usr/bin:/bin"
     command = ["sh", str(FOLDER / "create_secrets.sh"), str(tmp_path / "secrets")]
@@ -154,6 +187,8 @@ def test_the_script_makes_every_secret_of_the_examples(tmp_path: Path) -> None:
     assert made == {name for kind, name in every_object() if kind == "Secret"}
     tokens = {path.stem for path in (tmp_path / "secrets/tokens").glob("*.token")}
     assert tokens == {"collector", "labels", "prometheus", "operator", "shop"}
+    token = (tmp_path / "secrets/tokens/prometheus.token").read_text(encoding="ascii")
+    assert sent.read_text(encoding="ascii") == token.strip()  # Prometheus Operator sends an end of line, too
 
 
 def test_the_budget_lets_a_node_be_drained() -> None:

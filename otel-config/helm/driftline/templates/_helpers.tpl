@@ -59,6 +59,6 @@ app.kubernetes.io/component: processor
       "web" $web
       "auth" (dict "tokens" $tokens)
       "allowed_hosts" (concat $hosts .Values.allowedHosts)
-      "storage" (dict "directory" "/var/lib/driftline") -}}
+      "storage" (dict "directory" "/var/lib/driftline/state") -}}
 {{- mustMergeOverwrite $base (deepCopy .Values.config) | toYaml -}}
 {{- end -}}
