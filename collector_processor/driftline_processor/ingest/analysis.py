@@ -41,6 +41,9 @@ second.
 _MOST_BYTES = 16 << 20
 """Maximum bytes of waiting requests that are decoded together."""
 
+MOST_ROWS = 1_000_000
+"""Rows after which a part of a block is stored in a transaction of its own, because a byte may be a row."""
+
 _AGAIN = 1.0
 """Seconds between attempts after a storage error."""
 
@@ -153,28 +156,42 @@ class Analysis:
             self._reader.move(following)
 
     def _store(self, block: list[Stored], following: int) -> None:
-        """Store a block in one transaction, or each request separately if that fails."""
-        requests = self._decoded(block)
-        if not requests:
-            return
-        try:
-            position = LogPosition(following, self._request_log.end)
-            self._queue.write(requests, position, block[-1].entry.received)
-        except StorageOutage:
-            raise
-        except Exception:
-            if len(block) > 1:
-                for stored in block:
-                    self._store([stored], stored.following)
-                return
-            _log.exception("a request could not be stored; it is skipped")
-            self._reject("not_stored", requests[0].rows)
+        """Store a block in one transaction, or each request separately if that fails.
 
-    def _decoded(self, block: list[Stored]) -> list[Request]:
+        A block of very many rows is stored in several ones; only the last advances the position, because requests that
+        are read again are recognised.
+        """
+        for requests, stored_until in self._parts(block, following):
+            try:
+                position = LogPosition(stored_until, self._request_log.end)
+                self._queue.write(requests, position, block[-1].entry.received)
+            except StorageOutage:
+                raise
+            except Exception:
+                if len(block) > 1:
+                    for stored in block:
+                        self._store([stored], stored.following)
+                    return
+                _log.exception("a request could not be stored; it is skipped")
+                self._reject("not_stored", requests[0].rows)
+
+    def _parts(self, block: list[Stored], following: int) -> Iterator[tuple[list[Request], int]]:
+        """Yield the requests of each transaction, and the position of the log that is stored with them."""
+        requests: list[Request] = []
+        rows = 0
+        for request in self._decoded(block):
+            if requests and rows + request.rows > MOST_ROWS:
+                yield requests, block[0].position
+                requests, rows = [], 0
+            requests.append(request)
+            rows += request.rows
+        if requests:
+            yield requests, following
+
+    def _decoded(self, block: list[Stored]) -> Iterator[Request]:
         """Decode a block: new requests of traces together, all others one by one."""
         together = [stored.entry for stored in block if stored.entry.signal == "traces"]
         new = self._new_traces([entry for entry in together if entry.sending.rules is None])
-        requests: list[Request] = []
         decoded = set[int]()
         if len(new) > 1:
             bodies, last = (
@@ -182,12 +199,16 @@ class Analysis:
                 [*new.values()][-1],
             )
             try:
-                requests.append(self._decoding.traces(bodies, last.received))
-                decoded = {id(entry) for entry in new.values()}
+                together_decoded = self._decoding.traces(bodies, last.received)
             except Exception:
                 _log.exception("requests could not be decoded together; each one is decoded separately")
-        decoded_alone = (self._decoded_alone(stored.entry) for stored in block if id(stored.entry) not in decoded)
-        return [*requests, *(decoded_request for decoded_request in decoded_alone if decoded_request is not None)]
+            else:
+                decoded = {id(entry) for entry in new.values()}
+                yield together_decoded
+        for stored in block:
+            request = None if id(stored.entry) in decoded else self._decoded_alone(stored.entry)
+            if request is not None:
+                yield request
 
     def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:
         """Return requests that were not stored before by digest, without repetitions."""

@@ -48,6 +48,12 @@ from .outputs import from_columns as items_from_columns
 _TRACE_ID, _SPAN_ID = "trace_id", "span_id"
 _NUMERIC = "fiu"
 
+_MOST_REPEATED = 2**20
+"""Bytes up to which ids of categories may be repeated by their codes: 200 per row of a batch of our SDK.
+
+A code of one byte must not become a text of a kilobyte in each of a million rows.
+"""
+
 
 def from_record(
     record: LogRecord, environment: str | None, now: int, rejected: Counter[str]
@@ -238,7 +244,11 @@ def _ids(value: Value) -> Text:
     if isinstance(value, Column):
         if value.numbers is not None or value.codes is None:
             raise ColumnError("column_kind")
-        categories = (*value.categories, "")  # the last is where code -1 lands
+        # the last is where code -1 lands
+        categories = (*(text if len(text) <= MAX_TEXT else "" for text in value.categories), "")
+        lengths = np.array([len(text) for text in categories], np.int64)
+        if lengths[value.codes].sum() > max(_MOST_REPEATED, 4 * lengths.sum()):
+            raise ColumnError("column_length")
         value = texts([categories[code] for code in value.codes.tolist()])
     offsets = value.offsets
     if len(value.data) > MAX_TEXT and np.maximum.reduce(offsets[1:] - offsets[:-1]) > MAX_TEXT:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from driftline.tables.table import OutcomeTable, PredictionTable
@@ -112,6 +112,10 @@ MAX_MESSAGES = 500_000
 """Maximum spans, log records or metrics of one request: 40 bytes each in the largest. A span has 50 before its
 attributes.
 """
+
+
+MAX_ROWS: Final = 1_000_000
+"""Maximum rows of the batches of one request, as of one batch: a code of one byte is a row of 150 bytes in memory."""
 
 
 _OF_A_REQUEST = ("too_many_features", "too_many_models")
@@ -285,9 +289,14 @@ def _parsed(kind: type[Request], body: bytes) -> Request:
 
 
 def _read(records: otlp_rows.Records, now: int, decoded: Decoded) -> None:
+    rows = 0
     for record, environment in records.batches:
+        if rows >= MAX_ROWS:
+            decoded.rejected["too_many_batches"] += 1
+            continue
         table = columnar.from_record(record, environment, now, decoded.rejected)
         if table is not None:
+            rows += len(table[0])
             decoded.predictions.append(table[0])
             decoded.batches.append(table[1])
     if records.predictions is not None:

@@ -12,7 +12,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.classes import class_column
 from driftline.tables.column_codec import encode_column, strings, texts
-from driftline.tables.table import Column, ModelKey
+from driftline.tables.table import Column, ModelKey, Text
 from driftline.tables.task import Task
 from driftline_processor.core.decode import prediction_batches
 from driftline_processor.core.decode.requests import (
@@ -219,6 +219,44 @@ def test_ids_of_a_batch_may_be_numbers_or_categories_and_too_long_ones_are_none(
         (encode_column(texts(["é" * 1024, "é" * 1025])), ["é" * 1024, ""]),
     ):
         assert strings(batch({**AGE, a.ML_PREDICTION_ID: column}).predictions[0].id) == expected
+
+
+def test_an_id_of_a_batch_that_codes_repeat_does_not_become_a_gigabyte() -> None:
+    def ids(text: str, n: int, more: tuple[str, ...] = ()) -> Decoded:
+        column = Column(codes=np.zeros(n, np.int32), categories=(text, *more))
+        age = {FEATURE + "age": encode_column(np.ones(n))}
+        return batch({**age, a.ML_PREDICTION_ID: encode_column(column)}, n)
+
+    repeated = ids("x" * 1024, 2048)
+    assert repeated.rejected == {"column_length": 1}
+    assert [(len(table), len(table.id.data)) for table in repeated.predictions] == [(2048, 0)]
+    assert len(ids("x" * 1024, 1024).predictions[0].id.data) == 2**20
+    assert len(ids("x" * 1024, 2048, tuple(f"{i}" * 128 for i in range(1000, 2024))).predictions[0].id.data) == 2**21
+
+
+def test_long_ids_of_categories_are_left_out_before_they_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def counting(each: list[str]) -> Text:
+        made.append(sum(map(len, each)))
+        return texts(each)
+
+    column = encode_column(Column(codes=np.zeros(5_000, np.int32), categories=("x" * 100_000,)))
+    monkeypatch.setattr(prediction_batches, "texts", counting)
+    [table] = batch({FEATURE + "age": encode_column(np.ones(5_000)), a.ML_PREDICTION_ID: column}, 5_000).predictions
+    assert strings(table.id) == [""] * 5_000
+    assert made == [0]
+
+
+def test_rows_of_a_request_are_bounded_however_small_its_batches_are() -> None:
+    def sent(n: int) -> Any:
+        same = {FEATURE + "region": encode_column(Column(codes=np.zeros(n, np.int32), categories=("north",)))}
+        head = {**CHURN, a.ML_PREDICTION_COUNT: n, a.DRIFTLINE_PREDICTION_COLUMNS: same}
+        return record(events.DRIFTLINE_PREDICTION_BATCH, head)
+
+    decoded = decode_logs(logs([sent(999_999), sent(1), sent(1), sent(1)]), NOW)
+    assert [len(table) for table in decoded.predictions] == [999_999, 1]
+    assert decoded.rejected == {"too_many_batches": 2}
 
 
 def test_long_and_many_labels_of_a_batch_are_bounded_as_those_of_spans_are(monkeypatch: pytest.MonkeyPatch) -> None:
