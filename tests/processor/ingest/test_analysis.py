@@ -29,11 +29,13 @@ def test_a_block_of_very_many_rows_is_several_transactions_and_counts_once_after
         write(requests, position, received)
 
     monkeypatch.setattr(queue, "write", failing)
+    before = queue.position
     with reads._stepping:
         for name in "abcde":
             state.state.submit("logs", prediction("churn", name)).result(60)
         with pytest.raises(StorageOutage):
             reads.catch_up()
+        assert queue.position == before  # a start would read the whole block again
         reads.catch_up()
     assert sizes == [2, 2, 2, 2, 1]
     assert queue.position == state.state.log.end
