@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
+from driftline.inputs.texts_and_vectors import vector_column
 from driftline.semconv import metrics as m
 from driftline.tables.column_codec import Value, decode, encode
 from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Text, take_rows, used_categories
@@ -477,4 +478,7 @@ def _has_values(column: Column) -> bool:
 
 
 def _column(value: Value) -> Column:
-    return value if isinstance(value, Column) else Column(numbers=np.asarray(value, dtype=np.float64))
+    if isinstance(value, Column):
+        return value
+    numbers = np.asarray(value, dtype=np.float64)
+    return vector_column(numbers) if numbers.ndim == 2 else Column(numbers)

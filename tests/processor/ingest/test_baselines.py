@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import PredictionTable
+from driftline.inputs.texts_and_vectors import vector_column
+from driftline.tables.table import Column, PredictionTable
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 
@@ -191,6 +192,22 @@ def test_rows_of_which_no_baseline_can_be_made_do_not_fail_the_next_ones(
     state.send(rows(1_000, 1_100))
     assert state.view().baseline.rows == 1_000  # type: ignore[union-attr]
     assert compared(state) == 100
+
+
+@pytest.mark.parametrize(("others", "projected"), [(0, {"face"}), (100, set())])
+def test_vectors_are_learned_and_a_number_instead_of_some_stops_no_learning(
+    state: Opened, others: int, projected: set[str]
+) -> None:
+    vectors = rows(1_000 - others)
+    vectors.features["face"] = vector_column(np.random.default_rng(1).normal(size=(len(vectors), 4)))
+    numbers = rows(others, len(vectors))
+    numbers.features["face"] = Column(np.zeros(others))
+    state.send(numbers, vectors)
+    view = state.view()
+    assert view.baseline is not None
+    assert (view.baseline.rows, view.baseline.features) == (1_000, ("x", "plan", "face"))
+    (kept,) = state.rows("SELECT json FROM baselines")
+    assert Baseline.from_json(str(kept[0])).bins.projections.keys() == projected
 
 
 def test_a_class_that_comes_after_the_provisional_baseline_is_learned_all_the_same(open_state: Open) -> None:

@@ -114,15 +114,15 @@ def _block_by_columns(block: bytes, model: str | None, environment: str | None) 
     """Read lines with one type per column; None if types differ or Arrow must not read them."""
     longest_begin = block.rfind(b"\n", 0, -1) + 1  # the last line of a block may exceed its size
     # 8: maximum nesting that is read column by column; an outcome has three levels
-    if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > 8:
-        return None
+    if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > 8 or not _is_utf8(block):
+        return None  # Arrow takes any bytes for a text, and DuckDB then fails to store them
     if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
         return None
     try:
         table = pa.json.read_json(pa.BufferReader(block), pa.json.ReadOptions(block_size=len(block) + 1))
         return None if misfit_reason(table) else convert_columns(table, model, environment)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
-        return None  # or a line or key has invalid UTF-8, which is detected on conversion
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
 
 
 def _lines(block: bytes) -> Iterator[object]:

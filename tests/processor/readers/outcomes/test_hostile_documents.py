@@ -57,8 +57,20 @@ def test_a_line_of_megabytes_is_rejected_alone() -> None:
     assert (len(parsed.rows), parsed.rejected) == (2, [(1, reason)])
 
 
-def test_a_key_that_is_not_utf_8_costs_its_line() -> None:
-    parsed = parse_ndjson(b'{"id": "b", "actual": 1, "k\xff": 1}\n' + GOOD, "m", None)
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id": "b", "actual": 1, "k\xff": 1}\n',
+        b'{"id": "b\xffb", "actual": 1}\n',
+        b'{"id": "b", "actual": 1, "item": "b\xffb"}\n',
+        b'{"id": "b", "actual": 1, "model": "b\xffb"}\n',
+        b'{"id": "b", "actual": 1, "environment": "b\xffb"}\n',
+    ],
+    ids=["key", "id", "item", "model", "environment"],
+)
+def test_a_line_that_is_not_utf_8_is_rejected_alone(line: bytes) -> None:
+    # in the middle of a text, such bytes were kept, could not be stored, and were answered 503 for ever
+    parsed = parse_ndjson(line + GOOD, "m", None)
     assert (parsed.rows.id.to_pylist(), [row for row, _ in parsed.rejected]) == (["a"], [0])
 
 
