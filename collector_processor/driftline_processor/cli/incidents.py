@@ -12,7 +12,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import HERE, By, connects, report_bad_input
+from .option_parameters import HERE, By, connects, report_bad_input, tell
 
 app = typer.Typer(
     help="List alerts, acknowledge them, and approve actions.",
@@ -48,7 +48,7 @@ def list_incidents(
             typer.echo("no open alerts" if not all_of_them else "no alerts")
             return
         for alert in answer["alerts"]:
-            typer.echo("\n".join(alert_lines(alert)))
+            tell(*alert_lines(alert))
 
 
 @app.command()
@@ -73,13 +73,13 @@ def ack(
         acknowledgement = answer["acknowledged"]
         since = _seconds(acknowledgement["time"])
         if not answer["acknowledged_by_you"]:
-            typer.echo(
+            tell(
                 f"{answer['model']}: acknowledged by {acknowledgement['by']} since {since}; "
                 "use --take-over to take it over",
                 err=True,
             )
             raise typer.Exit(1)
-        typer.echo(f"{answer['model']}: acknowledged by you since {since}")
+        tell(f"{answer['model']}: acknowledged by you since {since}")
 
 
 @connects
@@ -111,7 +111,7 @@ def silence(
             silences = [client.silence(server, *place, lasts, by, why)]
         else:
             silences = [client.silence(server, model, "", "", lasts, by, why)]
-        typer.echo("\n".join(map(silence_line, silences)) or "no silences")
+        tell(*map(silence_line, silences) if silences else ["no silences"])
 
 
 def silence_line(silence: Mapping[str, Any]) -> str:
@@ -139,15 +139,15 @@ def approve(
         request = next((one for one in _pending_requests(known_alert, action)), {"request": "", "digest": "none"})
         answer = client.approve_action(server, known_alert["id"], action, by, why, request["digest"])
         if request["request"]:
-            typer.echo(f"{action} {request['request']}")
+            tell(f"{action} {request['request']}")
         for pending in _pending_requests(answer, action):
             if pending["first"]:
                 first = f"{pending['first']['by']} at {_seconds(pending['first']['time'])}"
-                typer.echo(f"{answer['model']}: {action} was approved by {first}; another person must approve it, too")
+                tell(f"{answer['model']}: {action} was approved by {first}; another person must approve it, too")
                 return
         order = next(message for message in answer["messages"] if message["channel"] == action and message["approved"])
         approval = order["approved"]
-        typer.echo(f"{answer['model']}: {action} was approved by {approval['by']} at {_seconds(approval['time'])}")
+        tell(f"{answer['model']}: {action} was approved by {approval['by']} at {_seconds(approval['time'])}")
 
 
 def _pending_requests(alert: Mapping[str, Any], action: str) -> Iterator[Mapping[str, Any]]:

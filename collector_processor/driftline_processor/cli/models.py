@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .connection import Connection
-from .option_parameters import HERE, By, Version, connects, report_bad_input
+from .option_parameters import HERE, By, Version, connects, report_bad_input, tell
 
 app = typer.Typer(help="Record and list decisions about models.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -54,7 +54,7 @@ def decisions(
             typer.echo(f"no decisions about {model}")
         for decision in answer["decisions"]:
             version = f" version {decision['version']}" if decision["version"] else ""
-            typer.echo(f"{decision['time']}  {decision['kind']}{version}  by {decision['by']}: {decision['why']}")
+            tell(f"{decision['time']}  {decision['kind']}{version}  by {decision['by']}: {decision['why']}")
 
 
 @connects
@@ -72,7 +72,7 @@ def annotate(
         from . import client
 
         mark = client.annotate(server, model, text, kind, by, version, time)
-        typer.echo(f"{mark['model']}: {mark['kind']} at {mark['time']}, by {mark['by']}: {mark['why']}")
+        tell(f"{mark['model']}: {mark['kind']} at {mark['time']}, by {mark['by']}: {mark['why']}")
 
 
 def _decide(server: Connection, model: str, version: str, kind: str, by: str, why: str) -> None:
@@ -80,6 +80,6 @@ def _decide(server: Connection, model: str, version: str, kind: str, by: str, wh
         from . import client
 
         decision = client.decide(server, model, version, kind, by, why)
-        typer.echo(f"{decision['model']}: {decision['kind']}, by {decision['by']}, {decision['time']}")
+        tell(f"{decision['model']}: {decision['kind']}, by {decision['by']}, {decision['time']}")
         if decision.get("warning"):
             typer.echo(f"the decision is stored, but {decision['warning']}", err=True)

@@ -29,9 +29,16 @@ By = Annotated[
 ]
 
 
+def tell(*lines: str, err: bool = False) -> None:
+    """Print lines without the control characters that names from telemetry and files may contain."""
+    from driftline_processor.present.wording import printable
+
+    typer.echo("\n".join(map(printable, lines)), err=err)
+
+
 def say(sentence: str) -> None:
     """Print a sentence on stderr."""
-    typer.echo(f"driftline: {sentence}", err=True)
+    tell(*f"driftline: {sentence}".split("\n"), err=True)
 
 
 @contextmanager

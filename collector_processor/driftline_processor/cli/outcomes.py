@@ -14,7 +14,7 @@ import typer
 from driftline_processor.readers.errors import BadInput
 
 from .connection import Connection
-from .option_parameters import HERE, connects, report_bad_input, say
+from .option_parameters import HERE, connects, report_bad_input, say, tell
 
 app = typer.Typer(help="Send and show outcomes.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -109,7 +109,7 @@ def push(
                 pushed = send(file, target, columns, say, sent)
             results.append((file, pushed))
             for sentence in sentences(file, pushed, SHOWN):
-                typer.echo(sentence)
+                tell(sentence)
         models = {model} if model else {name for _, pushed in results for name in pushed.models}
         for misspelled in misspelled_models(server, models):
             say(f"{misspelled} Its outcomes wait for its first prediction.")
@@ -138,7 +138,7 @@ def show(
         if not answer["outcomes"]:
             typer.echo(f"no outcomes for {id}")
         for outcome in answer["outcomes"]:
-            typer.echo(_sentence(outcome))
+            tell(_sentence(outcome))
 
 
 def _sentence(outcome: Mapping[str, Any]) -> str:

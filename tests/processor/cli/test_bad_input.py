@@ -75,6 +75,13 @@ def test_a_parquet_file_that_is_none(run: Run, folder: Path, content: str) -> No
     assert result.stderr.count("\n") == 1
 
 
+def test_the_name_of_a_column_sends_no_control_characters_to_a_terminal(run: Run, folder: Path) -> None:
+    (folder / "week.csv").write_text("\n".join(csv({**rows(), "y\x1b]0;title\x07": [1] * N})), newline="")
+    result = run("evaluate", "week.csv", "--baseline", "ref.parquet")
+    assert (result.exit_code, "left out = y·]0;title·" in result.stderr) == (0, True)
+    assert "\x1b" not in result.output
+
+
 def test_a_directory(run: Run, folder: Path) -> None:
     (folder / "days").mkdir()
     result = run("evaluate", "days", "--baseline", "ref.parquet")

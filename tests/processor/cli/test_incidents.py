@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 
 from tests.support.approvals import ACTION, awaiting
 from tests.support.facts import lacking
+from tests.support.policy_watch import model
 from tests.support.serve import serve
+from tests.support.verdict_windows import right, wrong
 
 
 def token_of(folder: Path, name: str) -> list[str]:
@@ -54,6 +56,16 @@ def test_the_list_says_to_whom_an_alert_was_escalated_and_what_waits(tmp_path: P
     assert "  notified: team opened: delivered, <b>oncall escalated: held; not acknowledged; escalated to <b>" in listed
     assert "escalated, &lt;b&gt;oncall: held until <time" in page
     assert "escalated to &lt;b&gt;oncall" in page
+
+
+def test_the_name_of_a_model_sends_no_control_characters_to_a_terminal(tmp_path: Path) -> None:
+    name = "late\x1b]0;title\x07"
+    with awaiting(tmp_path) as there, serve(there.app) as url:
+        there.watch.look(model([right(0)], name))
+        there.watch.look(model([right(0), wrong(1), wrong(2)], name))
+        listed = CliRunner().invoke(commands, ["incidents", "list", "--url", url]).output
+    assert "  late·]0;title·  health  since" in listed
+    assert "\x1b" not in listed
 
 
 def test_who_takes_an_alert_on_keeps_it_until_somebody_takes_it_over(tmp_path: Path) -> None:
