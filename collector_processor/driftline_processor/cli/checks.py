@@ -25,6 +25,7 @@ from msgspec import Struct
 from driftline_processor.config.exporters import ExporterKeys
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.tls import TlsServer
+from driftline_processor.core.nearest_names import near, nearest
 from driftline_processor.present import numbers
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.receipts import NOT_PERMITTED
@@ -319,10 +320,10 @@ def _check_certificate(what: str, evidence: str, expires: datetime) -> Iterator[
 # -- the processor ------------------------------------------------------------------------------------------------
 
 
-def check_processor(server: Connection) -> tuple[str | None, list[Finding]]:
+def check_processor(server: Connection, declared: Sequence[str] = ()) -> tuple[str | None, list[Finding]]:
     """Return why the processor does not answer, None if it does, and what is wrong.
 
-    Raises BadInput if a file of the connection cannot be used.
+    ``declared``: the models of the configuration. Raises BadInput if a file of the connection cannot be used.
     """
     place = _place(server.address)
     port = PortAnswer("nothing") if place is None else ask_port(*place)
@@ -335,10 +336,10 @@ def check_processor(server: Connection) -> tuple[str | None, list[Finding]]:
         return "", [*findings, _wrong_port(f"--url {server.address}", "pages", port, "--url")]
     findings += _check_clock(server)
     try:
-        status, hints = client.fetch_status(server), client.fetch_hints(server)
+        status, (names, hints) = client.fetch_status(server), client.fetch_hints(server)
     except BadInput as refused:
         return "", [*findings, Finding("the processor does not answer this command", str(refused), _READ)]
-    return None, [*findings, *check_status(status), *hint_findings(hints)]
+    return None, [*findings, *check_status(status), *check_names(names, declared), *hint_findings(hints)]
 
 
 _READ = "use --token-file with a token whose 'may' contains read, for all models"
@@ -370,6 +371,17 @@ def check_status(status: Mapping[str, Any]) -> Iterator[Finding]:
                 "rows are rejected",
                 f"{numbers.many(int(rows))} since the start, reason {reason}",
                 _FIXES.get(reason, "docs/reference/bad-input.md says what the sender has to change"),
+            )
+
+
+def check_names(names: Sequence[str], declared: Sequence[str]) -> Iterator[Finding]:
+    """Yield the models that are not declared, but whose name is nearly that of a declared one."""
+    for name in names:
+        if name not in declared and nearest(name, declared):
+            yield Finding(
+                "a model is not declared",
+                f"{name} has sent predictions, and 'models' has no {name}",
+                f"{near(name, declared)} If not, add {name} to 'models': actions run only for declared models",
             )
 
 

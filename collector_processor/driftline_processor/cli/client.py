@@ -283,15 +283,17 @@ def fetch_status(server: Connection) -> dict[str, Any]:
     return dict(_get_json(server, "/api/v1/status"))
 
 
-def fetch_hints(server: Connection) -> list[str]:
-    """Return the hints of all models, and those that belong to no model; :class:`BadInput` if there is no answer."""
+def fetch_hints(server: Connection) -> tuple[list[str], list[str]]:
+    """Return the names of all models and all hints, also of no model; :class:`BadInput` if there is no answer."""
+    names: dict[str, None] = {}
     hints: dict[str, None] = {}
     path: str | None = "/api/v1/models"
     while path is not None:
         answer = _get_json(server, path)
         hints |= dict.fromkeys([*answer["hints"], *(hint for model in answer["models"] for hint in model["hints"])])
+        names |= dict.fromkeys(model["model"] for model in answer["models"])
         path = answer["next"]
-    return [*hints]
+    return [*names], [*hints]
 
 
 def fetch_alerts(server: Connection, model: str = "", state: str = "") -> dict[str, Any]:

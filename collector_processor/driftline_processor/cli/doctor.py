@@ -30,7 +30,7 @@ def doctor(
     """Find everyday mistakes of the configuration, the senders and the destinations, each with its fix.
 
     Checks the variables of this shell, a configuration if there is one, and the processor if it runs. Exit code: 0 =
-    nothing was found, 1 = something was found, 2 = the processor does not answer.
+    nothing was found, 1 = something was found, 2 = the processor does not answer, and no file was checked.
     """
     with report_bad_input():
         from driftline_processor.present.numbers import many
@@ -42,7 +42,7 @@ def doctor(
         declared, problems = checks.load_configuration(config)
         findings += problems
         checked = ["the variables of this shell", *([str(config)] if config is not None else [])]
-        silent, of_processor = checks.check_processor(server)
+        silent, of_processor = checks.check_processor(server, [*declared.models] if declared is not None else [])
         findings += of_processor
         if declared is not None:
             asked = {f"{name} {checks.NEEDS_ATTENTION}" for name in declared.exporters}  # which are asked here

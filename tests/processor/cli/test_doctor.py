@@ -241,6 +241,19 @@ def test_each_hint_of_a_model_is_a_finding() -> None:
     ]
 
 
+def test_a_model_whose_name_nobody_declared(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        for name in ("chrun", "churn", "prices"):
+            body = prediction(name, "row-1")
+            httpx.post(url(service, "http", "/v1/logs"), content=body, headers=HEADERS, trust_env=False)
+        address, file = url(service, "web", ""), config_file(tmp_path, models={"churn": {}})
+        wait_until(lambda: len(httpx.get(f"{address}/api/v1/models", trust_env=False).json()["models"]) == 3)
+        answer = CliRunner().invoke(app, ["doctor", "--url", address, "--config", str(file)])
+    assert answer.output.count("a model is not declared") == 1
+    assert "evidence: chrun has sent predictions" in answer.output
+    assert "fix:      did you mean 'churn'?" in answer.output
+
+
 def test_a_clock_that_is_apart(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     class Later(datetime):
         @classmethod

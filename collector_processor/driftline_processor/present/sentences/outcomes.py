@@ -140,7 +140,7 @@ def _improbable_times(times: ImprobableTimes, timezone: str) -> tuple[str, ...]:
 TIME_FIXES = {
     "refused": "correct the times of its predictions",
     "undated": "send times as datetimes, ISO 8601 texts or unix times",
-    "ahead": "send times with their time zone",
+    "ahead": "send times with their time zone, and synchronize the clock",
 }
 """Kind of improbable times → action."""
 
