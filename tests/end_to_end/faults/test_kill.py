@@ -108,6 +108,7 @@ def test_a_deletion_that_was_killed_is_finished_at_the_next_start(tmp_path: Path
         assert [found.coverage for windows in state.view().windows.values() for found in windows] == [1.0] * 2
         assert {path.name for path in tmp_path.iterdir()} <= {
             "driftline.acknowledged",
+            "driftline.audit.key",
             "driftline.duckdb",
             "driftline.duckdb.wal",
             "log",

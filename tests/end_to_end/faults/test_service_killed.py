@@ -82,8 +82,15 @@ def test_killed_and_started_again_it_has_every_row_once(tmp_path: Path) -> None:
             assert all(post_predictions(otlp, body) for body in bodies[known:sent])
             state = tmp_path / "driftline-data"
             modes = {entry.name: oct(stat.S_IMODE(entry.stat().st_mode)) for entry in (state, *state.iterdir())}
-            files = dict.fromkeys(["driftline.duckdb", "driftline.duckdb.wal", "driftline.acknowledged"], "0o600")
-            assert modes == {"driftline-data": "0o700", "log": "0o700", **files}
+            assert modes == {
+                "driftline-data": "0o700",
+                "log": "0o700",
+                "driftline.duckdb": "0o600",
+                "driftline.duckdb.wal": "0o600",
+                "driftline.acknowledged": "0o600",
+                "driftline.audit.key": "0o600",
+                "session.key": "0o600",
+            }
             child.send_signal(signal.SIGKILL)
             assert not post_predictions(otlp, bodies[sent])
         known = sent

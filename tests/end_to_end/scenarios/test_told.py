@@ -109,7 +109,7 @@ def test_each_action_is_done_once_although_the_processor_is_killed_between_reque
         actions = {
             "cloudevents/bus": {"url": bus.url, "timeout": "2m"},
             "jira/team": {"url": tickets.url, "project": "PAY", "token": "secret-7"},
-            "http/report": {"url": forms.url, "attach": "report"},
+            "http/report": {"url": forms.url, "attach": "report", "approval": "none"},
             "label_queue/team": {"directory": "to-label", "rows": 20},
             "kubernetes/abort": {"kind": "Rollout", "namespace": "models", "name": "{model}", "dry_run": True},
         }
