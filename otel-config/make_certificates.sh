@@ -12,6 +12,10 @@ cd "$1"
 shift
 key="-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
 
+if [ -f ca.crt ] && [ ! -f ca.key ]; then
+    echo "$PWD/ca.crt has no ca.key beside it; bring the key back, or remove ca.crt to make a new authority" >&2
+    exit 2
+fi
 if [ ! -f ca.key ]; then
     # shellcheck disable=SC2086 # the options of a key
     openssl req -x509 $key -keyout ca.key -out ca.crt -days 1825 -subj "/CN=Driftline trial authority" \

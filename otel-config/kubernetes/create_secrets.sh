@@ -12,14 +12,14 @@ mkdir -p "$1"
 cd "$1"
 
 for server in driftline collector; do
-    if [ ! -d "$server" ]; then
-        mkdir "$server"
+    if [ ! -f "$server/tls.crt" ]; then
+        mkdir -p "$server"
         [ ! -f ca.key ] || cp ca.key ca.crt "$server"
         sh "$here/../make_certificates.sh" "$server" "$server" "$server.$namespace" "$server.$namespace.svc" \
             "$server.$namespace.svc.cluster.local" localhost
-        mv "$server/ca.key" .
-        cp "$server/ca.crt" .
     fi
+    cp "$server/ca.crt" .
+    [ ! -f "$server/ca.key" ] || mv "$server/ca.key" .
 done
 
 token() { # token NAME CAPABILITIES
@@ -36,7 +36,7 @@ secret() { # secret NAME ARGUMENTS: made, or replaced
     shift
     kubectl create secret generic "$name" --namespace "$namespace" --dry-run=client --output yaml "$@" | kubectl apply --filename -
 }
-kubectl apply --filename "$here/namespace.yaml"
+sed "s/^  name: driftline\$/  name: $namespace/" "$here/namespace.yaml" | kubectl apply --filename -
 for server in driftline collector; do
     secret "$server-tls" --type kubernetes.io/tls \
         --from-file="tls.crt=$server/tls.crt" --from-file="tls.key=$server/tls.key" --from-file="ca.crt=$server/ca.crt"

@@ -191,6 +191,34 @@ def test_the_script_makes_every_secret_of_the_examples(tmp_path: Path) -> None:
     assert sent.read_text(encoding="ascii") == token.strip()  # Prometheus Operator sends an end of line, too
 
 
+def test_the_script_goes_on_after_an_interruption_and_in_another_namespace(tmp_path: Path) -> None:
+    applied, folder = tmp_path / "applied", tmp_path / "secrets"
+    tool = tmp_path / "bin/kubectl"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\n[ "$1" != apply ] || cat >>{applied}\n', encoding="utf-8")
+    tool.chmod(0o700)
+    (folder / "driftline").mkdir(parents=True)  # an earlier run ended here
+    path = f"{tool.parent}:{ROOT / '.venv/bin'}:/usr/bin:/bin"
+    command = ["sh", str(FOLDER / "create_secrets.sh"), str(folder)]
+    environment = {"PATH": path, "HOME": str(tmp_path), "NAMESPACE": "ml"}
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    authorities = {file.read_bytes() for file in folder.glob("**/ca.crt")}
+    assert {file.parent.name for file in folder.glob("*/tls.crt")} == {"driftline", "collector"}
+    assert len(authorities) == 1
+    assert [file.parent for file in folder.glob("**/ca.key")] == [folder]
+    assert yaml.safe_load(applied.read_text(encoding="utf-8"))["metadata"]["name"] == "ml"
+
+
+def test_certificates_are_not_renewed_by_a_new_authority_unless_the_old_one_is_removed(tmp_path: Path) -> None:
+    command = ["sh", str(ROOT / "otel-config/make_certificates.sh"), str(tmp_path), "localhost"]
+    subprocess.run(command, check=True)
+    authority = (tmp_path / "ca.crt").read_bytes()
+    (tmp_path / "ca.key").unlink()
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert (again.returncode, (tmp_path / "ca.crt").read_bytes()) == (2, authority)
+    assert "ca.crt has no ca.key beside it" in again.stderr
+
+
 def test_the_budget_lets_a_node_be_drained() -> None:
     assert every_object()["PodDisruptionBudget", "driftline"]["spec"]["maxUnavailable"] == 1
 
