@@ -334,6 +334,14 @@ def check_processor(server: Connection, declared: Sequence[str] = ()) -> tuple[s
         findings += _check_certificate(server.address, "its certificate ends", port.expires)
     if port.speaks != "pages":
         return "", [*findings, _wrong_port(f"--url {server.address}", "pages", port, "--url")]
+    if port.tls and server.address.startswith("http://"):
+        encrypted = f"https{server.address.removeprefix('http')}"
+        return "", [
+            *findings,
+            Finding(
+                f"--url {server.address} has no TLS", "the processor answers by TLS only", f"use --url {encrypted}"
+            ),
+        ]
     findings += _check_clock(server)
     try:
         status, (names, hints) = client.fetch_status(server), client.fetch_hints(server)

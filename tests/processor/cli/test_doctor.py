@@ -20,6 +20,7 @@ from driftline_processor.config.schema import load
 from driftline_processor.service import Service
 from typer.testing import CliRunner
 
+from tests.support.certificates import Authority
 from tests.support.processes import HEADERS, free_port, prediction
 from tests.support.running_service import running, url
 from tests.support.waiting import wait_until
@@ -127,6 +128,15 @@ def test_the_url_of_another_port(service: Service) -> None:
         answer = CliRunner().invoke(app, ["doctor", "--url", url(service, port, "")])
         assert answer.exit_code == 1
         assert f"wrong port: a page of Driftline is expected, but {words}" in answer.output
+
+
+def test_a_url_without_tls_of_a_port_with_tls(tmp_path: Path) -> None:
+    web = {"endpoint": "127.0.0.1:0", "tls": Authority(tmp_path).issue().keys}
+    with running(tmp_path / "data", web=web) as service:
+        answer = CliRunner().invoke(app, ["doctor", "--url", f"http://{service.addresses['web']}"])
+    assert answer.exit_code == 1
+    assert f"fix:      use --url https://{service.addresses['web']}" in answer.output
+    assert "token" not in answer.output
 
 
 def environment(service: Service, values: Mapping[str, str]) -> dict[str, str]:
