@@ -136,8 +136,8 @@ class Limits(Section):
     )
     environments: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=20,
-        description="The maximum number of environments per model. Rows and outcomes of further environments are stored "
-        "as environment `other`.",
+        description="The maximum number of environments per model. Rows and outcomes of further environments are "
+        "stored as environment `other`.",
         examples=["5"],
     )
     new_models: PerTime = Field(
