@@ -365,6 +365,7 @@ def test_a_sender_that_is_refused_for_hours_is_told_every_ten_minutes_and_when_i
     dropped: Callable[[], dict[str, int]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    caplog.set_level("WARNING", "driftline")
     score = service.model().predict(returns(0.5))
     for seconds in (0.0, 600.0, 600.0):
         monkeypatch.setattr(pipeline, "DENIED_SECONDS", seconds)
