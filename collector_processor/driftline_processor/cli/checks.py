@@ -344,7 +344,7 @@ def check_processor(server: Connection, declared: Sequence[str] = ()) -> tuple[s
         ]
     findings += _check_clock(server)
     try:
-        status, (names, hints) = client.fetch_status(server), client.fetch_hints(server)
+        status, (names, hints) = client.fetch_status(server), client.fetch_names_and_hints(server)
     except BadInput as refused:
         return "", [*findings, Finding("the processor does not answer this command", str(refused), _READ)]
     return None, [*findings, *check_status(status), *check_names(names, declared), *hint_findings(hints)]

@@ -283,8 +283,11 @@ def fetch_status(server: Connection) -> dict[str, Any]:
     return dict(_get_json(server, "/api/v1/status"))
 
 
-def fetch_hints(server: Connection) -> tuple[list[str], list[str]]:
-    """Return the names of all models and all hints, also of no model; :class:`BadInput` if there is no answer."""
+def fetch_names_and_hints(server: Connection) -> tuple[list[str], list[str]]:
+    """Return the names of all models, and the hints about models and the processor.
+
+    Raises BadInput if there is no answer.
+    """
     names: dict[str, None] = {}
     hints: dict[str, None] = {}
     path: str | None = "/api/v1/models"

@@ -42,7 +42,10 @@ REASON = "model_limit"
 """The rejection reason of rows of a model beyond the limit."""
 
 SERIES_BYTES = 1 << 19
-"""Bytes of ``limits.memory`` per series: measured 64 KiB, and its evaluation needs time, too."""
+"""Bytes of ``limits.memory`` per series.
+
+A series needs 64 KiB (measured). Eight times as much also bounds the time of evaluation.
+"""
 
 IDLE = 24 * 3600 * 10**9
 """Nanoseconds without a row after which a version or a series may be replaced."""
