@@ -111,6 +111,36 @@ def test_a_route_is_recorded_with_its_handler_unchanged(app: FastAPI, service: S
     assert service.counts() == {(("ml.model.version", "3"), ("ml.prediction.class", "1")): 1}
 
 
+@pytest.mark.parametrize("withheld", [False, True])
+def test_replayed_requests_say_when_they_were_made(service: Service, withheld: bool) -> None:
+    app = FastAPI(**QUIET)
+
+    @app.post("/one")
+    async def one(order: dict[str, Any]) -> dict[str, float]:
+        return {"probability": order["amount"]}
+
+    @app.post("/many")
+    async def many(asked: dict[str, Any]) -> dict[str, list[float]]:
+        return {"probability": [order["amount"] for order in asked["orders"]]}
+
+    churn = service.model(privacy=driftline.Privacy(deny=("at",) if withheld else ()))
+    churn.instrument(
+        app,
+        routes={
+            "POST /one": Route(time="at", score="probability"),
+            "POST /many": {"features": "body:orders", "time": "at", "score": "probability"},
+        },
+    )
+    days = ["2026-03-02T10:00:00Z", 1772532000, 1772618400]
+    client(app).post("/one", json={"at": days[0], "amount": 0.25})
+    client(app).post("/many", json={"orders": [{"at": day, "amount": 0.5} for day in days[1:]]})
+
+    tables = service.tables()
+    times = sorted(str(time.astype("M8[s]")) for table in tables for time in table.time.astype("M8[ns]"))
+    assert (times == ["2026-03-02T10:00:00", "2026-03-03T10:00:00", "2026-03-04T10:00:00"]) is not withheld
+    assert {name for table in tables for name in table.features} == {"amount"}
+
+
 def test_a_request_names_its_prediction(app: FastAPI, service: Service) -> None:
     seen: list[str] = []
 
@@ -691,7 +721,7 @@ def test_a_plain_starlette_application_works_too(service: Service) -> None:
         ({"POST /p": 7}, ("routes.'POST", "/p'")),
         (
             {"POST /p": {"scores": "p"}},
-            ("routes.'POST", "/p'.scores", "features, id, score, predicted, slices, span_features, limit"),
+            ("routes.'POST", "/p'.scores", "features, id, time, score, predicted, slices, span_features, limit"),
         ),
         ({"POST /p": {"score": 7}}, ("routes.'POST", "/p'.score")),
         (

@@ -120,6 +120,7 @@ class RoutePlan:
             model,
             f"{self.method} {self.path}",
             id_field=route.id if id_source is not None and not id_source.kind else "",
+            time_field=route.time,
             score=response_selector(score),
             predicted=response_selector(predicted),
             span_features=route.span_features,

@@ -44,6 +44,8 @@ class Route:
             parameters); "path:rooms" (one parameter). Several sources are merged into one row.
         id: Field of the features (for a batch: of each row), or "header:x-order", "path:order", "query:order",
             "body:meta.id" or "response:id".
+        time: Field of the features (for a batch: of each row) that is the time of the prediction, as text in ISO 8601
+            or as seconds since 1970. Default: when the request arrived.
         score: Path in the JSON response, such as "result.probability". Without ``score`` and ``predicted``, the
             response itself is read. A list on the path means one value per row.
         predicted: Path in the JSON response, as for ``score``.
@@ -55,6 +57,7 @@ class Route:
 
     features: str | Sequence[str] = "body"
     id: str = ""
+    time: str = ""
     score: str = ""
     predicted: str = ""
     slices: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +68,7 @@ class Route:
 _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
     "features": ((str, list, tuple), "a string or a list of strings"),
     "id": ((str,), "a string"),
+    "time": ((str,), "a string"),
     "score": ((str,), "a string"),
     "predicted": ((str,), "a string"),
     "slices": ((Mapping,), "a table of name = string"),
