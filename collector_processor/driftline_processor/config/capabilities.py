@@ -22,7 +22,7 @@ Capability = Literal[
 - ``ingest``: send predictions and other telemetry by OTLP
 - ``outcomes``: send outcomes
 - ``read``: read results of models, on pages and by the API
-- ``read_rows``: read rows of predictions: ids, features, scores
+- ``read_rows``: read rows of predictions: ids, features, scores, outcomes
 - ``metrics``: read ``/metrics``
 - ``baselines``: replace the baseline of a model
 - ``annotate``: add marks to the timeline of a model

@@ -91,6 +91,13 @@ def test_names_of_other_models_are_not_suggested_to_a_reader_of_some() -> None:
     assert client_of("read").get("/api/v1/models/chur").text.count(MODEL) == 1
 
 
+def test_read_alone_shows_nothing_of_a_single_prediction() -> None:
+    client = client_of("read")
+    for path in ("outcomes?id=A-1", "mispredictions", "label-next"):
+        assert client.get(f"/api/v1/models/{MODEL}/{path}").status_code == 403
+    assert client.get(f"/models/{MODEL}/predictions?id=A-1").status_code == 403
+
+
 def test_a_route_without_a_capability_does_not_start() -> None:
     with pytest.raises(TypeError, match="/secret names no capability"):
         check_routes([Route("/secret", lambda _: PlainTextResponse("rows"))])

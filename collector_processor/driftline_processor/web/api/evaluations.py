@@ -57,7 +57,7 @@ def routes(site: Site) -> list[BaseRoute]:
             lambda request: in_format(request, state.snapshot, site.clock()),
             may="read",
         ),
-        Guarded("/api/v1/models/{name:path}/outcomes", lambda request: outcomes(request, site), may="read"),
+        Guarded("/api/v1/models/{name:path}/outcomes", lambda request: outcomes(request, site), may="read_rows"),
         Guarded("/api/v1/models/{name:path}", lambda request: model(request, state.snapshot), may="read"),
     ]
 
@@ -296,6 +296,7 @@ def outcomes(request: Request, site: Site) -> Response:
         raise HTTPException(400, "the id of the prediction is missing; add it, as in ?id=A-1001")
     write = MODEL_SHAPES.writer(RecordedOutcome)
     recorded_outcomes = site.state.queries.history.outcomes(model.key.model, id)
+    site.note_rows(request, "the outcomes of an id", len(recorded_outcomes), model.key.model)
     return FiniteJSON({"model": model.key.model, "id": id, "outcomes": list(map(write, recorded_outcomes))})
 
 

@@ -43,12 +43,14 @@ def test_rows_are_read_by_somebody(state: State) -> None:
     snapshot = client.get("/v1/snapshots/churn?since=2024-01-01T00:00:00Z&until=2034-01-01T00:00:00Z")
     assert snapshot.status_code == 200
     assert client.get("/unknown-outcomes").status_code == 200
+    told = client.get("/api/v1/models/churn/outcomes?id=id-1").json()["outcomes"]
     assert trail(state, "rows_read") == [
         ("bob", "token", "rows of the predictions page were read", 2),
         ("bob", "token", "rows of mispredictions were read", len(wrong)),
         ("bob", "token", "rows of the label queue were read", len(label)),
         ("bob", "token", "rows of a snapshot were read", ROWS),
         ("bob", "token", "rows of the page of unknown outcomes were read", 0),
+        ("bob", "token", "rows of the outcomes of an id were read", len(told)),
     ]
 
 
