@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -63,6 +64,16 @@ def test_the_builder_receives_only_what_is_copied() -> None:
     assert "*" in lines
     assert copied == allowed
     assert all((ROOT / name).exists() for name in allowed)
+
+
+def test_the_smoke_test_reads_parquet_and_writes_a_report(tmp_path: Path) -> None:
+    (smoke,) = (line for line in instructions("RUN") if "driftline up" in line)
+    commands, _, start = smoke.partition(" && { driftline up")
+    assert start
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True)
+    assert "from 2,000 outcomes" in (tmp_path / "verdict.txt").read_text(encoding="utf-8")
+    assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="hadolint has no wheel for this machine")
