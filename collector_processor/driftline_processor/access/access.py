@@ -148,6 +148,11 @@ class Access:
         return "__Host-driftline" if self.secure else "driftline"
 
     @property
+    def attempt_cookie(self) -> str:
+        """Name of the cookie of a log-in at the provider, until the browser comes back."""
+        return f"{self.cookie}-login"
+
+    @property
     def has_tokens(self) -> bool:
         """Whether there is a token with which people can log in."""
         return bool(self._tokens)
@@ -200,11 +205,12 @@ class Access:
 
     def start_session_of(self, name: str, groups: Sequence[str]) -> str:
         """Return the cookie of a session of a person whom the OpenID Connect provider has named."""
-        return self.sessions.issue("session", {"name": name, "groups": list(groups)})
+        issuer = None if self.auth.oidc is None else self.auth.oidc.issuer
+        return self.sessions.issue("session", {"name": name, "groups": list(groups), "issuer": issuer})
 
     def form_token(self, header: Header, principal: Principal) -> str:
         """Return the token that the forms of a page contain for its reader."""
-        if principal.login == "session":
+        if principal.login in ("session", "oidc"):
             return self.sessions.form_token(f"session {cookie_value(header('cookie') or '', self.cookie)}")
         return self.sessions.form_token(f"{principal.login} {principal.name}")
 
@@ -234,10 +240,11 @@ class Access:
             return None
         if "token" in claims:
             return self._session_of_token(claims)
-        if self.auth.oidc is None or not claims.get("name"):
+        oidc = self.auth.oidc
+        if oidc is None or not claims.get("name") or claims.get("issuer") != oidc.issuer:
             return None
-        permissions = permissions_of(self.auth.oidc.groups, claims.get("groups", ()))
-        return Principal(str(claims.get("name", "")), permissions, "session")
+        permissions = permissions_of(oidc.groups, claims.get("groups", ()))
+        return Principal(str(claims["name"]), permissions, "oidc")
 
     def _session_of_token(self, claims: Mapping[str, Any]) -> Principal | None:
         with suppress(ValueError, KeyError):

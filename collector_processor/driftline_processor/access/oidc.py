@@ -26,6 +26,9 @@ ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDS
 SKEW: Final = 60
 """Seconds that the clock of the provider may differ."""
 
+LONGEST_NAME: Final = 200
+"""Maximum characters of a person's name, which a cookie and each decision contain."""
+
 _AGAIN: Final = 5.0
 """Seconds after which a provider that did not answer is asked again."""
 
@@ -117,14 +120,20 @@ class OidcLogin:
         verified = self._verified(config, metadata, token)
         if not hmac.compare_digest(str(verified.get("nonce", "")).encode(), str(claims.get("nonce", "")).encode()):
             raise ValueError("the ID token is not of this log-in; begin again at /login")
-        if config.name_claim == "email" and verified.get("email_verified") is False:
+        if config.name_claim == "email" and verified.get("email_verified", True) not in (True, "true"):
             raise ValueError("the provider has not verified the email address of this person")
         name = verified.get(config.name_claim)
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the ID token has no claim '{config.name_claim}'; set auth.oidc.name_claim to one it has")
+        if len(name) > LONGEST_NAME or not name.strip().isprintable():
+            raise ValueError(
+                f"the claim '{config.name_claim}' of the ID token has invisible characters, or more than "
+                f"{LONGEST_NAME} characters; set auth.oidc.name_claim to another claim"
+            )
         groups = verified.get(config.groups_claim, ())
         listed = groups if isinstance(groups, list) else [groups] if isinstance(groups, str) else ()
-        return Person(name.strip(), tuple(map(str, listed)))
+        # A person can have hundreds of other groups, for which a cookie has no room.
+        return Person(name.strip(), tuple(name for name in config.groups if name in map(str, listed)))
 
     def _configured(self) -> Oidc:
         config = self._config()

@@ -14,9 +14,9 @@ from driftline_processor.config.auth import Grant
 from driftline_processor.config.capabilities import CAPABILITIES, Capability
 from driftline_processor.receipts import Signal
 
-Login = Literal["none", "token", "session", "proxy", "local"]
-"""How somebody logged in: not at all; by a token in the header; by a cookie after a log-in; by an authenticating
-proxy; or by the token of the user who runs the processor.
+Login = Literal["none", "token", "session", "oidc", "proxy", "local"]
+"""How somebody logged in: not at all; by a token in the header; by a cookie after a log-in with a token, or at the
+OpenID Connect provider; by an authenticating proxy; or by the token of the user who runs the processor.
 """
 
 SENDERS: tuple[Capability, ...] = ("ingest", "outcomes", "baselines")
@@ -87,7 +87,7 @@ class Principal(Struct, frozen=True, dict=True):
     @property
     def ambient(self) -> bool:
         """Whether a browser sends the credentials by itself, so that pages of other sites could use them."""
-        return self.login in ("session", "proxy")
+        return self.login in ("session", "oidc", "proxy")
 
     @cached_property
     def sendings(self) -> Mapping[Signal, Sending]:

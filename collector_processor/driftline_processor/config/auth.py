@@ -117,7 +117,8 @@ class Oidc(Section):
     )
     name_claim: Text = Field(
         default="email",
-        description="The claim of the ID token with the person's name, which decisions carry.",
+        description="The claim of the ID token with the person's name, which decisions carry: one that people cannot "
+        "change themselves.",
         examples=["preferred_username"],
     )
     groups_claim: Text = Field(

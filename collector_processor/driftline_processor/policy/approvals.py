@@ -92,8 +92,10 @@ def approve(
     if digest != request.digest:
         raise ApprovalError(f"what {action} would send has changed; read it again, and approve that")
     first = pending if pending.first is not None and pending.digest == digest and now - pending.first <= VALID else None
-    if first is not None and first.first_by == by:
-        words = f"{by} approved {action} at {iso_time(first.first or 0)}; another person must approve it, too"
+    if first is not None and first.first_by.casefold() == by.casefold():  # a directory knows ANN as ann
+        words = (
+            f"{first.first_by} approved {action} at {iso_time(first.first or 0)}; another person must approve it, too"
+        )
         raise ApprovalError(words)
     if request.needed > 1 and first is None:
         approval = Approval(order.id, digest=digest, first=now, first_by=by, first_why=why)

@@ -25,8 +25,6 @@ from driftline_processor.web.site import Site
 LONGEST: Final = 4_096
 """Maximum bytes of the form: a token and the address of a page."""
 
-_ATTEMPT: Final = "driftline-login"
-"""Name of the cookie of a log-in at the provider, until it comes back."""
 
 _AGAIN: Final = '<!doctype html><meta http-equiv="refresh" content="0"><title>Driftline</title>'
 """The same address again, as a request of this site, with which a browser sends the cookie."""
@@ -92,10 +90,10 @@ def routes(site: Site) -> list[BaseRoute]:
         answer = RedirectResponse(attempt.address, 303)
         # Lax, because the provider's redirect comes from another site.
         answer.set_cookie(
-            _ATTEMPT,
+            access.attempt_cookie,
             access.sessions.issue("attempt", attempt.claims, 600.0),
             max_age=600,
-            path="/login",
+            path="/",
             secure=access.secure,
             httponly=True,
             samesite="lax",
@@ -104,7 +102,7 @@ def routes(site: Site) -> list[BaseRoute]:
 
     async def from_provider(request: Request) -> Response:
         check_provider()
-        claims = access.sessions.read(cookie_value(request.headers.get("cookie", ""), _ATTEMPT), "attempt")
+        claims = access.sessions.read(cookie_value(request.headers.get("cookie", ""), access.attempt_cookie), "attempt")
         if claims is None:
             raise HTTPException(400, "this log-in has expired or was begun in another browser; begin again at /login")
         try:
@@ -116,7 +114,7 @@ def routes(site: Site) -> list[BaseRoute]:
             access.attempts.fail(address_of(request.scope))
             raise HTTPException(401, str(wrong)) from None
         answer = RedirectResponse(_own_page(str(claims.get("next", ""))), 303)
-        answer.delete_cookie(_ATTEMPT, path="/login", secure=access.secure, httponly=True, samesite="lax")
+        answer.delete_cookie(access.attempt_cookie, path="/", secure=access.secure, httponly=True, samesite="lax")
         return _with_session(answer, access, access.start_session_of(person.name, person.groups))
 
     return [
