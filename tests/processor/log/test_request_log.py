@@ -307,6 +307,22 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(
         assert counted(counters, m.DRIFTLINE_LOG_DAMAGED) == 0
 
 
+def test_what_was_written_but_not_synced_is_not_there_after_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, "fdatasync", EIO)
+    log = RequestLog(tmp_path, Counters(), lambda: 0, SMALL, tidy_every=1e9)  # stops before it tries the disk again
+    log.start()
+    append(log, "a")
+    disk.failing = True
+    with pytest.raises(StorageOutage):
+        append(log, "refused")
+    log.stop()
+    disk.failing = False
+    with opened(tmp_path) as (log, _):
+        assert names(log) == ["a"]  # the sender of the other request repeats it
+
+
 def test_a_new_file_that_cannot_be_made_is_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, failing = segments.create, [True]
 
@@ -387,6 +403,18 @@ def test_what_is_appended_after_the_end_is_refused(tmp_path: Path) -> None:
         log.start()
     with pytest.raises(Overloaded):
         log.append(entry("late"))
+
+
+def test_what_waits_to_be_written_has_a_limit_of_bytes(tmp_path: Path) -> None:
+    part = bytes(request_log.WAITING_BYTES // 4)
+    with opened(tmp_path, LogLimits(1 << 40, 1e9, 1 << 40), monotonic=lambda: 0.0) as (log, _):
+        log.reader("slow", 0)
+        waiting = [log.append(Entry("traces", part, 0)) for _ in range(4)]
+        with pytest.raises(Overloaded):
+            log.append(Entry("traces", b"x", 0))
+        log.start()
+        assert [future.result(60) for future in waiting] == sorted(future.result() for future in waiting)
+        assert append(log, "after")[0] > waiting[-1].result()
 
 
 def test_an_erased_entry_is_read_by_nobody_and_its_neighbours_are(tmp_path: Path) -> None:
