@@ -14,12 +14,12 @@ import pytest
 from driftline_processor.cli.commands import app
 from driftline_processor.config import kinds
 from driftline_processor.config.schema import ConfigError, load
+from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.policy.action import ActionChannel
 from typer.testing import CliRunner
 
 from tests.support.ordered_actions import ALERT, FACTS, order
 from tests.support.paths import ROOT
-from tests.support.recorded_requests import Asked, service
 
 PAGE = (ROOT / "docs/how-to/write-an-extension.md").read_text(encoding="utf-8")
 BLOCKS = {

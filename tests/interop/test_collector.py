@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from driftline_processor.demo.peers.recorder import Asked, service
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from tests.support.recorded_requests import Asked, service
 
 from .peers import Driftline, collector, eventually
 from .rows import predict, tracer

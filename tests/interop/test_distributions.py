@@ -16,9 +16,9 @@ from driftline.export.endpoint import resolve
 from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Channel, Delivery, open_channel
 from driftline.privacy.policy import Capture
+from driftline_processor.demo.peers.recorder import service
 
 from tests.support.metric_points import points
-from tests.support.recorded_requests import service
 from tests.support.service import Memory
 
 from .peers import Driftline, collector, eventually, get, prometheus

@@ -14,10 +14,10 @@ import pytest
 from driftline import outcomes
 from driftline.batch.conversion import list_of
 from driftline.tables.column_codec import strings
+from driftline_processor.demo.peers.recorder import Asked, listening
+from driftline_processor.demo.peers.recorder import Service as Asking
 
 from tests.support.facts import Facts, lacking
-from tests.support.recorded_requests import Asked, listening
-from tests.support.recorded_requests import Service as Asking
 from tests.support.service import NOW, Service
 
 NOON = 1_795_176_000_000_000_000

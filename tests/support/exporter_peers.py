@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
-
-from tests.support.recorded_requests import Asked, Service, listening
+from driftline_processor.demo.peers.recorder import Asked, Service, listening
 
 
 @contextmanager

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.health import Counters
 from driftline_processor.otlp.protocol import METHODS, retry_metadata
 from driftline_processor.receipts import Overloaded, Signal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from tests.support.recorded_requests import Asked, service
 
 from .stock_sdk import names
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import jsonschema
 from driftline_processor.config.schema import Config
+from driftline_processor.demo.peers.recorder import Answers, Asked, Service, service
 from driftline_processor.policy.channel import Channel, open_channel
 from driftline_processor.policy.message import Kind, Message
 
 from tests.support.ordered_actions import ALERT, FACTS
-from tests.support.recorded_requests import Answers, Asked, Service, service
 
 
 def told(kind: Kind = "opened", **facts: Any) -> Message:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
-from tests.support.recorded_requests import Asked, Service, listening
+from driftline_processor.demo.peers.recorder import Asked, Service, listening
+
 from tests.support.waiting import wait_until
 
 

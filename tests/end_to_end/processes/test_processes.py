@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from driftline.tables.column_codec import strings
 from driftline_processor.core.decode.requests import decode_logs
+from driftline_processor.demo.peers.recorder import Asked, service
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.support.facts import Facts, lacking
 from tests.support.receiver import Receiver, predictions_of
-from tests.support.recorded_requests import Asked, service
 from tests.support.service import NOW
 
 HEAD = """

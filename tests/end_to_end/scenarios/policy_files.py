@@ -13,11 +13,11 @@ import pandas as pd
 import yaml
 from driftline_processor.config.section import Problem
 from driftline_processor.config.yaml_loader import parse_yaml
+from driftline_processor.demo.peers.internet import Internet, internet
+from driftline_processor.demo.peers.recorder import Answers, Asked
 
 from tests.support.paths import ROOT
 from tests.support.people import bearer
-from tests.support.recorded_internet import Internet, internet
-from tests.support.recorded_requests import Answers, Asked
 from tests.support.service import Service
 from tests.support.waiting import wait_until
 

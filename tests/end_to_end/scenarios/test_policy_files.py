@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline_processor.demo.peers.airflow import Airflow
+from driftline_processor.demo.peers.jira import Jira
+from driftline_processor.demo.peers.mail import mail
 
 from tests.support.facts import lacking
 from tests.support.kafka_brokers import mock_broker
-from tests.support.recorded_airflow import Airflow
-from tests.support.recorded_internet import mail
-from tests.support.recorded_jira import Jira
 from tests.support.waiting import wait_until
 
 from .policy_files import (

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 from driftline_processor.access.local import user_name
+from driftline_processor.demo.peers.jira import Jira
+from driftline_processor.demo.peers.recorder import Asked, Service, service
 
 from tests.support.people import bearer, log_in
-from tests.support.recorded_jira import Jira
-from tests.support.recorded_requests import Asked, Service, service
 from tests.support.waiting import wait_until
 from tests.support.webhooks import Hook, webhook
 

@@ -16,11 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from driftline_processor.demo.peers.recorder import listening
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.support.paths import ROOT
 from tests.support.receiver import Receiver
-from tests.support.recorded_requests import listening
 
 collect_ignore = ["shop.py", "tasks.py"]  # they set up telemetry for the whole process, as services do
 

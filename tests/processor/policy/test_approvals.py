@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.config.schema import Config
+from driftline_processor.demo.peers.recorder import service
 from driftline_processor.policy.action import ActionChannel
 from driftline_processor.policy.alerts import Approval, Delivery
 from driftline_processor.policy.approvals import VALID, ApprovalError, refuse_unapproved, request_of, to_ask_again
@@ -14,7 +15,6 @@ from driftline_processor.policy.channel import Answer
 from msgspec.structs import replace
 
 from tests.support.policy_watch import Watched, model, watched
-from tests.support.recorded_requests import service
 from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import right, wrong
 

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.actions import action_kind
+from driftline_processor.demo.peers.airflow import Airflow
+from driftline_processor.demo.peers.jira import Jira
+from driftline_processor.demo.peers.recorder import service
 from driftline_processor.policy.alert_history import alert_histories, alert_json
 from driftline_processor.policy.alerts import Delivery
 from driftline_processor.policy.approvals import ApprovalError
@@ -18,9 +21,6 @@ from msgspec.structs import replace
 
 from tests.support.ordered_actions import action
 from tests.support.policy_watch import DAY, JULY, Watched, headline, model, watched
-from tests.support.recorded_airflow import Airflow
-from tests.support.recorded_jira import Jira
-from tests.support.recorded_requests import service
 from tests.support.unwrap import unwrap
 from tests.support.verdict_windows import MISSING, column, known, right, value, window, wrong
 

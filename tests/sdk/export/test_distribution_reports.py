@@ -13,12 +13,12 @@ from threading import Thread
 import pytest
 from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Delivery
+from driftline_processor.demo.peers.recorder import Asked, service
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.support.facts import lacking
 from tests.support.metric_points import points
 from tests.support.receiver import Receiver
-from tests.support.recorded_requests import Asked, service
 from tests.support.service import Service, returns
 from tests.support.unwrap import unwrap
 

@@ -16,12 +16,12 @@ import grpc
 import pytest
 from driftline.export.endpoint import Endpoint, Signal, resolve
 from driftline.export.transport import ChannelError, Delivery, GrpcChannel, HttpChannel, open_channel
+from driftline_processor.demo.peers.recorder import Service, listening, service
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 from tests.support.certificates import Authority
-from tests.support.recorded_requests import Service, listening, service
 
 
 @pytest.mark.parametrize(

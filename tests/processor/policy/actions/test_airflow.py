@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from driftline_processor.demo.peers.airflow import Airflow
+from driftline_processor.demo.peers.recorder import Asked, Service, service
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
 
 from tests.support.ordered_actions import ALERT, action, order
-from tests.support.recorded_airflow import Airflow
-from tests.support.recorded_requests import Asked, Service, service
 
 NAME = "airflow/retrain"
 RUN = f"driftline-{ALERT}-airflow-retrain"

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import pytest
 from driftline_processor.config.schema import Config
+from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.policy.action import Surroundings
 from driftline_processor.policy.actions import cloudevents
 from driftline_processor.policy.actions.cloudevents import CloudEvents
@@ -21,7 +22,6 @@ from driftline_processor.policy.http_service import NotTaken
 from driftline_processor.policy.sources import NO_SOURCES
 
 from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, order
-from tests.support.recorded_requests import Asked, service
 
 NAME = "cloudevents/bus"
 ID = f"{ALERT}-{NAME}"

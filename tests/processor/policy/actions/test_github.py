@@ -13,12 +13,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from driftline_processor.demo.peers.recorder import Asked, Service, service
 from driftline_processor.policy.actions.github import GitHub as Keys
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
 
 from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, order
-from tests.support.recorded_requests import Asked, Service, service
 
 NAME = "github/retrain"
 ID = f"{ALERT}-{NAME}"

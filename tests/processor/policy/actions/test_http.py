@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from driftline_processor.config.schema import load
+from driftline_processor.demo.peers.recorder import Asked, service
 from driftline_processor.policy.action import ActionChannel
 
 from tests.support.ordered_actions import ALERT, FACTS, REPORT, REPORTING, action, carried_out, order
-from tests.support.recorded_requests import Asked, service
 
 NAME = "http/rollback"
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from driftline_processor.demo.peers.jira import Jira
+from driftline_processor.demo.peers.recorder import Asked, Service, service
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
 
 from tests.support.ordered_actions import ALERT, FACTS, REPORT, REPORTING, action, order
-from tests.support.recorded_jira import Jira
-from tests.support.recorded_requests import Asked, Service, service
 
 NAME = "jira/payments"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from driftline_processor.demo.peers.recorder import Asked, Service, service
 from driftline_processor.policy.actions import kubernetes
 from driftline_processor.policy.actions.kubernetes import known_kinds, patch_problems
 from driftline_processor.policy.message import Message
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 
 from tests.support.facts import lacking
 from tests.support.ordered_actions import action, order
-from tests.support.recorded_requests import Asked, Service, service
 
 NAME = "kubernetes/rollback"
 ROLLOUTS = "/apis/argoproj.io/v1alpha1/namespaces/models/rollouts"

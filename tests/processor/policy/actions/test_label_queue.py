@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.schema import Config
+from driftline_processor.demo.peers.recorder import service
 from driftline_processor.policy.action import ActionChannel
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
@@ -19,7 +20,6 @@ from driftline_processor.queries.label_queue import LabelBatch, LabelCandidate
 
 from tests.support.facts import lacking
 from tests.support.ordered_actions import ALERT, order
-from tests.support.recorded_requests import service
 
 NAME = "label_queue/team"
 FILE = f"label-{ALERT}-label_queue-team.csv"

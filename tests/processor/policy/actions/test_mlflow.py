@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from driftline_processor.demo.peers.recorder import Asked, Service, service
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Message
 
 from tests.support.facts import lacking
 from tests.support.ordered_actions import ALERT, FACTS, action, order
-from tests.support.recorded_requests import Asked, Service, service
 
 NAME = "mlflow/champion"
 TAG = f"driftline.{ALERT}-mlflow-champion"

@@ -6,12 +6,12 @@ import base64
 from typing import Any, cast
 
 import pytest
+from driftline_processor.demo.peers.mail import mail
 from driftline_processor.policy.channels.apprise_service import AppriseService
 from driftline_processor.policy.message import Message
 from msgspec import structs
 
 from tests.support.ordered_actions import REPORT
-from tests.support.recorded_internet import mail
 from tests.support.webhooks import webhook
 
 

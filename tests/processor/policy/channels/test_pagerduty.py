@@ -1,7 +1,6 @@
 """PagerDuty: one incident an alert, in requests that the published description of Events API v2 takes.
 
-The schema is that of https://developer.pagerduty.com/docs/send-alert-event (parameters, their lengths, links), and the
-answers are those of https://developer.pagerduty.com/docs/events-api-v2-overview.
+The answers are those of https://developer.pagerduty.com/docs/events-api-v2-overview.
 """
 
 from __future__ import annotations
@@ -9,55 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from driftline_processor.demo.peers.pagerduty import SCHEMA
+from driftline_processor.demo.peers.recorder import Asked
 from driftline_processor.policy.channel import Answer
 from driftline_processor.policy.message import Kind, Message
 from msgspec.structs import replace
 
 from tests.support.ordered_actions import FACTS
-from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told
-
-TEXT = {"type": "string", "minLength": 1}
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["routing_key", "event_action"],
-    "properties": {
-        "routing_key": {"type": "string", "pattern": "^[A-Za-z0-9]{32}$"},
-        "event_action": {"enum": ["trigger", "acknowledge", "resolve"]},
-        "dedup_key": {"type": "string", "maxLength": 255},
-        "payload": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["summary", "source", "severity"],
-            "properties": {
-                "summary": {**TEXT, "maxLength": 1024},
-                "source": TEXT,
-                "severity": {"enum": ["critical", "error", "warning", "info"]},
-                "timestamp": TEXT,
-                "component": TEXT,
-                "group": TEXT,
-                "class": TEXT,
-                "custom_details": {"type": "object"},
-            },
-        },
-        "links": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["href"],
-                "properties": {"href": {"type": "string", "pattern": "^https?://"}, "text": {"type": "string"}},
-            },
-        },
-        "images": {"type": "array"},
-        "client": {"type": "string"},
-        "client_url": {"type": "string"},
-    },
-    "if": {"properties": {"event_action": {"const": "trigger"}}},
-    "then": {"required": ["payload"]},
-    "else": {"required": ["dedup_key"]},
-}
 
 KEY = "0123456789abcdef0123456789abcdef"
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from driftline_processor.demo.peers.recorder import Asked
 from driftline_processor.policy.channel import NOTHING, Answer, Past
 from driftline_processor.policy.message import Message
 
-from tests.support.recorded_requests import Asked
 from tests.support.told_channels import ALERT, channel_at, checked, told
 
 POST: dict[str, Any] = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 
-from tests.support.recorded_requests import Asked
+from .recorder import Asked
 
 _NULLABLE = {"type": ["string", "null"]}
 SCHEMAS: dict[int, dict[str, Any]] = {
@@ -67,6 +67,7 @@ class Airflow:
         self._api, self._given = api, 0
 
     def __call__(self, asked: Asked) -> tuple[int, Any]:
+        """Answer a request."""
         if asked.path == "/auth/token":
             jsonschema.validate(asked.json, LOGIN)
             self._given += 1

@@ -1,4 +1,4 @@
-"""A service that notes what is asked of it over HTTP, and answers as a test says."""
+"""A service that keeps what is asked of it over HTTP, and answers as somebody says."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ class Service(ThreadingHTTPServer):
 
     Attributes:
         asked: What came, in its order.
-        answers: What is answered.
+        answers: What is answered. A request for which it raises is answered 400 with the error.
+        refused: Those errors, each with its request.
         headers: Of every answer, beside its length.
     """
 
@@ -76,6 +77,7 @@ class Service(ThreadingHTTPServer):
     def __init__(self, answers: Answers, handler: type[BaseHTTPRequestHandler] | None = None) -> None:
         self.asked: list[Asked] = []
         self.answers = answers
+        self.refused: list[str] = []
         self.headers: dict[str, str] = {}
         super().__init__(("127.0.0.1", 0), handler or Answer)
 
@@ -101,7 +103,12 @@ class Answer(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
         self.server.asked.append(asked)
-        status, said = self.server.answers(asked)
+        try:
+            status, said = self.server.answers(asked)
+        except Exception as error:
+            reason = getattr(error, "message", str(error))  # of jsonschema: without the whole schema
+            self.server.refused.append(f"{asked.method} {asked.path}: {reason}")
+            status, said = 400, {"error": reason}
         text = "" if said is None else said if isinstance(said, str | bytes) else json.dumps(said)
         content = text.encode() if isinstance(text, str) else text
         self.send_response(status)

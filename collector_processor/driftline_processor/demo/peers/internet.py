@@ -1,23 +1,23 @@
-"""What a process sends to hosts elsewhere, noted on its way and answered as a test says: none of it leaves the machine.
+"""What a process sends to hosts elsewhere, noted on its way and answered: none of it leaves the machine.
 
-A proxy of HTTPS that stands for every host, with a certificate of its own, and a server of mail.
+A proxy of HTTPS that stands for every host, with a certificate of its own.
 """
 
 from __future__ import annotations
 
-import shutil
-import socketserver
 import ssl
-import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from email.message import EmailMessage
-from email.parser import BytesParser
-from email.policy import default
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.support.recorded_requests import Answer, Answers, Asked, Service, listening
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from .recorder import Answer, Answers, Asked, Service, listening
 
 HOSTS = ("example.com", "*.example.com", "*.atlassian.net", "hooks.slack.com", "slack.com", "events.pagerduty.com")
 """Hosts for which the certificate is good."""
@@ -79,68 +79,26 @@ class _Connect(Answer):
 
 def _certificate(folder: Path) -> Path:
     """Write a certificate for :data:`HOSTS`, its key beside it; return its path."""
-    assert shutil.which("openssl"), "no openssl: install Debian's package openssl"
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "recording peers of Driftline")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in HOSTS]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
     path = folder / "internet.pem"
-    names = ",".join(f"DNS:{host}" for host in HOSTS)
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=internet", "-addext", f"subjectAltName={names}"]
-    command += ["-keyout", str(path.with_suffix(".key")), "-out", str(path)]
-    subprocess.run(command, check=True, capture_output=True)
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.with_suffix(".key").write_bytes(secret)
     return path
-
-
-class Mail(socketserver.ThreadingTCPServer):
-    """Takes mail by SMTP.
-
-    Attributes:
-        down: Whether it takes nothing for now.
-        asked: How often somebody came.
-        letters: What came and was taken, in its order.
-        recipients: To whom, in the words of the envelope.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.down, self.asked, self.letters = False, 0, list[EmailMessage]()
-        self.recipients: list[str] = []
-        super().__init__(("127.0.0.1", 0), _Letter)
-
-    @property
-    def port(self) -> int:
-        """Where it listens, on this machine."""
-        port: int = self.server_address[1]
-        return port
-
-
-class _Letter(socketserver.StreamRequestHandler):
-    server: Mail
-
-    def handle(self) -> None:
-        self.server.asked += 1
-        if self.server.down:
-            self._say("421 come again")
-            return
-        self._say("220 mail")
-        while line := self.rfile.readline():
-            verb = line[:4].strip().upper()
-            if verb == b"DATA":
-                self._say("354 go on")
-                text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                self.server.letters.append(BytesParser(_class=EmailMessage, policy=default).parsebytes(text))
-            elif verb == b"RCPT":
-                self.server.recipients.append(line.decode().strip())
-            self._say("221 bye" if verb == b"QUIT" else "250 ok")
-
-    def _say(self, line: str) -> None:
-        self.wfile.write(f"{line}\r\n".encode())
 
 
 def internet(folder: Path, answers: Answers) -> AbstractContextManager[Internet]:
     """Be every host elsewhere until the block ends."""
     return listening(Internet(folder, answers))
-
-
-def mail() -> AbstractContextManager[Mail]:
-    """Take mail until the block ends."""
-    return listening(Mail())

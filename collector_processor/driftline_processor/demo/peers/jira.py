@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema
 
-from tests.support.recorded_requests import Asked
+from .recorder import Asked
 
 ADF = {
     "type": "object",
@@ -63,6 +63,7 @@ ADF = {
 
 
 def named(key: str) -> dict[str, Any]:
+    """Return the schema of what is named by one key."""
     return {
         "type": "object",
         "required": [key],
@@ -114,6 +115,7 @@ class Jira:
         self._schemas = schemas(api)
 
     def __call__(self, asked: Asked) -> tuple[int, Any]:
+        """Answer a request."""
         assert asked.headers["accept"] == "application/json"
         assert asked.path.startswith(self.base)
         path = asked.path.removeprefix(self.base)
