@@ -307,8 +307,12 @@ def test_an_empty_list_is_accepted_and_troubles_nobody(state: OutcomeIntake) -> 
     assert state.digests == []
 
 
-def test_an_unknown_content_type_is_415() -> None:
-    answer = post_outcomes(OutcomeIntake(), "<a/>", "application/xml")
+@pytest.mark.parametrize(
+    "kind", ["application/xml", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"]
+)
+def test_an_unknown_content_type_is_415(kind: str) -> None:
+    """A few kilobytes of Arrow or Parquet may be gigabytes of rows."""
+    answer = post_outcomes(OutcomeIntake(), "<a/>", kind)
     assert answer.status_code == 415
     assert "application/json, application/x-ndjson" in answer.json()["error"]
 
