@@ -25,6 +25,7 @@ from driftline_processor.expected_wait import refuse_late
 from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PATIENCE, retry_metadata
 from driftline_processor.receipts import Overloaded, Signal
 from driftline_processor.servers.http_server import most_files
+from driftline_processor.servers.port_connections import PortConnections
 from driftline_processor.servers.ports import PortInUse, check_free
 from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
 from driftline_processor.servers.tls import ListenerTls
@@ -70,6 +71,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         self.tls = None if settings.tls is None else ListenerTls(f"receivers.{place}", settings.tls)
         self._arrivals = PendingMessages(self._memory)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
+        # Further ones are closed: without a limit, they would use all files that the process may open.
+        most_connections = max(8, most_files() // 4)
         self._server = grpc.server(
             self._threads,
             handlers=[self],
@@ -77,8 +80,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
                 ("grpc.max_receive_message_length", MAX_REQUEST),
                 # Otherwise Linux would share the port with another process, and each would get some of the requests.
                 ("grpc.so_reuseport", 0),
-                # Further ones are closed: without a limit, they would use all files that the process may open.
-                ("grpc.max_allowed_incoming_connections", max(8, most_files() // 4)),
+                ("grpc.max_allowed_incoming_connections", most_connections),
                 *_CONNECTIONS,
             ],
         )
@@ -91,6 +93,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         except RuntimeError as error:
             raise PortInUse(address, key, str(error)) from None
         self.address = Address(address.host, port)
+        self._connections = PortConnections(port, most_connections)
         self.line = f"OTLP over gRPC{' with TLS' if self.tls else ''} on {self.address}"
         self._serving = False
 
@@ -99,6 +102,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         self._intake = intake
         self._serving = True
         self._arrivals.start()
+        self._connections.start()
         self._server.start()
 
     def stop(self, grace: float) -> None:
@@ -109,6 +113,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         self._server.stop(grace).wait(grace + 1.0)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._arrivals.stop()
+        self._connections.stop()
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """Return the handler of a call; None (UNIMPLEMENTED) for other methods than OTLP.

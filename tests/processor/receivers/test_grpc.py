@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import select
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from driftline_processor.otlp.protocol import MAX_REQUEST
 from driftline_processor.receipts import Overloaded
 from driftline_processor.receivers.grpc import GrpcReceiver, PendingMessages
 from driftline_processor.receivers.receiver import Accept
+from driftline_processor.servers.port_connections import PortConnections
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import SILENT, RequestMemory
 from google.rpc.error_details_pb2 import RetryInfo
@@ -69,6 +71,7 @@ def test_stock_exporters_deliver_all_signals(compression: grpc.Compression) -> N
 def test_connections_beyond_a_quarter_of_the_open_files_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise idle ones would use all files that the process may open, also those of the pages and of the state."""
     monkeypatch.setattr("driftline_processor.receivers.grpc.most_files", lambda: 40)
+    monkeypatch.setattr(PortConnections, "start", lambda _: None)
     with receiver(FakeIntake()) as endpoint, ExitStack() as stack:
         host, _, port = endpoint.rpartition(":")
         clients = [stack.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(15)]
@@ -84,6 +87,20 @@ def test_connections_beyond_a_quarter_of_the_open_files_are_closed(monkeypatch: 
         clients[0].close()
         with call(endpoint) as export:
             assert export(b"", timeout=20, wait_for_ready=True) == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_idle_connections_give_way_to_a_new_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have sent their settings and begin no call, which grpcio allows for ten minutes."""
+    monkeypatch.setattr("driftline_processor.receivers.grpc.most_files", lambda: 40)
+    settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+    with receiver(FakeIntake()) as endpoint, ExitStack() as stack:
+        host, _, port = endpoint.rpartition(":")
+        for _ in range(15):
+            idle = socket.create_connection((host, int(port)), timeout=20, source_address=("127.0.0.2", 0))
+            stack.enter_context(idle).sendall(settings)
+        with call(endpoint) as export:
+            assert export(b"", timeout=60, wait_for_ready=True) == b""
 
 
 def test_headers_are_handed_on() -> None:
