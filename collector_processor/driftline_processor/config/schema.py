@@ -124,7 +124,8 @@ class Limits(Section):
     models: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=1_000,
         description="The maximum number of models. Rows of further models are counted "
-        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file always has a place.",
+        "(`driftline_limited_rows_total`) and not stored. A model that is named in this file always has a place. "
+        "A token for some models takes at most half of the others.",
         examples=["200"],
     )
     versions: Annotated[int, Field(ge=1, strict=True)] = Field(

@@ -7,6 +7,9 @@ the limit
 - rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not stored,
 - rows of a further version or environment of a model are stored under the name ``other``.
 
+A sender whose token is for some models only cannot take a place if half of the places are taken by models that it may
+name, so that no team uses up those of another.
+
 Each model has places for its own versions and environments, so that no sender uses up those of another's model. The
 series of all models together, one per version and environment, share what the memory allows, see
 :data:`SERIES_BYTES`. The first series of a model has a place besides, and so have ``limits.versions`` series of a model
@@ -28,6 +31,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey, OutcomeTable
 from msgspec import structs
 
+from driftline_processor.access.principal import Permission
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.training_runs import TrainingRun
@@ -53,6 +57,7 @@ IDLE = 24 * 3600 * 10**9
 _LOOK_EVERY = 60 * 10**9
 """Nanoseconds between searches for idle series."""
 
+_ANY = frozenset({"*"})
 _NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
 _MOST_NAMES = 10_000
 """Maximum number of distinct names beyond the limit that are counted for the message."""
@@ -62,6 +67,9 @@ class ModelLimits:
     """The models, versions and environments within the limits.
 
     One thread writes; any thread may call :meth:`sentence` and :meth:`holds`.
+
+    Attributes:
+        sender: Patterns of the models that the sender of the current request may name.
 
     >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
     >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)
@@ -79,6 +87,7 @@ class ModelLimits:
         self._limits, self._models, self._counters = limits, models, counters
         self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}, "memory": {}}
         self._most_shared = limits.memory // SERIES_BYTES
+        self.sender = _ANY
         self.load()
 
     def load(
@@ -110,7 +119,8 @@ class ModelLimits:
         self._versions = versions  # replaced at once, because a concurrent scrape must not see it empty
         for model in versions:
             self._free_places(model, now, self._limits.versions)
-        self._unconfigured = sum(name not in self._models for name in self._versions)
+        self._unconfigured = {name for name in self._versions if name not in self._models}
+        self._held = Counter[frozenset[str]]()
         self._rows = Counter[str]()
 
     def count(self) -> None:
@@ -189,7 +199,18 @@ class ModelLimits:
         return "; ".join(sentences) or None
 
     def _has_room(self, model: str) -> bool:
-        return model in self._models or self._unconfigured < self._limits.models
+        if model in self._models:
+            return True
+        if len(self._unconfigured) >= self._limits.models:
+            return False
+        return "*" in self.sender or self._held_by_sender() < max(1, self._limits.models // 2)
+
+    def _held_by_sender(self) -> int:
+        """Return how many names with a place the sender may use."""
+        if self.sender not in self._held:
+            covers = Permission(frozenset(), tuple(self.sender)).covers
+            self._held[self.sender] = sum(map(covers, self._unconfigured))
+        return self._held[self.sender]
 
     def _admit_model(self, model: str, rows: int) -> bool:
         if model not in self._versions:
@@ -197,7 +218,9 @@ class ModelLimits:
                 self._count("models", model, rows)
                 return False
             self._versions[model] = {}
-            self._unconfigured += model not in self._models
+            if model not in self._models:
+                self._unconfigured.add(model)
+                self._held.clear()
         return True
 
     def _version(self, model: str, version: str, rows: int, now: int) -> str:

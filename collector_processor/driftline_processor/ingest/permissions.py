@@ -51,6 +51,7 @@ def permitted(request: Request, sending: Sending) -> Request:
     request.training_runs = allowed(request.training_runs, "ingest", lambda run: run.model, _one)
     request.business = allowed(request.business, "ingest", lambda _: "*", _one)
     request.rejected = request.rejected + rejected
+    request.patterns = {pattern for patterns in rules.values() for pattern in patterns}
     # The same bytes of a sender who may send all of this are another request.
     request.digest = xxhash.xxh3_128_digest(request.digest + repr(sorted(rules.items())).encode())
     return request

@@ -10,7 +10,7 @@ the event time per model and environment that closes windows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -269,6 +269,7 @@ class Request(Struct):
         offsets: Positions in topics of Kafka after this request.
         readings: Progress of queries of business series.
         more_digests: Digests of new requests that were decoded together with the first.
+        patterns: Patterns of the models that its sender may name.
     """
 
     digest: bytes
@@ -284,6 +285,7 @@ class Request(Struct):
     training_runs: Sequence[TrainingRun] = ()
     business: Sequence[BusinessPoint | CumulativePoint] = ()
     readings: Sequence[BusinessReading] = ()
+    patterns: Collection[str] = ("*",)
 
     @property
     def rows(self) -> int:
@@ -429,6 +431,7 @@ class Intake:
             self._requests.add(digest, work.now)
             work.digests.append(digest)
         rejected = Counter[str]()
+        self.limits.sender = frozenset(request.patterns)
         sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
         for text, source in [*sent, *((text, "push") for text in request.pushed)]:
             try:

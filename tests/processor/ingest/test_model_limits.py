@@ -74,6 +74,22 @@ def test_a_restart_keeps_who_is_in_and_who_is_not(open_state: Open) -> None:
     assert models(open_state(limits=Limits(models=1))) == ["a", "b"]  # who is in stays in under a smaller limit
 
 
+def test_a_sender_of_some_models_takes_at_most_half_of_the_places() -> None:
+    limits = ModelLimits(Limits(models=6), {"shop-declared": Model()}, Counters())
+
+    def taken(*senders: str, name: str) -> int:
+        limits.sender = frozenset(senders)
+        return sum(limits.place(ModelKey(f"{name}-{number}"), 1, NOON) is not None for number in range(10))
+
+    assert taken("shop-*", name="shop") == 3
+    assert taken("shop-*", "shop-1", name="shop-again") == 0  # another token for the same models
+    limits.load(dict.fromkeys(map(ModelKey, ["shop-0", "shop-1", "shop-2", "shop-declared"]), NOON))
+    assert taken("shop-*", name="shop-again") == 0  # nor after a restart
+    assert limits.place(ModelKey("shop-declared"), 1, NOON) is not None
+    assert taken("fraud-*", name="fraud") == 3
+    assert taken("*", name="shop-of-all") == 0
+
+
 def test_a_model_of_the_configuration_has_a_place_of_its_own(open_state: Open) -> None:
     state = open_state(limits=Limits(models=1), named=Model())
     assert send(state, "a", "b", "named") == [2, 0, 2]

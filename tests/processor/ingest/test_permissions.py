@@ -10,6 +10,7 @@ from driftline.semconv import events
 from driftline.semconv import metrics as m
 from driftline_processor.access.principal import UNRESTRICTED, Permission, Sending
 from driftline_processor.config.capabilities import Capability
+from driftline_processor.config.schema import Limits
 from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.permissions import permitted
 from driftline_processor.ingest.transaction import Request
@@ -96,6 +97,20 @@ def test_a_request_that_is_read_after_a_restart_is_still_restricted(open_state: 
     second = open_state().state
     second.catch_up()
     assert {view.key.model for view in second.publish().models} == {"churn"}
+
+
+def test_a_sender_of_some_models_leaves_room_for_new_ones_of_others(open_state: Open, clock: Clock) -> None:
+    clock.now = NOW
+    state = open_state(limits=Limits(models=4)).state
+
+    def models_of(name: str) -> set[str]:
+        rows = [span({a.ML_MODEL_NAME: f"{name}-{number}", **PREDICTION}, number) for number in range(9)]
+        state.submit("traces", traces(rows), sending=sending("ingest", models=f"{name}-*").within("traces")).result(30)
+        state.catch_up()
+        return {view.key.model for view in state.publish().models}
+
+    assert models_of("shop") == {"shop-0", "shop-1"}
+    assert models_of("fraud") == {"shop-0", "shop-1", "fraud-0", "fraud-1"}
 
 
 def with_baseline(text: str) -> bytes:
