@@ -66,6 +66,15 @@ _ENDPOINTS = (
 )
 
 
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables from which the library of OpenTelemetry's OTLP/HTTP exporters reads certificates, the first one wins."""
+
+_CERTIFICATES = (
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    *(f"OTEL_EXPORTER_OTLP_{signal}_CERTIFICATE" for signal in ("TRACES", "METRICS", "LOGS")),
+)
+
+
 class Finding(Struct, frozen=True):
     """A mistake.
 
@@ -113,7 +122,26 @@ def check_environment(environ: Mapping[str, str]) -> Iterator[Finding]:
                 f"{name}={url}",
                 "remove the path from the URL",
             )
+    yield from _check_bundle(given, environ)
     yield from _check_endpoints(given, environ)
+
+
+def _check_bundle(given: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield certificates that OpenTelemetry's OTLP/HTTP exporters ignore; the SDK of Driftline uses them."""
+    bundle = next((name for name in _BUNDLES if environ.get(name)), None)
+    encrypted = any(
+        name != "DRIFTLINE_ENDPOINT" and url.startswith("https:") and _protocol_of(name, url, environ) != "grpc"
+        for name, url in given.items()
+    )
+    if bundle is None or not encrypted:
+        return
+    for name in _CERTIFICATES:
+        if environ.get(name, "") not in ("", environ[bundle]):
+            yield Finding(
+                f"{bundle} replaces {name}",
+                f"{bundle}={environ[bundle]}: OTLP/HTTP exporters of OpenTelemetry trust only these certificates",
+                f"unset {bundle} for the service, or add the certificates of {environ[name]} to its file",
+            )
 
 
 def _check_endpoints(given: Mapping[str, str], environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -225,7 +253,7 @@ def check_configuration(config: Config, *, is_running: bool) -> Iterator[Finding
         except PortInUse as used:
             answer = ask_port(address.host, address.port)
             yield Finding(f"{key}: the port is not free", WORDS[answer.speaks], str(used))
-    if not config.storage.in_memory:
+    if not config.storage.in_memory and not is_running:  # the status of a running processor has its disk
         yield from _check_directory(config.storage.directory)
     for key, tls in _certificates(config):
         expires = _end_of(tls.cert_file)

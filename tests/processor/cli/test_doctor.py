@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -186,6 +188,40 @@ def environment(service: Service, values: Mapping[str, str]) -> dict[str, str]:
 )
 def test_variables_that_contradict_each_other(variables: dict[str, str], words: list[str], service: Service) -> None:
     assert found(check_environment(environment(service, variables)))[: len(words) or 1] == words
+
+
+BUNDLE = {"OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.crt", "REQUESTS_CA_BUNDLE": "company.crt"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        (BUNDLE, ["REQUESTS_CA_BUNDLE replaces OTEL_EXPORTER_OTLP_CERTIFICATE"]),
+        (
+            {"OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE": "ca.crt", "CURL_CA_BUNDLE": "company.crt"},
+            ["CURL_CA_BUNDLE replaces OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE"],
+        ),
+        ({**BUNDLE, "REQUESTS_CA_BUNDLE": "ca.crt"}, []),
+        ({**BUNDLE, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, []),  # gRPC reads no bundle
+        ({"REQUESTS_CA_BUNDLE": "company.crt"}, []),
+    ],
+)
+def test_certificates_that_the_exporters_of_opentelemetry_ignore(variables: dict[str, str], words: list[str]) -> None:
+    url = f"https://127.0.0.1:{free_port()}"
+    silent = "nothing answers at the address of OTEL_EXPORTER_OTLP_ENDPOINT"
+    assert found(check_environment({"OTEL_EXPORTER_OTLP_ENDPOINT": url, **variables})) == [*words, silent]
+
+
+def test_a_disk_that_is_nearly_full_is_found_once(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1 << 40, used=1 << 40, free=1 << 20))
+    file = config_file(tmp_path)
+    findings = [[*check_configuration(load(file), is_running=is_running)] for is_running in (False, True)]
+    assert [found(iter(some)) for some in findings] == [["the disk of storage.directory is nearly full"], []]
+    answer = CliRunner().invoke(app, ["doctor", "--config", str(file), "--url", url(service, "web", "")])
+    assert answer.output.count(" left") == 1
+    assert answer.output.startswith("disk needs attention")
 
 
 def test_an_expired_certificate_and_one_that_ends_soon() -> None:
