@@ -45,10 +45,14 @@ def near_names(name: str, names: Sequence[str]) -> str:
 def handle(name: str) -> str:
     """Return a name's representation in an address: the name, or its printable beginning with a digest.
 
+    One or two dots get a digest, too: browsers remove such a segment from an address.
+
     >>> handle("churn"), handle("x" * 1000)[198:]
     ('churn', 'x…~c0a4877b962cba82')
+    >>> handle("..")
+    '..~482c632370a33f0e'
     """
-    if len(name) <= LINKED and name.isprintable():
+    if len(name) <= LINKED and name.isprintable() and name not in (".", ".."):
         return name
     return f"{short(name, LINKED)}~{xxhash.xxh3_64_hexdigest(name.encode('utf-8', 'surrogatepass'))}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 import pytest
 from driftline.tables.table import ModelKey
@@ -47,6 +47,15 @@ def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
         r'ml_model_name="a\"} 1\nml_model_state{x=\"",'
         r'ml_model_version="\\"} 1.0'
     ]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_the_page_of_a_model_called_like_a_segment_of_an_address_opens(browse: Browse, name: str) -> None:
+    client = browse(FakeView([structs.replace(price(), key=ModelKey(name))]))
+    (address, *_) = [link for link in page(client).links if link.startswith("/models/")]
+    shortened = urljoin("http://127.0.0.1:8780/", address).removeprefix("http://127.0.0.1:8780")  # as browsers do
+    assert shortened == address
+    assert client.get(address).status_code == 200
 
 
 @pytest.mark.slow
