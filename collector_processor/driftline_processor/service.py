@@ -502,7 +502,7 @@ class Service:
         listening = [receiver.line for receiver in self._receivers if receiver.address is not None]
         lines = [
             f"driftline receives {' and '.join(listening)}",
-            f"pages on {self._local_url}",
+            f"pages on {self.config.web.public_url or self._local_url}",
             *(receiver.line for receiver in self._receivers if receiver.address is None),
             *(line for reader in self._business for line in reader.lines),
             "rows are kept in memory, and are lost when this process ends"

@@ -175,6 +175,11 @@ def test_it_says_where_everything_is(tmp_path: Path) -> None:
         ]
 
 
+def test_the_pages_have_the_address_that_is_configured(tmp_path: Path) -> None:
+    with running(tmp_path, web={"endpoint": "127.0.0.1:0", "public_url": "https://driftline.example.com"}) as service:
+        assert service.lines()[1] == "pages on https://driftline.example.com"
+
+
 def test_other_machines_are_warned_about(tmp_path: Path) -> None:
     with running(tmp_path, web={"endpoint": "0.0.0.0:0"}, insecure_anonymous=True) as service:
         web = service.addresses["web"]
