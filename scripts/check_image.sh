@@ -2,7 +2,7 @@
 # What is promised of the image: sh scripts/check_image.sh IMAGE. Needs Docker.
 set -eu
 image=$1
-most=350000000 # bytes that a cluster pulls; on disk, the libraries that an evaluation loads already have 340 MB
+most=350000000 # bytes that a cluster pulls; on disk, the libraries that it loads alone have 340 MB
 
 pulled=$(docker save "$image" | gzip -6 | wc -c)
 echo "pulled: $((pulled / 1000000)) MB, on disk: $(($(docker image inspect --format '{{.Size}}' "$image") / 1000000)) MB"
