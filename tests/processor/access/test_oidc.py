@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -162,6 +163,25 @@ def test_a_session_ends_when_the_issuer_is_replaced() -> None:
     assert (ann.name, ann.login, ann.ambient, ann.may("decide")) == ("ann", "oidc", True, True)
     access.replace(auth("https://another.example.com"), access.anonymous)
     assert not access.identify(said, "").named
+
+
+def test_a_log_in_is_an_entry_of_the_audit_log(provider: Provider, tmp_path: Path) -> None:
+    file = tmp_path / "ann.token"
+    file.write_text("dlt_0123456789abcdefghijklmnop")
+    file.chmod(0o600)
+    tokens = [{"name": "ann", "token_file": file, "may": "read"}]
+    keys = Auth.model_validate({**auth().model_dump(), "tokens": tokens})
+    view, access = many(), access_of(keys)
+    client = TestClient(app_of(view, access=access), base_url="https://testserver", follow_redirects=False)
+    assert client.post("/login", data={"token": "another"}).status_code == 401
+    assert client.post("/login", data={"token": file.read_text()}).status_code == 303
+    client.get("/login/oidc")
+    attempt = access.sessions.read(client.cookies[access.attempt_cookie], "attempt")
+    provider._replace(attempt=attempt or {}).finish()  # the provider has the answer to this attempt now
+    query = {"state": (attempt or {})["state"], "code": "c"}
+    assert client.get("/login/oidc/callback", params=query).status_code == 303
+    entries = [(one["kind"], one["by"], one["how"], one["subject"]) for one in view.audited]
+    assert entries == [("login", "ann", "session", "testclient"), ("login", "ann@x", "oidc", "testclient")]
 
 
 @pytest.mark.usefixtures("provider")

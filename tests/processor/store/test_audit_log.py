@@ -176,6 +176,19 @@ def test_failed_logins_from_ever_new_addresses_do_not_fill_the_disk(tmp_path: Pa
     assert (entries[0].subject, entries[0].count) == ("others", 5_000 - MOST_GROUPS)
 
 
+def test_nobody_hides_what_they_read_behind_many_other_reads(tmp_path: Path) -> None:
+    clock = Clock()
+    with opened(tmp_path, clock) as log:
+        for number in range(MOST_GROUPS):
+            log.append(Entry(kind="rows_read", words="rows", by="eve", how="token", model=f"decoy-{number}", count=1))
+        for name, rows in (("eve", 700), ("eve", 7), ("ann", 5)):
+            log.append(Entry(kind="rows_read", words="rows", by=name, how="token", model="churn", count=rows))
+        clock.now += MINUTE
+        log.flush()
+        late = [(one.by, one.how, one.subject, one.count) for one in log.entries()[0][:2]]
+    assert sorted(late) == [("ann", "token", "others", 5), ("eve", "token", "others", 707)]
+
+
 def test_old_entries_are_cut_and_the_chain_stays_whole(tmp_path: Path) -> None:
     clock = Clock()
     with opened(tmp_path, clock, AuditLimits(10 * DAY, 1_000)) as log:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute
 
 from driftline_processor.access.access import Access
 from driftline_processor.access.oidc import OidcLogin, OidcUnavailableError
+from driftline_processor.access.principal import Login
 from driftline_processor.access.routes import FORM_TOKEN, Guarded, address_of, check_form_token, principal_of
 from driftline_processor.access.sessions import HOURS, cookie_value
 from driftline_processor.web.page import Page
@@ -46,6 +47,9 @@ def routes(site: Site) -> list[BaseRoute]:
         }
         return site.answer(request, Page("login.html", context))
 
+    def note(request: Request, name: str, how: Login) -> None:
+        site.state.audit("login", by=name, how=how, subject=address_of(request.scope), words="somebody logged in")
+
     async def show(request: Request) -> Response:
         return await run_in_threadpool(page, request)
 
@@ -56,17 +60,18 @@ def routes(site: Site) -> list[BaseRoute]:
             if len(body) > LONGEST:
                 raise HTTPException(413, f"the form has more than {LONGEST:,} bytes; send a token and 'next' only")
         form = dict(parse_qsl(body.decode("utf-8", "replace")))
-        address = address_of(request.scope)
-        session, wait = access.start_session(form.get("token", "").strip()), access.attempts.wait(address)
+        address, token = address_of(request.scope), form.get("token", "").strip()
+        holder, session, wait = access.by_token(token), access.start_session(token), access.attempts.wait(address)
         if session is None and wait:  # a right token is never refused: others may share the address
             raise HTTPException(
                 429, f"too many failed log-ins; try again in {math.ceil(wait)} s", {"retry-after": str(math.ceil(wait))}
             )
-        if session is None:
+        if holder is None or session is None:
             access.attempts.fail(address)
             answer = await run_in_threadpool(page, request, "this token is unknown, or was replaced")
             answer.status_code = 401
             return answer
+        await run_in_threadpool(note, request, holder.name, "session")
         return _with_session(RedirectResponse(_own_page(form.get("next", "")), 303), access, session)
 
     async def log_out(request: Request) -> Response:
@@ -115,6 +120,7 @@ def routes(site: Site) -> list[BaseRoute]:
             raise HTTPException(401, str(wrong)) from None
         answer = RedirectResponse(_own_page(str(claims.get("next", ""))), 303)
         answer.delete_cookie(access.attempt_cookie, path="/", secure=access.secure, httponly=True, samesite="lax")
+        await run_in_threadpool(note, request, person.name, "oidc")
         return _with_session(answer, access, access.start_session_of(person.name, person.groups))
 
     return [
