@@ -7,8 +7,8 @@ from typing import Any
 
 from driftline.tables.column_codec import strings
 from driftline_processor.core.decode.requests import decode_logs
+from driftline_processor.demo.peers.recorder import Service
 
-from .recorded_requests import Service
 from .service import NOW
 
 

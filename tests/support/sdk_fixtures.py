@@ -12,12 +12,12 @@ from driftline.faults import FAULTS
 from driftline.loss_counters import UNRECORDED, UNUSABLE
 from driftline.settings import SETTINGS
 from driftline.testing import Clock, deterministic
+from driftline_processor.demo.peers.recorder import listening
 from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from .receiver import Receiver
-from .recorded_requests import listening
 from .service import NOW, Service
 
 
