@@ -6,6 +6,7 @@ May import every package.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ def main() -> int:
     """
     if sys.argv[1:2] == ["up"]:
         _outlive_hang_ups()
+        # grpcio reads it when it is imported, and would write a line for each failed handshake of a stranger.
+        os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         with without_collections():
             from .commands import application

@@ -239,6 +239,18 @@ def test_a_bad_new_certificate_is_not_used_and_named_in_the_log_and_in_readyz(tm
     assert log.count("expired on") == 3  # one line for each listener
 
 
+def test_failed_handshakes_of_strangers_do_not_fill_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRPC_VERBOSITY", raising=False)
+    with encrypted(tmp_path, Authority(tmp_path).issue("server")) as (child, ports):
+        for port in ports[:3]:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as stranger:
+                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                stranger.recv(1000)
+        child.send_signal(signal.SIGTERM)
+        log = child.communicate(timeout=60)[1]
+    assert log == ""
+
+
 def test_a_certificate_that_cannot_be_used_ends_the_start_with_one_line(tmp_path: Path) -> None:
     ours = Authority(tmp_path)
     bad = {
