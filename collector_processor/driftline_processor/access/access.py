@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from driftline_processor.config.auth import Auth, Token
+from driftline_processor.config.auth import Auth
 
 from .local import LocalToken
 from .principal import (
@@ -267,16 +267,11 @@ def anonymous_of(auth: Auth, *, metrics: bool) -> Principal:
 
 def read_tokens(auth: Auth) -> list[KnownToken]:
     """Read the files of tokens. Raises OSError and ValueError."""
-    return [(_digest_of(token), Principal(token.name, (permission_of(token),), "token")) for token in auth.tokens]
+    return [(token.digest, Principal(token.name, (permission_of(token),), "token")) for token in auth.tokens]
 
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _digest_of(token: Token) -> bytes:
-    text = token.path.read_text(encoding="utf-8").strip()
-    return _digest(text) if token.sha256_file is None else bytes.fromhex(text.split()[0])
 
 
 def _is_within(peer: str, networks: Sequence[str]) -> bool:

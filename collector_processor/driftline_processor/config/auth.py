@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import stat
@@ -99,6 +100,12 @@ class Token(Grant):
         path = self.token_file or self.sha256_file
         assert path is not None
         return path
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 digest of the token. Raises OSError and ValueError."""
+        text = self.path.read_text(encoding="utf-8").strip()
+        return hashlib.sha256(text.encode()).digest() if self.sha256_file is None else bytes.fromhex(text.split()[0])
 
 
 class Oidc(Section):
@@ -218,6 +225,7 @@ class Auth(Section):
     def problems(self) -> Iterator[Problem]:
         """Yield a problem for every rule that the keys break."""
         names: dict[str, int] = {}
+        holders: dict[bytes, str] = {}
         for index, token in enumerate(self.tokens):
             if token.name in names:
                 yield Problem(
@@ -226,7 +234,14 @@ class Auth(Section):
                     "each token needs its own",
                 )
             names.setdefault(token.name, index)
-            yield from under(f"tokens.{index}", token.problems())
+            if problems := [*token.problems()]:
+                yield from under(f"tokens.{index}", problems)
+            elif (holder := holders.setdefault(token.digest, token.name)) != token.name:
+                yield Problem(
+                    f"tokens.{index}",
+                    f"'{token.name:.60}' and '{holder:.60}' have the same token, so nobody can tell them apart; create "
+                    f"another one with 'driftline token create {token.name:.60}'",
+                )
         if self.oidc is not None:
             yield from under("oidc", self.oidc.problems())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,12 @@ def problems_of(tmp_path: Path, text: str) -> list[str]:
 def _files(tmp_path: Path) -> None:
     for name, content, mode in (
         ("good", TOKEN, 0o600),
+        ("good.sha256", hashlib.sha256(TOKEN.encode()).hexdigest(), 0o600),
         ("open", TOKEN, 0o644),
         ("short", "secret", 0o600),
         ("empty", "", 0o600),
     ):
-        file = tmp_path / f"{name}.token"
+        file = tmp_path / (name if "." in name else f"{name}.token")
         file.write_text(content)
         file.chmod(mode)
 
@@ -48,6 +50,10 @@ def test_a_good_file_has_no_problem(tmp_path: Path) -> None:
         (
             "{name: a, token_file: good.token, may: all}, {name: a, token_file: good.token, may: read}",
             "'a' is also the name of tokens.0",
+        ),
+        (
+            "{name: a, token_file: good.token, may: ingest}, {name: b, sha256_file: good.sha256, may: all}",
+            "'b' and 'a' have the same token, so nobody can tell them apart",
         ),
     ],
 )
