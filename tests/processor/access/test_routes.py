@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from driftline_processor.access.access import Access, anonymous_of
+from driftline_processor.access.local import LocalToken
 from driftline_processor.access.routes import Guarded, check_routes
+from driftline_processor.config.auth import Auth
 from driftline_processor.config.capabilities import CAPABILITIES, Capability
 from driftline_processor.health import Health
 from starlette.applications import Starlette
@@ -96,6 +100,22 @@ def test_read_alone_shows_nothing_of_a_single_prediction() -> None:
     for path in ("outcomes?id=A-1", "mispredictions", "label-next"):
         assert client.get(f"/api/v1/models/{MODEL}/{path}").status_code == 403
     assert client.get(f"/models/{MODEL}/predictions?id=A-1").status_code == 403
+
+
+def test_a_link_logs_in_only_where_nobody_else_has_a_token(tmp_path: Path) -> None:
+    file = LocalToken(tmp_path / "8780.token").path
+    keys = Auth.model_validate({"tokens": [{"name": "ann", "token_file": file, "may": "all"}]})
+    for auth, local, by_link in ((keys, None, False), (Auth(), LocalToken(file), True)):
+        access = Access(auth, anonymous_of(auth, metrics=False), b"k" * 32, local=local)
+        page = TestClient(app_of(many(), access=access)).get("/login").text
+        assert ('id="login"' in page, "login.js" in page) == (True, by_link)
+
+
+def test_nothing_that_a_person_sees_is_kept_by_a_cache() -> None:
+    client = client_of(*CAPABILITIES)
+    for path in ("/api/v1/models", f"/api/v1/models/{MODEL}", "/v1/silences", "/", "/login"):
+        assert client.get(path).headers["cache-control"] == "no-store"
+    assert "cache-control" not in client.get("/static/table.js").headers
 
 
 def test_a_route_without_a_capability_does_not_start() -> None:

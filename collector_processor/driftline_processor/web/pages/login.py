@@ -43,6 +43,8 @@ def routes(site: Site) -> list[BaseRoute]:
             "problem": problem,
             "has_tokens": access.has_tokens,
             "oidc": access.auth.oidc is not None,
+            # Where others have tokens, a link on another site would log a person in as somebody else.
+            "by_link": access.local is not None,
             "local": access.local if is_loopback(address_of(request.scope)) else None,
         }
         return site.answer(request, Page("login.html", context))
