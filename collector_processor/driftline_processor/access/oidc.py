@@ -6,9 +6,11 @@ import base64
 import hashlib
 import hmac
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -72,6 +74,11 @@ class OidcLogin:
         self._lock = threading.Lock()
         self._metadata: dict[str, tuple[float, dict[str, Any]]] = {}
         self._failed: dict[str, float] = {}
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """The trusted authorities, read once: reading them for each answer would let strangers use up the processor."""
+        return httpx.create_ssl_context()
 
     def begin(self, following: str) -> Attempt:
         """Return the address to which a browser goes. Raises OidcUnavailableError.
@@ -153,7 +160,7 @@ class OidcLogin:
         if config.client_secret_file is not None:
             secret = config.client_id, config.client_secret_file.read_text(encoding="utf-8").strip()
         try:
-            answer = httpx.post(str(metadata["token_endpoint"]), data=form, auth=secret, timeout=10.0)
+            answer = httpx.post(str(metadata["token_endpoint"]), data=form, auth=secret, timeout=10.0, verify=self._tls)
             body = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise OidcUnavailableError(_away(config, type(error).__name__)) from None
@@ -203,7 +210,7 @@ class OidcLogin:
         if not document and time.monotonic() - self._failed.get(address, -_AGAIN) < _AGAIN:
             raise OidcUnavailableError(_away(config, "no answer"))
         try:
-            answer = httpx.get(address, timeout=10.0).raise_for_status().json()
+            answer = httpx.get(address, timeout=10.0, verify=self._tls).raise_for_status().json()
             if not isinstance(answer, dict):
                 raise ValueError("not a JSON object")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:

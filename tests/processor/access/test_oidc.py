@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -150,6 +151,23 @@ def test_an_answer_to_another_attempt_is_refused(provider: Provider) -> None:
             provider.log_in.finish(query, provider.attempt)
     with pytest.raises(ValueError, match="not begun here"):
         provider.log_in.finish({"state": "", "code": "c"}, {})
+
+
+def test_a_wrong_code_costs_no_new_reading_of_the_trusted_authorities(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts: list[object] = []
+
+    def refuse(*_: object, verify: object, **__: object) -> httpx.Response:
+        contexts.append(verify)
+        return httpx.Response(400, json={"error": "invalid_grant"})
+
+    monkeypatch.setattr(httpx, "post", refuse)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="did not accept the log-in: invalid_grant"):
+            provider.finish()
+    assert isinstance(contexts[0], ssl.SSLContext)
+    assert contexts[1] is contexts[0]
 
 
 def access_of(keys: Auth) -> Access:
