@@ -10,10 +10,11 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.56b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo environment test test-all nightly frameworks oldest lowest newest lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop soak airflow
+.PHONY: help demo example examples environment test test-all nightly frameworks oldest lowest newest lock dist sbom audit manifests image lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates right-or-wrong simulate interop soak airflow
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
+	@echo "make example   the example of a scenario, which checks its own claim (NN=1; DEMO_ARGS=--keep leaves the pages open)"
 	@echo "make test      units, contracts and one whole run, in about three minutes (PYTEST_ARGS='-k psi')"
 	@echo "make nightly   everything that CI does not run for each change: scripts/nightly.sh lists it (an hour or more)"
 	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
@@ -45,6 +46,10 @@ help:
 demo:
 	@sh scripts/setup.sh demo
 	@.venv/bin/driftline demo $(DEMO_ARGS)
+
+example:
+	@sh scripts/setup.sh demo
+	@.venv/bin/driftline demo $(NN) $(DEMO_ARGS)
 
 # Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept. They use
 # all cores already: more threads for small matrices and trees wait for each other, at full load. The order of files is

@@ -148,6 +148,11 @@ def top(
 
 @app.command()
 def demo(
+    number: Annotated[
+        int,
+        typer.Argument(metavar="[NN]", min=0, help="Number of the example; 0 = real flights, with pages until Ctrl-C."),
+    ] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Serve the pages of an example until Ctrl-C.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Exit after the results, instead of serving the pages.")] = False,
     forward: Annotated[str | None, typer.Option(metavar="URL", help="Forward everything to this OTLP URL.")] = None,
     port: Annotated[
@@ -161,10 +166,13 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Watch a real model drift and degrade on real flight data."""
+    """Watch a real model drift and degrade on real flight data, or run the example of a scenario.
+
+    An example ends by itself: with 0 if what it promises was seen, with 1 if not, with 2 if it could not run.
+    """
     from driftline_processor.demo import run
 
-    raise typer.Exit(run(once, forward, port))
+    raise typer.Exit(run(number, once, keep, forward, port))
 
 
 app.command()(evaluate)

@@ -13,8 +13,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,7 +26,6 @@ import numpy as np
 import pandas as pd
 import yaml
 from msgspec import Struct
-from msgspec.structs import astuple
 from rich.console import Console, Group
 from sklearn.metrics import log_loss
 
@@ -39,6 +36,7 @@ from driftline_processor.terminal.sections import section_views
 
 from . import data, train
 from .data import FEATURES, replayed_rows, training_rows
+from .processes import Ports, await_answer, choose_ports, running
 from .steps import Steps
 
 LARGE_PSI = 0.25
@@ -183,97 +181,10 @@ def replay(flights: pd.DataFrame, client: httpx.Client) -> Iterator[Progress]:
     yield Progress(flights["time"].iloc[-1], predicted, len(reports))
 
 
-START_SECONDS = 60
 SETTLE_SECONDS = 300
 """Timeout without progress: on a busy machine evaluations can pause for minutes."""
 LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
-
-
-class Ports(Struct, frozen=True):
-    """The ports of 127.0.0.1 on which the demo listens: pages, OTLP over HTTP and gRPC, and the service."""
-
-    web: int = 8780
-    http: int = 4318
-    grpc: int = 4317
-    service: int = 8000
-
-
-def choose_ports(first: int | None = None) -> tuple[Ports, str]:
-    """Return the ports of the demo, and a sentence if they are not the default ones.
-
-    Args:
-            first: The port of the pages, which the other three follow; None = the default ports, with a free port
-            in place of each that is in use.
-
-    Raises:
-        RuntimeError: A requested port is in use.
-    """
-    if first is not None:
-        ports = Ports(*range(first, first + 4))
-        occupied = [str(port) for port in astuple(ports) if not _is_free(port)]
-        if occupied:
-            verb = "is" if len(occupied) == 1 else "are"
-            raise RuntimeError(f"{' and '.join(occupied)} {verb} in use; --port N uses N and the next three ports")
-        return ports, ""
-    usual = astuple(Ports())
-    occupied = [str(port) for port in usual if not _is_free(port)]
-    if not occupied:
-        return Ports(), ""
-    chosen = Ports(*(port if str(port) not in occupied else _free_port() for port in usual))
-    busy = f"{', '.join(occupied[:-1])} and {occupied[-1]} are" if occupied[1:] else f"{occupied[0]} is"
-    return chosen, (
-        f"{busy} in use, perhaps by another processor: the pages are at port {chosen.web}, OTLP at {chosen.http} "
-        f"(HTTP) and {chosen.grpc} (gRPC), the service at {chosen.service}."
-    )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError, OverflowError):
-            probe.bind(("127.0.0.1", port))
-            return True
-    return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _await(url: str, process: subprocess.Popen[bytes], name: str) -> None:
-    """Wait until ``url`` answers 200; raises ``RuntimeError`` if the process ends or the time is over."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"{name} ended with exit code {process.returncode} before it was ready (see above)")
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=2).status_code == 200:
-                return
-        time.sleep(0.1)
-    raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS} s")
-
-
-@contextlib.contextmanager
-def _running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a child process and terminate it at the end."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    except RuntimeError:
-        sys.stderr.write(log.read_text(errors="replace"))
-        raise
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _configuration(directory: Path, ports: Ports, forward: str | None) -> Path:
@@ -384,7 +295,7 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
     processor_command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(configuration)]
     service_command = [sys.executable, "-m", "driftline_processor.demo.service", str(directory), str(ports.service)]
     environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{ports.http}"}
-    with contextlib.ExitStack() as running:
+    with contextlib.ExitStack() as processes:
         with Steps(console) as steps:
             steps.begin("Reading a year of flights")
             flights = data.load()
@@ -399,10 +310,10 @@ def play(directory: Path, console: Console, forward: str | None = None, port: in
                 "flights of March to December over HTTP."
             )
             steps.begin("Starting the processor and the service")
-            processor = running.enter_context(_running(processor_command, environment, directory / "processor.log"))
-            predictor = running.enter_context(_running(service_command, environment, directory / "service.log"))
-            _await(f"{page}/readyz", processor, "the processor")
-            _await(f"{service}/healthz", predictor, "the service")
+            processor = processes.enter_context(running(processor_command, environment, directory / "processor.log"))
+            predictor = processes.enter_context(running(service_command, environment, directory / "service.log"))
+            await_answer(f"{page}/readyz", processor, "the processor")
+            await_answer(f"{service}/healthz", predictor, "the service")
             console.print(f"Watch it live: [link={page}]{page}[/]  (or: driftline top {page})")
             with httpx.Client(base_url=service, timeout=60) as client:
                 _replay(replayed, client, steps)

@@ -45,23 +45,23 @@ pytestmark = pytest.mark.slow
 def test_1_slack_and_email_are_told_once_of_accuracy_below_85_percent_and_once_when_it_is_over(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     days = [decided(rng, moments([day], 200), 0.7 if day in (5, 6) else 0.95) for day in range(13)]
-    days = [rows.assign(contract="monthly") for rows in days]
+    days = [rows.assign(contact="cellular") for rows in days]
     with mail() as post:
         email = f"mailto://127.0.0.1:{post.port}?from=driftline@example.com&to=retention@example.com"
         with scene("01-model-health", tmp_path, variables={"EMAIL": email}) as there:
             post.down = True
-            there.live("churn", days[:9], DAY, slices=["contract"])
+            there.live("deposit", days[:9], DAY, slices=["contact"])
             there.die_while_it_sends(lambda: bool(there.world.asked) and bool(post.asked))
             post.down = False
             begun = [("slack", "opened", "delivered"), ("email", "opened", "delivered")]
             (alert,) = there.wait_for("accuracy", *begun)
             assert lacking(alert["finding"], "70 %", "61.5 %", "77.6 %", "below", "85 %") == []
-            there.live("churn", days[9:], DAY, slices=["contract"])
+            there.live("deposit", days[9:], DAY, slices=["contact"])
             there.wait_for("accuracy", *begun, ("slack", "resolved", "delivered"), ("email", "resolved", "delivered"))
     told = [attachment(one) for one in there.world.taken]
     titles = [
-        "churn: accuracy has been below 85 % since 7 March 2026 (policy 'accuracy')",
-        "Resolved: churn: accuracy was below 85 % from 7 March 2026 until 8 March 2026 (policy 'accuracy')",
+        "deposit: accuracy has been below 85 % since 7 March 2026 (policy 'accuracy')",
+        "Resolved: deposit: accuracy was below 85 % from 7 March 2026 until 8 March 2026 (policy 'accuracy')",
     ]
     assert [title for title, _ in told] == titles
     numbers = ["70 %", "61.5 %", "77.6 %", "85 %"]
@@ -72,7 +72,7 @@ def test_1_slack_and_email_are_told_once_of_accuracy_below_85_percent_and_once_w
     }
     for (_, lines), letter in zip(told, post.letters, strict=True):
         assert letter.get_content().splitlines()[0] == lines[0]
-        assert f"page: {there.processor.web}/models/churn?" in letter.get_content()
+        assert f"page: {there.processor.web}/models/deposit?" in letter.get_content()
 
 
 def viewers(rng: np.random.Generator, days: range, rows: int, older: float) -> pd.DataFrame:

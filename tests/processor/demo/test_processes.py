@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from driftline_processor.demo import runner
-from driftline_processor.demo.runner import Ports, choose_ports
+from driftline_processor.demo import processes
+from driftline_processor.demo.processes import Ports, choose_ports
 from msgspec.structs import astuple
 
 
@@ -19,13 +19,13 @@ def taken() -> Iterator[int]:
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            if all(runner._is_free(port + number) for number in (1, 2, 3)):
+            if all(processes.is_free(port + number) for number in (1, 2, 3)):
                 yield port
                 return
 
 
 def in_use(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
-    monkeypatch.setattr(runner, "_is_free", lambda port: port not in ports)
+    monkeypatch.setattr(processes, "is_free", lambda port: port not in ports)
 
 
 def test_the_usual_ports_need_no_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,91 @@
+"""Replay four months of calls day by day, and check who was told what. Run it with `driftline demo 1`."""
+
+import pandas as pd
+from driftline_processor.demo.stage import Stage, as_json
+
+LIMIT, OVER = 0.85, 0.87
+DELAY = pd.Timedelta("2D")
+BROKEN = "2008-11-20"
+"""Seeded: on this day every tenth call comes without an age, and the service fails."""
+
+
+def play(stage: Stage) -> None:
+    calls = pd.read_csv(stage.folder / "calls.csv.gz", parse_dates=["time"])
+    calls = calls[calls["split"] == "production"].drop(columns="split").reset_index(drop=True)
+    calls["id"] = "call-" + calls["id"].astype(str)
+    stage.say("Training on the calls of May to August 2008")
+    stage.run("train.py")
+    stage.say("Starting the processor and the service")
+    stage.start_processor(
+        {"EMAIL": f"mailto://127.0.0.1:{stage.mail.port}?from=driftline@example.com&to=retention@example.com"}
+    )
+    service = stage.serve("service.py")
+    answered = replay(stage, service, calls)
+    windows = stage.wait_until_evaluated("deposit", "1d", len(calls), len(answered))
+    check(stage, answered, windows)
+
+
+def replay(stage: Stage, service, calls: pd.DataFrame) -> pd.DataFrame:
+    """Ask the service about each call, tell it of contracts two days later; return the calls that it answered."""
+    stage.say("Replaying calls", len(calls))
+    rows, scores = as_json(calls.drop(columns="subscribed")), {}
+    signed = as_json(calls[["id", "subscribed"]].assign(time=calls["time"] + DELAY))
+    days = calls.groupby(calls["time"].dt.date).indices
+    due = 0
+    for day, at in days.items():
+        while due < len(signed) and signed[due]["time"][:10] <= f"{day}":
+            due += 1
+        report(service, signed[:due], scores)
+        signed, due = signed[due:], 0
+        for number in at:
+            row = rows[number]
+            if f"{day}" == BROKEN and number % 10 == 0:
+                del row["age"]
+            answer = service.post("/score", json=row)
+            if answer.status_code == 200:
+                scores[row["id"]] = answer.json()["subscribes"]
+        stage.go_on(int(at[-1]) + 1, f"Replaying {day:%-d %B %Y}")
+    report(service, signed, scores)
+    return calls.assign(score=calls["id"].map(scores)).dropna(subset="score")
+
+
+def report(service, signed: list[dict], scores: dict[str, float]) -> None:
+    known = [one for one in signed if one["id"] in scores]
+    if known:
+        service.post("/contracts", json=known).raise_for_status()
+
+
+def check(stage: Stage, answered: pd.DataFrame, windows: list[dict]) -> None:
+    """Compare what was told with the same calls in pandas."""
+    right = (answered["score"] >= 0.5) == (answered["subscribed"] == 1)
+    accuracy = right.groupby(answered["time"].dt.date).mean()
+    shown = {one["start"][:10]: one["performance"]["realized"]["accuracy"]["value"] for one in windows}
+    same = all(abs(shown[f"{day}"] - value) < 1e-9 for day, value in accuracy.items())
+    stage.claim("accuracy, volume and errors of each day are on the dashboard", same, f"{len(shown)} days as in pandas")
+
+    stage.wait_for(lambda: any(alert["policy"] == "accuracy" for alert in stage.alerts()))
+    stage.wait_until_quiet()
+    falls = stage.alerts("accuracy")
+    begun = [accuracy[pd.Timestamp(one["since"]).date()] for one in falls]
+    first = falls[0]["since"][:10] if falls else "never"
+    quiet = accuracy[: pd.Timestamp("2009-02-28").date()]
+    stage.claim(
+        "an accuracy below 85 % is told, and never a day above",
+        bool(falls) and max(begun) < LIMIT and first > "2009-02-28",
+        f"falls: {len(falls)}, the first on {first}; {len(quiet)} days before it with {quiet.mean():.1%} on average",
+    )
+    told = [(one["channel"], one["result"]) for fall in falls for one in fall["messages"] if one["kind"] != "resolved"]
+    letters = [letter.get_content() for letter in stage.mail.letters]
+    stage.claim(
+        "each fall is told once in Slack and once by email",
+        sorted(told) == sorted([("slack", "delivered"), ("email", "delivered")] * len(falls))
+        and len(letters) == len(falls)
+        and all("below 85 %" in letter for letter in letters),
+        "\n".join(f"email: {letter['Subject']}" for letter in stage.mail.letters),
+    )
+    errors = stage.alerts("errors")
+    stage.claim(
+        "a day on which calls fail is told",
+        [one["since"][:10] for one in errors] == [BROKEN],
+        "\n".join(f"Slack: {title}" for title in stage.slack.titles if "'errors'" in title),
+    )
