@@ -517,6 +517,13 @@ class Config(Section):
                 "is missing, but the OpenID Connect provider sends people back to it; set the URL under which browsers "
                 "reach the pages, such as https://driftline.example.com",
             )
+        for name, keys in self.exporters.items() if self.auth.tokens else ():
+            if "authorization" in map(str.lower, keys.forward_headers):
+                yield Problem(
+                    f"exporters.{name}.forward_headers",
+                    "'authorization' is the sender's token for this processor, which the destination would receive; "
+                    "remove it, and set 'headers' for a token of the destination",
+                )
 
     def _size_problems(self) -> Iterator[Problem]:
         if self.limits.memory < LEAST_MEMORY:

@@ -63,6 +63,15 @@ def test_a_bad_token_is_one_line(tmp_path: Path, tokens: str, problem: str) -> N
     assert line.startswith("auth.tokens.")
 
 
+def test_tokens_of_senders_are_not_forwarded(tmp_path: Path) -> None:
+    keys = "endpoint: 'http://127.0.0.1:4320', forward: [traces], forward_headers: [Authorization]"
+    exporter = f"exporters: {{otlphttp/x: {{{keys}}}}}"
+    token = "auth: {tokens: [{name: a, token_file: good.token, may: all}]}"
+    assert problems_of(tmp_path, exporter) == []  # the token of the destination
+    [line] = problems_of(tmp_path, f"{exporter}\n{token}")
+    assert line.startswith("exporters.otlphttp/x.forward_headers: 'authorization' is the sender's token")
+
+
 def test_beyond_loopback_without_a_log_in_the_lines_that_mend_it_are_named(tmp_path: Path) -> None:
     [line] = problems_of(tmp_path, 'web: {endpoint: "0.0.0.0:8780"}')
     assert "driftline token create NAME --may all" in line
