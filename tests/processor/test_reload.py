@@ -353,11 +353,17 @@ def test_channels_and_silences_change_without_reading_the_state_again(tmp_path: 
     assert read_again.evaluator is not before.evaluator
 
 
-def line_of(stream: Any, words: str) -> str:
-    """Read lines until one has these words."""
-    for line in stream:
-        if words in line:
-            return str(line)
+def line_of(child: subprocess.Popen[str], words: str) -> str:
+    """Read lines of the errors until one has these words; a process that writes none in a minute is killed."""
+    assert child.stderr is not None
+    silent = threading.Timer(60, child.kill)
+    silent.start()
+    try:
+        for line in child.stderr:
+            if words in line:
+                return line
+    finally:
+        silent.cancel()
     raise AssertionError(f"no line has '{words}'")
 
 
@@ -369,10 +375,10 @@ def test_twenty_hang_ups_reload_and_the_process_continues(tmp_path: Path) -> Non
         file.write_text(file.read_text() + "currency: EUR\n")
         for _ in range(20):
             os.kill(child.pid, signal.SIGHUP)
-        assert "changed: currency" in line_of(child.stderr, "the configuration was reloaded")
+        assert "changed: currency" in line_of(child, "the configuration was reloaded")
         file.write_text("web: [")
         os.kill(child.pid, signal.SIGHUP)
-        assert "was not reloaded" in line_of(child.stderr, "the one before it is in use")
+        assert "was not reloaded" in line_of(child, "the one before it is in use")
         assert post_predictions(otlp, prediction("churn", "a"))
         child.send_signal(signal.SIGTERM)
         os.kill(child.pid, signal.SIGHUP)
@@ -385,7 +391,7 @@ def test_a_hang_up_during_the_start_reloads_after_it(tmp_path: Path) -> None:
         wait_until(lambda: handles_hang_up(child))
         for _ in range(3):
             os.kill(child.pid, signal.SIGHUP)
-        assert "nothing has changed" in line_of(child.stderr, "the configuration was reloaded")
+        assert "nothing has changed" in line_of(child, "the configuration was reloaded")
         _, web = addresses(child)
         assert httpx.get(f"{web}/readyz", trust_env=False).json() == {"ready": True, "problems": []}
 
