@@ -402,9 +402,9 @@ class Connection(HttpToolsProtocol):
         self._head += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header of the request."""
+        """Add a header of the request; those behind its body are ignored, because proxies check only the others."""
         self._head += len(name) + len(value)
-        if self._head <= MOST_HEAD:
+        if self._head <= MOST_HEAD and self.waits == "head":
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:

@@ -59,10 +59,16 @@ async def count(request: Request) -> Response:
     return PlainTextResponse(str(len(await request.body())))
 
 
+async def people(request: Request) -> Response:
+    await request.body()
+    return PlainTextResponse(",".join(request.headers.getlist("x-forwarded-user")))
+
+
 @contextmanager
 def serving(most: int = 100) -> Iterator[Serving]:
     found = Serving(most)
-    found.served.start(Starlette(routes=[Route("/", count, methods=["GET", "POST"])]), grace=1)
+    routes = [Route("/", count, methods=["GET", "POST"]), Route("/people", people, methods=["POST"])]
+    found.served.start(Starlette(routes=routes), grace=1)
     yield found
     found.served.stop()
 
@@ -218,6 +224,14 @@ def test_requests_that_follow_at_once_are_answered_in_order() -> None:
         server.pass_time(IDLE_SECONDS)
         server.pass_time(IDLE_SECONDS)  # counted from the end of the answer, which its reader may outrun
         assert client.recv(1) == b""
+
+
+def test_a_header_behind_the_body_is_no_header() -> None:
+    head = b"POST /people HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    by_proxy, by_sender = (b"X-Forwarded-User: %b\r\n" % name for name in (b"ann", b"admin"))
+    body = b"\r\n1\r\na\r\n0\r\n" + by_sender + b"\r\n"
+    with serving() as server, server.open(head + body + head + by_proxy + body + head + body) as client:
+        assert [answer(client)[1] for _ in range(3)] == [b"", b"ann", b""]
 
 
 def test_the_end_of_a_body_is_no_part_of_the_next_head() -> None:
