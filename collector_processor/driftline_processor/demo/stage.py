@@ -160,6 +160,10 @@ class Stage:
         """Return JSON of the processor's API."""
         return self._pages.get(path, params=parameters).raise_for_status().json()
 
+    def metrics(self) -> list[str]:
+        """Return the lines of the page that Prometheus scrapes."""
+        return self._pages.get("/metrics").raise_for_status().text.splitlines()
+
     def windows(self, model: str, window: str) -> list[dict[str, Any]]:
         """Return the evaluated windows of a model, the first first; none where nothing is known of it yet."""
         answer = self._pages.get(f"/api/v1/models/{model}/evaluations", params={"window": window, "limit": 1000})
