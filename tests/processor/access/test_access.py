@@ -85,6 +85,15 @@ def test_a_session_ends_when_its_token_is_replaced(tmp_path: Path) -> None:
     assert not access.identify(cookie, "").named
 
 
+def test_a_token_that_was_used_ends_when_it_is_replaced(tmp_path: Path) -> None:
+    access = access_of(tmp_path)
+    for _ in range(2):
+        assert access.identify(bearer(TOKEN), "").name == "ann"
+    (tmp_path / "ann.token").write_text("dlt_another-token-of-enough-characters")
+    access.replace(access.auth, access.anonymous)
+    assert not access.identify(bearer(TOKEN), "").named
+
+
 def test_a_session_expires(tmp_path: Path) -> None:
     times = [1_000.0]
     access = access_of(tmp_path, clock=lambda: times[0])
