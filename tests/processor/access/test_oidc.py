@@ -23,8 +23,6 @@ from starlette.testclient import TestClient
 
 from tests.support.fake_view import app_of, many
 
-from .test_access import header
-
 ISSUER = "https://idp.example.com"
 OURS, ANOTHERS = (RSAKey.generate_key(2048, {"kid": "1"}) for _ in range(2))
 SHARED = OctKey.generate_key(256, {"kid": "2"})
@@ -176,7 +174,7 @@ def access_of(keys: Auth) -> Access:
 
 def test_a_session_ends_when_the_issuer_is_replaced() -> None:
     access = access_of(auth())
-    said = header(cookie=f"{access.cookie}={access.start_session_of('ann', ['oncall'])}")
+    said = {"cookie": f"{access.cookie}={access.start_session_of('ann', ['oncall'])}"}.get
     ann = access.identify(said, "")
     assert (ann.name, ann.login, ann.ambient, ann.may("decide")) == ("ann", "oidc", True, True)
     access.replace(auth("https://another.example.com"), access.anonymous)
