@@ -197,9 +197,13 @@ class OidcLogin:
             raise OidcUnavailableError(
                 f"{issuer} names another issuer, '{str(metadata.get('issuer'))[:80]}'; use that one"
             )
-        missing = [name for name in ("authorization_endpoint", "token_endpoint", "jwks_uri") if name not in metadata]
-        if missing:
-            raise OidcUnavailableError(f"the configuration of {issuer} has no {missing[0]}, which the log-in needs")
+        for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
+            if name not in metadata:
+                raise OidcUnavailableError(f"the configuration of {issuer} has no {name}, which the log-in needs")
+            if issuer.startswith("https:") and not str(metadata[name]).startswith("https:"):  # such as behind a proxy
+                raise OidcUnavailableError(
+                    f"{issuer} names an unencrypted {name}; configure its public https URL there"
+                )
         return metadata
 
     def _document(self, config: Oidc, address: str, *, fresh: bool = False) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from driftline_processor.access.access import Access, anonymous_of
-from driftline_processor.access.oidc import OidcLogin, Person
+from driftline_processor.access.oidc import OidcLogin, OidcUnavailableError, Person
 from driftline_processor.config.auth import Auth
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
@@ -140,6 +140,14 @@ def test_a_token_for_somebody_or_something_else_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=reason):
         provider.finish(**claims)
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_an_encrypted_provider_has_no_unencrypted_address(provider: Provider, name: str) -> None:
+    _, metadata = provider.log_in._metadata[f"{ISSUER}/.well-known/openid-configuration"]
+    metadata[name] = f"http://idp.example.com/{name}"
+    with pytest.raises(OidcUnavailableError, match=f"names an unencrypted {name}"):
+        provider.finish()
 
 
 def test_an_answer_to_another_attempt_is_refused(provider: Provider) -> None:
