@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal, get_args
 
@@ -27,7 +28,11 @@ WORDS: Final = {"retraining": "retraining approved", "retirement": "retired", "n
 """Kind of a decision → its words."""
 
 MOST: Final = 10_000
-"""Upper limit of stored decisions: one a day for fifty models over half a year. The oldest are deleted first."""
+"""Upper limit of stored decisions: one a day for fifty models over half a year.
+
+Beyond it, the oldest annotation or decision of the model with the most of these is deleted, so that nobody who may
+annotate one model deletes the decisions about another.
+"""
 
 
 class Decision(Struct, frozen=True):
@@ -87,14 +92,17 @@ class DecisionStore:
         model, version, by, why = map(without_half_surrogates, (model, version, by, why))
         id = xxhash.xxh3_64_hexdigest("\0".join((model, version, kind, by, why, str(now))).encode())
         decision = Decision(id=id, model=model, version=version, kind=kind, by=by, why=why, time=now)
-        remaining = (*self.decisions, decision)[-MOST:]
-        removed_ids = [removed.id for removed in self.decisions[: len(self.decisions) + 1 - len(remaining)]]
+        remaining = [*self.decisions, decision]
+        removed_ids = []
+        while len(remaining) > MOST:
+            ((most, _),) = Counter(map(_group, remaining)).most_common(1)
+            removed_ids.append(remaining.pop([*map(_group, remaining)].index(most)).id)
         entry = replace(decision_entry(decision), time=0)  # an annotation may be about another time
         with self._audit.transaction(self._connection, [entry]):
             if removed_ids:
                 self._connection.execute("DELETE FROM decisions WHERE list_contains(?, id)", [removed_ids])
             insert(self._connection, "decisions", pa.Table.from_pylist([asdict(decision)]))
-        self.decisions = remaining
+        self.decisions = tuple(remaining)
         return decision
 
     def of(self, model: str) -> list[Decision]:
@@ -118,6 +126,10 @@ def decision_entry(decision: Decision) -> Entry:
 def decision_json(decision: Decision) -> dict[str, Any]:
     """Return a decision in the format of the API."""
     return {**asdict(decision), "time": iso_time(decision.time)}
+
+
+def _group(decision: Decision) -> tuple[str, bool]:
+    return decision.model, decision.kind in ANNOTATIONS
 
 
 def _decision(row: dict[str, Any]) -> Decision:

@@ -66,6 +66,18 @@ def test_the_oldest_go_where_there_are_too_many(tmp_path: Path, monkeypatch: pyt
     store.close()
 
 
+def test_many_annotations_of_a_model_delete_no_decision_and_nothing_of_another(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decisions, "MOST", 6)
+    kept = opened(store)
+    kept.record("fraud", "", "note", "ann", "of another model", 1)
+    kept.record("churn", "", "retirement", "ann", "a decision", 2)
+    for now in range(20):
+        kept.record("churn", "", "note", "eve", f"{now}", 3 + now)
+    assert [one.why for one in opened(store).decisions] == ["of another model", "a decision", "16", "17", "18", "19"]
+
+
 def test_who_forgets_a_model_forgets_what_was_decided_about_it(store: Store) -> None:
     kept = opened(store)
     for model, version in (("churn", "7"), ("churn", ""), ("fraud", "")):
