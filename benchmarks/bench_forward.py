@@ -123,8 +123,8 @@ def report(pipe: Connection, over_grpc: str, over_http: str, *stops: Stop) -> No
 
 
 @contextmanager
-def serving(target: Callable[..., None], *arguments: object) -> Iterator[tuple[Connection, str, str]]:
-    """Run a server in a process of its own."""
+def serving(target: Callable[..., None], *arguments: object) -> Iterator[tuple[Connection, Any, Any]]:
+    """Run a server in a process of its own; yield its pipe and the two things that it sends first."""
     context = multiprocessing.get_context("spawn")
     pipe, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *arguments))
