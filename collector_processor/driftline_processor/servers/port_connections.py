@@ -103,6 +103,8 @@ class PortConnections:
             began = time.thread_time()
             try:
                 self.close_surplus()
+            except OSError:
+                pass  # no file is left to look with, which the HTTP ports log
             except Exception:
                 _log.exception("the connections of port %d could not be checked; driftline will retry", self._port)
             pause = max(_EVERY, 9 * (time.thread_time() - began))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import socket
 import sys
@@ -86,3 +88,20 @@ def test_the_busiest_address_is_logged_once_a_minute(caplog: pytest.LogCaptureFi
         connections.close_surplus()
     [line] = [record.getMessage() for record in caplog.records if record.name == "driftline"]
     assert line.startswith(f"{KEPT + 2} connections to port {port.port} are open, {KEPT + 2} of them from {HOST}; ")
+
+
+def test_where_no_file_is_left_it_looks_again_and_logs_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = list[PortConnections]()
+
+    def look(connections: PortConnections) -> None:
+        looks.append(connections)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(PortConnections, "close_surplus", look)
+    connections = PortConnections(1, MOST)
+    connections.start()
+    wait_until(lambda: len(looks) > 2)
+    connections.stop()
+    assert caplog.records == []
