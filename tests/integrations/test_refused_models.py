@@ -191,7 +191,7 @@ def test_a_mistake_of_the_routes_is_named_and_leaves_their_model_out(
 
     assert [text for text in caplog.messages if "models.churn" in text] == [
         f"driftline: {path}: models.churn.routes.'POST /predict'.scores: unknown key; "
-        "a route has the keys features, id, score, predicted, slices, span_features, limit",
+        "a route has the keys features, id, time, score, predicted, slices, span_features, limit",
         f"driftline: LogisticRegression is not recorded: it may be [models.churn] of {path}, "
         "which is skipped because of its errors",
     ]

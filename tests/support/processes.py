@@ -38,7 +38,8 @@ def process(folder: Path, more: str = "", base: str = FILE) -> Iterator[subproce
     """Start the processor with ``base`` and ``more`` as its driftline.yaml."""
     (folder / "driftline.yaml").write_text(base + more)
     command = [sys.executable, "-m", "driftline_processor", "up", "--config", str(folder / "driftline.yaml")]
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
+    # The oldest supported Starlette imports a library by a name that is going to be deprecated.
+    environment = {**os.environ, "PYTHONWARNINGS": "error,default::PendingDeprecationWarning"}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as child:
         try:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from driftline_processor.receipts import Signal
+from opentelemetry._logs import SeverityNumber
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk import _logs
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
@@ -37,8 +39,13 @@ def export_logs(exporter: Any, *event_names: str) -> None:
     """Send log records with these event names."""
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    logger: Any = provider.get_logger("app")
     for name in event_names:
-        provider.get_logger("app").emit(event_name=name)
+        if hasattr(_logs, "LogRecord"):  # the oldest OpenTelemetry takes only records
+            severity, resource = SeverityNumber.UNSPECIFIED, provider.resource
+            logger.emit(_logs.LogRecord(event_name=name, severity_number=severity, resource=resource))
+        else:
+            logger.emit(event_name=name)
     provider.shutdown()
 
 
