@@ -24,7 +24,7 @@ HOSTS = ("example.com", "*.example.com", "*.atlassian.net", "hooks.slack.com", "
 
 
 class Internet(Service):
-    """Every host of HTTPS, for a process with :attr:`environment`.
+    """Every host of HTTPS, for a process with ``environment``.
 
     Attributes:
         down: Whether all hosts answer 503.
