@@ -32,7 +32,7 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from msgspec import Struct, structs
@@ -50,7 +50,7 @@ from driftline_processor.core.fairness.criteria import CRITERIA, FOUR_FIFTHS, ME
 from driftline_processor.core.metrics import direction
 from driftline_processor.core.nearest_names import near
 from driftline_processor.core.performance.objective import Objective, read_objective
-from driftline_processor.core.windows.window import DAY, length
+from driftline_processor.core.windows.window import DAY, HOUR, length
 
 from .signals import Signal, Value, read_signal
 
@@ -246,15 +246,13 @@ def _earlier(signal: Signal, finding: Finding, windows: int) -> list[float]:
 
 
 def _week_before(signal: Signal, finding: Finding) -> float | None:
-    """Return the value of the window a week before, with a tolerance of an hour for clock changes."""
+    """Return the value of the window nearest to a week before, at most the hour of a clock change away from it."""
     start = finding.evaluation.window.start - WEEK
-    for window in reversed(finding.windows[: finding.at]):
-        if abs(window.window.start - start) <= DAY // 24:
-            read = signal.read(window)
-            return None if read is None else read.value
-        if window.window.start < start:
-            break
-    return None
+    recent = takewhile(lambda one: one.window.start >= start - HOUR, reversed(finding.windows[: finding.at]))
+    candidates = (one for one in recent if one.window.start <= start + HOUR)
+    before = min(candidates, key=lambda one: abs(one.window.start - start), default=None)
+    read = None if before is None else signal.read(before)
+    return None if read is None else read.value
 
 
 class VerdictIs(Struct, frozen=True):

@@ -21,6 +21,7 @@ from driftline_processor.core.policy.condition import AllOf, AnyOf, Finding, Ver
 from driftline_processor.core.policy.firing import Patience
 from driftline_processor.core.policy.rule import Rule, WindowHistory
 from driftline_processor.core.verdict.window import verdict_of_window
+from driftline_processor.core.windows.window import HOUR, Window
 from driftline_processor.present.sentences.policies import found_words
 from msgspec.structs import replace
 
@@ -97,6 +98,17 @@ def test_the_same_window_of_last_week_is_found_by_its_time() -> None:
     assert judged("predictions < 0.5 * last week", *days, window(8, rows=400)) is True
     assert judged("predictions < 0.5 * last week", *days, window(8, rows=600)) is False
     assert judged("predictions < 0.5 * last week", *days[:3], window(3)) is None
+
+
+def test_an_hour_is_compared_with_the_same_hour_of_last_week_and_not_with_the_one_after_it() -> None:
+    def hour(number: int, rows: int) -> Evaluation:
+        start = 1_772_409_600 * 10**9 + number * HOUR
+        return replace(window(0, rows=rows), window=Window("1h", start, start + HOUR))
+
+    hours = [hour(number, rows) for number, rows in enumerate((1_000, 200, 1_000))]
+    assert judged("predictions < 0.5 * last week", *hours, hour(7 * 24 + 1, 150)) is False
+    assert judged("predictions < 0.5 * last week", *hours, hour(7 * 24 + 1, 50)) is True
+    assert judged("predictions < 0.5 * last week", *hours[:1], hour(7 * 24 + 1, 400)) is True  # at a clock change
 
 
 def test_a_slice_is_named_as_objectives_name_it() -> None:
