@@ -10,8 +10,8 @@ work                   half of the rest: checking, decompressing and parsing of 
 caches                 unused parts of work and database, see :func:`share_of_caches`
 =====================  =========================================================================================
 
-Shares are estimates, so resident memory is measured too: above :data:`PRESSED` of the ceiling no work begins while
-other work is running, and free memory is returned to the system.
+Shares are estimates, so resident memory is measured too: above :data:`PRESSED` of the ceiling free memory is
+returned to the system, and no work begins while other work is running, or for :data:`ALONE` seconds if none is.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ _REQUESTS, _DATABASE, _WORK = 6, 4, 2
 
 PRESSED = 0.85
 """Fraction of the ceiling above which no work begins; the margin is for running work with low estimates."""
+
+ALONE = 2.0
+"""Seconds for which work waits above :data:`PRESSED` though no other runs: what finished last may still wait to be
+stored. It begins afterwards, or it never would in a process whose caches take as much.
+"""
 
 PROTOBUF, JSON = 8, 24
 """Bytes of memory per byte of a body: in protobuf and in JSON.
@@ -148,13 +153,19 @@ class MemoryCeiling:
         if needed <= 4 << 20:
             yield
             return
-        end = self._clock() + patience
+        began = self._clock()
+        end = began + patience
         with self._changed:
-            while self._working and (self._working + needed > self.work or self.pressed):
-                if (left := end - self._clock()) <= 0:
+            while True:
+                now = self._clock()
+                waits = self._working + needed > self.work or (self._working > 0 and self.pressed)
+                alone = not self._working and now < min(end, began + ALONE) and self.pressed
+                if not (waits or alone):
+                    break
+                if waits and now >= end:
                     raise Overloaded
                 # 0.1: seconds between checks while waiting for memory
-                self._changed.wait(min(left, 0.1))  # memory may be freed without a notification
+                self._changed.wait(min(max(end - now, 0.0), 0.1))  # memory may be freed without a notification
             self._working += needed
         try:
             yield

@@ -69,6 +69,27 @@ def test_work_that_waits_for_memory_goes_on_when_there_is_some_though_nobody_has
     other.join(60)
 
 
+def test_work_alone_waits_for_memory_that_is_freed_soon_and_begins_without_it_in_the_end() -> None:
+    taken, now, begun = [DEFAULT_MEMORY], [0.0], threading.Event()
+    ceiling = MemoryCeiling(DEFAULT_MEMORY, lambda: taken[0], lambda: now[0])
+
+    def work() -> None:
+        with ceiling.working(100 * MIB, patience=60):
+            begun.set()
+
+    for freed, later in ((0, 1.0), (DEFAULT_MEMORY, 2 * memory_ceiling.ALONE)):
+        taken[0] = DEFAULT_MEMORY
+        now[0] += memory_ceiling.ALONE  # the last measurement is old
+        alone = threading.Thread(target=work)
+        alone.start()
+        assert not begun.wait(0.3)
+        taken[0] = freed
+        now[0] += later
+        assert begun.wait(50)
+        alone.join(60)
+        begun.clear()
+
+
 def test_work_that_never_fits_is_refused_for_good_and_small_work_never_waits() -> None:
     ceiling = quiet()
     said = r"leaves 768 MiB for it; split it into smaller requests"
