@@ -15,6 +15,7 @@ OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWar
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
 	@echo "make example   the example of a scenario, which checks its own claim (NN=1; DEMO_ARGS=--keep leaves the pages open)"
+	@echo "make examples  all of them (EXAMPLES='0 4 turn': these, and another one every day)"
 	@echo "make test      units, contracts and one whole run, in about three minutes (PYTEST_ARGS='-k psi')"
 	@echo "make nightly   everything that CI does not run for each change: scripts/nightly.sh lists it (an hour or more)"
 	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
@@ -50,6 +51,10 @@ demo:
 example:
 	@sh scripts/setup.sh demo
 	@.venv/bin/driftline demo $(NN) $(DEMO_ARGS)
+
+examples:
+	@sh scripts/setup.sh dev
+	@$(PY) scripts/run_examples.py $(EXAMPLES)
 
 # Tests start some hundred processes, each of which would compile what it imports where bytecode is not kept. They use
 # all cores already: more threads for small matrices and trees wait for each other, at full load. The order of files is

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from driftline_processor.demo.examples import NOT_RUN, example_folders
@@ -29,3 +32,37 @@ def test_an_example_that_is_not_there_is_named_with_those_that_are() -> None:
     done = demo(99)
     assert (done.returncode, done.stdout) == (NOT_RUN, "")
     assert done.stderr.startswith("driftline demo 99: there is no example 99; the examples are 0, 1")
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Return the command lines of processes that work in a folder, or name it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            works_in = os.readlink(process / "cwd")
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if str(folder) in works_in or str(folder) in words:
+            found.append(words)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_example_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, ending: signal.Signals) -> None:
+    command = [sys.executable, "-m", "driftline_processor", "demo", "4"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "Replaying" in line:  # the processor and the service are there
+            break
+    assert [*tmp_path.iterdir()] != []
+    assert len(processes_in(tmp_path)) >= 2
+    running.send_signal(ending)
+    running.communicate(timeout=60)
+    assert running.returncode == NOT_RUN
+    assert processes_in(tmp_path) == []
+    assert [*tmp_path.iterdir()] == []
