@@ -562,6 +562,7 @@ class Finding(Struct, frozen=True):
         similar: A new feature with a name similar to that of the missing one; "" = none.
         lengths: Whether the values are the lengths of an embedding's vectors.
         numbers: Whether the unseen values are numbers.
+        slice: The slice that contains the affected rows; "" = everywhere, or unknown.
     """
 
     check: str
@@ -586,6 +587,7 @@ class Finding(Struct, frozen=True):
     similar: str = ""
     lengths: bool = False
     numbers: bool = False
+    slice: str = ""
 
     @property
     def fact(self) -> Fact:

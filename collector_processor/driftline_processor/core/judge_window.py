@@ -34,7 +34,7 @@ from driftline_processor.core.reference.rolling import is_rolling
 from driftline_processor.core.windows.window import Window
 
 from .evaluation import ColumnDrift, Evaluation, SliceChange
-from .explain.causes import ExplainInput, explain
+from .explain.causes import ExplainInput, explain, locate_findings
 from .model_settings import DEFAULTS, ModelSettings
 from .quality.judge import quality
 from .window_context import NO_CONTEXT, WindowContext
@@ -224,6 +224,7 @@ def _compare(compared: _Compared, sliced_drift: SlicedDrift) -> None:
     for name, against in baseline_slices.items():
         sliced = context.slices[name]
         views[name] = ExplainInput(sliced.pane, against, evaluation.slices[name].features, sliced.time_before)
+    evaluation.findings = locate_findings(evaluation.findings, views)
     evaluation.explanation = explain(window.window, views, evaluation.findings, evaluation.score, settings.timezone)
     evaluation.missing_features = tuple(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")

@@ -342,7 +342,7 @@ def explain(
     causes: list[tuple[Cause, Finding | None]] = []
     explained: set[str] = set()
     for finding in findings:
-        cause = _of_finding(finding, all_rows)
+        cause = _of_finding(finding, views)
         if cause is not None and not explained & set(finding.features):
             causes.append((cause, finding))
             explained |= set(finding.features)
@@ -380,8 +380,23 @@ def _carrying(
     return carrying
 
 
-def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
+def locate_findings(findings: Sequence[Finding], views: Mapping[str, ExplainInput]) -> tuple[Finding, ...]:
+    """Return the findings with the slice that contains the shift of all their features.
+
+    Args:
+        findings: Data-quality findings of all rows.
+        views: Rows and drift by slice, "" for all rows.
+    """
+    located = []
+    for finding in findings:
+        places = {_concentration(name, views) for name in finding.features}
+        located.append(replace(finding, slice=places.pop()) if len(places) == 1 else finding)
+    return tuple(located)
+
+
+def _of_finding(finding: Finding, views: Mapping[str, ExplainInput]) -> Cause | None:
     """Return the cause of a finding; None without a feature, or if the finding explains little of the shift."""
+    explain_input = views[""]
     parts = {name: explain_input.sides(f"feature:{name}") for name in finding.features}
     shifts = [_shifted_fraction(name, explain_input) for name, sides in parts.items() if sides is not None]
     if not finding.features or finding.check not in STRUCTURAL | MOSTLY:
@@ -398,26 +413,35 @@ def _of_finding(finding: Finding, explain_input: ExplainInput) -> Cause | None:
         shift = max(shift, share)
     else:
         shift = max(shift, finding.now or 0.0)
-    return Cause(finding.features, finding.check, shift, _changes(finding.features[0], explain_input))
+    changes = _changes(finding.features[0], views[finding.slice])
+    return Cause(finding.features, finding.check, shift, changes, finding.slice)
 
 
 def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
     """Return the cause of a drifting feature, with the slice in which it drifts."""
+    all_rows = views[""]
+    if all_rows.sides(f"feature:{name}") is None:
+        return None
+    where = _concentration(name, views)
+    shift = _shifted_fraction(name, all_rows)
+    if where:
+        shift = max(shift, _shifted_fraction(name, views[where]) * views[where].rows() / all_rows.rows())
+    return Cause((name,), "", shift, _changes(name, views[where]), where)
+
+
+def _concentration(name: str, views: Mapping[str, ExplainInput]) -> str:
+    """Return the slice that contains the shift of a feature, "" if it is not in one slice, or unknown."""
     part, all_rows = f"feature:{name}", views[""]
     sides = all_rows.sides(part)
     if sides is None:
-        return None
+        return ""
     of_slices = {
         key: side
         for key, view in views.items()
         if key and view.drift.get(name) is not None and view.drift[name].state == "drift"
         if (side := view.sides(part)) is not None and len(side.was) == len(sides.was)
     }
-    where = find_concentration(sides, of_slices, all_rows.cells(part))
-    shift = _shifted_fraction(name, all_rows)
-    if where:
-        shift = max(shift, _shifted_fraction(name, views[where]) * views[where].rows() / all_rows.rows())
-    return Cause((name,), "", shift, _changes(name, views[where]), where)
+    return find_concentration(sides, of_slices, all_rows.cells(part))
 
 
 def _shifted_fraction(name: str, view: ExplainInput) -> float:

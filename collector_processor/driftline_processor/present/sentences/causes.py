@@ -31,10 +31,10 @@ def cause_clauses(cause: Cause) -> tuple[str, ...]:
     it carries 34 % of the score's shift
     """
     since = _since(cause, cause.timezone)
-    place = f" only where {short(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
     if cause.finding is not None:
-        sentence = f"{finding_sentence(cause.finding)}{place}{',' if since else ''}{since}"
+        sentence = f"{finding_sentence(cause.finding)}{',' if since else ''}{since}"
     else:
+        place = f" only where {short(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
         where = _changes(cause.changes)
         name = short(next(iter(cause.features), ""))
         sentence = f"{name} has drifted{place}{since}{': ' if where else ''}{where}"
@@ -125,9 +125,9 @@ def _forms(cause: Fact, others: Sequence[str], before: str = "", after: str = ""
 
 
 def _shift_clause(cause: Cause, *, numbers: bool) -> str:
-    where = f" where {slice_words(cause.slice)}" if cause.slice else ""
     if cause.finding is not None:
-        return f"{fault_clause(cause.finding, numbers=numbers)}{where}"
+        return fault_clause(cause.finding, numbers=numbers)
+    where = f" where {slice_words(cause.slice)}" if cause.slice else ""
     names = " and ".join(short(name, NAME) for name in cause.features)
     if not numbers or not cause.changes:
         return f"{names} drifted{where}"

@@ -9,7 +9,7 @@ from driftline.panes.bins import between
 
 from driftline_processor.core.evaluation import Finding
 from driftline_processor.present.numbers import MINUS
-from driftline_processor.present.wording import NAME, format_percent, listed, short
+from driftline_processor.present.wording import NAME, format_percent, listed, short, slice_words
 
 from .register import worded, words_of
 
@@ -25,7 +25,8 @@ def finding_sentence(finding: Finding) -> str:
     if _never_arrived(finding):
         return _absence(finding, names)
     text, more = _fault(finding)
-    return f"{names}: {text}{more}" if names and finding.check != "misplaced" else f"{text}{more}"
+    subject = f"{names}: " if names and finding.check != "misplaced" else ""
+    return f"{subject}{text}{more}{_only_where(finding)}"
 
 
 MOST_LISTED = 4
@@ -43,7 +44,18 @@ def fault_clause(finding: Finding, *, numbers: bool = True) -> str:
     '90 % of values in age are missing (was 2 %)'
     >>> fault_clause(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, 12.92, 55.04, "above"))
     'temp left its normal range (100 % of values above 55.04; before, at most 0.24 %)'
+    >>> of_the_south = Finding("missing", ("age",), "major", 0.02, 0.3, 0.0, slice="region=south")
+    >>> fault_clause(of_the_south)
+    '30 % of values in age are missing (was 2 %), only where region = south'
     """
+    return f"{_clause(finding, numbers)}{_only_where(finding)}"
+
+
+def _only_where(finding: Finding) -> str:
+    return f", only where {slice_words(finding.slice)}" if finding.slice else ""
+
+
+def _clause(finding: Finding, numbers: bool) -> str:
     names = " and ".join(short(name, NAME) for name in finding.features)
     if _never_arrived(finding):
         return _absence(finding, names) if numbers else f"{names} never arrived"

@@ -22,6 +22,7 @@ from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences.causes import cause_sentence
 from driftline_processor.present.sentences.drift import slice_sentence
+from driftline_processor.present.sentences.findings import fault_clause
 from msgspec.structs import replace
 
 from tests.support.unwrap import unwrap
@@ -78,6 +79,25 @@ def test_a_shift_that_all_rows_do_not_show_is_found_in_its_slice_and_explained_t
     [cause] = unwrap(found.explanation).causes
     assert (cause.features, cause.slice) == (("income",), "country=NL")
     assert cause_sentence(cause).startswith("income has drifted only where country = NL")
+
+
+def test_a_fault_of_one_slice_is_named_with_its_slice() -> None:
+    rows = frame(20_000, 2)
+    rows["income"] = np.where(rows["country"] == "DE", 100 * rows["income"], rows["income"])
+    found = evaluated(rows)
+    [finding] = found.findings
+    assert (finding.check, finding.features, finding.slice) == ("out_of_range", ("income",), "country=DE")
+    assert fault_clause(finding).endswith("), only where country = DE")
+    [cause] = unwrap(found.explanation).causes
+    assert (cause.check, cause.slice) == ("out_of_range", "country=DE")
+    assert cause_sentence(cause).count("only where country = DE") == 1
+
+
+def test_a_fault_of_all_rows_is_named_without_a_slice() -> None:
+    rows = frame(20_000, 2)
+    found = evaluated({**rows, "income": 100 * rows["income"]})
+    assert {finding.slice for finding in found.findings} == {""}
+    assert {cause.slice for cause in unwrap(found.explanation).causes} == {""}
 
 
 def test_slices_that_differ_from_each_other_as_they_always_did_do_not_drift() -> None:
