@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
             if name in drawn:
                 drawn[name](browser)
             else:
-                take_page(browser, name, asked.address + PAGES[name].address, PAGES[name])
+                take_page(browser, IMAGES / f"{name}.png", asked.address + PAGES[name].address, PAGES[name])
             print(f"docs/images/{name}.png", flush=True)
     return 0
 
@@ -105,8 +105,8 @@ def open_browser() -> Iterator[Browser]:
         browser.close()
 
 
-def take_page(browser: Browser, name: str, url: str, picture: Picture) -> None:
-    """Take a page as its reader sees it."""
+def take_page(browser: Browser, file: Path, url: str, picture: Picture) -> None:
+    """Take a page as its reader sees it into a file."""
     with urlopen(url) as answer:  # a page of an error is no picture
         assert answer.status == 200
     size = {"width": picture.width, "height": picture.height}
@@ -116,9 +116,9 @@ def take_page(browser: Browser, name: str, url: str, picture: Picture) -> None:
     page.evaluate("document.fonts.ready")
     if picture.section:
         page.evaluate("selector => document.querySelector(selector).scrollIntoView()", picture.section)
-    page.screenshot(path=IMAGES / f"{name}.png")
+    page.screenshot(path=file)
     page.close()
-    make_small(IMAGES / f"{name}.png")
+    make_small(file)
 
 
 def evaluate_examples() -> Any:

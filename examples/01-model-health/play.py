@@ -3,6 +3,9 @@
 import pandas as pd
 from driftline_processor.demo.stage import Stage, as_json
 
+PICTURE = "/models/deposit?window=1d"
+"""The page whose picture is in the README."""
+
 LIMIT, OVER = 0.85, 0.87
 DELAY = pd.Timedelta("2D")
 BROKEN = "2008-11-20"

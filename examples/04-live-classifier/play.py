@@ -4,6 +4,9 @@ import pandas as pd
 from driftline_processor.demo import data
 from driftline_processor.demo.stage import Stage, as_json
 
+PICTURE = "/models/late-flights/drift?window=1d"
+"""The page whose picture is in the README."""
+
 BROKEN_FROM = pd.Timestamp("2013-04-15").date()
 """Seeded: from this day on the timetable sends times in UTC, four hours ahead, and kilometres instead of miles."""
 FEATURES = ["departure_minute", "arrival_minute", "distance", "carrier", "origin", "dest"]

@@ -5,6 +5,9 @@ import pandas as pd
 import simulator
 from driftline_processor.demo.stage import Stage, as_json
 
+PICTURE = "/models/feed?window=1d"
+"""The page whose picture is in the README."""
+
 MINUTE = pd.Timedelta("1min")
 
 
