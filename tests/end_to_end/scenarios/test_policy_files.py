@@ -16,10 +16,10 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.demo.peers.airflow import Airflow
 from driftline_processor.demo.peers.jira import Jira
+from driftline_processor.demo.peers.kafka import mock_broker
 from driftline_processor.demo.peers.mail import mail
 
 from tests.support.facts import lacking
-from tests.support.kafka_brokers import mock_broker
 from tests.support.waiting import wait_until
 
 from .policy_files import (
@@ -145,13 +145,16 @@ def test_7_a_fall_below_the_moving_average_is_told_once_and_a_quiet_day_below_it
     words = {True: "refund please my parcel never arrived", False: "how do I change my address thanks"}
     days = [decided(rng, moments([day], 200), right) for day, right in enumerate(known)]
     days = [rows.assign(text=[words[score > 0.5] for score in rows["score"]]) for rows in days]
-    with scene("07-text-classifier", tmp_path) as there:
-        bodies = there.send("tickets", pd.concat(days), text_features=["text"])
-        assert not [body for body in bodies if b"parcel" in body or b"address" in body]
-        there.processor.post(outcomes(pd.concat(days), DAY), "tickets")
-        there.die_while_it_sends(lambda: bool(there.world.asked))
-        (alert,) = there.wait_for("accuracy-falls", ("slack", "opened", "delivered"))
-        assert there.alerts("accuracy-falls-as-asked") == []
+    with mail() as post:
+        email = f"mailto://127.0.0.1:{post.port}?from=driftline@example.com&to=support@example.com"
+        with scene("07-text-classifier", tmp_path, variables={"EMAIL": email}) as there:
+            bodies = there.send("tickets", pd.concat(days), text_features=["text"])
+            assert not [body for body in bodies if b"parcel" in body or b"address" in body]
+            there.processor.post(outcomes(pd.concat(days), DAY), "tickets")
+            there.die_while_it_sends(lambda: bool(there.world.asked))
+            begun = [("slack", "opened", "delivered"), ("email", "opened", "delivered")]
+            (alert,) = there.wait_for("accuracy-falls", *begun)
+            assert there.alerts("accuracy-falls-as-asked") == []
     assert (alert["since"], alert["fired"]) == ("2026-03-12T00:00:00Z", "2026-03-14T00:00:00Z")
     (told,) = there.world.taken
     title, lines = attachment(told)
