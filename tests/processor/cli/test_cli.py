@@ -45,7 +45,7 @@ CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
             {"--model", "--output", "--since", "--until", "--version", "--environment", "--labelled", "--url"}
             | CONNECTION,
         ),
-        (["demo"], {"--once", "--forward", "--port"}),
+        (["demo"], {"--once", "--keep", "--forward", "--port"}),
         (
             ["baseline", "build"],
             {

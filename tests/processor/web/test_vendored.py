@@ -49,8 +49,8 @@ def test_no_page_loads_anything_from_elsewhere() -> None:
 
 def test_the_wheel_has_all_files_of_the_pages() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
-    assert "collector_processor/driftline_processor" in build["targets"]["wheel"]["packages"]
-    assert "exclude" not in build["targets"]["wheel"]
+    assert "collector_processor/driftline_processor" in build["targets"]["wheel"]["only-include"]
+    assert build["targets"]["wheel"]["exclude"] == ["examples/**/*.png"]
     parts = [str(file) for folder in ("templates", "static") for file in (WEB / folder).rglob("*") if file.is_file()]
     assert len(parts) > 30
     ignored = subprocess.run(["git", "check-ignore", "--", *parts], cwd=ROOT, capture_output=True, text=True)
