@@ -9,6 +9,9 @@ from driftline_processor.demo.peers.recorder import Asked
 from driftline_processor.demo.stage import Stage, as_json
 from sklearn.metrics import roc_auc_score
 
+PICTURE = "/models/credit?window=1w"
+"""The page whose picture is in the README."""
+
 WHY = "the version before reads no utilisation"
 ACTIONS, DEPLOYER = ("http/rollback", "http/canary"), "deployer.example.com"
 DAY = pd.Timedelta("1D")
