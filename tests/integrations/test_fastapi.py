@@ -141,6 +141,11 @@ def test_replayed_requests_say_when_they_were_made(service: Service, withheld: b
     assert {name for table in tables for name in table.features} == {"amount"}
 
 
+def test_a_time_that_is_no_field_of_the_features_is_refused(app: FastAPI, service: Service) -> None:
+    with pytest.raises(ValueError, match=r"time: 'body:meta.at' is not a field of the features; use 'at' if"):
+        service.model().instrument(app, routes={"POST /predict": Route(time="body:meta.at", score="probability")})
+
+
 def test_a_request_names_its_prediction(app: FastAPI, service: Service) -> None:
     seen: list[str] = []
 

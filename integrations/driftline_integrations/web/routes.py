@@ -99,6 +99,11 @@ def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
         right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
         if not right or (isinstance(value, list | tuple) and not all(isinstance(text, str) for text in value)):
             raise ValueError(f"{key}.{name}: must be {expected}, not {value!r}")
+        kind, colon, rest = value.partition(":") if name == "time" else ("", "", "")
+        if colon and kind in (*_REQUEST, "response"):
+            raise ValueError(
+                f"{key}.time: {value!r} is not a field of the features; use {rest.rpartition('.')[2]!r} if they have it"
+            )
         for text_key, text in value.items() if name == "slices" else ():
             if not isinstance(text, str):
                 raise ValueError(f"{key}.slices.{text_key}: must be a string such as 'header:x-region', not {text!r}")
