@@ -13,13 +13,11 @@ classifier = XGBClassifier()
 classifier.load_model("fraud.ubj")
 app = Flask(__name__)
 
-# Driftline: the model, and where its rows, their ids and scores stand in a request and its response
+# Driftline: the model, whose scores come from the classifier, and where rows and ids stand in a request
 driftline.configure(service_name="payments")
 fraud = driftline.Model("fraud", task="binary", version="2025-02", baseline="fraud.baseline.json")
-fraud.instrument(
-    app,
-    routes={"POST /score": Route(features="body:payments", id="payment", time="at", score="payments.fraud")},
-)
+classifier = fraud.instrument(classifier)
+fraud.instrument(app, routes={"POST /score": Route(features="body:payments", id="payment", time="at")})
 
 
 @app.post("/score")
