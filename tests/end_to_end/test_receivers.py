@@ -14,8 +14,8 @@ from subprocess import Popen
 import confluent_kafka
 import grpc
 import httpx
+from driftline_processor.demo.peers.kafka import mock_broker
 
-from tests.support.kafka_brokers import mock_broker
 from tests.support.processes import HEADERS, prediction, process
 from tests.support.waiting import wait_until
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,77 +17,27 @@ from typing import Any
 import pytest
 import yaml
 from driftline_processor.config.schema import load
+from driftline_processor.demo.peers.kafka import Broker as InstalledBroker
+from driftline_processor.demo.peers.kafka import is_installed
 from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.support.ordered_actions import ALERT, FACTS, action, order
-from tests.support.paths import ROOT
 from tests.support.processes import prediction
 from tests.support.state_rows import Opened
 
-from .peers import eventually, free_ports, get, running
+from .peers import eventually, free_ports, get
 
 pytestmark = pytest.mark.interop
 
-JARS = ROOT / ".peers" / "kafka"
 MESSAGES, PARTITIONS = 6_000, 3
 
 
-class Broker:
-    """A broker that is its own controller, in a folder; it may be stopped and started again on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, (self.port, controller) = folder, free_ports(2)
-        self.address = f"127.0.0.1:{self.port}"
-        self.java = ["java", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*"]
-        (folder / "server.properties").write_text(
-            "process.roles=broker,controller\nnode.id=1\n"
-            f"controller.quorum.voters=1@127.0.0.1:{controller}\n"
-            f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{controller}\n"
-            f"advertised.listeners=PLAINTEXT://{self.address}\n"
-            "controller.listener.names=CONTROLLER\n"
-            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n"
-            f"log.dirs={folder}/data\nauto.create.topics.enable=false\n"
-            "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
-            "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
-            "group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=1000\n"
-        )
-        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        format_it = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
-        subprocess.run([*self.java, *format_it], cwd=folder, check=True, capture_output=True)
-
-    @contextmanager
-    def up(self) -> Iterator[None]:
-        command = [*self.java, "kafka.Kafka", str(self.folder / "server.properties")]
-        with running(command, self.listed, self.folder / "broker.log"):
-            yield
-
-    def listed(self) -> object:
-        from confluent_kafka import KafkaException
-
-        try:
-            return self.admin().list_topics(timeout=2)
-        except KafkaException as error:
-            raise OSError(str(error)) from error
-
-    def admin(self) -> Any:
-        from confluent_kafka.admin import AdminClient
-
-        return AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+class Broker(InstalledBroker):
+    """A real broker with topics and a client."""
 
     def topic(self, name: str) -> None:
-        from confluent_kafka import KafkaException
-        from confluent_kafka.cimpl import NewTopic
-
-        def made() -> bool:
-            admin = self.admin()  # one that is forgotten ends what it began
-            try:
-                admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(10)
-            except KafkaException as error:
-                raise OSError(str(error)) from error
-            return True
-
-        eventually(made)
+        self.make_topic(name, PARTITIONS)
 
     def produce(self, topic: str, messages: list[bytes]) -> None:
         from confluent_kafka import Producer
@@ -131,7 +79,7 @@ class Broker:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not JARS.exists() or shutil.which("java") is None:
+    if not is_installed():
         pytest.skip("no broker of Kafka is installed; `make interop` fetches one where there are Java 17 and Maven")
     pytest.importorskip("confluent_kafka")
     broker = Broker(tmp_path_factory.mktemp("kafka"))
@@ -226,7 +174,7 @@ def test_predictions_as_otlp_in_both_encodings(broker: Broker, tmp_path: Path) -
 
 
 def test_a_broker_that_goes_away_and_comes_back_costs_nothing(tmp_path: Path) -> None:
-    if not JARS.exists() or shutil.which("java") is None:
+    if not is_installed():
         pytest.skip("no broker of Kafka is installed; `make interop` fetches one where there are Java 17 and Maven")
     (tmp_path / "kafka").mkdir()
     broker = Broker(tmp_path / "kafka")

@@ -1,11 +1,10 @@
-"""Brokers of Kafka and their client, as a test plays them: in this process, or librdkafka's own for other processes."""
+"""Brokers of Kafka and their client, as a test plays them in this process."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,48 +95,3 @@ class Brokers:
 def partition_of(offset: Offset) -> Partition:
     """Stand in for the client's own class of a place in a topic."""
     return Partition(offset.topic, offset.partition, offset.next)
-
-
-@contextmanager
-def mock_broker() -> Iterator[MockBroker]:
-    """Be a broker until the block ends, for processes of this machine."""
-    import confluent_kafka
-
-    cluster = confluent_kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "127.0.0.1:1", "log_level": 0})
-    (broker,) = cluster.list_topics(timeout=30).brokers.values()
-    yield MockBroker(f"{broker.host}:{broker.port}")
-    del cluster
-
-
-@dataclass
-class MockBroker:
-    """The broker of ``test.mock.num.brokers`` of librdkafka, which makes each topic that somebody asks for.
-
-    Attributes:
-        address: Where it listens, ``host:port``.
-    """
-
-    address: str
-
-    def read(self, topic: str) -> list[tuple[bytes, bytes]]:
-        """Return key and value of each message of a topic."""
-        import confluent_kafka
-
-        settings = {"bootstrap.servers": self.address, "group.id": "test", "log_level": 0}
-        consumer = confluent_kafka.Consumer(settings)
-        try:
-            found = list[tuple[bytes, bytes]]()
-            for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
-                _, end = consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, partition), timeout=30)
-                consumer.assign([confluent_kafka.TopicPartition(topic, partition, 0)])
-                for _ in range(end):
-                    message = consumer.poll(30)
-                    assert message is not None
-                    assert message.error() is None
-                    key, value = message.key(), message.value()
-                    assert key is not None
-                    assert value is not None
-                    found.append((key, value))
-            return found
-        finally:
-            consumer.close()

@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import yaml
 from msgspec import Struct
 from rich.console import Console
 
+from driftline_processor.config.yaml_loader import Loader
 from driftline_processor.present.numbers import count
 from driftline_processor.terminal.console import Text
 
@@ -31,6 +32,8 @@ from .steps import Steps
 PATIENCE = 240.0
 """Seconds without any change after which what is waited for is not seen; a busy machine is slow, not wrong."""
 LOOK_EVERY = 0.5
+
+Entered = TypeVar("Entered")
 
 
 class Claim(Struct, frozen=True):
@@ -122,7 +125,8 @@ class Stage:
         Args:
             variables: Environment variables that the file reads, beside Slack's and PagerDuty's.
         """
-        said = yaml.safe_load((self.folder / "driftline.yaml").read_text(encoding="utf-8"))
+        text = (self.folder / "driftline.yaml").read_text(encoding="utf-8")
+        said = yaml.load(text, Loader=Loader)  # `on` is a key, not True
         otlp = {name: {"endpoint": f"127.0.0.1:{getattr(self.ports, name)}"} for name in ("grpc", "http")}
         said["receivers"] = {**(said.get("receivers") or {}), "otlp": {"protocols": otlp}}
         said["web"] = {"endpoint": f"127.0.0.1:{self.ports.web}"}
@@ -150,6 +154,22 @@ class Stage:
         url = f"http://127.0.0.1:{port}"
         self._start("the service", [*command], {**self.environment, "PORT": str(port)}, f"{url}{healthy}")
         return self._ending.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
+
+    def work(self, name: str, *command: str, variables: Mapping[str, str] | None = None) -> None:
+        """Start a process that serves nothing, such as a consumer of a queue; every host of HTTPS is a peer for it.
+
+        Args:
+            name: What its log is called.
+            command: A Python script or module and its arguments.
+            variables: Further environment variables.
+        """
+        environment = {**self.environment, **self._world.environment, **(variables or {})}
+        log = self.folder / f"{name.replace(' ', '-')}.log"
+        self._ending.enter_context(running([sys.executable, *command], environment, log, folder=self.folder))
+
+    def enter(self, part: contextlib.AbstractContextManager[Entered]) -> Entered:
+        """Start a part of the example, such as a broker, which ends with it."""
+        return self._ending.enter_context(part)
 
     def _start(self, name: str, command: list[str], environment: dict[str, str], url: str) -> None:
         log = self.folder / f"{name.replace(' ', '-')}.log"

@@ -1,10 +1,4 @@
-"""Runs of GitHub Actions: one a message, in requests that GitHub's published schema takes.
-
-The parts of the schema are those of the body of ``actions/create-workflow-dispatch`` in
-https://github.com/github/rest-api-description, version 2022-11-28;
-``return_run_details`` as of
-https://github.blog/changelog/2026-02-19-workflow-dispatch-api-now-returns-run-ids
-"""
+"""Runs of GitHub Actions: one a message, in requests that GitHub's published schema takes."""
 
 from __future__ import annotations
 
@@ -13,6 +7,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from driftline_processor.demo.peers.github import WORKFLOW
+from driftline_processor.demo.peers.github import GitHub as Peer
 from driftline_processor.demo.peers.recorder import Asked, Service, service
 from driftline_processor.policy.actions.github import GitHub as Keys
 from driftline_processor.policy.channel import Answer
@@ -22,52 +18,18 @@ from tests.support.ordered_actions import ALERT, FACTS, action, carried_out, ord
 
 NAME = "github/retrain"
 ID = f"{ALERT}-{NAME}"
-REPOSITORY = "/repos/example/churn"
-
-WORKFLOW: dict[str, Any] = {
-    "type": "object",
-    "required": ["ref"],
-    "additionalProperties": False,
-    "properties": {
-        "ref": {"type": "string"},
-        "inputs": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 25},
-        "return_run_details": {"type": "boolean"},
-    },
-}
 
 
-class GitHub:
-    """The runs of a repository, each named as its ``run-name`` says: after the message.
+class GitHub(Peer):
+    """The repository of these actions, which all name themselves and ask for runs of an hour before the message."""
 
-    Attributes:
-        runs: Their names, the newest first.
-    """
-
-    def __init__(self, *runs: str, details: bool = True) -> None:
-        self.runs = [*runs]
-        self._details = details
+    def __init__(self, *runs: str) -> None:
+        super().__init__("example/churn", "retrain.yml", "secret-7", *runs)
 
     def __call__(self, asked: Asked) -> tuple[int, Any]:
-        assert asked.headers["authorization"] == "Bearer secret-7"
-        assert asked.headers["accept"] == "application/vnd.github+json"
-        assert asked.headers["x-github-api-version"] == "2022-11-28"
         assert asked.headers["user-agent"] == "driftline"
-        path = asked.path.removeprefix(f"{REPOSITORY}/")
-        if asked.method == "GET":
-            assert (path, asked.query["event"]) == ("actions/workflows/retrain.yml/runs", "workflow_dispatch")
-            assert asked.query["created"] == ">=1969-12-31T23:00:00Z"
-            page, size = int(asked.query["page"]), int(asked.query["per_page"])
-            shown = self.runs[(page - 1) * size : page * size]
-            return 200, {"total_count": len(self.runs), "workflow_runs": [self._run(name) for name in shown]}
-        assert path == "actions/workflows/retrain.yml/dispatches"
-        jsonschema.validate(asked.json, WORKFLOW)
-        name = f"retrain for {asked.json['inputs']['message']}"
-        self.runs.insert(0, name)
-        return (200, {"workflow_run_id": 7, **self._run(name)}) if self._details else (204, None)
-
-    def _run(self, name: str) -> dict[str, Any]:
-        at = f"https://github.com/example/churn/actions/runs/{len(name)}"
-        return {"id": len(name), "name": "retrain", "display_title": name, "html_url": at}
+        assert asked.query.get("created", ">=1969-12-31T23:00:00Z") == ">=1969-12-31T23:00:00Z"
+        return super().__call__(asked)
 
 
 def sent(there: Service, *messages: Message, **more: Any) -> list[Answer]:
@@ -159,7 +121,7 @@ def test_a_dry_run_says_what_would_run_and_asks_nothing() -> None:
         (run,) = sent(there, order(NAME), workflow="retrain.yml", dry_run=True)
     assert there.asked == []
     body = {"ref": "main", "inputs": {"message": ID, "model": FACTS["model"]}}
-    assert f"POST {there.url}{REPOSITORY}/actions/workflows/retrain.yml/dispatches" in run.detail
+    assert f"POST {there.url}/repos/example/churn/actions/workflows/retrain.yml/dispatches" in run.detail
     assert run.detail.endswith(json.dumps(body))
 
 
