@@ -13,8 +13,8 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import roc_auc_score
 
 NEEDS = {"confluent_kafka": "confluent-kafka"}
-PICTURE = "/models/clicks/performance?window=1h&at=2026-03-03T09:00:00Z"
-"""The page whose picture is in the README: an hour of the decline."""
+PICTURE = "/models/clicks/incidents"
+"""The page whose picture is in the README."""
 
 TOPIC, TOKEN = "model-events", "a-token-of-github"
 ALLOWED, IN_A_ROW, TRACKED = 0.95, 6, 8
