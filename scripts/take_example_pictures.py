@@ -30,7 +30,7 @@ def main(words: list[str]) -> int:
                 if served is None:
                     return 1
                 take_page(browser, folder / "result.png", f"{served.split()[4]}{path}", Picture(path))
-                running.send_signal(signal.SIGINT)
+                running.send_signal(signal.SIGTERM)  # a job in the background does not hear SIGINT
                 running.stdout.read()
             print(folder / "result.png", flush=True)
     return 0
