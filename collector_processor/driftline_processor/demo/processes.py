@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -73,17 +73,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def await_answer(url: str, process: subprocess.Popen[bytes], name: str) -> None:
+def await_answer(
+    url: str,
+    process: subprocess.Popen[bytes],
+    name: str,
+    seconds: int = START_SECONDS,
+    headers: Mapping[str, str] | None = None,
+) -> None:
     """Wait until ``url`` answers 200; raises ``RuntimeError`` if the process ends or the time is over."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"{name} ended with exit code {process.returncode} before it was ready (see above)")
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=2).status_code == 200:
+            if httpx.get(url, timeout=2, headers=headers).status_code == 200:
                 return
         time.sleep(0.1)
-    raise RuntimeError(f"{name} did not answer at {url} within {START_SECONDS} s")
+    raise RuntimeError(f"{name} did not answer at {url} within {seconds} s")
 
 
 @contextlib.contextmanager

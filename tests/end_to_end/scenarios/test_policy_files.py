@@ -119,23 +119,27 @@ def test_2_one_ticket_is_made_of_tastes_that_shift_and_it_is_done_when_they_are_
 def test_5_three_days_of_drift_start_one_run_of_the_dag(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
 
-    def customers(days: range, drifts: bool) -> pd.DataFrame:
-        rows = decided(rng, moments(days, 200), 0.9)
-        calls = rng.normal(10 + 3 * drifts, 3, len(rows))
-        return rows.assign(tenure=rows["tenure"] - 6 * drifts, calls=calls, age=rng.normal(45, 12, len(rows)))
+    def stations(days: range, drifts: bool) -> pd.DataFrame:
+        rows = decided(rng, moments(days, 200), 0.9).drop(columns=["tenure", "charges"])
+        numbers = {"temperature": (24 - 9 * drifts, 4), "night_minimum": (15 - 8 * drifts, 4)}
+        numbers |= {"humidity": (50, 9), "pressure": (1015, 5), "wind": (18, 6)}
+        return rows.assign(**{name: rng.normal(mean, spread, len(rows)) for name, (mean, spread) in numbers.items()})
 
-    known = customers(range(14), False)
-    features = ["tenure", "charges", "calls", "age"]
-    reference = Baseline.from_frame(known[features], score=known["score"], model="churn", task="binary", version="1")
-    odd_days = [customers(range(day, day + 1), day in (2, 3)) for day in range(5)]
-    airflow = Airflow(2, tuple(f"token-{number}" for number in range(1, 100)))  # a slow machine asks again and again
+    known = stations(range(14), False)
+    features = ["temperature", "night_minimum", "humidity", "pressure", "wind"]
+    reference = Baseline.from_frame(
+        known[features], score=known["score"], model="rain-tomorrow", task="binary", version="1"
+    )
+    odd_days = [stations(range(day, day + 1), day in (2, 3)) for day in range(5)]
+    tokens = tuple(f"token-{number}" for number in range(1, 100))  # a slow machine asks again and again
+    airflow = Airflow(2, tokens, "retrain_rain")
     with scene("05-drift-to-retraining", tmp_path, airflow, loses="/dagRuns") as there:
-        there.send("churn", pd.concat([*odd_days, customers(range(5, 9), True)]), baseline=reference)
+        there.send("rain-tomorrow", pd.concat([*odd_days, stations(range(5, 9), True)]), baseline=reference)
         there.die_while_it_sends(lambda: bool(there.world.lost))
         (alert,) = there.wait_for("dataset-drift", ("airflow/retrain", "opened", "delivered"))
         assert (alert["since"], alert["fired"]) == ("2026-03-07T00:00:00Z", "2026-03-10T00:00:00Z")
         assert alert["messages"][0]["detail"] == f"driftline-{alert['id']}-airflow-retrain already exists"
-    conf = {"model": "churn", "version": "1", "since": "2026-03-07T00:00:00Z", "alert": alert["id"]}
+    conf = {"model": "rain-tomorrow", "version": "1", "since": "2026-03-07T00:00:00Z", "alert": alert["id"]}
     assert airflow.runs == {f"driftline-{alert['id']}-airflow-retrain": conf}
 
 

@@ -54,17 +54,17 @@ LOGIN = {
 
 
 class Airflow:
-    """The runs of the DAG ``retrain_churn``.
+    """The runs of a DAG.
 
     Attributes:
         runs: Their configuration, by id.
         tokens: Those that are taken.
     """
 
-    def __init__(self, api: int, tokens: tuple[str, ...] = ("token-1",)) -> None:
+    def __init__(self, api: int, tokens: tuple[str, ...] = ("token-1",), dag: str = "retrain_churn") -> None:
         self.runs: dict[str, Any] = {}
         self.tokens = [*tokens]
-        self._api, self._given = api, 0
+        self._api, self._given, self._dag = api, 0, dag
 
     def __call__(self, asked: Asked) -> tuple[int, Any]:
         """Answer a request."""
@@ -75,7 +75,7 @@ class Airflow:
         known = [f"Bearer {token}" for token in self.tokens] if self._api == 2 else ["Basic ZHJpZnRsaW5lOnNlY3JldC03"]
         if asked.headers.get("authorization") not in known:
             return 401, {"detail": f"{asked.headers.get('authorization')} is not known"}
-        base = f"/api/v{self._api}/dags/retrain_churn/dagRuns"
+        base = f"/api/v{self._api}/dags/{self._dag}/dagRuns"
         if asked.method == "GET":
             run = asked.path.removeprefix(f"{base}/")
             return (200, {"dag_run_id": run}) if run in self.runs else (404, {"detail": "not found"})
