@@ -256,7 +256,7 @@ def check(
     seen = pair["comparisons"]["log_loss"]
     canary = replay.windows(new)
     stage.claim(
-        "it serves as a canary, Driftline finds it better, and it is promoted",
+        "it serves as a canary, Driftline finds its log loss better, and it is promoted",
         {step: tasks.get(step) for step in (*READY, "compare", "promote")}
         == dict.fromkeys((*READY, "compare", "promote"), "success")
         and tasks.get("roll_back") != "success"
