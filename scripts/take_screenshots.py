@@ -3,6 +3,9 @@
     FORCE_COLOR=1 make demo >demo.log      # until it serves
     .venv/bin/python scripts/take_screenshots.py [--address http://127.0.0.1:8780] [--log demo.log] [NAME ...]
 
+With ``--examples`` the names are numbers of examples: each runs, and the page that its play.py names as PICTURE is the
+picture of its README. Without numbers all of them.
+
 Needs Chromium, and pngquant for small files. A new picture is a line in :data:`PAGES`.
 """
 
@@ -13,6 +16,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +27,7 @@ from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import driftline
+from driftline_processor.demo.examples import example_folders
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.text import Text
@@ -77,7 +82,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; all without any")
     parser.add_argument("--address", default="http://127.0.0.1:8780", help="of the running demo")
     parser.add_argument("--log", type=Path, help="what the demo printed, for the picture demo")
+    parser.add_argument("--examples", action="store_true", help="take the pictures of the examples' READMEs")
     asked = parser.parse_args(arguments)
+    if asked.examples:
+        with open_browser() as browser:
+            for number in [int(name) for name in asked.names] or example_folders():
+                take_example(browser, number)
+        return 0
     wanted = asked.names or [name for name in known if name != "demo" or asked.log]
     if unknown := [name for name in wanted if name not in known]:
         parser.error(f"no picture is called {', '.join(unknown)}")
@@ -144,6 +155,21 @@ def take_top(browser: Browser, address: str) -> None:
         drawing = Path(folder) / "top.svg"
         subprocess.run([sys.executable, str(ROOT / "scripts" / "draw_top.py"), address, str(drawing)], check=True)
         draw_terminal(browser, "top", drawing.read_text(encoding="utf-8"))
+
+
+def take_example(browser: Browser, number: int) -> None:
+    """Run an example and take the picture of its README."""
+    folder = example_folders()[number]
+    (path,) = re.findall(r'^PICTURE = "(.+)"$', (folder / "play.py").read_text(encoding="utf-8"), re.MULTILINE)
+    command = [sys.executable, "-m", "driftline_processor", "demo", str(number), "--keep"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        served = next((line for line in running.stdout if line.startswith("The pages are at ")), None)
+        assert served is not None, f"example {number} serves no pages"
+        take_page(browser, folder / "result.png", f"{served.split()[4]}{path}", Picture(path))
+        running.send_signal(signal.SIGTERM)  # a job in the background does not hear SIGINT
+        running.stdout.read()
+    print(folder / "result.png", flush=True)
 
 
 def take_terminal(browser: Browser, log: Path) -> None:

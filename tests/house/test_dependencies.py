@@ -78,6 +78,7 @@ ROOMS = {
     "driftline_extensions.business_sql": ("processor", "sql"),
     "driftline_processor": ("processor",),
     "driftline_processor.demo": ("processor", "demo"),
+    "driftline_processor.demo.peers.kafka": ("processor", "demo", "kafka"),
     "driftline_processor.notebook": ("processor", "notebook"),
     "driftline_processor.policy.actions.cloudevents": ("processor", "kafka"),
     "driftline_processor.receivers.types.kafka": ("processor", "kafka"),

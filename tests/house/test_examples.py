@@ -19,6 +19,8 @@ SCENARIOS = range(1, 16)
 FOLDERS = sorted(path for path in EXAMPLES.iterdir() if re.match(r"\d\d-", path.name))
 VARIABLE = re.compile(r"\$\{env:(\w+)")
 
+RUNNING = [folder for folder in FOLDERS if (folder / "play.py").exists()]
+
 of_each = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
 
@@ -92,3 +94,19 @@ def test_the_false_alarms_of_scenario_7_are_those_that_were_simulated() -> None:
 
 def _simulated() -> str:
     return (ROOT / "docs/data/alerts.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", RUNNING, ids=lambda folder: folder.name)
+def test_a_page_of_an_example_that_runs_has_its_command_its_picture_and_what_it_saw(folder: Path) -> None:
+    said = page(folder)
+    assert f"    make example NN={int(folder.name[:2])}\n" in said
+    assert re.search(r"^!\[.+\]\(result\.png\)$", said, re.MULTILINE)
+    assert (folder / "result.png").stat().st_size < 150_000
+    assert " ✓ " in said
+    assert " ✗ " not in said
+
+
+@pytest.mark.parametrize("folder", RUNNING, ids=lambda folder: folder.name)
+def test_the_lines_of_driftline_are_marked_in_the_source(folder: Path) -> None:
+    marked = [file.name for file in folder.glob("*.py") if "# Driftline" in file.read_text(encoding="utf-8")]
+    assert [name for name in marked if name not in ("play.py", "simulator.py")]

@@ -55,7 +55,8 @@ class Broker:
             encoding="utf-8",
         )
         name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        format_it = ["kafka.tools.StorageTool", "format", "-t", name, "-c", "server.properties"]
+        identity = f"--cluster-id={name}"  # a name may begin with "-"
+        format_it = ["kafka.tools.StorageTool", "format", identity, "-c", "server.properties"]
         subprocess.run([*self._java, *format_it], cwd=folder, check=True, capture_output=True)
 
     @contextmanager
