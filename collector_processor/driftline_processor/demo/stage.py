@@ -197,16 +197,25 @@ class Stage:
             (one for one in found if one["policy"] in policies or not policies), key=lambda one: str(one["since"])
         )
 
-    def wait_until_evaluated(self, model: str, window: str, rows: int, outcomes: int = 0) -> list[dict[str, Any]]:
-        """Wait until the windows of a model have all rows and outcomes and no closed one waits; return them."""
+    def wait_until_evaluated(
+        self, model: str, window: str, rows: int, outcomes: int | None = 0
+    ) -> list[dict[str, Any]]:
+        """Wait until the windows of a model have all rows and outcomes and no closed one waits; return them.
+
+        ``outcomes``: None where rows without one have an implicit outcome.
+        """
 
         def seen() -> tuple[int, int, int]:
             windows = self.windows(model, window)
             waits = sum(one["closed"] and (one["verdict"] or {}).get("state") == "lagging" for one in windows)
             return sum(one["rows"] for one in windows), sum(one["outcomes"]["rows"] for one in windows), -waits
 
+        def complete() -> bool:
+            there, known, waiting = seen()
+            return (there, waiting) == (rows, 0) and outcomes in (None, known)
+
         self.say("Evaluating", rows)
-        self.wait_for(lambda: seen() == (rows, outcomes, 0), seen)
+        self.wait_for(complete, seen)
         return self.windows(model, window)
 
     def wait_for(self, condition: Callable[[], bool], progress: Callable[[], Any] = lambda: None) -> bool:
