@@ -14,8 +14,8 @@ import joblib
 import pandas as pd
 import yaml
 from driftline_processor.demo.peers.airflow import Airflow
+from driftline_processor.demo.peers.real_airflow import RealAirflow, airflow_program, real_airflow
 from driftline_processor.demo.processes import free_port, running
-from driftline_processor.demo.real_airflow import RealAirflow, airflow_program, real_airflow
 from driftline_processor.demo.stage import Stage, as_json
 from sklearn.metrics import log_loss
 

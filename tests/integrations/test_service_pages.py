@@ -14,10 +14,10 @@ import joblib
 import pytest
 from driftline.tables.column_codec import strings
 from driftline_integrations.web.routes import Route
+from driftline_processor.demo.processes import free_port
 from sklearn.linear_model import LogisticRegression
 
 from tests.support.paths import INTEGRATION_PAGES, ROOT, code_blocks
-from tests.support.processes import free_port
 from tests.support.receiver import Receiver, predictions_of
 from tests.support.zero_code import environment_of, posted, running, wait_for
 

@@ -20,13 +20,13 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
+from driftline_processor.demo.processes import free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from sklearn.linear_model import LogisticRegression
 
 from tests.integrations.estimators.every_estimator import FRAME, LABELS
 from tests.support.paths import ROOT
-from tests.support.processes import free_port
 from tests.support.receiver import Receiver, predictions_of
 from tests.support.zero_code import posted, running, wait_for
 

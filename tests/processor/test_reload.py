@@ -23,13 +23,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from driftline.semconv import metrics as m
 from driftline_processor.config.reload import ConfigFile, ReloadError
+from driftline_processor.demo.processes import free_port
 from driftline_processor.service import Service
 
 from tests.support.otlp_peers import Peer, http_peer, trace
 from tests.support.processes import (
     HEADERS,
     addresses,
-    free_port,
     post_predictions,
     prediction,
     process,

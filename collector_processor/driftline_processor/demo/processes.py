@@ -31,7 +31,7 @@ def choose_ports(first: int | None = None) -> tuple[Ports, str]:
     """Return the ports of the demo, and a sentence if they are not the default ones.
 
     Args:
-            first: The port of the pages, which the other three follow; None = the default ports, with a free port
+        first: The port of the pages, which the other three follow; None = the default ports, with a free port
             in place of each that is in use.
 
     Raises:

@@ -126,12 +126,12 @@ class Stage:
             variables: Environment variables that the file reads, beside Slack's and PagerDuty's.
         """
         text = (self.folder / "driftline.yaml").read_text(encoding="utf-8")
-        said = yaml.load(text, Loader=Loader)  # `on` is a key, not True
+        configuration = yaml.load(text, Loader=Loader)  # `on` is a key, not True
         otlp = {name: {"endpoint": f"127.0.0.1:{getattr(self.ports, name)}"} for name in ("grpc", "http")}
-        said["receivers"] = {**(said.get("receivers") or {}), "otlp": {"protocols": otlp}}
-        said["web"] = {"endpoint": f"127.0.0.1:{self.ports.web}"}
-        said["storage"] = {**(said.get("storage") or {}), "directory": "state"}
-        (self.folder / "up.yaml").write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+        configuration["receivers"] = {**(configuration.get("receivers") or {}), "otlp": {"protocols": otlp}}
+        configuration["web"] = {"endpoint": f"127.0.0.1:{self.ports.web}"}
+        configuration["storage"] = {**(configuration.get("storage") or {}), "directory": "state"}
+        (self.folder / "up.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False), encoding="utf-8")
         environment = {
             **self.environment,
             **self._world.environment,
@@ -139,8 +139,8 @@ class Stage:
             "PAGERDUTY_KEY": "0123456789abcdef0123456789abcdef",
             **(variables or {}),
         }
-        command = ["-m", "driftline_processor", "up", "--config", "up.yaml"]
-        self._start("the processor", command, environment, f"{self.web}/readyz")
+        processor = self._start("the processor", environment, "-m", "driftline_processor", "up", "--config", "up.yaml")
+        await_answer(f"{self.web}/readyz", processor, "the processor")
 
     def serve(self, *command: str, healthy: str = "/healthz", port: int | None = None) -> httpx.Client:
         """Start the service, and return a client of it.
@@ -152,7 +152,8 @@ class Stage:
         """
         port = port or self.ports.service
         url = f"http://127.0.0.1:{port}"
-        self._start("the service", [*command], {**self.environment, "PORT": str(port)}, f"{url}{healthy}")
+        service = self._start("the service", {**self.environment, "PORT": str(port)}, *command)
+        await_answer(f"{url}{healthy}", service, "the service")
         return self._ending.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
 
     def work(self, name: str, *command: str, variables: Mapping[str, str] | None = None) -> None:
@@ -163,18 +164,15 @@ class Stage:
             command: A Python script or module and its arguments.
             variables: Further environment variables.
         """
-        environment = {**self.environment, **self._world.environment, **(variables or {})}
-        log = self.folder / f"{name.replace(' ', '-')}.log"
-        self._ending.enter_context(running([sys.executable, *command], environment, log, folder=self.folder))
+        self._start(name, {**self.environment, **self._world.environment, **(variables or {})}, *command)
 
     def enter(self, part: contextlib.AbstractContextManager[Entered]) -> Entered:
         """Start a part of the example, such as a broker, which ends with it."""
         return self._ending.enter_context(part)
 
-    def _start(self, name: str, command: list[str], environment: dict[str, str], url: str) -> None:
+    def _start(self, name: str, environment: dict[str, str], *command: str) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        process = self._ending.enter_context(running([sys.executable, *command], environment, log, folder=self.folder))
-        await_answer(url, process, name)
+        return self._ending.enter_context(running([sys.executable, *command], environment, log, folder=self.folder))
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return JSON of the processor's API."""
@@ -187,14 +185,14 @@ class Stage:
     def windows(self, model: str, window: str) -> list[dict[str, Any]]:
         """Return the evaluated windows of a model, the first first; none where nothing is known of it yet."""
         answer = self._pages.get(f"/api/v1/models/{model}/evaluations", params={"window": window, "limit": 1000})
-        found: list[dict[str, Any]] = answer.json()["windows"] if answer.status_code == 200 else []
-        return sorted(found, key=lambda one: str(one["start"]))
+        windows: list[dict[str, Any]] = answer.json()["windows"] if answer.status_code == 200 else []
+        return sorted(windows, key=lambda one: str(one["start"]))
 
     def alerts(self, *policies: str) -> list[dict[str, Any]]:
         """Return the alerts, the oldest first; of all policies where none is named."""
-        found = self.get("/api/v1/alerts")["alerts"]
+        alerts = self.get("/api/v1/alerts")["alerts"]
         return sorted(
-            (one for one in found if one["policy"] in policies or not policies), key=lambda one: str(one["since"])
+            (one for one in alerts if one["policy"] in policies or not policies), key=lambda one: str(one["since"])
         )
 
     def wait_until_evaluated(
@@ -232,12 +230,12 @@ class Stage:
     def wait_until_told(self, policy: str, *expected: tuple[str, str]) -> list[dict[str, Any]]:
         """Wait until a policy's messages are (channel, kind) as expected and delivered; return its alerts."""
 
-        def told() -> list[tuple[str, str]]:
+        def delivered() -> list[tuple[str, str]]:
             messages = [one for alert in self.alerts(policy) for one in alert["messages"]]
             return sorted((one["channel"], one["kind"]) for one in messages if one["result"] == "delivered")
 
         self.say(f"Waiting for the messages of the policy {policy!r}")
-        self.wait_for(lambda: told() == sorted(expected), told)
+        self.wait_for(lambda: delivered() == sorted(expected), delivered)
         return self.alerts(policy)
 
     def wait_until_quiet(self, seconds: float = 5.0) -> None:

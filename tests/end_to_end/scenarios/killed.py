@@ -15,8 +15,7 @@ import httpx
 import pandas as pd
 import pytest
 import yaml
-
-from tests.support.processes import free_port
+from driftline_processor.demo.processes import free_port
 
 from .stage import PATIENCE, Windows
 

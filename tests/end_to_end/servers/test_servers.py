@@ -11,10 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from driftline_processor.demo.processes import free_port
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.support.paths import ROOT
-from tests.support.processes import free_port
 
 from .conftest import Books, environment, running
 

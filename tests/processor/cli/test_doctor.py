@@ -19,11 +19,12 @@ from driftline_processor.cli.checks import Finding, check_configuration, check_e
 from driftline_processor.cli.commands import app
 from driftline_processor.cli.port_probe import ask_port
 from driftline_processor.config.schema import load
+from driftline_processor.demo.processes import free_port
 from driftline_processor.service import Service
 from typer.testing import CliRunner
 
 from tests.support.certificates import Authority
-from tests.support.processes import HEADERS, free_port, prediction
+from tests.support.processes import HEADERS, prediction
 from tests.support.running_service import running, url
 from tests.support.waiting import wait_until
 

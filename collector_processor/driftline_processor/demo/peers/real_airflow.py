@@ -14,14 +14,14 @@ from typing import Any
 
 import httpx
 
-from .processes import await_answer, free_port
+from driftline_processor.demo.processes import await_answer, free_port
 
 USER, PASSWORD = "driftline", "replayed"
 
 
 def airflow_program() -> Path | None:
     """Return the command of Airflow that ``make airflow`` installs, or None."""
-    program = Path(__file__).parents[3] / ".venv-airflow-3" / "bin" / "airflow"
+    program = Path(__file__).parents[4] / ".venv-airflow-3" / "bin" / "airflow"
     return program if program.exists() else None
 
 
