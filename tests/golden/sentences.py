@@ -253,7 +253,7 @@ FACTS: tuple[Fact, ...] = (
     fact("and_also", reason=fact("no_outcomes")),
     *(
         fact("may_be_worse", metric="log_loss", **ends, certain=False, margin=0.05, reason=reason, outcomes=90)
-        for reason in ("too_few_rows", "too_few_days", "not_comparable", "")
+        for reason in ("too_few_rows", "too_few_days", "not_comparable", "easier_outcomes", "")
         for ends in ({"low": -0.03, "high": 0.08}, {"low": None, "high": None})
     ),
     fact("may_be_worse", metric="accuracy", low=-0.08, high=-0.01, certain=True, margin=None, reason="", outcomes=90),

@@ -20,8 +20,10 @@ from driftline_processor.core.facts import Fact
 from driftline_processor.core.windows.window import Window
 
 State = Literal["ok", "within_normal_variation", "drift", "inconclusive", "no_baseline"]
-InconclusiveReason = Literal["", "too_few_rows", "too_few_days", "not_comparable"]
-"""Why a state is inconclusive; ``not_comparable`` = the values or the rows do not allow a comparison."""
+InconclusiveReason = Literal["", "too_few_rows", "too_few_days", "not_comparable", "easier_outcomes"]
+"""Why a state is inconclusive. ``not_comparable``: the values or the rows do not allow a comparison;
+``easier_outcomes``: a log loss that is no worse only because the outcomes are easier to predict than the baseline's.
+"""
 UnknownReason = Literal[
     "",
     "no_outcomes",
@@ -32,6 +34,7 @@ UnknownReason = Literal[
     "no_skill",
     "expired",
     "not_comparable",
+    "easier_outcomes",
 ]
 """Why it is unknown whether a model is healthy. ``no_skill``: its baseline is no better than a constant prediction;
 ``expired``: it was healthy, and newer windows have no outcomes.

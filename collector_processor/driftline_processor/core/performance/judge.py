@@ -66,7 +66,7 @@ from driftline_processor.core.windows.window import DAY, looks_a_day
 
 from .changes import LEVEL, Compared, judge_changes, made_inconclusive
 from .implicit_feedback import count_silence, count_silence_everywhere, without_young_lists
-from .margin import constants
+from .margin import AREAS, constants
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .outstanding import at_bound, bounds_of
@@ -426,6 +426,8 @@ def judge_performance(
             evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings, told_with)
             if settings.outcomes == "explicit":
                 evaluation.realized_changes = _without_claims(evaluation.realized_changes, pane)
+            if task is not None:
+                evaluation.realized_changes = _without_easier_outcomes(evaluation, pane, task, reference)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
@@ -508,6 +510,33 @@ def _without_claims(changes: dict[str, MetricChange], pane: Pane) -> dict[str, M
     if not claims or not has_selection_bias(pane):
         return changes
     return made_inconclusive(changes, ("not_worse",), "not_comparable")
+
+
+def _without_easier_outcomes(
+    evaluation: Evaluation, pane: Pane, task: Task, baseline: Baseline
+) -> dict[str, MetricChange]:
+    """Return changes in which a log loss does not claim ``not_worse`` if the model lost its margin of skill.
+
+    Fewer positives lower the log loss of any model, also of one that ranks no better than chance. The area under the
+    curve does not depend on their rate, and decides then; without one, the log loss is all there is.
+    """
+    changes = evaluation.realized_changes
+    change = changes.get("log_loss")
+    if (
+        change is None
+        or change.state != "not_worse"
+        or change.margin is None
+        or all(changes[name].margin is None for name in AREAS & changes.keys())
+    ):
+        return changes
+    now, was = constants(evaluation.realized, pane, task), constants(evaluation.reference, baseline.pane, baseline.task)
+    if (
+        "log_loss" not in now
+        or "log_loss" not in was
+        or change.change - (now["log_loss"] - was["log_loss"]) < change.margin
+    ):
+        return changes
+    return changes | {"log_loss": replace(change, state="inconclusive", reason="easier_outcomes")}
 
 
 def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:

@@ -73,6 +73,9 @@ DOUBT = 0.005
 MEANS = frozenset({"log_loss", "roc_auc", "roc_auc_ovr", "mae", "ndcg"})
 """Metrics of which the mean over windows is compared."""
 
+INCOMPARABLE: tuple[InconclusiveReason, ...] = ("not_comparable", "easier_outcomes")
+"""Reasons for which a metric does not show that a model is healthy, nor does a period with such a window."""
+
 
 class TrailingPeriods(NamedTuple):
     """What the windows of a model show together.
@@ -184,7 +187,7 @@ class _Days(NamedTuple):
         values: The metric, float64 (n,).
         errors: Standard error of each value, with how days differ; NaN if unknown.
         worse: Lower end of the worsening of a day that is worse by itself; NaN of others.
-        selected: Whether the outcomes of a day are a selection of its rows, bool (n,).
+        incomparable: Why a day cannot show that its metric is no worse, "" if it can, one per day.
     """
 
     name: str
@@ -195,7 +198,7 @@ class _Days(NamedTuple):
     values: F64
     errors: F64
     worse: F64
-    selected: NDArray[np.bool_]
+    incomparable: Sequence[InconclusiveReason]
 
     def mean(self, first: int, last: int) -> tuple[float, float, float] | None:
         """Return the mean over days, its variance and the degrees of freedom; None if its variance is unknown."""
@@ -297,7 +300,8 @@ class _Days(NamedTuple):
         state: BaselineComparison = "inconclusive"
         reason: InconclusiveReason = "too_few_days"
         if self.margin is not None and worse + half < self.margin:
-            state, reason = ("inconclusive", "not_comparable") if self.selected[first:].any() else ("not_worse", "")
+            reason = next((why for why in self.incomparable[first:] if why), "")
+            state = "inconclusive" if reason else "not_worse"
         elif self.margin is not None and p <= LEVEL:
             state, reason = "worse", ""
         rows = int(self.rows[first:].sum())
@@ -326,8 +330,8 @@ def _days_of(name: str, windows: Sequence[Evaluation]) -> _Days | None:
     rows, values, errors, worse = np.array(found, np.float64).reshape(-1, 4).T
     start = np.array([of_day[0].window.start for of_day in by_day.values()], np.int64)
     reasons = [{one.realized_changes[name].reason for one in of_day} for of_day in by_day.values()]
-    selected = np.array(["not_comparable" in of_day for of_day in reasons], np.bool_)
-    return _Days(name, was, change.margin, start, rows, values, errors, worse, selected) if len(rows) else None
+    incomparable: list[InconclusiveReason] = [next((why for why in INCOMPARABLE if why in day), "") for day in reasons]
+    return _Days(name, was, change.margin, start, rows, values, errors, worse, incomparable) if len(rows) else None
 
 
 def _day(name: str, windows: Sequence[Evaluation]) -> tuple[float, float, float, float]:

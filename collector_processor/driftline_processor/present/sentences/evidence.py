@@ -227,6 +227,9 @@ def _may_be_worse(
     if reason == "not_comparable":
         others = "the rows with outcomes are not representative of all rows (their scores differ)"
         return f"{others}, so its {name} cannot be compared", others
+    if reason == "easier_outcomes":
+        easier = "its outcomes are easier to predict than those of the baseline"
+        return f"{easier}, so a lower {name} does not show that it is as good", easier
     too_few = {
         "too_few_rows": f"{outcomes:,} outcomes are too few to tell",
         "too_few_days": "it varies too much from day to day to tell",

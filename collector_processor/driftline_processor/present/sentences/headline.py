@@ -131,6 +131,8 @@ def _service_failing(**values: Any) -> str:
 def _may_be_worse(metric: str, low: float | None, reason: str, outcomes: int, **_: Any) -> str:
     if reason == "not_comparable":
         return "outcomes are known for unusual scores only"
+    if reason == "easier_outcomes":
+        return "outcomes are easier to predict than before"
     too_few = {
         "too_few_rows": f", {outcomes:,} outcomes are too few",
         "too_few_days": ", its days vary too much",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
+from driftline_processor.core.evaluation import Evaluation, InconclusiveReason, MetricChange, MetricValue
 from driftline_processor.core.verdict.model import verdict_of_model
 from driftline_processor.core.verdict.trailing_periods import LENGTHS, TrailingPeriods, trailing_periods
 from driftline_processor.core.windows.window import Window
@@ -152,11 +152,12 @@ def test_rows_without_times_have_no_recovery() -> None:
     assert verdict_of_model([timeless]).state == "degraded"
 
 
-def test_days_of_selected_outcomes_are_not_healthy_together() -> None:
+@pytest.mark.parametrize("reason", ["not_comparable", "easier_outcomes"])
+def test_days_that_cannot_be_compared_are_not_healthy_together(reason: InconclusiveReason) -> None:
     windows = days(*[0.49] * 20)
     (chosen,) = windows[-1].realized_changes.values()
-    windows[-1].realized_changes = {"log_loss": replace(chosen, state="inconclusive", reason="not_comparable")}
-    assert {one.realized_changes["log_loss"].reason for one in trailing_periods(windows).windows} == {"not_comparable"}
+    windows[-1].realized_changes = {"log_loss": replace(chosen, state="inconclusive", reason=reason)}
+    assert {one.realized_changes["log_loss"].reason for one in trailing_periods(windows).windows} == {reason}
 
 
 @pytest.mark.parametrize(("rise", "most_days"), [(0.3, 0), (0.06, 12)])
