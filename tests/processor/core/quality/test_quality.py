@@ -139,6 +139,24 @@ def test_rows_that_have_always_repeated_are_no_news() -> None:
     assert judged(last, (last, before), nightly) == ()
 
 
+def visitors(n: int, seed: int, known: float) -> Frame:
+    """Return visits of users, of whom a fraction has a history: the others differ by hour and device alone."""
+    rng = np.random.default_rng(seed)
+    has = rng.random(n) < known
+    frame: Frame = {name: np.where(has, rng.normal(0, 1, n), 0.0) for name in ("affinity", "recency", "spend")}
+    frame["hour"], frame["phone"] = rng.integers(0, 24, n) * 1.0, rng.integers(0, 2, n) * 1.0
+    return frame | {"score": rng.random(n)}
+
+
+def test_new_users_without_a_history_are_no_stale_feed() -> None:
+    baseline = Baseline.from_frame(visitors(20_000, 1, 0.95), score="score", model="m", task="binary")
+    before, last = (visitors(300, seed, 0.95) for seed in (2, 3))
+    new = visitors(300, 4, 0.3)
+    found = {one.check for one in judged(new, (visitors(300, 5, 0.3), last), baseline)}
+    assert "stale" not in found
+    assert [one.check for one in judged(last, (last, before), baseline)] == ["stale"]
+
+
 def schedule(days: int, seed: int) -> Frame:
     """Days of a plan: the same trips at the same hours, in weather of their own, a few of them left out."""
     rng = np.random.default_rng(seed)

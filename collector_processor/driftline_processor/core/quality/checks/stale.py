@@ -18,9 +18,10 @@ def find(look: CheckInput) -> CheckResult:
     From the same fingerprints as the check for duplicates. Repeated distributions do not show a stale feed: planned
     data, such as flights, has nearly the same distribution every day.
 
-    The expected fraction comes from the baseline's own repeats, scaled by the number of pairs of rows. The check is
-    skipped if that fraction is large, or if rows have always repeated (the same customers are scored every night): the
-    baseline must hold several periods, or the previous window must not have repeated the one before it.
+    The expected fraction comes from the baseline's own repeats, scaled by the number of pairs of rows, or from the
+    window's where they are more: rows of few values, such as those of new users, repeat within a window, too. The check
+    is skipped if that fraction is large in the baseline, or if rows have always repeated (the same customers are scored
+    every night): the baseline must hold several periods, or the previous window must not have repeated the one before.
     """
     usual_repeats, repeats = look.baseline.extras.repeats, look.recurrences
     if usual_repeats is None or not repeats or repeats[0] is None:
@@ -31,7 +32,9 @@ def find(look: CheckInput) -> CheckResult:
     # 50: minimum rows; with fewer, a few repeated rows are a tenth
     if latest.rows < 50 or max(was, expected) > 0.1 or not _is_news(look, usual_repeats):
         return CheckResult(0, [])
-    now = latest.repeated / latest.rows
+    now, own = latest.repeated / latest.rows, look.repeats
+    if own is not None:
+        expected = max(expected, _expected(own, latest))
     if now - expected < LEAST:
         return CheckResult(1, [])
     n = usual_repeats.rows * usual_repeats.rows / (2 * latest.before)  # rows with as many repeats at the window's rate
