@@ -11,18 +11,17 @@ import time
 from typing import Any
 
 from opentelemetry import context, trace
-from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from driftline.faults import FAULTS
 from driftline.loss_counters import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
-from driftline.tables.text import sendable
 
 from .buffer import measure_entry
 from .call_plan import CallPlan
 from .prediction import OPEN, Prediction, open_prediction
 from .prediction_span import abandoned_attributes, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
+from .span_errors import error_type, say_error
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
@@ -150,12 +149,12 @@ def finish(
     prediction.elapsed = elapsed
     prediction.span_context = span.get_span_context()
     if error is not None:
-        prediction.error = error if isinstance(error, str) else _error_type(error)
+        prediction.error = error if isinstance(error, str) else error_type(error)
     try:
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
             if isinstance(error, Exception):
-                _say_error(span, error, prediction.error, prediction.plan.identity.discreet)
+                say_error(span, error, prediction.error, discreet=prediction.plan.identity.discreet)
             elif isinstance(error, str):
                 span.set_status(Status(StatusCode.ERROR))
     except Exception as fault:
@@ -176,18 +175,3 @@ def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
             return outer
         outer = outer.outer
     return None
-
-
-def _say_error(span: trace.Span, error: Exception, kind: str, discreet: bool) -> None:
-    """Record an exception on a span; only its type if ``discreet``, because a message often contains a value."""
-    if discreet:
-        span.add_event("exception", {EXCEPTION_TYPE: kind})
-        span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-    else:
-        span.record_exception(error)
-        span.set_status(Status(StatusCode.ERROR, sendable(f"{type(error).__name__}: {error}")))
-
-
-def _error_type(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -11,6 +11,7 @@ from driftline.faults import FAULTS, logger
 from driftline.tables.ids import IDS, id_text
 
 from .absent import ABSENT
+from .stage import Stage
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -300,6 +301,27 @@ class Prediction:
         if predicted is not ABSENT:
             self._predicted = predicted
         self.is_assigned = True
+
+    def stage(self, name: str) -> Stage:
+        """Trace a part of the prediction, such as the look-up of its features, as a child span.
+
+        The span is named ``"{name} {model}"`` and is the current span inside the ``with`` block, so that the spans of
+        a database or an HTTP client are its children. A stage may contain stages. Without a tracer provider, and after
+        the call, the block runs without a span. Never raises; what the block raises, the span records.
+
+        Args:
+            name: What the stage does, such as ``"features"``; a few different names per model.
+
+        Returns:
+            A context manager for ``with``; it returns the OpenTelemetry span, for attributes of your own.
+
+        >>> from driftline import Model
+        >>> with Model("churn", task="binary").prediction() as prediction:
+        ...     with prediction.stage("features"):
+        ...         row = {"amount": 17.5}
+        ...     prediction.score = 0.25
+        """
+        return Stage(None if self.closed else self.plan, name)
 
     def _is_nowhere(self, action: str) -> bool:
         """Return True for a detached prediction; otherwise log once that a value was set after the call.

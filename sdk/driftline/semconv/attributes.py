@@ -75,6 +75,9 @@ DRIFTLINE_PREDICTION_RECORDED: Final = "driftline.prediction.recorded"
 DRIFTLINE_PREDICTION_UNREAD: Final = "driftline.prediction.unread"
 """True if the result of the model could not be read as a score, a class or a value."""
 
+DRIFTLINE_PREDICTION_STAGE: Final = "driftline.prediction.stage"
+"""The part of a prediction that the span describes, such as the look-up of its features."""
+
 DRIFTLINE_PREDICTION_UNDATED: Final = "driftline.prediction.undated"
 """The number of predictions of a batch whose time was missing or could not be read, so that it is the time of the call."""
 

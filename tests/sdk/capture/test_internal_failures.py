@@ -188,6 +188,18 @@ def _current(service: Service) -> Callable[[], Any]:
     return lambda: [score(ORDER) for _ in range(3)]
 
 
+def _stage(service: Service) -> Callable[[], Any]:
+    def score(order: dict[str, Any]) -> float:
+        open_prediction = driftline.current()
+        if open_prediction is None:  # the function that opens it is the broken one
+            return 0.25
+        with open_prediction.stage("features"), open_prediction.stage("cache"):
+            return 0.25
+
+    decorated = service.model().predict(score, id="id")
+    return lambda: [decorated(ORDER) for _ in range(2)]
+
+
 def _recorder(service: Service) -> Callable[[], Any]:
     recorder = Recorder(service.model(), "POST /score")
 
@@ -226,7 +238,7 @@ STORIES: dict[str, Story] = {
     story.__name__.lstrip("_"): story
     for story in (
         _single, _results, _any, _batch, _failing, _coroutine, _generator, _async_generator, _block, _nested, _current,
-        _recorder, _request, _outcome,
+        _stage, _recorder, _request, _outcome,
     )
 }  # fmt: skip
 

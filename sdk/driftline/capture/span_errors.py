@@ -1,0 +1,24 @@
+"""Errors on spans."""
+
+from __future__ import annotations
+
+from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
+from opentelemetry.trace import Span, Status, StatusCode
+
+from driftline.tables.text import sendable
+
+
+def say_error(span: Span, error: Exception, kind: str, *, discreet: bool) -> None:
+    """Record an exception on a span; only its type if ``discreet``, because a message often contains a value."""
+    if discreet:
+        span.add_event("exception", {EXCEPTION_TYPE: kind})
+        span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+    else:
+        span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, sendable(f"{type(error).__name__}: {error}")))
+
+
+def error_type(error: BaseException) -> str:
+    """Return the full name of an exception's class; builtins have no module."""
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
