@@ -517,24 +517,22 @@ def _without_easier_outcomes(
 ) -> dict[str, MetricChange]:
     """Return changes in which a log loss does not claim ``not_worse`` if the model lost its margin of skill.
 
-    Fewer positives lower the log loss of any model, also of one that ranks no better than chance. The area under the
-    curve does not depend on their rate, and decides then; without one, the log loss is all there is.
+    Fewer positives lower the log loss of any model, also of one that ranks no better than chance. So the skill is
+    compared as a fraction of the constant's log loss (one less the normalised entropy of He et al., 2014, ADKDD). The
+    area under the curve does not depend on the rate of positives, and decides then; without one, the log loss is all
+    there is.
     """
     changes = evaluation.realized_changes
     change = changes.get("log_loss")
-    if (
-        change is None
-        or change.state != "not_worse"
-        or change.margin is None
-        or all(changes[name].margin is None for name in AREAS & changes.keys())
-    ):
+    areas = [changes[name] for name in AREAS & changes.keys()]
+    if change is None or change.state != "not_worse" or change.margin is None:
         return changes
-    now, was = constants(evaluation.realized, pane, task), constants(evaluation.reference, baseline.pane, baseline.task)
-    if (
-        "log_loss" not in now
-        or "log_loss" not in was
-        or change.change - (now["log_loss"] - was["log_loss"]) < change.margin
-    ):
+    sides = (evaluation.realized, pane, task), (evaluation.reference, baseline.pane, baseline.task)
+    now, was = (constants(*side).get("log_loss", 0.0) for side in sides)
+    loss, loss_before = (side["log_loss"].value for side, *_ in sides)
+    if loss is None or loss_before is None or min(now, was) <= 0 or all(area.margin is None for area in areas):
+        return changes
+    if 1 - loss / now > 1 - (loss_before + change.margin) / was:
         return changes
     return changes | {"log_loss": replace(change, state="inconclusive", reason="easier_outcomes")}
 

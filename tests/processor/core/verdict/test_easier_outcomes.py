@@ -43,8 +43,6 @@ def test_a_model_that_hardly_ranks_is_not_healthy_because_few_click() -> None:
 def test_a_model_that_ranks_as_before_is_healthy_where_fewer_are_positive(rate: float) -> None:
     window = evaluated(rows(6_000, rate, 1.4, seed=4))
     assert window["verdict"]["state"] == "healthy"
-    if rate == 0.08:
-        assert window["verdict"]["metric"] == "roc_auc"
 
 
 def test_a_log_loss_decides_where_the_model_kept_its_skill() -> None:
