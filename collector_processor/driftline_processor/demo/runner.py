@@ -36,6 +36,7 @@ from driftline_processor.terminal.sections import section_views
 
 from . import data, train
 from .data import FEATURES, replayed_rows, training_rows
+from .evaluated import wait_until_evaluated
 from .processes import Ports, await_answer, choose_ports, running
 from .steps import Steps
 
@@ -181,9 +182,6 @@ def replay(flights: pd.DataFrame, client: httpx.Client) -> Iterator[Progress]:
     yield Progress(flights["time"].iloc[-1], predicted, len(reports))
 
 
-SETTLE_SECONDS = 300
-"""Timeout without progress: on a busy machine evaluations can pause for minutes."""
-LOOK_EVERY = 1.0
 TIMEZONE = "America/New_York"
 
 
@@ -225,27 +223,20 @@ def _months(pages: httpx.Client) -> dict[str, Any]:
 
 
 def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) -> dict[str, Any]:
-    """Wait until every row and every outcome is in the evaluated months; stop if there is no progress."""
-    progress = (-1, -1)
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.HTTPStatusError):
-            months = _months(pages)
-            now = (
-                sum(window["rows"] for window in months["windows"]),
-                sum(window["outcomes"]["rows"] for window in months["windows"]),
-            )
-            steps.go_on(now[0], f"Evaluating, with {count(now[1])} of {count(outcomes)} outcomes")
-            if now == (predictions, outcomes) and (months["verdict"] or {}).get("state") != "lagging":
-                return months
-            if now != progress:
-                progress, deadline = now, time.monotonic() + SETTLE_SECONDS
-        time.sleep(LOOK_EVERY)
-    raise RuntimeError(
-        f"the processor shows {count(progress[0])} of {count(predictions)} predictions and {count(progress[1])} of "
-        f"{count(outcomes)} outcomes, "
-        f"and nothing has changed for {SETTLE_SECONDS} s"
-    )
+    """Wait until every row and every outcome is in the evaluated months; return these and the verdict."""
+
+    def windows() -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = _months(pages)["windows"]
+        except httpx.HTTPStatusError:
+            return []
+        return found
+
+    def told(rows: int, known: int) -> None:
+        steps.go_on(rows, f"Evaluating, with {count(known)} of {count(outcomes)} outcomes")
+
+    wait_until_evaluated(windows, predictions, outcomes, told)
+    return _months(pages)
 
 
 class Finding(Struct, frozen=True):

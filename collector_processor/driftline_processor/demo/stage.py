@@ -21,6 +21,7 @@ from driftline_processor.config.yaml_loader import Loader
 from driftline_processor.present.numbers import count
 from driftline_processor.terminal.console import Text
 
+from .evaluated import LOOK_EVERY, PATIENCE, wait_until_evaluated
 from .peers.internet import internet
 from .peers.mail import mail
 from .peers.pagerduty import PagerDuty
@@ -28,10 +29,6 @@ from .peers.recorder import Answers, Asked
 from .peers.slack import Slack
 from .processes import Ports, await_answer, running
 from .steps import Steps
-
-PATIENCE = 240.0
-"""Seconds without any change after which what is waited for is not seen; a busy machine is slow, not wrong."""
-LOOK_EVERY = 0.5
 
 Entered = TypeVar("Entered")
 
@@ -198,23 +195,11 @@ class Stage:
     def wait_until_evaluated(
         self, model: str, window: str, rows: int, outcomes: int | None = 0
     ) -> list[dict[str, Any]]:
-        """Wait until the windows of a model have all rows and outcomes and no closed one waits; return them.
-
-        ``outcomes``: None where rows without one have an implicit outcome.
-        """
-
-        def seen() -> tuple[int, int, int]:
-            windows = self.windows(model, window)
-            waits = sum(one["closed"] and (one["verdict"] or {}).get("state") == "lagging" for one in windows)
-            return sum(one["rows"] for one in windows), sum(one["outcomes"]["rows"] for one in windows), -waits
-
-        def complete() -> bool:
-            there, known, waiting = seen()
-            return (there, waiting) == (rows, 0) and outcomes in (None, known)
-
+        """Wait as :func:`evaluated.wait_until_evaluated`; return the windows."""
         self.say("Evaluating", rows)
-        self.wait_for(complete, seen)
-        return self.windows(model, window)
+        return wait_until_evaluated(
+            lambda: self.windows(model, window), rows, outcomes, lambda there, _: self.go_on(there)
+        )
 
     def wait_for(self, condition: Callable[[], bool], progress: Callable[[], Any] = lambda: None) -> bool:
         """Wait until a condition holds; return False when it does not, and nothing has changed for long."""
