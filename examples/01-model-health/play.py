@@ -81,7 +81,8 @@ def check(stage: Stage, answered: pd.DataFrame, windows: list[dict]) -> None:
     letters = [letter.get_content() for letter in stage.mail.letters]
     stage.claim(
         "each fall is told once in Slack and once by email",
-        sorted(told) == sorted([("slack", "delivered"), ("email", "delivered")] * len(falls))
+        bool(falls)
+        and sorted(told) == sorted([("slack", "delivered"), ("email", "delivered")] * len(falls))
         and len(letters) == len(falls)
         and all("below 85 %" in letter for letter in letters),
         "\n".join(f"email: {letter['Subject']}" for letter in stage.mail.letters),
