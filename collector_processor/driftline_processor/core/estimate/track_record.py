@@ -129,7 +129,9 @@ def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) ->
         )
         for name, estimate in evaluation.estimated.items()
     }
-    return structs.replace(evaluation, estimated=estimated, estimated_changes=estimated_changes(estimated))
+    recorded = structs.replace(evaluation, estimated=estimated, estimated_changes=estimated_changes(estimated))
+    recorded.business = evaluation.business  # a cached property, which is not copied
+    return recorded
 
 
 def judged(evaluation: Evaluation) -> bool:

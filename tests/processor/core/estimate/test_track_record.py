@@ -49,6 +49,12 @@ def test_a_loss_is_measured_against_the_references() -> None:
     assert (near.estimated["log_loss"].record.state, far.estimated["log_loss"].record.state) == ("ok", "failed")
 
 
+def test_a_window_keeps_its_business_series() -> None:
+    (made,) = windows([0.01])
+    made.business = {"conversion": 0.03}
+    assert [one.business for one in with_track_records([made])] == [{"conversion": 0.03}]
+
+
 @pytest.mark.parametrize("maturity", ["open", "immature"])
 def test_windows_whose_outcomes_are_not_final_judge_nothing(maturity: Maturity) -> None:
     found = [replace(one, maturity=maturity) for one in windows([-0.2] * 5)]
