@@ -211,6 +211,11 @@ class CsvSource:
         return True
 
 
+def are_codes(texts: pa.Array | pa.ChunkedArray) -> bool:
+    """Return True if texts are codes with leading zeros, such as 02139."""
+    return _TextCounts().plus(texts, PLAIN_NUMBERS).are_codes
+
+
 class _TextCounts(NamedTuple):
     """Numbers of values in a column: all, codes, numbers of the format, and those that are not plain integers."""
 

@@ -162,6 +162,11 @@ def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
     return {*names, *categories, *baseline.texts}
 
 
+def feature_names(baseline: Baseline) -> tuple[str, ...]:
+    """Return the features in the order of the reference's columns."""
+    return tuple(baseline.columns.get("features", ()) or baseline.bins.features)
+
+
 def number_features(baseline: Baseline) -> set[str]:
     """Return the features that are numbers in the baseline."""
     numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}

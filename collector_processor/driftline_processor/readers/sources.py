@@ -169,7 +169,11 @@ def check_path(path: Reference) -> None:
 
 
 def open_sources(
-    paths: Sequence[Rows], text: Collection[str], say: Say, numbers: NumberFormat = PLAIN_NUMBERS
+    paths: Sequence[Rows],
+    text: Collection[str],
+    say: Say,
+    numbers: NumberFormat = PLAIN_NUMBERS,
+    features: Sequence[str] = (),
 ) -> list[Source]:
     """Open files that are one set of rows, with equal types: a text column in one file is text in all.
 
@@ -181,7 +185,7 @@ def open_sources(
     for kind in ("table", "parquet", "sqlite", "ndjson", "csv"):
         for path in paths:
             if path not in sources_by_rows and (format_of(path) == kind or kind == "csv"):
-                source = sources_by_rows[path] = _open(path, text_names, say, numbers)
+                source = sources_by_rows[path] = _open(path, text_names, say, numbers, features)
                 text_names |= {
                     field.name for field in source.schema if is_text(field.type) and field.name not in source.by_looks
                 }
@@ -193,7 +197,13 @@ def open_sources(
     return [sources_by_rows[path] for path in paths]
 
 
-def open_source(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat = PLAIN_NUMBERS) -> Source:
+def open_source(
+    path: Rows,
+    text: Collection[str],
+    say: Say,
+    numbers: NumberFormat = PLAIN_NUMBERS,
+    features: Sequence[str] = (),
+) -> Source:
     """Open a file.
 
     Args:
@@ -201,21 +211,27 @@ def open_source(path: Rows, text: Collection[str], say: Say, numbers: NumberForm
         text: Columns that stay texts even if they look like numbers or times, such as ids.
         say: Called with messages about guesses and left-out rows.
         numbers: The format of numbers and times in a CSV.
+        features: Names of the values in captured requests that have no names, in order.
 
     Raises:
         BadInput: The file cannot be read or has no rows.
     """
-    [source] = open_sources([path], text, say, numbers)
+    [source] = open_sources([path], text, say, numbers, features)
     return source
 
 
-def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat) -> Source:
+def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, features: Sequence[str] = ()) -> Source:
     if isinstance(path, MemoryRows):
         return TableSource(path, path.table, say, path.mixed)
     check_path(path)
     kind = format_of(path)
     with readable(path):
         source: Source
+        if kind in ("parquet", "ndjson"):
+            from .captured_requests import CapturedSource, holds_captured_requests
+
+            if holds_captured_requests(path):
+                return CapturedSource(path, say, features)
         if kind == "parquet":
             source = ParquetSource(path, text)
         elif kind == "sqlite":

@@ -195,8 +195,9 @@ def build_from_files(
     """
     task = Task(options.task)
     progress(0, 0, BUILDING)
-    sources = open_sources(paths, {id_column(options, {})}, say, options.number_format)
     patterns = has_patterns(options.features)
+    named = () if patterns else options.features
+    sources = open_sources(paths, {id_column(options, {})}, say, options.number_format, named)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
         features = match_patterns(names, options.features, "features", sources[0].path)

@@ -23,6 +23,7 @@ from driftline_processor.readers.outcomes.files import open_outcomes, outcome_sl
 from driftline_processor.readers.prediction_rows import (
     FileRows,
     add_time,
+    feature_names,
     number_features,
     read_rows,
     shape_scores,
@@ -72,7 +73,7 @@ def read_dataset(
     data, outcomes = inputs.data, inputs.outcomes
     task, attributes, sampled = baseline.task, performance.keys, performance.outcomes == "sampled"
     texts, numbers = text_columns(baseline, options), options.number_format
-    sources = open_sources(data, texts, say, numbers)
+    sources = open_sources(data, texts, say, numbers, feature_names(baseline))
     _report_texts(sources, baseline, say)
     features = features_of_files(sources, baseline)
     patterns = options.features if has_patterns(options.features) else ()

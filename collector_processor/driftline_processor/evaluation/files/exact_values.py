@@ -24,6 +24,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import find_roles
 from driftline_processor.readers.errors import Say
 from driftline_processor.readers.prediction_rows import (
+    feature_names,
     read_rows,
     ruled,
     rules_of,
@@ -47,7 +48,13 @@ def exact_values(rows: RowComparison) -> None:
     if holds_kept_rows(reference):
         reference_values, rules = _SavedRows(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_source(reference, text_columns(baseline, rows.options), rows.say, rows.options.number_format)
+        source = open_source(
+            reference,
+            text_columns(baseline, rows.options),
+            rows.say,
+            rows.options.number_format,
+            feature_names(baseline),
+        )
         reference_values = _Plain(source, baseline, rows.options, rows.say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):

@@ -15,6 +15,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import Say, about_option
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.prediction_rows import (
+    feature_names,
     read_rows,
     shape_scores,
     table_batches,
@@ -71,7 +72,7 @@ def _labelled_reference(
         table, actual = load_rows(path, baseline)
         parts, rows = [table], len(table)
     else:
-        source = open_source(path, text_columns(baseline, options), say, options.number_format)
+        source = open_source(path, text_columns(baseline, options), say, options.number_format, feature_names(baseline))
         roles, task = reference_roles(source, options, baseline), baseline.task
         read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (

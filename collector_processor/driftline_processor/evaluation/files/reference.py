@@ -22,7 +22,7 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, find_roles, has_patterns, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, option_text
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
-from driftline_processor.readers.prediction_rows import FileRows, rules_of, table_batches, text_columns
+from driftline_processor.readers.prediction_rows import FileRows, feature_names, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
@@ -198,6 +198,6 @@ def reference_rows(
     if holds_kept_rows(path):
         table = load_rows(path, baseline)[0]
         return len(table), [table]
-    source = open_source(path, text_columns(baseline, options), say, options.number_format)
+    source = open_source(path, text_columns(baseline, options), say, options.number_format, feature_names(baseline))
     roles = reference_roles(source, options, baseline)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)
