@@ -1,11 +1,9 @@
 """Replay three months of applications, and check what was told and done. Run it with `driftline demo 12`."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import simulator
-from driftline_processor.demo.peers.recorder import Asked
+from driftline_processor.demo.peers.deployer import Deployer
 from driftline_processor.demo.stage import Stage, as_json
 from sklearn.metrics import roc_auc_score
 
@@ -20,19 +18,8 @@ FEW = 100
 """Outcomes of a week below which it has no AUC worth a comparison in a region: the last week is only some days old."""
 
 
-class Deployer:
-    """The service that deploys models: does once what comes with a new `Idempotency-Key`, and keeps it by that key."""
-
-    def __init__(self) -> None:
-        self.done: dict[str, tuple[str, Any]] = {}
-
-    def __call__(self, asked: Asked) -> tuple[int, Any]:
-        self.done.setdefault(asked.headers["idempotency-key"], (asked.path, asked.json))
-        return 202, {"state": "accepted"}
-
-
 def play(stage: Stage) -> None:
-    random, deployer = np.random.default_rng(12), Deployer()
+    random, deployer = np.random.default_rng(12), Deployer({"credit": ["2025-08", "2026-02"]})
     stage.host(DEPLOYER, deployer)
     stage.say("Training on the applications of autumn")
     simulator.applications(simulator.START - 182 * DAY, 140, random).to_parquet(stage.folder / "autumn.parquet")
@@ -182,7 +169,9 @@ def check_actions(stage: Stage, deployer: Deployer, falls: list[dict], waiting: 
     stage.claim(
         "an approval sends exactly one POST, and the canary stays",
         len(posts) == 1
+        and deployer.serving == {"credit": "2025-08"}
         and [*deployer.done] == [f"{fall['id']}-{ACTIONS[0]}" for fall in falls]
         and [results(fall) for fall in falls] == [["delivered", "awaits_approval"]],
-        "\n".join(f"POST {path}, Idempotency-Key {key}\n{body}" for key, (path, body) in deployer.done.items()),
+        "\n".join(f"POST {one.path}, Idempotency-Key {key}\n{one.json}" for key, one in deployer.done.items())
+        + f"\nserves now: {deployer.serving['credit']}",
     )
