@@ -1,9 +1,9 @@
 """Elasticsearch's OTLP endpoint for logs: what it takes, and the documents that it keeps.
 
-Path, content type and key are those of https://www.elastic.co/docs/manage-data/ingest/otlp-endpoint; the names of data
-streams are those of https://www.elastic.co/docs/reference/ecs/ecs-data_stream. Documents are those of the template
-``logs-otel@template`` with ``logs@settings``: an attribute that is an object is ``flattened``. A value that does not fit
-its field is not indexed (``ignore_malformed``), and no field is made beyond ``total_fields.limit``.
+Path, content type and key are those of https://www.elastic.co/docs/manage-data/ingest/otlp-endpoint, names of data
+streams those of https://www.elastic.co/docs/reference/ecs/ecs-data_stream. Documents are those of the index template
+``logs-otel@template`` with ``logs@settings``: an attribute that is an object is ``flattened``, a value that does not
+fit its field is not indexed (``ignore_malformed``), and no field is made beyond ``total_fields.limit``.
 """
 
 from __future__ import annotations
