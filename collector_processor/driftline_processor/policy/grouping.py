@@ -207,7 +207,7 @@ class Threads:
         id, about = self._new_id(thread, channel, known_thread.messages + 1), tuple(one.id for _, one in changes)
         incident = known_thread.incident + rises
         message = Message(id, thread, channel, kind, self._now, facts, alerts=about, incident=incident, verdict=verdict)
-        if kind == "joined" and all(map(is_explained, changes)) and known_thread.has_told(verdict):
+        if kind == "joined" and all(map(is_explained, changes)) and known_thread.has_told(message):
             self.listed.append(Delivery(id, self._now, "collected", LISTED, known_thread.first))
         known_thread.hear(message)
         return message
@@ -222,6 +222,7 @@ class _Thread:
         incident: Number of the newest incident of a pager.
         first: Id of the first message; "" without one.
         verdict: State of the verdict that was notified last; "" if its fault is over.
+        of_service: Whether that verdict was about failing calls.
     """
 
     def __init__(self) -> None:
@@ -230,10 +231,13 @@ class _Thread:
         self.incident = 1
         self.first = ""
         self.verdict: VerdictState | Literal[""] = ""
+        self.of_service = False
 
-    def has_told(self, state: VerdictState | Literal[""]) -> bool:
-        """Return True if a message had the words of a verdict that is as severe as a state."""
-        return self.verdict != "" and state != "" and rank_state(self.verdict) <= rank_state(state)
+    def has_told(self, message: Message) -> bool:
+        """Return True if a message had the words of a verdict that is as severe as a message's, and of its fault."""
+        if self.verdict == "" or message.verdict == "" or self.of_service != _is_of_service(message):
+            return False
+        return rank_state(self.verdict) <= rank_state(message.verdict)
 
     def hear(self, message: Message) -> None:
         """Add a message."""
@@ -241,11 +245,16 @@ class _Thread:
         self.incident = max(self.incident, message.incident)
         self.first = self.first or message.id
         self.verdict = "" if message.kind in ("resolved", "eased") else message.verdict or self.verdict
+        self.of_service = _is_of_service(message) if message.verdict else self.of_service
         for alert in message.about:
             if message.kind in BEGINS:
                 self.open[alert] = None
             elif message.kind in ("resolved", "eased"):
                 self.open.pop(alert, None)
+
+
+def _is_of_service(message: Message) -> bool:
+    return message.facts.get("verdict_kind") == "service"
 
 
 def _thread_of(alert: Alert, threads: dict[str, _Thread]) -> str | None:

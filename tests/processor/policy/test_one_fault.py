@@ -140,6 +140,16 @@ def test_the_verdict_is_sent_once_it_explains_an_alert_that_it_did_not(tmp_path:
     assert [message.facts["explained"] for message in watch.sent] == [False, True]
 
 
+def test_a_loss_is_sent_although_the_model_was_degraded_by_failing_calls_before(tmp_path: Path) -> None:
+    days = [right(0), right(1), *(wrong(day, realized=BAD) for day in (2, 3, 4))]
+    failing = Verdict("degraded", kind="service", since=right(1).window.start)
+    with watched(tmp_path, policies={"low": LOW}) as watch:
+        watch.look(model(days[:2], verdict=failing))
+        watch.look(model(days))
+        told = [(message.kind, message.facts["verdict_kind"]) for message in watch.sent]
+    assert told == [("opened", "service"), ("joined", None)]
+
+
 def test_a_new_fault_after_the_model_was_healthy_is_sent_although_another_alert_lasts(tmp_path: Path) -> None:
     policies = {"few": {"when": "predictions < 100", "severity": "critical"}}
     days = [right(0, rows=50), *(wrong(day, rows=50) for day in (1, 2)), *(right(day, rows=50) for day in (3, 4, 5))]
