@@ -26,8 +26,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from retraining import EPOCHS
 from simulator import DAY, FEATURES, START
 
-PICTURE = "/models/stockout/versions"
-"""The page whose picture is in the README."""
+PICTURE = "/models/stockout?window=1d&at=2026-04-14T00:00:00Z"
+"""The page whose picture is in the README: the day on which 80 % of the budget are spent."""
 
 AIRFLOW, POOL, ACTION = "airflow.example.com", "pool.example.com", "airflow/retrain-if-it-pays"
 HOURS_PER_SECOND = 24

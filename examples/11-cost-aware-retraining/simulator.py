@@ -1,7 +1,7 @@
 """Evenings of a chain of shops: which articles are sold out before the next delivery? Simulated; no free set has it.
 
-Seeded: in the week from 23 March people buy 5 % more, a small loss. From 30 March on the shops of the north get
-their goods from a new warehouse, which delivers three days later than planned, and all shops keep less stock: a loss
+Seeded: in the week from 23 March people buy 8 % more, a small loss. From 30 March on the shops of the north get
+their goods from a new warehouse, which delivers four days later than planned, and all shops keep less stock: a loss
 that lasts. From 16 April on the old warehouse is back.
 """
 
@@ -24,8 +24,8 @@ def evening(day: int, random: np.random.Generator) -> pd.DataFrame:
     days = random.integers(1, 5, rows)
     promotion = (random.random(rows) < 0.15).astype(float)
     stock = np.ceil(rate * days * np.exp(random.normal(*((0.1, 0.3) if new else (0.5, 0.7)), rows)))
-    demand = rate * (1 + 0.5 * promotion) * (1.05 if day in HOLIDAY else 1.0)
-    until = days + 3 * north * new
+    demand = rate * (1 + 0.5 * promotion) * (1.08 if day in HOLIDAY else 1.0)
+    until = days + 4 * north * new
     sold = random.poisson(demand * until * random.gamma(12, 1 / 12, rows))
     return pd.DataFrame(
         {

@@ -19,7 +19,7 @@ from simulator import FEATURES
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-BATCH, PACE, GPUS, GPU_TYPE = 128, 0.2, 4, "A100"
+BATCH, PACE, GPUS, GPU_TYPE = 512, 0.2, 4, "A100"
 INTERRUPTED = 75
 """Exit code of a training that is to be resumed."""
 
@@ -75,7 +75,7 @@ def rows_of(job: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def untrained(rows: pd.DataFrame) -> tuple[StandardScaler, MLPClassifier]:
-    return StandardScaler().fit(rows[FEATURES]), MLPClassifier((16,), random_state=11)
+    return StandardScaler().fit(rows[FEATURES]), MLPClassifier((16,), learning_rate_init=0.01, random_state=11)
 
 
 def train_epoch(network: MLPClassifier, inputs: np.ndarray, labels: np.ndarray) -> None:
