@@ -34,6 +34,7 @@ from .report import report
 from .retraining import retrain_check
 from .review import review
 from .rules import rules
+from .skew import skew
 from .state import app as state_app
 from .status import status
 from .token import app as token_app
@@ -176,6 +177,7 @@ def demo(
 
 
 app.command()(evaluate)
+app.command()(skew)
 app.command()(postmortem)
 app.command()(report)
 app.command()(review)

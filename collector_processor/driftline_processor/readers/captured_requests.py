@@ -75,8 +75,8 @@ class _Request(NamedTuple):
 class CapturedSource(TableSource):
     """The rows of captured requests, with the columns ``id``, ``time``, ``score`` or ``predicted``, and features."""
 
-    def __init__(self, path: Path, say: Say, features: Sequence[str] = ()) -> None:
-        """Parse a file; ``features``: names of the values of a row without names, in order."""
+    def __init__(self, path: Path, say: Say, features: Sequence[str] = (), text: Collection[str] = ()) -> None:
+        """Parse a file; ``features``: names of the values of a row without names; ``text``: columns of texts."""
         requests, unreadable, first = list[_Request](), 0, ""
         for number, record in enumerate(_records(path), 1):
             try:
@@ -90,7 +90,7 @@ class CapturedSource(TableSource):
             say(f"{path}: left out {many(unreadable, 'record')}; {first}")
         if not requests:
             raise BadInput(f"{path}: no captured request can be read; {first}")
-        values, owners, by_looks = _features(path, requests, features, say)
+        values, owners, by_looks = _features(path, requests, features, text, say)
         table = _with_requests(path, values, requests, owners, say)
         super().__init__(path, table, say, by_looks)
 
@@ -188,7 +188,7 @@ def _of_rows(predictions: list[Any], rows: int) -> list[Any]:
 
 
 def _features(
-    path: Path, requests: Sequence[_Request], names: Sequence[str], say: Say
+    path: Path, requests: Sequence[_Request], names: Sequence[str], text: Collection[str], say: Say
 ) -> tuple[pa.Table, list[tuple[int, int]], Collection[str]]:
     """Return the features, the request and the place in it of each row, and the columns that are read by looks."""
     lines, objects = list[str](), list[dict[str, Any]]()
@@ -212,8 +212,12 @@ def _features(
         tables, by_looks = [pa.table(columns.arrays)], set(columns.mixed)
     if lines:
         table, bad = _csv_table(path, lines, names)
+        codes = {name for name in table.schema.names if are_codes(table.column(name))}
+        by_looks |= set(table.schema.names) - codes
+        for place, name in enumerate(table.schema.names):
+            if name not in codes and name not in text:
+                table = table.set_column(place, name, _numbers(table.column(name)))
         tables.append(table)
-        by_looks |= {name for name in table.schema.names if not are_codes(table.column(name))}
         of_lines = [owner for at, owner in enumerate(of_lines) if at not in bad]
         unusable += len(bad)
     if unusable:
@@ -221,6 +225,16 @@ def _features(
     if not tables:
         raise BadInput(f"{path}: no captured request has rows that can be read")
     return tables[0] if len(tables) == 1 else _joined(tables), of_objects + of_lines, by_looks
+
+
+def _numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts as numbers if all are."""
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return texts.cast(kind)
+        except pa.ArrowInvalid:
+            pass
+    return texts
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

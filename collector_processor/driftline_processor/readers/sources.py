@@ -231,7 +231,7 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, fe
             from .captured_requests import CapturedSource, holds_captured_requests
 
             if holds_captured_requests(path):
-                return CapturedSource(path, say, features)
+                return CapturedSource(path, say, features, text)
         if kind == "parquet":
             source = ParquetSource(path, text)
         elif kind == "sqlite":

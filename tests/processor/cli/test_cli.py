@@ -25,7 +25,7 @@ def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess
 def test_the_commands(run: Run) -> None:
     listed = run("--help").stdout.split("Commands:")[1].splitlines()
     assert [line.split()[0] for line in listed if line.strip()] == [
-        "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "postmortem",
+        "annotate", "forget", "login", "silence", "up", "validate", "top", "demo", "evaluate", "skew", "postmortem",
         "report", "review", "retrain-check", "rules", "status", "doctor", "snapshot", "versions", "audit",
         "baseline", "incidents", "models", "outcomes", "policies", "state", "token", "drill", "expectations",
     ]  # fmt: skip
@@ -63,6 +63,7 @@ CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
         (["baseline", "show"], set()),
         (["baseline", "diff"], {"--json"}),
         (["baseline", "push"], {"--url", "--model", "--version"} | CONNECTION),
+        (["skew"], {"--id", "--features", "--entity", "--time", "--json", "--fail-on"}),
         (
             ["evaluate"],
             {

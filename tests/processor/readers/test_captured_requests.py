@@ -49,7 +49,7 @@ def test_a_csv_payload_has_the_names_of_the_features_in_order(tmp_path: Path) ->
         _write(tmp_path / "c.jsonl", [_capture("31,basic", "0.8", 1), _capture(",pro\n", "0.25\n", 2)]), "age", "plan"
     )
     assert rows == [
-        {"age": "31", "plan": "basic", "id": "e1", "time": "2026-03-01T10:00:01Z", "score": 0.8},
+        {"age": 31, "plan": "basic", "id": "e1", "time": "2026-03-01T10:00:01Z", "score": 0.8},
         {"age": None, "plan": "pro", "id": "e2", "time": "2026-03-01T10:00:02Z", "score": 0.25},
     ]
     assert said == []
@@ -59,7 +59,7 @@ def test_a_csv_payload_has_the_names_of_the_features_in_order(tmp_path: Path) ->
 def test_a_request_of_two_rows_becomes_two_rows(tmp_path: Path, output: str) -> None:
     rows, _ = _rows(_write(tmp_path / "c.jsonl", [_capture("31,1\n5,2", output, inferenceId="order-7")]), "a", "b")
     assert [(row["id"], row["a"], row["score"]) for row in rows] == [
-        ("order-7.0", "31", 0.8), ("order-7.1", "5", 0.25)
+        ("order-7.0", 31, 0.8), ("order-7.1", 5, 0.25)
     ]  # fmt: skip
 
 
@@ -90,6 +90,14 @@ def test_a_list_of_values_has_the_names_of_the_features(tmp_path: Path, data: st
     assert (row["age"], row["plan"], row["score"]) == (31, "basic", 0.5)
 
 
+def test_codes_and_known_categories_of_csv_stay_texts(tmp_path: Path) -> None:
+    path = _write(tmp_path / "c.jsonl", [_capture("02139,7,7", "0.5"), _capture("10115,8,x", "0.5")])
+    source = open_source(path, {"agent"}, print, features=("zip", "agent", "mixed"))
+    columns = {name: source.column(name).to_pylist() for name in ("zip", "agent", "mixed")}
+    assert columns == {"zip": ["02139", "10115"], "agent": ["7", "8"], "mixed": ["7", "x"]}
+    assert "zip" not in source.by_looks
+
+
 def test_a_bad_record_is_named_and_takes_no_neighbour(tmp_path: Path) -> None:
     image = base64.b64encode(b"\x89PNG\xff").decode()
     text = base64.b64encode(b"40,pro").decode(), base64.b64encode(b"0.5").decode()
@@ -98,7 +106,7 @@ def test_a_bad_record_is_named_and_takes_no_neighbour(tmp_path: Path) -> None:
         _capture("", "0.1", 4), _capture(*text, 5, "BASE64"), {"other": 1},
     ]  # fmt: skip
     rows, said = _rows(_write(tmp_path / "c.jsonl", records), "age", "plan")
-    assert [(row["id"], row["age"], row["score"]) for row in rows] == [("e1", "31", 0.8), ("e5", "40", 0.5)]
+    assert [(row["id"], row["age"], row["score"]) for row in rows] == [("e1", 31, 0.8), ("e5", 40, 0.5)]
     assert said[0].startswith(f"{tmp_path}/c.jsonl: left out 4 records; record 2: JSON is malformed")
     assert said[1] == f"{tmp_path}/c.jsonl: left out 1 row with another number of values than the other rows"
 
