@@ -222,7 +222,7 @@ class _Thread:
         incident: Number of the newest incident of a pager.
         first: Id of the first message; "" without one.
         verdict: State of the verdict that was notified last; "" if its fault is over.
-        of_service: Whether that verdict was about failing calls.
+        fault: What that verdict was about: whether calls failed, and since when, in ISO 8601; "" = unknown.
     """
 
     def __init__(self) -> None:
@@ -231,13 +231,18 @@ class _Thread:
         self.incident = 1
         self.first = ""
         self.verdict: VerdictState | Literal[""] = ""
-        self.of_service = False
+        self.fault = (False, "")
 
     def has_told(self, message: Message) -> bool:
-        """Return True if a message had the words of a verdict that is as severe as a message's, and of its fault."""
-        if self.verdict == "" or message.verdict == "" or self.of_service != _is_of_service(message):
+        """Return True if a message had the words of a verdict that is as severe as a message's, and of its fault.
+
+        A fault that began later than the one that was told is another one.
+        """
+        if self.verdict == "" or message.verdict == "":
             return False
-        return rank_state(self.verdict) <= rank_state(message.verdict)
+        (of_calls, since), (told_of_calls, told_since) = _fault_of(message), self.fault
+        is_later = bool(since and told_since) and since > told_since
+        return rank_state(self.verdict) <= rank_state(message.verdict) and of_calls == told_of_calls and not is_later
 
     def hear(self, message: Message) -> None:
         """Add a message."""
@@ -245,7 +250,7 @@ class _Thread:
         self.incident = max(self.incident, message.incident)
         self.first = self.first or message.id
         self.verdict = "" if message.kind in ("resolved", "eased") else message.verdict or self.verdict
-        self.of_service = _is_of_service(message) if message.verdict else self.of_service
+        self.fault = _fault_of(message) if message.verdict else self.fault
         for alert in message.about:
             if message.kind in BEGINS:
                 self.open[alert] = None
@@ -253,8 +258,9 @@ class _Thread:
                 self.open.pop(alert, None)
 
 
-def _is_of_service(message: Message) -> bool:
-    return message.facts.get("verdict_kind") == "service"
+def _fault_of(message: Message) -> tuple[bool, str]:
+    """Return whether a message's verdict is about failing calls, and its begin; "" if unknown."""
+    return message.facts.get("verdict_kind") == "service", message.facts.get("verdict_since") or ""
 
 
 def _thread_of(alert: Alert, threads: dict[str, _Thread]) -> str | None:

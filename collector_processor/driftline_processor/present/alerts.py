@@ -268,6 +268,7 @@ def message_facts(told: Notification, state: str) -> dict[str, Any]:
         "explained": told.explained,
         "verdict": None if verdict is None else verdict.state,
         "verdict_kind": None if verdict is None else verdict.kind or None,
+        "verdict_since": None if verdict is None or verdict.since is None else iso_time(verdict.since),
         "sentence": None if verdict is None else verdict_words,
         "certainty": None if verdict is None else verdict_certainty(verdict),
         "headline": None if verdict is None else verdict_headline(verdict),

@@ -150,6 +150,16 @@ def test_a_loss_is_sent_although_the_model_was_degraded_by_failing_calls_before(
     assert told == [("opened", "service"), ("joined", None)]
 
 
+def test_a_loss_that_began_later_than_the_one_that_was_sent_is_sent(tmp_path: Path) -> None:
+    days = [right(0), *(wrong(day) for day in (1, 2, 3)), *(wrong(day, realized=BAD) for day in (20, 21, 22))]
+    first, second = (Verdict("degraded", since=wrong(day).window.start) for day in (1, 20))
+    with watched(tmp_path, policies={"low": LOW}) as watch:
+        watch.look(model(days[:4], verdict=first))
+        watch.look(model(days, verdict=second))
+        told = [(message.kind, message.facts["verdict_since"][:10]) for message in watch.sent]
+    assert told == [("opened", "2013-07-02"), ("joined", "2013-07-21")]
+
+
 def test_a_new_fault_after_the_model_was_healthy_is_sent_although_another_alert_lasts(tmp_path: Path) -> None:
     policies = {"few": {"when": "predictions < 100", "severity": "critical"}}
     days = [right(0, rows=50), *(wrong(day, rows=50) for day in (1, 2)), *(right(day, rows=50) for day in (3, 4, 5))]

@@ -32,6 +32,7 @@ FACTS: Final = (
     "finding",
     "verdict",
     "verdict_kind",
+    "verdict_since",
     "sentence",
     "certainty",
     "cause",
