@@ -109,6 +109,7 @@ def evaluate(
     current: Table | Sequence[Table],
     baseline: Table | None = None,
     *,
+    champion: Table | None = None,
     outcomes: Table | None = None,
     # Options: make semconv
     model: str = "",
@@ -168,6 +169,8 @@ def evaluate(
         current: Rows to evaluate: a table, a path, or a list of these.
         baseline: Rows to compare with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
             a built baseline.
+        champion: Predictions of the version in service, for the same rows or the same period; also the baseline if
+            there is no other. The comparison is ``to_dict()["versions"]``.
         outcomes: Actual values: a table or a path with ``id``, ``actual``,
             and optionally ``time`` and ``weight``.
         model: Name of the model.
@@ -232,11 +235,13 @@ def evaluate(
     {'age': 'drift', 'plan': 'ok'}
     """
     options = {name: value for name, value in locals().items() if name not in _NO_OPTIONS}
-    evaluation_report: EvaluationReport = _evaluator()(current, baseline, outcomes, {**options, **unknown}, progress)
+    evaluation_report: EvaluationReport = _evaluator()(
+        current, baseline, outcomes, {**options, **unknown}, progress, champion
+    )
     return evaluation_report
 
 
-_NO_OPTIONS = ("current", "baseline", "outcomes", "progress", "unknown")
+_NO_OPTIONS = ("current", "baseline", "outcomes", "champion", "progress", "unknown")
 
 
 def _evaluator() -> Any:

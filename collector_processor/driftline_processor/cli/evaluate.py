@@ -34,6 +34,15 @@ def evaluate(
             parser=file_or_address,
         ),
     ] = None,
+    champion: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Predictions of the version in service, for the same rows or the same period: are the rows worse or "
+            "better? Also the baseline if there is no other.",
+            parser=file_or_address,
+        ),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Show all features, metrics, slices and windows, instead of the first few.")
     ] = False,
@@ -81,13 +90,15 @@ def evaluate(
 
         options = replace(options, metrics=(*options.metrics, *metrics_in(fail_on or ())))
         with show_progress() as progress:
-            result = evaluate_files(EvaluationInputs(data, baseline, outcomes), options, say, progress)
+            result = evaluate_files(
+                EvaluationInputs(data, baseline, outcomes, champion=champion), options, say, progress
+            )
         say(column_uses_sentence(result.columns))
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         metrics = {name for evaluation in result.evaluations for name in evaluation.realized}
         cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
         keys, chosen = {*cuts, *result.slices}, result.choices.names()
-        conditions = [parse(text, names, kind, chosen, keys, metrics) for text in fail_on or ()]
+        conditions = [parse(text, names, kind, chosen, keys, metrics, bool(result.versions)) for text in fail_on or ()]
         answer = result.to_json(options.curves)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
@@ -97,9 +108,13 @@ def evaluate(
             from driftline_processor.terminal.sections import show_sections
 
             detail = Detail(every, explain)
+            sections = [comparison(one, result.timezone).on_surface(detail.surfaces) for one in result.versions]
+            compared = [section for section in sections if section is not None]
+            if champion is not None:  # the question of a release comes first
+                show_sections(compared)
             show(*(result.evaluations, None, result.concept, result.wrong, result.verdict), detail=detail)
-            compared = (comparison(one, result.timezone).on_surface(detail.surfaces) for one in result.versions)
-            show_sections(section for section in compared if section is not None)
+            if champion is None:
+                show_sections(compared)
         if html is not None:
             from driftline_processor.web.file_report import file_report
 

@@ -18,6 +18,7 @@ from driftline_processor.core.metrics.name_grammar import NAME
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.core.performance.objective import read_limit
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
+from driftline_processor.core.versions.comparison import Verdict
 from driftline_processor.present.metrics import measured_text
 from driftline_processor.present.numbers import many, number
 from driftline_processor.readers.errors import BadInput, Say
@@ -58,6 +59,8 @@ _COUNTED = ("drift", "incident")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>fraction|rows|evaluated|(?:features|score|class)\..+)")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
 _VERDICT_WORDS = {"state": get_args(VerdictState), "kind": get_args(ChangeKind)}
+_VERSION_WORDS = {"verdict": get_args(Verdict)}
+_DIFFERENCE_LEAVES = ("value", "low", "high")
 _OF_ALL_ROWS = ("concept", "verdict")
 _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _SLICES = "drift.slices."
@@ -153,14 +156,15 @@ def parse(
     methods: Sequence[str] = DEFAULT,
     slices: Collection[str] = (),
     metrics: Collection[str] = (),
+    versions: bool = False,
 ) -> Condition:
     """Read a condition; a feature's name may contain dots.
 
     ``features``: allowed names in ``drift.features.NAME``. ``kind``: kind of the task, which determines its metrics
     (:mod:`driftline_processor.core.metrics.name_grammar`); ``metrics``: further allowed metrics. ``methods``: computed
-    drift methods. ``slices``: keys of slices. Raises :class:`BadInput` if the condition is malformed, or its path
-    cannot exist in any window. ``drift.features.*.LEAF`` matches any feature; ``any feature.psi`` is short for
-    ``drift.features.*.methods.psi.value``.
+    drift methods. ``slices``: keys of slices. ``versions``: whether versions are compared. Raises :class:`BadInput` if
+    the condition is malformed, or its path cannot exist in any window. ``drift.features.*.LEAF`` matches any feature;
+    ``any feature.psi`` is short for ``drift.features.*.methods.psi.value``.
 
     >>> parse("any feature.psi > 0.25", ["a"], "").keys
     ('drift', 'features', '*', 'methods', 'psi', 'value')
@@ -177,7 +181,9 @@ def parse(
         )
     path, sign, number = match.groups()
     if path.partition(".")[0] == "verdict":
-        return _word_condition(text, path, sign, number)
+        return _word_condition(text, path, sign, number, _VERDICT_WORDS)
+    if path.partition(".")[0] == "versions":
+        return _version_condition(text, path, sign, number, versions)
     if path.partition(".")[0] == "service":
         return _service_condition(text, path, sign, number)
     value = _number(text, number)
@@ -196,18 +202,38 @@ def parse(
     return Condition(text, keys, _OPERATORS[sign], value, "features" in keys and ANY in keys and ANY not in features)
 
 
-def _word_condition(text: str, path: str, sign: str, word: str) -> Condition:
+def _word_condition(
+    text: str, path: str, sign: str, word: str, words_by_leaf: Mapping[str, tuple[str, ...]]
+) -> Condition:
     """Return a condition on a word of the verdict. Raises :class:`BadInput` with the allowed words."""
-    leaf = path.partition(".")[2]
-    if leaf not in _VERDICT_WORDS:
-        word_list = ", ".join(f"verdict.{name}" for name in _VERDICT_WORDS)
+    above, _, leaf = path.partition(".")
+    if leaf not in words_by_leaf:
+        word_list = ", ".join(f"verdict.{name}" for name in words_by_leaf)
         raise BadInput(f"--fail-on {text!r}: the verdict has no text value '{leaf}'; available: {word_list}")
     if sign not in ("==", "!="):
         raise BadInput(f"--fail-on {text!r}: {path} is text; compare it with == or !=")
-    words = _VERDICT_WORDS[leaf]
+    words = words_by_leaf[leaf]
     if word not in words:
-        raise BadInput(f"--fail-on {text!r}: '{word}' is not a {leaf} of a verdict; available: {', '.join(words)}")
-    return Condition(text, ("verdict", leaf), _OPERATORS[sign], word)
+        what = f"a {leaf} of a verdict" if above == "verdict" else f"a value of {path}"
+        raise BadInput(f"--fail-on {text!r}: '{word}' is not {what}; available: {', '.join(words)}")
+    return Condition(text, (above, leaf), _OPERATORS[sign], word)
+
+
+def _version_condition(text: str, path: str, sign: str, value: str, compared: bool) -> Condition:
+    """Return a condition on the comparison with the champion.
+
+    >>> parse("versions.difference.high > 0.01", (), "", versions=True).keys
+    ('versions', 'difference', 'high')
+    """
+    if not compared:
+        raise BadInput(f"--fail-on {text!r}: no versions are compared; add --champion FILE or --version-column COL")
+    if path == "versions.verdict":
+        return _word_condition(text, path, sign, value, _VERSION_WORDS)
+    leaf = path.removeprefix("versions.difference").removeprefix(".") or "value"
+    if not path.startswith("versions.difference") or leaf not in _DIFFERENCE_LEAVES:
+        available = "versions.verdict, versions.difference, versions.difference.low and versions.difference.high"
+        raise BadInput(f"--fail-on {text!r}: there is no '{path}'; available: {available}")
+    return Condition(text, ("versions", "difference", leaf), _OPERATORS[sign], _number(text, value))
 
 
 def _number(text: str, number: str) -> float:
@@ -301,7 +327,7 @@ def _keys(
         "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
         "quality.count, quality.critical, quality.broken, "
         "performance.broken, performance.inconclusive_windows, performance.overdue; "
-        "and, only for all rows, not for slices: concept.rise and verdict.state"
+        "and, only for all rows, not for slices: concept.rise, verdict.state and versions.verdict"
     )
 
 
@@ -387,6 +413,9 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
         if condition.keys[0] in _OF_ALL_ROWS:
             crossed |= _of_all_rows(condition, answer, say)
             continue
+        if condition.keys[0] == "versions":
+            crossed |= _of_versions(condition, answer["versions"], say)
+            continue
         closed = [window for window in answer["windows"] if window["closed"]]
         fired = [(window, values) for window in closed if (values := condition.fired(window))]
         if fired:
@@ -439,3 +468,20 @@ def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> b
         say(f"--fail-on {condition.text!r}: true for all rows, where the value is {_values_text({'': value})}")
         return True
     return False
+
+
+def _of_versions(condition: Condition, versions: Sequence[Mapping[str, Any]], say: Say) -> bool:
+    """Print the comparisons with the champion for which a condition is true or unknown; return whether any is true."""
+    crossed = False
+    for compared in versions:
+        difference = dict(compared["comparisons"].get(compared["decided_by"]) or {})
+        difference["value"] = difference.get("difference")
+        document = {"versions": {"verdict": compared["verdict"], "difference": difference}}
+        name = compared["challenger"]["version"]
+        [value] = condition.values(document).values()
+        if value is None:
+            say(f"--fail-on {condition.text!r}: the value of {name} is unknown, so the condition never fires")
+        elif condition.holds(document):
+            crossed = True
+            say(f"--fail-on {condition.text!r}: true, where the value is {_values_text({name: value})}")
+    return crossed

@@ -29,11 +29,16 @@ from driftline_processor.terminal.progress import show_progress
 from .report import NotebookReport
 
 _OPTIONS = options_of(EvaluationOptions)
-_ARGUMENTS = (*_OPTIONS, "baseline", "outcomes", "progress")
+_ARGUMENTS = (*_OPTIONS, "baseline", "outcomes", "champion", "progress")
 
 
 def evaluate(
-    current: Any, baseline: Any, outcomes: Any, options: Mapping[str, Any], progress: bool | None
+    current: Any,
+    baseline: Any,
+    outcomes: Any,
+    options: Mapping[str, Any],
+    progress: bool | None,
+    champion: Any = None,
 ) -> NotebookReport:
     """Evaluate tables or files; see :func:`driftline.evaluation.evaluate` for the arguments.
 
@@ -43,6 +48,7 @@ def evaluate(
         outcomes: Outcomes; None = only those in the rows.
         options: The other arguments by name.
         progress: Whether a bar is shown; see :func:`driftline_processor.terminal.progress.show_progress`.
+        champion: Predictions of the version in service; None = no comparison.
 
     Raises:
         TypeError: An option is unknown, or has another type.
@@ -55,9 +61,12 @@ def evaluate(
             rows = list(_rows(current, "current"))
             reference = None if baseline is None else _reference(baseline)
             truth = None if outcomes is None else _one_table(outcomes, "outcomes")
-            for name, table in (("current", current), ("baseline", baseline), ("outcomes", outcomes)):
+            in_service = None if champion is None else _one_table(champion, "champion")
+            tables = {"current": current, "baseline": baseline, "outcomes": outcomes, "champion": champion}
+            for name, table in tables.items():
                 _check_index(table, name, settings)
-            result = evaluate_files(EvaluationInputs(rows, reference, truth), settings, notes.append, report_progress)
+            inputs = EvaluationInputs(rows, reference, truth, champion=in_service)
+            result = evaluate_files(inputs, settings, notes.append, report_progress)
     except BadInput as error:
         raise ValueError(str(error)) from None
     library = next((row.library for row in rows if isinstance(row, MemoryRows)), "")

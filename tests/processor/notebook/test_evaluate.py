@@ -195,7 +195,7 @@ def test_an_argument_that_nobody_gave_asks_for_what_the_command_does() -> None:
     defaults = {
         name: one.default
         for name, one in inspect.signature(driftline.evaluate).parameters.items()
-        if name not in ("current", "baseline", "outcomes", "progress", "unknown")
+        if name not in ("current", "baseline", "outcomes", "champion", "progress", "unknown")
     }
     assert read_options(defaults) == EvaluationOptions()
 

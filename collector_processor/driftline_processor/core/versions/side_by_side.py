@@ -40,6 +40,9 @@ Role = Literal["challenger", "shadow", "canary"]
 its outcomes show which applies.
 """
 
+CHAMPION, CANDIDATE = "champion", "candidate"
+"""Names of the versions if each is a file (``driftline evaluate --champion``)."""
+
 
 class VersionNames(Struct, frozen=True):
     """The roles of versions in a comparison.

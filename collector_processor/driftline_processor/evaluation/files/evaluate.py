@@ -58,6 +58,13 @@ from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.row_store import MOST_IN_MEMORY, RowStore, chunks_of, is_many
 from driftline_processor.readers.sources import check_path, download_artifact, expand_paths, is_built_baseline
 
+from .champion import (
+    compare_with_champion,
+    of_candidate,
+    read_champion,
+    share_outcomes,
+    verdict_of_candidate,
+)
 from .column_uses import ColumnUses, ask_about_missing_outcomes, column_uses
 from .concept_drift import detect_concept_drift
 from .dataset import Dataset, read_dataset
@@ -141,13 +148,18 @@ def evaluate_files(
         from .configuration import configure_evaluation  # it is slow to load
 
         inputs, options = configure_evaluation(inputs, options, say)
-    reference, outcomes = inputs.reference, inputs.outcomes
     data = [file for rows in inputs.data for file in ([rows] if isinstance(rows, MemoryRows) else expand_paths([rows]))]
-    declared = declared_settings(options, inputs.settings)
-    check_options(options, declared.rolling, reference)
-    for path in (*data, reference, outcomes):
+    for path in (*data, inputs.reference, inputs.outcomes, inputs.champion):
         if path is not None:
             check_path(path)
+    declared = declared_settings(options, inputs.settings)
+    inputs = inputs._replace(data=data)
+    if inputs.champion is not None:
+        inputs = share_outcomes(inputs, options)
+        if inputs.reference is None and declared.rolling is None:
+            inputs = inputs._replace(reference=inputs.champion)
+    data, reference, outcomes = [*inputs.data], inputs.reference, inputs.outcomes
+    check_options(options, declared.rolling, reference)
     if reference is None:
         assert declared.rolling is not None
         baseline = baseline_of_first_period(data, declared.rolling, options, say, progress)
@@ -172,7 +184,6 @@ def evaluate_files(
             baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"}
         )
     progress(0, 0, "Reading rows")
-    inputs = inputs._replace(data=data)
     read = read_dataset(inputs, column_baseline, options, say, performance)
     names = dict.fromkeys(name for rows in read.rows for name in rows.source.schema.names)
     if not asked:
@@ -208,13 +219,22 @@ def evaluate_files(
     evaluated = [_judge_windows(rows, length, settings, say, progress) for length in lengths]
     evaluations = [evaluation for windows in evaluated for evaluation in windows.evaluations]
     slices = evaluated[0].slices
+    of_champion = inputs.champion is not None and reference is inputs.champion
     progress(0, 0, "Detecting concept drift")
-    concept = detect_concept_drift(read, baseline, settings.concept, slices)
-    versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
+    concept = detect_concept_drift(read, baseline, settings.concept and not of_champion, slices)
+    if inputs.champion is None:
+        versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
+    else:
+        champion = read_champion(inputs, column_baseline, options, say, performance)
+        versions = (compare_with_champion(read, champion, baseline.task, settings.timezone, performance),)
     wrong = [evaluation for windows in evaluated for evaluation in windows.wrong]
-    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=evaluated[0].same)
+    # rows of the champion are the same rows on purpose
+    same = 0.0 if of_champion else evaluated[0].same
+    context = VerdictContext(concept, versions, settings.timezone, unknown=read.unused, same=same)
     evaluations = with_verdicts(evaluations, context)
     verdict = verdict_of_model(evaluations, context=context)
+    if of_champion:
+        evaluations, verdict = [of_candidate(one) for one in evaluations], verdict_of_candidate(verdict)
     return EvaluationResult(
         key,
         baseline,

@@ -18,9 +18,12 @@ class EvaluationInputs(NamedTuple):
             before each window.
         outcomes: The outcomes, if they are not columns of the rows.
         settings: Settings of the model from a configuration; None without a configuration.
+        champion: Predictions of the version in service, which the rows are compared with; also the reference if there
+            is no other.
     """
 
     data: Sequence[Rows]
     reference: Reference | None = None
     outcomes: Rows | None = None
     settings: ModelSettings | None = None
+    champion: Rows | None = None

@@ -12,6 +12,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
@@ -46,17 +47,22 @@ def compare_file_versions(
     truth = labelled_predictions(read.rows, read.weights)
     if truth is None:
         raise BadInput("versions are compared by their outcomes, but no file contains outcomes", "version_column")
-    version, versions = _codes(read.rows, read.roles.version)
+    version, versions = text_codes(read.rows, read.roles.version)
     if names.champion is not None and names.champion not in versions:
         raise BadInput(f"no row has the version {names.champion}, which is the champion", "version_column")
-    id = _codes(read.rows, read.roles.id)[0] if read.roles.id else np.full(len(version), -1, np.int64)
-    usable = np.concatenate([np.ones(len(row), bool) if row.usable is None else row.usable for row in read.rows])
-    source = FileVersions(truth, task, versions, np.where(usable, version, -1), id)
+    id = text_codes(read.rows, read.roles.id)[0] if read.roles.id else np.full(len(version), -1, np.int64)
+    source = FileVersions(truth, task, versions, np.where(usable_rows(read.rows), version, -1), id)
     names = names if truth.time is not None else replace(names, since=0)
     return tuple(compare_versions(source, names, timezone, performance_settings))
 
 
-def _codes(reads: Sequence[FileRows], name: str) -> tuple[I64, tuple[str, ...]]:
+def usable_rows(reads: Sequence[FileRows]) -> NDArray[np.bool_]:
+    """Return bool (n,), False for rows whose time cannot be read."""
+    return np.concatenate([np.ones(len(read), bool) if read.usable is None else read.usable for read in reads])
+
+
+def text_codes(reads: Sequence[FileRows], name: str) -> tuple[I64, tuple[str, ...]]:
+    """Return the code of each text of a column, int64 (n,), -1 = none, and the texts."""
     texts = pa.chunked_array([ids(read.source.column(name)).cast(pa.string()) for read in reads])
     encoded = texts.combine_chunks().dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)

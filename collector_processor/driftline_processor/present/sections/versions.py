@@ -6,10 +6,10 @@ from typing import Final
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.versions.comparison import Comparison
-from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.versions.side_by_side import CANDIDATE, CHAMPION, SideBySide, Version
 from driftline_processor.present.metrics import ends_of_calls, metric_names, metric_title, service_title, value_of_calls
 from driftline_processor.present.numbers import count, ends, many, number, percent
-from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, row
+from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
 from driftline_processor.present.sentences.register import clause
 from driftline_processor.present.times import date_words
 from driftline_processor.present.wording import short
@@ -35,10 +35,13 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     """Lay out the comparison of a challenger: the deciding metrics first, then metrics that are not tested."""
     champion, challenger = side_by_side.champion, side_by_side.challenger
     names = [short(version.name, 32) or "no version" for version in (champion, challenger)]
-    sides = (Column(f"champion {names[0]}", "number", spare=2), Column(names[1], "number", spare=1))
+    are_files = _are_files(side_by_side)
+    in_service = names[0] if are_files else f"champion {names[0]}"
+    sides = (Column(in_service, "number", spare=2), Column(names[1], "number", spare=1))
+    others = (*_metrics(side_by_side), *_calls(side_by_side))
     tested = Table(
         (
-            Column(f"{side_by_side.role} {names[1]}"),
+            Column("loss" if are_files else f"{side_by_side.role} {names[1]}"),
             *sides,
             Column("difference (valid at any time)", "number"),
             Column("verdict"),
@@ -49,7 +52,7 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     )
     untested = Table(
         (Column("metric"), *sides, Column("outcomes", "number", spare=3)),
-        (*_metrics(side_by_side), *_calls(side_by_side)),
+        first_rows(others, 3) if are_files else others,
         noun="metric",
         folded_as="Other metrics of the same period, not tested",
     )
@@ -62,7 +65,7 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     first = Line(f"{short(comparison_sentence(side_by_side), 400)}.", _VERDICTS[side_by_side.verdict][0])
     return Section(
         f"other-metrics-{names[1]}",
-        f"{names[1]} compared with {names[0]}",
+        "Candidate and champion" if are_files else f"{names[1]} compared with {names[0]}",
         (first, tested, untested, Line(counts, "quiet")),
     )
 
@@ -151,10 +154,8 @@ def about(rows: int) -> int:
 
 def comparison_sentence(side_by_side: SideBySide) -> str:
     """Return the comparison of a challenger and its basis."""
-    name, champion = (
-        f"version {difference.name}" if difference.name else "the version without a name"
-        for difference in (side_by_side.challenger, side_by_side.champion)
-    )
+    are_files = _are_files(side_by_side)
+    name, champion = (_version_text(one, are_files) for one in (side_by_side.challenger, side_by_side.champion))
     difference = side_by_side.decides
     if difference is None:
         return f"{name} cannot be compared with {champion}: {clause(side_by_side.reason)}"
@@ -176,3 +177,14 @@ def comparison_sentence(side_by_side: SideBySide) -> str:
     if difference.rows_needed is not None:
         words += f"; at this rate about {count(about(difference.rows_needed))} requests are needed to decide"
     return words
+
+
+def _version_text(version: Version, is_file: bool) -> str:
+    if is_file:
+        return f"the {version.name}"
+    return f"version {version.name}" if version.name else "the version without a name"
+
+
+def _are_files(side_by_side: SideBySide) -> bool:
+    """Return True if the versions are files, which have no names of their own."""
+    return (side_by_side.champion.name, side_by_side.challenger.name) == (CHAMPION, CANDIDATE)
