@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.demo.peers.airflow import Airflow
+from driftline_processor.demo.peers.elasticsearch import Elasticsearch
 from driftline_processor.demo.peers.jira import Jira
 from driftline_processor.demo.peers.kafka import mock_broker
 from driftline_processor.demo.peers.mail import mail
@@ -38,6 +39,7 @@ from .policy_files import (
 )
 
 MINUTE, WEEK = pd.Timedelta("1min"), pd.Timedelta("7D")
+KEY_OF_ELASTIC = "aWQ6c2VjcmV0"
 
 pytestmark = pytest.mark.slow
 
@@ -413,6 +415,37 @@ def test_3_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_tier_1_is_r
     assert (back.path, back.headers[KEY]) == ("/models/card-fraud/rollback", f"{first['id']}-http/rollback")
     assert (back.json["from_version"], back.json["alert"]) == ("1", first["id"])
     assert second["owner"] == "shop"
+
+
+def test_06_a_wrong_model_of_each_tier_reaches_whom_its_tier_says_and_all_records_reach_elasticsearch(
+    tmp_path: Path,
+) -> None:
+    rng, elastic = np.random.default_rng(6), Elasticsearch(KEY_OF_ELASTIC)
+    variables = {"ELASTIC_OTLP": "https://elastic.example.com/_otlp", "ELASTIC_API_KEY": KEY_OF_ELASTIC}
+    with scene("06-company-wide", tmp_path, elastic, variables=variables) as there:
+        for model in ("application-score", "early-arrears", "cross-sell"):
+            days = [decided(rng, moments([day], 40, DAY, HOUR), 0.95 if day < 14 else 0.5) for day in range(24)]
+            known = decided(rng, moments(range(10), 200), 0.95)
+            keys: dict[str, Any] = {"model": model, "task": "binary", "version": "1"}
+            features = known[["tenure", "charges"]]
+            reference = Baseline.from_frame(features, score=known["score"], actual=known["actual"], **keys)
+            there.live(model, days, HOUR, baseline=reference)
+        there.die_while_it_sends(lambda: len({one.headers["host"] for one in there.world.asked}) == 3)
+        (first,) = there.wait_for("high-risk", ("oncall", "opened", "delivered"))
+        there.wait_for("health", ("slack", "opened", "delivered"), ("slack", "opened", "held"))
+        wait_until(lambda: sum(_batches(elastic).values()) == 3 * 24 * 40)
+    called = [one.json for one in there.world.taken_by("events.pagerduty.com")]
+    assert [one["dedup_key"] for one in called] == [first["id"]]
+    assert called[0]["payload"]["summary"].startswith("application-score has been degraded since ")
+    (told,) = there.world.taken_by("hooks.slack.com")
+    assert attachment(told)[0].startswith("early-arrears has been degraded since ")
+    assert elastic.rejected == []
+
+
+def _batches(elastic: Elasticsearch) -> dict[str, int]:
+    """Return the rows of each batch, which may come again after a kill."""
+    records = [one.attributes for one in elastic.documents if one.event == "driftline.prediction.batch"]
+    return {one["driftline.batch.id"]: one["ml.prediction.count"] for one in records}
 
 
 def test_15_a_broken_agreement_calls_people_with_its_runbook_and_late_labels_are_told(tmp_path: Path) -> None:
