@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from driftline_processor.readers.addresses import file_or_address
+
 from . import without_collections
 from .evaluate import CROSSED
 from .option_parameters import report_bad_input, say
@@ -23,8 +25,14 @@ _CONDITION = re.compile(
 
 
 def skew(
-    online: Annotated[Path, typer.Argument(metavar="ONLINE", help="Rows with the features that the service used.")],
-    offline: Annotated[Path, typer.Argument(metavar="OFFLINE", help="Rows with the features recomputed offline.")],
+    online: Annotated[
+        Path,
+        typer.Argument(metavar="ONLINE", help="Rows with the features that the service used.", parser=file_or_address),
+    ],
+    offline: Annotated[
+        Path,
+        typer.Argument(metavar="OFFLINE", help="Rows with the features recomputed offline.", parser=file_or_address),
+    ],
     id_column: Annotated[str, typer.Option("--id", metavar="COL", help="Column of the id in both files.")] = "id",
     features: Annotated[
         str, typer.Option(metavar="COL,COL", help="Features to compare. Default: all columns of both files.")

@@ -32,6 +32,7 @@ _VERTEX = frozenset({"logging_time", "request_payload", "response_payload"})
 _LISTS = ("instances", "predictions", "inputs", "outputs")
 _CLASSES = ("predicted_label", "predicted_class", "prediction", "label", "class", "predicted")
 _SCORES = ("probabilities", "scores", "probability", "score", "value")
+_GREATEST = 1e300
 _MISSING = ("", "NA", "NaN", "nan", "null", "NULL")
 
 
@@ -320,7 +321,7 @@ def _prediction(value: Any) -> dict[str, Any]:
     numbers = [_number(item) for item in values]
     if numbers and isinstance(numbers[0], str) and "predicted" not in found:
         found["predicted"], *numbers = numbers
-    if numbers and all(isinstance(number, int | float) for number in numbers):
+    if numbers and all(isinstance(number, int | float) and abs(number) < _GREATEST for number in numbers):
         found["scores"] = numbers
     return found
 
@@ -342,7 +343,7 @@ def _outputs(path: Path, predictions: Sequence[dict[str, Any]], say: Say) -> dic
     width = Counter(len(row) for row in scores if row).most_common(1)
     k = width[0][0] if width else 0
     if k == 1 and not any(label is not None for label in labels) and _whole(row[0] for row in scores if row):
-        return {"predicted": pa.array([row[0] if row and len(row) == k else None for row in scores])}
+        labels, scores, k = [row[0] if row and len(row) == 1 else None for row in scores], [None] * len(scores), 0
     missing = sum(not row for row in predictions)
     if missing:
         say(f"{path}: {many(missing)} without a score or a class that can be read in the response")

@@ -90,6 +90,12 @@ def test_a_list_of_values_has_the_names_of_the_features(tmp_path: Path, data: st
     assert (row["age"], row["plan"], row["score"]) == (31, "basic", 0.5)
 
 
+def test_a_number_that_is_too_large_is_no_score(tmp_path: Path) -> None:
+    rows, said = _rows(_write(tmp_path / "c.jsonl", [_capture("1", "9" * 400), _capture("1", "0.5")]))
+    assert [row["score"] for row in rows] == [None, 0.5]
+    assert said == [f"{tmp_path}/c.jsonl: 1 row without a score or a class that can be read in the response"]
+
+
 def test_codes_and_known_categories_of_csv_stay_texts(tmp_path: Path) -> None:
     path = _write(tmp_path / "c.jsonl", [_capture("02139,7,7", "0.5"), _capture("10115,8,x", "0.5")])
     source = open_source(path, {"agent"}, print, features=("zip", "agent", "mixed"))

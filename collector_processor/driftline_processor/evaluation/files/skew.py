@@ -18,8 +18,17 @@ from numpy.typing import NDArray
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.nearest_names import listed, near
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.arrow_columns import ids, is_nested, is_text, is_time, values_of, whole_column
+from driftline_processor.readers.arrow_columns import (
+    ids,
+    is_nested,
+    is_text,
+    is_time,
+    positions,
+    values_of,
+    whole_column,
+)
 from driftline_processor.readers.errors import BadInput, Say, option_text
+from driftline_processor.readers.source import readable
 from driftline_processor.readers.sources import expand_paths, open_sources
 
 Bools = NDArray[np.bool_]
@@ -40,7 +49,7 @@ class FeatureSkew(Struct, frozen=True):
     Attributes:
         rows: Rows with a value on both sides.
         differs: Fraction of these rows whose values differ; None without such rows.
-        mean_difference: Mean of online - offline over the differing rows; None for texts.
+        mean_difference: Mean of online - offline over the differing rows with finite values; None for texts.
         max_difference: The largest of these differences, without its sign.
         missing_online: Fraction of all common rows that lack a value online only.
         missing_offline: Fraction of all common rows that lack a value offline only.
@@ -121,7 +130,7 @@ def compare_online_offline(
             repeated += left_out
             say(f"{path}: left out {many(left_out)} without an id, or with the id of another row")
         unique.append(np.flatnonzero(once))
-    kept = [key.take(pa.array(rows)) for key, rows in zip(keys, unique, strict=True)]
+    kept = [key.take(positions(rows)) for key, rows in zip(keys, unique, strict=True)]
     places = values_of(pc.index_in(kept[0], value_set=kept[1]), -1)
     common = np.flatnonzero(places >= 0)
     if not len(common):
@@ -152,9 +161,16 @@ def _table(path: Path, id: str, say: Say, features: Sequence[str]) -> tuple[pa.T
     for source in sources:
         if id not in source.schema.names:
             raise BadInput(f"{source.path}: no column '{id}' ({option_text('id')}); {near(id, source.schema.names)}")
-    tables = [pa.table({name: source.column(name) for name in source.schema.names}) for source in sources]
     looks = frozenset(name for source in sources for name in source.by_looks)
-    return pa.concat_tables(tables, promote_options="permissive"), looks
+    tables = [pa.table({name: source.column(name) for name in source.schema.names}) for source in sources]
+    if len(tables) == 1:
+        return tables[0], looks
+    with readable(path):  # files have dictionaries of their own
+        plain = [
+            table.cast(pa.schema([(f.name, pa.large_string() if is_text(f.type) else f.type) for f in table.schema]))
+            for table in tables
+        ]
+        return pa.concat_tables(plain, promote_options="permissive"), looks
 
 
 def _shared(sides: Sequence[_Side], features: Sequence[str], roles: set[str], say: Say) -> list[str]:
@@ -243,7 +259,8 @@ def _compare(sides: Sequence[_Side], name: str) -> FeatureSkew:
         _default(values, a[only_online], "online", "offline"),
         _default(values, b[only_offline], "offline", "online"),
     ]
-    gap = (a - b)[differing] if values.categories is None and differing.any() else None
+    finite = differing & np.isfinite(a) & np.isfinite(b)
+    gap = (a - b)[finite] if values.categories is None and finite.any() else None
     return FeatureSkew(
         int(both.sum()),
         float(differing.sum() / both.sum()) if both.any() else None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,24 @@ def test_a_csv_and_a_log_are_compared_with_parquet(run: Run, tmp_path: Path, off
     for name in ("online.csv", "online.jsonl"):
         result = run("skew", tmp_path / name, tmp_path / "offline.parquet", "--id", "order_id")
         assert result.stdout.startswith("0 of 5 features differ in 2,000 rows"), result.stdout
+
+
+def test_several_files_and_a_database_are_a_side(run: Run, tmp_path: Path, offline: pd.DataFrame) -> None:
+    offline.iloc[:1_000].to_parquet(tmp_path / "online-1.parquet")
+    offline.iloc[1_000:].to_parquet(tmp_path / "online-2.parquet")
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database:
+        offline.drop(columns="at").to_sql("features", database, index=False)
+        database.commit()
+    for online in (tmp_path / "online-*.parquet", f"sqlite:///{tmp_path}/log.db"):
+        result = run("skew", online, tmp_path / "offline.parquet", "--id", "order_id")
+        assert result.stdout.startswith("0 of 5 features differ in 2,000 rows"), result.stdout
+
+
+def test_an_infinity_differs_and_has_no_gap(run: Run, tmp_path: Path, offline: pd.DataFrame) -> None:
+    amount = offline["amount"].copy()
+    amount[:100] = np.inf
+    skew = _skew(run, tmp_path, offline.assign(amount=amount))["features"]["amount"]
+    assert (skew["differs"], skew["max_difference"], skew["reason"]) == (0.05, None, "online has inf instead")
 
 
 def test_fail_on_names_the_features_and_ends_with_3(run: Run, tmp_path: Path, offline: pd.DataFrame) -> None:
