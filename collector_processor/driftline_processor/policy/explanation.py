@@ -141,7 +141,7 @@ class _Judged(Struct, frozen=True):
         return [] if resolution is None or step.resolved is None else self._parts_judged(resolution, step)
 
     def _parts_judged(self, condition: Condition, step: Step) -> list[PartJudged]:
-        return judge_parts(condition, Finding(self.windows, step.at, self.history.verdict_at, self.history.windows))
+        return judge_parts(condition, Finding(self.windows, step.at, self.history.verdict_at))
 
 
 class _VersionHistory(Struct, frozen=True):

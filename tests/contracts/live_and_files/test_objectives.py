@@ -376,4 +376,4 @@ def test_a_fixed_limit_of_a_policy_is_an_objective_of_the_verdict(
         assert found == ([] if state is None else [("precision >= 0.93 over 1h", "precise", 0, state)])
         loss = [sign for sign in signs_of_loss(second) if sign.reason == "objective"]
         assert [sign.metric for sign in loss] == ([] if state is None else ["precision"])
-        assert ObjectiveBroken("objective broken").judge(Finding([second], 0, lambda _: HEALTHY, {})).holds is None
+        assert ObjectiveBroken("objective broken").judge(Finding([second], 0, lambda _: HEALTHY)).holds is None

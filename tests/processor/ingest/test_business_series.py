@@ -70,7 +70,7 @@ def test_a_condition_compares_a_series_with_its_own_past(tmp_path: Path) -> None
     windows = [one for one in model.windows["1d"] if one.closed]
     state.stop()
     condition = read_condition("business conversion < 0.8 * average of 3")
-    judged = [condition.judge(Finding(windows, at, lambda _: None, {})) for at in (2, 3)]  # type: ignore[arg-type, return-value]
+    judged = [condition.judge(Finding(windows, at, lambda _: None)) for at in (2, 3)]  # type: ignore[arg-type, return-value]
     assert [one.holds for one in judged] == [None, True]
     (compared,) = judged[1].facts
     values = {name: compared.values[name] for name in ("signal", "side", "of", "windows")}

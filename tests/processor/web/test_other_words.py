@@ -78,7 +78,7 @@ def test_runbooks_and_drills_follow_from_facts(monkeypatch: pytest.MonkeyPatch) 
 def test_policies_follow_from_facts(monkeypatch: pytest.MonkeyPatch) -> None:
     def judged() -> list[Any]:
         found = [
-            read_condition(text).judge(Finding([evaluation], 0, verdict_of_window, {}))
+            read_condition(text).judge(Finding([evaluation], 0, verdict_of_window))
             for text in CONDITIONS
             for evaluation, *_ in WINDOWS
         ]

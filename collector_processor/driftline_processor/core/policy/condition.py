@@ -18,7 +18,7 @@ written                                                 holds in a window
 ``no data``                                             after which no prediction arrives: ``verdict is no_data``
 ``outcomes late``                                       whose outcomes break the SLA on labels
 ``data faulty``                                         with a major or critical data-quality finding
-``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer one around its end, the error budget
+``burn rate of 'RULE' > 14.4 over 1h and 6h``           in which, and in the longer time up to its end, the error budget
                                                         of an objective is spent this many times too fast
 =====================================================  =================================================================
 
@@ -122,13 +122,11 @@ class Finding(NamedTuple):
         windows: Closed windows of one length of a model, the oldest first.
         at: Index of the evaluated window.
         verdict_at: Returns the verdict on the model, as known now, at the end of a window.
-        other_lengths: The closed windows of each other length, the oldest first.
     """
 
     windows: Sequence[Evaluation]
     at: int
     verdict_at: Callable[[Evaluation], Verdict]
-    other_lengths: Mapping[str, Sequence[Evaluation]]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -478,14 +476,14 @@ class DataFaulty(Struct, frozen=True):
 
 
 class BurnRate(Struct, frozen=True):
-    """The error budget of an objective is spent ``factor`` times too fast, in a short window and in a long one.
+    """The error budget of an objective is spent ``factor`` times too fast, in a short window and in a longer time.
 
     Source: Beyer et al., The Site Reliability Workbook, 2018, chapter 5, "Alerting on SLOs".
 
     Attributes:
         factor: Ratio to the sustainable rate.
         short: Name of the shorter window, which is evaluated at its end.
-        long_window: Name of the longer one.
+        long_window: Name of the longer length, up to the end of the shorter window; its rate is weighted by rows.
     """
 
     text: str
@@ -496,15 +494,18 @@ class BurnRate(Struct, frozen=True):
     long_window: str
 
     def judge(self, finding: Finding) -> Judged:
-        """Compare the burn rate in both windows."""
-        end = finding.evaluation.window.end
-        longer = [
-            evaluation for evaluation in finding.other_lengths.get(self.long_window, ()) if evaluation.window.end <= end
-        ]
-        rates = [self._rate(evaluation) for evaluation in (finding.evaluation, *longer[-1:])]
-        if len(rates) < 2 or None in rates:
-            unknown = self.short if rates[0] is None else self.long_window
-            return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=unknown),))
+        """Compare the burn rate in the window, and in all windows within the longer time up to its end.
+
+        The newest closed window of the longer length may have ended long ago: before a fault that began today.
+        """
+        begin = finding.evaluation.window.end - length(self.long_window)
+        recent = [one for one in finding.windows[: finding.at + 1] if one.window.start >= begin]
+        known = [(rate, one.rows) for one in recent if (rate := self._rate(one)) is not None]
+        rows = sum(count for _, count in known)
+        long_rate = sum(rate * count for rate, count in known) / rows if rows else None
+        rates = [self._rate(finding.evaluation), long_rate]
+        if None in rates:
+            return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=self.short),))
         known_rates = [rate for rate in rates if rate is not None]
         spent = {
             "short_rate": known_rates[0],

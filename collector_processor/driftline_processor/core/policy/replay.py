@@ -117,7 +117,7 @@ def judge_quiet(
         return Replay(windows, firings, QuietTime(circular=True))
     quiet = [problems is None or _is_quiet(window, problems, history.timezone) for window in windows]
     found_in = [
-        rule.condition.judge(Finding(windows, index, history.verdict_at, history.windows)) if calm else UNTOLD
+        rule.condition.judge(Finding(windows, index, history.verdict_at)) if calm else UNTOLD
         for index, calm in enumerate(quiet)
     ]
     results = [one.holds for one in found_in]

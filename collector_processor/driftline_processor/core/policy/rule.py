@@ -149,7 +149,7 @@ class Rule(Struct, frozen=True):
         open_firing: Firing | None = None
         first = UNTOLD
         for index, evaluation in enumerate(windows):
-            finding = Finding(windows, index, history.verdict_at, history.windows)
+            finding = Finding(windows, index, history.verdict_at)
             result, window = self.condition.judge(finding), evaluation.window
             if open_firing is None:
                 if result.holds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,9 @@ from tests.support.facts import Facts, lacking
 from tests.support.verdict_windows import MISSING, column, known, objective, value, window
 
 
-def judged(
-    text: str,
-    *windows: Evaluation,
-    significant: bool = False,
-    others: Mapping[str, Sequence[Evaluation]] | None = None,
-) -> bool | None:
+def judged(text: str, *windows: Evaluation, significant: bool = False) -> bool | None:
     """Return what a condition says of the newest of some windows."""
-    finding = Finding(windows, len(windows) - 1, verdict_of_window, others or {})
+    finding = Finding(windows, len(windows) - 1, verdict_of_window)
     return read_condition(text, significant=significant).judge(finding).holds
 
 
@@ -162,15 +157,23 @@ def test_objectives_labels_and_data_are_read_from_the_window() -> None:
     assert judged("outcomes late", known(0)) is None
 
 
-def test_an_error_budget_is_spent_too_fast_only_where_both_windows_say_so() -> None:
-    def precise(number: float, name: str, length: int = 1) -> Evaluation:
-        return known(0, realized={"precision": value(number)}, name=name, length=length)
+def test_an_error_budget_is_spent_too_fast_only_where_the_window_and_the_longer_time_up_to_its_end_say_so() -> None:
+    def days(*precision: float) -> list[Evaluation]:
+        return [known(day, realized={"precision": value(number)}) for day, number in enumerate(precision)]
 
-    text = "burn rate of 'precision >= 0.95' > 4 over 1d and 1w"
-    for recent, longer, holds in ((0.7, 0.7, True), (0.7, 0.9, False), (0.9, 0.7, False)):
-        whole = precise(longer, "1w")
-        assert judged(text, precise(recent, "1d"), others={"1w": [whole]}) is holds
-    assert judged(text, precise(0.7, "1d")) is None
+    text = "burn rate of 'precision >= 0.95' > 4 over 1d and 1w"  # more than 0.2 is spent
+    assert judged(text, *days(0.7)) is True
+    assert judged(text, *days(0.9, 0.9, 0.9, 0.7)) is False  # on average 0.15
+    assert judged(text, *days(0.7, 0.7, 0.7, 0.9)) is False
+    assert judged(text, *days(0.9, 0.9, 0.7, 0.7, 0.7, 0.7)) is True
+    assert judged(text, *days(0.99, 0.99, 0.99, *[0.79] * 7)) is True  # the first three days are longer ago than a week
+    busy, calm = (
+        known(0, realized={"precision": value(0.7)}, rows=900),
+        known(1, realized={"precision": value(0.78)}, rows=100),
+    )
+    assert judged(text, replace(busy, realized={"precision": value(0.99)}), calm) is False
+    assert judged(text, busy, calm) is True
+    assert judged(text, known(0)) is None
 
 
 def test_the_verdict_is_asked_for_by_its_states() -> None:
@@ -179,13 +182,13 @@ def test_the_verdict_is_asked_for_by_its_states() -> None:
 
     condition = read_condition("verdict is degraded, no_data or at_risk")
     for state, holds in (("degraded", True), ("at_risk", True), ("healthy", False)):
-        finding = Finding([known(0)], 0, lambda _, state=state: verdict(state), {})  # type: ignore[misc]
+        finding = Finding([known(0)], 0, lambda _, state=state: verdict(state))  # type: ignore[misc]
         assert condition.judge(finding).holds is holds
 
 
 def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
     yes, no, unknown = (read_condition(text) for text in ("accuracy < 0.9", "accuracy > 0.9", "precision > 0.9"))
-    finding = Finding([accurate(0, 0.8)], 0, verdict_of_window, {})
+    finding = Finding([accurate(0, 0.8)], 0, verdict_of_window)
     assert AllOf((yes, yes)).judge(finding).holds is True
     assert AllOf((yes, unknown)).judge(finding).holds is None
     assert AllOf((no, unknown)).judge(finding).holds is False
@@ -196,7 +199,7 @@ def test_all_needs_every_part_to_be_known_and_any_only_one() -> None:
 
 
 def test_what_was_found_is_said_with_its_unit_and_interval() -> None:
-    finding = Finding([accurate(0, 0.8, 0.78, 0.82)], 0, verdict_of_window, {})
+    finding = Finding([accurate(0, 0.8, 0.78, 0.82)], 0, verdict_of_window)
     texts = ("accuracy < 85 %", "accuracy < baseline - 0.02")
     compared = [read_condition(text).judge(finding).facts[0] for text in texts]
     assert [[fact.value(name) for name in ("value", "low", "high")] for fact in compared] == [[0.8, 0.78, 0.82]] * 2
@@ -305,7 +308,7 @@ APART = "equal_opportunity_difference of gender > 10 %"
 def test_groups_are_apart_where_the_whole_interval_says_so(
     groups: Mapping[str, tuple[int, int]], holds: bool | None, words: str
 ) -> None:
-    said = read_condition(APART).judge(Finding([by_gender(groups)], 0, verdict_of_window, {}))
+    said = read_condition(APART).judge(Finding([by_gender(groups)], 0, verdict_of_window))
     assert (said.holds, found_words(said.facts)) == (holds, words)
 
 

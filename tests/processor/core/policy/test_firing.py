@@ -58,7 +58,7 @@ def test_a_verdict_that_is_asked_for_twice_counts_the_first_window() -> None:
 
 def test_each_sentence_is_judged_by_itself_with_the_numbers_behind_it() -> None:
     drifting = known(1, realized={"accuracy": value(0.9)}, features={"temp": column()})
-    both = Finding([drifting], 0, lambda _: verdict_of_model([]), {})
+    both = Finding([drifting], 0, lambda _: verdict_of_model([]))
     drifts = judge_parts(read_condition("features drift"), both)[0]
     assert (drifts.text, drifts.holds, drifts.facts) == (
         "features drift",
@@ -83,7 +83,7 @@ def test_a_window_that_cannot_tell_says_what_is_missing() -> None:
         "outcomes late": "outcome_agreement_unknown",
         "objective broken": "no_objective_evaluated",
     }
-    bare = Finding([window(0)], 0, lambda _: verdict_of_model([]), {})
+    bare = Finding([window(0)], 0, lambda _: verdict_of_model([]))
     assert {text: read_condition(text).judge(bare).facts[0].kind for text in asked} == asked
     assert {read_condition(text).judge(bare).holds for text in asked} == {None}
 
