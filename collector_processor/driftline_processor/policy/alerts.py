@@ -331,13 +331,16 @@ class AlertStore:
         Args:
             alerts: New and changed alerts.
             messages: New messages.
-            deliveries: New deliveries; the text of their messages is deleted, because it is no longer needed.
+            deliveries: New deliveries; the text of their messages is deleted, because it is no longer needed,
+                but not what later messages are compared with.
             looks: Newly evaluated keys → the model's clock at the first evaluation.
             approvals: New and changed approvals.
             released: Messages that were held and are sent now.
             sightings: New and changed undeclared models.
         """
         delivered = [delivery.message for delivery in deliveries]
+        known = {**self.messages, **{one.id: one for one in messages}}
+        done = [replace(known[one], facts=known[one].remembered) for one in delivered if one in known]
         entries = self._entries(self.alerts, alerts, messages, deliveries, approvals)
         with self._audit.transaction(self._connection, entries):
             if alerts:
@@ -349,7 +352,10 @@ class AlertStore:
                 insert(self._connection, "messages", _table(rows))
             if deliveries:
                 insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries)))
-                self._connection.execute("UPDATE messages SET facts = '{}' WHERE list_contains(?, id)", [delivered])
+                for one in done:
+                    self._connection.execute(
+                        "UPDATE messages SET facts = ? WHERE id = ?", [json.dumps(one.facts), one.id]
+                    )
             for one in released:
                 self._connection.execute(
                     "UPDATE messages SET held_until = NULL, created = ? WHERE id = ?", [one.created, one.id]
@@ -372,11 +378,7 @@ class AlertStore:
         if alerts:
             self.alerts = {**self.alerts, **{alert.id: alert for alert in alerts}}
         if messages or deliveries or released:
-            messages_by_id = {**self.messages, **{one.id: one for one in (*messages, *released)}}
-            messages_by_id.update(
-                (one, replace(messages_by_id[one], facts={})) for one in delivered if one in messages_by_id
-            )
-            self.messages = messages_by_id
+            self.messages = {**self.messages, **{one.id: one for one in (*messages, *released, *done)}}
             self.deliveries = {**self.deliveries, **{delivery.message: delivery for delivery in deliveries}}
         self._index.add(alerts, messages, delivered)
         self.looks = {**self.looks, **(looks or {})}

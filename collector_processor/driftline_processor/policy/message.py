@@ -53,6 +53,11 @@ class Message(Struct, frozen=True):
     verdict: VerdictState | Literal[""] = ""
 
     @property
+    def remembered(self) -> dict[str, Any]:
+        """The facts that are kept once it is delivered: which fault it was about."""
+        return {name: self.facts[name] for name in ("verdict_kind", "verdict_since") if self.facts.get(name)}
+
+    @property
     def says_several(self) -> bool:
         """Whether it is a digest or a summary, which has its own id in place of an alert's."""
         return self.kind in ("digest", "summary")

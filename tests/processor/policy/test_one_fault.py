@@ -144,7 +144,7 @@ def test_a_loss_is_sent_although_the_model_was_degraded_by_failing_calls_before(
     days = [right(0), right(1), *(wrong(day, realized=BAD) for day in (2, 3, 4))]
     failing = Verdict("degraded", kind="service", since=right(1).window.start)
     with watched(tmp_path, policies={"low": LOW}) as watch:
-        watch.look(model(days[:2], verdict=failing))
+        watch.deliver(model(days[:2], verdict=failing))
         watch.look(model(days))
         told = [(message.kind, message.facts["verdict_kind"]) for message in watch.sent]
     assert told == [("opened", "service"), ("joined", None)]
@@ -154,7 +154,7 @@ def test_a_loss_that_began_later_than_the_one_that_was_sent_is_sent(tmp_path: Pa
     days = [right(0), *(wrong(day) for day in (1, 2, 3)), *(wrong(day, realized=BAD) for day in (20, 21, 22))]
     first, second = (Verdict("degraded", since=wrong(day).window.start) for day in (1, 20))
     with watched(tmp_path, policies={"low": LOW}) as watch:
-        watch.look(model(days[:4], verdict=first))
+        watch.deliver(model(days[:4], verdict=first))
         watch.look(model(days, verdict=second))
         told = [(message.kind, message.facts["verdict_since"][:10]) for message in watch.sent]
     assert told == [("opened", "2013-07-02"), ("joined", "2013-07-21")]
