@@ -343,8 +343,8 @@ class Pipeline:
         predictions = [entry for entry in entries if not isinstance(entry, Outcome | TrainingRecord)]
         events = [entry for entry in entries if isinstance(entry, Outcome | TrainingRecord)]
         try:
-            unannounced = [self._baselines[key] for key in self._baselines if key not in self._announced]
-            baselines = [(identity, baseline.to_json()) for identity, baseline in unannounced]
+            unannounced = {key: one for key, one in [*self._baselines.items()] if key not in self._announced}
+            baselines = [(identity, baseline.to_json()) for identity, baseline in unannounced.values()]
             from .records import frames  # imported here because calls do not need the conversion
 
             for frame in frames(predictions, events, baselines, counted=self._count):
@@ -352,7 +352,7 @@ class Pipeline:
                     self._queue.append(frame, len(frame.body), frame.rows)
                 elif self._unsupported:  # their spans have recorded=false
                     self._lose(frame.rows, "unsupported")
-            self._announced.update(self._baselines)
+            self._announced.update(unannounced)  # another thread may have announced a baseline meanwhile
             self._count_lost()
             drops = self._rows.drops() + self._queue.drops()
             self._missing += drops

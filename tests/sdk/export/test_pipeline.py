@@ -12,7 +12,7 @@ import driftline
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.export import pipeline, transport
+from driftline.export import pipeline, records, transport
 from driftline.export import pipeline as pipelines
 from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import ChannelError, Delivery
@@ -108,6 +108,28 @@ def test_a_baseline_is_sent_once_per_process_and_first(service: Service) -> None
     decoded = [decode_logs(body, NOW) for body in service.channel.bodies]
     assert [len(each.baselines) for each in decoded] == [1, 0, 0]
     assert Baseline.from_json(decoded[0].baselines[0]).digest == baseline.digest
+
+
+def test_a_baseline_that_is_announced_during_a_flush_is_sent_with_the_next(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (
+        Baseline.from_frame({"amount": [1.0, high]}, score=[0.2, 0.9], model="churn", version=version, task="binary")
+        for version, high in (("1", 2.0), ("2", 3.0))
+    )
+    convert = records.frames
+
+    def frames(*entries: Any, **keys: Any) -> Any:
+        service.model(version="2", baseline=second)  # as another thread does
+        return convert(*entries, **keys)
+
+    monkeypatch.setattr(records, "frames", frames)
+    service.model(version="1", baseline=first).predict(returns(0.5))({"amount": 1.0})
+    service.flush()
+    service.flush()
+
+    sent = [Baseline.from_json(text) for body in service.channel.bodies for text in decode_logs(body, NOW).baselines]
+    assert [one.digest for one in sent] == [first.digest, second.digest]
 
 
 def test_nothing_listening_is_one_line_and_rows_are_kept(service: Service, caplog: pytest.LogCaptureFixture) -> None:
