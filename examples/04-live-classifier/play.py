@@ -2,6 +2,7 @@
 
 import pandas as pd
 from driftline_processor.demo import data
+from driftline_processor.demo.peers.jaeger import HOST, PROGRAM, RecordingJaeger, Traces, real_jaeger
 from driftline_processor.demo.stage import Stage, as_json
 
 PICTURE = "/models/late-flights/drift?window=1d"
@@ -21,14 +22,18 @@ def play(stage: Stage) -> None:
     served = broken(flights[(flights["month"] == 4) & (flights["day"] <= pd.Timestamp("2013-04-21").date())])
     stage.say("Training on January to March")
     stage.run("train.py")
-    stage.say("Starting the processor and the service")
-    stage.start_processor()
+    stage.say("Starting Jaeger, the processor and the service")
+    jaeger = stage.enter(real_jaeger(stage.folder)) if PROGRAM.exists() else RecordingJaeger()
+    if isinstance(jaeger, RecordingJaeger):
+        stage.host(HOST, jaeger)
+    stage.start_processor(jaeger.variables)
     service = stage.serve("monitored.py")
     replay(stage, service, served)
     windows = stage.wait_until_evaluated("late-flights", "1d", len(served))
     stage.wait_until_told("features-drift", ("slack", "opened"))
     stage.wait_until_quiet()
     check(stage, len(served), windows)
+    check_traces(stage, jaeger)
 
 
 def broken(flights: pd.DataFrame) -> pd.DataFrame:
@@ -85,4 +90,15 @@ def check(stage: Stage, sent: int, windows: list[dict]) -> None:
         "counts and drift are there for Grafana",
         all(any(f'"{name}"' in line for line in series) for name in FEATURES) and counted == sent,
         f"{len(series)} series driftline_drift_value of PSI, and {counted:,.0f} predictions in /metrics",
+    )
+
+
+def check_traces(stage: Stage, jaeger: Traces) -> None:
+    traces = jaeger.traces("departures", "ml.model.name", "late-flights")
+    predictions = [one for spans in traces for one in spans if one.name == "predict late-flights"]
+    counts = [one.attributes.get("ml.prediction.count") for one in predictions]
+    stage.claim(
+        "each call of the service is a trace in Jaeger, with its prediction",
+        len(traces) == len(predictions) == 5 and all(int(count) >= 1 for count in counts),
+        f"{jaeger.name}, the newest traces: boards of {', '.join(map(str, counts))} flights",
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import simulator
 from driftline_processor.demo.peers.deployer import Deployer
+from driftline_processor.demo.peers.jaeger import HOST, PROGRAM, RecordingJaeger, Traces, real_jaeger
 from driftline_processor.demo.stage import Stage, as_json
 from sklearn.metrics import roc_auc_score
 
@@ -25,8 +26,11 @@ def play(stage: Stage) -> None:
     simulator.applications(simulator.START - 182 * DAY, 140, random).to_parquet(stage.folder / "autumn.parquet")
     simulator.applications(simulator.START - 42 * DAY, 42, random).to_parquet(stage.folder / "winter.parquet")
     stage.run("train.py")
-    stage.say("Starting the processor and the service")
-    stage.start_processor()
+    stage.say("Starting Jaeger, the processor and the service")
+    jaeger = stage.enter(real_jaeger(stage.folder)) if PROGRAM.exists() else RecordingJaeger()
+    if isinstance(jaeger, RecordingJaeger):
+        stage.host(HOST, jaeger)
+    stage.start_processor(jaeger.variables)
     service = stage.serve("service.py")
     applied = simulator.applications(simulator.START, 7 * simulator.WEEKS, random)
     known = simulator.outcomes(applied, random)
@@ -43,6 +47,7 @@ def play(stage: Stage) -> None:
         falls = stage.wait_until_told("auc-falls", ("slack", "opened"), (ACTIONS[0], "opened"))
         stage.wait_until_quiet()
     check_performance(stage, applied.merge(known[["id"]]), windows, failed)
+    check_trace(stage, jaeger, known)
     check_features(stage, windows)
     check_fall(stage, falls)
     check_late_outcomes(stage, applied, known)
@@ -104,6 +109,22 @@ def check_performance(stage: Stage, joined: pd.DataFrame, windows: list[dict], f
         worst["1"] < 0.001 and worst["2"] < 0.05 and worst["3"] < 0.005,
         f"{table.drop(columns=[*'123']).round(3).to_string()}\n"
         f"largest difference: {worst['1']:.4f} of AUC, {worst['2']:.3f} of lift, {worst['3']:.4f} of AUC in the south",
+    )
+
+
+def check_trace(stage: Stage, jaeger: Traces, known: pd.DataFrame) -> None:
+    """Look at the trace of the first application whose outcome has a span: there are at most a hundred a second."""
+    traces = (found for id in known["id"] for found in jaeger.traces("credit-desk", "ml.prediction.id", id))
+    spans = next((found for found in traces if any(one.name == "outcome credit" for one in found)), [])
+    names = {one.id: one.name for one in spans}
+    parts = [one.name for one in spans if names.get(one.parent) == "predict credit"]
+    outcome = next((one.attributes for one in spans if one.name == "outcome credit"), {})
+    truth = known.set_index("id")["defaulted"].get(outcome.get("ml.prediction.id"))
+    stage.claim(
+        "the trace of an application has its stages, and weeks later what became of it",
+        sorted(parts) == ["features credit", "model credit", "outcome credit"]
+        and int(outcome["ml.outcome.actual"]) == truth,
+        f"{jaeger.name}: {', '.join(names.values())}\nthe outcome: {outcome.get('ml.outcome.actual')}",
     )
 
 

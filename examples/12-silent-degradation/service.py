@@ -19,7 +19,11 @@ credit = driftline.Model("credit", task="binary", version="2026-02", baseline="c
 
 @credit.predict(id="id", time="time", slices=["region"])  # time=: applications of the past are replayed here
 def risk(application: dict) -> float:
-    return float(classifier.predict_proba(pd.DataFrame([application])[FEATURES])[0, 1])
+    prediction = driftline.current()
+    with prediction.stage("features"):
+        row = pd.DataFrame([application])[FEATURES]
+    with prediction.stage("model"):
+        return float(classifier.predict_proba(row)[0, 1])
 
 
 @app.post("/decide")

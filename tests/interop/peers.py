@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import pytest
 import yaml
+from driftline_processor.demo.peers.jaeger import real_jaeger
 
 from tests.support.paths import ROOT
 
@@ -143,20 +144,9 @@ class Driftline:
 @contextmanager
 def jaeger(folder: Path, interface: Path | None = None) -> Iterator[tuple[str, str]]:
     """Run Jaeger; yield its OTLP/gRPC address and the URL of its API. ``interface``: what configures its pages."""
-    otlp, http, query, query_grpc, admin, grpc, thrift = free_ports(7)
-    command = [
-        str(executable("jaeger")),
-        f"--collector.otlp.grpc.host-port=127.0.0.1:{otlp}",
-        f"--collector.otlp.http.host-port=127.0.0.1:{http}",
-        f"--query.http-server.host-port=127.0.0.1:{query}",
-        f"--query.grpc-server.host-port=127.0.0.1:{query_grpc}",
-        f"--admin.http.host-port=127.0.0.1:{admin}",
-        f"--collector.grpc-server.host-port=127.0.0.1:{grpc}",
-        f"--collector.http-server.host-port=127.0.0.1:{thrift}",
-        *([] if interface is None else [f"--query.ui-config={interface}"]),
-    ]
-    with running(command, lambda: get(f"http://127.0.0.1:{query}/api/services"), folder / "jaeger.log"):
-        yield f"127.0.0.1:{otlp}", f"http://127.0.0.1:{query}"
+    executable("jaeger")
+    with real_jaeger(folder, interface) as started:
+        yield started.grpc, started.query
 
 
 @contextmanager
