@@ -86,7 +86,8 @@ def check_dashboard(
         "accuracy, volume, errors and latency of each day are on the dashboard",
         same and shown.keys() == expected.keys() and all(0 < latency[day] <= slowest[day] for day in expected),
         f"{len(shown)} days as in pandas, {sum(one['failed'] for one in service.values())} failed calls,\n"
-        f"95th percentile of latency at most {max(latency.values()):.3f} s, below what the slowest caller of its day waited",
+        f"95th percentile of latency at most {max(latency.values()):.3f} s, "
+        f"below what the slowest caller of its day waited",
     )
 
 
