@@ -94,7 +94,7 @@ def told(world: Groups, condition: str) -> Callable[[int, Random], Figures]:
         for _ in range(months):
             first = np.inf
             for at in range(windows):
-                holds = asked.judge(Finding([world.draw(rng)], 0, verdict_of_window, {})).holds
+                holds = asked.judge(Finding([world.draw(rng)], 0, verdict_of_window)).holds
                 could_tell += holds is not None
                 if holds and first == np.inf:
                     first = at + 1

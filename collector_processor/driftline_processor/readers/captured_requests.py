@@ -26,7 +26,7 @@ from .errors import BadInput, Say
 from .json_rows import columns_of
 from .limits import LONGEST_LINE, too_long_line, unpacked
 from .source import readable
-from .sources import TableSource
+from .table_source import TableSource
 
 _VERTEX = frozenset({"logging_time", "request_payload", "response_payload"})
 _LISTS = ("instances", "predictions", "inputs", "outputs")

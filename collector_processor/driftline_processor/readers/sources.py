@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
-from .errors import BadInput, Say, say_columns_of_one_name
+from .errors import BadInput, Say
 from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
 from .source import Source, readable
 from .spool import BATCH, no_columns
+from .table_source import TableSource
 
 _SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 _CONTEXTS = ("reference", "evaluation", "validation", "test")
@@ -316,31 +317,6 @@ class ParquetSource:
         """Return one column of all rows."""
         with readable(self.path):
             return self._file.read(columns=[name]).column(name)
-
-
-class TableSource:
-    """Rows in memory as columns: a table, or a file that was read completely."""
-
-    def __init__(self, path: Rows, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
-        names = table.schema.names
-        if say_columns_of_one_name(str(path), names, say):
-            table = table.select([i for i, name in enumerate(names) if names.index(name) == i])
-        self.path, self.by_looks = str(path), by_looks
-        self.schema = table.schema
-        self.rows = len(table)
-        self._table = table
-
-    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in batches."""
-        selected_table = self._table.select([name for name in self.schema.names if name in names])
-        if selected_table.num_columns:
-            yield from selected_table.to_batches(max_chunksize=BATCH)
-        else:
-            yield no_columns(self.rows)
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        """Return one column of all rows."""
-        return self._table.column(name)
 
 
 def _is_text(kind: pa.DataType) -> bool:

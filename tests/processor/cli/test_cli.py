@@ -68,6 +68,7 @@ CONNECTION = {"--ca-file", "--cert-file", "--key-file", "--token-file"}
             ["evaluate"],
             {
                 "--baseline",
+                "--champion",
                 "--outcomes",
                 "--window",
                 "--window-rows",

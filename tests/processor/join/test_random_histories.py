@@ -13,7 +13,7 @@ from driftline.tables.table import Column
 from driftline_processor.evaluation.files.outcome_join import join_outcomes
 from driftline_processor.readers.outcomes.files import read_file_outcomes
 from driftline_processor.readers.prediction_rows import FileRows
-from driftline_processor.readers.sources import TableSource
+from driftline_processor.readers.table_source import TableSource
 from driftline_processor.state import State
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st

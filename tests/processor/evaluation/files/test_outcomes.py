@@ -16,7 +16,7 @@ from driftline.tables.table import Column
 from driftline_processor.core.stable_hash import numbers_of_ids
 from driftline_processor.evaluation.files.outcome_join import resolve_rows, row_outcome_pairs
 from driftline_processor.readers.outcomes.files import FileOutcomes
-from driftline_processor.readers.sources import TableSource
+from driftline_processor.readers.table_source import TableSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
