@@ -172,7 +172,9 @@ class ConceptWatch:
         return ModelStreams(kind, reference_loss(baseline), streams, level_of_errors(baseline))
 
     def _is_enabled(self, model: str) -> bool:
-        return self._series.settings(model).concept.enabled
+        settings = self._series.settings(model)
+        # rows that were sampled for review say something of the others by their weights, which no detector knows
+        return settings.concept.enabled and settings.performance.outcomes != "sampled"
 
     def _log(self, key: ModelKey, slice_label: str, change: Change) -> None:
         direction = "rose" if change.after > change.before else "fell"

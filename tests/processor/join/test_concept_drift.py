@@ -16,6 +16,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.task import Task
 from driftline_processor.config.model import Concept as Watched
 from driftline_processor.config.model import Model
+from driftline_processor.config.performance import Performance
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.evaluate_options import EvaluationOptions
@@ -197,6 +198,13 @@ def test_the_search_can_be_ended(open_state: Open, clock: Clock) -> None:
     tell(state, clock, 0, N)
     assert concept(state).state == "drift"
     state = open_state(churn=Model(concept=Watched(enabled=False)))
+    assert state.view().concept is None
+
+
+def test_a_sample_for_review_has_none(open_state: Open) -> None:
+    """The rows that a person reviews are chosen by their score, so that their errors are not those of all rows."""
+    state = open_state(churn=Model(performance=Performance(outcomes="sampled")))
+    predict(state)
     assert state.view().concept is None
 
 

@@ -221,7 +221,8 @@ def evaluate_files(
     slices = evaluated[0].slices
     of_champion = inputs.champion is not None and reference is inputs.champion
     progress(0, 0, "Detecting concept drift")
-    concept = detect_concept_drift(read, baseline, settings.concept and not of_champion, slices)
+    detects = settings.concept and not of_champion and performance.outcomes != "sampled"
+    concept = detect_concept_drift(read, baseline, detects, slices)
     if inputs.champion is None:
         versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     else:
