@@ -59,7 +59,7 @@ def test_a_new_field_is_in_the_signature_and_the_docstring_of_the_function() -> 
 def test_the_command_and_the_function_have_the_same_options(run: Run) -> None:
     offered = options_of(EvaluationOptions)
     arguments = set(inspect.signature(driftline.evaluate).parameters)
-    assert set(offered) == arguments - {"current", "baseline", "outcomes", "progress", "unknown"}
+    assert set(offered) == arguments - {"current", "baseline", "outcomes", "champion", "progress", "unknown"}
     shown = run("evaluate", "--help").stdout.split()
     assert {f"--{name.replace('_', '-')}" for name in offered} <= set(shown)
 
