@@ -123,7 +123,20 @@ def _incidents(model: ModelView, spans: Sequence[StateSpan], moved: _Moved) -> l
     for windows in model.windows.values():
         incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         incidents += _failures(model, windows)
+    if _is_replaced(model):
+        incidents = [_as_replaced(model, one) if one.open else one for one in incidents]
     return sorted(_folded(incidents), key=_order)
+
+
+def _is_replaced(model: ModelView) -> bool:
+    """Return True for a version that served, and another one serves now."""
+    return not model.in_use and not model.shadow
+
+
+def _as_replaced(model: ModelView, incident: Incident) -> Incident:
+    """Return an open incident of a replaced version, which ends with the newest window of the version."""
+    end = max((one.window.end for one in _closed(model)), default=incident.since)
+    return replace(incident, until=end, ended="Another version has taken over.")
 
 
 def _words_of(verdict: Verdict) -> str:
@@ -224,7 +237,7 @@ def _facts(model: ModelView) -> tuple[object, ...]:
         for evaluation in window
         if not evaluation.closed
     ]
-    return model.verdict, model.in_use, model.timezone, model.interruptions, open_windows
+    return model.verdict, model.in_use, model.shadow, model.timezone, model.interruptions, open_windows
 
 
 class _Stretch(Struct, Generic[T]):
@@ -274,7 +287,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
     now = model.verdict
     for span in spans:
         verdict = span.verdict
-        if verdict.state == "degraded" and span.until is not None:
+        if verdict.state == "degraded" and (span.until is not None or _is_replaced(model)):
             yield Incident(
                 key=model.key,
                 kind="verdict",
@@ -284,7 +297,7 @@ def _verdicts(model: ModelView, spans: Sequence[StateSpan]) -> Iterator[Incident
                 windows=(span.window,),
                 start=verdict.window_start,
                 sentence=_words_of(verdict),
-                ended="Later windows no longer showed it.",
+                ended="" if span.until is None else "Later windows no longer showed it.",
                 timezone=model.timezone,
             )
     if model.in_use and now is not None and now.state in ("degraded", "at_risk", "no_data", "lagging"):

@@ -142,6 +142,19 @@ def test_a_time_in_which_the_model_was_wrong_is_an_incident_of_its_verdict() -> 
     assert 3 <= found.start / DAY < 6
 
 
+def test_what_a_replaced_version_showed_ends_with_its_last_window_and_stays_known() -> None:
+    windows = [structs.replace(measured(at, 0.9), incident={"feature:age": 2 * DAY}) for at in (1, 2, 3, 4)]
+    replaced = incidents_of(model(*windows, in_use=False))
+    assert sorted((one.kind, *times(one), one.open) for one in replaced) == [
+        ("drift", 2, 5, False),
+        ("objective", 1, 5, False),
+        ("verdict", 1, 5, False),
+    ]
+    assert {one.ended for one in replaced} == {"Another version has taken over."}
+    shadow = incidents_of(model(*windows, in_use=False, shadow=True))
+    assert {(one.kind, one.open) for one in shadow} == {("drift", True), ("objective", True)}
+
+
 def verdict(state: VerdictState, since: int) -> Verdict:
     return Verdict(state, since, reasons=(fact("no_prediction", pause=2 * HOUR),))
 
