@@ -251,7 +251,8 @@ def check_runbooks(stage: Stage) -> None:
     without = [one for one in pages_sent if not any(link["text"] == "runbook" for link in one["links"])]
     stage.claim(
         "each message links to a runbook, and each of these is there",
-        all(heading.startswith("# ") for heading in headings.values())
+        bool(headings)
+        and all(heading.startswith("# ") for heading in headings.values())
         and not without
         and all(WIKI in text for _, text in stage.slack.messages),
         "\n".join(f"{link}: {heading}" for link, heading in headings.items()),
