@@ -96,7 +96,7 @@ def sell(stage: Stage, shown: pd.DataFrame, random: np.random.Generator) -> pd.D
 
 def replay(stage: Stage, services: dict, fleet: pd.DataFrame, traffic: dict[str, pd.DataFrame]) -> list[str]:
     """Report each morning what became known the day before, and send the day; return ids of rows whose calls failed."""
-    done, rows_in_all, failed = 0, sum(map(len, traffic.values())), []
+    done, reported, rows_in_all, failed = 0, 0, sum(map(len, traffic.values())), []
     stage.say("Replaying", rows_in_all)
     for day in pd.date_range(simulator.START, periods=simulator.DAYS):
         for one in fleet.itertuples():
@@ -105,6 +105,10 @@ def replay(stage: Stage, services: dict, fleet: pd.DataFrame, traffic: dict[str,
             if len(known):
                 body = as_json(known[["id", "actual", "known"]])
                 service.post(f"/outcomes/{one.model}", json=body).raise_for_status()
+                reported += int((~known["id"].isin(failed)).sum())
+        stage.wait_for(lambda so_far=reported: joined(stage) >= so_far, lambda: joined(stage))
+        for one in fleet.itertuples():
+            rows, service = traffic[one.model], services[one.team]
             today = rows[(rows["time"] >= day) & (rows["time"] < day + simulator.DAY)]
             asked = today.drop(columns=["actual", "known"])
             by_hour = [call for _, call in asked.groupby(asked["time"].dt.floor("h"))]
@@ -115,6 +119,12 @@ def replay(stage: Stage, services: dict, fleet: pd.DataFrame, traffic: dict[str,
             done += len(today)
         stage.go_on(done, f"Replaying {day:%-d %B %Y}")
     return failed
+
+
+def joined(stage: Stage) -> int:
+    """Return how many outcomes have found their prediction: a day takes a second here, and late is no outcome."""
+    lines = [line for line in stage.metrics() if line.startswith("driftline_outcomes_total{")]
+    return round(sum(float(line.split()[-1]) for line in lines))
 
 
 def in_slack(stage: Stage, token: str) -> list[dict]:
