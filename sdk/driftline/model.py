@@ -161,6 +161,14 @@ class Model:
         if loaded is not None:
             from driftline.baseline.baseline import protect_baseline
 
+            from .faults import FAULTS, logger
+
+            if loaded.model not in ("", self._identity.name) and FAULTS.once(f"baseline of {loaded.model}"):
+                logger.warning(
+                    "driftline: the baseline of the model %s was built for the model %s, so they are not compared; "
+                    "build it with model=%r, or give the model that name",
+                    self._identity.name, loaded.model, self._identity.name,
+                )  # fmt: skip
             self._pipeline.announce(self._identity, protect_baseline(loaded, rules, level))
 
     def __reduce__(self) -> tuple[Any, ...]:
