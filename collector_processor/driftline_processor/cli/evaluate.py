@@ -108,7 +108,7 @@ def evaluate(
             from driftline_processor.terminal.sections import show_sections
 
             detail = Detail(every, explain)
-            sections = [comparison(one, result.timezone).on_surface(detail.surfaces) for one in result.versions]
+            sections = (comparison(version, result.timezone).on_surface(detail.surfaces) for version in result.versions)
             compared = [section for section in sections if section is not None]
             if champion is not None:  # the question of a release comes first
                 show_sections(compared)

@@ -17,7 +17,7 @@ from driftline_processor.present.numbers import many
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .column_options import NO_OUTCOMES, ColumnOptions
-from .errors import BadInput, Say, missing_option, option_text
+from .errors import BadInput, Say, missing_option, option_text, quiet
 from .source import Source
 from .sources import FilteredSource
 
@@ -199,7 +199,7 @@ def find_roles(
             )
     else:
         chosen = tuple(name for name in features if name in names)
-        unknown = _comparable(sources, [name for name in other_names if name not in slices], _silent)
+        unknown = _comparable(sources, [name for name in other_names if name not in slices], quiet)
         if features and not chosen:
             raise BadInput(
                 f"{sources[0].path}: the file has none of the baseline's features {listed(sorted(features))}"
@@ -264,10 +264,6 @@ def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tu
             say(f"left out, because they are {reason}: {listed([name or '(no name)' for name in which])}")
     names_left_out = {name for names in left_out.values() for name in names}
     return tuple(name for name in names if name not in names_left_out)
-
-
-def _silent(sentence: str) -> None:
-    """Ignore the columns that are left out of the unknown ones."""
 
 
 def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ Say: TypeAlias = Callable[[str], None]
 """Called with one sentence per guessed, ignored or unusable input."""
 
 
+def quiet(_: str) -> None:
+    """Ignore a sentence that another read of the same columns reports."""
+
+
 _IN_PYTHON: ContextVar[bool] = ContextVar("in_python", default=False)
 
 

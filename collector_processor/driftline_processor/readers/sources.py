@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
-from .errors import BadInput, Say
+from .errors import BadInput, Say, quiet
 from .limits import check_columns
 from .memory import MemoryBaseline, MemoryRows, Reference, Rows
 from .number_format import PLAIN_NUMBERS, NumberFormat
@@ -194,7 +194,7 @@ def open_sources(
         if format_of(path) == "csv" and any(
             field.name in text_names and not is_text(field.type) for field in source.schema
         ):
-            sources_by_rows[path] = _open(path, text_names, _silent, numbers)
+            sources_by_rows[path] = _open(path, text_names, quiet, numbers)
     return [sources_by_rows[path] for path in paths]
 
 
@@ -253,10 +253,6 @@ def _open(path: Rows, text: Collection[str], say: Say, numbers: NumberFormat, fe
     if not source.rows:
         raise BadInput(f"{path}: the file has columns but no rows")
     return source
-
-
-def _silent(sentence: str) -> None:
-    """Ignore messages that were reported when the file was opened first."""
 
 
 class FilteredSource:

@@ -40,9 +40,6 @@ Role = Literal["challenger", "shadow", "canary"]
 its outcomes show which applies.
 """
 
-CHAMPION, CANDIDATE = "champion", "candidate"
-"""Names of the versions if each is a file (``driftline evaluate --champion``)."""
-
 
 class VersionNames(Struct, frozen=True):
     """The roles of versions in a comparison.
@@ -83,7 +80,7 @@ class SideBySide(Struct, frozen=True):
     """A challenger compared with its champion in ``[start, end)``, unix nanoseconds, 0 if rows have no time.
 
     ``pairs``: requests that both scored, with a known outcome. ``comparisons``: by loss, the deciding one first; {} if
-    no comparison is possible, with ``reason``.
+    no comparison is possible, with ``reason``. ``of_files``: whether each version is a file, which has no version name.
     """
 
     champion: Version
@@ -94,6 +91,7 @@ class SideBySide(Struct, frozen=True):
     pairs: int = 0
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     reason: Fact | None = None
+    of_files: bool = False
 
     @property
     def decides(self) -> Comparison | None:

@@ -11,19 +11,13 @@ from msgspec.structs import replace
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.versions.side_by_side import (
-    CANDIDATE,
-    CHAMPION,
-    SideBySide,
-    VersionNames,
-    compare_versions,
-)
+from driftline_processor.core.versions.side_by_side import SideBySide, VersionNames, compare_versions
 from driftline_processor.present.numbers import many
 from driftline_processor.present.sentences import clause
 from driftline_processor.readers.arrow_columns import ids
 from driftline_processor.readers.column_options import NO_OUTCOMES, ColumnOptions
 from driftline_processor.readers.column_roles import id_column
-from driftline_processor.readers.errors import BadInput, Say, missing_option, option_text
+from driftline_processor.readers.errors import BadInput, Say, missing_option, option_text, quiet
 from driftline_processor.readers.memory import MemoryRows, Rows
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
@@ -33,6 +27,8 @@ from .inputs import EvaluationInputs
 from .outcomes import labelled_predictions
 from .reference import load_baseline
 from .versions import FileVersions, text_codes, usable_rows
+
+CHAMPION, CANDIDATE = "champion", "candidate"
 
 SHARED = 0.5
 """Minimum fraction of the rows with an id of the champion's rows to compare row by row."""
@@ -54,11 +50,12 @@ def share_outcomes(inputs: EvaluationInputs, options: ColumnOptions) -> Evaluati
     built = load_baseline(inputs.reference)
     columns = {} if built is None else built.columns
     id, actual = id_column(options, columns), options.actual or str(columns.get("actual", "actual"))
-    sources = [open_source(rows, {id}, _quiet, options.number_format) for rows in (champion, *inputs.data)]
-    known = [source for source in sources if {id, actual} <= set(source.schema.names)]
-    if not known:
+    sources = [open_source(rows, {id}, quiet, options.number_format) for rows in (champion, *inputs.data)]
+    with_actual = [source for source in sources if actual in source.schema.names]
+    labelled = [source for source in with_actual if id in source.schema.names]
+    if not labelled or len(with_actual) == len(sources):
         return inputs
-    tables = [pa.table({"id": ids(source.column(id)), "actual": source.column(actual)}) for source in known]
+    tables = [pa.table({"id": ids(source.column(id)), "actual": source.column(actual)}) for source in labelled]
     outcomes = pa.concat_tables(tables, promote_options="permissive")
 
     def with_outcomes(rows: Rows, source: Source) -> Rows:
@@ -71,10 +68,6 @@ def share_outcomes(inputs: EvaluationInputs, options: ColumnOptions) -> Evaluati
 
     champion, *data = map(with_outcomes, (champion, *inputs.data), sources)
     return inputs._replace(champion=champion, data=data)
-
-
-def _quiet(_: str) -> None:
-    """Ignore a message, since the file is read again."""
 
 
 def read_champion(
@@ -132,7 +125,7 @@ def compare_with_champion(
         raise BadInput(f"{problem}; use rows of the same period", "champion")
     if not found.comparisons:
         raise BadInput(clause(found.reason), "champion", file)
-    return found
+    return replace(found, of_files=True)
 
 
 _FAULTS = ("data_fault", "output_fault", "service")

@@ -22,20 +22,17 @@ from driftline_processor.core.evaluation import ColumnDrift, MethodValue
 from driftline_processor.readers.arrow_columns import is_nested, whole_column
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import find_roles
-from driftline_processor.readers.errors import Say
+from driftline_processor.readers.errors import Say, quiet
 from driftline_processor.readers.prediction_rows import (
-    feature_names,
     read_rows,
     ruled,
     rules_of,
     shape_scores,
-    text_columns,
 )
 from driftline_processor.readers.source import Source, readable
-from driftline_processor.readers.sources import open_source
 
 from .baseline import holds_kept_rows, load_rows
-from .reference import reference_rows_path
+from .reference import open_reference, reference_rows_path
 from .row_comparison import RowComparison
 
 
@@ -48,13 +45,7 @@ def exact_values(rows: RowComparison) -> None:
     if holds_kept_rows(reference):
         reference_values, rules = _SavedRows(load_rows(reference, baseline)[0]), rules_of(baseline)
     else:
-        source = open_source(
-            reference,
-            text_columns(baseline, rows.options),
-            rows.say,
-            rows.options.number_format,
-            feature_names(baseline),
-        )
+        source = open_reference(reference, baseline, rows.options, rows.say)
         reference_values = _Plain(source, baseline, rows.options, rows.say)
     for name, bins in baseline.bins.features.items():
         if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
@@ -88,7 +79,7 @@ class _Plain(Struct, frozen=True):
 
     def scores(self) -> F64 | None:
         task = self.baseline.task
-        roles = find_roles([self.source], self.options, lambda _: None, self.baseline)
+        roles = find_roles([self.source], self.options, quiet, self.baseline)
         return shape_scores(read_rows(self.source, roles, task, self.say), task).scores
 
 

@@ -15,17 +15,14 @@ from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.errors import Say, about_option
 from driftline_processor.readers.memory import Rows
 from driftline_processor.readers.prediction_rows import (
-    feature_names,
     read_rows,
     shape_scores,
     table_batches,
-    text_columns,
 )
-from driftline_processor.readers.sources import open_source
 
 from .baseline import holds_kept_rows, load_rows
 from .domain_classifier import SEED, Coordinates, sample_rows, space_of
-from .reference import reference_roles, reference_rows_path
+from .reference import open_reference, reference_roles, reference_rows_path
 from .row_comparison import RowComparison
 
 OPTION = "importance_weighted"
@@ -72,7 +69,7 @@ def _labelled_reference(
         table, actual = load_rows(path, baseline)
         parts, rows = [table], len(table)
     else:
-        source = open_source(path, text_columns(baseline, options), say, options.number_format, feature_names(baseline))
+        source = open_reference(path, baseline, options, say)
         roles, task = reference_roles(source, options, baseline), baseline.task
         read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (

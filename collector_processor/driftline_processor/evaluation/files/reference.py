@@ -20,7 +20,7 @@ from driftline_processor.present.progress import Progress, no_progress
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_options import ColumnOptions
 from driftline_processor.readers.column_roles import Roles, find_roles, has_patterns, match_patterns
-from driftline_processor.readers.errors import BadInput, Say, option_text
+from driftline_processor.readers.errors import BadInput, Say, option_text, quiet
 from driftline_processor.readers.memory import MemoryBaseline, MemoryRows, Reference, Rows
 from driftline_processor.readers.prediction_rows import FileRows, feature_names, rules_of, table_batches, text_columns
 from driftline_processor.readers.source import Source
@@ -187,7 +187,12 @@ def reference_roles(source: Source, options: ColumnOptions, baseline: Baseline) 
     """Return the roles of the columns of reference rows, which may have no times."""
     if options.time and options.time not in source.schema.names:
         options = structs.replace(options, time="")
-    return find_roles([source], options, lambda _: None, baseline, features_of_files([source], baseline))
+    return find_roles([source], options, quiet, baseline, features_of_files([source], baseline))
+
+
+def open_reference(path: Rows, baseline: Baseline, options: ColumnOptions, say: Say) -> Source:
+    """Open reference rows with the text columns and the features of the baseline."""
+    return open_source(path, text_columns(baseline, options), say, options.number_format, feature_names(baseline))
 
 
 def reference_rows(
@@ -198,6 +203,6 @@ def reference_rows(
     if holds_kept_rows(path):
         table = load_rows(path, baseline)[0]
         return len(table), [table]
-    source = open_source(path, text_columns(baseline, options), say, options.number_format, feature_names(baseline))
+    source = open_reference(path, baseline, options, say)
     roles = reference_roles(source, options, baseline)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

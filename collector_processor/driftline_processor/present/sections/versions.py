@@ -6,7 +6,7 @@ from typing import Final
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.versions.comparison import Comparison
-from driftline_processor.core.versions.side_by_side import CANDIDATE, CHAMPION, SideBySide, Version
+from driftline_processor.core.versions.side_by_side import SideBySide, Version
 from driftline_processor.present.metrics import ends_of_calls, metric_names, metric_title, service_title, value_of_calls
 from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.sections.section import Cell, Column, Line, Row, Section, Table, Tone, first_rows, row
@@ -35,7 +35,7 @@ def comparison(side_by_side: SideBySide, timezone: str = "UTC") -> Section:
     """Lay out the comparison of a challenger: the deciding metrics first, then metrics that are not tested."""
     champion, challenger = side_by_side.champion, side_by_side.challenger
     names = [short(version.name, 32) or "no version" for version in (champion, challenger)]
-    are_files = _are_files(side_by_side)
+    are_files = side_by_side.of_files
     in_service = names[0] if are_files else f"champion {names[0]}"
     sides = (Column(in_service, "number", spare=2), Column(names[1], "number", spare=1))
     others = (*_metrics(side_by_side), *_calls(side_by_side))
@@ -154,8 +154,8 @@ def about(rows: int) -> int:
 
 def comparison_sentence(side_by_side: SideBySide) -> str:
     """Return the comparison of a challenger and its basis."""
-    are_files = _are_files(side_by_side)
-    name, champion = (_version_text(one, are_files) for one in (side_by_side.challenger, side_by_side.champion))
+    versions = side_by_side.challenger, side_by_side.champion
+    name, champion = (_version_text(version, side_by_side.of_files) for version in versions)
     difference = side_by_side.decides
     if difference is None:
         return f"{name} cannot be compared with {champion}: {clause(side_by_side.reason)}"
@@ -183,8 +183,3 @@ def _version_text(version: Version, is_file: bool) -> str:
     if is_file:
         return f"the {version.name}"
     return f"version {version.name}" if version.name else "the version without a name"
-
-
-def _are_files(side_by_side: SideBySide) -> bool:
-    """Return True if the versions are files, which have no names of their own."""
-    return (side_by_side.champion.name, side_by_side.challenger.name) == (CHAMPION, CANDIDATE)

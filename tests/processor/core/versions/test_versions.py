@@ -36,6 +36,7 @@ from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.sections.versions import comparison_sentence
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scipy import stats
 
 from tests.support.unwrap import unwrap
@@ -415,6 +416,14 @@ def test_a_sentence_says_what_the_verdict_rests_on() -> None:
         said := comparison_sentence(side_by_side(champion, challenger, pairs))
     )
     assert "requests are needed to decide" in said
+
+
+def test_versions_of_a_service_that_are_named_as_files_are_compared_remain_versions() -> None:
+    champion, challenger, pairs = sides((0.2, 0.3))
+    champion, challenger = replace(champion, name="champion"), replace(challenger, name="candidate")
+    served = side_by_side(champion, challenger, pairs)
+    assert comparison_sentence(served).startswith("version candidate is worse")
+    assert comparison_sentence(replace(served, of_files=True)).startswith("the candidate is worse")
 
 
 def test_json_has_what_is_known_and_null_for_what_is_not() -> None:
