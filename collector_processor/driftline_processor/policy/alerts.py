@@ -339,8 +339,9 @@ class AlertStore:
             sightings: New and changed undeclared models.
         """
         delivered = [delivery.message for delivery in deliveries]
-        known = {**self.messages, **{one.id: one for one in messages}}
-        done = [replace(known[one], facts=known[one].remembered) for one in delivered if one in known]
+        new = {message.id: message for message in messages}
+        candidates = (new.get(id) or self.messages.get(id) for id in delivered)
+        done = [replace(message, facts=message.remembered) for message in candidates if message is not None]
         entries = self._entries(self.alerts, alerts, messages, deliveries, approvals)
         with self._audit.transaction(self._connection, entries):
             if alerts:
@@ -352,10 +353,9 @@ class AlertStore:
                 insert(self._connection, "messages", _table(rows))
             if deliveries:
                 insert(self._connection, "deliveries", _table(map(structs.asdict, deliveries)))
-                for one in done:
-                    self._connection.execute(
-                        "UPDATE messages SET facts = ? WHERE id = ?", [json.dumps(one.facts), one.id]
-                    )
+                for message in done:
+                    update = "UPDATE messages SET facts = ? WHERE id = ?"
+                    self._connection.execute(update, [json.dumps(message.facts), message.id])
             for one in released:
                 self._connection.execute(
                     "UPDATE messages SET held_until = NULL, created = ? WHERE id = ?", [one.created, one.id]

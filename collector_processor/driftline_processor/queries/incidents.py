@@ -124,7 +124,8 @@ def _incidents(model: ModelView, spans: Sequence[StateSpan], moved: _Moved) -> l
         incidents += [*_drifts(model, windows, moved), *_objectives(model, windows), *_late_labels(model, windows)]
         incidents += _failures(model, windows)
     if _is_replaced(model):
-        incidents = [_as_replaced(model, one) if one.open else one for one in incidents]
+        end = max((evaluation.window.end for evaluation in _closed(model)), default=None)
+        incidents = [_as_replaced(incident, end) for incident in incidents]
     return sorted(_folded(incidents), key=_order)
 
 
@@ -133,10 +134,11 @@ def _is_replaced(model: ModelView) -> bool:
     return not model.in_use and not model.shadow
 
 
-def _as_replaced(model: ModelView, incident: Incident) -> Incident:
-    """Return an open incident of a replaced version, which ends with the newest window of the version."""
-    end = max((one.window.end for one in _closed(model)), default=incident.since)
-    return replace(incident, until=end, ended="Another version has taken over.")
+def _as_replaced(incident: Incident, end: int | None) -> Incident:
+    """Return an incident of a replaced version; an open one ends with the newest window of the version."""
+    if not incident.open:
+        return incident
+    return replace(incident, until=incident.since if end is None else end, ended="Another version has taken over.")
 
 
 def _words_of(verdict: Verdict) -> str:

@@ -524,15 +524,15 @@ def _without_easier_outcomes(
     """
     changes = evaluation.realized_changes
     change = changes.get("log_loss")
-    areas = [changes[name] for name in AREAS & changes.keys()]
-    if change is None or change.state != "not_worse" or change.margin is None:
+    has_area = any(changes[name].margin is not None for name in AREAS & changes.keys())
+    if change is None or change.state != "not_worse" or change.margin is None or not has_area:
         return changes
-    sides = (evaluation.realized, pane, task), (evaluation.reference, baseline.pane, baseline.task)
-    now, was = (constants(*side).get("log_loss", 0.0) for side in sides)
-    loss, loss_before = (side["log_loss"].value for side, *_ in sides)
-    if loss is None or loss_before is None or min(now, was) <= 0 or all(area.margin is None for area in areas):
+    loss, loss_before = evaluation.realized["log_loss"].value, evaluation.reference["log_loss"].value
+    constant = constants(evaluation.realized, pane, task).get("log_loss")
+    constant_before = constants(evaluation.reference, baseline.pane, baseline.task).get("log_loss")
+    if loss is None or loss_before is None or not constant or not constant_before:
         return changes
-    if 1 - loss / now > 1 - (loss_before + change.margin) / was:
+    if loss / constant < (loss_before + change.margin) / constant_before:
         return changes
     return changes | {"log_loss": replace(change, state="inconclusive", reason="easier_outcomes")}
 

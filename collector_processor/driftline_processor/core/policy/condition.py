@@ -499,22 +499,16 @@ class BurnRate(Struct, frozen=True):
         The newest closed window of the longer length may have ended long ago: before a fault that began today.
         """
         begin = finding.evaluation.window.end - length(self.long_window)
-        recent = [one for one in finding.windows[: finding.at + 1] if one.window.start >= begin]
-        known = [(rate, one.rows) for one in recent if (rate := self._rate(one)) is not None]
-        rows = sum(count for _, count in known)
-        long_rate = sum(rate * count for rate, count in known) / rows if rows else None
-        rates = [self._rate(finding.evaluation), long_rate]
-        if None in rates:
+        newest_first = (finding.windows[at] for at in range(finding.at, -1, -1))
+        recent = takewhile(lambda evaluation: evaluation.window.start >= begin, newest_first)
+        rates = [(rate, evaluation.rows) for evaluation in recent if (rate := self._rate(evaluation)) is not None]
+        rows, short_rate = sum(count for _, count in rates), self._rate(finding.evaluation)
+        if short_rate is None or not rows:
             return Judged(None, (fact("burn_rate_unknown", signal=self.signal.name, window=self.short),))
-        known_rates = [rate for rate in rates if rate is not None]
-        spent = {
-            "short_rate": known_rates[0],
-            "long_rate": known_rates[1],
-            "short": self.short,
-            "long": self.long_window,
-        }
+        long_rate = sum(rate * count for rate, count in rates) / rows
+        spent = {"short_rate": short_rate, "long_rate": long_rate, "short": self.short, "long": self.long_window}
         return Judged(
-            min(known_rates) > self.factor,
+            min(short_rate, long_rate) > self.factor,
             (fact("budget_spent", signal=self.signal.name, rule=self.objective.rule, **spent),),
         )
 

@@ -210,8 +210,8 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
     """Return the metric that decides whether the model is healthy, with its change; None if none has a margin."""
     changes = evaluation.realized_changes
     margins = [name for name, change in changes.items() if change.margin is not None]
-    harder = [name for name in margins if changes[name].reason != "easier_outcomes"]
-    name = deciding_metric([name for name in changes if direction(name)], evaluation.reference, harder or margins)
+    comparable = [name for name in margins if changes[name].reason != "easier_outcomes"]
+    name = deciding_metric([name for name in changes if direction(name)], evaluation.reference, comparable or margins)
     return None if name is None else (name, changes[name])
 
 
