@@ -2,7 +2,7 @@
 
 import pandas as pd
 from driftline_processor.demo import data
-from driftline_processor.demo.peers.jaeger import HOST, PROGRAM, RecordingJaeger, Traces, real_jaeger
+from driftline_processor.demo.peers.jaeger import Traces, start_jaeger
 from driftline_processor.demo.stage import Stage, as_json
 
 PICTURE = "/models/late-flights/drift?window=1d"
@@ -23,9 +23,7 @@ def play(stage: Stage) -> None:
     stage.say("Training on January to March")
     stage.run("train.py")
     stage.say("Starting Jaeger, the processor and the service")
-    jaeger = stage.enter(real_jaeger(stage.folder)) if PROGRAM.exists() else RecordingJaeger()
-    if isinstance(jaeger, RecordingJaeger):
-        stage.host(HOST, jaeger)
+    jaeger = start_jaeger(stage)
     stage.start_processor(jaeger.variables)
     service = stage.serve("monitored.py")
     replay(stage, service, served)

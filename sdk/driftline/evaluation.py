@@ -169,8 +169,8 @@ def evaluate(
         current: Rows to evaluate: a table, a path, or a list of these.
         baseline: Rows to compare with: a table or a path of rows, a :class:`driftline.Baseline`, or the path of
             a built baseline.
-        champion: Predictions of the version in service, for the same rows or the same period; also the baseline if
-            there is no other. The comparison is ``to_dict()["versions"]``.
+        champion: Predictions of the version in service, for the same rows or the same period, and the baseline unless
+            ``baseline`` is given. ``to_dict()["versions"]`` contains the comparison.
         outcomes: Actual values: a table or a path with ``id``, ``actual``,
             and optionally ``time`` and ``weight``.
         model: Name of the model.

@@ -38,8 +38,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Predictions of the version in service, for the same rows or the same period: are the rows worse or "
-            "better? Also the baseline if there is no other.",
+            help="Predictions of the version in service, for the same rows or the same period: the rows are compared "
+            "with them. Default of --baseline.",
             parser=file_or_address,
         ),
     ] = None,

@@ -16,7 +16,7 @@ Windows = list[dict[str, Any]]
 
 
 def wait_until_evaluated(
-    windows: Callable[[], Windows], rows: int, outcomes: int | None, told: Callable[[int, int], None]
+    windows: Callable[[], Windows], rows: int, outcomes: int | None, progress: Callable[[int, int], None]
 ) -> Windows:
     """Wait until the windows of a model have all rows and outcomes and no closed one waits; return them.
 
@@ -24,7 +24,7 @@ def wait_until_evaluated(
         windows: Returns the evaluated windows, as the API does.
         rows: Number of predictions.
         outcomes: Number of outcomes; None where rows without one have an implicit outcome.
-        told: Called with the numbers of predictions and outcomes so far.
+        progress: Called with the numbers of predictions and outcomes so far.
 
     Raises:
         RuntimeError: Nothing has changed for :data:`PATIENCE`.
@@ -35,7 +35,7 @@ def wait_until_evaluated(
         closed = [one for one in found if one["closed"]]
         waiting = sum((one["verdict"] or {}).get("state") == "lagging" for one in closed)
         now = sum(one["rows"] for one in found), sum(one["outcomes"]["rows"] for one in found), waiting
-        told(*now[:2])
+        progress(*now[:2])
         if now[0] == rows and outcomes in (None, now[1]) and not waiting:
             return found
         if now != before:

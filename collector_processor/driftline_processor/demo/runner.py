@@ -36,7 +36,7 @@ from driftline_processor.terminal.sections import section_views
 
 from . import data, train
 from .data import FEATURES, replayed_rows, training_rows
-from .evaluated import wait_until_evaluated
+from .evaluated import Windows, wait_until_evaluated
 from .processes import Ports, await_answer, choose_ports, running
 from .steps import Steps
 
@@ -225,17 +225,17 @@ def _months(pages: httpx.Client) -> dict[str, Any]:
 def _settle(pages: httpx.Client, predictions: int, outcomes: int, steps: Steps) -> dict[str, Any]:
     """Wait until every row and every outcome is in the evaluated months; return these and the verdict."""
 
-    def windows() -> list[dict[str, Any]]:
+    def windows() -> Windows:
         try:
-            found: list[dict[str, Any]] = _months(pages)["windows"]
+            months: Windows = _months(pages)["windows"]
         except httpx.HTTPStatusError:
             return []
-        return found
+        return months
 
-    def told(rows: int, known: int) -> None:
-        steps.go_on(rows, f"Evaluating, with {count(known)} of {count(outcomes)} outcomes")
+    def progress(rows: int, arrived: int) -> None:
+        steps.go_on(rows, f"Evaluating, with {count(arrived)} of {count(outcomes)} outcomes")
 
-    wait_until_evaluated(windows, predictions, outcomes, told)
+    wait_until_evaluated(windows, predictions, outcomes, progress)
     return _months(pages)
 
 

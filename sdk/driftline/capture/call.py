@@ -21,7 +21,7 @@ from .call_plan import CallPlan
 from .prediction import OPEN, Prediction, open_prediction
 from .prediction_span import abandoned_attributes, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
-from .span_errors import error_type, say_error
+from .span_errors import error_type, record_error
 
 _now = time.time_ns
 _clock = time.perf_counter_ns
@@ -154,7 +154,7 @@ def finish(
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
             if isinstance(error, Exception):
-                say_error(span, error, prediction.error, discreet=prediction.plan.identity.discreet)
+                record_error(span, error, prediction.error, discreet=prediction.plan.identity.discreet)
             elif isinstance(error, str):
                 span.set_status(Status(StatusCode.ERROR))
     except Exception as fault:

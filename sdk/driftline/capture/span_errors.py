@@ -8,7 +8,7 @@ from opentelemetry.trace import Span, Status, StatusCode
 from driftline.tables.text import sendable
 
 
-def say_error(span: Span, error: Exception, kind: str, *, discreet: bool) -> None:
+def record_error(span: Span, error: Exception, kind: str, *, discreet: bool) -> None:
     """Record an exception on a span; only its type if ``discreet``, because a message often contains a value."""
     if discreet:
         span.add_event("exception", {EXCEPTION_TYPE: kind})

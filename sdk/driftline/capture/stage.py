@@ -11,7 +11,7 @@ from driftline.faults import FAULTS
 from driftline.semconv import attributes as a
 from driftline.tables.text import sendable
 
-from .span_errors import error_type, say_error
+from .span_errors import error_type, record_error
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -55,8 +55,9 @@ class Stage:
             if token is not None:
                 context.detach(token)
             if isinstance(error, Exception) and self._plan is not None and span.is_recording():
-                span.set_attribute(a.ERROR_TYPE, error_type(error))
-                say_error(span, error, error_type(error), discreet=self._plan.identity.discreet)
+                name = error_type(error)
+                span.set_attribute(a.ERROR_TYPE, name)
+                record_error(span, error, name, discreet=self._plan.identity.discreet)
             span.end()
         except Exception as fault:
             FAULTS.swallow("stage", fault)
