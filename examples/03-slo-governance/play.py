@@ -233,7 +233,7 @@ def check_healthy(stage: Stage, fleet: Fleet, backlog: Backlog) -> None:
     named = [name for name in others if any(re.search(rf"(?<![\w-]){name}(?![\w-])", text) for text in said)]
     alerted = sorted({one["model"] for one in stage.alerts()} - {*simulator.FAULTY})
     stage.claim(
-        f"nobody is notified about the other {len(others)} models",
+        f"there is no notification about the other {len(others)} models",
         not named and not alerted,
         ", ".join([*named, *alerted]) or f"{len(said)} messages, all about {', '.join(simulator.FAULTY)}",
     )

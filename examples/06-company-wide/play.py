@@ -154,19 +154,19 @@ def check_tiers(stage: Stage, fleet: pd.DataFrame) -> None:
         "\n".join(f"PagerDuty: {page}" for page in pages),
     )
     stage.claim(
-        "tier 2 tells the teams in Slack at once, and tier 3 tells nobody yet",
+        "tier 2 notifies the teams in Slack at once, and tier 3 notifies nobody yet",
         named(fleet, slack) == AT_ONCE and len(slack) == len(AT_ONCE),
         "\n".join(f"Slack, #models: {title}" for title in slack),
     )
     stage.claim(
-        "late outcomes of tier 1 are told to model risk, and page nobody",
+        "late outcomes of tier 1 notify model risk, and page nobody",
         named(fleet, risk) == {simulator.LATE} and len(risk) == 1,
         "\n".join(f"Slack, #model-risk: {title}" for title in risk),
     )
 
 
 def check_escalation(stage: Stage, clock: Clock) -> None:
-    """Acknowledge one of two pages, move the clock on, and look who is told."""
+    """Acknowledge one of two pages, move the clock on, and look who is notified."""
     before = len(titles(stage, RISK))
     pages = {one["model"]: one for one in stage.alerts("high-risk")}
     stage.say("Acknowledging one of the two pages, as a person would")
@@ -185,7 +185,7 @@ def check_escalation(stage: Stage, clock: Clock) -> None:
     alerts = stage.alerts("high-risk")
     to = {one["model"]: one["escalated_to"] for one in alerts}
     stage.claim(
-        "model risk is told after 30 minutes, not after 29, and only of the page that nobody took on",
+        "model risk is notified after 30 minutes, not after 29, and only about the unacknowledged page",
         early == 0 and len(escalated) == 1 and simulator.UNIT in escalated[0] and to.get(simulator.UNIT) == ["risk"],
         f"after 29 minutes: {early} messages\n" + "\n".join(f"Slack, #model-risk: {title}" for title in escalated),
     )
@@ -211,7 +211,7 @@ def check_digest(stage: Stage, clock: Clock) -> None:
     lines = [line for digest in digests for line in digest["text"].splitlines()]
     about = {name for name in simulator.fleet()["model"] for line in lines if f"{name} " in line or f"{name}:" in line}
     stage.claim(
-        "tier 3 is told in one digest at nine, and not before",
+        "tier 3 is notified in one digest at nine, and not before",
         too_early and len(digests) == 1 and about == IN_DIGEST,
         "\n".join([*(f"Slack, #models: {digest['title']}" for digest in digests), *(f"  {line}" for line in lines)]),
     )
@@ -334,7 +334,7 @@ def check_healthy(stage: Stage, fleet: pd.DataFrame) -> None:
     alerted = {one["model"] for one in stage.alerts()}
     healthy = {*fleet["model"]} - {*simulator.FAULTY}
     stage.claim(
-        f"of the {len(healthy)} models without a fault nobody is told anything",
+        f"the {len(healthy)} models without a fault cause no notification",
         alerted == {*simulator.FAULTY},
         f"{len(stage.alerts())} alerts, of {', '.join(sorted(alerted))}",
     )

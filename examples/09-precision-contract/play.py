@@ -27,7 +27,7 @@ USUAL, CHARGED, AFTER = 20, 150, 20
 
 
 class Queue:
-    """The review queue: keeps the rows that somebody shall review, once for each `Idempotency-Key`."""
+    """The review queue: keeps the rows to review, once for each `Idempotency-Key`."""
 
     def __init__(self) -> None:
         self.rows: dict[str, pd.DataFrame] = {}
@@ -113,7 +113,7 @@ def run_until(bank: Bank, condition: Callable[[], bool], at: pd.Timestamp | None
 
 
 def pages(stage: Stage) -> list[dict[str, Any]]:
-    """Return the events by which PagerDuty was told that the contract is broken."""
+    """Return the events of PagerDuty about the broken contract."""
     triggered = [one for one in stage.pagerduty.events if one["event_action"] == "trigger"]
     return [one for one in triggered if one["payload"]["class"] == "precision"]
 

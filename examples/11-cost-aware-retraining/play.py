@@ -376,7 +376,7 @@ def check_retraining(stage: Stage, airflow: Airflow, expected: list[dict], waiti
     again = [(sent["result"], sent["detail"]) for sent in later]
     back = f"{START + simulator.OLD_WAREHOUSE * DAY:%Y-%m-%d}"
     stage.claim(
-        "a second loss within two weeks is told, and starts nothing",
+        "a second loss within two weeks causes a message, and starts nothing",
         [one["since"][:10] for one in known] == [since, back]
         and again == [("held_back", "rate_limit: 1 per 14d")]
         and len(airflow.runs) == 1,
@@ -461,13 +461,13 @@ def check_budget(stage: Stage) -> None:
         told = [title for title in stage.slack.titles if f"'{policy}'" in title]
         holds &= days == [*used.index[used > limit][:1]] and len(told) == 1
         lines += [f"{policy}: since {day}, {used[day]:.0%} of {budget:,.0f} EUR" for day in days]
-    stage.claim("50 and 80 % of the month's budget are told in Slack, once each", holds, "\n".join(lines))
+    stage.claim("50 and 80 % of the month's budget cause one message in Slack each", holds, "\n".join(lines))
 
 
 def check_told(stage: Stage) -> None:
     once = ["budget-almost-spent", "budget-half", "loss-expected", "machines-idle"]
     stage.claim(
-        "nothing else is told",
+        "there is no other message",
         sorted(one["policy"] for one in stage.alerts()) == sorted([*once, "loss-known", "loss-known"]),
         "\n".join(f"Slack: {title}" for title in stage.slack.titles),
     )

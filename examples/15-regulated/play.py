@@ -133,7 +133,7 @@ def check_tiers(stage: Stage, fleet: pd.DataFrame, calls: pd.DataFrame) -> None:
     )
     shift = f"{simulator.DRIFTS_FROM:%Y-%m-%d}"
     stage.claim(
-        "three inputs of a model of tier 2 in other units are told to model risk, once, and to nobody on call",
+        "three inputs of a model of tier 2 in other units notify model risk, once, and page nobody",
         [*faulty] == [simulator.DRIFTING]
         and min(faulty[simulator.DRIFTING]) == shift
         and since(stage, "drift") == [(simulator.DRIFTING, simulator.DRIFTS_FROM)]
@@ -207,14 +207,14 @@ def check_fairness(stage: Stage, fleet: pd.DataFrame, calls: pd.DataFrame) -> No
                     noise.append((name, attribute, day))
         finding = [alert["finding"] for alert in stage.alerts(policy)]
         stage.claim(
-            f"groups that are surely further apart are told to model risk, with their rates: {policy}",
+            f"groups that are surely further apart notify model risk, with their rates: {policy}",
             [(model, at >= begin) for model, at in since(stage, policy)] == [(faulty, True)]
             and told(stage, policy, faulty) == ["risk"]
             and min(saw) > LIMIT,
             "\n".join(finding),
         )
     stage.claim(
-        "all differences are those of pandas; a difference that may be noise is told to nobody",
+        "all differences are those of pandas; a difference that may be noise causes no message",
         compared > 0 and largest < 1e-9 and bool(noise),
         f"largest deviation of {compared}: {largest:.0e}\n"
         f"{len(noise)} times a day's difference was above {LIMIT:.0%} by chance",
@@ -229,7 +229,7 @@ def check_labels(stage: Stage, fleet: pd.DataFrame) -> None:
     }
     broken = [key for key, state in states.items() if state == "broken"]
     stage.claim(
-        "a day whose outcomes are late is told to model risk, and no other day",
+        "model risk is notified of the day with late outcomes, and of no other day",
         broken == [(simulator.LATE, f"{simulator.LATE_DAY:%Y-%m-%d}")]
         and since(stage, "labels-late") == [(simulator.LATE, simulator.LATE_DAY)]
         and told(stage, "labels-late", simulator.LATE) == ["risk"],
@@ -260,7 +260,7 @@ def check_runbooks(stage: Stage) -> None:
 
 
 def check_nothing_else(stage: Stage) -> None:
-    """Nobody is told of a model without a seeded fault."""
+    """Check that a model without a seeded fault causes no notification."""
     seeded = {
         simulator.UNFAIR,
         simulator.UNEQUAL,
@@ -301,7 +301,7 @@ def check_drills(stage: Stage, calls: pd.DataFrame) -> None:
     drills = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     notified = [[channel for fired in one["fired"] for channel in fired["notified"]] for one in drills]
     stage.claim(
-        "two drills are found within three days, with the people who would be notified; nobody is",
+        "two drills are detected within three days, and name whom they would notify, without a notification",
         all(0 < (one["found_after_seconds"] or 0) <= 3 * 86_400 and one["quiet"] for one in drills)
         and len(drills) == 2
         and all("risk" in channels for channels in notified)
