@@ -2,7 +2,7 @@
 
 import pandas as pd
 from driftline_processor.demo import data
-from driftline_processor.demo.peers.jaeger import Traces, start_jaeger
+from driftline_processor.demo.peers.jaeger import Traces
 from driftline_processor.demo.stage import Stage, as_json
 
 PICTURE = "/models/late-flights/drift?window=1d"
@@ -23,7 +23,7 @@ def play(stage: Stage) -> None:
     stage.say("Training on January to March")
     stage.run("train.py")
     stage.say("Starting Jaeger, the processor and the service")
-    jaeger = start_jaeger(stage)
+    jaeger = stage.start_jaeger()
     stage.start_processor(jaeger.variables)
     service = stage.serve("monitored.py")
     replay(stage, service, served)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import simulator
 from driftline_processor.demo.peers.deployer import Deployer
-from driftline_processor.demo.peers.jaeger import Traces, start_jaeger
+from driftline_processor.demo.peers.jaeger import Traces
 from driftline_processor.demo.stage import Stage, as_json
 from sklearn.metrics import roc_auc_score
 
@@ -27,7 +27,7 @@ def play(stage: Stage) -> None:
     simulator.applications(simulator.START - 42 * DAY, 42, random).to_parquet(stage.folder / "winter.parquet")
     stage.run("train.py")
     stage.say("Starting Jaeger, the processor and the service")
-    jaeger = start_jaeger(stage)
+    jaeger = stage.start_jaeger()
     stage.start_processor(jaeger.variables)
     service = stage.serve("service.py")
     applied = simulator.applications(simulator.START, 7 * simulator.WEEKS, random)

@@ -23,6 +23,7 @@ from driftline_processor.terminal.console import Text
 
 from .evaluated import LOOK_EVERY, PATIENCE, wait_until_evaluated
 from .peers.internet import internet
+from .peers.jaeger import HOST, PROGRAM, RecordingJaeger, Traces, real_jaeger
 from .peers.mail import mail
 from .peers.pagerduty import PagerDuty
 from .peers.recorder import Answers, Asked
@@ -166,6 +167,14 @@ class Stage:
     def enter(self, part: contextlib.AbstractContextManager[Entered]) -> Entered:
         """Start a part of the example, such as a broker, which ends with it."""
         return self._ending.enter_context(part)
+
+    def start_jaeger(self) -> Traces:
+        """Start Jaeger: the real one if it is there, else a recording peer. ``variables`` are for the processor."""
+        if PROGRAM.exists():
+            return self.enter(real_jaeger(self.folder))
+        peer = RecordingJaeger()
+        self.host(HOST, peer)
+        return peer
 
     def _start(self, name: str, environment: dict[str, str], *command: str) -> subprocess.Popen[bytes]:
         log = self.folder / f"{name.replace(' ', '-')}.log"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import httpx
 from msgspec import Struct
@@ -16,9 +16,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from driftline_processor.demo.processes import await_answer, free_port, running
 
 from .recorder import Asked
-
-if TYPE_CHECKING:
-    from driftline_processor.demo.stage import Stage
 
 PROGRAM = Path(__file__).parents[4] / ".peers" / "jaeger"
 HOST = "jaeger.example.com"
@@ -121,15 +118,6 @@ class RecordingJaeger:
 
 def _plain(value: Any) -> Any:
     return getattr(value, value.WhichOneof("value") or "string_value")
-
-
-def start_jaeger(stage: Stage) -> Traces:
-    """Start Jaeger for an example: the real one if it is there, else the recording peer as a host of the stage."""
-    if PROGRAM.exists():
-        return stage.enter(real_jaeger(stage.folder))
-    peer = RecordingJaeger()
-    stage.host(HOST, peer)
-    return peer
 
 
 @contextmanager
