@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 from driftline_processor.demo.peers.jaeger import real_jaeger
+from driftline_processor.demo.processes import free_ports
 
 from tests.support.paths import ROOT
 
@@ -25,18 +25,6 @@ PATIENCE = 60.0
 """Seconds until a peer that has not answered is a failure; a machine under load is slow, not wrong."""
 
 T = TypeVar("T")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def executable(name: str) -> Path:

@@ -94,7 +94,7 @@ def test_a_trace_leads_to_the_page_and_the_page_to_the_trace(tmp_path: Path) -> 
             (truth,) = named(seen, "outcome churn")
             there = tags(truth)[a.DRIFTLINE_PAGE_URL_FULL]
             assert there == f"{driftline.web}/models/churn/predictions?id=A+%26+1&version=1"
-            assert "<html" in get(there)
+            assert "<html" in eventually(lambda: get(there))  # the page has a row once it is evaluated
             (wrong,) = get(f"{driftline.web}/api/v1/models/churn/mispredictions")["rows"]
             (back,) = get(wrong["trace_url"])["data"]
             assert {span["spanID"] for span in back["spans"]} == {span["spanID"] for span in seen}

@@ -19,6 +19,7 @@ import yaml
 from driftline_processor.config.schema import load
 from driftline_processor.demo.peers.kafka import Broker as InstalledBroker
 from driftline_processor.demo.peers.kafka import is_installed
+from driftline_processor.demo.processes import free_ports
 from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -26,7 +27,7 @@ from tests.support.ordered_actions import ALERT, FACTS, action, order
 from tests.support.processes import prediction
 from tests.support.state_rows import Opened
 
-from .peers import eventually, free_ports, get
+from .peers import eventually, get
 
 pytestmark = pytest.mark.interop
 

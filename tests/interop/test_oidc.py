@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
 import pytest
+from driftline_processor.demo.processes import free_ports
 
 from tests.support.paths import ROOT
 
-from .peers import Driftline, free_ports, get, running
+from .peers import Driftline, get, running
 
 pytestmark = pytest.mark.interop
 

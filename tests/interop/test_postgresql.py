@@ -16,8 +16,7 @@ import pytest
 from driftline_extensions.business_sql.database import SqlError, SqlResult, open_database
 from driftline_extensions.business_sql.keys import SqlQuery
 from driftline_extensions.business_sql.queries import business_rows
-
-from .peers import free_ports
+from driftline_processor.demo.processes import free_ports
 
 pytestmark = pytest.mark.interop
 

@@ -16,10 +16,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from driftline_processor.demo.processes import free_ports
 
 from tests.support.webhooks import Hook, webhook
 
-from .peers import Driftline, eventually, executable, free_ports, get, running
+from .peers import Driftline, eventually, executable, get, running
 from .rows import send_wrong_churn
 
 pytestmark = pytest.mark.interop

@@ -13,7 +13,7 @@ import httpx
 from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from driftline_processor.demo.processes import await_answer, free_port, running
+from driftline_processor.demo.processes import await_answer, free_ports, running
 
 from .recorder import Asked
 
@@ -123,14 +123,14 @@ def _plain(value: Any) -> Any:
 @contextmanager
 def real_jaeger(folder: Path, interface: Path | None = None) -> Iterator[RealJaeger]:
     """Run Jaeger in memory until the block ends; ``interface``: the file that configures its pages."""
-    grpc, http, query = free_port(), free_port(), free_port()
     others = ("query.grpc-server", "admin.http", "collector.grpc-server", "collector.http-server")
+    grpc, http, query, *ports = free_ports(3 + len(others))
     command = [
         str(PROGRAM),
         f"--collector.otlp.grpc.host-port=127.0.0.1:{grpc}",
         f"--collector.otlp.http.host-port=127.0.0.1:{http}",
         f"--query.http-server.host-port=127.0.0.1:{query}",
-        *(f"--{name}.host-port=127.0.0.1:{free_port()}" for name in others),
+        *(f"--{name}.host-port=127.0.0.1:{port}" for name, port in zip(others, ports, strict=True)),
         *([] if interface is None else [f"--query.ui-config={interface}"]),
     ]
     with running(command, {**os.environ}, folder / "jaeger.log") as process:

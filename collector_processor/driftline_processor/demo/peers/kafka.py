@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from driftline_processor.demo.processes import free_port, running
+from driftline_processor.demo.processes import free_ports, running
 
 JARS = Path(__file__).parents[4] / ".peers" / "kafka"
 """Where `make interop` puts the files of a broker, in a clone."""
@@ -37,7 +37,8 @@ class Broker:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.address, controller = folder, f"127.0.0.1:{free_port()}", free_port()
+        port, controller = free_ports(2)
+        self.folder, self.address = folder, f"127.0.0.1:{port}"
         self.name = f"Kafka {JARS.with_suffix('.version').read_text(encoding='utf-8').strip()}"
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         self._java = ["java", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", quiet, "-cp", f"{JARS}/*"]
