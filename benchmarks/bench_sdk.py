@@ -83,7 +83,7 @@ def _single(provider: TracerProvider, row: dict[str, Any], result: Any, *, on_sp
         return result
 
     def bare(order: dict[str, Any]) -> Any:
-        with tracer.start_as_current_span("predict churn") as span:
+        with tracer.start_as_current_span("predict churn", attributes=_identity()) as span:
             score = predict(order)
             span.set_attributes(by_hand(order, 0.25))
             return score
@@ -100,7 +100,7 @@ def _unsampled(provider: TracerProvider, row: dict[str, Any]) -> dict[str, float
     tracer = provider.get_tracer("bare")
 
     def bare(order: dict[str, Any]) -> float:
-        with tracer.start_as_current_span("predict churn"):
+        with tracer.start_as_current_span("predict churn", attributes=_identity()):
             return predict(order)
 
     return _compare(lambda: ours(row), lambda: bare(row))
@@ -126,7 +126,7 @@ def _async(provider: TracerProvider, row: dict[str, Any]) -> dict[str, float]:
     by_hand = _by_hand(list(row), scored=True)
 
     async def bare(order: dict[str, Any]) -> float:
-        with tracer.start_as_current_span("predict churn") as span:
+        with tracer.start_as_current_span("predict churn", attributes=_identity()) as span:
             score = await predict(order)
             span.set_attributes(by_hand(order, score))
             return score
@@ -139,12 +139,18 @@ def _async(provider: TracerProvider, row: dict[str, Any]) -> dict[str, float]:
     return _compare(lambda: drive(ours), lambda: drive(bare))
 
 
+def _identity() -> dict[str, Any]:
+    """Return the attributes that a span has when it starts, as the specification wants them: samplers see no others."""
+    return {
+        "ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.version": "1", "ml.model.task": "binary",
+    }  # fmt: skip
+
+
 def _by_hand(names: list[str], *, scored: bool) -> Callable[[dict[str, Any], float], dict[str, Any]]:
-    """Return what somebody would write: one dict display that names every attribute, its id and class at hand."""
+    """Return what somebody would write: one dict display of what a prediction adds, its id and class at hand."""
     features = "".join(f'"driftline.feature.value.{name}": order["{name}"], ' for name in names)
     result = '"ml.prediction.score": score, "ml.prediction.class": "0",' if scored else '"ml.prediction.class": "1",'
     source = f"""lambda order, score: {{
-        "ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.version": "1", "ml.model.task": "binary",
         "driftline.prediction.recorded": True, "ml.prediction.id": "01a1f831-10f1-7995-b42d-71af044c0677",
         {result} {features}}}"""
     return eval(source)  # type: ignore[no-any-return]

@@ -32,6 +32,7 @@ from driftline_processor.access.principal import NOBODY
 from driftline_processor.config.approval_waivers import waived_approvals
 from driftline_processor.config.auth import Auth
 from driftline_processor.config.business import BusinessReader, business_readers
+from driftline_processor.config.exporters import OutcomeParent
 from driftline_processor.config.reload import (
     ConfigChange,
     ConfigFile,
@@ -126,7 +127,8 @@ class Service:
         self._reloading = threading.Lock()
         self.reloads = Reloads(file or ConfigFile(), self.health, clock)
         self._noting = threading.Thread(target=self._note_logins, name="driftline-logins", daemon=True)
-        self._derived_offers: dict[Signal, list[Callable[[bytes], object]]] = {"traces": [], "logs": []}
+        self._verdict_offers: list[Callable[[bytes], object]] = []
+        self._outcome_offers: dict[OutcomeParent, list[Callable[[bytes], object]]] = {"prediction": [], "none": []}
         self._worst: WorstMispredictions | None = None
         self._receivers: list[Receiver] = []
         self._business = self._business_readers(config)
@@ -195,8 +197,8 @@ class Service:
         def keys() -> dict[int, ModelKey]:
             return {number: series.key for number, series in state.parts.intake.series.by_number().items()}
 
-        state.on_joined(OutcomeSpans(keys, self._derived_offers["traces"], counters, links=self._links))
-        state.on_verdict(VerdictEvents(self._derived_offers["logs"], self._links))
+        state.on_joined(OutcomeSpans(keys, self._outcome_offers, counters, links=self._links))
+        state.on_verdict(VerdictEvents(self._verdict_offers, self._links))
         forwarder.start()
 
     def _send_derived(self, forwarder: Forwarder, config: Config) -> None:
@@ -206,8 +208,11 @@ class Service:
             names = [name for name, keys in config.exporters.items() if signal in keys.derived]
             return {name: partial(forwarder.send, name, signal) for name in names}
 
-        for derived, listed in self._derived_offers.items():
-            listed[:] = offers(derived).values()
+        self._verdict_offers[:] = offers("logs").values()
+        for parent, listed in self._outcome_offers.items():
+            listed[:] = [
+                offer for name, offer in offers("traces").items() if config.exporters[name].outcome_parent == parent
+            ]
         assert self._derived is not None
         self._derived.replace(
             [Sink(offer, config.exporters[name].temporality) for name, offer in offers("metrics").items()]

@@ -30,7 +30,7 @@ def instrument(
     methods: Sequence[str] | None = None,
     id: str = "",
     time: str = "",
-    span_features: bool = True,
+    span_features: bool | None = None,
 ) -> E:
     """Record the predictions of an estimator, which stays unchanged.
 
@@ -44,7 +44,7 @@ def instrument(
             "decision_function". Default: all of them.
         id: Column of the samples that is the id.
         time: Column of the samples that is the prediction's time.
-        span_features: Put features on sampled spans.
+        span_features: Put features on sampled spans. Default: the model's setting.
 
     Returns:
         The estimator itself.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .outcomes import Accepted
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 _FLUSH_SECONDS = 2.0
 """Seconds that a call with many outcomes waits until the predictions before it are sent."""
@@ -302,7 +303,7 @@ class Model:
             slices: Selector of the slices, as for ``id``; several names are several slices.
             time: Selector of the prediction's time, as for ``id``, for replays and nightly jobs: a datetime (UTC if
                 naive), ISO 8601 or unix time; for a batch one per row. Default: now, also if the time cannot be read.
-            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else true.
+            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else false.
 
         Returns:
             The decorated function, or the decorator if ``function`` is None.
@@ -341,7 +342,7 @@ class Model:
             id: Id of the prediction. For a batch of n rows: n ids, or the name of their column. Default: Driftline
                 generates an id.
             slices: Values by slice, such as ``{"country": "NO"}``. For a batch, n values per slice.
-            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else true.
+            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else false.
 
         Yields:
             The open prediction. Set its ``score``, its ``predicted``, or both.
@@ -384,7 +385,7 @@ class Model:
             self._blocks[key] = recorder
         return recorder
 
-    def instrument(self, target: Any, **options: Any) -> Any:
+    def instrument(self, target: T, **options: Any) -> T:
         """Record the predictions of an application, an estimator or a network without a change to its code.
 
         The package of the target's type selects the integration.
@@ -394,14 +395,15 @@ class Model:
             **options: Options of the integration, such as ``routes`` for FastAPI.
 
         Returns:
-            The target itself; some integrations return a wrapper around the target.
+            The target itself.
 
         Raises:
             TypeError: No integration is installed for the target, or the integration refuses the target.
         """
         from driftline.integration.discovery import integration_for
 
-        return integration_for(target)(self, target, **options)
+        instrumented: T = integration_for(target)(self, target, **options)
+        return instrumented
 
     def outcome(
         self,

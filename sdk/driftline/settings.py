@@ -70,7 +70,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DRIFTLINE_SPAN_FEATURES",
         "predict(span_features=)",
-        "true",
+        "false",
         "Whether sampled spans contain the features. Records always contain them.",
     ),
     Setting(
@@ -151,7 +151,7 @@ def switch(variable: str) -> bool:
         ValueError: The value is neither true nor false; the message names the fix.
 
     >>> switch("DRIFTLINE_SPAN_FEATURES")
-    True
+    False
     """
     text = read(variable).lower()
     if text not in ("true", "false"):

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from driftline_processor.demo.processes import free_ports
 
-from tests.interop.peers import free_ports, get, post, running
+from tests.interop.peers import get, post, running
 from tests.support.ordered_actions import ALERT, action, order
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -110,6 +111,27 @@ def test_a_plain_service_is_recorded_without_a_line_of_code(
     assert table.scores.tolist() == [[0.25]]
     assert sorted(table.features) == ["amount", "country"]
     assert table.slices["region"].categories == ("north",)
+
+
+@pytest.mark.slow
+def test_a_service_that_is_stopped_at_once_loses_no_span_and_no_count(tmp_path: Path, receiver: Receiver) -> None:
+    (tmp_path / "shop.py").write_text(SHOP_FASTAPI)
+    (tmp_path / "driftline.toml").write_text(CONFIG)
+    port = free_port()
+    waits = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
+
+    with running(tmp_path, receiver, "uvicorn", "shop:app", "--port", str(port), more=waits) as server:
+        posted(server, port, "/predict", {**ORDER, "order_id": "0"})
+        for i in range(1, 20):
+            posted(server, port, "/predict", {**ORDER, "order_id": str(i)})
+        assert not receiver.paths["/v1/traces"]
+        server.terminate()  # uvicorn raises the signal again, which ends the process without `atexit`
+        assert server.wait(60) == -signal.SIGTERM
+
+    assert sum(span.name == "predict churn" for span in spans_of(receiver)) == 20
+    assert sum(span.name == "POST /predict" for span in spans_of(receiver)) == 20
+    assert counted(receiver) == {"0": 20}
+    assert sum(len(table) for body in receiver.bodies for table in predictions_of(body)) == 20
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ def _inside() -> Iterator[None]:
         theirs = ("OTEL_SDK_DISABLED", "OTEL_LOGS_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT")
         for variable in (*theirs, *(setting.variable for setting in SETTINGS)):
             patch.delenv(variable, raising=False)
+        patch.setenv("DRIFTLINE_SPAN_FEATURES", "true")  # a span shows what was read of a call
         patch.setattr(FAULTS, "raising", True)
         FAULTS.reset()
         span_token = context.attach(context.Context())

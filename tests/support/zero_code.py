@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,13 +33,15 @@ def environment_of(folder: Path, receiver: Receiver) -> dict[str, str]:
 
 
 @contextmanager
-def running(folder: Path, receiver: Receiver, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a server under opentelemetry-instrument; what it says goes to ``log``."""
+def running(
+    folder: Path, receiver: Receiver, *command: str, more: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a server under opentelemetry-instrument, with ``more`` variables; what it says goes to ``log``."""
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [str(BIN / "opentelemetry-instrument"), *command],
             cwd=folder,
-            env=environment_of(folder, receiver),
+            env={**environment_of(folder, receiver), **(more or {})},
             stdout=log,
             stderr=log,
             text=True,

@@ -18,6 +18,10 @@ Derived = Literal["metrics", "traces", "logs"]
 """Signals that Driftline creates: drift and performance as metrics, outcomes as spans, new verdicts as logs."""
 
 
+OutcomeParent = Literal["prediction", "none"]
+"""Whether the span of an outcome is a child of the prediction's span, or has a trace of its own."""
+
+
 class ExporterKeys(Section):
     """Keys of every kind of exporter: forwarded and derived signals of the destination."""
 
@@ -45,6 +49,14 @@ class ExporterKeys(Section):
         default="cumulative",
         description="The temporality of derived metrics; `delta` for backends that require it (Datadog, Dynatrace).",
         examples=["delta"],
+    )
+
+    outcome_parent: OutcomeParent = Field(
+        default="prediction",
+        description="The parent of an outcome's [span](../how-to/configure-the-processor.md#outcomes-as-spans), which "
+        "always has a link to the prediction's span. `prediction`: outcomes of a day are in the trace of their "
+        "prediction, which then ends with the last outcome. `none`: outcomes have traces of their own.",
+        examples=["none"],
     )
 
     on_full: Literal["drop_oldest", "refuse"] = Field(

@@ -1,9 +1,10 @@
-"""Outcome spans: a child span of the prediction's span for each outcome of a sampled prediction.
+"""Outcome spans: a span for each outcome of a sampled prediction.
 
 Ids follow from the prediction and the content of the outcome, so that a repeat is the same span and a correction is
 another one. A span has the time at which its outcome arrived, because backends reject old times and a label may be of
-last year; the time of the outcome is in ``driftline.outcome.time_unix_nano``. An outcome within the trace window after
-its prediction joins the trace, because backends still have it; a later one starts a new trace with a link.
+last year; the time of the outcome is in ``driftline.outcome.time_unix_nano``. Each span has a link to the prediction's
+span. An outcome within the trace window after its prediction is also its child, because backends still have the trace,
+unless an exporter has ``outcome_parent: none``; any other outcome starts a new trace.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from driftline_processor.config.exporters import OutcomeParent
 from driftline_processor.core.lazy_modules import pc
 from driftline_processor.health import Counters
 from driftline_processor.present.links import NO_LINKS, Links
@@ -38,13 +40,16 @@ MOST_PER_SECOND: Final = 100.0
 """Maximum number of spans per second, so that a file of a million labels does not become a million spans."""
 
 _OPERATION = "outcome"
+_DURATION = 1_000  # nanoseconds; Jaeger reads microseconds, and warns about a span without a duration
 
 
 JoinedRow = Mapping[str, Any]
 """A row of ``State.on_joined``: a sampled prediction with its outcome."""
 
 
-def spans_request(rows: Iterable[tuple[ModelKey, JoinedRow]], links: Links = NO_LINKS) -> bytes:
+def spans_request(
+    rows: Iterable[tuple[ModelKey, JoinedRow]], links: Links = NO_LINKS, *, parent: OutcomeParent = "prediction"
+) -> bytes:
     """Return outcome spans as the body of an ``ExportTraceServiceRequest``; ``links``: addresses of pages."""
     request = ExportTraceServiceRequest()
     scopes = {}
@@ -54,34 +59,35 @@ def spans_request(rows: Iterable[tuple[ModelKey, JoinedRow]], links: Links = NO_
             resource = request.resource_spans.add()
             scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
             set_origin(resource, scopes[environment], environment)
-        scopes[environment].spans.append(_span(key, row, links))
+        scopes[environment].spans.append(_span(key, row, links, parent))
     return bytes(request.SerializeToString())
 
 
-def _span(key: ModelKey, row: JoinedRow, links: Links) -> Span:
+def _span(key: ModelKey, row: JoinedRow, links: Links, parent: OutcomeParent) -> Span:
     text, number = row["actual"], row["number"]
     is_number = row["predicted"] is None and number is not None  # the outcome of a regression
     actual = number if is_number else class_text(number if text is None else text)
-    trace_id, parent = row["trace_id"], row["span_id"]
+    trace_id, span_id = row["trace_id"], row["span_id"]
     outcome_fields = (row["time"], row["outcome_time"], actual, row["weight"])
     span_fields = (key.environment, key.model, row["id"], *outcome_fields, row["value"], row["item"], row["slices"])
-    identity = trace_id + parent + repr(span_fields).encode("utf-8", "replace")
+    identity = trace_id + span_id + repr(span_fields).encode("utf-8", "replace")
     arrived = max(row["received"], row["outcome_received"])  # the outcome may arrive first
     span = Span(
         trace_id=trace_id,
-        parent_span_id=parent,
         span_id=_digest(identity, 8),
         name=f"{_OPERATION} {key.model}",
         kind=Span.SPAN_KIND_INTERNAL,
         start_time_unix_nano=arrived,
-        end_time_unix_nano=arrived,
+        end_time_unix_nano=arrived + _DURATION,
         attributes=_attributes(key, row, actual),
     )
     if page := links.prediction_link(key, row["id"]):
         span.attributes.append(text_value(a.DRIFTLINE_PAGE_URL_FULL, page))
-    if arrived - row["received"] > TRACE_WINDOW:
-        span.trace_id, span.parent_span_id = _digest(identity, 16), b""
-        span.links.add(trace_id=trace_id, span_id=parent)
+    if parent == "none" or arrived - row["received"] > TRACE_WINDOW:
+        span.trace_id = _digest(identity, 16)
+    else:
+        span.parent_span_id = span_id
+    span.links.add(trace_id=trace_id, span_id=span_id)
     return span
 
 
@@ -128,7 +134,7 @@ class OutcomeSpans:
     def __init__(
         self,
         keys: Callable[[], Mapping[int, ModelKey]],
-        offers: Sequence[Callable[[bytes], object]],
+        offers: Mapping[OutcomeParent, Sequence[Callable[[bytes], object]]],
         counters: Counters,
         per_second: float = MOST_PER_SECOND,
         clock: Callable[[], float] = time.monotonic,
@@ -142,7 +148,7 @@ class OutcomeSpans:
 
     def __call__(self, joined: pa.Table) -> None:
         """Add the rows of one join."""
-        if not self._offers:
+        if not any(self._offers.values()):
             return
         sampled = traced_rows(joined)
         allowed = self._take(len(sampled))
@@ -154,9 +160,10 @@ class OutcomeSpans:
         if not set(pc.unique(allowed_rows["series"]).to_pylist()) <= self._keys.keys():
             self._keys = self._read_keys()
         rows = [(self._keys[row["series"]], row) for row in allowed_rows.to_pylist() if row["series"] in self._keys]
-        body = spans_request(rows, self._links)
-        for offer in self._offers:
-            offer(body)
+        for parent, offers in self._offers.items():
+            body = spans_request(rows, self._links, parent=parent) if offers else b""
+            for offer in offers:
+                offer(body)
 
     def _take(self, requested: int) -> int:
         """Return how many of ``requested`` outcomes may have a span now."""

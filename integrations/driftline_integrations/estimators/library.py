@@ -45,7 +45,7 @@ class LibraryInstrumentation:
         methods: Sequence[str] | None = None,
         id: str = "",
         time: str = "",
-        span_features: bool = True,
+        span_features: bool | None = None,
     ) -> E:
         """Record the predictions of one estimator; see :func:`driftline_integrations.sklearn.instrument`."""
         from . import calls

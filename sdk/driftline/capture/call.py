@@ -19,7 +19,7 @@ from driftline.loss_counters import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
 from .buffer import measure_entry
 from .call_plan import CallPlan
 from .prediction import OPEN, Prediction, open_prediction
-from .prediction_span import abandoned_attributes, span_attributes
+from .prediction_span import abandoned_attributes, keep_identity, span_attributes
 from .snapshot import fill, learn, take_inputs, take_result
 from .span_errors import error_type, record_error
 
@@ -53,7 +53,7 @@ def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], 
             return prediction
         if outer is not None and (exchange := outer.exchange) is not None:
             exchange.admit(prediction)
-        prediction.span = span = plan.start_span(plan.span_name, start_time=now)
+        prediction.span = span = plan.start_span(plan.span_name, attributes=plan.initial_attributes, start_time=now)
         if current:
             if span is not trace.INVALID_SPAN:  # otherwise no span is current, as before
                 prediction.span_token = context.attach(set_span_in_context(span))
@@ -153,10 +153,12 @@ def finish(
     try:
         if span.is_recording():
             span.set_attributes(span_attributes(prediction))
+            if prediction.shape is not None and prediction.shape.keys:
+                keep_identity(prediction.plan, span)
             if isinstance(error, Exception):
                 record_error(span, error, prediction.error, discreet=prediction.plan.identity.discreet)
-            elif isinstance(error, str):
-                span.set_status(Status(StatusCode.ERROR))
+            elif error is not None and not isinstance(error, GeneratorExit):  # a caller may stop an iteration early
+                span.set_status(Status(StatusCode.ERROR, "" if isinstance(error, str) else type(error).__name__))
     except Exception as fault:
         FAULTS.swallow("span", fault)
 

@@ -57,6 +57,9 @@ leak.
 _MOST_REMEMBERED = 1000
 
 
+_IDENTITY = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.ML_MODEL_TASK)
+
+
 class EntrySink(Protocol):
     """Receiver of the entries of calls: the pipeline of the model.
 
@@ -83,12 +86,14 @@ class CallPlan:
         quick: True if ``fast_call.py`` can process a call. ``selective``: whether score or class are selected from the
             result. ``score_type``: float if a returned float is the score.
         by_class: True if the scores had one column per class. ``no_features``: the schema of a call without features;
-            ``newest``: the schema of the last row. ``position``: the position of the argument that is the row.
+            ``newest``: the schema of the last row. ``initial_attributes``: attributes of a span when it
+            starts, because a sampler decides by them. ``position``: the position of the argument that is the row.
             ``last_tracer_check``: time in unix nanoseconds at which a request found that the tracer creates no spans.
         has_logged_reading: True after the log line that describes how the call is read.
         has_logged_unread: True after the warning about a result that cannot be read.
         has_logged_unknown_class: True after the warning about a class that the model does not have.
         joins: True if the call only completes an open prediction of any model, if there is one.
+        has_late_task: True if spans start before the task is known.
         names: Names for the features of an input without names, if the caller knows them.
         fix: Returns the code that fixes an unreadable result, from the selectors; None for a decorator.
     """
@@ -100,7 +105,7 @@ class CallPlan:
     inputs: Inputs
     score: Selector | None = None
     predicted: Selector | None = None
-    span_features: bool = True
+    span_features: bool = False
     first_input: UnreadResult | None = None
     first_result: UnreadResult | None = None
     quick: bool = False
@@ -109,6 +114,7 @@ class CallPlan:
     has_logged_unread: bool = False
     has_logged_unknown_class: bool = False
     joins: bool = False
+    has_late_task: bool = False
     names: tuple[str, ...] | None = None
     fix: Callable[[str], str] | None = None
     shapes: dict[tuple[str, ...], RowSchema] = field(default_factory=dict)
@@ -128,6 +134,11 @@ class CallPlan:
         self.keep = rankings.copy_ranking if task.ranks_items else result_copy.copy_result
         self.inputs = _permitted(self.inputs, self.identity)
         self.span_values = self.span_features and self.identity.capture == "features"
+        record = self.identity.record_attributes()
+        self.initial_attributes = {
+            a.ML_OPERATION_NAME: "predict",
+            **{name: record[name] for name in _IDENTITY if name in record},
+        }
         self.no_features = self.newest = RowSchema((), "", self.is_feature, *self._span_attributes())
         self.last_tracer_check = 0
         self._plan_by_task: dict[Task, CallPlan] = {}
@@ -137,7 +148,9 @@ class CallPlan:
         """Return this plan with a task, for a model without a task that an estimator has provided."""
         plan = self._plan_by_task.get(task)
         if plan is None:
-            plan = self._plan_by_task[task] = replace(self, identity=replace(self.identity, task=task), shapes={})
+            plan = self._plan_by_task[task] = replace(
+                self, identity=replace(self.identity, task=task), shapes={}, has_late_task=True
+            )
         return plan
 
     def note_result(self, result: Any) -> None:
@@ -185,17 +198,15 @@ class CallPlan:
 
     def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the attributes of a span whose row is in a record, and of a span whose row is not."""
-        record = self.identity.record_attributes()
-        names = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.ML_MODEL_TASK)
-        first = {a.ML_OPERATION_NAME: "predict"}
+        initial, record = self.initial_attributes, self.identity.record_attributes()
+        late = {a.ML_MODEL_TASK: initial[a.ML_MODEL_TASK]} if self.has_late_task else {}
         result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}
-        brief = {name: record[name] for name in names if name in record}
         if self.identity.capture == "none":  # its rows are counted in distributions, independently of records
-            silent = {**first, **brief, a.DRIFTLINE_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
+            silent = {**late, a.DRIFTLINE_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
             return silent, silent
         return (
-            {**first, **brief, a.DRIFTLINE_PREDICTION_RECORDED: True, **result},
-            {**first, **record, a.DRIFTLINE_PREDICTION_RECORDED: False, **result},
+            {**late, a.DRIFTLINE_PREDICTION_RECORDED: True, **result},
+            {**initial, **record, a.DRIFTLINE_PREDICTION_RECORDED: False, **result},
         )
 
     def default_names(self, width: int) -> tuple[str, ...]:

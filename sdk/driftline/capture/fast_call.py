@@ -26,7 +26,7 @@ from .absent import ABSENT
 from .call import begin, end
 from .call_plan import CallPlan
 from .prediction import OPEN, Draft, Prediction, drafted
-from .prediction_span import scored_attributes
+from .prediction_span import keep_identity, scored_attributes
 
 PATIENCE = 1_000_000
 """Nanoseconds between checks of a tracer that creates no spans (the program has no provider yet). A provider that is
@@ -46,6 +46,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
     position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
     before = position - 1
     shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
+    initial = plan.initial_attributes
     score_type, readers = plan.score_type, row_result.readers(plan.identity.task)
     asked_at = ask_again_at = 0  # unix nanoseconds between which a tracer that created no span is not checked again
     kind_of, number, text, integer, flag = type, float, str, int, bool  # a builtin is looked up: 0.1 µs in a row of 20
@@ -95,7 +96,7 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                 extra = cost_of(values)
             span = span_token = None
             if not untraced:
-                span = start_span(span_name, start_time=began)
+                span = start_span(span_name, attributes=initial, start_time=began)
                 if span is INVALID_SPAN:
                     asked_at, ask_again_at, span = began, began + PATIENCE, None
                 else:
@@ -136,6 +137,8 @@ def recorded(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]
                     if id is None:
                         id = IDS.uuid7(began)
                     span.set_attributes(scored_attributes(plan, shape, values, id, score, decided))
+                    if shape.keys:
+                        keep_identity(plan, span)
                 elif not context.trace_flags & SAMPLED:  # unused, and keeping it costs 0.15 µs
                     context = INVALID_SPAN_CONTEXT
             cost = shape.cost + extra
@@ -230,6 +233,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
     """Return the functions that begin a call and that end a call that returned. Neither raises."""
     position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
     shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
+    initial = plan.initial_attributes
     readers = row_result.readers(plan.identity.task)
 
     def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Prediction:
@@ -257,7 +261,7 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
                 prediction.identify(values[shape.id_index])
             prediction.values = values if shape.guard is None else shape.guard(values)
             prediction.time = now = call._now()
-            prediction.span = span = start_span(span_name, start_time=now)
+            prediction.span = span = start_span(span_name, attributes=initial, start_time=now)
             prediction.span_token = attach(set_span_in_context(span))
         except Exception as fault:
             FAULTS.swallow("begin", fault)
@@ -284,6 +288,8 @@ def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
             context = span.get_span_context()
             if span.is_recording():
                 span.set_attributes(scored_attributes(plan, shape, values, prediction.id, score, decided))
+                if shape.keys:
+                    keep_identity(plan, span)
             elif not context.trace_flags & SAMPLED:
                 context = INVALID_SPAN_CONTEXT
             id, cost = prediction._id, shape.cost + cost_of(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftline.inputs.texts_and_vectors import LARGE
 from driftline.semconv import attributes as a
@@ -14,6 +14,9 @@ from .call_plan import CallPlan
 from .prediction import Prediction
 from .row_schema import RowSchema
 from .snapshot import read_one
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 MOST_ITEMS = 64
 """Maximum number of ranked items on a span, as for features; ``driftline.prediction.item.count`` is the total number.
@@ -70,6 +73,12 @@ def span_attributes(prediction: Prediction) -> dict[str, Any]:
         if value.__class__ is not list and value is not None:  # the slices of a batch stay in its record
             attributes[f"{a.DRIFTLINE_SLICE_VALUE}.{sendable(name)}"] = value
     return attributes
+
+
+def keep_identity(plan: CallPlan, span: Span) -> None:
+    """Set the initial attributes again if features took their place: a full span drops its oldest attributes."""
+    if a.ML_OPERATION_NAME not in getattr(span, "attributes", ()):
+        span.set_attributes(plan.initial_attributes)
 
 
 def abandoned_attributes(plan: CallPlan, error_type: str) -> dict[str, Any]:

@@ -61,8 +61,9 @@ class RowSchema:
         self.keys = tuple(f"{a.DRIFTLINE_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept_positions)
         self.pick = None if len(kept_positions) == len(names) else _picker(kept_positions)
         last = {a.DRIFTLINE_FEATURE_DROPPED: self.dropped} if self.dropped else {}
-        self.recorded = {**recorded, **dict.fromkeys(self.keys), **last}
-        self.unrecorded = {**unrecorded, **dict.fromkeys(self.keys), **last}
+        features = {**dict.fromkeys(self.keys), **last}
+        self.recorded = {**features, **recorded}  # a span that is full drops its oldest attributes: features first
+        self.unrecorded = {**features, **unrecorded}
 
 
 def _taker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:

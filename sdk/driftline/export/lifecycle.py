@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-from driftline.capture.call_plan import LiveObjects
+from opentelemetry import metrics, trace
+
+from driftline.capture.call_plan import PLANS, LiveObjects
 from driftline.faults import FAULTS
 from driftline.tables.ids import IDS
 
 from . import resource
-from .threads import BoundedClose
+from .threads import BoundedClose, begin_flush
 from .transport import BUSY, TEMPORARY, State
 
 End = Callable[[], object]
@@ -51,8 +53,8 @@ def _celery(signals: Any, end: End, _pause: End, _count: End) -> None:
 def _uvicorn(server: Any, _end: End, pause: End, _count: End) -> None:
     """Flush at the end of ``Server.shutdown()``, before uvicorn raises the signal again that requested the shutdown.
 
-    If no handler is installed, the process ends in the middle of ``Server.serve()``, and the predictions of the last
-    second would be lost.
+    If no handler is installed, the process ends in the middle of ``Server.serve()``, without ``atexit``, and the
+    records, spans and counts of the last seconds would be lost.
     """
     _around(server.Server, after=pause)
 
@@ -198,22 +200,46 @@ def flush(timeout: float = 10.0) -> bool:
     return _flush(timeout, TEMPORARY)
 
 
-def _flush(timeout: float, states: Collection[State]) -> bool:
-    """Flush pipelines and providers in parallel: one unreachable receiver must not delay another."""
+def _flush(timeout: float, states: Collection[State], flushes: Collection[End] = ()) -> bool:
+    """Flush pipelines and providers in parallel: one unreachable receiver must not delay another.
+
+    ``flushes``: ``force_flush`` of further providers; whether they succeed does not matter to the result.
+    """
     end = _clock() + timeout
     settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
         closing.begin_flush()
+    others = [begin_flush("application", flush) for flush in flushes]
     delivered = [flush_pipeline(pipeline, end - _clock(), states) for pipeline in pipelines()]
     sent = [closing.flushed(end - _clock()) for closing in _closings]
+    for other in others:
+        other.wait(max(0.0, end - _clock()))
     return all(delivered) and all(sent)
 
 
+def _application_flushes() -> list[End]:
+    """Return ``force_flush`` of the providers in use that Driftline has not set up, each once."""
+    identities = [plan.identity for plan in PLANS]
+    providers = [
+        *(trace.get_tracer_provider(), *(identity.tracer_provider for identity in identities)),
+        *(metrics.get_meter_provider(), *(identity.meter_provider for identity in identities)),
+    ]
+    flushes: list[End] = []
+    for provider in providers:
+        flush = getattr(provider, "force_flush", None)  # absent in OpenTelemetry's API, present in its SDK
+        if flush is not None and flush not in flushes and not any(closing.flushes_by(flush) for closing in _closings):
+            flushes.append(flush)
+    return flushes
+
+
 def _pause_process() -> None:
-    """Flush when a server stops: its process ends afterwards, within the same :data:`EXIT_SECONDS`, or continues."""
+    """Flush when a server stops: its process ends afterwards, within the same :data:`EXIT_SECONDS`, or continues.
+
+    Also flush the application's providers, whose own ``atexit`` does not run if the process ends by a signal.
+    """
     global _stopped_at
     _stopped_at = _clock()
-    if not _flush(EXIT_SECONDS, BUSY):
+    if not _flush(EXIT_SECONDS, BUSY, _application_flushes()):
         for pipeline in pipelines():
             pipeline.report_undelivered()  # uvicorn ends its process by a signal, without `atexit`
 

@@ -49,6 +49,22 @@ def hold_lock(lock: threading.RLock, must_end: Callable[[], bool]) -> Iterator[b
             lock.release()
 
 
+def begin_flush(name: str, flush: Callable[[], object]) -> threading.Event:
+    """Call the ``force_flush`` of a provider in the background; the event is set when it has returned."""
+    sent = threading.Event()
+
+    def run() -> None:
+        try:
+            flush()
+        except Exception as error:
+            FAULTS.swallow("flush", error)
+        finally:
+            sent.set()
+
+    start_thread(f"driftline-flush-{name}", run)
+    return sent
+
+
 class BoundedClose:
     """Closes a provider within a bounded time, in a thread that starts now: at exit, Python may refuse threads.
 
@@ -93,17 +109,11 @@ class BoundedClose:
 
     def begin_flush(self) -> None:
         """Flush the provider in the background."""
-        sent = self._sent = threading.Event()
+        self._sent = begin_flush(self._name, self._flush)
 
-        def flush() -> None:
-            try:
-                self._flush()
-            except Exception as error:
-                FAULTS.swallow("flush", error)
-            finally:
-                sent.set()
-
-        start_thread(f"driftline-flush-{self._name}", flush)
+    def flushes_by(self, flush: Callable[[], object]) -> bool:
+        """Return True if this is the provider of a ``force_flush``."""
+        return self._flush == flush
 
     def flushed(self, timeout: float) -> bool:
         """Return True if the provider was flushed within ``timeout`` seconds."""

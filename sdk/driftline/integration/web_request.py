@@ -182,7 +182,7 @@ class RequestPrediction:
         self.time = now = call._now()
         if not 0 <= now - plan.last_tracer_check < PATIENCE:
             try:
-                span = plan.start_span(plan.span_name, start_time=now)
+                span = plan.start_span(plan.span_name, attributes=plan.initial_attributes, start_time=now)
                 if span is INVALID_SPAN:
                     plan.last_tracer_check = now
                 else:

@@ -13,6 +13,7 @@ from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
+from driftline_processor.config.exporters import OutcomeParent
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.decode.requests import decode_traces
 from driftline_processor.exporters.outcome_spans import (
@@ -78,8 +79,8 @@ def test_an_outcome_is_a_child_of_its_prediction() -> None:
     [made] = scope.spans
     assert made.name == "outcome churn"
     assert (made.trace_id, made.parent_span_id) == (TRACE, PARENT)
-    assert made.start_time_unix_nano == made.end_time_unix_nano == ARRIVED + HOUR
-    assert not made.links
+    assert (made.start_time_unix_nano, made.end_time_unix_nano) == (ARRIVED + HOUR, ARRIVED + HOUR + 1_000)
+    assert [(link.trace_id, link.span_id) for link in made.links] == [(TRACE, PARENT)]
     assert said(made) == {
         a.ML_OPERATION_NAME: "outcome",
         a.ML_MODEL_NAME: "churn",
@@ -158,12 +159,26 @@ def test_an_outcome_that_arrives_after_the_trace_window_begins_a_trace_with_a_li
 
     if joins:
         assert (made.trace_id, made.parent_span_id) == (TRACE, PARENT)
-        assert not made.links
     else:
         assert len(made.trace_id) == 16
         assert made.trace_id != TRACE
         assert made.parent_span_id == b""
-        assert [(link.trace_id, link.span_id) for link in made.links] == [(TRACE, PARENT)]
+    assert [(link.trace_id, link.span_id) for link in made.links] == [(TRACE, PARENT)]
+
+
+def test_an_exporter_may_want_outcomes_in_traces_of_their_own() -> None:
+    sent: dict[OutcomeParent, list[bytes]] = {"prediction": [], "none": []}
+    offers = {parent: [bodies.append] for parent, bodies in sent.items()}
+
+    OutcomeSpans(lambda: {1: ModelKey("churn")}, offers, Counters())(joined(1))
+
+    (child,), (alone,) = (
+        [ExportTraceServiceRequest.FromString(body).resource_spans[0].scope_spans[0].spans[0] for body in bodies]
+        for bodies in sent.values()
+    )
+    assert (alone.parent_span_id, alone.links[0].span_id) == (b"", child.parent_span_id)
+    assert alone.trace_id != child.trace_id == alone.links[0].trace_id
+    assert alone.span_id == child.span_id
 
 
 def test_each_environment_is_a_resource_of_its_own() -> None:
@@ -209,7 +224,7 @@ def test_only_sampled_rows_of_known_models_are_taken_from_a_join() -> None:
 
     sent = list[bytes]()
 
-    OutcomeSpans(lambda: {1: ModelKey("churn")}, [sent.append], Counters())(table)
+    OutcomeSpans(lambda: {1: ModelKey("churn")}, {"prediction": [sent.append]}, Counters())(table)
 
     [resource] = ExportTraceServiceRequest.FromString(sent[0]).resource_spans
     found = [said(made) for made in resource.scope_spans[0].spans]
@@ -218,7 +233,9 @@ def test_only_sampled_rows_of_known_models_are_taken_from_a_join() -> None:
 
 def test_more_outcomes_than_a_second_allows_are_counted() -> None:
     now, sent, counters = [0.0], list[bytes](), Counters()
-    listener = OutcomeSpans(lambda: {1: ModelKey("churn")}, [sent.append], counters, 10.0, lambda: now[0])
+    listener = OutcomeSpans(
+        lambda: {1: ModelKey("churn")}, {"prediction": [sent.append]}, counters, 10.0, lambda: now[0]
+    )
 
     for elapsed, n in ((0.0, 8), (0.0, 8), (0.5, 8), (60.0, 8)):
         now[0] += elapsed
@@ -238,7 +255,7 @@ def test_more_outcomes_than_a_second_allows_are_counted() -> None:
 def test_nothing_is_sent_when_no_row_was_sampled() -> None:
     sent, counters = list[bytes](), Counters()
 
-    OutcomeSpans(lambda: {1: ModelKey("churn")}, [sent.append], counters)(joined(5, sampled=False))
+    OutcomeSpans(lambda: {1: ModelKey("churn")}, {"prediction": [sent.append]}, counters)(joined(5, sampled=False))
 
     assert not sent
     assert not counters.snapshot()
@@ -252,7 +269,7 @@ def test_an_outcome_that_the_state_joins_becomes_a_span_of_the_prediction(tmp_pa
         found = state.read("SELECT series, model, version, environment FROM models").to_pylist()
         return {row["series"]: ModelKey(row["model"], row["version"], row["environment"]) for row in found}
 
-    state.on_joined(OutcomeSpans(keys, [sent.append], Counters()))
+    state.on_joined(OutcomeSpans(keys, {"prediction": [sent.append]}, Counters()))
     state.start()
     prediction = span({a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_PREDICTION_SCORE: 0.25})
     outcome = record(events.ML_OUTCOME, {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_OUTCOME_ACTUAL: 1})

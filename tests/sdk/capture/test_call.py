@@ -18,7 +18,10 @@ from driftline.export.resource import instance_id
 from driftline.tables.column_codec import strings
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
+from opentelemetry.trace import StatusCode
 
 from tests.support.service import NOW, Service, returns
 from tests.support.unwrap import unwrap
@@ -127,20 +130,21 @@ def test_an_exception_passes_through_and_is_named_on_the_span(service: Service) 
     assert list(table.features) == ["amount"]
 
 
-def test_an_exception_that_is_no_error_is_no_error_of_the_span(service: Service) -> None:
-    class Stop(BaseException):
-        pass
-
+@pytest.mark.parametrize("stop", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_a_call_that_is_stopped_has_an_error_status_and_no_exception_event(
+    service: Service, stop: type[BaseException]
+) -> None:
     @service.model().predict
     def score(order: dict[str, Any]) -> float:
-        raise Stop
+        raise stop
 
-    with pytest.raises(Stop):
+    with pytest.raises(stop):
         score({"amount": 1.0})
 
     (span,) = service.spans
-    assert span.status.is_unset
-    assert str(unwrap(span.attributes)["error.type"]).endswith(".Stop")
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, stop.__name__)
+    assert str(unwrap(span.attributes)["error.type"]).endswith(stop.__name__)
+    assert not span.events
 
 
 def test_an_unsampled_call_is_still_a_row() -> None:
@@ -453,3 +457,71 @@ def test_what_is_set_after_the_call_changes_neither_the_span_nor_the_record(kind
         f"not changed; set it inside the call, or inside the with block: driftline.current().{what} = ..."
         for what in ("id", "score", "predicted")
     ]
+
+
+class Chooser(Sampler):
+    """A sampler that keeps the attributes that it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, Any]] = []
+
+    def should_sample(self, *given: Any, **_: Any) -> SamplingResult:
+        attributes = given[4]  # parent context, trace id, name, kind, attributes, links
+        self.shown.append(dict(attributes or {}))
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+
+    def get_description(self) -> str:
+        return "Chooser"
+
+
+def test_a_sampler_decides_by_model_version_task_and_operation() -> None:
+    sampler = Chooser()
+    service = Service(sampler=sampler)
+    model = service.model(version="7")
+
+    @model.predict
+    async def later(order: dict[str, Any]) -> float:
+        return 0.25
+
+    model.predict(returns(0.25))({"amount": 1.0})
+    model.predict(returns(0.25))(np.array([1.0]))
+    asyncio.run(later({"amount": 1.0}))
+    with model.prediction(features={"amount": 1.0}) as prediction:
+        prediction.score = 0.25
+
+    identity = {
+        "ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.version": "7", "ml.model.task": "binary",
+    }  # fmt: skip
+    assert sampler.shown == [identity] * 4
+    assert all(identity.items() <= unwrap(span.attributes).items() for span in service.spans)
+
+
+@pytest.mark.parametrize("way", ["quick", "general", "async"])
+def test_a_small_span_drops_features_and_never_the_model(way: str) -> None:
+    service = Service()
+    service.tracers = TracerProvider(span_limits=SpanLimits(max_span_attributes=40))
+    service.tracers.add_span_processor(SimpleSpanProcessor(service.exporter))
+    model = service.model(version="7")
+    row = {f"f{i}": float(i) for i in range(100)}
+
+    @model.predict
+    async def later(order: dict[str, Any]) -> float:
+        return 0.25
+
+    if way == "quick":
+        model.predict(returns(0.25))(row)
+    elif way == "async":
+        asyncio.run(later(row))
+    else:
+        with model.prediction(features=row) as prediction:
+            prediction.score = 0.25
+
+    attributes = service.attributes()
+    assert len(attributes) == 40
+    features = [name for name in attributes if name.startswith("driftline.feature.value.")]
+    assert features == [f"driftline.feature.value.f{i}" for i in range(64 - len(features), 64)]
+    assert {name for name in attributes if name not in features} == {
+        *("ml.operation.name", "ml.model.name", "ml.model.version", "ml.model.task"),
+        *("ml.prediction.id", "ml.prediction.score", "ml.prediction.class"),
+        *("driftline.prediction.recorded", "driftline.feature.dropped"),
+    }

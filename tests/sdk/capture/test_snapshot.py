@@ -184,10 +184,10 @@ def test_every_shape_of_predict_keeps_to_the_level(
     assert sum(service.counts().values()) == 3
 
 
-def test_features_stay_off_spans_where_the_environment_says_so_and_code_does_not(
+def test_features_are_on_spans_only_if_somebody_asks_for_them(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DRIFTLINE_SPAN_FEATURES", "false")
+    monkeypatch.delenv("DRIFTLINE_SPAN_FEATURES")
     model = service.model()
     model.predict(three_quarters)(ROW)
     with model.prediction(features=ROW) as p:

@@ -178,9 +178,9 @@ def test_a_tracer_that_makes_no_span_is_asked_again_after_a_while(
     place = Place(service.model(tracer_provider=trace.NoOpTracerProvider()))
     start_span = place.plan.start_span
 
-    def start(name: str, *, start_time: int) -> trace.Span:
+    def start(name: str, *, attributes: dict[str, Any], start_time: int) -> trace.Span:
         asked.append(start_time)
-        return start_span(name, start_time=start_time)
+        return start_span(name, attributes=attributes, start_time=start_time)
 
     monkeypatch.setattr(place.plan, "start_span", start)
     for _ in range(3):
