@@ -483,16 +483,18 @@ def test_a_sampler_decides_by_model_version_task_and_operation() -> None:
     async def later(order: dict[str, Any]) -> float:
         return 0.25
 
-    model.predict(returns(0.25))({"amount": 1.0})
-    model.predict(returns(0.25))(np.array([1.0]))
+    predict = model.predict(returns(0.25))
+    for row in ({"amount": 1.0}, {"amount": 2.0}, np.array([1.0])):  # the first call takes the general path
+        predict(row)
     asyncio.run(later({"amount": 1.0}))
+    asyncio.run(later({"amount": 2.0}))
     with model.prediction(features={"amount": 1.0}) as prediction:
         prediction.score = 0.25
 
     identity = {
         "ml.operation.name": "predict", "ml.model.name": "churn", "ml.model.version": "7", "ml.model.task": "binary",
     }  # fmt: skip
-    assert sampler.shown == [identity] * 4
+    assert sampler.shown == [identity] * 6
     assert all(identity.items() <= unwrap(span.attributes).items() for span in service.spans)
 
 
@@ -509,8 +511,13 @@ def test_a_small_span_drops_features_and_never_the_model(way: str) -> None:
         return 0.25
 
     if way == "quick":
-        model.predict(returns(0.25))(row)
+        predict = model.predict(returns(0.25))
+        predict(row)  # the first call takes the general path
+        service.exporter.clear()
+        predict(row)
     elif way == "async":
+        asyncio.run(later(row))
+        service.exporter.clear()
         asyncio.run(later(row))
     else:
         with model.prediction(features=row) as prediction:
