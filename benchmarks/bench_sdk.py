@@ -121,7 +121,7 @@ def _async(provider: TracerProvider, row: dict[str, Any]) -> dict[str, float]:
     async def predict(order: dict[str, Any]) -> float:  # noqa: ARG001
         return 0.25
 
-    ours = _model(provider).predict(predict)
+    ours = _model(provider).predict(span_features=True)(predict)
     tracer = provider.get_tracer("bare")
     by_hand = _by_hand(list(row), scored=True)
 
