@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from driftline.capture.prediction import OPEN
 from driftline.faults import FAULTS
+from driftline.integration.suppression import is_suppressed
 from opentelemetry import context
 from opentelemetry.propagate import get_global_textmap
 from starlette.applications import Starlette
@@ -171,7 +172,7 @@ def instrument(
     """
     if not isinstance(app, Starlette):
         raise TypeError(f"instrument() for FastAPI requires the application itself, not a {type(app).__qualname__}")
-    plans = plan_routes(model, routes or {})
+    plans = plan_routes(model, routes or {}, "driftline.fastapi")
     site = _site_of(app)
     if outcomes:
         site.outcomes.add(model, outcomes)
@@ -244,7 +245,9 @@ class InstrumentedApp:
                 if scope.get("root_path"):
                     path = path_within(path, scope["root_path"])
                 route = self._exact.get((method, path))
-                if route is not None:
+                if is_suppressed():
+                    model = self.outcomes.model_at(method, path)
+                elif route is not None:
                     parts = request_parts(route, headers, _NOTHING, scope) if route.reads_more else None
                     tee = Tee(route, parts, headers, receive, send)
                 elif (model := self.outcomes.model_at(method, path)) is None and (match := self._find(method, path)):

@@ -16,6 +16,7 @@ from weakref import WeakSet
 
 import flask
 from driftline.faults import FAULTS
+from driftline.integration.suppression import is_suppressed
 from driftline.integration.web_request import HEADER, WebRequest
 from flask.app import Flask  # flask.Flask is another class where OpenTelemetry's instrumentation is active
 from opentelemetry import context
@@ -76,7 +77,7 @@ def instrument(
     """
     if not isinstance(app, Flask):
         raise TypeError(f"instrument() for Flask requires the application itself, not a {type(app).__qualname__}")
-    plans = plan_routes(model, routes or {})
+    plans = plan_routes(model, routes or {}, "driftline.flask")
     site = _site_of(app)
     if outcomes:
         site.outcomes.add(model, outcomes)
@@ -163,7 +164,7 @@ class InstrumentedApp:
         token = join_trace(lambda name: str(request.headers.get(name, "")))
         try:
             try:
-                if (model := self.outcomes.model_at(request.method, request.path)) is None:
+                if (model := self.outcomes.model_at(request.method, request.path)) is None and not is_suppressed():
                     visit = self._visit(request)
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)

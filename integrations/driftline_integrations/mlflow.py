@@ -136,7 +136,7 @@ def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
         )
     schema = loaded.metadata.get_input_schema()
     names = tuple(schema.input_names()) if schema is not None and schema.has_input_names() else None
-    recorder = Recorder(model, "PyFuncModel.predict", feature_names=names, **options)
+    recorder = Recorder(model, "PyFuncModel.predict", feature_names=names, scope="driftline.mlflow", **options)
     has_selectors = options.get("score") is not None or options.get("predicted") is not None
     return RecordingPlan(
         recorder, _features, None if has_selectors or fitted is None else _reading(fitted, loaded, model)
@@ -177,3 +177,4 @@ class MLflowInstrumentor(ProcessInstrumentor):
     """
 
     library = _PYFUNC
+    dependencies = ("mlflow >= 2.14", "mlflow-skinny >= 2.14")

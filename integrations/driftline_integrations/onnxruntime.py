@@ -106,6 +106,7 @@ def _place(
     recorder = Recorder(
         model,
         "InferenceSession.run",
+        scope="driftline.onnxruntime",
         feature_names=None if feature_names is None else tuple(feature_names),
         score=score,
         predicted=predicted,
@@ -202,3 +203,10 @@ class ONNXRuntimeInstrumentor(ProcessInstrumentor):
     """
 
     library = _SESSIONS
+    dependencies = (
+        "onnxruntime >= 1.18",
+        "onnxruntime-gpu >= 1.18",
+        "onnxruntime-openvino >= 1.18",
+        "onnxruntime-directml >= 1.18",
+        "onnxruntime-training >= 1.18",
+    )

@@ -35,6 +35,7 @@ from driftline.capture.snapshot import select
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Featureless
 from driftline.integration.recorder import Recorder
+from driftline.integration.suppression import is_suppressed
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -161,6 +162,7 @@ def instrument(
     recorder = Recorder(
         model,
         f"{name}.forward",
+        scope="driftline.torch",
         score=_without_gradients(score),
         predicted=_without_gradients(predicted),
         span_features=span_features,
@@ -257,7 +259,7 @@ class Hooks:
             uninstrument(module)
 
     def _before(self, module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if module.training or not self._active:
+        if module.training or not self._active or is_suppressed():
             return
         frame = _call_of(sys._getframe(1))
         self._close_what_was_left(frame)
@@ -276,7 +278,7 @@ class Hooks:
 
     def _after(self, module: torch.nn.Module, args: Any, kwargs: Any, result: Any) -> None:  # noqa: ARG002
         calls = self._calls.get()
-        if module.training or not calls:
+        if module.training or not calls or is_suppressed():
             return
         call = calls[-1]
         self._calls.set(calls[:-1])

@@ -101,3 +101,4 @@ class XGBoostInstrumentor(ProcessInstrumentor):
     """Record the predictions of every XGBoost model of the process, with names as in ``SklearnInstrumentor``."""
 
     library = _XGBOOST
+    dependencies = ("xgboost >= 2.0", "xgboost-cpu >= 2.0")

@@ -71,11 +71,14 @@ def decorate(identity: Identity, pipeline: Pipeline, selectors: Selectors, span_
     return type(function)(wrapper) if plain is not function else wrapper
 
 
-def tracer_for(identity: Identity, pipeline: Pipeline) -> trace.Tracer:
-    """Return the tracer of a model; a no-op tracer if ``OTEL_SDK_DISABLED`` is set."""
+def tracer_for(identity: Identity, pipeline: Pipeline, scope: str = SCOPE) -> trace.Tracer:
+    """Return the tracer of a model; a no-op tracer if ``OTEL_SDK_DISABLED`` is set.
+
+    ``scope``: name of the instrumentation scope; each integration has its own.
+    """
     if pipeline is SILENT:
         return trace.NoOpTracer()
-    return trace.get_tracer(SCOPE, VERSION, identity.tracer_provider, SCHEMA_URL)
+    return trace.get_tracer(scope, VERSION, identity.tracer_provider, SCHEMA_URL)
 
 
 def _says(test: Callable[[Any], bool], function: Any) -> bool:

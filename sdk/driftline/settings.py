@@ -19,13 +19,20 @@ class Setting:
         argument: Argument in code that wins over the variable; "" if there is none.
         default: Value if neither argument nor variable is given.
         meaning: Description for docs/reference/settings.md.
+        secret: Whether the value is secret, so that it is no option of a command: other users see its arguments.
     """
 
     variable: str
     argument: str
     default: str
     meaning: str
+    secret: bool = False
 
+
+OPTION_PREFIX = "OTEL_PYTHON_"
+"""Prefix of the variables that the options of ``opentelemetry-instrument`` set: ``--driftline_endpoint`` sets
+``OTEL_PYTHON_DRIFTLINE_ENDPOINT``. It sets no variable without the prefix ``OTEL_``.
+"""
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -111,6 +118,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Privacy(key=)",
         "",
         "The key of the hashes: a secret of at least 16 bytes, the same in every process of the model.",
+        secret=True,
     ),
     Setting(
         "DRIFTLINE_DISTRIBUTIONS",
@@ -126,7 +134,7 @@ _BY_NAME = {setting.variable: setting for setting in SETTINGS}
 
 
 def read(variable: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the value of a variable, else its default.
+    """Return the value of an option of ``opentelemetry-instrument``, else of the variable, else its default.
 
     Args:
         variable: Name of a variable in :data:`SETTINGS`.
@@ -138,7 +146,8 @@ def read(variable: str, environ: Mapping[str, str] = os.environ) -> str:
     >>> read("DRIFTLINE_ENDPOINT")
     ''
     """
-    return environ.get(variable, "").strip() or _BY_NAME[variable].default
+    given = environ.get(OPTION_PREFIX + variable, "").strip() or environ.get(variable, "").strip()
+    return given or _BY_NAME[variable].default
 
 
 def switch(variable: str) -> bool:

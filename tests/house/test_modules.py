@@ -6,6 +6,7 @@ That every module says in a docstring what it is are two rules of Ruff, D100 and
 from __future__ import annotations
 
 import re
+import tomllib
 
 from tests.support.paths import ROOT
 
@@ -19,6 +20,9 @@ def test_a_module_is_named_after_its_subject() -> None:
 
 
 def test_the_packages_are_typed_for_their_users() -> None:
-    assert (ROOT / "sdk/driftline/py.typed").exists()
-    assert (ROOT / "collector_processor/driftline_processor/py.typed").exists()
-    assert (ROOT / "collector_processor/driftline_extensions/py.typed").exists()
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    packages = [folder for folder in build["wheel"]["only-include"] if folder != "examples"]
+
+    assert [folder for folder in packages if not (ROOT / folder / "py.typed").exists()] == []
+    assert "integrations/driftline_integrations" in packages
+    assert build["wheel"]["exclude"] == ["examples/**/*.png"]

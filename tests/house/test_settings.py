@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driftline import settings
+from driftline import environment_variables, settings
 from driftline.settings import SETTINGS
 
 from tests.support.paths import ROOT
@@ -98,3 +98,16 @@ def test_no_default_breaks_the_rule_of_its_setting(monkeypatch: pytest.MonkeyPat
         assert settings.read(setting.variable) == setting.default
         if setting.default in ("true", "false"):
             assert settings.switch(setting.variable) is (setting.default == "true")
+
+
+def test_every_setting_is_an_option_of_the_command_except_secrets() -> None:
+    options = {name for name in dir(environment_variables) if name.startswith("OTEL_")}
+
+    assert options == {f"OTEL_PYTHON_{name}" for name in VARIABLES - {"DRIFTLINE_PRIVACY_KEY"}}
+
+
+def test_an_option_wins_over_the_variable() -> None:
+    environ = {"OTEL_PYTHON_DRIFTLINE_CAPTURE": "none", "DRIFTLINE_CAPTURE": "scores"}
+
+    assert settings.read("DRIFTLINE_CAPTURE", environ) == "none"
+    assert settings.read("DRIFTLINE_CAPTURE", {"DRIFTLINE_CAPTURE": "scores"}) == "scores"

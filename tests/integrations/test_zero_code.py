@@ -134,6 +134,29 @@ def test_a_service_that_is_stopped_at_once_loses_no_span_and_no_count(tmp_path: 
     assert sum(len(table) for body in receiver.bodies for table in predictions_of(body)) == 20
 
 
+JOB = """
+import driftline
+churn = driftline.Model("churn", task="binary")
+churn.predict(lambda row: 0.25)({"amount": 17.5})
+driftline.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_settings_are_options_of_the_command_and_win_over_variables(tmp_path: Path, receiver: Receiver) -> None:
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "driftline.toml").write_text("")
+    endpoint = f"http://127.0.0.1:{receiver.server_port}"
+    options = ("--driftline_endpoint", endpoint, "--driftline_capture", "scores")
+    variables = {"DRIFTLINE_ENDPOINT": "http://127.0.0.1:9", "DRIFTLINE_CAPTURE": "features"}
+
+    with running(tmp_path, receiver, *options, "python", "job.py", more=variables) as job:
+        assert job.wait(60) == 0, (tmp_path / "log").read_text()
+
+    (table,) = [table for body in receiver.bodies for table in predictions_of(body)]
+    assert (len(table), list(table.features)) == (1, [])
+
+
 @pytest.mark.slow
 def test_a_bad_file_is_one_line_and_the_service_runs(tmp_path: Path, receiver: Receiver) -> None:
     (tmp_path / "shop.py").write_text(SHOP_FASTAPI)

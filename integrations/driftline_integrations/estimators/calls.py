@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from driftline.capture.absent import ABSENT
 from driftline.capture.prediction import current
 from driftline.faults import FAULTS, logger
+from driftline.integration.suppression import is_suppressed
 
 from driftline_integrations.instrumentation import methods
 from driftline_integrations.instrumentation.identity_map import IdentityMap
@@ -47,6 +48,8 @@ _LIBRARIES = frozenset(("sklearn", "xgboost", "lightgbm", "catboost", "imblearn"
 """Top-level packages that call estimators internally; shap and lime predict rows that were not requested, to explain
 one.
 """
+_INTEGRATIONS = frozenset(("sklearn", "xgboost", "lightgbm", "catboost"))
+"""Libraries with an integration, which is the instrumentation scope of their spans."""
 _THOROUGHFARE = frozenset(("sklearn.utils.parallel", "sklearn.utils._available_if"))
 """Modules that only pass a caller's call on, such as a batch job with scikit-learn's own ``delayed``."""
 WRAPPER = "driftline_integrations.instrumentation.methods"
@@ -72,6 +75,12 @@ def is_service_call(frame: FrameType | None) -> bool:
 def is_library_module(module: str) -> bool:
     """Return True if a module belongs to one of the libraries that call estimators internally."""
     return module.partition(".")[0] in _LIBRARIES
+
+
+def _scope_of(kind: type) -> str:
+    """Return the instrumentation scope of an estimator: that of the first library among its bases."""
+    packages = (base.__module__.partition(".")[0] for base in kind.__mro__)
+    return f"driftline.{next((package for package in packages if package in _INTEGRATIONS), 'sklearn')}"
 
 
 def _learn(name: str) -> bool:
@@ -195,7 +204,14 @@ class WatchedEstimator:
         from driftline.integration.recorder import Recorder
 
         name = f"{type(estimator).__name__}.{method}"
-        recorder = Recorder(self._completed_model, name, feature_names=fitted.names, joins=self.joins, **self._options)
+        recorder = Recorder(
+            self._completed_model,
+            name,
+            feature_names=fitted.names,
+            joins=self.joins,
+            scope=_scope_of(type(estimator)),
+            **self._options,
+        )
         recorder_and_names = self._recorders[method] = recorder, tuple(inspect.signature(bound).parameters)
         return recorder_and_names
 
@@ -268,7 +284,7 @@ def record_call(
     open_prediction = None
     try:
         watched = _watched_by(family, method, estimator, sys._getframe(2))
-        if watched is not None:
+        if watched is not None and not is_suppressed():
             open_prediction = watched.ask(method.name, estimator, bound, args, kwargs)
     except Exception as fault:
         FAULTS.swallow("estimator", fault)

@@ -15,6 +15,7 @@ from driftline.capture.absent import ABSENT
 from driftline.capture.prediction import Prediction
 from driftline.faults import FAULTS, logger
 from driftline.integration.recorder import Recorder
+from driftline.integration.suppression import is_suppressed
 
 from driftline_integrations.instrumentation import methods
 from driftline_integrations.instrumentation.hooks import ImportHooks
@@ -124,7 +125,7 @@ class LibraryMethod:
     ) -> Any:
         place = prediction = None
         try:
-            place = self._place(target)
+            place = None if is_suppressed() else self._place(target)
             if place is not None:
                 prediction = place.recorder.open(self._features(place, args, kwargs))
         except Exception as fault:

@@ -9,8 +9,9 @@ not made in code. A process passes the same providers to all its instrumentors, 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any, ClassVar, Protocol
 
 from driftline import Model
@@ -61,15 +62,15 @@ class ProcessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     Attributes:
         library: The instrumented library.
-        dependencies: Packages that must be installed; () if several packages provide the same module.
+        dependencies: Packages that provide the library, as requirements; one of them must be installed.
     """
 
     library: ClassVar[Recordable]
-    dependencies: ClassVar[Collection[str]] = ()
+    dependencies: ClassVar[Sequence[str]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the packages that must be installed."""
-        return self.dependencies
+        """Return the package that must be installed: of several, the one that is."""
+        return [next(filter(_is_installed, self.dependencies), self.dependencies[0])]
 
     def _instrument(self, **kwargs: Any) -> None:
         _providers.pop(type(self).__name__, None)
@@ -81,6 +82,14 @@ class ProcessInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
         _providers.pop(type(self).__name__, None)
         self.library.uninstrument()
+
+
+def _is_installed(requirement: str) -> bool:
+    try:
+        distribution(requirement.partition(" ")[0])
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def with_providers(model: Model) -> Model:

@@ -82,7 +82,7 @@ class RoutePlan:
     the limit. ``refused``: called for a 404 at the route.
     """
 
-    def __init__(self, model: Model, text: str, declared: Route | Mapping[str, Any]) -> None:
+    def __init__(self, model: Model, text: str, declared: Route | Mapping[str, Any], scope: str) -> None:
         key = f"routes.{text!r}"
         route = parse_route(declared, key)
         self.model = model
@@ -124,6 +124,7 @@ class RoutePlan:
             score=response_selector(score),
             predicted=response_selector(predicted),
             span_features=route.span_features,
+            scope=scope,
             fix=lambda selectors: f'routes={{"{self.method} {self.path}": Route({selectors})}}',
         )
         self.plan = self.recorder.plan
@@ -299,11 +300,14 @@ def _as_row(source: Source, value: Any) -> Any:
     return {source.parts[-1]: value} if source.kind != "body" and source.parts else value
 
 
-def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]]) -> list[RoutePlan]:
-    """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for an invalid route."""
+def plan_routes(model: Model, routes: Mapping[str, Route | Mapping[str, Any]], scope: str) -> list[RoutePlan]:
+    """Read the routes of a model. Raises ``ValueError``, with the key, the rule and the fix, for an invalid route.
+
+    ``scope``: instrumentation scope of their spans.
+    """
     if routes and not model._identity.task.kind:
         raise ValueError(
             f"routes: driftline.Model({model.name!r}) has no task; "
             "use task='binary', 'multiclass', 'regression' or 'ranking', or pass a baseline"
         )
-    return [RoutePlan(model, text, declared) for text, declared in routes.items()]
+    return [RoutePlan(model, text, declared, scope) for text, declared in routes.items()]

@@ -13,7 +13,7 @@ from driftline.capture.absent import ABSENT
 from driftline.capture.call import abandon, begin, end
 from driftline.capture.call_plan import CallPlan
 from driftline.capture.deferred import end_deferred
-from driftline.capture.model_identity import Identity
+from driftline.capture.model_identity import SCOPE, Identity
 from driftline.capture.prediction import DeferredReading, Prediction
 from driftline.capture.signature import Selector, recorder_inputs
 from driftline.capture.snapshot import take_features, take_id, take_slices
@@ -44,6 +44,8 @@ class Recorder:
         feature_names: Names of the features of an input without names, such as those of a fitted estimator.
         joins: Inside an open prediction of *any* model, only complete that prediction. For integrations that record a
             model whose name they do not know.
+        scope: Instrumentation scope of the spans, such as ``driftline.sklearn``: one per integration, so that an
+            OpenTelemetry SDK can configure each.
         fix: Function from the recommended selectors, such as ``score="probability"``, to the sentence for a result
             that cannot be read.
 
@@ -65,11 +67,12 @@ class Recorder:
         span_features: bool | None = None,
         feature_names: tuple[str, ...] | None = None,
         joins: bool = False,
+        scope: str = SCOPE,
         fix: Callable[[str], str] | None = None,
     ) -> None:
         identity, pipeline = model._identity, model._pipeline
         self.plan = CallPlan(
-            *(identity, pipeline, tracer_for(identity, pipeline), name, recorder_inputs(id_field, time_field)),
+            *(identity, pipeline, tracer_for(identity, pipeline, scope), name, recorder_inputs(id_field, time_field)),
             score=score,
             predicted=predicted,
             span_features=model._span_features if span_features is None else span_features,

@@ -26,5 +26,5 @@ from driftline_integrations.web.route_plan import plan_routes
 )
 def test_a_mistake_is_named_by_its_key(text: str, route: Any, key: str) -> None:
     with pytest.raises(ValueError) as error:
-        plan_routes(driftline.Model("churn", task="binary"), {text: route})
+        plan_routes(driftline.Model("churn", task="binary"), {text: route}, "driftline.fastapi")
     assert str(error.value).partition(": ")[0] == key
