@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,6 +19,17 @@ pytestmark = pytest.mark.interop
 def test_the_collector_accepts_its_configuration() -> None:
     command = [str(executable("otel-collector")), "validate", "--config", str(ROOT / "otel-config/beside.yaml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "otel-config/vendors/collector").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_the_collector_accepts_the_configuration_of_each_vendor(path: Path) -> None:
+    named = re.findall(r"\$\{env:(\w+)\}", path.read_text(encoding="utf-8"))
+    values = {name: "https://vendor.example" if name.endswith("ENDPOINT") else "secret" for name in named}
+    command = [str(executable("otel-collector")), "validate", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **values})
     assert (done.returncode, done.stderr) == (0, "")
 
 
