@@ -85,7 +85,7 @@ def test_prometheus_knows_rows_labels_and_medians(tmp_path: Path) -> None:
         rows = predict(metrics_channel(f"{url}/api/v1/otlp/v1/metrics"))
         eventually(partial(query, url, "driftline_feature_distribution"))
 
-        assert value(url, 'ml_predict_duration_seconds_count{ml_model_name="known"}') == ROWS
+        assert value(url, 'ml_predict_duration_seconds_count{ml_model_name="known"}') == 1  # call
         assert value(url, 'histogram_count(sum(driftline_feature_distribution{ml_model_name="plain"}))') == ROWS
         assert value(url, 'driftline_feature_distribution_count{ml_model_name="known"}') == ROWS
         gold = 'driftline_feature_categories_total{ml_model_name="known",driftline_feature_category="gold"}'

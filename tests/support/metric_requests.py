@@ -93,6 +93,7 @@ def metrics_body(
     metrics: Iterable[otlp.Metric],
     *,
     captured: bool = True,
+    counted: bool = False,
     scope: str = "driftline",
     instance: str = "one",
     environment: str = "",
@@ -107,6 +108,8 @@ def metrics_body(
     into.scope.name = scope
     if captured:
         into.scope.attributes.extend(attributes({a.DRIFTLINE_CAPTURE: "metrics"}))
+    if counted:
+        into.scope.attributes.extend(attributes({a.DRIFTLINE_DISTRIBUTION_COUNTED: True}))
     into.metrics.extend(metrics)
     return bytes(request.SerializeToString())
 

@@ -11,6 +11,7 @@ from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Delivery
 from driftline.tables.table import OutcomeTable, PredictionTable
 from driftline_processor.core.decode.requests import decode_logs
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -18,6 +19,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
+
+from .metric_points import Point, points
 
 NOW = 1_795_161_600_000_000_000
 """2026-11-20 08:00 UTC, in unix nanoseconds: when every prediction of these tests is made."""
@@ -81,6 +84,13 @@ class Service:
         """Return the rows of all records sent, as the processor reads them."""
         self.flush()
         return [table for body in self.channel.bodies for table in decode_logs(body, NOW).predictions]
+
+    def recorded(self) -> list[Point]:
+        """Return the points of the histograms in the application's MeterProvider."""
+        self.flush()
+        data = self.reader.get_metrics_data()
+        sent = [] if data is None else points([encode_metrics(data).SerializeToString()])
+        return [point for point in sent if point.kind == "histogram"]
 
     def table(self) -> PredictionTable:
         """Return the rows of the only record."""

@@ -20,7 +20,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN
 from driftline.panes.sparse_sums import Sparse
 from driftline.semconv import metrics as m
-from driftline.tables.classes import class_column
+from driftline.tables.classes import MOST_COUNTED_CLASSES, class_column
 from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.task import Task
@@ -309,6 +309,11 @@ def add_distributions(
     return gathered.write(changes)
 
 
+def _counts_rows(point: Point) -> bool:
+    """Return True if the count of a point is a number of rows: a duration is a row if the sender sends no number."""
+    return point.metric == (m.DRIFTLINE_DISTRIBUTION_ROWS if point.counted else m.ML_PREDICT_DURATION)
+
+
 def spread_over_panes(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
     """Assign counted predictions, and rows from distributions, to the panes in which they were made."""
     sums_by_pane: dict[tuple[int, int], dict[str, float]] = {}
@@ -327,12 +332,12 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
             if len(counted) == TOGETHER:
                 balances.counted(series, counted)
                 counted.clear()
-        if increase.point.captured and (name or increase.point.metric == m.ML_PREDICT_DURATION):
+        if increase.point.captured and (name or _counts_rows(increase.point)):
             values = sums_by_pane.setdefault((increase.since, increase.until), {})
             values[name] = values.get(name, 0.0) + count(increase.histogram)
     balances.counted(series, counted)
     for (since, until), values in sums_by_pane.items():
-        if "" in values:  # durations cover all rows, features only those that a full buffer did not drop
+        if "" in values:  # features do not cover the rows that a full buffer dropped
             panes, shares = places(since, until)
             rows = max((n for name, n in values.items() if name), default=values[""])
             balances.add_distribution_rows(series, panes, share_out(np.array([rows]), shares)[:, 0])
@@ -353,13 +358,15 @@ class _Gathered:
         histogram, metric = increase.histogram, increase.point.metric
         assert histogram is not None
         n = count(histogram)
-        if increase.point.rows or (metric == m.ML_PREDICT_DURATION and not increase.point.foreign):
+        if increase.point.rows or (not increase.point.foreign and _counts_rows(increase.point)):
             self._rows(increase, n)
+        if metric == m.DRIFTLINE_DISTRIBUTION_ROWS:
+            return
         if metric == m.ML_PREDICT_DURATION:
             self._durations(increase)
             self._calls(increase)
         elif metric == m.ML_PREDICTIONS:
-            self._decided(increase.point.decided, n)
+            self._decided(increase.point, n)
         elif self._baseline is None:
             return
         elif metric == m.DRIFTLINE_PREDICTION_SCORE:
@@ -375,6 +382,8 @@ class _Gathered:
         if increase.point.foreign:
             self._add("", MAPPED, np.array([n]))
         added = self._added
+        if error := self._known_error(increase):
+            added.by_error[error] = added.by_error.get(error, 0.0) + n
         added.rows += int(n)
         added.first = min(added.first or increase.until, increase.since)
         added.last = max(added.last, increase.until)
@@ -395,22 +404,26 @@ class _Gathered:
     def _calls(self, increase: Increase) -> None:
         """Add calls from durations; a mapped metric has no information about failures."""
         assert increase.histogram is not None
-        error = None if increase.point.foreign else increase.point.error
-        if error:
-            known_errors = self._errors | self._added.by_error.keys()
-            error = error if error in known_errors or len(known_errors) < MOST_ERRORS else OTHER_ERROR
-            n = count(increase.histogram)
-            self._added.by_error[error] = self._added.by_error.get(error, 0.0) + n
+        error = None if increase.point.foreign else self._known_error(increase)
         for part, sums in histogram_parts(increase.histogram, increase.point.per_second, error).items():
             self._add("", part, sums)
 
-    def _decided(self, decided: str, n: float) -> None:
+    def _known_error(self, increase: Increase) -> str:
+        """Return the error type of a point of our metrics; ``other`` beyond the maximum, "" for calls that returned."""
+        error = "" if increase.point.foreign else increase.point.error
+        known_errors = self._errors | self._added.by_error.keys()
+        return error if not error or error in known_errors or len(known_errors) < MOST_ERRORS else OTHER_ERROR
+
+    def _decided(self, point: Point, n: float) -> None:
+        decided = point.decided
         is_known_class = decided in self._series.task.classes[:MOST_CATEGORIES]
         category = decided if is_known_class or not decided else "other"
         self._add("", f"{DECIDED}{category}", np.array([n]))
         self._added.by_class[category] = self._added.by_class.get(category, 0.0) + n
         if decided and self._baseline is not None and self._baseline.bins.classes is not None:
             bins = self._baseline.bins.classes
+            if not point.foreign and len(bins.categories) > MOST_COUNTED_CLASSES:
+                return  # the SDK counts further classes as "other", which is not the "other" of the baseline
             self._add_at("class", bins, _category_bin(bins, decided), n)
 
     def _feature(self, increase: Increase, n: float, baseline: Baseline) -> None:

@@ -245,6 +245,7 @@ def _batch(prediction: Prediction) -> PredictionBatch:
         features_of(plan, columns),
         slices_of(plan, _batch_slices(prediction, columns)),
         undated,
+        None if n == 1 else np.array([n, *[0] * (n - 1)], np.int32),
     )
 
 

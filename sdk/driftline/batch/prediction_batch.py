@@ -17,6 +17,7 @@ from driftline.capture.model_identity import Identity
 from driftline.faults import FAULTS
 from driftline.inputs.values import Columns
 from driftline.semconv import attributes as a
+from driftline.tables.classes import MOST_COUNTED_CLASSES
 from driftline.tables.column_codec import Value, texts
 from driftline.tables.ids import id_text
 from driftline.tables.performance_columns import decide
@@ -111,6 +112,8 @@ class PredictionBatch:
     Attributes:
         trace: V16 (n,), ``span``: V8 (n,), zero = not sampled; None if no row is sampled.
         errors: Error type of each row, missing if the call returned; None if all returned.
+        call_rows: int32 (n,), at the first row of a call the number of its rows, 0 at the others; None if each row is a
+            call.
         undated: Whether the time of each row could not be read, so that it is that of the call; None if all were read.
     """
 
@@ -127,6 +130,7 @@ class PredictionBatch:
     features: Columns = field(default_factory=dict)
     slices: Columns = field(default_factory=dict)
     undated: NDArray[np.bool_] | None = None
+    call_rows: I32 | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -138,11 +142,12 @@ class PredictionBatch:
         return (self.identity, tuple(self.features), tuple(self.slices), *result)
 
     def counts(self) -> Counter[tuple[str, str]]:
-        """Count predictions by predicted class and error type; "" for none."""
-        classes = (*self.identity.task.classes, "other", "")
+        """Count predictions by predicted class and error type; "" for none, "other" beyond the first 50 classes."""
+        classes = (*self.identity.task.classes[:MOST_COUNTED_CLASSES], "other", "")
         decided = decide(self.identity.task, self.scores, self.predicted)
         if len(decided) == 0:
             decided = np.full(len(self), -1, np.int32)
+        decided = np.minimum(decided, np.int32(len(classes) - 2))
         failed = np.zeros(len(self), np.int32)
         errors: tuple[str, ...] = ("",)
         if self.errors is not None and self.errors.codes is not None:
@@ -217,6 +222,7 @@ def merge_batches(blocks: Sequence[PredictionBatch]) -> PredictionBatch:
         features={name: _join([block.features[name] for block in blocks]) for name in first.features},
         slices={name: _join([block.slices[name] for block in blocks]) for name in first.slices},
         undated=_undated(blocks),
+        call_rows=_call_rows(blocks),
     )
 
 
@@ -248,6 +254,12 @@ def _undated(blocks: Sequence[PredictionBatch]) -> NDArray[np.bool_] | None:
     if all(block.undated is None for block in blocks):
         return None
     return np.concatenate([np.zeros(len(b), np.bool_) if b.undated is None else b.undated for b in blocks])
+
+
+def _call_rows(blocks: Sequence[PredictionBatch]) -> I32 | None:
+    if all(block.call_rows is None for block in blocks):
+        return None
+    return np.concatenate([np.ones(len(b), np.int32) if b.call_rows is None else b.call_rows for b in blocks])
 
 
 def _join(columns: Sequence[Values]) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.panes.bins import NumberBins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.tables.table import Column
+from driftline.tables.table import F64, Column
 
 from .feature_distribution import OTHER, BinnedNumbers, FeatureDistribution
 
@@ -42,7 +43,10 @@ class FeatureBudget:
 
 
 class ModelDistributions:
-    """The sums over rows of one model. ``durations``: by error type, "" for calls that returned.
+    """The sums over rows of one model.
+
+    ``durations``: durations of calls, and ``rows_by_error``: rows, including dropped rows, both by error type, "" for
+    calls that returned.
 
     Args:
         bins: The baseline's bins, if there is one.
@@ -52,6 +56,7 @@ class ModelDistributions:
     def __init__(self, bins: ModelBins, limit: int, room: FeatureBudget) -> None:
         self.rows = 0
         self.durations: dict[str, BinnedNumbers] = {}
+        self.rows_by_error: Counter[str] = Counter()
         self.score = FeatureDistribution(bins.score)
         self.features: dict[str, FeatureDistribution] = {
             name: FeatureDistribution(over) for name, over in bins.features.items()
@@ -87,6 +92,7 @@ class ModelDistributions:
         """Add the counts of another object."""
         for error, durations in model_distributions.durations.items():
             self.duration(error).merge(durations)
+        self.rows_by_error += model_distributions.rows_by_error
         self.score.merge(model_distributions.score)
         for name, feature in model_distributions.features.items():
             own_feature = self.features.get(name)
@@ -124,19 +130,29 @@ class ModelDistributions:
             )
 
     def _add_durations(self, block: PredictionBatch) -> None:
+        first = np.ones(len(block), np.bool_) if block.call_rows is None else block.call_rows > 0
         if block.errors is None or block.errors.codes is None:
-            self.duration("").add(block.duration)
+            self.add_calls("", len(block), block.duration[first])
             return
         for code, error in enumerate(("", *block.errors.categories), start=-1):
-            seconds = block.duration[block.errors.codes == code]
-            if len(seconds):
-                self.duration(error).add(seconds)
+            chosen = block.errors.codes == code
+            if chosen.any():
+                self.add_calls(error, int(np.count_nonzero(chosen)), block.duration[chosen & first])
+
+    def add_calls(self, error: str, rows: int, seconds: F64) -> None:
+        """Count rows, and the durations of their calls."""
+        self.rows_by_error[self._known(error)] += rows
+        if len(seconds):
+            self.duration(error).add(seconds)
 
     def duration(self, error: str) -> BinnedNumbers:
         """Return the durations of an error type, "" for calls that returned."""
-        if error not in self.durations and len(self.durations) >= MOST_ERRORS:
-            error = OTHER
-        return self.durations.setdefault(error, BinnedNumbers(DURATIONS))
+        return self.durations.setdefault(self._known(error), BinnedNumbers(DURATIONS))
+
+    def _known(self, error: str) -> str:
+        """Return the name of an error type in the counts: ``other`` beyond the maximum."""
+        names = self.durations.keys() | self.rows_by_error.keys()
+        return error if error in names or len(names) < MOST_ERRORS else OTHER
 
 
 def _column(values: Values) -> Column:
@@ -168,6 +184,7 @@ class Stream:
         current: Counts since the last report.
         total: Counts since ``start`` (unix nanoseconds), which the next report contains.
         has_changed: True if there are new counts since the last report.
+        direct: True if the application's MeterProvider has the other scores of the model.
     """
 
     identity: Identity
@@ -175,6 +192,7 @@ class Stream:
     total: ModelDistributions
     start: int
     has_changed: bool = False
+    direct: bool = False
 
 
 class Distributions:
@@ -195,7 +213,7 @@ class Distributions:
     def _begin(self, start: int) -> None:
         self._lock = threading.Lock()
         self._streams: dict[Key, Stream] = {}
-        self._waiting: list[PredictionBatch] = []
+        self._waiting: list[tuple[bool, PredictionBatch]] = []
         self._room = FeatureBudget(MAX_NUMBERS_IN_PROCESS)
         self._start = start
 
@@ -207,21 +225,21 @@ class Distributions:
         """Count a model over the bins of its baseline; has no effect after its first row."""
         self._bins.setdefault(model, bins)
 
-    def add(self, block: PredictionBatch) -> None:
-        """Count the rows of a block, now or together with the next ones."""
+    def add(self, block: PredictionBatch, *, direct: bool = False) -> None:
+        """Count the rows of a block, now or together with the next ones. ``direct``: as of its :class:`Stream`."""
         block = _countable(block)
         with self._lock:
-            self._waiting.append(block)
-            rows = sum(map(len, self._waiting))
+            self._waiting.append((direct, block))
+            rows = sum(len(waiting) for _, waiting in self._waiting)
             if rows >= GATHER_ROWS or rows * len(block.features) >= GATHER_VALUES:
                 self._count()
 
-    def lose(self, identity: Identity, error: str, durations: BinnedNumbers) -> None:
-        """Count dropped predictions, of which only the durations are known."""
+    def lose(self, identity: Identity, error: str, rows: int, seconds: F64) -> None:
+        """Count dropped rows, of which only the durations of their calls are known."""
         with self._lock:
-            stream = self._stream(identity)
+            stream = self._stream(identity, direct=False)
             if stream is not None:
-                stream.current.duration(error).merge(durations)
+                stream.current.add_calls(error, rows, seconds)
 
     def take(self, *, last: bool = False) -> tuple[int, list[Stream]]:
         """Return the current time in unix nanoseconds, and the streams of all models up to then.
@@ -240,7 +258,7 @@ class Distributions:
             for stream in streams:
                 stream.current = stream.current.empty_copy(cumulative=self.cumulative)
         for stream, tally in zip(streams, current, strict=True):
-            stream.has_changed = stream.has_changed or bool(tally.durations)
+            stream.has_changed = stream.has_changed or bool(tally.rows_by_error)
             stream.total.merge(tally)
         return now, streams
 
@@ -254,20 +272,22 @@ class Distributions:
     def _count(self) -> None:
         """Count the waiting blocks; the caller holds the lock."""
         alike: dict[tuple[object, ...], list[PredictionBatch]] = {}
-        for block in self._waiting:
-            alike.setdefault(block.shape(), []).append(block)
+        for direct, block in self._waiting:
+            alike.setdefault((direct, *block.shape()), []).append(block)
         self._waiting = []
-        for block in (
-            merged for blocks in alike.values() for merged in retry_in_halves(blocks, merge_batches, "merge")
+        for direct, block in (
+            (key[0] is True, merged)
+            for key, blocks in alike.items()
+            for merged in retry_in_halves(blocks, merge_batches, "merge")
         ):
             try:
-                stream = self._stream(block.identity)
+                stream = self._stream(block.identity, direct=direct)
                 if stream is not None:
                     stream.current.add(block)
             except Exception as error:
                 FAULTS.swallow("distributions", error)
 
-    def _stream(self, identity: Identity) -> Stream | None:
+    def _stream(self, identity: Identity, *, direct: bool) -> Stream | None:
         key = (identity.name, identity.version, identity.capture == "features", id(identity.tracer_provider))
         stream = self._streams.get(key)
         if stream is None:
@@ -284,7 +304,7 @@ class Distributions:
             bins = _allowed(self._bins.get(identity.name, _NO_BINS), identity, limit)
             self._room.remaining -= len(bins.features)
             current, reported = (ModelDistributions(bins, identity.distributions, self._room) for _ in range(2))
-            stream = Stream(identity, current, reported, self._start)
+            stream = Stream(identity, current, reported, self._start, direct=direct)
             self._streams[key] = stream
         return stream
 

@@ -6,11 +6,12 @@ Rows that a full buffer dropped are predictions too: they are counted, with thei
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
+from array import array
 from collections import Counter as Count
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
 from opentelemetry import metrics as otel_metrics
 
 from driftline.capture.deferred import UnmadePrediction
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from driftline.capture.buffer import BufferedRow
     from driftline.capture.model_identity import Identity
-    from driftline.distributions.feature_distribution import BinnedNumbers
+    from driftline.tables.table import F64
 
 
 _counters: dict[tuple[MeterProvider | None, str, bool], Counter] = {}
@@ -47,6 +48,11 @@ def redirect_counts(provider: MeterProvider) -> Callable[[], None]:
         _counters, _instead = before
 
     return put_back
+
+
+def is_redirected() -> bool:
+    """Return True while a test counts everything in a provider of its own."""
+    return _instead is not None
 
 
 def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
@@ -112,7 +118,7 @@ class DroppedRows:
     def forget(self) -> None:
         """Clear the counts and replace the lock, after a fork."""
         self._lock = threading.Lock()
-        self._durations: dict[tuple[Identity, str], BinnedNumbers] = {}
+        self._calls: dict[tuple[Identity, str], tuple[Count[str], array[float]]] = {}
 
     def note(self, entry: Prediction | BufferedRow | UnmadePrediction | Outcome | TrainingRecord) -> None:
         """Count a dropped entry."""
@@ -124,21 +130,13 @@ class DroppedRows:
             identity, error, took, rows = entry.plan.identity, entry.error, entry.elapsed, entry.count
         else:
             identity, error, took, rows = entry[0].identity, entry[9], entry[4], 1
-        from driftline.distributions.feature_distribution import BinnedNumbers
-        from driftline.distributions.model_distributions import DURATIONS
-        from driftline.panes.pane import DURATION_BOUNDS
-
-        seconds = took * 1e-9
         with self._lock:
-            durations = self._durations.get((identity, error))
-            if durations is None:
-                durations = self._durations[identity, error] = BinnedNumbers(DURATIONS)
-            durations.counts[bisect_left(DURATION_BOUNDS, seconds)] += rows
-            durations.total += seconds * rows
-            durations.low, durations.high = min(durations.low, seconds), max(durations.high, seconds)
+            calls = self._calls.setdefault((identity, error), (Count(), array("d")))
+            calls[0]["rows"] += rows
+            calls[1].append(took * 1e-9)
 
-    def drain(self) -> dict[tuple[Identity, str], BinnedNumbers]:
-        """Return the dropped rows since the last call."""
+    def drain(self) -> list[tuple[Identity, str, int, F64]]:
+        """Return the model, error type, rows, and seconds per call, of the calls dropped since the last time."""
         with self._lock:
-            durations, self._durations = self._durations, {}
-            return durations
+            calls, self._calls = self._calls, {}
+        return [(*key, rows["rows"], np.array(seconds)) for key, (rows, seconds) in calls.items()]

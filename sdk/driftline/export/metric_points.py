@@ -2,7 +2,8 @@
 
 OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK does not accept pre-aggregated
 distributions, and an exponential histogram among the application's metrics makes ``PrometheusMetricReader`` raise. So
-these points are sent separately from the application's metrics (docs/decisions/0007-distributions.md).
+these points are sent separately from the application's metrics (docs/decisions/0007-distributions.md). What its
+MeterProvider can carry is recorded there instead (``call_histograms.py``).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from opentelemetry.sdk.metrics.export import Buckets as DenseBuckets
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from driftline.capture.model_identity import SCOPE, VERSION
+from driftline.capture.model_identity import SCOPE, VERSION, Identity
 from driftline.distributions.exponential_histogram import FINEST, Buckets, ExponentialBuckets, Part
 from driftline.distributions.feature_distribution import BinnedNumbers, FeatureDistribution
 from driftline.distributions.model_distributions import ModelDistributions, Stream
@@ -38,6 +39,7 @@ from driftline.semconv import SCHEMA_URL, metrics
 from driftline.semconv import attributes as a
 from driftline.tables.text import sendable
 
+from .call_histograms import records_scores
 from .resource import instance_of, resource_attributes
 
 Attributes = dict[str, Any]
@@ -56,13 +58,15 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
     instance = instance_of(identity)
     if instance and instance != resource[a.SERVICE_INSTANCE_ID]:  # a fork has its parent's resource, as for counts
         base[a.SERVICE_INSTANCE_ID] = instance
-    points = _Points(base, stream.start, time, temporality)
-    rows = points.of_rows(distributions, identity.task.kind, exact=identity.capture != "none")
+    points = _Points(base, stream.start, time, temporality, direct=stream.direct)
+    scores = points.of_scores(distributions, identity, exact=identity.capture != "none")
+    rows = [*points.of_durations(distributions), *scores]
     features = points.of_features(distributions, exact=identity.capture == "features")
     marked = {a.DRIFTLINE_CAPTURE: "metrics"}
     scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
     if identity.capture == "none":
-        scopes = [(marked, [*rows, *features])]
+        counted = {**marked, a.DRIFTLINE_DISTRIBUTION_COUNTED: True}
+        scopes = [(counted, [*points.of_counts(distributions), *rows, *features])]
     elif identity.capture == "scores":
         scopes = [({}, rows), (marked, features)]
     scope_metrics = [
@@ -76,22 +80,31 @@ def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality)
 class _Points:
     """Points of one model and one time interval."""
 
-    def __init__(self, base: Attributes, start: int, time: int, temporality: AggregationTemporality) -> None:
+    def __init__(
+        self, base: Attributes, start: int, time: int, temporality: AggregationTemporality, *, direct: bool
+    ) -> None:
         self._base = base
         self._span = (start, time)
         self._temporality = temporality
+        self._direct: Attributes = {a.DRIFTLINE_HISTOGRAM_DIRECT: True} if direct else {}
 
-    def of_rows(self, model_distributions: ModelDistributions, task: str, *, exact: bool) -> list[Metric]:
-        """Return the points of durations and scores. ``exact``: as for features."""
-        durations = [
-            self._binned(binned, {a.ERROR_TYPE: error} if error else {})
-            for error, binned in model_distributions.durations.items()
-        ]
-        scores = list(self._numbers(model_distributions.score, {a.ML_MODEL_TASK: task} if task else {}))
-        return [
-            *self._histograms(metrics.ML_PREDICT_DURATION, durations),
-            *self._histograms(metrics.DRIFTLINE_PREDICTION_SCORE, scores if exact else map(_blurred, scores)),
-        ]
+    def of_counts(self, model_distributions: ModelDistributions) -> list[Metric]:
+        """Return the points of the number of rows."""
+        rows = [self._number(n, _by(error)) for error, n in model_distributions.rows_by_error.items()]
+        return self._sum(metrics.DRIFTLINE_DISTRIBUTION_ROWS, rows)
+
+    def of_durations(self, model_distributions: ModelDistributions) -> list[Metric]:
+        """Return the points of durations."""
+        durations = [self._binned(binned, _by(error)) for error, binned in model_distributions.durations.items()]
+        return self._histograms(metrics.ML_PREDICT_DURATION, durations)
+
+    def of_scores(self, model_distributions: ModelDistributions, identity: Identity, *, exact: bool) -> list[Metric]:
+        """Return the points of scores. ``exact``: as for features."""
+        attributes = self._direct if records_scores(identity) else {}
+        if identity.task.kind:
+            attributes = {a.ML_MODEL_TASK: identity.task.kind, **attributes}
+        scores = list(self._numbers(model_distributions.score, attributes))
+        return self._histograms(metrics.DRIFTLINE_PREDICTION_SCORE, scores if exact else map(_blurred, scores))
 
     def of_features(self, model_distributions: ModelDistributions, *, exact: bool) -> list[Metric]:
         """Return the points of features.
@@ -188,6 +201,10 @@ class _Points:
 
     def _sum(self, name: str, points: list[NumberDataPoint]) -> list[Metric]:
         return [_metric(name, Sum(points, self._temporality, is_monotonic=True))] if points else []
+
+
+def _by(error: str) -> Attributes:
+    return {a.ERROR_TYPE: error} if error else {}
 
 
 def _metric(name: str, data: Any) -> Metric:

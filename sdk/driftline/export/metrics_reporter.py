@@ -22,8 +22,8 @@ from .transport import BUSY, Channel, Delivery, State, attempt_until, suppress_i
 if TYPE_CHECKING:
     from driftline.batch.prediction_batch import PredictionBatch
     from driftline.capture.model_identity import Identity
-    from driftline.distributions.feature_distribution import BinnedNumbers
     from driftline.distributions.model_distributions import Distributions
+    from driftline.tables.table import F64
 
 INTERVAL_SECONDS = 60.0
 SEND_SECONDS = 30.0
@@ -72,17 +72,20 @@ class Reporter:
         self._stop = threading.Event()  # event of the current thread; the next thread gets its own
         self._thread: threading.Thread | None = None
 
-    def add(self, block: PredictionBatch) -> None:
-        """Count the rows of a block, and start the reporting thread; called on the background thread."""
+    def add(self, block: PredictionBatch, *, direct: bool = False) -> None:
+        """Count the rows of a block, and start the reporting thread; called on the background thread.
+
+        ``direct``: whether the application's MeterProvider has the other scores of the model.
+        """
         if block.identity.distributions == 0:
             return
-        self.distributions.add(block)
+        self.distributions.add(block, direct=direct)
         self._start()
 
-    def lose(self, identity: Identity, error: str, durations: BinnedNumbers) -> None:
-        """Count dropped predictions, of which only the durations are known."""
+    def lose(self, identity: Identity, error: str, rows: int, seconds: F64) -> None:
+        """Count dropped rows, of which only the durations of their calls are known."""
         if identity.distributions:
-            self.distributions.lose(identity, error, durations)
+            self.distributions.lose(identity, error, rows, seconds)
 
     def flush(self, timeout: float, *, again: Collection[State] = BUSY) -> bool:
         """Report new counts; return whether all of them arrived within ``timeout`` seconds.

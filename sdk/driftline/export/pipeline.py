@@ -372,15 +372,32 @@ class Pipeline:
             count(block.identity, block.counts())
         except Exception as error:  # the application's meter can raise
             FAULTS.swallow("counts", error)
+        from .call_histograms import histograms_of, record_calls, tell_features  # not needed by calls
+
+        rest, direct = block, False
+        if block.identity.distributions:
+            try:
+                histograms = histograms_of(block.identity)
+                if histograms is not None:
+                    rest, direct = record_calls(block, histograms), True
+                    if self._reporter is not None and block.features:
+                        tell_features(block.identity)
+            except Exception as error:  # the application's meter can raise
+                FAULTS.swallow("histograms", error)
         if self._reporter is not None:
-            self._reporter.add(block)
+            self._reporter.add(rest, direct=direct)
 
     def _count_lost(self) -> None:
         """Count the predictions that a full buffer dropped: no record contains them."""
-        for (identity, error), durations in self._lost.drain().items():
-            count(identity, Counter({("", error): int(durations.counts.sum())}))
-            if self._reporter is not None:
-                self._reporter.lose(identity, error, durations)
+        from .call_histograms import histograms_of, record_lost_calls
+
+        for identity, error, rows, seconds in self._lost.drain():
+            count(identity, Counter({("", error): rows}))
+            histograms = histograms_of(identity) if identity.distributions else None
+            if histograms is not None:
+                record_lost_calls(identity, error, seconds, histograms)
+            elif self._reporter is not None:
+                self._reporter.lose(identity, error, rows, seconds)
 
     def _open(self) -> Channel | None:
         """Return the channel, opened on first use; None, after a log line, if it cannot be opened."""

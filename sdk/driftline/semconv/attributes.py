@@ -108,6 +108,12 @@ DRIFTLINE_FEATURE_DROPPED: Final = "driftline.feature.dropped"
 DRIFTLINE_HISTOGRAM_PART: Final = "driftline.histogram.part"
 """The finer part of a distribution that the histogram contains; the coarse histogram does not have this attribute."""
 
+DRIFTLINE_HISTOGRAM_DIRECT: Final = "driftline.histogram.direct"
+"""True for scores that Driftline sends by itself, if the application's MeterProvider has the other scores of the model."""
+
+DRIFTLINE_DISTRIBUTION_COUNTED: Final = "driftline.distribution.counted"
+"""True on a scope that sends `driftline.distribution.rows`; then a duration is a call. Otherwise each duration is a row."""
+
 DRIFTLINE_CAPTURE: Final = "driftline.capture"
 """Where the rows are that a metric counts; on the scope."""
 

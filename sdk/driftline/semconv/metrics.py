@@ -37,6 +37,9 @@ DRIFTLINE_TRAINING_COST: Final = "driftline.training.cost"
 DRIFTLINE_TRAINING_RESULT_VALUE: Final = "driftline.training.result.value"
 """A result of the last training run, such as a validation loss."""
 
+DRIFTLINE_DISTRIBUTION_ROWS: Final = "driftline.distribution.rows"
+"""The number of rows of a model whose rows are only exported as distributions (`capture='none'`), including rows that a full buffer dropped."""
+
 DRIFTLINE_FEATURE_DISTRIBUTION: Final = "driftline.feature.distribution"
 """The distribution of one numeric feature."""
 
@@ -256,6 +259,7 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     DRIFTLINE_TRAINING_GPU_TIME: Instrument("counter", "s", "driftline_training_gpu_time_seconds_total"),
     DRIFTLINE_TRAINING_COST: Instrument("counter", "{currency}", "driftline_training_cost_total"),
     DRIFTLINE_TRAINING_RESULT_VALUE: Instrument("gauge", "{result}", "driftline_training_result_value"),
+    DRIFTLINE_DISTRIBUTION_ROWS: Instrument("counter", "{row}", "driftline_distribution_rows_total"),
     DRIFTLINE_FEATURE_DISTRIBUTION: Instrument("histogram", "{value}", "driftline_feature_distribution"),
     DRIFTLINE_FEATURE_CATEGORIES: Instrument("counter", "{value}", "driftline_feature_categories_total"),
     DRIFTLINE_FEATURE_MISSING_VALUES: Instrument("counter", "{value}", "driftline_feature_missing_values_total"),
@@ -339,6 +343,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_TRAINING_GPU_TIME: "GPU seconds that training runs allocated.",
     DRIFTLINE_TRAINING_COST: "The cost of training runs according to their price sheets.",
     DRIFTLINE_TRAINING_RESULT_VALUE: "A result of the last training run, such as a validation loss.",
+    DRIFTLINE_DISTRIBUTION_ROWS: "The number of rows of a model whose rows are only exported as distributions (`capture='none'`), including rows that a full buffer dropped.",
     DRIFTLINE_FEATURE_DISTRIBUTION: "The distribution of one numeric feature.",
     DRIFTLINE_FEATURE_CATEGORIES: "The values of one categorical feature, by category; rare categories are `other`.",
     DRIFTLINE_FEATURE_MISSING_VALUES: "Predictions without a usable value of one feature.",

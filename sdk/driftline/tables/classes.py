@@ -19,6 +19,12 @@ from .text import sendable
 
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
 _BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
+MOST_COUNTED_CLASSES = 50
+"""Maximum number of classes with their own count in ``ml.predictions``; the others count as ``other``.
+
+OpenTelemetry's SDK keeps 2,000 series of a metric. Models with more classes would push other models' counts into the
+overflow series, which has no model.
+"""
 EXACT = 2**53
 """Up to this number, every whole number is a double."""
 

@@ -278,6 +278,26 @@ def test_features_as_distributions_meet_scores_as_rows(state: Opened) -> None:
     assert unwrap(window.score).rows == 1_000
 
 
+def test_rows_are_counted_by_themselves_if_the_sender_counts_them_and_durations_are_calls(state: Opened) -> None:
+    """Also if a Collector splits a request."""
+    until = NOON + MINUTE
+    calls = histogram_of(m.ML_PREDICT_DURATION, [1.0], [2, 0], start=NOON, time=until, sum=1.0)
+    failed = histogram_of(
+        m.ML_PREDICT_DURATION, [1.0], [1, 0], {a.ERROR_TYPE: "ValueError"}, start=NOON, time=until, sum=0.5
+    )
+    rows = [
+        sum_of(m.DRIFTLINE_DISTRIBUTION_ROWS, 700, start=NOON, time=until),
+        sum_of(m.DRIFTLINE_DISTRIBUTION_ROWS, 300, {a.ERROR_TYPE: "ValueError"}, start=NOON, time=until),
+    ]
+    for metrics in (rows, [calls, failed], rows):
+        submit(state, metrics_body(metrics, counted=True))
+
+    model = state.view()
+    assert (model.distributed, model.windows["1h"][-1].rows) == (1_000, 1_000)
+    assert unwrap(model.duration)[: len(DURATION_BOUNDS) + 1].sum() == pytest.approx(3)
+    assert model.by_error == {"ValueError": 300}
+
+
 def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(state: Opened) -> None:
     state.send(predictions(["a"], NOON))
     point = histogram_of(m.ML_PREDICT_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)

@@ -32,7 +32,7 @@ DELTA, CUMULATIVE = 1, 2
 
 
 def arrived(service: Service) -> list[Point]:
-    """Return the points of the reports since the last call."""
+    """Return the points that Driftline's own channel sent since the last call."""
     service.flush()
     found = points(service.metrics.bodies)
     service.metrics.bodies = []
@@ -103,14 +103,14 @@ def test_predictions_records_durations_and_features_balance_at_any_sampling_rate
         with contextlib.suppress(ValueError):
             score(row)
 
-    found = arrived(service)
+    found = [*arrived(service), *service.recorded()]
     recorded = sum(map(len, service.tables()))
     assert recorded == 608
     assert sum(service.counts().values()) == recorded
-    assert sum(sums(found, "ml.predict.duration").values()) == recorded
     errors = sums(found, "ml.predict.duration", "error.type")
-    assert errors[("ValueError",)] + errors[(None,)] == recorded
-    assert sums(found, "driftline.prediction.score")[()] == errors[(None,)]
+    assert errors[("ValueError",)] + errors[(None,)] == 103  # calls
+    scores = sums(found, "driftline.prediction.score", "driftline.histogram.direct")
+    assert scores == {(True,): 500, (None,): 108 - errors[("ValueError",)]}
     names = ("driftline.feature.distribution", "driftline.feature.categories", "driftline.feature.missing.values")
     each = [sums(found, name, "driftline.feature.name") for name in names]
     for feature in ("amount", "country", "member", "age"):
@@ -118,13 +118,14 @@ def test_predictions_records_durations_and_features_balance_at_any_sampling_rate
     assert len(service.spans) < 104 or sampler is ALWAYS_ON
 
 
+@pytest.mark.parametrize("capture", ["features", "none"])
 def test_rows_that_a_full_buffer_dropped_are_predictions_all_the_same(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, capture: str
 ) -> None:
     monkeypatch.setattr(pipeline, "BUFFER_BYTES", 50_000)
     for module in TICKS:
         monkeypatch.setattr(module, "_clock", time.perf_counter_ns)
-    score = service.model(metrics_channel=service.metrics).predict(fails_for_negatives)
+    score = service.model(metrics_channel=service.metrics, capture=capture).predict(fails_for_negatives)
     background = pipeline_of(service.channel)
     monkeypatch.setattr(background, "_rouse", lambda: None)
     score(np.ones((20, 1)))
@@ -133,12 +134,16 @@ def test_rows_that_a_full_buffer_dropped_are_predictions_all_the_same(
             score({"x": float(i % 10 - 1)})
 
     found = arrived(service)
-    recorded = sum(map(len, service.tables()))
+    recorded = sums(found, "driftline.feature.distribution")[()]
     assert 0 < recorded < 200
     assert sum(service.counts().values()) == 320
+    if capture == "none":
+        assert sums(found, "driftline.distribution.rows", "error.type") == {(None,): 290, ("ValueError",): 30}
+    else:
+        assert sum(map(len, service.tables())) == recorded
+        found += service.recorded()
     errors = sums(found, "ml.predict.duration", "error.type")
-    assert errors == {(None,): 290, ("ValueError",): 30}
-    assert sums(found, "driftline.feature.distribution") == {(): recorded}
+    assert errors == {(None,): 271, ("ValueError",): 30}
     durations = [point.data for point in found if point.name == "ml.predict.duration"]
     assert all(0 < data.min <= data.sum / data.count <= data.max for data in durations)
 
@@ -192,7 +197,7 @@ def test_a_duration_on_a_bound_is_in_the_bucket_below(service: Service) -> None:
         p.score = 0.5
     p.elapsed = 1_000_000_000
 
-    data = of(arrived(service), "ml.predict.duration").data
+    data = of(service.recorded(), "ml.predict.duration").data
     assert data.bucket_counts[DURATION_BOUNDS.index(1.0)] == 1
     assert tuple(data.explicit_bounds) == DURATION_BOUNDS
 
@@ -333,6 +338,7 @@ def test_a_feature_that_was_never_sent_before_was_missing_before(service: Servic
                 "driftline.feature.distribution",
                 "driftline.feature.categories",
                 "driftline.feature.missing.values",
+                "driftline.distribution.rows",
                 "driftline.prediction.score",
                 "ml.predict.duration",
             },
@@ -345,9 +351,15 @@ def test_the_scope_says_which_rows_are_in_no_record(service: Service, capture: s
         score({"x": 1.0, "text": "a", "gone": None})
 
     found = arrived(service)
-    assert {point.name for point in found if point.scope == {"driftline.capture": "metrics"}} == marked
-    assert all(point.scope in ({}, {"driftline.capture": "metrics"}) for point in found)
-    assert len({point.name for point in found}) == 5
+    mark: dict[str, Any] = {"driftline.capture": "metrics"}
+    if capture == "none":
+        mark["driftline.distribution.counted"] = True
+    assert {point.name for point in found if point.scope == mark} == marked
+    assert all(point.scope in ({}, mark) for point in found)
+    assert len({point.name for point in found}) == (6 if capture == "none" else 3)
+    recorded = {} if capture == "none" else {"ml.predict.duration": 10, "driftline.prediction.score": 10}
+    assert {point.name: point.count for point in service.recorded()} == recorded
+    assert all(point.scope == {} for point in service.recorded())
     data: Any = service.reader.get_metrics_data()
     ours = [scope for scope in data.resource_metrics[0].scope_metrics if scope.metrics[0].name == "ml.predictions"]
     assert [dict(scope.scope.attributes) for scope in ours] == [
@@ -362,7 +374,7 @@ def test_no_ones_exact_value_is_said_where_rows_stay_home(service: Service, capt
         model = service.model(metrics_channel=service.metrics, capture=capture, baseline=known, version=version)
         model.predict(returns(0.123456789))({"age": 47.1234567891011, "income": 73412.3712345678})
 
-    found = arrived(service)
+    found = [*arrived(service), *service.recorded()]
     for name, stays in (
         ("driftline.feature.distribution", capture != "features"),
         ("driftline.prediction.score", capture == "none"),
@@ -420,7 +432,7 @@ def test_a_report_that_fails_is_part_of_the_next(
 
     features = [said(point) for point in found if point.name != "ml.predict.duration"]
     assert features == [said(point) for point in expected if point.name != "ml.predict.duration"]
-    assert sum(sums(found, "ml.predict.duration").values()) == 300
+    assert sum(sums(service.recorded(), "ml.predict.duration").values()) == 3
 
 
 def test_nothing_new_is_not_said_twice_by_a_flush(service: Service) -> None:
@@ -497,7 +509,7 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
 
     found = arrived(service)
     assert len([point for point in found if point.name == "driftline.feature.distribution"]) == 30
-    assert sum(sums(found, "ml.predict.duration").values()) == 15
+    assert sum(sums(service.recorded(), "ml.predict.duration").values()) == 3
     assert "driftline: second: the distributions of 10 features are sent as metrics, but those of f10" in caplog.text
 
 

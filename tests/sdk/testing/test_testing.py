@@ -119,6 +119,7 @@ def test_a_model_that_sends_no_rows_is_counted_and_has_distributions(service: Se
     assert captured.predictions == []
     assert captured.counts == [Count("churn", "", "0", "", 1)]
     assert [(one.metric, one.feature, one.count) for one in captured.distributions] == [
+        ("driftline.distribution.rows", "", 1),
         ("ml.predict.duration", "", 1),
         ("driftline.prediction.score", "", 1),
         ("driftline.feature.distribution", "amount", 1),

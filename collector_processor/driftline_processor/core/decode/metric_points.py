@@ -41,6 +41,7 @@ METRICS: Final = frozenset(
         m.ML_PREDICTIONS,
         m.ML_PREDICT_DURATION,
         m.DRIFTLINE_PREDICTION_SCORE,
+        m.DRIFTLINE_DISTRIBUTION_ROWS,
         m.DRIFTLINE_FEATURE_DISTRIBUTION,
         m.DRIFTLINE_FEATURE_CATEGORIES,
         m.DRIFTLINE_FEATURE_MISSING_VALUES,
@@ -49,6 +50,7 @@ METRICS: Final = frozenset(
 MARKS: Final = (
     m.ML_PREDICT_DURATION.removesuffix(".duration").encode(),
     m.DRIFTLINE_PREDICTION_SCORE.encode(),
+    m.DRIFTLINE_DISTRIBUTION_ROWS.encode(),
     m.DRIFTLINE_FEATURE_DISTRIBUTION.removesuffix("distribution").encode(),
 )
 """Prefixes of all :data:`METRICS`: a body without any of them is skipped."""
@@ -76,6 +78,7 @@ class Point(Struct, frozen=True, eq=False):
         task: The task of the model, if known.
         decided: The class of ``ml.predictions``.
         error: The ``error.type`` of failed calls, "" for calls that returned.
+        counted: Whether its scope also sends the number of rows, so that a duration is a call and not a row.
         begin: Unix nanoseconds; 0 if unknown.
         end: Unix nanoseconds.
         delta: Whether it is an increment, else the total since ``begin``.
@@ -99,6 +102,7 @@ class Point(Struct, frozen=True, eq=False):
     rows: bool = False
     per_second: float = 1.0
     error: str = ""
+    counted: bool = False
 
 
 def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str]) -> list[Point]:
@@ -110,7 +114,8 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
             if scope.scope.name == OWN_SCOPE:
                 continue
             captured = is_captured(scope.scope.attributes)
-            source = _Source(environment or "", captured, hashlib.blake2b(origin, digest_size=16))
+            counted = any(attribute.key == a.DRIFTLINE_DISTRIBUTION_COUNTED for attribute in scope.scope.attributes)
+            source = _Source(environment or "", captured, counted, hashlib.blake2b(origin, digest_size=16))
             source.digest.update(scope.scope.name.encode() + bytes((0, captured)))
             for metric in scope.metrics:
                 if metric.name not in METRICS or not (captured or metric.name == m.ML_PREDICTIONS):
@@ -136,6 +141,7 @@ class _Source(Struct, frozen=True):
 
     environment: str
     captured: bool
+    counted: bool
     digest: Any
 
 
@@ -196,6 +202,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         delta=delta,
         histogram=histogram,
         error=bounded_text(_text(attributes, a.ERROR_TYPE)),
+        counted=source.counted,
     )
 
 
