@@ -134,6 +134,34 @@ def test_a_service_that_is_stopped_at_once_loses_no_span_and_no_count(tmp_path: 
     assert sum(len(table) for body in receiver.bodies for table in predictions_of(body)) == 20
 
 
+CHILD = """
+import multiprocessing
+import driftline
+
+churn = driftline.Model("churn", task="binary")
+
+@churn.predict
+def score(row):
+    return 0.25
+
+multiprocessing.get_context("fork").Process(target=score, args=({"amount": 17.5},)).start()
+"""
+
+
+@pytest.mark.slow
+def test_a_forked_child_loses_no_span_and_no_count(tmp_path: Path, receiver: Receiver) -> None:
+    (tmp_path / "job.py").write_text(CHILD)
+    (tmp_path / "driftline.toml").write_text("")
+    waits = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
+
+    with running(tmp_path, receiver, "python", "job.py", more=waits) as job:
+        assert job.wait(60) == 0, (tmp_path / "log").read_text()
+
+    assert [span.name for span in spans_of(receiver)] == ["predict churn"]
+    assert counted(receiver) == {"0": 1}
+    assert sum(len(table) for body in receiver.bodies for table in predictions_of(body)) == 1
+
+
 JOB = """
 import driftline
 churn = driftline.Model("churn", task="binary")

@@ -30,7 +30,7 @@ def register_host_hooks(end: End, pause: End, count: End) -> None:
     """Register with every server that the program has loaded, such as gunicorn or Celery.
 
     Args:
-        end: Function to call when this process ends.
+        end: Function to call when this process ends without ``atexit``.
         pause: Function to call if the process may continue afterwards.
         count: Function to call before the application, and possibly its providers, shut down.
     """
@@ -41,8 +41,12 @@ def register_host_hooks(end: End, pause: End, count: End) -> None:
 
 
 def _multiprocessing(util: Any, end: End, _pause: End, _count: End) -> None:
-    """Register a finalizer: children of ``multiprocessing`` exit by ``os._exit`` after their finalizers."""
-    util.Finalize(None, end, exitpriority=100)
+    """Register a finalizer: forked children of ``multiprocessing`` exit by ``os._exit`` after their finalizers.
+
+    The main process ends with ``atexit``, and its providers may have been shut down before its finalizers.
+    """
+    if sys.modules["multiprocessing.process"].parent_process() is not None:
+        util.Finalize(None, end, exitpriority=100)
 
 
 def _celery(signals: Any, end: End, _pause: End, _count: End) -> None:
@@ -173,7 +177,7 @@ def register_exit() -> None:
         return
     _exit_pid = os.getpid()
     _at_exit()
-    register_host_hooks(end_process, _pause_process, settle_predictions)
+    register_host_hooks(_end_child, _pause_process, settle_predictions)
 
 
 def _at_exit() -> None:
@@ -316,6 +320,16 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
     end = max(end, _clock() + LAST_SECONDS)
     while _closings:
         _closings.pop().wait(end - _clock())
+
+
+def _end_child() -> None:
+    """End a child process, which may end by ``os._exit``: also flush the application's providers."""
+    end = _clock() + EXIT_SECONDS
+    settle_predictions()  # rows are counted, and their spans end, before the providers send
+    flushed = [begin_flush("application", flush) for flush in _application_flushes()]
+    end_process()
+    for sent in flushed:
+        sent.wait(max(LAST_SECONDS, end - _clock()))
 
 
 def _before_fork() -> None:
